@@ -1,0 +1,75 @@
+//! What an operator may decide about a chat.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// See the fields.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file of the embedded store; created, with its directory, when absent.
+    pub database: PathBuf,
+    /// Whether strangers may sign up.
+    pub registration_open: bool,
+    /// Whether people one has not talked to are shown and found by the start of their names. When
+    /// closed, only a whole username finds someone.
+    pub directory_open: bool,
+    /// How often one may.
+    pub rates: Rates,
+    /// Live connections on this node, in all.
+    pub max_connections: usize,
+    /// Live connections of one person.
+    pub max_connections_per_user: usize,
+    /// How long someone stays online after their last connection ended: a reload is no absence.
+    pub presence_grace: Duration,
+}
+
+/// How often one may, each with the burst the code beside it states.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// New accounts from one address in an hour; fifty times as many from this machine itself.
+    pub sign_ups_per_hour: NonZeroU32,
+    /// Attempts to sign in from one address in a minute; fifty times as many from this machine.
+    pub sign_ins_per_minute: NonZeroU32,
+    /// Searches for people by one person in a minute, half of them at once.
+    pub searches_per_minute: NonZeroU32,
+    /// Messages of one person in a minute, half of them at once: whoever comes out of a tunnel with
+    /// a full outbox is not held up, and a flood is.
+    pub messages_per_minute: NonZeroU32,
+    /// Frames of one connection in a second, six seconds' worth at once.
+    pub frames_per_second: NonZeroU32,
+}
+
+const fn at_least_one(count: u32) -> NonZeroU32 {
+    match NonZeroU32::new(count) {
+        Some(count) => count,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            sign_ups_per_hour: at_least_one(20),
+            sign_ins_per_minute: at_least_one(20),
+            searches_per_minute: at_least_one(60),
+            messages_per_minute: at_least_one(300),
+            frames_per_second: at_least_one(50),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults, on this file.
+    pub fn new(database: impl Into<PathBuf>) -> Self {
+        Self {
+            database: database.into(),
+            registration_open: true,
+            directory_open: true,
+            rates: Rates::default(),
+            max_connections: 10_000,
+            max_connections_per_user: 10,
+            presence_grace: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One live connection of a browser tab: what it may say and what it is told.
+//!
+//! The socket around it (in the server) only moves text in and out. Everything here is decided
+//! without it, so a test needs no port. Dropping a connection leaves the hub.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use protocol::{
+    Body, ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Limits, Marks, Refusal, Seq,
+    ServerFrame, UserId,
+};
+
+use crate::clock;
+use crate::error::{Error, later};
+use crate::hub::{Outgoing, Seat};
+use crate::relay::encode;
+use crate::store::{NewMarks, NewMessage};
+use crate::writer::{Reply, Write};
+use crate::{Chat, Session};
+
+/// Seconds' worth of frames that may come at once: a client that comes back marks many
+/// conversations.
+const BURST_SECONDS: f64 = 6.0;
+/// When to come again after too many frames.
+const RATE_RETRY: Duration = Duration::from_secs(1);
+/// Frames that cannot be understood before the connection is ended.
+const MOST_MALFORMED: u32 = 20;
+/// Peers remembered, so that typing asks the store once a conversation.
+const MOST_PEERS: usize = 64;
+
+/// See the module.
+pub struct Connection {
+    chat: Chat,
+    session: Session,
+    seat: Seat,
+    peers: HashMap<ConversationId, UserId>,
+    malformed: u32,
+    allowance: f64,
+    refilled: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(chat: Chat, session: Session, seat: Seat) -> Self {
+        let hello = ServerFrame::Hello {
+            user: session.user.clone(),
+            epoch: chat.epoch(),
+            time: clock::now(),
+            limits: Limits::default(),
+        };
+        seat.line().push(encode(&hello));
+        Self {
+            chat,
+            session,
+            seat,
+            peers: HashMap::new(),
+            malformed: 0,
+            allowance: f64::INFINITY,
+            refilled: Instant::now(),
+        }
+    }
+
+    /// What the socket has to write next.
+    ///
+    /// # Cancel safety
+    /// A cancelled call has taken nothing.
+    pub async fn next(&mut self) -> Outgoing {
+        self.seat.next().await
+    }
+
+    /// Takes a frame from the client. Answers come out of [`Self::next`].
+    ///
+    /// # Cancel safety
+    /// None: let it finish, or drop the connection.
+    pub async fn on_text(&mut self, text: &str) {
+        let in_time = self.may_speak(Instant::now());
+        match serde_json::from_str(text) {
+            Ok(frame) if in_time => self.on_frame(frame).await,
+            Ok(frame) => self.refuse_frame(&frame, later(ErrorCode::RateLimited, RATE_RETRY)),
+            Err(_) => self.on_malformed(),
+        }
+    }
+
+    async fn on_frame(&mut self, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Send { conversation, client_id, body } => {
+                let checked = Body::parse(&body).map_err(Error::from).and_then(|body| {
+                    self.chat.throttle().message(self.session.user.id).map(|()| body)
+                });
+                let message = match checked {
+                    Ok(body) => NewMessage {
+                        sender: self.session.user.id,
+                        conversation,
+                        client_id,
+                        body: body.into_string(),
+                    },
+                    Err(error) => {
+                        return self.refuse_send(conversation, client_id, error.refusal());
+                    }
+                };
+                let reply = Reply::Connection(self.seat.line().clone());
+                if let Err(refusal) = self.chat.writer().submit(Write::Send(message, reply)) {
+                    self.refuse_send(conversation, client_id, refusal);
+                }
+            }
+            ClientFrame::Delivered { conversation, up_to } => {
+                self.mark("delivered", conversation, Marks { delivered: up_to, read: Seq::ZERO });
+            }
+            ClientFrame::Read { conversation, up_to } => {
+                self.mark("read", conversation, Marks { delivered: up_to, read: up_to });
+            }
+            ClientFrame::Typing { conversation, active } => self.typing(conversation, active).await,
+            ClientFrame::Ping => self.seat.line().push(encode(&ServerFrame::Pong)),
+        }
+    }
+
+    fn mark(&self, re: &str, conversation: ConversationId, marks: Marks) {
+        let new = NewMarks { user: self.session.user.id, conversation, marks };
+        let reply = Reply::Connection(self.seat.line().clone());
+        if let Err(refusal) = self.chat.writer().submit(Write::Mark(new, reply)) {
+            self.refuse(Some(re), Some(conversation), refusal);
+        }
+    }
+
+    async fn typing(&mut self, conversation: ConversationId, active: bool) {
+        let me = self.session.user.id;
+        let peer = match self.peers.get(&conversation) {
+            Some(peer) => *peer,
+            None => match self.chat.peer(me, conversation).await {
+                Ok(peer) => {
+                    if self.peers.len() >= MOST_PEERS {
+                        self.peers.clear();
+                    }
+                    self.peers.insert(conversation, peer);
+                    peer
+                }
+                Err(error) => {
+                    return self.refuse(Some("typing"), Some(conversation), error.refusal());
+                }
+            },
+        };
+        let event = ServerFrame::Typing { conversation, user: me, active };
+        self.chat.relay().publish(&[peer], &event, None);
+    }
+
+    fn on_malformed(&mut self) {
+        self.malformed += 1;
+        if self.malformed > MOST_MALFORMED {
+            self.seat.line().close(CloseCode::Malformed);
+        } else {
+            self.refuse(None, None, ErrorCode::Malformed.into());
+        }
+    }
+
+    /// Refuses a frame that was understood, by its name.
+    fn refuse_frame(&self, frame: &ClientFrame, refusal: Refusal) {
+        match frame {
+            ClientFrame::Send { conversation, client_id, .. } => {
+                self.refuse_send(*conversation, *client_id, refusal);
+            }
+            ClientFrame::Delivered { conversation, .. } => {
+                self.refuse(Some("delivered"), Some(*conversation), refusal);
+            }
+            ClientFrame::Read { conversation, .. } => {
+                self.refuse(Some("read"), Some(*conversation), refusal);
+            }
+            ClientFrame::Typing { conversation, .. } => {
+                self.refuse(Some("typing"), Some(*conversation), refusal);
+            }
+            ClientFrame::Ping => self.refuse(Some("ping"), None, refusal),
+        }
+    }
+
+    fn refuse_send(&self, conversation: ConversationId, client_id: ClientId, refusal: Refusal) {
+        self.seat.line().push(encode(&ServerFrame::Refused {
+            re: Some("send".to_owned()),
+            conversation: Some(conversation),
+            client_id: Some(client_id),
+            refusal,
+        }));
+    }
+
+    fn refuse(&self, re: Option<&str>, conversation: Option<ConversationId>, refusal: Refusal) {
+        self.seat.line().push(encode(&ServerFrame::Refused {
+            re: re.map(str::to_owned),
+            conversation,
+            client_id: None,
+            refusal,
+        }));
+    }
+
+    /// A bucket that fills with time.
+    fn may_speak(&mut self, now: Instant) -> bool {
+        let per_second = f64::from(self.chat.config().rates.frames_per_second.get());
+        let gained = now.duration_since(self.refilled).as_secs_f64() * per_second;
+        self.allowance = (self.allowance + gained).min(per_second * BURST_SECONDS);
+        self.refilled = now;
+        let may = self.allowance >= 1.0;
+        if may {
+            self.allowance -= 1.0;
+        }
+        may
+    }
+}

@@ -1,0 +1,82 @@
+//! Conversations: opening one, listing mine, reading one.
+
+use protocol::limits::{PAGE_CONVERSATIONS, PAGE_MESSAGES};
+use protocol::{
+    Conversation, ConversationId, ConversationPage, Cursor, ErrorCode, HistoryPage, ListCursor,
+    UserId,
+};
+
+use crate::error::Result;
+use crate::store::History;
+use crate::{Chat, clock};
+
+impl Chat {
+    /// The conversation of two people, made if there was none. Whoever asks, and if both ask at
+    /// once, it is the same one.
+    ///
+    /// # Errors
+    /// `not_with_oneself`; `not_found` if there is no such person.
+    pub async fn open_conversation(&self, me: UserId, peer: UserId) -> Result<ConversationId> {
+        if me == peer {
+            return Err(ErrorCode::NotWithOneself.into());
+        }
+        let id = self.store().open_conversation(me, peer, clock::now()).await?;
+        id.ok_or_else(|| ErrorCode::NotFound.into())
+    }
+
+    /// One of my conversations.
+    ///
+    /// # Errors
+    /// `not_found` if it does not exist or is not mine.
+    pub async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Conversation> {
+        match self.store().conversation(me, id).await? {
+            Some(conversation) => Ok(self.with_presence(conversation)),
+            None => Err(ErrorCode::NotFound.into()),
+        }
+    }
+
+    /// A page of my conversations, the most recently active first.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn conversations(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+    ) -> Result<ConversationPage> {
+        let mut found = self.store().conversations(me, after, PAGE_CONVERSATIONS + 1).await?;
+        let has_more = found.len() > PAGE_CONVERSATIONS;
+        found.truncate(PAGE_CONVERSATIONS);
+        let conversations = found.into_iter().map(|one| self.with_presence(one)).collect();
+        Ok(ConversationPage { conversations, has_more })
+    }
+
+    /// A page of one of my conversations.
+    ///
+    /// # Errors
+    /// `not_found` if it does not exist or is not mine; `out_of_range` for a cursor below zero or
+    /// beyond the last place.
+    pub async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+    ) -> Result<HistoryPage> {
+        match self.store().history(me, id, cursor, PAGE_MESSAGES).await? {
+            History::Page(page) => Ok(page),
+            History::OutOfRange => Err(ErrorCode::OutOfRange.into()),
+            History::NotFound => Err(ErrorCode::NotFound.into()),
+        }
+    }
+
+    /// The other one of a conversation of mine.
+    pub(crate) async fn peer(&self, me: UserId, id: ConversationId) -> Result<UserId> {
+        self.store().peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
+    }
+
+    fn with_presence(&self, mut conversation: Conversation) -> Conversation {
+        let peer = &conversation.peer;
+        conversation.peer.presence = self.presence().of(peer.user.id, peer.presence.last_seen);
+        conversation
+    }
+}

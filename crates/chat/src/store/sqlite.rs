@@ -1,0 +1,314 @@
+//! The embedded store: one SQLite file, one connection that writes, a few that read.
+//!
+//! WAL, so that readers never wait for the writer; `synchronous=FULL`, so that a commit is on disk
+//! when it returns. The write pool holds exactly one connection: whoever writes queues for it, and
+//! a transaction begins with `BEGIN IMMEDIATE`, so SQLite never has to answer "locked". Ids are
+//! 16-byte blobs. Lists go into a statement as one JSON parameter, which keeps the number of
+//! statements of a batch the same however large it is.
+
+mod accounts;
+mod commit;
+mod conversations;
+mod history;
+mod people;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use protocol::{
+    Conversation, ConversationId, Cursor, Epoch, ListCursor, SessionId, Timestamp, User, UserId,
+};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row, SqlSafeStr};
+use uuid::Uuid;
+
+use super::{
+    Batch, Committed, History, NewSession, NewUser, Result, SessionLife, SessionRow, Store,
+    TokenHash,
+};
+
+/// Readers beside the one writer: more than the cores of a small machine buys nothing.
+const READERS: u32 = 4;
+/// How long a request may wait for a connection before it is told to come again.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Additive, run at start, never edited.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "accounts", include_str!("../../migrations/sqlite/0001_accounts.sql")),
+    (2, "conversations", include_str!("../../migrations/sqlite/0002_conversations.sql")),
+];
+
+/// Why a store could not be opened: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory or file.
+    #[error(
+        "cannot use {path} for the database: {source}. Choose another directory with DUET_DATA or --data."
+    )]
+    Path {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Migration numbers beyond ours.
+    #[error(
+        "the database was written by a newer Duet (schema {0}); run that version or a newer one"
+    )]
+    Newer(i64),
+    /// Anything else a migration says.
+    #[error("cannot bring the database up to date: {0}")]
+    Migrate(MigrateError),
+    /// Anything else the database says.
+    #[error("cannot open the database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// See the module.
+pub struct SqliteStore {
+    write: SqlitePool,
+    read: SqlitePool,
+    epoch: Epoch,
+}
+
+impl SqliteStore {
+    /// Opens the file, creating it and its directory, and brings it up to date.
+    ///
+    /// # Errors
+    /// One line that tells the operator what to do.
+    pub async fn open(file: &Path) -> std::result::Result<Self, OpenError> {
+        if let Some(directory) = file.parent() {
+            create_private_directory(directory).map_err(|source| OpenError::Path {
+                path: directory.display().to_string(),
+                source,
+            })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(ACQUIRE_TIMEOUT)
+            .pragma("journal_size_limit", "67108864")
+            .statement_cache_capacity(64);
+        let pool =
+            || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
+        let write = pool()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone().thread_name(|_| "duet-writer".to_owned()))
+            .await?;
+        migrate(&write).await?;
+        let epoch = read_or_make_epoch(&write).await?;
+        let read = pool()
+            .max_connections(READERS)
+            .connect_with(
+                options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}")),
+            )
+            .await?;
+        Ok(Self { write, read, epoch })
+    }
+}
+
+/// Messages are private: nobody else on the machine reads the directory.
+fn create_private_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenError> {
+    let migrations = MIGRATIONS
+        .into_iter()
+        .map(|(version, name, sql)| {
+            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => OpenError::Newer(version),
+        other => OpenError::Migrate(other),
+    })
+}
+
+async fn read_or_make_epoch(pool: &SqlitePool) -> std::result::Result<Epoch, sqlx::Error> {
+    sqlx::query("insert into meta (key, value) values ('epoch', $1) on conflict (key) do nothing")
+        .bind(Epoch::new().to_string())
+        .execute(pool)
+        .await?;
+    let text: String =
+        sqlx::query_scalar("select value from meta where key = 'epoch'").fetch_one(pool).await?;
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Reads the columns `id`, `username`, `display_name`.
+fn user(row: &SqliteRow) -> std::result::Result<User, sqlx::Error> {
+    Ok(User {
+        id: UserId(row.try_get("id")?),
+        username: row.try_get("username")?,
+        display_name: row.try_get("display_name")?,
+    })
+}
+
+/// An id as `unhex` reads it inside a JSON parameter.
+fn hex(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+/// A JSON parameter.
+fn json<T: serde::Serialize>(value: &T) -> std::result::Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    async fn check_writable(&self) -> Result<()> {
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        sqlx::query(
+            "insert into meta (key, value) values ('checked', '1') \
+             on conflict (key) do update set value = value + 1",
+        )
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    async fn create_user(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        now: Timestamp,
+    ) -> Result<bool> {
+        accounts::create_user(&self.write, user, session, now).await
+    }
+
+    async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
+        accounts::credentials(&self.read, username_key).await
+    }
+
+    async fn create_session(
+        &self,
+        session: NewSession,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>> {
+        accounts::create_session(&self.write, session, keep, now).await
+    }
+
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {
+        accounts::session(&self.read, token, life).await
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: Timestamp,
+        previous_until: Timestamp,
+    ) -> Result<bool> {
+        accounts::rotate_session(&self.write, id, from, to, now, previous_until).await
+    }
+
+    async fn delete_session(&self, id: SessionId) -> Result<()> {
+        accounts::delete_session(&self.write, id).await
+    }
+
+    async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
+        accounts::good_sessions(&self.read, ids, life).await
+    }
+
+    async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
+        accounts::forget_old_sessions(&self.write, life).await
+    }
+
+    async fn people_by_prefix(
+        &self,
+        me: UserId,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<(User, Option<Timestamp>)>> {
+        people::by_prefix(&self.read, me, prefix, limit).await
+    }
+
+    async fn person_by_username(
+        &self,
+        me: UserId,
+        username_key: &str,
+    ) -> Result<Option<(User, Option<Timestamp>)>> {
+        people::by_username(&self.read, me, username_key).await
+    }
+
+    async fn recent_peers(
+        &self,
+        me: UserId,
+        limit: usize,
+    ) -> Result<Vec<(User, Option<Timestamp>)>> {
+        people::recent_peers(&self.read, me, limit).await
+    }
+
+    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<(User, Option<Timestamp>)>> {
+        people::directory(&self.read, me, limit).await
+    }
+
+    async fn open_conversation(
+        &self,
+        me: UserId,
+        peer: UserId,
+        now: Timestamp,
+    ) -> Result<Option<ConversationId>> {
+        conversations::open(&self.write, me, peer, now).await
+    }
+
+    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Conversation>> {
+        conversations::one(&self.read, me, id).await
+    }
+
+    async fn conversations(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        conversations::list(&self.read, me, after, limit).await
+    }
+
+    async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {
+        conversations::peer(&self.read, me, id).await
+    }
+
+    async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<History> {
+        history::page(&self.read, me, id, cursor, limit).await
+    }
+
+    async fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed> {
+        commit::commit(&self.write, batch, now).await
+    }
+}

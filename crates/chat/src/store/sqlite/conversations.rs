@@ -1,0 +1,189 @@
+//! Conversations in SQLite. Called by [`super::SqliteStore`] alone.
+
+use protocol::limits::MAX_UNREAD;
+use protocol::{
+    ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
+    Timestamp, User, UserId,
+};
+use sqlx::Row;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use uuid::Uuid;
+
+use crate::store::Result;
+
+pub(super) async fn open(
+    pool: &SqlitePool,
+    me: UserId,
+    peer: UserId,
+    now: Timestamp,
+) -> Result<Option<ConversationId>> {
+    let mut tx = pool.begin_with("begin immediate").await?;
+    let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
+    // The join is the check that both people exist.
+    sqlx::query(
+        "insert into conversations (id, low_id, high_id, created_at) \
+         select $1, a.id, b.id, $4 from users a, users b where a.id = $2 and b.id = $3 \
+         on conflict (low_id, high_id) do nothing",
+    )
+    .bind(ConversationId::new().0)
+    .bind(low.0)
+    .bind(high.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    let id: Option<Uuid> =
+        sqlx::query_scalar("select id from conversations where low_id = $1 and high_id = $2")
+            .bind(low.0)
+            .bind(high.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let Some(id) = id else { return Ok(None) };
+    sqlx::query(
+        "insert into members (conversation_id, user_id, peer_id, active_at) \
+         values ($1, $2, $3, $4), ($1, $3, $2, null) \
+         on conflict (conversation_id, user_id) do update \
+         set active_at = coalesce(members.active_at, excluded.active_at)",
+    )
+    .bind(id)
+    .bind(me.0)
+    .bind(peer.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Some(ConversationId(id)))
+}
+
+/// What one person sees of a conversation. The count of unread messages walks the unread part of
+/// the conversation and no further than the limit. `$1` is always the person, `$2` the limit of
+/// the count.
+macro_rules! summary {
+    ($rest:literal) => {
+        concat!(
+            "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
+                    peer.delivered_seq as peer_delivered_seq, peer.read_seq as peer_read_seq, \
+                    u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
+                    c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
+                    (select count(*) from (select 1 from messages n \
+                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                        and n.sender_id <> $1 limit $2)) as unread \
+             from members me \
+             join conversations c on c.id = me.conversation_id \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             join users u on u.id = me.peer_id \
+             left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
+             where me.user_id = $1 ",
+            $rest
+        )
+    };
+}
+
+fn summary(row: &SqliteRow) -> std::result::Result<Conversation, sqlx::Error> {
+    let id = ConversationId(row.try_get("conversation_id")?);
+    let seq: Option<i64> = row.try_get("seq")?;
+    let last = match seq {
+        Some(seq) => Some(Message {
+            conversation: id,
+            seq: Seq(seq),
+            client_id: ClientId(row.try_get("client_id")?),
+            sender: UserId(row.try_get("sender_id")?),
+            body: row.try_get("body")?,
+            sent_at: Timestamp(row.try_get("sent_at")?),
+        }),
+        None => None,
+    };
+    let last_seen: Option<i64> = row.try_get("last_seen_at")?;
+    let active_at: Option<i64> = row.try_get("active_at")?;
+    Ok(Conversation {
+        id,
+        peer: Person {
+            user: User {
+                id: UserId(row.try_get("peer_id")?),
+                username: row.try_get("username")?,
+                display_name: row.try_get("display_name")?,
+            },
+            presence: Presence { online: false, last_seen: last_seen.map(Timestamp) },
+        },
+        last,
+        last_seq: Seq(row.try_get("last_seq")?),
+        active_at: Timestamp(match active_at {
+            Some(at) => at,
+            None => row.try_get("created_at")?,
+        }),
+        unread: row.try_get("unread")?,
+        mine: Marks {
+            delivered: Seq(row.try_get("delivered_seq")?),
+            read: Seq(row.try_get("read_seq")?),
+        },
+        theirs: Marks {
+            delivered: Seq(row.try_get("peer_delivered_seq")?),
+            read: Seq(row.try_get("peer_read_seq")?),
+        },
+    })
+}
+
+pub(super) async fn one(
+    pool: &SqlitePool,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<Conversation>> {
+    let row = sqlx::query(summary!("and me.conversation_id = $3"))
+        .bind(me.0)
+        .bind(MAX_UNREAD)
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.as_ref().map(summary).transpose()?)
+}
+
+pub(super) async fn list(
+    pool: &SqlitePool,
+    me: UserId,
+    after: Option<ListCursor>,
+    limit: usize,
+) -> Result<Vec<Conversation>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = match after {
+        None => {
+            sqlx::query(summary!(
+                "and me.active_at is not null \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ))
+            .bind(me.0)
+            .bind(MAX_UNREAD)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
+        }
+        Some(cursor) => {
+            sqlx::query(summary!(
+                "and (me.active_at, me.conversation_id) < ($4, $5) \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ))
+            .bind(me.0)
+            .bind(MAX_UNREAD)
+            .bind(limit)
+            .bind(cursor.active_at.0)
+            .bind(cursor.id.0)
+            .fetch_all(pool)
+            .await?
+        }
+    };
+    Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+}
+
+pub(super) async fn peer(
+    pool: &SqlitePool,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<UserId>> {
+    let peer: Option<Uuid> = sqlx::query_scalar(
+        "select peer_id from members where conversation_id = $1 and user_id = $2",
+    )
+    .bind(id.0)
+    .bind(me.0)
+    .fetch_optional(pool)
+    .await?;
+    Ok(peer.map(UserId))
+}

@@ -1,0 +1,98 @@
+//! Finding people in SQLite. Called by [`super::SqliteStore`] alone.
+
+use protocol::{Timestamp, User, UserId};
+use sqlx::Row;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use super::user;
+use crate::store::Result;
+
+fn person(row: &SqliteRow) -> std::result::Result<(User, Option<Timestamp>), sqlx::Error> {
+    let seen: Option<i64> = row.try_get("last_seen_at")?;
+    Ok((user(row)?, seen.map(Timestamp)))
+}
+
+fn people(rows: &[SqliteRow]) -> Result<Vec<(User, Option<Timestamp>)>> {
+    Ok(rows.iter().map(person).collect::<std::result::Result<_, _>>()?)
+}
+
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) async fn by_prefix(
+    pool: &SqlitePool,
+    me: UserId,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<(User, Option<Timestamp>)>> {
+    // Two index ranges, each cut at the limit, so that a prefix that everybody shares costs no
+    // more than a rare one. U+10FFFF sorts after every character a name can have.
+    let rows = sqlx::query(
+        "select u.id, u.username, u.display_name, u.last_seen_at \
+         from users u where u.id in ( \
+             select id from (select id from users \
+                 where username_key >= $1 and username_key < $1 || char(1114111) and id <> $2 \
+                 order by username_key limit $3) \
+             union \
+             select id from (select id from users \
+                 where display_key >= $1 and display_key < $1 || char(1114111) and id <> $2 \
+                 order by display_key limit $3)) \
+         order by u.username_key <> $1, u.display_key, u.username_key limit $3",
+    )
+    .bind(prefix)
+    .bind(me.0)
+    .bind(at_most(limit))
+    .fetch_all(pool)
+    .await?;
+    people(&rows)
+}
+
+pub(super) async fn by_username(
+    pool: &SqlitePool,
+    me: UserId,
+    username_key: &str,
+) -> Result<Option<(User, Option<Timestamp>)>> {
+    let row = sqlx::query(
+        "select id, username, display_name, last_seen_at from users \
+         where username_key = $1 and id <> $2",
+    )
+    .bind(username_key)
+    .bind(me.0)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.as_ref().map(person).transpose()?)
+}
+
+pub(super) async fn recent_peers(
+    pool: &SqlitePool,
+    me: UserId,
+    limit: usize,
+) -> Result<Vec<(User, Option<Timestamp>)>> {
+    let rows = sqlx::query(
+        "select u.id, u.username, u.display_name, u.last_seen_at \
+         from members m join users u on u.id = m.peer_id \
+         where m.user_id = $1 and m.active_at is not null order by m.active_at desc limit $2",
+    )
+    .bind(me.0)
+    .bind(at_most(limit))
+    .fetch_all(pool)
+    .await?;
+    people(&rows)
+}
+
+pub(super) async fn directory(
+    pool: &SqlitePool,
+    me: UserId,
+    limit: usize,
+) -> Result<Vec<(User, Option<Timestamp>)>> {
+    let rows = sqlx::query(
+        "select id, username, display_name, last_seen_at from users \
+         where id <> $1 order by display_key limit $2",
+    )
+    .bind(me.0)
+    .bind(at_most(limit))
+    .fetch_all(pool)
+    .await?;
+    people(&rows)
+}

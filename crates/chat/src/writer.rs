@@ -1,0 +1,306 @@
+//! The one path by which messages and marks are written: group commit.
+//!
+//! Whatever waits goes into one transaction, with one fsync for all of it; when nothing else waits
+//! a batch is one message and waits for nobody. After the commit, and only then, the answers and
+//! the events leave, in the order of the numbers, from this one task. Called by
+//! [`crate::Connection`] and the calls of [`crate::Chat`].
+//!
+//! Bounds: [`QUEUE`] writes wait; beyond that the asker is refused with `busy` and comes again.
+//! The task ends when [`Writer::close`] was called and the queue is empty.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{
+    ClientId, ErrorCode, Message, Refusal, Sent, Seq, ServerFrame, SessionId, Timestamp, UserId,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::error::{Error, Result, later};
+use crate::hub::Line;
+use crate::relay::{Relay, encode};
+use crate::store::{
+    Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome, Store, StoreError,
+};
+
+/// Writes that may wait: about a tenth of a second of full load.
+const QUEUE: usize = 4_096;
+/// Writes in one transaction. More gains nothing: at this size the fsync is already a small part.
+const MAX_BATCH: usize = 512;
+/// When to come again after a full queue.
+const BUSY_RETRY: Duration = Duration::from_millis(250);
+/// When to come again after the store failed.
+const FAILED_RETRY: Duration = Duration::from_secs(1);
+
+/// Where the answer of a write goes.
+pub(crate) enum Reply<T> {
+    /// To the connection that asked, as a frame.
+    Connection(Line),
+    /// To a call that waits.
+    Call(oneshot::Sender<Result<T>>),
+}
+
+/// One thing to write.
+pub(crate) enum Write {
+    Send(NewMessage, Reply<Sent>),
+    Mark(NewMarks, Reply<()>),
+    SeenUser(UserId),
+    SeenSession(SessionId),
+}
+
+/// The door to the writing task.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Command>,
+}
+
+enum Command {
+    Write(Write),
+    Close,
+}
+
+impl Writer {
+    /// Starts the task. The handle ends when the last write is on disk after [`Self::close`].
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        relay: Relay,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self { queue }, run(store, relay, waiting))
+    }
+
+    /// Hands a write over, or refuses it because too many wait.
+    pub(crate) fn submit(&self, write: Write) -> std::result::Result<(), Refusal> {
+        self.queue.try_send(Command::Write(write)).map_err(|_| later(ErrorCode::Busy, BUSY_RETRY))
+    }
+
+    /// Stores a message and waits until it is on disk.
+    pub(crate) async fn send(&self, message: NewMessage) -> Result<Sent> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Write::Send(message, Reply::Call(reply))).map_err(Error::Refused)?;
+        answer.await.map_err(|_| Error::Internal("the writer has ended"))?
+    }
+
+    /// Moves marks and waits until it is on disk.
+    pub(crate) async fn mark(&self, marks: NewMarks) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Write::Mark(marks, Reply::Call(reply))).map_err(Error::Refused)?;
+        answer.await.map_err(|_| Error::Internal("the writer has ended"))?
+    }
+
+    /// Lets the task write what waits and end. What comes later is refused.
+    pub(crate) async fn close(&self) {
+        // An error means that it has ended already.
+        let _ = self.queue.send(Command::Close).await;
+    }
+}
+
+async fn run(store: Arc<dyn Store>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
+    let mut commands = Vec::with_capacity(MAX_BATCH);
+    while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
+        let mut group = Group::default();
+        for command in commands.drain(..) {
+            match command {
+                Command::Write(write) => group.add(write),
+                Command::Close => waiting.close(),
+            }
+        }
+        group.commit(store.as_ref(), &relay).await;
+    }
+}
+
+/// What goes into one transaction, and who waits for it.
+#[derive(Default)]
+struct Group {
+    batch: Batch,
+    /// One for each message of the batch.
+    senders: Vec<Reply<Sent>>,
+    /// One for each of the marks of the batch.
+    markers: Vec<Reply<()>>,
+    /// Where a message stands in the batch.
+    places: HashMap<(UserId, ClientId), usize>,
+    /// Repeats that came together with their original, at that place of the batch.
+    repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
+}
+
+impl Group {
+    fn add(&mut self, write: Write) {
+        match write {
+            Write::Send(message, reply) => self.add_message(message, reply),
+            Write::Mark(marks, reply) => {
+                self.batch.marks.push(marks);
+                self.markers.push(reply);
+            }
+            Write::SeenUser(user) => self.batch.seen_users.push(user),
+            Write::SeenSession(session) => self.batch.seen_sessions.push(session),
+        }
+    }
+
+    fn add_message(&mut self, message: NewMessage, reply: Reply<Sent>) {
+        let place = *self
+            .places
+            .entry((message.sender, message.client_id))
+            .or_insert(self.batch.messages.len());
+        match self.batch.messages.get(place) {
+            None => {
+                self.batch.messages.push(message);
+                self.senders.push(reply);
+            }
+            Some(first)
+                if first.conversation == message.conversation && first.body == message.body =>
+            {
+                self.repeats.push((place, message, reply));
+            }
+            Some(_) => refuse_send(&message, reply, ErrorCode::ClientIdReused.into()),
+        }
+    }
+
+    async fn commit(self, store: &dyn Store, relay: &Relay) {
+        match store.commit(&self.batch, clock::now()).await {
+            Ok(committed) => self.answer(committed, relay),
+            Err(error) => self.refuse_all(&error),
+        }
+    }
+
+    fn answer(self, committed: Committed, relay: &Relay) {
+        for (place, message, reply) in self.repeats {
+            let outcome = match committed.messages.get(place) {
+                Some(SendOutcome::Stored { seq, sent_at, .. }) => {
+                    SendOutcome::Repeated { seq: *seq, sent_at: *sent_at }
+                }
+                Some(outcome) => *outcome,
+                None => SendOutcome::NotFound,
+            };
+            answer_send(message, reply, outcome, relay);
+        }
+        let messages = self.batch.messages.into_iter().zip(self.senders);
+        for ((message, reply), outcome) in messages.zip(committed.messages) {
+            answer_send(message, reply, outcome, relay);
+        }
+        let marks = self.batch.marks.into_iter().zip(self.markers);
+        for ((marks, reply), outcome) in marks.zip(committed.marks) {
+            answer_mark(&marks, reply, outcome, relay);
+        }
+    }
+
+    fn refuse_all(self, error: &StoreError) {
+        tracing::error!(
+            %error,
+            messages = self.senders.len(),
+            marks = self.markers.len(),
+            "the store did not commit; everyone is asked to come again"
+        );
+        let refusal = later(ErrorCode::Unavailable, FAILED_RETRY);
+        for (message, reply) in self.batch.messages.into_iter().zip(self.senders) {
+            refuse_send(&message, reply, refusal);
+        }
+        for (_, message, reply) in self.repeats {
+            refuse_send(&message, reply, refusal);
+        }
+        for (marks, reply) in self.batch.marks.into_iter().zip(self.markers) {
+            refuse_mark(&marks, reply, refusal);
+        }
+    }
+}
+
+fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, relay: &Relay) {
+    let sent = |seq: Seq, sent_at: Timestamp| Sent {
+        conversation: message.conversation,
+        client_id: message.client_id,
+        seq,
+        sent_at,
+    };
+    match outcome {
+        SendOutcome::Stored { seq, sent_at, peer } => {
+            let from = reply.line().map(Line::id);
+            reply.accept(sent(seq, sent_at), ServerFrame::Sent);
+            let event = ServerFrame::Message(Message {
+                conversation: message.conversation,
+                seq,
+                client_id: message.client_id,
+                sender: message.sender,
+                body: message.body,
+                sent_at,
+            });
+            relay.publish(&[peer, message.sender], &event, from);
+        }
+        SendOutcome::Repeated { seq, sent_at } => {
+            reply.accept(sent(seq, sent_at), ServerFrame::Sent);
+        }
+        SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into()),
+        SendOutcome::NotFound => refuse_send(&message, reply, ErrorCode::NotFound.into()),
+    }
+}
+
+fn answer_mark(new: &NewMarks, reply: Reply<()>, outcome: MarkOutcome, relay: &Relay) {
+    match outcome {
+        MarkOutcome::Moved { marks, peer } => {
+            let from = reply.line().map(Line::id);
+            reply.accept_silently();
+            let event = ServerFrame::Receipt {
+                conversation: new.conversation,
+                user: new.user,
+                delivered: marks.delivered,
+                read: marks.read,
+            };
+            relay.publish(&[peer, new.user], &event, from);
+        }
+        MarkOutcome::Unchanged => reply.accept_silently(),
+        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into()),
+        MarkOutcome::NotFound => refuse_mark(new, reply, ErrorCode::NotFound.into()),
+    }
+}
+
+fn refuse_send(message: &NewMessage, reply: Reply<Sent>, refusal: Refusal) {
+    reply.refuse(refusal, |refusal| ServerFrame::Refused {
+        re: Some("send".to_owned()),
+        conversation: Some(message.conversation),
+        client_id: Some(message.client_id),
+        refusal,
+    });
+}
+
+fn refuse_mark(marks: &NewMarks, reply: Reply<()>, refusal: Refusal) {
+    let re = if marks.marks.read > Seq::ZERO { "read" } else { "delivered" };
+    reply.refuse(refusal, |refusal| ServerFrame::Refused {
+        re: Some(re.to_owned()),
+        conversation: Some(marks.conversation),
+        client_id: None,
+        refusal,
+    });
+}
+
+impl<T> Reply<T> {
+    fn line(&self) -> Option<&Line> {
+        match self {
+            Self::Connection(line) => Some(line),
+            Self::Call(_) => None,
+        }
+    }
+
+    fn accept(self, value: T, frame: impl FnOnce(T) -> ServerFrame) {
+        match self {
+            Self::Connection(line) => line.push(encode(&frame(value))),
+            // Whoever asked has gone; the write stands, and a repeat gets the same answer.
+            Self::Call(call) => drop(call.send(Ok(value))),
+        }
+    }
+
+    fn refuse(self, refusal: Refusal, frame: impl FnOnce(Refusal) -> ServerFrame) {
+        match self {
+            Self::Connection(line) => line.push(encode(&frame(refusal))),
+            Self::Call(call) => drop(call.send(Err(Error::Refused(refusal)))),
+        }
+    }
+}
+
+impl Reply<()> {
+    fn accept_silently(self) {
+        if let Self::Call(call) = self {
+            // As above.
+            let _ = call.send(Ok(()));
+        }
+    }
+}
