@@ -1,0 +1,46 @@
+# The commands of Duet. Each installs what it needs first, by scripts/setup; `make` alone lists them.
+
+# The tools' PATH, for the recipes that call one directly.
+ENV = . scripts/env &&
+SHELL = /bin/bash
+
+.PHONY: help serve test dev fmt lint unit e2e screens doctor clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+serve: ## build for release and serve on http://127.0.0.1:3000 (DUET_* variables change that)
+	@scripts/serve
+
+test: ## run every check and every test, as CI does
+	@scripts/setup tools npm lints browser
+	@scripts/check
+
+dev: ## serve a debug build that follows every change
+	@scripts/setup tools npm
+	@$(ENV) exec cargo leptos watch
+
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+lint: ## formatting, lints, crate arrows and documentation only
+	@scripts/setup tools npm lints
+	@scripts/check format scripts arrows lint lint-wasm docs types
+
+unit: ## unit and integration tests only
+	@scripts/check unit
+
+e2e: ## browser tests only, against the release build
+	@scripts/setup tools npm browser
+	@scripts/check build types e2e
+
+screens: ## take the pictures in docs/screens
+	@scripts/setup tools npm browser
+	@scripts/build
+	@$(ENV) playwright test -c end2end/screens.config.ts
+
+doctor: ## say which tools are here and whether they fit
+	@scripts/doctor
+
+clean: ## remove what was built in this checkout (data and installed tools stay)
+	@rm -rf target end2end/.output
