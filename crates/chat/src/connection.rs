@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use protocol::{
     Body, ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Limits, Marks, Refusal, Seq,
     ServerFrame, UserId,
@@ -66,6 +67,11 @@ impl Connection {
     /// A cancelled call has taken nothing.
     pub async fn next(&mut self) -> Outgoing {
         self.seat.next().await
+    }
+
+    /// A frame that waits already, to be written together with the one before it.
+    pub fn try_next(&mut self) -> Option<Bytes> {
+        self.seat.try_next()
     }
 
     /// Takes a frame from the client. Answers come out of [`Self::next`].

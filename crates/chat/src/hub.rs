@@ -98,6 +98,13 @@ impl Seat {
         &self.line
     }
 
+    /// A frame that waits already.
+    pub(crate) fn try_next(&mut self) -> Option<Bytes> {
+        let frame = self.frames.try_recv().ok()?;
+        self.line.waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        Some(frame)
+    }
+
     /// The next frame, or the end.
     ///
     /// # Cancel safety

@@ -1,0 +1,135 @@
+//! Who may come in, for how long, and what ends with a session.
+
+use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use protocol::{CloseCode, ErrorCode};
+
+#[tokio::test]
+async fn names_and_passwords_are_judged_by_name() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    world.person("Alice").await;
+    let cases = [
+        ("al", "", PASSWORD, ErrorCode::UsernameInvalid),
+        ("al ice", "", PASSWORD, ErrorCode::UsernameInvalid),
+        ("alice", "", PASSWORD, ErrorCode::UsernameTaken),
+        ("ＡＬＩＣＥ", "", PASSWORD, ErrorCode::UsernameTaken),
+        ("carol", "\u{202e}", PASSWORD, ErrorCode::DisplayNameInvalid),
+        ("carol", "", "short", ErrorCode::PasswordTooShort),
+        ("carol", "", "1234567890", ErrorCode::PasswordCommon),
+        ("carolina.jones", "", "carolina.jones", ErrorCode::PasswordCommon),
+    ];
+    for (username, display_name, password, expected) in cases {
+        let result = chat.sign_up(username, display_name, password, SOMEWHERE).await;
+        assert_eq!(code(result.map(|_| ())), expected, "{username} {password}");
+    }
+    assert!(chat.sign_up("carol", "Carol C.", PASSWORD, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn two_who_want_the_same_name_at_once_are_one_and_a_refusal() {
+    let world = World::new().await;
+    let (one, two) = tokio::join!(
+        world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE),
+        world.chat.sign_up("ALICE", "", PASSWORD, SOMEWHERE)
+    );
+    let refusals: Vec<_> = [one, two].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].refusal().code, ErrorCode::UsernameTaken);
+}
+
+#[tokio::test]
+async fn a_closed_door_lets_nobody_in_but_those_who_are() {
+    let world = World::new().await;
+    world.person("alice").await;
+    world.chat.close().await;
+    let mut config = chat::Config::new(world.directory.path().join("duet.db"));
+    config.registration_open = false;
+    let chat = chat::Chat::begin(config).await.expect("a chat");
+    let result = chat.sign_up("bob", "", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(result.map(|_| ())), ErrorCode::RegistrationClosed);
+    assert!(chat.sign_in("alice", PASSWORD, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn unknown_users_and_wrong_passwords_look_alike_and_are_paused_alike() {
+    let world = World::new().await;
+    world.person("alice").await;
+    for username in ["alice", "nobody"] {
+        let mut codes = Vec::new();
+        for _ in 0..7 {
+            let result = world.chat.sign_in(username, "wrong-Harbor-92", SOMEWHERE).await;
+            codes.push(code(result.map(|_| ())));
+        }
+        assert_eq!(codes[..6], [ErrorCode::WrongCredentials; 6], "{username}");
+        assert_eq!(codes[6], ErrorCode::RateLimited, "{username}");
+    }
+    // The owner is paused too, for a second, and told so.
+    let refusal = match world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await {
+        Ok(_) => panic!("signed in during the pause"),
+        Err(error) => error.refusal(),
+    };
+    assert!(refusal.retry_after_ms.is_some_and(|ms| ms <= 1_000));
+}
+
+#[tokio::test]
+async fn a_token_opens_its_session_until_signed_out() {
+    let world = World::new().await;
+    world.person("alice").await;
+    let signed_in = world.chat.sign_in(" ALICE ", PASSWORD, SOMEWHERE).await.expect("signed in");
+    let found = world.chat.authenticate(&signed_in.token).await.expect("asked").expect("found");
+    assert_eq!(found.session, signed_in.session);
+    assert!(!found.token_is_old);
+    let mut forged = signed_in.token.clone();
+    forged.replace_range(0..1, if forged.starts_with('A') { "B" } else { "A" });
+    for token in ["", "x", &forged, &signed_in.token[1..]] {
+        assert!(world.chat.authenticate(token).await.expect("asked").is_none(), "{token}");
+    }
+    let mut tab = world.connect(&signed_in.session).await;
+    world.chat.sign_out(signed_in.session.id).await.expect("signed out");
+    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&signed_in.token).await.expect("asked").is_none());
+    assert_eq!(
+        world.chat.connect(signed_in.session).await.err(),
+        Some(CloseCode::SessionEnded),
+        "a handshake that was under way"
+    );
+}
+
+#[tokio::test]
+async fn a_rotated_token_replaces_the_old_one_which_lives_a_moment_longer() {
+    let world = World::new().await;
+    let first = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("an account");
+    let rotate = || world.chat.rotate(first.session.id, &first.token);
+    let second = rotate().await.expect("asked").expect("rotated");
+    assert_eq!(rotate().await.expect("asked"), None, "only one of two requests rotates");
+    for token in [&first.token, &second] {
+        let found = world.chat.authenticate(token).await.expect("asked").expect("found");
+        assert_eq!(found.session.id, first.session.id);
+    }
+}
+
+#[tokio::test]
+async fn the_longest_unused_session_makes_room() {
+    let world = World::new().await;
+    let first = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("an account");
+    let mut tab = world.connect(&first.session).await;
+    for _ in 0..20 {
+        world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
+    }
+    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&first.token).await.expect("asked").is_none());
+}
+
+#[tokio::test]
+async fn sign_ups_from_one_address_are_limited() {
+    let world = World::with(|config| {
+        config.rates.sign_ups_per_hour = 2.try_into().expect("not zero");
+    })
+    .await;
+    world.person("one").await;
+    world.person("two").await;
+    let third = world.chat.sign_up("three", "", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(third.map(|_| ())), ErrorCode::RateLimited);
+    let elsewhere = "192.0.2.8".parse().expect("an address");
+    assert!(world.chat.sign_up("three", "", PASSWORD, elsewhere).await.is_ok());
+}

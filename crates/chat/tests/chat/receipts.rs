@@ -1,0 +1,120 @@
+//! Marks only move forward, and everyone concerned is told.
+
+use crate::support::{World, code};
+use protocol::{ClientFrame, ErrorCode, Marks, Seq, ServerFrame};
+
+async fn marks(world: &World, me: protocol::UserId, id: protocol::ConversationId) -> Marks {
+    world.chat.conversation(me, id).await.expect("a conversation").mine
+}
+
+#[tokio::test]
+async fn marks_only_move_forward_and_read_implies_delivered() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    for n in 0..10 {
+        world.send(alice.user.id, conversation, &n.to_string()).await;
+    }
+    let me = bob.user.id;
+    let steps = [
+        ((3, 0), (3, 0)),
+        ((2, 0), (3, 0)),
+        ((0, 5), (5, 5)),
+        ((4, 4), (5, 5)),
+        ((9, 1), (9, 5)),
+        ((10, 10), (10, 10)),
+        ((0, 0), (10, 10)),
+    ];
+    for ((delivered, read), expected) in steps {
+        let new = Marks { delivered: Seq(delivered), read: Seq(read) };
+        world.chat.mark(me, conversation, new).await.expect("marked");
+        let expected = Marks { delivered: Seq(expected.0), read: Seq(expected.1) };
+        assert_eq!(marks(&world, me, conversation).await, expected, "after {new:?}");
+    }
+    for (delivered, read) in [(11, 0), (0, 11), (-1, 0), (0, -1), (i64::MAX, 0), (i64::MIN, 0)] {
+        let new = Marks { delivered: Seq(delivered), read: Seq(read) };
+        assert_eq!(code(world.chat.mark(me, conversation, new).await), ErrorCode::OutOfRange);
+    }
+    let world = world.restart().await;
+    assert_eq!(marks(&world, me, conversation).await, Marks { delivered: Seq(10), read: Seq(10) });
+}
+
+#[tokio::test]
+async fn marks_that_come_together_and_out_of_order_end_at_the_furthest() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    for n in 0..100 {
+        world.send(alice.user.id, conversation, &n.to_string()).await;
+    }
+    let mut tab = world.connect(&bob).await;
+    let mut numbers: Vec<i64> = (1..=100).collect();
+    numbers.reverse();
+    numbers.rotate_left(37);
+    for n in numbers {
+        let up_to = Seq(n);
+        tab.says(&ClientFrame::Delivered { conversation, up_to }).await;
+        tab.says(&ClientFrame::Read { conversation, up_to: Seq(n / 2) }).await;
+    }
+    // A call goes the same way as the frames, so it comes after them.
+    world.chat.mark(bob.user.id, conversation, Marks::default()).await.expect("marked");
+    let expected = Marks { delivered: Seq(100), read: Seq(50) };
+    assert_eq!(marks(&world, bob.user.id, conversation).await, expected);
+}
+
+#[tokio::test]
+async fn a_receipt_reaches_the_peer_and_ones_other_tabs_and_never_goes_back() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    for n in 0..5 {
+        world.send(alice.user.id, conversation, &n.to_string()).await;
+    }
+    let mut bob_here = world.connect(&bob).await;
+    let mut bob_there = world.connect(&bob).await;
+    let mut alice_here = world.connect(&alice).await;
+    for frame in [
+        ClientFrame::Delivered { conversation, up_to: Seq(5) },
+        ClientFrame::Delivered { conversation, up_to: Seq(1) },
+        ClientFrame::Read { conversation, up_to: Seq(4) },
+    ] {
+        bob_here.says(&frame).await;
+    }
+    for tab in [&mut alice_here, &mut bob_there] {
+        let mut last = Marks::default();
+        while last.read < Seq(4) {
+            if let ServerFrame::Receipt { conversation: at, user, delivered, read } =
+                tab.hears().await
+            {
+                assert_eq!((at, user), (conversation, bob.user.id));
+                assert!(delivered >= last.delivered && read >= last.read && read <= delivered);
+                last = Marks { delivered, read };
+            }
+        }
+        assert_eq!(last, Marks { delivered: Seq(5), read: Seq(4) });
+    }
+    bob_here.says(&ClientFrame::Read { conversation, up_to: Seq(6) }).await;
+    let (re, refusal) = loop {
+        if let ServerFrame::Refused { re, refusal, .. } = bob_here.hears().await {
+            break (re, refusal);
+        }
+    };
+    assert_eq!((re.as_deref(), refusal.code), (Some("read"), ErrorCode::OutOfRange));
+}
+
+#[tokio::test]
+async fn unread_is_what_the_peer_said_after_my_mark() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    let unread =
+        async |me| world.chat.conversation(me, conversation).await.expect("a conversation").unread;
+    for n in 0..4 {
+        world.send(alice.user.id, conversation, &n.to_string()).await;
+    }
+    world.send(bob.user.id, conversation, "answer").await;
+    world.send(alice.user.id, conversation, "again").await;
+    assert_eq!((unread(alice.user.id).await, unread(bob.user.id).await), (1, 5));
+    let read = Marks { delivered: Seq(4), read: Seq(4) };
+    world.chat.mark(bob.user.id, conversation, read).await.expect("marked");
+    assert_eq!(unread(bob.user.id).await, 1);
+    let read = Marks { delivered: Seq(6), read: Seq(6) };
+    world.chat.mark(bob.user.id, conversation, read).await.expect("marked");
+    assert_eq!(unread(bob.user.id).await, 0);
+}

@@ -1,0 +1,135 @@
+//! A chat on a temporary directory, and people who act in it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use chat::{Chat, Config, Connection, Outgoing, Rates, Session};
+use protocol::{
+    ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Refusal, Seq, ServerFrame, UserId,
+};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+pub const PASSWORD: &str = "tulip-Harbor-92";
+pub const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+/// Far beyond what anything here takes; only a test that would hang meets it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub chat: Chat,
+    pub directory: TempDir,
+}
+
+pub fn plenty() -> Rates {
+    let plenty = NonZeroU32::new(1_000_000).expect("not zero");
+    Rates {
+        sign_ups_per_hour: plenty,
+        sign_ins_per_minute: plenty,
+        searches_per_minute: plenty,
+        messages_per_minute: plenty,
+        frames_per_second: plenty,
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut config = Config::new(directory.path().join("duet.db"));
+        config.rates = plenty();
+        config.presence_grace = Duration::from_millis(50);
+        change(&mut config);
+        let chat = Chat::begin(config).await.expect("a chat");
+        Self { chat, directory }
+    }
+
+    /// Ends the chat and begins it again on the same file.
+    pub async fn restart(self) -> Self {
+        self.chat.close().await;
+        let mut config = Config::new(self.directory.path().join("duet.db"));
+        config.rates = plenty();
+        let chat = Chat::begin(config).await.expect("a chat");
+        Self { chat, directory: self.directory }
+    }
+
+    pub async fn person(&self, username: &str) -> Session {
+        self.chat.sign_up(username, "", PASSWORD, SOMEWHERE).await.expect("an account").session
+    }
+
+    /// Two people and their conversation.
+    pub async fn pair(&self) -> (Session, Session, ConversationId) {
+        let alice = self.person("alice").await;
+        let bob = self.person("bob").await;
+        let conversation = self.open(&alice, &bob).await;
+        (alice, bob, conversation)
+    }
+
+    pub async fn open(&self, me: &Session, peer: &Session) -> ConversationId {
+        self.chat.open_conversation(me.user.id, peer.user.id).await.expect("a conversation")
+    }
+
+    /// A connection whose `hello` was read.
+    pub async fn connect(&self, who: &Session) -> Tab {
+        let mut tab = Tab(self.chat.connect(who.clone()).await.expect("a connection"));
+        assert!(matches!(tab.hears().await, ServerFrame::Hello { .. }));
+        tab
+    }
+
+    pub async fn send(&self, from: UserId, conversation: ConversationId, body: &str) -> Seq {
+        let id = ClientId::new();
+        self.chat.send_message(from, conversation, id, body).await.expect("sent").seq
+    }
+}
+
+/// One tab of a browser.
+pub struct Tab(pub Connection);
+
+impl Tab {
+    pub async fn says(&mut self, frame: &ClientFrame) {
+        let text = serde_json::to_string(frame).expect("a frame");
+        self.0.on_text(&text).await;
+    }
+
+    pub async fn sends(&mut self, conversation: ConversationId, body: &str) -> ClientId {
+        let client_id = ClientId::new();
+        self.says(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
+        client_id
+    }
+
+    pub async fn hears(&mut self) -> ServerFrame {
+        match self.next().await {
+            Outgoing::Frame(frame) => serde_json::from_slice(&frame).expect("a known frame"),
+            Outgoing::Close(code) => panic!("closed with {code:?}"),
+        }
+    }
+
+    pub async fn next(&mut self) -> Outgoing {
+        timeout(PATIENCE, self.0.next()).await.expect("something is heard in time")
+    }
+
+    /// The refusal that comes next.
+    pub async fn is_refused(&mut self) -> (Option<String>, Refusal) {
+        match self.hears().await {
+            ServerFrame::Refused { re, refusal, .. } => (re, refusal),
+            other => panic!("heard {other:?}"),
+        }
+    }
+
+    /// Skips frames until the connection is closed.
+    pub async fn is_closed(&mut self) -> CloseCode {
+        loop {
+            if let Outgoing::Close(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+}
+
+/// The code of a refused call.
+pub fn code<T: std::fmt::Debug>(result: Result<T, chat::Error>) -> ErrorCode {
+    result.expect_err("a refusal").refusal().code
+}
