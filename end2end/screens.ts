@@ -1,0 +1,113 @@
+// Takes the pictures in docs/screens: `make screens`.
+import path from "node:path";
+import type { Page } from "@playwright/test";
+import { ready, SignInPage, SignUpPage } from "./support/pages";
+import { Wire } from "./support/wire";
+import { expect, test } from "./support/test";
+
+const directory = path.join(__dirname, "../docs/screens");
+const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [size, viewport] of Object.entries(sizes)) {
+    test.describe(`${size}, ${colorScheme}`, () => {
+      test.use({ colorScheme, viewport, deviceScaleFactor: 2 });
+
+      const shoot = async (page: Page, name: string) => {
+        await page.evaluate(() => document.fonts.ready);
+        const file = path.join(directory, `${name}-${size}-${colorScheme}.png`);
+        await page.screenshot({ path: file, animations: "disabled", caret: "hide" });
+      };
+
+      test("sign-up and sign-in", async ({ page, watch }) => {
+        watch.allow(/./);
+        const signUp = new SignUpPage(page);
+        await signUp.goto();
+        await ready(page);
+        await shoot(page, "sign-up");
+        await signUp.submit("anna.berg", "Anna Berg", "sunshine");
+        await expect(signUp.password).toHaveAttribute("aria-invalid", "true");
+        await shoot(page, "sign-up-refused");
+        const signIn = new SignInPage(page);
+        await signIn.goto();
+        await ready(page);
+        await shoot(page, "sign-in");
+        await signIn.submit("anna.berg", "not the password");
+        await expect(page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
+        await shoot(page, "sign-in-refused");
+      });
+
+      test("an empty house, and nothing at an address", async ({ someone, watch }) => {
+        watch.allow(/./);
+        const anna = await someone("Anna Berg");
+        await anna.home();
+        await shoot(anna.page, "home-empty");
+        const emil = await someone("Emil Sand");
+        const here = await anna.open(await anna.apiConversation(emil), emil);
+        await expect(here.box).toBeVisible();
+        await shoot(anna.page, "conversation-empty");
+        await anna.page.goto("/nothing/here");
+        await shoot(anna.page, "not-found");
+      });
+
+      test("talking", async ({ someone, watch }) => {
+        watch.allow(/./);
+        const anna = await someone("Anna Berg");
+        const others = ["Emil Sand", "Noor Haddad", "Jonas Wirth", "Mei Tanaka", "Sofia Rossi", "Grandma Inge"];
+        const [emil, noor, jonas, mei, sofia, inge] = await Promise.all(others.map((name) => someone(name)));
+        if (!emil || !noor || !jonas || !mei || !sofia || !inge) throw new Error("somebody is missing");
+
+        await jonas.apiSend(await jonas.apiConversation(anna), "The train leaves at 8:12, platform 4.");
+        await anna.apiSend(await anna.apiConversation(mei), "The photos are wonderful, thank you!");
+        await sofia.apiSend(await sofia.apiConversation(anna), "Did you see this? https://example.org/concert", "Tickets go on sale tomorrow");
+        await inge.apiSend(await inge.apiConversation(anna), "Call me when you have time, dear. Nothing urgent.");
+        const withNoor = await noor.apiConversation(anna);
+        await noor.apiSend(withNoor, "I finished the draft. Could you look at the second chapter?");
+        const talk = await emil.apiConversation(anna);
+        await emil.apiSend(talk, "Morning! Are we still on for Saturday?");
+        await anna.apiSend(talk, "Of course. I found a path along the river, about twelve kilometres.", "There is a small café halfway, with apricot cake.");
+        await emil.apiSend(talk, "You had me at cake.", "🍰");
+        await anna.apiSend(talk, "Here is the map: https://example.org/river-walk");
+        await emil.apiSend(
+          talk,
+          "Looks lovely. It may rain in the afternoon, so let us start early. I will bring the thermos and the good biscuits, you bring the umbrella that nearly flew away last time.",
+        );
+        await anna.apiSend(talk, "Deal. Half past eight at the bridge?");
+
+        const emils = await emil.open(talk, anna);
+        const here = await anna.open(talk, emil);
+        await emils.write("Half past eight it is.");
+        await expect(here.message("Half past eight it is.")).toBeVisible();
+        await here.write("See you there!");
+        await here.expectState("See you there!", "read");
+        await shoot(anna.page, "conversation");
+
+        const home = await anna.home();
+        await expect(home.entry(emil.name)).toContainText("See you there!");
+        await shoot(anna.page, "list");
+        await home.search.fill("so");
+        await expect(home.result(sofia.name)).toBeVisible();
+        await shoot(anna.page, "search");
+        await home.search.fill("zoltan");
+        await expect(home.result(sofia.name)).toBeHidden();
+        await shoot(anna.page, "search-nobody");
+
+        const withSofia = await anna.open(await anna.apiConversation(sofia), sofia);
+        await expect(withSofia.divider(2)).toBeVisible();
+        await shoot(anna.page, "conversation-unread");
+
+        const wire = await Wire.of(anna.context);
+        const cut = await anna.open(withNoor, noor);
+        wire.refuse("body_control_character");
+        await cut.write("Gladly. Send me the page numbers?");
+        await cut.expectState("Gladly. Send me the page numbers?", "not sent");
+        wire.refuse(undefined);
+        await wire.cut();
+        await cut.write("I can read it tonight, on the train.");
+        await cut.expectState("I can read it tonight, on the train.", "sending");
+        await expect(anna.page.getByText(/Connecting|offline/i).first()).toBeVisible();
+        await shoot(anna.page, "conversation-unsent");
+      });
+    });
+  }
+}

@@ -1,0 +1,182 @@
+import { expect, type Locator, type Page } from "@playwright/test";
+
+/** Waits until the page is live: before that, nothing listens to its buttons. */
+export async function ready(page: Page): Promise<void> {
+  await expect(page.locator("html")).toHaveAttribute("data-hydrated", "true", { timeout: 20_000 });
+}
+
+/** What a screen reader finds in a part of the page, as one text. */
+export async function spoken(part: Locator): Promise<string> {
+  return part.ariaSnapshot();
+}
+
+export class SignUpPage {
+  readonly username: Locator;
+  readonly displayName: Locator;
+  readonly password: Locator;
+  readonly create: Locator;
+
+  constructor(readonly page: Page) {
+    this.username = page.getByLabel("Username");
+    this.displayName = page.getByLabel("Display name");
+    this.password = page.getByLabel("Password", { exact: true });
+    this.create = page.getByRole("button", { name: "Create account" });
+  }
+
+  async goto(): Promise<void> {
+    await this.page.goto("/sign-up");
+  }
+
+  async submit(username: string, displayName: string, password: string): Promise<void> {
+    await this.username.fill(username);
+    await this.displayName.fill(displayName);
+    await this.password.fill(password);
+    await this.create.click();
+  }
+}
+
+export class SignInPage {
+  readonly username: Locator;
+  readonly password: Locator;
+  readonly signIn: Locator;
+
+  constructor(readonly page: Page) {
+    this.username = page.getByLabel("Username");
+    this.password = page.getByLabel("Password", { exact: true });
+    this.signIn = page.getByRole("button", { name: "Sign in" });
+  }
+
+  async goto(): Promise<void> {
+    await this.page.goto("/sign-in");
+  }
+
+  async submit(username: string, password: string): Promise<void> {
+    await this.username.fill(username);
+    await this.password.fill(password);
+    await this.signIn.click();
+  }
+}
+
+/** What a form says at a field: its description, or its error message. */
+export async function complaint(field: Locator): Promise<string> {
+  return field.evaluate((element) => {
+    const ids = ["aria-errormessage", "aria-describedby"].flatMap((name) => element.getAttribute(name)?.split(" ") ?? []);
+    return ids.map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
+  });
+}
+
+export class HomePage {
+  readonly list: Locator;
+  readonly search: Locator;
+
+  constructor(readonly page: Page) {
+    this.list = page.getByRole("navigation", { name: "Conversations" });
+    this.search = page.getByRole("searchbox", { name: "Find a person" });
+  }
+
+  /** A conversation's place in the list. */
+  entry(name: string): Locator {
+    return this.list.getByRole("link").filter({ hasText: name });
+  }
+
+  /** Waits until a conversation's place shows how many messages are unread. */
+  async expectUnread(name: string, count: number): Promise<void> {
+    const unread = async () => Number((await spoken(this.entry(name))).match(/(\d+) unread/)?.[1] ?? 0);
+    await expect.poll(unread, { message: `unread messages of ${name}` }).toBe(count);
+  }
+
+  /** A person among the results of the search. */
+  result(name: string): Locator {
+    return this.page.getByRole("option").filter({ hasText: name }).or(this.page.getByRole("link").filter({ hasText: name })).first();
+  }
+
+  async find(name: string): Promise<ConversationPage> {
+    await this.search.fill(name);
+    await this.result(name).click();
+    await this.page.waitForURL(/\/c\//);
+    return new ConversationPage(this.page, name);
+  }
+
+  async signOut(): Promise<void> {
+    await signOutOf(this.page).click();
+    await this.page.waitForURL(/\/sign-in/);
+  }
+}
+
+export function signOutOf(page: Page): Locator {
+  return page.getByRole("button", { name: "Sign out" }).or(page.getByRole("menuitem", { name: "Sign out" }));
+}
+
+export class ConversationPage {
+  readonly heading: Locator;
+  readonly log: Locator;
+  readonly box: Locator;
+  readonly send: Locator;
+
+  constructor(
+    readonly page: Page,
+    readonly peer: string,
+  ) {
+    this.heading = page.getByRole("heading", { name: peer });
+    this.log = page.getByRole("log", { name: `Conversation with ${peer}` });
+    this.box = page.getByRole("textbox", { name: "Message" });
+    this.send = page.getByRole("button", { name: "Send", exact: true });
+  }
+
+  get id(): string {
+    return new URL(this.page.url()).pathname.replace("/c/", "");
+  }
+
+  get messages(): Locator {
+    return this.log.getByRole("article");
+  }
+
+  message(body: string): Locator {
+    return this.messages.filter({ hasText: body });
+  }
+
+  /** The line above what was not yet read when the conversation was opened. */
+  divider(count: number): Locator {
+    const text = `${count} new message${count === 1 ? "" : "s"}`;
+    return this.log.getByRole("separator", { name: text }).or(this.log.getByRole("separator").filter({ hasText: text }));
+  }
+
+  async write(body: string): Promise<void> {
+    await this.box.fill(body);
+    await this.box.press("Enter");
+  }
+
+  /** Waits until my message stands in a state: sending, sent, delivered, read, not sent. */
+  async expectState(body: string, state: State, timeout = 10_000): Promise<void> {
+    await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toBe(state);
+  }
+
+  /** Waits until a message of mine has left the browser, however far it came. */
+  async expectStored(body: string, timeout = 10_000): Promise<void> {
+    await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toMatch(/^(sent|delivered|read)$/);
+  }
+
+  private async state(body: string): Promise<string> {
+    const text = (await spoken(this.message(body))).replaceAll(body, "");
+    return text.match(/not sent|sending|sent|delivered|read/i)?.[0].toLowerCase() ?? "none";
+  }
+
+  /** The messages in the order in which they are shown, each by that of these texts which it contains. */
+  async order(...bodies: string[]): Promise<string[]> {
+    const texts = await this.messages.allTextContents();
+    return texts.map((text) => bodies.find((body) => text.includes(body)) ?? text);
+  }
+
+  /** Waits until what stands in the box is in the browser's storage, from where it survives a crash. */
+  async draftIsKept(draft: string): Promise<void> {
+    await expect.poll(() => this.page.evaluate(() => JSON.stringify({ ...localStorage }))).toContain(draft);
+  }
+
+  /** Waits until exactly these are shown, in this order. */
+  async expectBodies(...bodies: string[]): Promise<void> {
+    await expect(this.messages).toContainText(bodies, { timeout: 20_000 });
+    await expect(this.messages).toHaveCount(bodies.length);
+  }
+}
+
+export type State = "sending" | "sent" | "delivered" | "read" | "not sent";

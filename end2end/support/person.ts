@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
+import { ConversationPage, HomePage, ready } from "./pages";
+import type { Server } from "./server";
+
+/** Somebody with an account and a browser of their own. What they do by `api…` is preparation, not what is tested. */
+export class Person {
+  private constructor(
+    readonly name: string,
+    readonly username: string,
+    readonly password: string,
+    readonly context: BrowserContext,
+    readonly page: Page,
+    private readonly server: Server,
+  ) {}
+
+  static async create(name: string, context: BrowserContext, server: Server): Promise<Person> {
+    const username = name.toLowerCase().replace(/[^a-z]+/g, ".");
+    const person = new Person(name, username, `${username} likes long walks`, context, await context.newPage(), server);
+    await person.apiPost("sign_up", { username, display_name: name, password: person.password });
+    return person;
+  }
+
+  async home(page = this.page): Promise<HomePage> {
+    await page.goto("/");
+    await ready(page);
+    return new HomePage(page);
+  }
+
+  /** Opens a conversation by its address. */
+  async open(conversation: string, peer: Person, page = this.page): Promise<ConversationPage> {
+    await page.goto(`/c/${conversation}`);
+    await ready(page);
+    return new ConversationPage(page, peer.name);
+  }
+
+  /** Another tab of the same browser. */
+  tab(): Promise<Page> {
+    return this.context.newPage();
+  }
+
+  /** The conversation with somebody, made if there is none. */
+  async apiConversation(peer: Person): Promise<string> {
+    const found = await this.apiPost("find_people", { typed: peer.username }, "json");
+    const people = (await found.json()) as { user: { id: string; username: string } }[];
+    const id = people.find((person) => person.user.username === peer.username)?.user.id ?? "";
+    const opened = await this.apiPost("open_conversation", { peer: id });
+    return (await opened.json()) as string;
+  }
+
+  async apiSend(conversation: string, ...bodies: string[]): Promise<void> {
+    for (const body of bodies) await this.apiPost("send_message", { conversation, client_id: uuid7(), body });
+  }
+
+  /** Says that everything up to a place was read. */
+  async apiRead(conversation: string, upTo: number): Promise<void> {
+    await this.apiPost("mark_conversation", { id: conversation, delivered: String(upTo), read: String(upTo) });
+  }
+
+  /** Ends this browser's session on the server, behind its back: the cookie stays and is worth nothing. */
+  async apiEndSession(): Promise<void> {
+    const elsewhere = await request.newContext({ baseURL: this.server.url, storageState: await this.context.storageState() });
+    await this.apiPost("sign_out", {}, "form", elsewhere);
+    await elsewhere.dispose();
+  }
+
+  private async apiPost(
+    name: string,
+    fields: Record<string, string>,
+    encoding: "form" | "json" = "form",
+    through: APIRequestContext = this.context.request,
+  ) {
+    const headers = { Accept: "application/json", Origin: this.server.url };
+    const body = encoding === "form" ? { form: fields } : { data: fields };
+    const answer = await through.post(`${this.server.url}/api/${name}`, { headers, ...body });
+    expect(answer.status(), `${name}: ${await answer.text()}`).toBe(200);
+    return answer;
+  }
+}
+
+/** A version 7 id, as the page makes one for each message. */
+function uuid7(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(Date.now(), 0, 6);
+  bytes[6] = 0x70 | (bytes.readUInt8(6) & 0x0f);
+  bytes[8] = 0x80 | (bytes.readUInt8(8) & 0x3f);
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

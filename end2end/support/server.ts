@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+const root = path.join(__dirname, "../..");
+const binary = process.env.DUET_BINARY ?? path.join(root, "target/release/duet");
+
+/** Variables of the server; `undefined` takes a variable away, so that the server's own default holds. */
+export type Settings = Record<string, string | undefined>;
+
+// Many people sign up and write from one address here.
+const relaxed: Settings = {
+  DUET_SIGN_UPS_PER_HOUR: "100000",
+  DUET_SIGN_INS_PER_MINUTE: "100000",
+  DUET_MESSAGES_PER_MINUTE: "100000",
+};
+
+/** A server of our own: a free port, an empty data directory, the release build. */
+export class Server {
+  readonly url: string;
+  log = "";
+  #process?: ChildProcess;
+
+  private constructor(
+    private readonly port: number,
+    private readonly data: string,
+    private readonly settings: Settings,
+  ) {
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  static async create(settings: Settings = {}): Promise<Server> {
+    const server = new Server(await freePort(), await mkdtemp(path.join(tmpdir(), "duet-e2e-")), settings);
+    await server.start();
+    return server;
+  }
+
+  /** Starts on the same port and data as before, and returns when the server is ready. */
+  async start(): Promise<void> {
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("DUET_")));
+    const child = spawn(binary, [], {
+      cwd: root,
+      env: { ...inherited, ...relaxed, DUET_LISTEN: `127.0.0.1:${this.port}`, DUET_DATA: this.data, ...this.settings },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text: Buffer) => (this.log += text));
+    const failed = once(child, "error").then(([error]) => Promise.reject(error));
+    await Promise.race([this.#ready(child), failed]);
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    for (const started = Date.now(); Date.now() - started < 15_000; await delay(25)) {
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.log}`);
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (answer?.ok) return;
+    }
+    throw new Error(`the server was not ready in 15 s:\n${this.log}`);
+  }
+
+  /** Ends the server, politely or not, and returns when it is gone. */
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  async restart(signal?: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await this.stop(signal);
+    await this.start();
+  }
+
+  async destroy(): Promise<void> {
+    await this.stop("SIGKILL");
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}

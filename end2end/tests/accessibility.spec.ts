@@ -1,0 +1,129 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Locator, Page } from "@playwright/test";
+import { ConversationPage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { expect, test } from "../support/test";
+import { OUTAGE, REFUSAL } from "../support/watch";
+import { Wire } from "../support/wire";
+
+const wide = { width: 1280, height: 800 };
+const phone = { width: 390, height: 844 };
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [size, viewport] of Object.entries({ wide, phone })) {
+    test.describe(`axe finds nothing serious, ${colorScheme}, ${size}`, () => {
+      test.use({ colorScheme, viewport });
+
+      test("on sign-up and sign-in, empty and with errors", async ({ page, watch }) => {
+        watch.allow(REFUSAL);
+        const signUp = new SignUpPage(page);
+        await signUp.goto();
+        await ready(page);
+        await clean(page);
+        await signUp.submit("al", "", "short");
+        await expect(signUp.username).toHaveAttribute("aria-invalid", "true");
+        await clean(page);
+        const signIn = new SignInPage(page);
+        await signIn.goto();
+        await ready(page);
+        await clean(page);
+        await signIn.submit("nobody", "not the password");
+        await expect(page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
+        await clean(page);
+      });
+
+      test("on the list, empty and full, and the search", async ({ alice, bob }) => {
+        const home = await alice.home();
+        await clean(alice.page);
+        await home.search.fill("bo");
+        await expect(home.result(bob.name)).toBeVisible();
+        await clean(alice.page);
+        await home.search.fill("nobody of this name");
+        await expect(home.result(bob.name)).toBeHidden();
+        await clean(alice.page);
+        await home.search.fill("");
+        await bob.apiSend(await bob.apiConversation(alice), "Good morning");
+        await expect(home.entry(bob.name)).toContainText("Good morning");
+        await clean(alice.page);
+      });
+
+      test("in a conversation, empty and full, unread, unsent and refused", async ({ alice, bob, conversation, watch }) => {
+        watch.allow(OUTAGE);
+        const wire = await Wire.of(alice.context);
+        const here = await alice.open(conversation, bob);
+        await expect(here.heading).toBeVisible();
+        await clean(alice.page);
+        await here.write("Are you coming? See https://example.org/lake");
+        await here.expectStored("Are you coming?");
+        await alice.home();
+        await bob.apiSend(conversation, "In a minute", "🎉");
+        await alice.open(conversation, bob);
+        await expect(here.divider(2)).toBeVisible();
+        await clean(alice.page);
+        wire.refuse("body_control_character");
+        await here.write("Refused");
+        await here.expectState("Refused", "not sent");
+        wire.refuse(undefined);
+        await wire.cut();
+        await here.write("Waiting");
+        await here.expectState("Waiting", "sending");
+        await clean(alice.page);
+      });
+
+      test("where there is nothing", async ({ alice, watch }) => {
+        watch.allow(/status of 404/);
+        for (const path of ["/nothing/here", "/c/01890000-0000-7000-8000-000000000000"]) {
+          await alice.page.goto(path);
+          await clean(alice.page);
+        }
+      });
+    });
+  }
+}
+
+test("everything can be done with the keyboard alone", async ({ page, context, bob }) => {
+  test.slow();
+  await context.clearCookies();
+  const signUp = new SignUpPage(page);
+  await signUp.goto();
+  await ready(page);
+  await tabTo(page, signUp.username);
+  await page.keyboard.type("kim");
+  await page.keyboard.press("Tab");
+  await expect(signUp.displayName).toBeFocused();
+  await page.keyboard.type("Kim Keys");
+  await tabTo(page, signUp.password);
+  await page.keyboard.type("a walk in the rain");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/$/);
+  await ready(page);
+
+  const home = new HomePage(page);
+  await tabTo(page, home.search);
+  await page.keyboard.type("Bob");
+  await expect(home.result(bob.name)).toBeVisible();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/c\//);
+  const here = new ConversationPage(page, bob.name);
+  await expect(here.heading).toBeVisible();
+  await tabTo(page, here.box);
+  await page.keyboard.type("Not one click");
+  await page.keyboard.press("Enter");
+  await here.expectStored("Not one click");
+});
+
+/** Presses Tab until something has the focus, as a person without a mouse would. */
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  for (let presses = 0; presses < 60; presses += 1) {
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`60 presses of Tab did not reach ${target}`);
+}
+
+async function clean(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  const found = serious.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));
+  expect(found).toEqual([]);
+}

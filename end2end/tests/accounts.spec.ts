@@ -1,0 +1,119 @@
+import { complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
+
+test.describe("sign-up", () => {
+  const wrong = [
+    { what: "a username that is too short", username: "al", password: "a walk in the rain", field: "username", says: /3/ },
+    { what: "a username with a space", username: "al ice", password: "a walk in the rain", field: "username", says: /letters/ },
+    { what: "a short password", username: "alice", password: "rainwalk", field: "password", says: /10/ },
+    { what: "a common password", username: "alice", password: "1234567890", field: "password", says: /guess|common/ },
+  ] as const;
+  for (const { what, username, password, field, says } of wrong) {
+    test(`tells ${what} at its field, and keeps the rest`, async ({ page, watch }) => {
+      watch.allow(REFUSAL);
+      const form = new SignUpPage(page);
+      await form.goto();
+      await ready(page);
+      await form.submit(username, "Alice Arden", password);
+      await expect(form[field]).toHaveAttribute("aria-invalid", "true");
+      await expect.poll(() => complaint(form[field])).toMatch(says);
+      await expect(form.username).toHaveValue(username);
+      await expect(form.displayName).toHaveValue("Alice Arden");
+    });
+  }
+
+  test("tells a taken name at its field, however it is written", async ({ alice, page, watch }) => {
+    watch.allow(REFUSAL);
+    const form = new SignUpPage(page);
+    await form.goto();
+    await ready(page);
+    await form.submit(alice.username.toUpperCase(), "", "a walk in the rain");
+    await expect(form.username).toHaveAttribute("aria-invalid", "true");
+    await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+    await form.submit("alice.the.second", "", "a walk in the rain");
+    await page.waitForURL(/\/$/);
+  });
+
+  test.describe("when it is closed", () => {
+    test.use({ settings: { DUET_REGISTRATION: "closed" } });
+
+    test("says so", async ({ page }) => {
+      const form = new SignUpPage(page);
+      await form.goto();
+      await ready(page);
+      await expect(page.getByRole("heading", { name: /closed/ })).toBeVisible();
+      await expect(form.create).toBeHidden();
+    });
+  });
+});
+
+test.describe("sign-in", () => {
+  test("an unknown name and a wrong password look alike", async ({ alice, page, watch }) => {
+    watch.allow(REFUSAL);
+    const form = new SignInPage(page);
+    const told = [];
+    for (const username of [alice.username, "nobody.at.all"]) {
+      await form.goto();
+      await ready(page);
+      await form.submit(username, "not the password");
+      const alert = page.getByRole("alert").filter({ hasText: /\w/ });
+      await expect(alert).toBeVisible();
+      told.push(await alert.innerText());
+    }
+    expect(told[0]).toBe(told[1]);
+  });
+
+  test("leads back to the page that was asked for", async ({ alice, bob, conversation, page }) => {
+    await page.goto(`/c/${conversation}?m=1`);
+    await page.waitForURL(/\/sign-in/);
+    await ready(page);
+    await new SignInPage(page).submit(alice.username, alice.password);
+    await page.waitForURL(`**/c/${conversation}?m=1`);
+    await expect(page.getByRole("heading", { name: bob.name })).toBeVisible();
+  });
+
+  test("does not lead to another site", async ({ alice, page, server }) => {
+    await page.goto("/sign-in?next=//example.org/");
+    await ready(page);
+    await new SignInPage(page).submit(alice.username, alice.password);
+    await page.waitForURL(`${server.url}/`);
+  });
+
+  test.describe("too often", () => {
+    test.use({ settings: { DUET_SIGN_INS_PER_MINUTE: undefined } });
+
+    test("says when to try again", async ({ alice, page, watch }) => {
+      watch.allow(REFUSAL);
+      const form = new SignInPage(page);
+      await form.goto();
+      await ready(page);
+      const later = page.getByText(/try again in .*(second|minute)/i);
+      await expect(async () => {
+        await form.submit(alice.username, "not the password");
+        await expect(later).toBeVisible({ timeout: 500 });
+      }).toPass({ timeout: 30_000 });
+    });
+  });
+});
+
+test("who signs out is out: pages and the way back ask to sign in", async ({ alice, bob, conversation }) => {
+  await alice.apiSend(conversation, "Private");
+  await alice.open(conversation, bob);
+  const home = new HomePage(alice.page);
+  await home.signOut();
+  await alice.page.goto(`/c/${conversation}`);
+  await alice.page.waitForURL(/\/sign-in/);
+  await alice.page.goBack();
+  await expect(alice.page.getByText("Private")).toHaveCount(0);
+});
+
+test("a forged cookie is no session", async ({ alice, page, context }) => {
+  const [cookie] = await alice.context.cookies();
+  if (!cookie) throw new Error("no cookie was set");
+  expect(cookie.httpOnly).toBe(true);
+  expect(cookie.sameSite).toBe("Lax");
+  await context.addCookies([{ ...cookie, value: "A".repeat(cookie.value.length) }]);
+  await page.goto("/");
+  await page.waitForURL(/\/sign-in/);
+});

@@ -1,0 +1,87 @@
+import type { Page } from "@playwright/test";
+import { complaint, ConversationPage, HomePage, signOutOf, SignInPage, SignUpPage } from "../support/pages";
+import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
+
+test.use({ javaScriptEnabled: false });
+
+test("one can sign up, find a person, send, and sign out and in again", async ({ page, bob, watch }) => {
+  watch.allow(REFUSAL);
+  const signUp = new SignUpPage(page);
+  await signUp.goto();
+  await signUp.submit("nora", "Nora North", "short");
+  await expect(signUp.password).toHaveAttribute("aria-invalid", "true");
+  expect(await complaint(signUp.password)).toMatch(/10/);
+  await expect(signUp.username).toHaveValue("nora");
+  await signUp.submit("nora", "Nora North", "a walk in the rain");
+  await page.waitForURL(/\/$/);
+
+  const home = new HomePage(page);
+  await home.search.fill("Bob");
+  await home.search.press("Enter");
+  await home.result(bob.name).click();
+  await page.waitForURL(/\/c\//);
+  const here = new ConversationPage(page, bob.name);
+  await here.box.fill("Plain and simple");
+  await here.send.click();
+  await expect(here.message("Plain and simple")).toBeVisible();
+  await here.expectState("Plain and simple", "sent");
+  await expect(here.box).toHaveValue("");
+  await page.reload();
+  await here.expectBodies("Plain and simple");
+
+  await signOutOf(page).click();
+  await page.waitForURL(/\/sign-in/);
+  const signIn = new SignInPage(page);
+  await signIn.submit("nora", "not the password");
+  await expect(page.getByRole("alert").filter({ hasText: /match/ })).toBeVisible();
+  await signIn.submit("nora", "a walk in the rain");
+  await page.waitForURL(/\/$/);
+  await expect(home.entry(bob.name)).toContainText("Plain and simple");
+});
+
+test("pressing Send twice stores the message once", async ({ alice, bob, conversation }) => {
+  const here = await open(alice.page, conversation, bob.name);
+  await here.box.fill("Twice?");
+  await here.send.dblclick();
+  await expect(here.message("Twice?").first()).toBeVisible();
+  await alice.page.reload();
+  await here.expectBodies("Twice?");
+});
+
+test("a blank message is refused in words", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(REFUSAL);
+  const here = await open(alice.page, conversation, bob.name);
+  await here.box.fill("   ");
+  await here.send.click();
+  await expect(alice.page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
+  await expect(here.messages).toHaveCount(0);
+});
+
+test("one can read, and page back to the beginning and forth to the end", async ({ alice, bob, conversation }) => {
+  const bodies = Array.from({ length: 120 }, (_, index) => `Page ${String(index + 1).padStart(3, "0")}`);
+  await bob.apiSend(conversation, ...bodies);
+  const here = await open(alice.page, conversation, bob.name);
+  await expect(here.message("Page 120")).toBeVisible();
+
+  const read: string[] = await here.order(...bodies);
+  for (let page = 0; page < 2; page += 1) {
+    await alice.page.getByRole("link", { name: /older|earlier/i }).click();
+    read.unshift(...(await here.order(...bodies)));
+  }
+  expect(read).toEqual(bodies);
+  await expect(alice.page.getByRole("link", { name: /older|earlier/i })).toHaveCount(0);
+  for (let page = 0; page < 2; page += 1) await alice.page.getByRole("link", { name: /newer/i }).click();
+  await expect(here.message("Page 120")).toBeVisible();
+  await expect(alice.page.getByRole("link", { name: /newer/i })).toHaveCount(0);
+});
+
+test("the page says what needs JavaScript", async ({ alice, bob, conversation }) => {
+  await open(alice.page, conversation, bob.name);
+  await expect(alice.page.getByText(/JavaScript/)).toBeVisible();
+});
+
+async function open(page: Page, conversation: string, peer: string): Promise<ConversationPage> {
+  await page.goto(`/c/${conversation}`);
+  return new ConversationPage(page, peer);
+}
