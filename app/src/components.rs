@@ -1,0 +1,32 @@
+//! What the pages are made of. Components read [`crate::state`] and call [`crate::server_fns`];
+//! none of them knows the socket.
+
+mod avatar;
+mod banner;
+mod brand;
+mod composer;
+mod conversation_header;
+mod conversation_list;
+mod field;
+mod icons;
+mod message_row;
+mod people_search;
+mod profile_bar;
+#[cfg(feature = "hydrate")]
+mod scroll;
+mod skeleton;
+mod timeline;
+
+pub use avatar::Avatar;
+pub use banner::Banner;
+pub use brand::{DuetMark, Wordmark};
+pub use composer::Composer;
+pub use conversation_header::ConversationHeader;
+pub use conversation_list::ConversationList;
+pub use field::{FieldKind, FormAlert, TextField};
+pub use icons::Icon;
+pub use message_row::MessageRow;
+pub use people_search::PeopleSearch;
+pub use profile_bar::ProfileBar;
+pub use skeleton::{ListSkeleton, TimelineSkeleton};
+pub use timeline::Timeline;

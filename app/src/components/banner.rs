@@ -1,0 +1,144 @@
+//! What to know about the connection: calm, one line, and only when it lasts.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use crate::paths;
+use crate::state::{Connection, use_state};
+
+/// A connection that is away for less than this is nobody's business.
+#[cfg(feature = "hydrate")]
+const PATIENCE: Duration = Duration::from_secs(2);
+/// After this one says "offline" instead of "connecting".
+#[cfg(feature = "hydrate")]
+const OFFLINE_AFTER: Duration = Duration::from_secs(8);
+/// How long "connected" stays.
+#[cfg(feature = "hydrate")]
+const RELIEF: Duration = Duration::from_millis(1_500);
+
+/// What the banner says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notice {
+    Nothing,
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    Connecting,
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    Offline,
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    Connected,
+    SignedOut,
+    TooManyTabs,
+    Outdated,
+}
+
+impl Notice {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Connecting => "Connecting…",
+            Self::Offline => "You are offline. Messages are kept and sent when you are back.",
+            Self::Connected => "Connected",
+            Self::SignedOut => "You were signed out. What you wrote is kept.",
+            Self::TooManyTabs => "Duet is open in many tabs. Close some, then come back to this one.",
+            Self::Outdated => "There is a new version of Duet.",
+        }
+    }
+}
+
+/// The banner, and the warning when the browser keeps nothing.
+#[component]
+pub fn Banner() -> impl IntoView {
+    let state = use_state();
+    let notice = RwSignal::new(Notice::Nothing);
+    Effect::new(move |_| {
+        let connection = state.connection.get();
+        match connection {
+            Connection::SignedOut => notice.set(Notice::SignedOut),
+            Connection::TooManyTabs => notice.set(Notice::TooManyTabs),
+            Connection::Outdated => notice.set(Notice::Outdated),
+            Connection::Live | Connection::Connecting => soften(state, notice, connection),
+        }
+    });
+    view! {
+        <div class="banners">
+            <div
+                role="status"
+                class="banner"
+                class:hidden=move || notice.get() == Notice::Nothing
+                class:is-good=move || notice.get() == Notice::Connected
+            >
+                <span>{move || notice.get().words()}</span>
+                <a
+                    class="link ms-3"
+                    rel="external"
+                    class:hidden=move || notice.get() != Notice::SignedOut
+                    href=move || paths::sign_in_then(&here(notice.get()))
+                >
+                    "Sign in again"
+                </a>
+                <button
+                    class="link ms-3"
+                    type="button"
+                    class:hidden=move || notice.get() != Notice::Outdated
+                    on:click=move |_| { _ = window().location().reload(); }
+                >
+                    "Reload"
+                </button>
+            </div>
+            <div role="status" class="banner is-bad" class:hidden=move || state.storage_works.get()>
+                "This browser keeps nothing for Duet (its storage is full or switched off): drafts and unsent messages would not survive a reload."
+            </div>
+            <noscript inner_html="<p class=\"banner\">Without JavaScript this page does not renew itself: reload it to see what is new.</p>"></noscript>
+        </div>
+    }
+}
+
+/// Where to come back to, read only once it is wanted (there is no location on the server).
+fn here(notice: Notice) -> String {
+    if notice == Notice::SignedOut {
+        let location = window().location();
+        location.pathname().unwrap_or_else(|_| paths::HOME.to_owned())
+    } else {
+        paths::HOME.to_owned()
+    }
+}
+
+/// Says "connecting" and "offline" only after a while, and "connected" only after those.
+#[cfg(feature = "hydrate")]
+fn soften(state: State, notice: RwSignal<Notice>, connection: Connection) {
+    if connection == Connection::Live {
+        let was_away = matches!(notice.get_untracked(), Notice::Connecting | Notice::Offline);
+        notice.set(if was_away { Notice::Connected } else { Notice::Nothing });
+        set_timeout(
+            move || {
+                if notice.try_get_untracked() == Some(Notice::Connected) {
+                    notice.set(Notice::Nothing);
+                }
+            },
+            RELIEF,
+        );
+        return;
+    }
+    for (after, say) in [(PATIENCE, Notice::Connecting), (OFFLINE_AFTER, Notice::Offline)] {
+        set_timeout(
+            move || {
+                let still_away = state.connection.try_get_untracked() == Some(Connection::Connecting);
+                // A shorter outage in between has its own timers; saying the same twice is harmless.
+                if still_away && notice.try_get_untracked() != Some(Notice::Offline) {
+                    notice.set(say);
+                }
+            },
+            after,
+        );
+    }
+}
+
+#[cfg(feature = "hydrate")]
+use crate::state::State;
+
+#[cfg(not(feature = "hydrate"))]
+fn soften(_: crate::state::State, _: RwSignal<Notice>, _: Connection) {
+    // Time passes in the browser only.
+    let _: Option<Duration> = None;
+}

@@ -1,0 +1,32 @@
+//! The name and the mark: two voices that overlap.
+
+use leptos::prelude::*;
+
+use crate::paths;
+
+/// The mark alone.
+#[component]
+pub fn DuetMark(
+    /// Its size and place.
+    #[prop(default = "size-7")]
+    class: &'static str,
+) -> impl IntoView {
+    view! {
+        <svg class=class viewBox="0 0 64 64" aria-hidden="true" focusable="false">
+            <path class="mark-one" d="M25 9a19 19 0 1 1-9.3 35.6L7 47l2.6-8.4A19 19 0 0 1 25 9z" />
+            <path class="mark-two" d="M39 17a19 19 0 0 1 15.4 30.100L57 55.500l-8.700-2.400A19 19 0 1 1 39 17z" />
+            <path class="mark-both" d="M31.800 18.400a19 19 0 0 1 0.600 27.300a19 19 0 0 1-0.600-27.300z" />
+        </svg>
+    }
+}
+
+/// Mark and name, leading home.
+#[component]
+pub fn Wordmark() -> impl IntoView {
+    view! {
+        <a class="wordmark" href=paths::HOME aria-label="Duet, home">
+            <DuetMark />
+            <span aria-hidden="true">"duet"</span>
+        </a>
+    }
+}

@@ -1,0 +1,46 @@
+//! Who one talks with, and whether they are there.
+
+use leptos::prelude::*;
+
+use super::{Avatar, Icon};
+use crate::paths;
+use crate::state::{Entry, use_state};
+use crate::time;
+
+/// The head of a conversation.
+#[component]
+pub fn ConversationHeader(
+    /// Its place in the list, which knows the peer.
+    entry: Entry,
+) -> impl IntoView {
+    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let presence = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| summary.peer.presence))
+    };
+    let typing = entry.typing.clone();
+    let local = use_state().local_time;
+    let words = Memo::new(move |_| match (typing.get(), presence.get()) {
+        (true, _) => "typing…".to_owned(),
+        (_, presence) if presence.online => "online".to_owned(),
+        (_, presence) => {
+            presence.last_seen.map_or_else(String::new, |at| time::last_seen(at, local.get()))
+        }
+    });
+    let online = Signal::derive(move || presence.get().online);
+    view! {
+        <header class="conversation-header">
+            <a class="icon-button md:hidden" href=paths::HOME aria-label="Back to conversations">
+                {Icon::Back.draw("size-6")}
+            </a>
+            <Avatar user=user.clone() online=online />
+            <div class="min-w-0">
+                <h1 class="truncate font-semibold leading-tight" dir="auto">{user.display_name.clone()}</h1>
+                <p class="truncate text-sm leading-tight text-muted">
+                    <span class="sr-only">"@" {user.username.clone()} " "</span>
+                    <span class:text-accent-two=move || words.with(|words| words == "typing…")>{words}</span>
+                </p>
+            </div>
+        </header>
+    }
+}

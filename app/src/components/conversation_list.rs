@@ -1,0 +1,128 @@
+//! The list of conversations. Entries are keyed by conversation; an event touches its own entry,
+//! and the order only when it changed.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use protocol::{Conversation, ConversationId};
+
+use super::Avatar;
+use crate::paths;
+use crate::server_fns::list_conversations;
+use crate::state::{Entry, State, use_state};
+use crate::text;
+use crate::time;
+use crate::words;
+
+/// All conversations that are held, newest first.
+#[component]
+pub fn ConversationList() -> impl IntoView {
+    let state = use_state();
+    let older = Action::new_local(move |()| load_more(state));
+    view! {
+        <ul class="conversation-list">
+            <For each=move || state.list.get() key=|id| *id let:id>
+                {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry /> })}
+            </For>
+        </ul>
+        <Show when=move || state.list_has_more.get()>
+            <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| { older.dispatch_local(()); }>
+                {move || if older.pending().get() { "Loading…" } else { "Older conversations" }}
+            </button>
+        </Show>
+    }
+}
+
+async fn load_more(state: State) {
+    if let Ok(page) = list_conversations(state.list_cursor()).await {
+        state.adopt_list(page, false);
+    }
+}
+
+/// One conversation in the list.
+#[component]
+fn ListEntry(
+    /// Which.
+    id: ConversationId,
+    /// What is known of it.
+    entry: Entry,
+) -> impl IntoView {
+    let local = use_state().local_time;
+    let path = paths::conversation(id);
+    let current = {
+        let (path, location) = (path.clone(), use_location().pathname);
+        Memo::new(move |_| location.with(|location| *location == path))
+    };
+    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let part = |read: fn(&Conversation) -> u32| {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(read))
+    };
+    let unread = part(|summary| summary.unread);
+    let online = part(|summary| u32::from(summary.peer.presence.online));
+    let at = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| summary.last.as_ref().map(|_| summary.active_at)))
+    };
+    view! {
+        <li>
+            <a class="list-entry" href=path aria-current=move || current.get().then_some("page")>
+                <Avatar user=user.clone() online=Signal::derive(move || online.get() > 0) />
+                <span class="min-w-0 flex-1">
+                    <span class="flex items-baseline gap-2">
+                        <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{user.display_name}</span>
+                        <span class="shrink-0 text-xs text-muted">
+                            {move || at.get().map(|at| time::short(at, local.get())).unwrap_or_default()}
+                        </span>
+                    </span>
+                    <span class="mt-0.5 flex items-center gap-2">
+                        <Preview entry=entry />
+                        <span class="badge" class:hidden=move || unread.get() == 0>
+                            <span aria-hidden="true">{move || badge(unread.get())}</span>
+                            <span class="sr-only">{move || format!(", {}", words::count(unread.get(), "unread", "unread"))}</span>
+                        </span>
+                    </span>
+                </span>
+            </a>
+        </li>
+    }
+}
+
+/// The line under the name: typing, a draft, or the last message.
+#[component]
+fn Preview(
+    /// What is known of the conversation.
+    entry: Entry,
+) -> impl IntoView {
+    let (summary, typing, draft) = (entry.summary, entry.typing, entry.draft);
+    let kind = {
+        let draft = draft.clone();
+        Memo::new(move |_| match (typing.get(), draft.with(String::is_empty)) {
+            (true, _) => "typing…",
+            (_, false) => "Draft: ",
+            _ => "",
+        })
+    };
+    let line = Memo::new(move |_| match kind.get() {
+        "" => summary.with(last_line),
+        "Draft: " => draft.with(|draft| text::preview(draft)),
+        _ => String::new(),
+    });
+    view! {
+        <span class="min-w-0 flex-1 truncate text-sm text-muted">
+            <span class="preview-kind" class:is-draft=move || kind.get() == "Draft: ">{kind}</span>
+            <bdi>{line}</bdi>
+        </span>
+    }
+}
+
+fn last_line(summary: &Conversation) -> String {
+    match &summary.last {
+        None => "Say hello".to_owned(),
+        Some(last) if last.sender == summary.peer.user.id => text::preview(&last.body),
+        Some(last) => format!("You: {}", text::preview(&last.body)),
+    }
+}
+
+fn badge(unread: u32) -> String {
+    if unread >= protocol::limits::MAX_UNREAD { "999+".to_owned() } else { unread.to_string() }
+}

@@ -1,0 +1,130 @@
+//! Labelled fields with their help and their error beside them.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// The username, to sign in with.
+    Username,
+    /// A username to be taken.
+    NewUsername,
+    /// The name others will see.
+    DisplayName,
+    /// The password, to sign in with.
+    CurrentPassword,
+    /// A password to be set.
+    NewPassword,
+}
+
+struct Shape {
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    autocomplete: &'static str,
+    help: Option<&'static str>,
+    required: bool,
+}
+
+impl FieldKind {
+    fn shape(self) -> Shape {
+        let username = Shape {
+            name: "username",
+            label: "Username",
+            kind: "text",
+            autocomplete: "username",
+            help: None,
+            required: true,
+        };
+        let password = Shape {
+            name: "password",
+            label: "Password",
+            kind: "password",
+            autocomplete: "current-password",
+            ..username
+        };
+        match self {
+            Self::Username => username,
+            Self::NewUsername => Shape {
+                help: Some("3 to 32 letters, digits, dots, dashes or underscores."),
+                ..username
+            },
+            Self::DisplayName => Shape {
+                name: "display_name",
+                label: "Display name",
+                autocomplete: "name",
+                help: Some("What others see. Leave it empty to use your username."),
+                required: false,
+                ..username
+            },
+            Self::CurrentPassword => password,
+            Self::NewPassword => Shape {
+                autocomplete: "new-password",
+                help: Some("At least 10 characters."),
+                ..password
+            },
+        }
+    }
+}
+
+/// A field. What is wrong with it stands under it and is told to screen readers.
+#[component]
+pub fn TextField(
+    /// What is asked for.
+    kind: FieldKind,
+    /// The element, to read it.
+    node_ref: NodeRef<Input>,
+    /// What stands in it at first.
+    value: String,
+    /// What is wrong with it.
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    let shape = kind.shape();
+    let (help_id, error_id) = (format!("{}-help", shape.name), format!("{}-error", shape.name));
+    let described_by = {
+        let help_id = shape.help.map(|_| help_id.clone());
+        let error_id = error_id.clone();
+        move || {
+            let error_id = error.with(Option::is_some).then(|| error_id.clone());
+            let ids: Vec<String> = error_id.into_iter().chain(help_id.clone()).collect();
+            (!ids.is_empty()).then(|| ids.join(" "))
+        }
+    };
+    view! {
+        <div class="field">
+            <label for=shape.name>{shape.label}</label>
+            <input
+                node_ref=node_ref
+                id=shape.name
+                name=shape.name
+                type=shape.kind
+                value=value
+                autocomplete=shape.autocomplete
+                autocapitalize="none"
+                spellcheck="false"
+                required=shape.required
+                dir="auto"
+                aria-invalid=move || error.with(Option::is_some).then_some("true")
+                aria-describedby=described_by
+            />
+            <p class="field-error" id=error_id class:hidden=move || error.with(Option::is_none)>
+                {move || error.get().unwrap_or_default()}
+            </p>
+            {shape.help.map(|help| view! { <p class="field-help" id=help_id>{help}</p> })}
+        </div>
+    }
+}
+
+/// What is wrong with a form as a whole. Always there, so that a change in it is announced.
+#[component]
+pub fn FormAlert(
+    /// What to say.
+    text: Signal<Option<String>>,
+) -> impl IntoView {
+    view! {
+        <div role="alert" class="form-alert" class:is-empty=move || text.with(Option::is_none)>
+            {move || text.get().unwrap_or_default()}
+        </div>
+    }
+}

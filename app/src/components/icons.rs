@@ -1,0 +1,61 @@
+//! The few icons, drawn inline on a 24 grid (after Lucide, ISC licence). Always beside words.
+
+use leptos::prelude::*;
+
+/// Which icon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// Back to the list.
+    Back,
+    /// A message on its way.
+    Clock,
+    /// Stored.
+    Tick,
+    /// Delivered or read.
+    TwoTicks,
+    /// Not sent.
+    Alert,
+    /// Send.
+    Send,
+    /// Find.
+    Search,
+    /// To the newest message.
+    Down,
+    /// Sign out.
+    Leave,
+}
+
+impl Icon {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Back => "M15 18l-6-6 6-6",
+            Self::Clock => "M12 7v5l3 2M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
+            Self::Tick => "M5 12.500l4.500 4.500L19 7.500",
+            Self::TwoTicks => "M2 12.500l4.500 4.500L15 7.500M11 15.500l1.500 1.500L22 7.500",
+            Self::Alert => "M12 8v5M12 16.500v.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
+            Self::Send => "M5 12l14-7-5 14-3-6zM11 13l8-8",
+            Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
+            Self::Down => "M12 5v14M6 13l6 6 6-6",
+            Self::Leave => "M9 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h3M16 8l4 4-4 4M20 12H9",
+        }
+    }
+
+    /// The drawing.
+    pub fn draw(self, class: &'static str) -> impl IntoView {
+        view! {
+            <svg
+                class=class
+                viewBox="0 0 24 24"
+                fill="none"
+                stroke="currentColor"
+                stroke-width="2"
+                stroke-linecap="round"
+                stroke-linejoin="round"
+                aria-hidden="true"
+                focusable="false"
+            >
+                <path d=self.path() />
+            </svg>
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Finding someone to talk to. A plain form that asks the server, until the page is live; then
+//! the answers come while one types. Each answer is itself a form that opens the conversation.
+
+use std::time::Duration;
+
+use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::html::{Div, Input};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use protocol::{Person, UserId};
+
+use super::{Avatar, Icon};
+use crate::error::AppError;
+use crate::paths;
+use crate::server_fns::{find_people, get_conversation, open_conversation};
+use crate::state::use_state;
+use crate::words;
+
+/// Typing faster than this asks once.
+const DEBOUNCE: Duration = Duration::from_millis(180);
+
+/// The search box and what it finds.
+#[component]
+pub fn PeopleSearch(
+    /// What was asked for when the page was rendered.
+    typed: String,
+    /// The answer to that.
+    people: Vec<Person>,
+) -> impl IntoView {
+    let state = use_state();
+    let asked = RwSignal::new(typed.clone());
+    let found: RwSignal<Result<Vec<Person>, AppError>> = RwSignal::new(Ok(people));
+    let active = RwSignal::new(!typed.is_empty());
+    let results = NodeRef::<Div>::new();
+    let find = Action::new_local(move |typed: &String| {
+        let typed = typed.clone();
+        async move {
+            let answer = find_people(typed.clone()).await;
+            // An answer to what is no longer asked is dropped.
+            if asked.try_get_untracked().is_some_and(|asked| asked == typed) {
+                found.set(answer);
+            }
+        }
+    });
+    let later = StoredValue::new(None::<TimeoutHandle>);
+    let ask = move |typed: String| {
+        active.set(true);
+        asked.set(typed.clone());
+        if let Some(handle) = later.get_value() {
+            handle.clear();
+        }
+        let handle = set_timeout_with_handle(move || { find.dispatch_local(typed); }, DEBOUNCE);
+        later.set_value(handle.ok());
+    };
+    let shown = Memo::new(move |_| active.get() || state.list.with(Vec::is_empty));
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        find.dispatch_local(asked.get_untracked());
+    };
+    view! {
+        <div
+            class="people-search"
+            on:focusout=move |event| {
+                #[cfg(feature = "hydrate")]
+                if !crate::dom::keeps_focus(&event) && asked.with_untracked(String::is_empty) {
+                    active.set(false);
+                }
+                _ = event;
+            }
+            on:keydown=move |event: KeyboardEvent| {
+                #[cfg(feature = "hydrate")]
+                crate::dom::walk_options(&event);
+                if event.key() == "Escape" {
+                    active.set(false);
+                }
+            }
+        >
+            <SearchBox typed=typed asked=asked ask=Callback::new(ask) on_submit=Callback::new(on_submit) />
+            <div node_ref=results class="people" class:hidden=move || !shown.get()>
+                <p class="people-caption" role="status">
+                    {move || caption(&asked.get(), &found.get())}
+                </p>
+                <div role="listbox" id="people" aria-label="People" class:hidden=move || found.with(|found| found.as_ref().is_ok_and(Vec::is_empty))>
+                    <For
+                        each=move || found.get().unwrap_or_default()
+                        key=|person| person.user.id
+                        let:person
+                    >
+                        <PersonOption person=person on_chosen=Callback::new(move |()| {
+                            active.set(false);
+                            asked.set(String::new());
+                        }) />
+                    </For>
+                </div>
+            </div>
+        </div>
+    }
+}
+
+fn caption(asked: &str, found: &Result<Vec<Person>, AppError>) -> String {
+    match found {
+        Err(error) => words::sentence(*error),
+        Ok(people) if people.is_empty() && asked.is_empty() => {
+            "Type the name of the person you want to talk to.".to_owned()
+        }
+        Ok(people) if people.is_empty() => format!("Nobody is called \u{201c}{asked}\u{201d} here."),
+        Ok(_) if asked.is_empty() => "People you can talk to".to_owned(),
+        Ok(people) => words::count(u32::try_from(people.len()).unwrap_or(0), "person found", "people found"),
+    }
+}
+
+/// The box one types into.
+#[component]
+fn SearchBox(
+    /// What stands in it at first.
+    typed: String,
+    /// What is asked for now; emptied when a person was chosen.
+    asked: RwSignal<String>,
+    /// Asks, after a pause.
+    ask: Callback<String>,
+    /// Asks at once.
+    on_submit: Callback<SubmitEvent>,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    Effect::new(move |_| {
+        if let (true, Some(input)) = (asked.with(String::is_empty), input.get_untracked()) {
+            input.set_value("");
+        }
+    });
+    view! {
+        <form role="search" method="get" action=paths::HOME class="search-box" on:submit=move |event| on_submit.run(event)>
+            {Icon::Search.draw("size-5 shrink-0 text-muted")}
+            <input
+                node_ref=input
+                type="search"
+                name="find"
+                value=typed
+                aria-label="Find a person"
+                placeholder="Find a person"
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck="false"
+                maxlength="64"
+                dir="auto"
+                aria-controls="people"
+                on:input=move |event| ask.run(event_target_value(&event))
+                on:focus=move |_| if asked.with_untracked(String::is_empty) { ask.run(String::new()) }
+            />
+            <noscript inner_html="<button class=\"button-quiet\" type=\"submit\">Find</button>"></noscript>
+        </form>
+    }
+}
+
+/// One person that was found.
+#[component]
+fn PersonOption(
+    /// Who.
+    person: Person,
+    /// Told when they were chosen.
+    on_chosen: Callback<()>,
+) -> impl IntoView {
+    let state = use_state();
+    let navigate = use_navigate();
+    let refused = RwSignal::new(None::<AppError>);
+    let open = Action::new_local(move |peer: &UserId| {
+        let peer = *peer;
+        let navigate = navigate.clone();
+        async move {
+            match open_and_read(state, peer).await {
+                Ok(path) => {
+                    on_chosen.run(());
+                    navigate(&path, NavigateOptions::default());
+                }
+                Err(error) => refused.set(Some(error)),
+            }
+        }
+    });
+    let user = person.user;
+    let peer = user.id;
+    let online = person.presence.online;
+    view! {
+        <form
+            role="none"
+            method="post"
+            action=paths::OPEN
+            on:submit=move |event: SubmitEvent| {
+                event.prevent_default();
+                open.dispatch_local(peer);
+            }
+        >
+            <input type="hidden" name="peer" value=peer.to_string() />
+            <button class="person" role="option" aria-selected="false" type="submit">
+                <Avatar user=user.clone() online=Signal::derive(move || online) />
+                <span class="min-w-0">
+                    <span class="block truncate font-semibold" dir="auto">{user.display_name}</span>
+                    <span class="block truncate text-sm text-muted">
+                        {move || refused.get().map_or_else(|| format!("@{}", user.username), words::sentence)}
+                    </span>
+                </span>
+            </button>
+        </form>
+    }
+}
+
+async fn open_and_read(
+    state: crate::state::State,
+    peer: UserId,
+) -> Result<String, AppError> {
+    let id = open_conversation(peer).await?;
+    if state.entry(id).is_none() {
+        state.adopt(get_conversation(id).await?);
+    }
+    Ok(paths::conversation(id))
+}

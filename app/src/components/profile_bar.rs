@@ -1,0 +1,41 @@
+//! Who is signed in, and the way out.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+
+use super::{Avatar, Icon};
+use crate::paths;
+use crate::server_fns::sign_out;
+use crate::state::use_state;
+
+/// The foot of the list.
+#[component]
+pub fn ProfileBar() -> impl IntoView {
+    let me = use_state().me();
+    let leave = Action::new_local(|()| sign_out());
+    Effect::new(move |_| {
+        if let Some(Ok(())) = leave.value().get() {
+            // A new page: nothing of this person stays in memory.
+            _ = window().location().assign(paths::SIGN_IN);
+        }
+    });
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        leave.dispatch_local(());
+    };
+    me.map(|me| view! {
+        <footer class="profile-bar">
+            <Avatar user=me.clone() class="avatar-small" />
+            <span class="min-w-0 flex-1">
+                <span class="block truncate text-sm font-semibold" dir="auto">{me.display_name.clone()}</span>
+                <span class="block truncate text-xs text-muted">"@" {me.username.clone()}</span>
+            </span>
+            <form method="post" action=paths::SIGN_OUT on:submit=on_submit>
+                <button class="button-quiet" type="submit">
+                    {Icon::Leave.draw("size-4")}
+                    "Sign out"
+                </button>
+            </form>
+        </footer>
+    })
+}

@@ -1,0 +1,37 @@
+//! What stands where something is still being read. Shown with a delay (see the style sheet), so
+//! that a quick answer does not flicker.
+
+use leptos::prelude::*;
+
+/// The list, not yet there.
+#[component]
+pub fn ListSkeleton() -> impl IntoView {
+    view! {
+        <div class="skeletons" aria-busy="true" aria-label="Loading conversations" role="status">
+            {(0..6).map(|_| view! {
+                <div class="flex items-center gap-3 px-4 py-3">
+                    <span class="skeleton size-11 rounded-full"></span>
+                    <span class="flex-1">
+                        <span class="skeleton block h-3.5 w-1/3 rounded"></span>
+                        <span class="skeleton mt-2 block h-3 w-2/3 rounded"></span>
+                    </span>
+                </div>
+            }).collect_view()}
+        </div>
+    }
+}
+
+/// A conversation, not yet there.
+#[component]
+pub fn TimelineSkeleton() -> impl IntoView {
+    view! {
+        <main class="pane-conversation" id="content">
+            <div class="skeletons flex flex-1 flex-col justify-end gap-3 p-6" aria-busy="true" role="status" aria-label="Loading messages">
+                <span class="skeleton h-10 w-1/2 rounded-2xl"></span>
+                <span class="skeleton h-10 w-1/3 self-end rounded-2xl"></span>
+                <span class="skeleton h-16 w-3/5 rounded-2xl"></span>
+                <span class="skeleton h-10 w-2/5 self-end rounded-2xl"></span>
+            </div>
+        </main>
+    }
+}

@@ -1,0 +1,174 @@
+//! The messages of the open conversation.
+//!
+//! The list grows from its end upwards (`column-reverse`), so the newest message is in view
+//! before any script runs, and rows that are put above do not move it. `scroll` does the rest
+//! once the page is live.
+
+use leptos::html::{Div, Ol};
+use leptos::prelude::*;
+use protocol::{ConversationId, Seq};
+
+use super::{Icon, MessageRow};
+use crate::live::rows::Key;
+use crate::paths;
+use crate::state::{OpenConversation, use_state};
+use crate::words;
+
+/// The log of a conversation.
+#[component]
+pub fn Timeline(
+    /// What is open.
+    open: OpenConversation,
+    /// The peer's name.
+    name: String,
+    /// A message to turn to.
+    target: Option<Seq>,
+) -> impl IntoView {
+    let scroller = NodeRef::<Div>::new();
+    let list = NodeRef::<Ol>::new();
+    let away = RwSignal::new(false);
+    let jump = start_scrolling(&open, scroller, list, away, target);
+    let keys = open.keys.clone();
+    let is_empty = {
+        let keys = keys.clone();
+        Memo::new(move |_| keys.with(Vec::is_empty))
+    };
+    let peer = Oco::from(name.clone());
+    let rows = open.clone();
+    let label = format!("Conversation with {name}");
+    view! {
+        <div class="timeline-frame">
+            <div
+                node_ref=scroller
+                class="timeline"
+                role="log"
+                aria-label=label
+                tabindex="0"
+            >
+                <div class="timeline-inner">
+                    <Beginning open=open.clone() name=name />
+                    <ol node_ref=list class:hidden=move || is_empty.get()>
+                        <For each=move || keys.get() key=|key| *key let:key>
+                            <MessageRow open=rows.clone() key=key author=if key.mine { "You".into() } else { peer.clone() } />
+                        </For>
+                    </ol>
+                    <Ending open=open.clone() />
+                </div>
+            </div>
+            <JumpToLatest open=open away=away jump=jump />
+        </div>
+    }
+}
+
+/// Above the first row: older messages, or the beginning.
+#[component]
+fn Beginning(
+    /// What is open.
+    open: OpenConversation,
+    /// The peer's name.
+    name: String,
+) -> impl IntoView {
+    let (id, keys, has_older) = (open.id, open.keys.clone(), open.has_older.clone());
+    let hidden_link = has_older.clone();
+    let first = {
+        let open = open.clone();
+        Memo::new(move |_| keys.with(|keys| first_seq(&open, keys)))
+    };
+    let empty = {
+        let keys = open.keys.clone();
+        Memo::new(move |_| keys.with(Vec::is_empty))
+    };
+    view! {
+        <div class="edge" data-edge="older" aria-hidden="true"></div>
+        <noscript class:hidden=move || !hidden_link.get() inner_html=move || page_link(id, "before", first.get(), "Older messages")></noscript>
+        <p class="loading-older" class:hidden=move || !has_older.get() aria-hidden="true">"Loading older messages…"</p>
+        <div class="beginning" class:hidden=move || open.has_older.get()>
+            <p class="text-lg font-semibold" class:hidden=move || !empty.get()>"Say hello to " <bdi>{name.clone()}</bdi></p>
+            <p>{move || if empty.get() { "Nothing was said here yet." } else { "Beginning of conversation" }}</p>
+        </div>
+    }
+}
+
+/// Below the last row: newer messages that are not on the page.
+#[component]
+fn Ending(
+    /// What is open.
+    open: OpenConversation,
+) -> impl IntoView {
+    let (id, keys, has_newer) = (open.id, open.keys.clone(), open.has_newer.clone());
+    let last = Memo::new(move |_| keys.with(|keys| last_seq(&open, keys)));
+    view! {
+        <noscript class:hidden=move || !has_newer.get() inner_html=move || page_link(id, "after", last.get(), "Newer messages")></noscript>
+        <div class="edge" data-edge="newer" aria-hidden="true"></div>
+    }
+}
+
+/// A link for pages without scripts. As text, because a browser that runs scripts does not parse
+/// what is inside `noscript`, and hydration would look for elements there. Only ids and numbers go in.
+fn page_link(id: ConversationId, to: &str, seq: Seq, words: &str) -> String {
+    format!("<a class=\"page-link\" href=\"{}?{to}={seq}\">{words}</a>", paths::conversation(id))
+}
+
+fn first_seq(open: &OpenConversation, keys: &[Key]) -> Seq {
+    let mut rows = keys.iter().filter_map(|key| open.row(*key));
+    rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
+}
+
+fn last_seq(open: &OpenConversation, keys: &[Key]) -> Seq {
+    let mut rows = keys.iter().rev().filter_map(|key| open.row(*key));
+    rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
+}
+
+/// The way back to the newest message, with the count of those that came meanwhile.
+#[component]
+fn JumpToLatest(
+    /// What is open.
+    open: OpenConversation,
+    /// Whether the view is elsewhere.
+    away: RwSignal<bool>,
+    /// Goes there.
+    jump: Callback<()>,
+) -> impl IntoView {
+    let unread = use_state().entry(open.id).map(|entry| entry.summary);
+    let (has_newer, below) = (open.has_newer, open.below);
+    let shown = {
+        let has_newer = has_newer.clone();
+        Memo::new(move |_| away.get() || has_newer.get())
+    };
+    let count = Memo::new(move |_| {
+        let waiting = unread.as_ref().map_or(0, |summary| summary.with(|summary| summary.unread));
+        if has_newer.get() { waiting } else { below.get() }
+    });
+    view! {
+        <button class="jump" type="button" class:hidden=move || !shown.get() on:click=move |_| jump.run(())>
+            {Icon::Down.draw("size-5")}
+            <span class="sr-only">"Jump to latest"</span>
+            <span class="badge" class:hidden=move || count.get() == 0>
+                <span aria-hidden="true">{count}</span>
+                <span class="sr-only">", " {move || words::count(count.get(), "new message", "new messages")}</span>
+            </span>
+        </button>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+fn start_scrolling(
+    open: &OpenConversation,
+    scroller: NodeRef<Div>,
+    list: NodeRef<Ol>,
+    away: RwSignal<bool>,
+    target: Option<Seq>,
+) -> Callback<()> {
+    super::scroll::start(use_state(), open, scroller, list, away, target)
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn start_scrolling(
+    _: &OpenConversation,
+    _: NodeRef<Div>,
+    _: NodeRef<Ol>,
+    _: RwSignal<bool>,
+    _: Option<Seq>,
+) -> Callback<()> {
+    Callback::new(|()| {})
+}

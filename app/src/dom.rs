@@ -1,0 +1,103 @@
+//! The browser's own things that Leptos does not cover. Browser only.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, EventTarget, FocusEvent, HtmlElement, VisibilityState};
+
+/// This computer's clock, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for ever")]
+    let now = js_sys::Date::now() as i64;
+    now
+}
+
+/// Whether the person sees this page: in front, and focused.
+pub fn is_watched() -> bool {
+    document().visibility_state() == VisibilityState::Visible && document().has_focus().unwrap_or(true)
+}
+
+/// Whether Enter should send: there is a fine pointer, so there is a keyboard with Shift.
+pub fn has_keyboard() -> bool {
+    let query = window().match_media("(hover: none) and (pointer: coarse)");
+    !query.ok().flatten().is_some_and(|query| query.matches())
+}
+
+/// Marks the document as live, for tests and for styles that need scripts.
+pub fn mark_live() {
+    if let Some(root) = document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
+        _ = root.dataset().set("hydrated", "true");
+    }
+}
+
+/// An event listener that is taken off when dropped.
+pub struct Listener {
+    target: EventTarget,
+    event: &'static str,
+    closure: Closure<dyn FnMut(Event)>,
+}
+
+impl Listener {
+    /// Listens.
+    pub fn new(target: &EventTarget, event: &'static str, react: impl FnMut(Event) + 'static) -> Self {
+        let closure = Closure::<dyn FnMut(Event)>::new(react);
+        // Fails only for a closure that is none.
+        _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+        Self { target: target.clone(), event, closure }
+    }
+
+    /// Listens for as long as the page lives.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let closure = self.closure.as_ref().unchecked_ref();
+        _ = self.target.remove_event_listener_with_callback(self.event, closure);
+    }
+}
+
+/// Whether the focus stays inside the element that lost it.
+pub fn keeps_focus(event: &FocusEvent) -> bool {
+    let element = |target: Option<EventTarget>| target.and_then(|target| target.dyn_into::<Element>().ok());
+    let whole = element(event.current_target());
+    let next = element(event.related_target());
+    match (whole, next) {
+        (Some(whole), Some(next)) => whole.contains(Some(&next)),
+        _ => false,
+    }
+}
+
+/// Arrow keys walk from the search box through what was found.
+pub fn walk_options(event: &KeyboardEvent) {
+    let step: i32 = match event.key().as_str() {
+        "ArrowDown" => 1,
+        "ArrowUp" => -1,
+        _ => return,
+    };
+    let Some(whole) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+        return;
+    };
+    let Ok(stops) = whole.query_selector_all("input[type=search], [role=option]") else { return };
+    let focused = document().active_element();
+    let stops: Vec<HtmlElement> =
+        (0..stops.length()).filter_map(|index| stops.item(index)?.dyn_into().ok()).collect();
+    let here = stops.iter().position(|stop| {
+        focused.as_ref().is_some_and(|focused| focused.is_same_node(Some(stop)))
+    });
+    let next = here.and_then(|here| here.checked_add_signed(isize::try_from(step).ok()?));
+    if let Some(stop) = next.and_then(|next| stops.get(next)) {
+        event.prevent_default();
+        _ = stop.focus();
+    }
+}
+
+/// A number that tells this tab from others: chance is enough.
+pub fn tab_number() -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "53 random bits")]
+    let number = (js_sys::Math::random() * 9_007_199_254_740_991.0) as u64;
+    number
+}

@@ -1,0 +1,264 @@
+//! The same forms without WebAssembly: plain posts to the pages' own addresses.
+//!
+//! Each does what its server function does and then sends the visitor on. When it is refused, the
+//! same page is rendered as the answer, with what was typed and what is wrong with it; nothing is
+//! kept on the server and nothing typed is lost. Server only; `server` mounts [`routes`] beside
+//! the pages, behind the middleware that knows the session and judges the origin.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequest, Path, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
+use protocol::{ClientId, ConversationId, ErrorCode, Seq, UserId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::AppError;
+use crate::paths;
+use crate::server_fns::{
+    mark_conversation, open_conversation, send_message, sign_in, sign_out, sign_up,
+};
+use crate::session::FormEcho;
+
+#[derive(Deserialize)]
+struct Account {
+    username: String,
+    #[serde(default)]
+    display_name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    client_id: ClientId,
+    body: String,
+    #[serde(default)]
+    sender: Option<UserId>,
+    #[serde(default)]
+    seen: Seq,
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    peer: UserId,
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    seen: Seq,
+}
+
+/// The routes of the plain forms. `provide` is what `context::provider` gave.
+pub fn routes<S>(
+    provide: impl Fn() + Clone + Send + Sync + 'static,
+    options: LeptosOptions,
+) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let forms = Forms { provide, options };
+    let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
+    let (four, five, six) = (forms.clone(), forms.clone(), forms);
+    Router::new()
+        .route(paths::SIGN_IN, post(move |request: Request| one.sign_in(request)))
+        .route(paths::SIGN_UP, post(move |request: Request| two.sign_up(request)))
+        .route(paths::SIGN_OUT, post(move |request: Request| three.sign_out(request)))
+        .route(paths::OPEN, post(move |request: Request| four.open(request)))
+        .route(
+            "/c/{conversation}",
+            post(move |Path(id): Path<String>, request: Request| five.send(id, request)),
+        )
+        .route(
+            "/c/{conversation}/read",
+            post(move |Path(id): Path<String>, request: Request| six.mark(id, request)),
+        )
+}
+
+#[derive(Clone)]
+struct Forms<P> {
+    provide: P,
+    options: LeptosOptions,
+}
+
+impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+    async fn sign_in(self, request: Request) -> Response {
+        let next = next(&request);
+        let (parts, form) = match read::<Account>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let echo = FormEcho { username: form.username.clone(), ..FormEcho::default() };
+        let done = self.run(&parts, || sign_in(form.username, form.password)).await;
+        self.answer(parts, done, echo, |()| next).await
+    }
+
+    async fn sign_up(self, request: Request) -> Response {
+        let next = next(&request);
+        let (parts, form) = match read::<Account>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let echo = FormEcho {
+            username: form.username.clone(),
+            display_name: form.display_name.clone(),
+            ..FormEcho::default()
+        };
+        let done =
+            self.run(&parts, || sign_up(form.username, form.display_name, form.password)).await;
+        self.answer(parts, done, echo, |()| next).await
+    }
+
+    async fn sign_out(self, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let done = self.run(&parts, sign_out).await;
+        self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await
+    }
+
+    async fn open(self, request: Request) -> Response {
+        let (parts, form) = match read::<Chosen>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = self.run(&parts, || open_conversation(form.peer)).await;
+        self.answer(parts, done, FormEcho::default(), paths::conversation).await
+    }
+
+    async fn send(self, id: String, request: Request) -> Response {
+        let Ok(id) = id.parse::<ConversationId>() else { return StatusCode::NOT_FOUND.into_response() };
+        let (parts, form) = match read::<Written>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let message = Some((form.client_id, form.body.clone()));
+        let echo = FormEcho { message, ..FormEcho::default() };
+        let done = self
+            .run(&parts, || async move {
+                send_message(id, form.client_id, form.body, form.sender).await?;
+                // Who answers has read what they answer. The message is stored: a fault in
+                // marking must not say otherwise.
+                if form.seen > Seq::ZERO {
+                    _ = mark_conversation(id, form.seen, form.seen).await;
+                }
+                Ok(id)
+            })
+            .await;
+        self.answer(parts, done, echo, paths::conversation).await
+    }
+
+    async fn mark(self, id: String, request: Request) -> Response {
+        let Ok(id) = id.parse::<ConversationId>() else { return StatusCode::NOT_FOUND.into_response() };
+        let (parts, form) = match read::<Seen>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = self
+            .run(&parts, || async move { mark_conversation(id, form.seen, form.seen).await.map(|()| id) })
+            .await;
+        self.answer(parts, done, FormEcho::default(), paths::conversation).await
+    }
+
+    /// Runs server functions as one request would, and collects what they say of the answer.
+    async fn run<T, F>(&self, parts: &axum::http::request::Parts, work: impl FnOnce() -> F) -> Done<T>
+    where
+        F: Future<Output = Result<T, AppError>>,
+    {
+        let owner = Owner::new();
+        let options = ResponseOptions::default();
+        let work = owner.with(|| {
+            provide_context(parts.clone());
+            provide_context(options.clone());
+            (self.provide)();
+            leptos::reactive::computed::ScopedFuture::new(async move { work().await })
+        });
+        let result = work.await;
+        owner.unset_with_forced_cleanup();
+        let said = options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
+        Done { result, status: said.0, headers: said.1 }
+    }
+
+    /// Sends the visitor on, or shows the page again with what is wrong.
+    async fn answer<T>(
+        self,
+        parts: axum::http::request::Parts,
+        done: Done<T>,
+        echo: FormEcho,
+        to: impl FnOnce(T) -> String,
+    ) -> Response {
+        let mut response = match done.result {
+            Ok(done) => see_other(&to(done)),
+            Err(AppError::Refused(refusal)) if refusal.code == ErrorCode::Unauthenticated => {
+                see_other(&paths::sign_in_then(back_from(parts.uri.path())))
+            }
+            Err(error) => {
+                let echo = FormEcho { error: Some(error), ..echo };
+                let mut page = self.render(parts, echo).await;
+                *page.status_mut() = done.status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+                page
+            }
+        };
+        response.headers_mut().extend(done.headers);
+        response
+    }
+
+    /// Renders the page of the form's own address, as if it had been asked for.
+    async fn render(self, mut parts: axum::http::request::Parts, echo: FormEcho) -> Response {
+        parts.method = Method::GET;
+        if !is_page(parts.uri.path()) {
+            parts.uri = axum::http::Uri::from_static(paths::HOME);
+        }
+        let (provide, options) = (self.provide, self.options);
+        let context = move || {
+            provide();
+            provide_context(echo.clone());
+        };
+        let render = leptos_axum::render_app_async_with_context(context, move || crate::shell(options.clone()));
+        render(Request::from_parts(parts, Body::empty())).await.into_response()
+    }
+}
+
+/// What a server function brought, and what it wants said in the answer's head.
+struct Done<T> {
+    result: Result<T, AppError>,
+    status: Option<StatusCode>,
+    headers: header::HeaderMap,
+}
+
+/// Reads a form, keeping the request's head.
+async fn read<T: DeserializeOwned>(
+    request: Request,
+) -> Result<(axum::http::request::Parts, T), Response> {
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts.clone(), body);
+    match axum::Form::<T>::from_request(request, &()).await {
+        Ok(axum::Form(form)) => Ok((parts, form)),
+        Err(rejection) => Err(rejection.into_response()),
+    }
+}
+
+/// Where to go after signing in or up: the page's own `next`.
+fn next(request: &Request) -> String {
+    let query = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let pairs = query.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
+    let next = pairs.into_iter().find(|(name, _)| name == "next").map(|(_, next)| next);
+    next.map_or_else(|| paths::HOME.to_owned(), |next| paths::safe(&next).to_owned())
+}
+
+fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(paths::safe(path)).unwrap_or(HeaderValue::from_static(paths::HOME));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// The page that a form stands on, for coming back to it.
+fn back_from(path: &str) -> &str {
+    let path = path.strip_suffix("/read").unwrap_or(path);
+    if path.starts_with("/c/") { path } else { paths::HOME }
+}
+
+fn is_page(path: &str) -> bool {
+    [paths::SIGN_IN, paths::SIGN_UP].contains(&path)
+        || (path.starts_with("/c/") && !path.ends_with("/read"))
+}

@@ -1,0 +1,108 @@
+//! What a person sees of Duet: pages, components, server functions, the browser's live client.
+//!
+//! Compiled twice: for the server (`ssr`), which renders the pages and answers the server
+//! functions, and for the browser (`hydrate`), which brings them to life. `server` and `frontend`
+//! call it; it calls `chat` on the server only.
+//!
+//! # Layout
+//! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
+//! of the server; [`state`] what they show; [`live`] how it stays current; `context` and `forms`
+//! (server) what a request brings, and the same forms without WebAssembly.
+
+#![cfg_attr(feature = "ssr", recursion_limit = "256")]
+#![cfg_attr(feature = "hydrate", recursion_limit = "256")]
+
+pub mod components;
+#[cfg(feature = "ssr")]
+pub mod context;
+#[cfg(feature = "hydrate")]
+mod dom;
+pub mod error;
+#[cfg(feature = "ssr")]
+pub mod forms;
+pub mod live;
+pub mod pages;
+pub mod paths;
+pub mod server_fns;
+pub mod session;
+pub mod state;
+pub mod text;
+pub mod time;
+pub mod words;
+
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+
+use crate::pages::{ChatShell, ConversationPage, NotFound, SignIn, SignUp, Welcome};
+use crate::state::State;
+
+/// The id of the element that holds the application.
+pub const ROOT_ID: &str = "app";
+
+/// The document around the application. Server only in effect; it also sets the page's policy.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(nonce) = leptos::nonce::use_nonce() {
+        let watched = std::env::var_os("LEPTOS_WATCH").is_some();
+        let port = options.reload_external_port.unwrap_or(options.reload_port);
+        context::set_content_security_policy(&nonce, watched.then_some(port));
+    }
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta
+                    name="viewport"
+                    content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"
+                />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f2ea" />
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#191513" />
+                <meta name="description" content="Duet, a private chat for two." />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HashedStylesheet options=options.clone() id="leptos" />
+                <AutoReload options=options.clone() />
+                <HydrationScripts options />
+                <MetaTags />
+            </head>
+            <body>
+                <div id=ROOT_ID>
+                    <App />
+                </div>
+            </body>
+        </html>
+    }
+}
+
+/// The application: the store of this page and the table of routes.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let session = session::provide();
+    let state = State::new(session.me);
+    provide_context(state);
+    #[cfg(feature = "hydrate")]
+    live::start(state);
+    view! {
+        <Title formatter=move |title: String| page_title(&title, state.unread_total()) />
+        <Router>
+            <Routes fallback=NotFound>
+                <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
+                    <Route path=path!("") view=Welcome />
+                    <Route path=path!("c/:conversation") view=ConversationPage />
+                </ParentRoute>
+                <Route path=path!("sign-in") view=SignIn ssr=SsrMode::Async />
+                <Route path=path!("sign-up") view=SignUp ssr=SsrMode::Async />
+            </Routes>
+        </Router>
+    }
+}
+
+fn page_title(title: &str, unread: u32) -> String {
+    let count = if unread > 0 { format!("({unread}) ") } else { String::new() };
+    let name = if title.is_empty() { "Duet".to_owned() } else { format!("{title} · Duet") };
+    count + &name
+}

@@ -1,0 +1,62 @@
+//! How long to wait before the next attempt to connect. Pure: the caller brings clock and chance.
+
+/// The first delay's bound, doubled with each failure.
+const FIRST_MS: f64 = 500.0;
+/// No delay is longer.
+const LONGEST_MS: f64 = 30_000.0;
+/// A connection that lasted this long was a good one: the next failure starts from the beginning.
+const GOOD_MS: i64 = 60_000;
+
+/// Growing, fully jittered delays: clients that lost a server together do not return together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+    opened_at_ms: Option<i64>,
+}
+
+impl Backoff {
+    /// A connection is up.
+    pub fn opened(&mut self, now_ms: i64) {
+        self.opened_at_ms = Some(now_ms);
+    }
+
+    /// The connection, or the attempt, is over. Answers how long to wait; `chance` is in `0..1`.
+    pub fn closed(&mut self, now_ms: i64, chance: f64) -> f64 {
+        if self.opened_at_ms.take().is_some_and(|opened| now_ms - opened >= GOOD_MS) {
+            self.failures = 0;
+        }
+        let bound = (FIRST_MS * f64::from(1_u32 << self.failures.min(16))).min(LONGEST_MS);
+        self.failures = self.failures.saturating_add(1);
+        // Never less than half the first step: a server that refuses at once is not hammered.
+        (bound * chance).max(FIRST_MS / 2.0)
+    }
+
+    /// The network or the person came back: try at once, from the beginning.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_the_bound_and_start_again_after_a_good_connection() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 1.0)).collect();
+        assert_eq!(delays, [500.0, 1e3, 2e3, 4e3, 8e3, 16e3, 30e3, 30e3]);
+        backoff.opened(0);
+        assert_eq!(backoff.closed(59_999, 1.0), 30e3, "a short connection is no proof");
+        backoff.opened(0);
+        assert_eq!(backoff.closed(60_000, 1.0), 500.0);
+    }
+
+    #[test]
+    fn the_whole_range_is_used() {
+        let mut backoff = Backoff::default();
+        backoff.closed(0, 0.0);
+        backoff.closed(0, 0.0);
+        assert_eq!(backoff.closed(0, 0.5), 1_000.0);
+    }
+}

@@ -1,0 +1,288 @@
+//! Messages that were written and not yet acknowledged.
+//!
+//! One line per conversation: the second goes after the first was answered, so a bad network
+//! cannot turn them around. A refusal that says "later" delays the line; one that says "never"
+//! takes its message out of the line and marks it not sent. Pure: `sender` moves the messages and
+//! `storage` keeps them; every tab of a browser holds the same entries.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use protocol::{ClientId, ConversationId, ErrorCode, Refusal, Retry, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A tab sends another tab's message only when it is this old: the other may be gone.
+const ADOPT_AFTER_MS: i64 = 10_000;
+/// The delay after a refusal that says "later" and not when.
+const LATER_MS: u64 = 2_000;
+
+/// One unsent message, as it is kept in the browser's storage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its id for ever. Ids made later sort later, which is the order of the line.
+    pub client_id: ClientId,
+    /// Where to.
+    pub conversation: ConversationId,
+    /// What.
+    pub body: String,
+    /// When it was written, by this computer's clock.
+    pub written_at: Timestamp,
+    /// Why it will not be sent, if it was refused for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<ErrorCode>,
+    /// The tab it was written in.
+    #[serde(default)]
+    pub tab: u64,
+}
+
+/// The line of each conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    tab: u64,
+    entries: BTreeMap<ClientId, Entry>,
+    /// Under way, on the socket or over HTTP; at most one per conversation.
+    in_flight: HashMap<ConversationId, ClientId>,
+    /// Lines that wait after a refusal.
+    not_before_ms: HashMap<ConversationId, i64>,
+    /// Answered or deleted here: a late word from another tab does not bring them back.
+    settled: HashSet<ClientId>,
+}
+
+impl Outbox {
+    /// An empty outbox of a tab.
+    pub fn new(tab: u64) -> Self {
+        Self { tab, ..Self::default() }
+    }
+
+    /// Takes in a message: newly written, or found in storage.
+    pub fn add(&mut self, entry: Entry) {
+        if !self.settled.contains(&entry.client_id) {
+            self.entries.insert(entry.client_id, entry);
+        }
+    }
+
+    /// The message is stored, or deleted, here or in another tab. Answers what it was.
+    pub fn settle(&mut self, client_id: ClientId) -> Option<Entry> {
+        self.settled.insert(client_id);
+        let entry = self.entries.remove(&client_id)?;
+        self.land(&entry);
+        Some(entry)
+    }
+
+    /// The message was refused. Answers the entry if that changed it, to be stored again.
+    pub fn refuse(&mut self, client_id: ClientId, refusal: Refusal, now_ms: i64) -> Option<Entry> {
+        let entry = self.entries.get_mut(&client_id)?;
+        let changed = match refusal.code.retry() {
+            Retry::Never => {
+                entry.refused = Some(refusal.code);
+                true
+            }
+            Retry::Later => {
+                let delay = refusal.retry_after_ms.unwrap_or(LATER_MS).clamp(100, 120_000);
+                let until = now_ms.saturating_add(i64::try_from(delay).unwrap_or(i64::MAX));
+                self.not_before_ms.insert(entry.conversation, until);
+                false
+            }
+            // The line waits for the sign-in, which is a new page.
+            Retry::AfterSignIn => false,
+        };
+        let entry = entry.clone();
+        self.land(&entry);
+        changed.then_some(entry)
+    }
+
+    /// No answer came over HTTP: the line waits a little and repeats.
+    pub fn unanswered(&mut self, client_id: ClientId, now_ms: i64) {
+        self.refuse(client_id, ErrorCode::Busy.into(), now_ms);
+    }
+
+    /// The person asks for another attempt. Answers the entry, to be stored again.
+    pub fn retry(&mut self, client_id: ClientId) -> Option<Entry> {
+        let entry = self.entries.get_mut(&client_id)?;
+        entry.refused = None;
+        entry.tab = self.tab;
+        self.not_before_ms.remove(&entry.conversation);
+        Some(entry.clone())
+    }
+
+    /// The connection is gone: what was under way is sent again, with the same ids.
+    pub fn disconnected(&mut self) {
+        self.in_flight.clear();
+    }
+
+    /// The messages to send now: the head of each line that is free and not waiting. They count
+    /// as under way until [`Self::settle`], [`Self::refuse`] or [`Self::disconnected`].
+    pub fn take_due(&mut self, now_ms: i64) -> Vec<Entry> {
+        let mut seen = HashSet::new();
+        let mut due = Vec::new();
+        for entry in self.entries.values().filter(|entry| entry.refused.is_none()) {
+            // Only the head of a line may go; the ones behind it wait.
+            if seen.insert(entry.conversation) && self.is_due(entry, now_ms) {
+                due.push(entry.clone());
+            }
+        }
+        for entry in &due {
+            self.in_flight.insert(entry.conversation, entry.client_id);
+        }
+        due
+    }
+
+    /// When to call [`Self::take_due`] again, if nothing else happens before.
+    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
+        let mut seen = HashSet::new();
+        self.entries
+            .values()
+            .filter(|entry| entry.refused.is_none() && seen.insert(entry.conversation))
+            .filter(|entry| !self.in_flight.contains_key(&entry.conversation))
+            .map(|entry| self.due_at_ms(entry).max(now_ms))
+            .min()
+    }
+
+    /// The unsent messages of a conversation, oldest first.
+    pub fn of(&self, conversation: ConversationId) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |entry| entry.conversation == conversation)
+    }
+
+    /// One unsent message.
+    pub fn get(&self, client_id: ClientId) -> Option<&Entry> {
+        self.entries.get(&client_id)
+    }
+
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether everything was sent.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn is_due(&self, entry: &Entry, now_ms: i64) -> bool {
+        !self.in_flight.contains_key(&entry.conversation) && self.due_at_ms(entry) <= now_ms
+    }
+
+    fn due_at_ms(&self, entry: &Entry) -> i64 {
+        let line = self.not_before_ms.get(&entry.conversation).copied().unwrap_or(i64::MIN);
+        let own = if entry.tab == self.tab {
+            i64::MIN
+        } else {
+            entry.written_at.0.saturating_add(ADOPT_AFTER_MS)
+        };
+        line.max(own)
+    }
+
+    fn land(&mut self, entry: &Entry) {
+        if self.in_flight.get(&entry.conversation) == Some(&entry.client_id) {
+            self.in_flight.remove(&entry.conversation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAB: u64 = 7;
+
+    fn entry(conversation: ConversationId, body: &str) -> Entry {
+        Entry {
+            client_id: ClientId::new(),
+            conversation,
+            body: body.to_owned(),
+            written_at: Timestamp(0),
+            refused: None,
+            tab: TAB,
+        }
+    }
+
+    fn bodies(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.body.as_str()).collect()
+    }
+
+    fn with(entries: &[Entry]) -> Outbox {
+        let mut outbox = Outbox::new(TAB);
+        for entry in entries {
+            outbox.add(entry.clone());
+        }
+        outbox
+    }
+
+    fn later(ms: u64) -> Refusal {
+        Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) }
+    }
+
+    #[test]
+    fn the_second_goes_after_the_first_was_answered() {
+        let (here, there) = (ConversationId::new(), ConversationId::new());
+        let (one, two, other) = (entry(here, "one"), entry(here, "two"), entry(there, "other"));
+        let mut outbox = with(&[one.clone(), two, other]);
+        assert_eq!(bodies(&outbox.take_due(0)), ["one", "other"]);
+        assert!(outbox.take_due(0).is_empty());
+        outbox.settle(one.client_id);
+        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
+    }
+
+    #[test]
+    fn later_delays_the_line_and_does_not_reorder_it() {
+        let here = ConversationId::new();
+        let (one, two) = (entry(here, "one"), entry(here, "two"));
+        let mut outbox = with(&[one.clone(), two]);
+        outbox.take_due(0);
+        assert!(outbox.refuse(one.client_id, later(5_000), 0).is_none());
+        assert!(outbox.take_due(4_999).is_empty());
+        assert_eq!(outbox.next_due_ms(0), Some(5_000));
+        assert_eq!(bodies(&outbox.take_due(5_000)), ["one"]);
+    }
+
+    #[test]
+    fn never_marks_it_not_sent_and_lets_the_next_go_on() {
+        let here = ConversationId::new();
+        let (one, two) = (entry(here, "one"), entry(here, "two"));
+        let mut outbox = with(&[one.clone(), two.clone()]);
+        outbox.take_due(0);
+        let refused = outbox.refuse(one.client_id, ErrorCode::NotFound.into(), 0);
+        assert_eq!(refused.and_then(|entry| entry.refused), Some(ErrorCode::NotFound));
+        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
+        outbox.settle(two.client_id);
+        assert_eq!(outbox.len(), 1, "it is kept until retried or deleted");
+        outbox.retry(one.client_id);
+        assert_eq!(bodies(&outbox.take_due(0)), ["one"]);
+    }
+
+    #[test]
+    fn a_lost_connection_repeats_with_the_same_id() {
+        let one = entry(ConversationId::new(), "one");
+        let mut outbox = with(std::slice::from_ref(&one));
+        outbox.take_due(0);
+        outbox.disconnected();
+        assert_eq!(outbox.take_due(0), [one]);
+    }
+
+    #[test]
+    fn without_a_session_everything_is_kept() {
+        let one = entry(ConversationId::new(), "one");
+        let mut outbox = with(std::slice::from_ref(&one));
+        outbox.take_due(0);
+        assert!(outbox.refuse(one.client_id, ErrorCode::Unauthenticated.into(), 0).is_none());
+        assert_eq!(outbox.get(one.client_id), Some(&one));
+    }
+
+    #[test]
+    fn what_another_tab_wrote_is_left_to_it_for_a_while() {
+        let here = ConversationId::new();
+        let theirs = Entry { tab: TAB + 1, ..entry(here, "theirs") };
+        let mine = entry(here, "mine");
+        let mut outbox = with(&[theirs, mine]);
+        assert!(outbox.take_due(0).is_empty(), "mine waits behind it");
+        assert_eq!(bodies(&outbox.take_due(ADOPT_AFTER_MS)), ["theirs"]);
+    }
+
+    #[test]
+    fn a_late_word_from_another_tab_brings_nothing_back() {
+        let one = entry(ConversationId::new(), "one");
+        let mut outbox = with(std::slice::from_ref(&one));
+        outbox.settle(one.client_id);
+        outbox.add(one);
+        assert!(outbox.is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! Moves the outbox: over the socket, or over HTTP when the socket has been away for a while.
+//!
+//! A repeat is harmless (the server answers a known id with its first answer), so whenever it is
+//! not known whether a message arrived it is sent again, unchanged. Browser only.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::{Body, ClientFrame, ClientId, ConversationId, ErrorCode, Refusal, Sent, Timestamp};
+
+use super::outbox::Entry;
+use super::rows::Key;
+use super::{catch_up, storage};
+use crate::dom::now_ms;
+use crate::error::AppError;
+use crate::server_fns::send_message;
+use crate::state::{Applied, Connection, State};
+
+/// Without a socket for this long, messages go over HTTP.
+const HTTP_AFTER_MS: i64 = 10_000;
+
+/// How messages can go at the moment.
+enum Way {
+    Socket,
+    Http,
+    /// Not now; look again at this moment.
+    NotBefore(i64),
+    /// Not before the person signs in or reloads.
+    None,
+}
+
+/// Takes a written message: kept first, then shown, then sent.
+pub fn send(state: State, conversation: ConversationId, body: Body) {
+    let entry = Entry {
+        client_id: ClientId::new(),
+        conversation,
+        body: body.into_string(),
+        written_at: Timestamp(now_ms()),
+        refused: None,
+        tab: state.tab.get_value(),
+    };
+    storage::put(state, &entry);
+    state.with_outbox(|outbox| outbox.add(entry));
+    pump(state);
+}
+
+/// Sends what is due, and looks again when the next is.
+pub fn pump(state: State) {
+    let now = now_ms();
+    let way = way(state, now);
+    if let Way::NotBefore(at) = way {
+        if !state.outbox_is_empty() {
+            look_again(state, at - now);
+        }
+        return;
+    }
+    if matches!(way, Way::None) {
+        return;
+    }
+    for entry in state.take_due(now) {
+        if matches!(way, Way::Http) {
+            spawn_local(send_over_http(state, entry));
+            continue;
+        }
+        let client_id = entry.client_id;
+        let frame = ClientFrame::Send {
+            conversation: entry.conversation,
+            client_id,
+            body: entry.body,
+        };
+        if !state.say(frame) {
+            state.with_outbox(|outbox| outbox.unanswered(client_id, now));
+        }
+    }
+    if let Some(at) = state.next_due_ms(now) {
+        look_again(state, at - now);
+    }
+}
+
+fn way(state: State, now: i64) -> Way {
+    match (state.connection.get_untracked(), state.down_since.get_value()) {
+        (Connection::Live, _) => Way::Socket,
+        (Connection::SignedOut | Connection::Outdated, _) => Way::None,
+        (Connection::Connecting | Connection::TooManyTabs, since) => {
+            let from = since.unwrap_or(now) + HTTP_AFTER_MS;
+            if from <= now { Way::Http } else { Way::NotBefore(from) }
+        }
+    }
+}
+
+fn look_again(state: State, in_ms: i64) {
+    let delay = Duration::from_millis(u64::try_from(in_ms.max(50)).unwrap_or(50));
+    set_timeout(move || pump(state), delay);
+}
+
+async fn send_over_http(state: State, entry: Entry) {
+    let sender = state.me().map(|me| me.id);
+    let client_id = entry.client_id;
+    match send_message(entry.conversation, client_id, entry.body, sender).await {
+        Ok(sent) => on_sent(state, sent),
+        Err(AppError::Refused(refusal)) => on_refused(state, client_id, refusal),
+        Err(AppError::Unreached) => {
+            state.with_outbox(|outbox| outbox.unanswered(client_id, now_ms()));
+            pump(state);
+        }
+    }
+}
+
+/// The server has it.
+pub fn on_sent(state: State, sent: Sent) {
+    let applied = state.apply_sent(sent);
+    // Known from another way already: only the entry has to go.
+    state.settle(sent.client_id);
+    storage::remove(state, sent.client_id);
+    on_applied(state, sent.conversation, applied);
+    pump(state);
+}
+
+/// The server did not take it.
+pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
+    if refusal.code == ErrorCode::Unauthenticated {
+        state.connection.set(Connection::SignedOut);
+    }
+    let changed = state.with_outbox(|outbox| outbox.refuse(client_id, refusal, now_ms()));
+    if let Some(entry) = changed.flatten() {
+        storage::put(state, &entry);
+    }
+    pump(state);
+}
+
+/// What follows from an applied message: the storage forgets it, gaps are read.
+pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) {
+    if let Some(client_id) = applied.settled {
+        storage::remove(state, client_id);
+        pump(state);
+    }
+    catch_up::after_event(state, conversation, applied.known);
+}
+
+/// The person asks for another attempt.
+pub fn retry(state: State, key: Key) {
+    if let Some(entry) = state.with_outbox(|outbox| outbox.retry(key.client_id)).flatten() {
+        storage::put(state, &entry);
+    }
+    pump(state);
+}
+
+/// The person gives the message up.
+pub fn delete(state: State, key: Key) {
+    state.settle(key.client_id);
+    storage::remove(state, key.client_id);
+    pump(state);
+}

@@ -1,0 +1,63 @@
+//! Brings the page to life once it is hydrated. Browser only; `App` calls it once.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::UserId;
+use wasm_bindgen::JsCast;
+use web_sys::StorageEvent;
+
+use super::storage::{self, Change};
+use super::{connection, sender, writing};
+use crate::dom::{self, Listener};
+use crate::state::State;
+
+/// Starts the live part: local times, what is kept in the browser, the connection. Effects run
+/// after hydration, so nothing here can make the first render differ from the server's.
+pub fn start(state: State) {
+    Effect::new(move |_| {
+        state.local_time.set(true);
+        state.project_open();
+        if let Some(me) = state.me() {
+            state.begin_outbox(dom::tab_number());
+            bring_back(state, me.id);
+            listen_to_other_tabs(state, me.id);
+            connection::start(state);
+        }
+        spawn_local(async {
+            // One turn later every effect of this render has run: all handlers are in place.
+            gloo_timers::future::TimeoutFuture::new(0).await;
+            dom::mark_live();
+        });
+    });
+}
+
+fn bring_back(state: State, me: UserId) {
+    for entry in storage::unsent(me) {
+        state.with_outbox(|outbox| outbox.add(entry));
+    }
+    for (conversation, draft) in storage::drafts(me) {
+        writing::show_draft(state, conversation, draft);
+    }
+}
+
+fn listen_to_other_tabs(state: State, me: UserId) {
+    Listener::new(&window(), "storage", move |event| {
+        let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
+        let Some(key) = event.key() else { return };
+        match storage::change(me, &key, event.new_value()) {
+            Some(Change::Put(entry)) => {
+                state.with_outbox(|outbox| outbox.add(entry));
+                sender::pump(state);
+            }
+            Some(Change::Gone(client_id)) => {
+                state.settle(client_id);
+                sender::pump(state);
+            }
+            Some(Change::Draft(conversation, draft)) => {
+                writing::show_draft(state, conversation, draft);
+            }
+            None => {}
+        }
+    })
+    .forget();
+}

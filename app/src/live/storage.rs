@@ -1,0 +1,106 @@
+//! What survives a reload: unsent messages and drafts, per person, in the browser's storage.
+//!
+//! Each entry has its own key, so that several tabs write beside each other and never over each
+//! other. Browser only.
+
+use leptos::prelude::{GetUntracked, Set, window};
+use protocol::{ClientId, ConversationId, UserId};
+use web_sys::Storage;
+
+use super::outbox::Entry;
+use crate::state::State;
+
+/// The storage, where the browser grants one.
+fn storage() -> Option<Storage> {
+    window().local_storage().ok().flatten()
+}
+
+fn outbox_prefix(user: UserId) -> String {
+    format!("duet:{user}:outbox:")
+}
+
+fn draft_key(user: UserId, conversation: ConversationId) -> String {
+    format!("duet:{user}:draft:{conversation}")
+}
+
+/// A change that another tab made.
+pub enum Change {
+    /// It wrote or changed an unsent message.
+    Put(Entry),
+    /// It sent or deleted one.
+    Gone(ClientId),
+    /// It changed a draft.
+    Draft(ConversationId, String),
+}
+
+/// Reads a change from a storage event; `None` for what is not this person's.
+pub fn change(user: UserId, key: &str, value: Option<String>) -> Option<Change> {
+    if let Some(id) = key.strip_prefix(&outbox_prefix(user)) {
+        return match value {
+            Some(value) => serde_json::from_str(&value).ok().map(Change::Put),
+            None => id.parse().ok().map(Change::Gone),
+        };
+    }
+    let id = key.strip_prefix(&format!("duet:{user}:draft:"))?.parse().ok()?;
+    Some(Change::Draft(id, value.unwrap_or_default()))
+}
+
+/// All unsent messages of a person.
+pub fn unsent(user: UserId) -> Vec<Entry> {
+    values(&outbox_prefix(user)).into_iter().filter_map(|(_, json)| serde_json::from_str(&json).ok()).collect()
+}
+
+/// All drafts of a person.
+pub fn drafts(user: UserId) -> Vec<(ConversationId, String)> {
+    values(&format!("duet:{user}:draft:"))
+        .into_iter()
+        .filter_map(|(id, draft)| Some((id.parse().ok()?, draft)))
+        .collect()
+}
+
+/// The entries under a prefix, with the rest of their keys.
+fn values(prefix: &str) -> Vec<(String, String)> {
+    let Some(storage) = storage() else { return Vec::new() };
+    let keys = (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
+    keys.filter_map(|key| {
+        let rest = key.strip_prefix(prefix)?.to_owned();
+        Some((rest, storage.get_item(&key).ok().flatten()?))
+    })
+    .collect()
+}
+
+/// Keeps an unsent message.
+pub fn put(state: State, entry: &Entry) {
+    let Some(me) = state.me() else { return };
+    if let Ok(json) = serde_json::to_string(entry) {
+        write(state, &(outbox_prefix(me.id) + &entry.client_id.to_string()), Some(&json));
+    }
+}
+
+/// Drops a message that was sent or deleted.
+pub fn remove(state: State, client_id: ClientId) {
+    let Some(me) = state.me() else { return };
+    write(state, &(outbox_prefix(me.id) + &client_id.to_string()), None);
+}
+
+/// The draft of a conversation.
+pub fn draft(user: UserId, conversation: ConversationId) -> Option<String> {
+    storage()?.get_item(&draft_key(user, conversation)).ok().flatten()
+}
+
+/// Keeps a draft; an empty one is dropped.
+pub fn put_draft(state: State, conversation: ConversationId, text: &str) {
+    let Some(me) = state.me() else { return };
+    write(state, &draft_key(me.id, conversation), (!text.is_empty()).then_some(text));
+}
+
+/// Writes, and says so when the browser does not.
+fn write(state: State, key: &str, value: Option<&str>) {
+    let done = storage().is_some_and(|storage| match value {
+        Some(value) => storage.set_item(key, value).is_ok(),
+        None => storage.remove_item(key).is_ok(),
+    });
+    if state.storage_works.get_untracked() != done {
+        state.storage_works.set(done);
+    }
+}

@@ -1,0 +1,149 @@
+//! How an event changes a conversation's entry in the list. Pure; `state` puts it into signals.
+
+use protocol::{Conversation, Marks, Message, Seq, UserId};
+use protocol::limits::MAX_UNREAD;
+
+/// Whether the entry is still known exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Known {
+    /// Yes.
+    Exactly,
+    /// Something between was missed: the entry must be read again.
+    Inexactly,
+}
+
+/// Applies a message. One that was applied before changes nothing.
+pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) -> Known {
+    if message.seq <= entry.last_seq {
+        return Known::Exactly;
+    }
+    let known = if message.seq == entry.last_seq.next() { Known::Exactly } else { Known::Inexactly };
+    entry.last_seq = message.seq;
+    entry.active_at = entry.active_at.max(message.sent_at);
+    entry.last = Some(message.clone());
+    if message.sender != me && message.seq > entry.mine.read {
+        entry.unread = entry.unread.saturating_add(1).min(MAX_UNREAD);
+    }
+    known
+}
+
+/// Applies moved marks. Marks only move forward, so a late receipt changes nothing.
+pub fn apply_receipt(entry: &mut Conversation, user: UserId, marks: Marks) -> Known {
+    let mine = user != entry.peer.user.id;
+    let held = if mine { &mut entry.mine } else { &mut entry.theirs };
+    let before = held.read;
+    advance(held, marks);
+    if !mine || held.read == before {
+        return Known::Exactly;
+    }
+    if held.read >= entry.last_seq {
+        entry.unread = 0;
+        return Known::Exactly;
+    }
+    // Some of what I read was the peer's and some my own: only the store can count the rest.
+    if entry.unread == 0 { Known::Exactly } else { Known::Inexactly }
+}
+
+/// Moves marks forward, never back.
+pub fn advance(held: &mut Marks, to: Marks) {
+    held.delivered = held.delivered.max(to.delivered).max(to.read);
+    held.read = held.read.max(to.read);
+}
+
+/// Takes in an entry as the server gave it. An answer that was overtaken by live events keeps
+/// what is newer here.
+pub fn adopt(entry: &mut Conversation, read: Conversation) {
+    let newer = entry.last_seq > read.last_seq;
+    let (mine, theirs) = (entry.mine, entry.theirs);
+    if newer {
+        entry.peer = read.peer;
+    } else {
+        let unread_before = entry.unread;
+        *entry = read;
+        // I read on while the answer was under way.
+        if mine.read > entry.mine.read {
+            entry.unread = entry.unread.min(unread_before);
+        }
+    }
+    advance(&mut entry.mine, mine);
+    advance(&mut entry.theirs, theirs);
+}
+
+/// The newest place I can say has reached me, if that is news to the server.
+pub fn undelivered(entry: &Conversation) -> Option<Seq> {
+    (entry.last_seq > entry.mine.delivered).then_some(entry.last_seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ClientId, ConversationId, Person, Presence, Timestamp, User};
+
+    use super::*;
+
+    fn user(name: &str) -> User {
+        User { id: UserId::new(), username: name.into(), display_name: name.into() }
+    }
+
+    fn entry(last: i64, read: i64) -> Conversation {
+        Conversation {
+            id: ConversationId::new(),
+            peer: Person { user: user("anna"), presence: Presence::default() },
+            last: None,
+            last_seq: Seq(last),
+            active_at: Timestamp(0),
+            unread: u32::try_from(last - read).unwrap_or(0),
+            mine: Marks { delivered: Seq(read), read: Seq(read) },
+            theirs: Marks::default(),
+        }
+    }
+
+    fn message(entry: &Conversation, seq: i64, sender: UserId) -> Message {
+        Message {
+            conversation: entry.id,
+            seq: Seq(seq),
+            client_id: ClientId::new(),
+            sender,
+            body: "hello".into(),
+            sent_at: Timestamp(seq),
+        }
+    }
+
+    #[test]
+    fn a_message_is_counted_once_and_a_gap_is_noticed() {
+        let (me, mut entry) = (UserId::new(), entry(3, 3));
+        let peer = entry.peer.user.id;
+        let next = message(&entry, 4, peer);
+        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
+        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
+        assert_eq!(entry.unread, 1);
+        let own = message(&entry, 5, me);
+        assert_eq!(apply_message(&mut entry, &own, me), Known::Exactly);
+        assert_eq!(entry.unread, 1, "one's own is never unread");
+        let beyond = message(&entry, 9, peer);
+        assert_eq!(apply_message(&mut entry, &beyond, me), Known::Inexactly);
+    }
+
+    #[test]
+    fn marks_move_forward_only_and_reading_all_clears_the_count() {
+        let (me, mut entry) = (UserId::new(), entry(5, 2));
+        let marks = |delivered, read| Marks { delivered: Seq(delivered), read: Seq(read) };
+        assert_eq!(apply_receipt(&mut entry, me, marks(5, 4)), Known::Inexactly);
+        assert_eq!(apply_receipt(&mut entry, me, marks(5, 5)), Known::Exactly);
+        assert_eq!(entry.unread, 0);
+        let peer = entry.peer.user.id;
+        assert_eq!(apply_receipt(&mut entry, peer, marks(4, 1)), Known::Exactly);
+        assert_eq!(apply_receipt(&mut entry, peer, marks(2, 0)), Known::Exactly);
+        assert_eq!(entry.theirs, marks(4, 1));
+    }
+
+    #[test]
+    fn an_overtaken_answer_does_not_turn_the_entry_back() {
+        let (me, mut entry) = (UserId::new(), entry(3, 3));
+        let stale = entry.clone();
+        let next = message(&entry, 4, entry.peer.user.id);
+        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
+        adopt(&mut entry, stale);
+        assert_eq!((entry.last_seq, entry.unread), (Seq(4), 1));
+    }
+}

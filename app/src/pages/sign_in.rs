@@ -1,0 +1,103 @@
+//! Signing in. The same form works plainly and, once the page is live, without a reload.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
+use crate::error::AppError;
+use crate::paths;
+use crate::server_fns::sign_in;
+use crate::session::use_session;
+use crate::words;
+
+/// The page `/sign-in`.
+#[component]
+pub fn SignIn() -> impl IntoView {
+    let session = use_session();
+    let next = use_query_map()
+        .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
+        .unwrap_or_else(|| paths::HOME.to_owned());
+    #[cfg(feature = "ssr")]
+    if session.me.is_some() {
+        crate::context::redirect(&next);
+    }
+    let action = if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
+    let sign_up = match next.as_str() {
+        paths::HOME => paths::SIGN_UP.to_owned(),
+        next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
+    };
+    let (username, password) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
+    let error = RwSignal::new(session.echo.error);
+    let busy = RwSignal::new(false);
+    let submit = Action::new_local(move |(username, password): &(String, String)| {
+        sign_in(username.clone(), password.clone())
+    });
+    Effect::new(move |_| match submit.value().get() {
+        Some(Ok(())) => leave_for(&next),
+        Some(Err(refused)) => {
+            busy.set(false);
+            error.set(Some(refused));
+            if let Some(field) = password.get_untracked() {
+                field.set_value("");
+                _ = field.focus();
+            }
+        }
+        None => {}
+    });
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        if let (Some(username), Some(password)) = (username.get_untracked(), password.get_untracked())
+            && !busy.get_untracked()
+        {
+            busy.set(true);
+            error.set(None);
+            submit.dispatch_local((username.value(), password.value()));
+        }
+    };
+    view! {
+        <Title text="Sign in" />
+        <main class="card-page">
+            <div class="card">
+                <Wordmark />
+                <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Welcome back"</h1>
+                <p class="mt-1 text-muted">"Sign in to go on talking."</p>
+                <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+                    <FormAlert text=Signal::derive(move || error.get().map(alert)) />
+                    <TextField
+                        kind=FieldKind::Username
+                        node_ref=username
+                        value=session.echo.username
+                        error=Signal::derive(|| None)
+                    />
+                    <TextField
+                        kind=FieldKind::CurrentPassword
+                        node_ref=password
+                        value=String::new()
+                        error=Signal::derive(|| None)
+                    />
+                    <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
+                        {move || if busy.get() { "Signing in…" } else { "Sign in" }}
+                    </button>
+                </form>
+                {session.registration_open.then(|| view! {
+                    <p class="mt-6 text-center text-muted">
+                        "New here? " <a class="link" href=sign_up rel="external">"Create an account"</a>
+                    </p>
+                })}
+            </div>
+        </main>
+    }
+}
+
+fn alert(error: AppError) -> String {
+    words::sentence(error)
+}
+
+/// Leaves for another page of this site by loading it: a new person, a new memory.
+pub(super) fn leave_for(path: &str) {
+    // `assign` fails only for addresses that are none.
+    _ = window().location().assign(path);
+}

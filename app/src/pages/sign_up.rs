@@ -1,0 +1,121 @@
+//! Creating an account.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use super::sign_in::leave_for;
+use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
+use crate::error::AppError;
+use crate::paths;
+use crate::server_fns::sign_up;
+use crate::session::use_session;
+use crate::words::{self, Field};
+
+/// The page `/sign-up`.
+#[component]
+pub fn SignUp() -> impl IntoView {
+    let session = use_session();
+    let next = use_query_map()
+        .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
+        .unwrap_or_else(|| paths::HOME.to_owned());
+    #[cfg(feature = "ssr")]
+    if session.me.is_some() {
+        crate::context::redirect(&next);
+    }
+    let sign_in = paths::sign_in_then(&next);
+    let open = session.registration_open;
+    view! {
+        <Title text="Create an account" />
+        <main class="card-page">
+            <div class="card">
+                <Wordmark />
+                {if open {
+                    view! { <SignUpForm next=next /> }.into_any()
+                } else {
+                    view! {
+                        <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Registration is closed"</h1>
+                        <p class="mt-2 text-muted">
+                            "Whoever runs this Duet does not take new accounts at the moment."
+                        </p>
+                    }.into_any()
+                }}
+                <p class="mt-6 text-center text-muted">
+                    "Have an account? " <a class="link" href=sign_in rel="external">"Sign in"</a>
+                </p>
+            </div>
+        </main>
+    }
+}
+
+/// The form itself; `next` is where to go with the new account.
+#[component]
+fn SignUpForm(
+    /// Where to go then.
+    next: String,
+) -> impl IntoView {
+    let echo = use_session().echo;
+    let action = match next.as_str() {
+        paths::HOME => paths::SIGN_UP.to_owned(),
+        next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
+    };
+    let username = NodeRef::<Input>::new();
+    let display_name = NodeRef::<Input>::new();
+    let password = NodeRef::<Input>::new();
+    let error = RwSignal::new(echo.error);
+    let busy = RwSignal::new(false);
+    let submit = Action::new_local(move |(username, display_name, password): &(String, String, String)| {
+        sign_up(username.clone(), display_name.clone(), password.clone())
+    });
+    Effect::new(move |_| match submit.value().get() {
+        Some(Ok(())) => leave_for(&next),
+        Some(Err(refused)) => {
+            busy.set(false);
+            error.set(Some(refused));
+            let wrong = match words::field(refused) {
+                Some(Field::Password) => password,
+                Some(Field::DisplayName) => display_name,
+                _ => username,
+            };
+            if let Some(field) = wrong.get_untracked() {
+                _ = field.focus();
+            }
+        }
+        None => {}
+    });
+    let value = |field: NodeRef<Input>| field.get_untracked().map(|field| field.value());
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        if let (Some(username), Some(display_name), Some(password)) =
+            (value(username), value(display_name), value(password))
+            && !busy.get_untracked()
+        {
+            busy.set(true);
+            error.set(None);
+            submit.dispatch_local((username, display_name, password));
+        }
+    };
+    let at = move |field: Field| Signal::derive(move || error.get().and_then(|error| at_field(error, field)));
+    let elsewhere = Signal::derive(move || {
+        error.get().filter(|error| words::field(*error).is_none()).map(words::sentence)
+    });
+    view! {
+        <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Create your account"</h1>
+        <p class="mt-1 text-muted">"A name and a password are all it takes."</p>
+        <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+            <FormAlert text=elsewhere />
+            <TextField kind=FieldKind::NewUsername node_ref=username value=echo.username error=at(Field::Username) />
+            <TextField kind=FieldKind::DisplayName node_ref=display_name value=echo.display_name error=at(Field::DisplayName) />
+            <TextField kind=FieldKind::NewPassword node_ref=password value=String::new() error=at(Field::Password) />
+            <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
+                {move || if busy.get() { "Creating…" } else { "Create account" }}
+            </button>
+        </form>
+    }
+}
+
+fn at_field(error: AppError, field: Field) -> Option<String> {
+    (words::field(error) == Some(field)).then(|| words::sentence(error))
+}

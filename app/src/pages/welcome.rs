@@ -1,0 +1,23 @@
+//! `/` on a wide screen: nothing is open yet.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::components::DuetMark;
+
+/// What stands beside the list while no conversation is open.
+#[component]
+pub fn Welcome() -> impl IntoView {
+    view! {
+        <Title text="" />
+        <main class="pane-conversation is-welcome">
+            <div class="m-auto max-w-sm px-8 text-center">
+                <DuetMark class="mx-auto size-20 opacity-90" />
+                <h1 class="mt-6 text-xl font-semibold">"Who do you want to talk to?"</h1>
+                <p class="mt-2 text-muted">
+                    "Choose a conversation, or find a person by name to start a new one."
+                </p>
+            </div>
+        </main>
+    }
+}

@@ -1,0 +1,18 @@
+//! What a page may ask of the server. Each function says who is asking, calls `chat`, maps the error.
+//!
+//! Their addresses are fixed (`/api/{name}`), so that a page from an older build still reaches a
+//! newer server. Mutations take form encoding and POST; reads take JSON, also by POST, so that
+//! nothing private is in an address.
+
+mod accounts;
+mod conversations;
+mod messages;
+mod people;
+
+pub use accounts::{SignIn, SignOut, SignUp, sign_in, sign_out, sign_up};
+pub use conversations::{
+    GetConversation, ListConversations, MarkConversation, OpenConversation, get_conversation,
+    list_conversations, mark_conversation, open_conversation,
+};
+pub use messages::{LoadHistory, SendMessage, load_history, send_message};
+pub use people::{FindPeople, find_people};

@@ -1,0 +1,55 @@
+//! Signing up, in and out.
+
+use leptos::prelude::*;
+
+use crate::error::AppError;
+
+/// Creates an account and signs in.
+///
+/// # Errors
+/// What is wrong with a field, that registration is closed, or when to try again.
+#[server(prefix = "/api", endpoint = "sign_up")]
+pub async fn sign_up(
+    username: String,
+    #[server(default)] display_name: String,
+    password: String,
+) -> Result<(), AppError> {
+    use crate::context;
+    let chat = context::chat()?;
+    let signed_in = chat
+        .sign_up(&username, &display_name, &password, context::client_ip())
+        .await
+        .map_err(context::fail)?;
+    context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
+    Ok(())
+}
+
+/// Signs in.
+///
+/// # Errors
+/// That name and password do not fit, or when to try again.
+#[server(prefix = "/api", endpoint = "sign_in")]
+pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
+    use crate::context;
+    let chat = context::chat()?;
+    let signed_in = chat
+        .sign_in(&username, &password, context::client_ip())
+        .await
+        .map_err(context::fail)?;
+    context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
+    Ok(())
+}
+
+/// Ends this session. Doing it twice is the same as once.
+///
+/// # Errors
+/// When the store cannot be written.
+#[server(prefix = "/api", endpoint = "sign_out")]
+pub async fn sign_out() -> Result<(), AppError> {
+    use crate::context;
+    if let Some(session) = context::session() {
+        context::chat()?.sign_out(session.id).await.map_err(context::fail)?;
+    }
+    context::set_cookie(context::session_cookie()?.clear());
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Finding someone to talk to.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+use protocol::Person;
+
+use crate::error::AppError;
+
+/// People whose name begins with what was typed; with nothing typed, those one talked with last,
+/// then others.
+///
+/// # Errors
+/// When not signed in, or when to try again.
+#[server(prefix = "/api", endpoint = "find_people", input = Json)]
+pub async fn find_people(typed: String) -> Result<Vec<Person>, AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    context::chat()?.find_people(me.user.id, &typed).await.map_err(context::fail)
+}

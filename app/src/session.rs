@@ -1,0 +1,63 @@
+//! What the server knows at rendering and the browser must know too: whose page this is.
+//!
+//! It travels inside the page. The person of a page never changes: signing in and out load a new
+//! page, so that nothing of one person's memory can reach another's.
+
+use leptos::prelude::*;
+use protocol::{ClientId, User};
+use serde::{Deserialize, Serialize};
+
+use crate::error::AppError;
+
+/// What a form held when it was refused, to be shown again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormEcho {
+    /// Why it was refused.
+    pub error: Option<AppError>,
+    /// What stood in "Username".
+    pub username: String,
+    /// What stood in "Display name".
+    pub display_name: String,
+    /// What stood in the composer, with the id it was to be sent with.
+    pub message: Option<(ClientId, String)>,
+}
+
+/// What a page is rendered with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose page this is.
+    pub me: Option<User>,
+    /// Whether strangers may create an account.
+    pub registration_open: bool,
+    /// A form that was refused.
+    pub echo: FormEcho,
+    /// An id for the one message that the plain composer of this page can send.
+    pub client_id: ClientId,
+}
+
+/// Reads it from the request on the server, from the page in the browser; provides it to all pages.
+pub fn provide() -> Session {
+    let session = SharedValue::new(read).into_inner();
+    provide_context(session.clone());
+    session
+}
+
+/// What this page was rendered with.
+pub fn use_session() -> Session {
+    use_context::<Session>().unwrap_or_default()
+}
+
+#[cfg(feature = "ssr")]
+fn read() -> Session {
+    Session {
+        me: crate::context::session().map(|session| session.user),
+        registration_open: crate::context::registration_open(),
+        echo: use_context::<FormEcho>().unwrap_or_default(),
+        client_id: ClientId::new(),
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn read() -> Session {
+    Session::default()
+}
