@@ -18,7 +18,7 @@ export class Wire {
 
   async cut(): Promise<void> {
     this.#cut = true;
-    for (const socket of this.#sockets) await socket.close({ code: 1012, reason: "0" });
+    for (const socket of this.#sockets) await socket.close();
     this.#sockets.clear();
   }
 
@@ -33,7 +33,7 @@ export class Wire {
 
   #carry(socket: WebSocketRoute): void {
     if (this.#cut) {
-      void socket.close({ code: 1012, reason: "0" });
+      void socket.close();
       return;
     }
     this.#sockets.add(socket);
