@@ -91,12 +91,16 @@ pub struct State {
     /// The way to the socket, while there is one.
     pub(crate) link: StoredValue<Option<mpsc::Sender<ClientFrame>>>,
     /// Since when there is none, by this computer's clock.
+    #[cfg(feature = "hydrate")]
     pub(crate) down_since: StoredValue<Option<i64>>,
     /// Whether what is missing is being fetched.
+    #[cfg(feature = "hydrate")]
     pub(crate) filling: StoredValue<bool>,
     /// The pending write of the draft.
+    #[cfg(feature = "hydrate")]
     pub(crate) draft_timer: StoredValue<Option<TimeoutHandle>>,
     /// When "typing" was said last; zero after it was taken back.
+    #[cfg(feature = "hydrate")]
     pub(crate) typing_said_ms: StoredValue<i64>,
 }
 
@@ -114,9 +118,13 @@ impl State {
             wrote: RwSignal::new(0),
             tab: StoredValue::new(0),
             link: StoredValue::new(None),
+            #[cfg(feature = "hydrate")]
             down_since: StoredValue::new(None),
+            #[cfg(feature = "hydrate")]
             filling: StoredValue::new(false),
+            #[cfg(feature = "hydrate")]
             draft_timer: StoredValue::new(None),
+            #[cfg(feature = "hydrate")]
             typing_said_ms: StoredValue::new(0),
         }
     }

@@ -9,10 +9,11 @@ mod browser;
 #[cfg(not(feature = "hydrate"))]
 mod browser {
     //! Without a browser there is no other clock than UTC.
-    pub use super::{
-        utc_clock as clock, utc_date as day, utc_date as short, utc_day as local_day, utc_last_seen as last_seen,
+    pub(super) use super::{
+        utc_clock as clock, utc_date as day, utc_date as short, utc_last_seen as last_seen,
         utc_moment as moment,
     };
+    pub use super::utc_day as local_day;
 }
 
 use protocol::Timestamp;

@@ -1,5 +1,7 @@
 //! Signing up, in and out.
 
+#![expect(missing_docs, reason = "the macro writes structs from the arguments, which cannot be documented")]
+
 use leptos::prelude::*;
 
 use crate::error::AppError;

@@ -1,5 +1,7 @@
 //! Messages: reading a page, sending one without a socket.
 
+#![expect(missing_docs, reason = "the macro writes structs from the arguments, which cannot be documented")]
+
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use protocol::{ClientId, ConversationId, Cursor, HistoryPage, Sent, UserId};
