@@ -41,15 +41,18 @@ pub struct Connection {
     refilled: Instant,
 }
 
+/// The first frame of a connection.
+pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
+    encode(&ServerFrame::Hello {
+        user: session.user.clone(),
+        epoch: chat.epoch(),
+        time: clock::now(),
+        limits: Limits::default(),
+    })
+}
+
 impl Connection {
     pub(crate) fn new(chat: Chat, session: Session, seat: Seat) -> Self {
-        let hello = ServerFrame::Hello {
-            user: session.user.clone(),
-            epoch: chat.epoch(),
-            time: clock::now(),
-            limits: Limits::default(),
-        };
-        seat.line().push(encode(&hello));
         Self {
             chat,
             session,

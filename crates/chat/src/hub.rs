@@ -173,12 +173,13 @@ impl Hub {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a seat. From here on every event for this person reaches it. Says whether it is the
-    /// person's first.
+    /// Takes a seat. `hello` is queued before the hub knows of it, so nothing can come first; from
+    /// here on every event for this person reaches it. Says whether it is the person's first.
     pub(crate) fn join(
         self: &Arc<Self>,
         user: UserId,
         session: SessionId,
+        hello: Bytes,
     ) -> Result<(Seat, bool), Full> {
         let (frames_in, frames) = mpsc::channel(QUEUE_FRAMES);
         let (close_in, close) = oneshot::channel();
@@ -188,6 +189,7 @@ impl Hub {
             waiting_bytes: Arc::default(),
             close: CloseOnce(Arc::new(Mutex::new(Some(close_in)))),
         };
+        line.push(hello);
         let mut people = self.people();
         if people.connections >= self.max_connections {
             return Err(Full::Node);
@@ -276,25 +278,34 @@ mod tests {
         Hub::new(3, 2)
     }
 
+    fn hello() -> Bytes {
+        Bytes::from_static(b"hello")
+    }
+
+    async fn after_hello(seat: &mut Seat) -> Outgoing {
+        assert!(matches!(seat.next().await, Outgoing::Frame(frame) if frame == "hello"));
+        seat.next().await
+    }
+
     #[tokio::test]
     async fn a_frame_reaches_every_connection_but_the_excepted_one() {
         let (hub, _left) = hub();
         let user = UserId::new();
-        let (mut one, first) = hub.join(user, SessionId::new()).expect("a seat");
-        let (mut two, second) = hub.join(user, SessionId::new()).expect("a seat");
+        let (mut one, first) = hub.join(user, SessionId::new(), hello()).expect("a seat");
+        let (mut two, second) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         assert_eq!((first, second), (true, false));
         hub.push(user, &Bytes::from_static(b"a"), Some(one.line().id()));
         hub.push(user, &Bytes::from_static(b"b"), None);
-        assert!(matches!(one.next().await, Outgoing::Frame(frame) if frame == "b"));
-        assert!(matches!(two.next().await, Outgoing::Frame(frame) if frame == "a"));
+        assert!(matches!(after_hello(&mut one).await, Outgoing::Frame(frame) if frame == "b"));
+        assert!(matches!(after_hello(&mut two).await, Outgoing::Frame(frame) if frame == "a"));
     }
 
     #[tokio::test]
     async fn a_full_queue_ends_that_connection_and_no_other() {
         let (hub, _left) = hub();
         let user = UserId::new();
-        let (mut slow, _) = hub.join(user, SessionId::new()).expect("a seat");
-        let (mut quick, _) = hub.join(user, SessionId::new()).expect("a seat");
+        let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
+        let (mut quick, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         for _ in 0..=QUEUE_FRAMES {
             hub.push(user, &Bytes::from_static(b"x"), None);
             assert!(matches!(quick.next().await, Outgoing::Frame(_)));
@@ -306,7 +317,7 @@ mod tests {
     async fn a_queue_is_bounded_in_bytes_too() {
         let (hub, _left) = hub();
         let user = UserId::new();
-        let (mut slow, _) = hub.join(user, SessionId::new()).expect("a seat");
+        let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         let frame = Bytes::from(vec![b'x'; QUEUE_BYTES / 2]);
         for _ in 0..3 {
             hub.push(user, &frame, None);
@@ -318,11 +329,11 @@ mod tests {
     async fn seats_are_limited_and_given_back() {
         let (hub, mut left) = hub();
         let (anna, bob) = (UserId::new(), UserId::new());
-        let one = hub.join(anna, SessionId::new()).expect("a seat");
-        let two = hub.join(anna, SessionId::new()).expect("a seat");
-        assert_eq!(hub.join(anna, SessionId::new()).err(), Some(Full::User));
-        let _three = hub.join(bob, SessionId::new()).expect("a seat");
-        assert_eq!(hub.join(bob, SessionId::new()).err(), Some(Full::Node));
+        let one = hub.join(anna, SessionId::new(), hello()).expect("a seat");
+        let two = hub.join(anna, SessionId::new(), hello()).expect("a seat");
+        assert_eq!(hub.join(anna, SessionId::new(), hello()).err(), Some(Full::User));
+        let _three = hub.join(bob, SessionId::new(), hello()).expect("a seat");
+        assert_eq!(hub.join(bob, SessionId::new(), hello()).err(), Some(Full::Node));
         drop(one);
         assert!(hub.is_connected(anna));
         drop(two);
@@ -336,8 +347,8 @@ mod tests {
         let (hub, _left) = hub();
         let user = UserId::new();
         let (gone, stays) = (SessionId::new(), SessionId::new());
-        let (mut one, _) = hub.join(user, gone).expect("a seat");
-        let (mut two, _) = hub.join(user, stays).expect("a seat");
+        let (mut one, _) = hub.join(user, gone, hello()).expect("a seat");
+        let (mut two, _) = hub.join(user, stays, hello()).expect("a seat");
         hub.close_sessions(&[gone], CloseCode::SessionEnded);
         hub.push(user, &Bytes::from_static(b"after"), None);
         assert!(matches!(one.next().await, Outgoing::Close(CloseCode::SessionEnded)));

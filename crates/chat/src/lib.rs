@@ -152,7 +152,9 @@ impl Chat {
     /// The close code to say instead: the node or the person has as many as they may.
     pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
         let user = session.user.id;
-        let (seat, first) = self.hub().join(user, session.id).map_err(|full| match full {
+        let hello = connection::hello(self, &session);
+        let joined = self.hub().join(user, session.id, hello);
+        let (seat, first) = joined.map_err(|full| match full {
             Full::Node => CloseCode::Slow,
             Full::User => CloseCode::TooMany,
         })?;

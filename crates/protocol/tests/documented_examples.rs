@@ -1,0 +1,56 @@
+//! The examples of the protocol's page are frames, to the letter.
+
+use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame};
+
+const PAGE: &str = include_str!("../README.md");
+
+/// The fenced blocks of a kind.
+fn blocks(kind: &str) -> Vec<&'static str> {
+    let fence = format!("```{kind}\n");
+    PAGE.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+fn round_trip<T: serde::Serialize + for<'a> serde::Deserialize<'a>>(text: &str) {
+    let frame: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(serde_json::to_string(&frame).expect("JSON"), text);
+}
+
+#[test]
+fn every_frame_reads_and_writes_as_documented() {
+    let (client, server) = (blocks("json client"), blocks("json server"));
+    assert_eq!((client.len(), server.len()), (5, 8));
+    client.into_iter().for_each(round_trip::<ClientFrame>);
+    server.into_iter().for_each(round_trip::<ServerFrame>);
+}
+
+#[test]
+fn every_kind_of_frame_is_documented() {
+    for kind in ["send", "delivered", "read", "typing", "ping"] {
+        let tag = format!("{{\"type\":\"{kind}\"");
+        assert!(blocks("json client").iter().any(|block| block.starts_with(&tag)), "{kind}");
+    }
+    for kind in ["hello", "sent", "refused", "message", "receipt", "presence", "typing", "pong"] {
+        let tag = format!("{{\"type\":\"{kind}\"");
+        assert!(blocks("json server").iter().any(|block| block.starts_with(&tag)), "{kind}");
+    }
+}
+
+#[test]
+fn every_close_code_is_documented() {
+    for close in CloseCode::ALL {
+        assert!(PAGE.contains(&format!("| {} |", close.code())), "{close:?}");
+    }
+}
+
+#[test]
+fn an_unknown_field_is_ignored_and_an_unknown_type_is_not_a_frame() {
+    let more = r#"{"type":"ping","more":1}"#;
+    assert_eq!(serde_json::from_str::<ClientFrame>(more).ok(), Some(ClientFrame::Ping));
+    assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"shout"}"#).is_err());
+    let refused = r#"{"type":"refused","code":"malformed"}"#;
+    let frame: ServerFrame = serde_json::from_str(refused).expect("a frame");
+    assert!(matches!(
+        frame,
+        ServerFrame::Refused { re: None, refusal, .. } if refusal.code == ErrorCode::Malformed
+    ));
+}

@@ -1,0 +1,71 @@
+//! The headers that every answer carries, whatever it is and whoever made it.
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SERVER,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::state::AppState;
+
+/// Fixed for every answer.
+const ALWAYS: [(HeaderName, HeaderValue); 6] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    // Not "no-referrer": browsers would then say "Origin: null" with our own forms.
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-embedder-policy"),
+        HeaderValue::from_static("require-corp"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "camera=(), microphone=(), geolocation=(), usb=(), payment=(), \
+             publickey-credentials-get=(self)",
+        ),
+    ),
+];
+
+/// For answers that are no page; pages bring their own, with a nonce.
+const NO_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Adds the headers.
+pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_PAGE);
+    if state.origins.is_https() {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
+    headers.remove(SERVER);
+    if !headers.contains_key(CACHE_CONTROL) {
+        let cache = if is_private(headers.get(CONTENT_TYPE)) { "no-store" } else { "no-cache" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    }
+    response
+}
+
+/// Pages and answers to calls hold what is someone's own; icons and the like do not.
+fn is_private(content_type: Option<&HeaderValue>) -> bool {
+    let kind = content_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    !["image/", "font/", "text/css", "text/javascript", "application/manifest"]
+        .iter()
+        .any(|public| kind.starts_with(public))
+}

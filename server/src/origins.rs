@@ -1,0 +1,117 @@
+//! Which pages count as ours. Everything that changes something, and the socket, asks here.
+
+use anyhow::{Context, Result, bail};
+use axum::http::HeaderMap;
+use axum::http::header::ORIGIN;
+use url::Url;
+
+/// The exact origins of our own pages.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    allowed: Vec<String>,
+    https: bool,
+    loopback: bool,
+}
+
+impl Origins {
+    /// Served to this machine only: the names it has for itself.
+    pub fn loopback(port: u16) -> Self {
+        let allowed = ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .map(|host| match port {
+                80 => format!("http://{host}"),
+                port => format!("http://{host}:{port}"),
+            })
+            .collect();
+        Self { allowed, https: false, loopback: true }
+    }
+
+    /// Served under one public address.
+    ///
+    /// # Errors
+    /// Not an http or https URL, or one with a path.
+    pub fn public(url: &str) -> Result<Self> {
+        let parsed =
+            Url::parse(url).with_context(|| format!("DUET_PUBLIC_URL: {url} is not a URL"))?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
+            bail!("DUET_PUBLIC_URL: {url} must begin with https:// or http:// and name a host");
+        }
+        if parsed.path() != "/" || parsed.query().is_some() || !parsed.username().is_empty() {
+            bail!("DUET_PUBLIC_URL: {url} must be an origin alone, without a path");
+        }
+        let loopback = match parsed.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        let https = parsed.scheme() == "https";
+        Ok(Self { allowed: vec![parsed.origin().ascii_serialization()], https, loopback })
+    }
+
+    /// Whether pages come over https.
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Whether pages are for this machine only.
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// The address to show to the operator.
+    pub fn first(&self) -> &str {
+        self.allowed.first().map_or("", String::as_str)
+    }
+
+    /// Whether a request says exactly once, and rightly, that it comes from our page.
+    pub fn is_ours(&self, headers: &HeaderMap) -> bool {
+        let mut said = headers.get_all(ORIGIN).iter();
+        match (said.next(), said.next()) {
+            (Some(origin), None) => self.allowed.iter().any(|ours| origin == ours.as_str()),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_origin_is_ours() {
+        let ours = Origins::public("https://chat.example.org").expect("a URL");
+        let says = |origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, origin.parse().expect("a header"));
+            ours.is_ours(&headers)
+        };
+        assert!(says("https://chat.example.org"));
+        for foreign in [
+            "null",
+            "",
+            "http://chat.example.org",
+            "https://chat.example.org:444",
+            "https://chat.example.org.",
+            "https://chat.example.org.evil.test",
+            "https://evilchat.example.org",
+            "https://example.org",
+            "https://CHAT.example.org",
+            "https://chat.example.org/",
+            "https://chat.example.org https://evil.test",
+        ] {
+            assert!(!says(foreign), "{foreign}");
+        }
+        assert!(!ours.is_ours(&HeaderMap::new()));
+        let mut twice = HeaderMap::new();
+        twice.append(ORIGIN, "https://chat.example.org".parse().expect("a header"));
+        twice.append(ORIGIN, "https://evil.test".parse().expect("a header"));
+        assert!(!ours.is_ours(&twice));
+    }
+
+    #[test]
+    fn the_default_port_is_not_written() {
+        let ours = Origins::public("https://chat.example.org:443/").expect("a URL");
+        assert_eq!(ours.first(), "https://chat.example.org");
+    }
+}

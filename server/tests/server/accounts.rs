@@ -1,0 +1,90 @@
+//! Signing up, in and out over HTTP: cookies, statuses, what is told.
+
+use protocol::ErrorCode;
+use reqwest::header::{RETRY_AFTER, SET_COOKIE};
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, TestServer, http, post_form};
+
+async fn code(response: reqwest::Response) -> Value {
+    let body: Value = response.json().await.expect("JSON");
+    body["refused"]["code"].clone()
+}
+
+#[tokio::test]
+async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
+    let server = TestServer::start().await;
+    let form = format!("username=alice&display_name=Alice+A.&password={PASSWORD}");
+    let response = post_form(server.address, "/api/sign_up", &form).await;
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("visible").to_owned();
+    for part in ["duet-dev-sid=", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let alice = crate::support::Browser::sign_in(server.address, "ALICE").await;
+    assert_eq!(alice.calls("list_conversations", json!({"after": null})).await.status(), 200);
+    let out = alice.posts("sign_out", "").await;
+    assert!(out.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
+    let after = alice.calls("list_conversations", json!({"after": null})).await;
+    assert_eq!(after.status(), 401);
+    assert_eq!(code(after).await, json!(ErrorCode::Unauthenticated));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_and_the_headers_are_strict() {
+    let server = TestServer::with(&["--public-url=https://chat.example.org"]).await;
+    let response = http()
+        .post(server.url("/api/sign_up"))
+        .header("origin", "https://chat.example.org")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("username=alice&password={PASSWORD}"))
+        .send()
+        .await
+        .expect("an answer");
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("visible");
+    assert!(cookie.starts_with("__Host-sid=") && cookie.ends_with("; Secure"), "{cookie}");
+    assert_eq!(
+        response.headers()["strict-transport-security"],
+        "max-age=31536000; includeSubDomains"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_have_a_status_a_name_and_a_time() {
+    let server = TestServer::start().await;
+    server.browser("alice").await;
+    let cases = [
+        ("username=al&password=tulip-Harbor-92", 422, ErrorCode::UsernameInvalid),
+        ("username=Alice&password=tulip-Harbor-92", 409, ErrorCode::UsernameTaken),
+        ("username=bob&password=short", 422, ErrorCode::PasswordTooShort),
+        ("username=bob&password=qwertyuiop", 422, ErrorCode::PasswordCommon),
+        ("username=bob", 422, ErrorCode::Malformed),
+        ("%%%", 422, ErrorCode::Malformed),
+    ];
+    for (form, status, expected) in cases {
+        let response = post_form(server.address, "/api/sign_up", form).await;
+        assert_eq!(response.status(), status, "{form}");
+        assert_eq!(code(response).await, json!(expected), "{form}");
+    }
+    for _ in 0..6 {
+        let wrong = "username=alice&password=wrong-Harbor-92";
+        let response = post_form(server.address, "/api/sign_in", wrong).await;
+        assert_eq!(response.status(), 401);
+        assert_eq!(code(response).await, json!(ErrorCode::WrongCredentials));
+    }
+    let right = format!("username=alice&password={PASSWORD}");
+    let paused = post_form(server.address, "/api/sign_in", &right).await;
+    assert_eq!(paused.status(), 429);
+    assert_eq!(paused.headers()[RETRY_AFTER], "1");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn registration_can_be_closed() {
+    let server = TestServer::with(&["--registration=closed"]).await;
+    let form = format!("username=alice&password={PASSWORD}");
+    let response = post_form(server.address, "/api/sign_up", &form).await;
+    assert_eq!(response.status(), 403);
+    server.stop().await;
+}

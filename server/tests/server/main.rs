@@ -1,0 +1,11 @@
+//! The whole process over real HTTP and real sockets, on a store of its own.
+
+mod accounts;
+mod crash;
+mod documented;
+mod hostile;
+mod live;
+mod origin;
+mod requests;
+mod shutdown;
+mod support;

@@ -1,0 +1,146 @@
+//! What every answer carries, and what a request may not be.
+
+use std::time::{Duration, Instant};
+
+use protocol::limits::MAX_REQUEST_BYTES;
+use reqwest::header::{CONTENT_SECURITY_POLICY, HeaderMap};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Browser, TestServer, http, origin, post_form};
+
+fn check(headers: &HeaderMap, what: &str) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-embedder-policy", "require-corp"),
+    ] {
+        assert_eq!(
+            headers.get(name).map(|v| v.as_bytes()),
+            Some(value.as_bytes()),
+            "{what} {name}"
+        );
+    }
+    let policy = headers[CONTENT_SECURITY_POLICY].to_str().expect("visible");
+    assert!(policy.starts_with("default-src 'none'"), "{what}: {policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{what}: {policy}");
+    assert!(!policy.contains("unsafe-inline"), "{what}: {policy}");
+    assert!(!headers.contains_key("server"), "{what}");
+    assert!(!headers.contains_key("access-control-allow-origin"), "{what}");
+    assert!(headers.contains_key("cache-control"), "{what}");
+    assert!(headers.contains_key("permissions-policy"), "{what}");
+}
+
+#[tokio::test]
+async fn every_kind_of_answer_has_the_headers() {
+    let server = TestServer::start().await;
+    let alice = server.browser("alice").await;
+    for (path, status) in [
+        ("/", 200),
+        ("/sign-in", 303),
+        ("/nowhere", 404),
+        ("/c/0198c0de-0000-7000-8000-000000000000", 404),
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/pkg/duet.css", 200),
+        ("/pkg/nothing.js", 404),
+        ("/ws", 403),
+        ("/api/nothing", 404),
+    ] {
+        let response = alice.gets(path).await;
+        let found = response.status().as_u16();
+        assert!(found == status || status == 303 && found == 302, "{path}: {found}");
+        check(response.headers(), path);
+    }
+    let foreign = http().post(server.url("/api/sign_in")).send().await.expect("an answer");
+    assert_eq!(foreign.status(), 403);
+    check(foreign.headers(), "a foreign post");
+    let stranger = Browser { cookie: String::new(), ..alice.clone() };
+    let page = stranger.gets("/").await;
+    assert!(page.status().is_redirection(), "{}", page.status());
+    check(page.headers(), "a redirect");
+    let long = alice.gets(&format!("/?find={}", "x".repeat(5_000))).await;
+    assert_eq!(long.status(), 414);
+    check(long.headers(), "a long address");
+    let large = post_form(server.address, "/api/sign_in", &"x".repeat(MAX_REQUEST_BYTES + 1)).await;
+    assert_eq!(large.status(), 413);
+    check(large.headers(), "a large body");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
+    let server = TestServer::start().await;
+    let alice = server.browser("alice").await;
+    let mut nonces = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let response = alice.gets("/").await;
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().expect("visible");
+        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next());
+        let nonce = nonce.expect("a nonce").to_owned();
+        let html = response.text().await.expect("a page");
+        for script in html.split("<script").skip(1) {
+            let tag = script.split('>').next().expect("a tag");
+            assert!(tag.contains(&nonce) || tag.contains("src="), "{tag}");
+        }
+        assert!(!html.contains(" style=\""), "an inline style");
+        assert!(nonces.insert(nonce), "a nonce came twice");
+    }
+    server.stop().await;
+}
+
+/// Waits for real time, because the limit is about real time; the bar is wide.
+#[tokio::test]
+async fn half_a_request_head_is_not_waited_for_for_ever() {
+    let server = TestServer::start().await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.expect("written");
+    let begun = Instant::now();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+    assert!(read.is_ok(), "still held open after {:?}", begun.elapsed());
+    assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let server = TestServer::start().await;
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000));
+    // The server may have answered and closed before all of it is written.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_message_form_gives_its_text_back() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    let text = format!("{}</textarea><script>alert(1)</script>", "x".repeat(4_000));
+    let form = format!("client_id={}&body={text}", protocol::ClientId::new());
+    let response = http()
+        .post(server.url(&format!("/c/{conversation}")))
+        .header("origin", origin(server.address))
+        .header("accept", "text/html")
+        .header("cookie", &alice.cookie)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 413);
+    check(response.headers(), "a refused form");
+    let page = response.text().await.expect("a page");
+    assert!(page.contains("at most 4000 characters"), "{page}");
+    assert!(page.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)"), "the text is not there");
+    assert!(!page.contains("<script>alert"), "the text is not escaped");
+    server.stop().await;
+}

@@ -1,0 +1,296 @@
+//! A server on a free port, and browsers that talk to it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+use futures::{SinkExt, StreamExt};
+use protocol::{ClientFrame, ClientId, ConversationId, SUBPROTOCOL, Seq, ServerFrame, UserId};
+use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use serde_json::{Value, json};
+use server::config::Config;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+pub const PASSWORD: &str = "tulip-Harbor-92";
+/// Far beyond what anything here takes; only a test that would hang meets it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in this process.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub directory: TempDir,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Makes what a built site has as far as the server looks at it.
+pub fn site(directory: &Path) -> std::path::PathBuf {
+    let site = directory.join("site");
+    std::fs::create_dir_all(site.join("pkg")).expect("a directory");
+    std::fs::write(site.join("pkg/duet.css"), "body{}").expect("a file");
+    site
+}
+
+/// Limits so wide that no test meets them by chance.
+pub const PLENTY: [&str; 5] = [
+    "--sign-ups-per-hour=1000000",
+    "--sign-ins-per-minute=1000000",
+    "--searches-per-minute=1000000",
+    "--messages-per-minute=1000000",
+    "--frames-per-second=1000000",
+];
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub async fn with(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut config = Config::parse_from(["duet"].iter().chain(&PLENTY).chain(arguments));
+        config.data = directory.path().join("data");
+        config.site = Some(site(directory.path()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(server::run(config, listener, async {
+            // A dropped sender stops the server as well.
+            let _ = stopped.await;
+        }));
+        Self { address, directory, stop, running }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn stop(self) -> TempDir {
+        self.stop.send(()).expect("the server runs");
+        timeout(PATIENCE, self.running)
+            .await
+            .expect("it ends")
+            .expect("no panic")
+            .expect("no error");
+        self.directory
+    }
+
+    pub async fn browser(&self, username: &str) -> Browser {
+        Browser::sign_up(self.address, username).await
+    }
+
+    /// Two people and their conversation.
+    pub async fn pair(&self) -> (Browser, Browser, ConversationId) {
+        let (alice, bob) = (self.browser("alice").await, self.browser("bob").await);
+        let conversation = alice.opens(bob.id).await;
+        (alice, bob, conversation)
+    }
+}
+
+/// A signed-in browser.
+#[derive(Clone)]
+pub struct Browser {
+    pub address: SocketAddr,
+    pub http: reqwest::Client,
+    pub cookie: String,
+    pub id: UserId,
+}
+
+pub fn http() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .build()
+        .expect("a client")
+}
+
+pub fn origin(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+/// Posts a form as our own page does, without a session.
+pub async fn post_form(address: SocketAddr, path: &str, form: &str) -> reqwest::Response {
+    http()
+        .post(format!("http://{address}{path}"))
+        .header(ORIGIN, origin(address))
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.to_owned())
+        .send()
+        .await
+        .expect("an answer")
+}
+
+/// The cookie that an answer sets, as the browser sends it back.
+pub fn cookie(response: &reqwest::Response) -> String {
+    let header = response.headers().get(SET_COOKIE).expect("a cookie");
+    let header = header.to_str().expect("visible characters");
+    header.split(';').next().expect("a pair").to_owned()
+}
+
+impl Browser {
+    pub async fn sign_up(address: SocketAddr, username: &str) -> Self {
+        let form = format!("username={username}&password={PASSWORD}");
+        let response = post_form(address, "/api/sign_up", &form).await;
+        assert!(response.status().is_success(), "{}", response.status());
+        Self::with_cookie(address, cookie(&response)).await
+    }
+
+    pub async fn sign_in(address: SocketAddr, username: &str) -> Self {
+        let form = format!("username={username}&password={PASSWORD}");
+        let response = post_form(address, "/api/sign_in", &form).await;
+        assert!(response.status().is_success(), "{}", response.status());
+        Self::with_cookie(address, cookie(&response)).await
+    }
+
+    async fn with_cookie(address: SocketAddr, cookie: String) -> Self {
+        let mut browser = Self { address, http: http(), cookie, id: UserId::new() };
+        let mut socket = browser.connect().await;
+        match socket.hears().await {
+            ServerFrame::Hello { user, .. } => browser.id = user.id,
+            other => panic!("heard {other:?}"),
+        }
+        browser
+    }
+
+    pub async fn calls(&self, function: &str, arguments: Value) -> reqwest::Response {
+        self.http
+            .post(format!("http://{}/api/{function}", self.address))
+            .header(ORIGIN, origin(self.address))
+            .header(COOKIE, &self.cookie)
+            .json(&arguments)
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub async fn posts(&self, function: &str, form: &str) -> reqwest::Response {
+        self.http
+            .post(format!("http://{}/api/{function}", self.address))
+            .header(ORIGIN, origin(self.address))
+            .header(COOKIE, &self.cookie)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.to_owned())
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub async fn gets(&self, path: &str) -> reqwest::Response {
+        self.http
+            .get(format!("http://{}{path}", self.address))
+            .header(COOKIE, &self.cookie)
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub async fn opens(&self, peer: UserId) -> ConversationId {
+        let response = self.posts("open_conversation", &format!("peer={peer}")).await;
+        response.json().await.expect("an id")
+    }
+
+    /// Bodies and numbers of the whole conversation, page by page.
+    pub async fn reads(&self, id: ConversationId) -> Vec<protocol::Message> {
+        let mut all: Vec<protocol::Message> = Vec::new();
+        loop {
+            let after = all.last().map_or(Seq::ZERO, |message| message.seq);
+            let response =
+                self.calls("load_history", json!({"id": id, "cursor": {"after": after}})).await;
+            let page: protocol::HistoryPage = response.json().await.expect("a page");
+            if page.messages.is_empty() {
+                return all;
+            }
+            all.extend(page.messages);
+        }
+    }
+
+    pub async fn connect(&self) -> Socket {
+        self.try_connect(&origin(self.address)).await.expect("a socket")
+    }
+
+    /// A socket whose `hello` was read.
+    pub async fn joins(&self) -> Socket {
+        let mut socket = self.connect().await;
+        assert!(matches!(socket.hears().await, ServerFrame::Hello { .. }));
+        socket
+    }
+
+    pub async fn try_connect(&self, origin: &str) -> Result<Socket, tungstenite::Error> {
+        let mut request = format!("ws://{}/ws", self.address).into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("origin", HeaderValue::from_str(origin).expect("a header"));
+        headers.insert("cookie", HeaderValue::from_str(&self.cookie).expect("a header"));
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let (stream, response) = tokio_tungstenite::connect_async(request).await?;
+        assert_eq!(
+            response.headers().get("sec-websocket-protocol").map(HeaderValue::as_bytes),
+            Some(SUBPROTOCOL.as_bytes())
+        );
+        Ok(Socket(stream))
+    }
+}
+
+pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub async fn says(&mut self, frame: &ClientFrame) {
+        let text = serde_json::to_string(frame).expect("a frame");
+        self.0.send(Message::text(text)).await.expect("sent");
+    }
+
+    pub async fn sends(&mut self, conversation: ConversationId, body: &str) -> ClientId {
+        let client_id = ClientId::new();
+        self.says(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
+        client_id
+    }
+
+    /// The next frame; panics when the socket is closed instead.
+    pub async fn hears(&mut self) -> ServerFrame {
+        match self.next().await {
+            Ok(text) => serde_json::from_str(&text).expect("a known frame"),
+            Err(code) => panic!("closed with {code:?}"),
+        }
+    }
+
+    /// The next frame that is none of presence.
+    pub async fn hears_of_messages(&mut self) -> ServerFrame {
+        loop {
+            match self.hears().await {
+                ServerFrame::Presence { .. } => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next text, or the close code (`None` for a line cut without one).
+    pub async fn next(&mut self) -> Result<String, Option<u16>> {
+        loop {
+            let next = timeout(PATIENCE, self.0.next()).await.expect("something is heard in time");
+            match next {
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
+    /// Skips frames until the socket is closed.
+    pub async fn is_closed(&mut self) -> Option<u16> {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+}
