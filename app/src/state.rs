@@ -16,7 +16,7 @@ use protocol::{
     ListCursor, Marks, Message, Presence, Sent, User, UserId,
 };
 
-pub use open::{FirstPage, OpenConversation};
+pub use open::{FirstPage, Older, OpenConversation};
 
 use crate::live::outbox::Outbox;
 use crate::live::summary::{self, Known};

@@ -1,10 +1,13 @@
 //! What to know about the connection: calm, one line, and only when it lasts.
 
+#[cfg(feature = "hydrate")]
 use std::time::Duration;
 
 use leptos::prelude::*;
 
 use crate::paths;
+#[cfg(feature = "hydrate")]
+use crate::state::State;
 use crate::state::{Connection, use_state};
 
 /// A connection that is away for less than this is nobody's business.
@@ -21,11 +24,11 @@ const RELIEF: Duration = Duration::from_millis(1_500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
     Nothing,
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    #[cfg(feature = "hydrate")]
     Connecting,
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    #[cfg(feature = "hydrate")]
     Offline,
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "time passes in the browser only"))]
+    #[cfg(feature = "hydrate")]
     Connected,
     SignedOut,
     TooManyTabs,
@@ -33,11 +36,21 @@ enum Notice {
 }
 
 impl Notice {
+    fn is_good(self) -> bool {
+        #[cfg(feature = "hydrate")]
+        return self == Self::Connected;
+        #[cfg(not(feature = "hydrate"))]
+        false
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Nothing => "",
+            #[cfg(feature = "hydrate")]
             Self::Connecting => "Connecting…",
+            #[cfg(feature = "hydrate")]
             Self::Offline => "You are offline. Messages are kept and sent when you are back.",
+            #[cfg(feature = "hydrate")]
             Self::Connected => "Connected",
             Self::SignedOut => "You were signed out. What you wrote is kept.",
             Self::TooManyTabs => "Duet is open in many tabs. Close some, then come back to this one.",
@@ -66,7 +79,7 @@ pub fn Banner() -> impl IntoView {
                 role="status"
                 class="banner"
                 class:hidden=move || notice.get() == Notice::Nothing
-                class:is-good=move || notice.get() == Notice::Connected
+                class:is-good=move || notice.get().is_good()
             >
                 <span>{move || notice.get().words()}</span>
                 <a
@@ -134,11 +147,7 @@ fn soften(state: State, notice: RwSignal<Notice>, connection: Connection) {
     }
 }
 
-#[cfg(feature = "hydrate")]
-use crate::state::State;
-
 #[cfg(not(feature = "hydrate"))]
 fn soften(_: crate::state::State, _: RwSignal<Notice>, _: Connection) {
     // Time passes in the browser only.
-    let _: Option<Duration> = None;
 }

@@ -2,6 +2,7 @@
 //! and the order only when it changed.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
@@ -17,7 +18,16 @@ use crate::words;
 #[component]
 pub fn ConversationList() -> impl IntoView {
     let state = use_state();
-    let older = Action::new_local(move |()| load_more(state));
+    let loading = RwSignal::new(false);
+    let load = move || {
+        if !loading.get_untracked() {
+            loading.set(true);
+            spawn_local(async move {
+                load_more(state).await;
+                loading.set(false);
+            });
+        }
+    };
     view! {
         <ul class="conversation-list">
             <For each=move || state.list.get() key=|id| *id let:id>
@@ -25,8 +35,8 @@ pub fn ConversationList() -> impl IntoView {
             </For>
         </ul>
         <Show when=move || state.list_has_more.get()>
-            <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| { older.dispatch_local(()); }>
-                {move || if older.pending().get() { "Loading…" } else { "Older conversations" }}
+            <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| load()>
+                {move || if loading.get() { "Loading…" } else { "Older conversations" }}
             </button>
         </Show>
     }

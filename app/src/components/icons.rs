@@ -30,9 +30,9 @@ impl Icon {
         match self {
             Self::Back => "M15 18l-6-6 6-6",
             Self::Clock => "M12 7v5l3 2M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
-            Self::Tick => "M5 12.500l4.500 4.500L19 7.500",
-            Self::TwoTicks => "M2 12.500l4.500 4.500L15 7.500M11 15.500l1.500 1.500L22 7.500",
-            Self::Alert => "M12 8v5M12 16.500v.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
+            Self::Tick => "M5 12.5l4.5 4.5L19 7.5",
+            Self::TwoTicks => "M2 12.5l4.5 4.5L15 7.5M11 15.5l1.5 1.5L22 7.5",
+            Self::Alert => "M12 8v5M12 16.5v.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
             Self::Send => "M5 12l14-7-5 14-3-6zM11 13l8-8",
             Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
             Self::Down => "M12 5v14M6 13l6 6 6-6",

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use leptos::ev::{KeyboardEvent, SubmitEvent};
-use leptos::html::{Div, Input};
+use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::{Person, UserId};
@@ -32,17 +33,15 @@ pub fn PeopleSearch(
     let asked = RwSignal::new(typed.clone());
     let found: RwSignal<Result<Vec<Person>, AppError>> = RwSignal::new(Ok(people));
     let active = RwSignal::new(!typed.is_empty());
-    let results = NodeRef::<Div>::new();
-    let find = Action::new_local(move |typed: &String| {
-        let typed = typed.clone();
-        async move {
+    let find = move |typed: String| {
+        spawn_local(async move {
             let answer = find_people(typed.clone()).await;
             // An answer to what is no longer asked is dropped.
             if asked.try_get_untracked().is_some_and(|asked| asked == typed) {
                 found.set(answer);
             }
-        }
-    });
+        });
+    };
     let later = StoredValue::new(None::<TimeoutHandle>);
     let ask = move |typed: String| {
         active.set(true);
@@ -50,13 +49,13 @@ pub fn PeopleSearch(
         if let Some(handle) = later.get_value() {
             handle.clear();
         }
-        let handle = set_timeout_with_handle(move || { find.dispatch_local(typed); }, DEBOUNCE);
+        let handle = set_timeout_with_handle(move || find(typed), DEBOUNCE);
         later.set_value(handle.ok());
     };
     let shown = Memo::new(move |_| active.get() || state.list.with(Vec::is_empty));
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        find.dispatch_local(asked.get_untracked());
+        find(asked.get_untracked());
     };
     view! {
         <div
@@ -77,7 +76,8 @@ pub fn PeopleSearch(
             }
         >
             <SearchBox typed=typed asked=asked ask=Callback::new(ask) on_submit=Callback::new(on_submit) />
-            <div node_ref=results class="people" class:hidden=move || !shown.get()>
+            // The box keeps the focus while one presses a result: losing it would hide the results.
+            <div class="people" class:hidden=move || !shown.get() on:mousedown=|event| event.prevent_default()>
                 <p class="people-caption" role="status">
                     {move || caption(&asked.get(), &found.get())}
                 </p>
@@ -163,10 +163,9 @@ fn PersonOption(
     let state = use_state();
     let navigate = use_navigate();
     let refused = RwSignal::new(None::<AppError>);
-    let open = Action::new_local(move |peer: &UserId| {
-        let peer = *peer;
+    let open = move |peer: UserId| {
         let navigate = navigate.clone();
-        async move {
+        spawn_local(async move {
             match open_and_read(state, peer).await {
                 Ok(path) => {
                     on_chosen.run(());
@@ -174,8 +173,8 @@ fn PersonOption(
                 }
                 Err(error) => refused.set(Some(error)),
             }
-        }
-    });
+        });
+    };
     let user = person.user;
     let peer = user.id;
     let online = person.presence.online;
@@ -186,7 +185,7 @@ fn PersonOption(
             action=paths::OPEN
             on:submit=move |event: SubmitEvent| {
                 event.prevent_default();
-                open.dispatch_local(peer);
+                open(peer);
             }
         >
             <input type="hidden" name="peer" value=peer.to_string() />

@@ -2,6 +2,7 @@
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::{Avatar, Icon};
 use crate::paths;
@@ -12,16 +13,14 @@ use crate::state::use_state;
 #[component]
 pub fn ProfileBar() -> impl IntoView {
     let me = use_state().me();
-    let leave = Action::new_local(|()| sign_out());
-    Effect::new(move |_| {
-        if let Some(Ok(())) = leave.value().get() {
-            // A new page: nothing of this person stays in memory.
-            _ = window().location().assign(paths::SIGN_IN);
-        }
-    });
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        leave.dispatch_local(());
+        spawn_local(async {
+            if sign_out().await.is_ok() {
+                // A new page: nothing of this person stays in memory.
+                _ = window().location().assign(paths::SIGN_IN);
+            }
+        });
     };
     me.map(|me| view! {
         <footer class="profile-bar">

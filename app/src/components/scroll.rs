@@ -22,7 +22,7 @@ use web_sys::{
 use crate::dom::Listener;
 use crate::live::{catch_up, marks};
 use crate::server_fns::load_history;
-use crate::state::{Connection, OpenConversation, State};
+use crate::state::{Connection, Older, OpenConversation, State};
 
 /// Nearer to the end than this counts as being there.
 const BOTTOM_PX: i32 = 50;
@@ -37,8 +37,9 @@ struct Reader {
     scroller: HtmlElement,
     list: HtmlElement,
     away: RwSignal<bool>,
-    /// The first row in view and its distance from the end.
-    anchor: RefCell<Option<(HtmlElement, f64)>>,
+    /// The first message in view and its distance from the end. The message and not its row: what
+    /// stands above it in the row, a day or the divider, comes and goes.
+    anchor: RefCell<Option<(Element, f64)>>,
     at_bottom: Cell<bool>,
     seen_timer: Cell<bool>,
     loading: Cell<bool>,
@@ -228,10 +229,11 @@ impl Reader {
         self.list.get_bounding_client_rect().bottom() - row.get_bounding_client_rect().top()
     }
 
-    /// The first row that reaches into the view: found by halving, the rows being in order.
-    fn first_in_view(&self) -> Option<HtmlElement> {
+    /// The first message that reaches into the view: found by halving, the rows being in order.
+    fn first_in_view(&self) -> Option<Element> {
         let top = self.scroller.get_bounding_client_rect().top();
-        self.partition(|row| row.get_bounding_client_rect().bottom() <= top)
+        let first = self.halve(|row| row.get_bounding_client_rect().bottom() <= top);
+        self.list.children().item(first)?.query_selector("article").ok().flatten()
     }
 
     /// The newest stored message whose beginning is in view.
@@ -242,10 +244,6 @@ impl Reader {
         (0..beyond).rev().find_map(|index| {
             rows.item(index)?.get_attribute("data-seq")?.parse().ok().map(Seq)
         })
-    }
-
-    fn partition(&self, before: impl Fn(&Element) -> bool) -> Option<HtmlElement> {
-        self.list.children().item(self.halve(before))?.dyn_into().ok()
     }
 
     /// The index of the first row that is not `before`.
@@ -290,15 +288,22 @@ impl Reader {
         }
         let reader = Rc::clone(self);
         spawn_local(async move {
-            let fetch = if older { reader.state.show_older() } else { reader.state.next_newer() };
-            if let Some((id, cursor)) = fetch
+            let step = match reader.state.next_newer() {
+                _ if older => reader.state.show_older(),
+                Some((id, cursor)) => Older::Fetch(id, cursor),
+                None => Older::Nothing,
+            };
+            if let Older::Fetch(id, cursor) = step
                 && id == reader.id
             {
                 reader.fetch(id, cursor).await;
             }
             reader.loading.set(false);
-            // Observing anew tells again if the edge is still near.
-            reader.observe_edges_anew();
+            // Observing anew tells again if the edge is still near. With nothing beyond the edge
+            // that would go on for ever.
+            if step != Older::Nothing {
+                reader.observe_edges_anew();
+            }
         });
     }
 
@@ -333,6 +338,7 @@ impl Reader {
             reader.at_bottom.set(true);
             reader.scroller.set_scroll_top(0);
             reader.on_scroll();
+            reader.observe_edges_anew();
         });
     }
 }

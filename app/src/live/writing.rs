@@ -9,7 +9,7 @@ use protocol::{Body, ClientFrame, ConversationId};
 use web_sys::HtmlTextAreaElement;
 
 use super::{sender, storage};
-use crate::dom::{has_keyboard, now_ms};
+use crate::dom::{Listener, has_keyboard, now_ms};
 use crate::state::{State, use_state};
 
 /// A draft is kept after this pause, so that not every key is a write.
@@ -33,6 +33,12 @@ pub fn start(conversation: ConversationId, field: NodeRef<Textarea>, length: RwS
         if has_keyboard() {
             _ = element.focus();
         }
+        // A page that goes away does not wait for the pause.
+        let leaving = Listener::new(&window(), "pagehide", move |_| {
+            keep_draft(state, conversation, &element.value());
+        });
+        let leaving = StoredValue::new_local(leaving);
+        on_cleanup(move || leaving.dispose());
     });
     on_cleanup(move || {
         // The other conversation's page is coming: do not lose the last quarter of a second.

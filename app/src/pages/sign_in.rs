@@ -3,6 +3,7 @@
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
@@ -32,30 +33,28 @@ pub fn SignIn() -> impl IntoView {
     let (username, password) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let error = RwSignal::new(session.echo.error);
     let busy = RwSignal::new(false);
-    let submit = Action::new_local(move |(username, password): &(String, String)| {
-        sign_in(username.clone(), password.clone())
-    });
-    Effect::new(move |_| match submit.value().get() {
-        Some(Ok(())) => leave_for(&next),
-        Some(Err(refused)) => {
-            busy.set(false);
-            error.set(Some(refused));
-            if let Some(field) = password.get_untracked() {
-                field.set_value("");
-                _ = field.focus();
-            }
-        }
-        None => {}
-    });
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        if let (Some(username), Some(password)) = (username.get_untracked(), password.get_untracked())
-            && !busy.get_untracked()
-        {
-            busy.set(true);
-            error.set(None);
-            submit.dispatch_local((username.value(), password.value()));
+        let (Some(username), Some(field)) = (username.get_untracked(), password.get_untracked()) else {
+            return;
+        };
+        if busy.get_untracked() {
+            return;
         }
+        busy.set(true);
+        error.set(None);
+        let next = next.clone();
+        spawn_local(async move {
+            match sign_in(username.value(), field.value()).await {
+                Ok(()) => leave_for(&next),
+                Err(refused) => {
+                    busy.set(false);
+                    error.set(Some(refused));
+                    field.set_value("");
+                    _ = field.focus();
+                }
+            }
+        });
     };
     view! {
         <Title text="Sign in" />

@@ -3,6 +3,7 @@
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
@@ -66,36 +67,37 @@ fn SignUpForm(
     let password = NodeRef::<Input>::new();
     let error = RwSignal::new(echo.error);
     let busy = RwSignal::new(false);
-    let submit = Action::new_local(move |(username, display_name, password): &(String, String, String)| {
-        sign_up(username.clone(), display_name.clone(), password.clone())
-    });
-    Effect::new(move |_| match submit.value().get() {
-        Some(Ok(())) => leave_for(&next),
-        Some(Err(refused)) => {
-            busy.set(false);
-            error.set(Some(refused));
-            let wrong = match words::field(refused) {
-                Some(Field::Password) => password,
-                Some(Field::DisplayName) => display_name,
-                _ => username,
-            };
-            if let Some(field) = wrong.get_untracked() {
-                _ = field.focus();
-            }
-        }
-        None => {}
-    });
-    let value = |field: NodeRef<Input>| field.get_untracked().map(|field| field.value());
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        if let (Some(username), Some(display_name), Some(password)) =
+        let value = |field: NodeRef<Input>| field.get_untracked().map(|field| field.value());
+        let (Some(name), Some(shown), Some(secret)) =
             (value(username), value(display_name), value(password))
-            && !busy.get_untracked()
-        {
-            busy.set(true);
-            error.set(None);
-            submit.dispatch_local((username, display_name, password));
+        else {
+            return;
+        };
+        if busy.get_untracked() {
+            return;
         }
+        busy.set(true);
+        error.set(None);
+        let next = next.clone();
+        spawn_local(async move {
+            match sign_up(name, shown, secret).await {
+                Ok(()) => leave_for(&next),
+                Err(refused) => {
+                    busy.set(false);
+                    error.set(Some(refused));
+                    let wrong = match words::field(refused) {
+                        Some(Field::Password) => password,
+                        Some(Field::DisplayName) => display_name,
+                        _ => username,
+                    };
+                    if let Some(field) = wrong.get_untracked() {
+                        _ = field.focus();
+                    }
+                }
+            }
+        });
     };
     let at = move |field: Field| Signal::derive(move || error.get().and_then(|error| at_field(error, field)));
     let elsewhere = Signal::derive(move || {

@@ -26,6 +26,17 @@ pub struct FirstPage {
     pub page: HistoryPage,
 }
 
+/// What became of the wish for older rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Older {
+    /// There are none.
+    Nothing,
+    /// They were held, and are on the page now.
+    Shown,
+    /// This page has to be fetched for them.
+    Fetch(ConversationId, Cursor),
+}
+
 /// The rows on the page and what lies around them.
 #[derive(Clone, Debug)]
 pub struct OpenConversation {
@@ -162,22 +173,28 @@ impl State {
     }
 
     /// Shows older rows from memory, or says which page to fetch for them.
-    pub fn show_older(&self) -> Option<(ConversationId, Cursor)> {
-        let (id, fetch) = self.held.try_update_value(|held| {
+    pub fn show_older(&self) -> Older {
+        let step = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
             let timeline = held.timelines.get(&open.id)?;
             let run = timeline.run_around(open.anchor).or_else(|| timeline.newest_run())?;
             let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
             let from = open.window_first.max(run.first());
             open.window_first = Seq((from.0 - page_length).max(1));
-            let in_memory = from > run.first();
-            let cursor = (!in_memory && from > Seq(1)).then_some(Cursor::Before(from));
-            Some((open.id, cursor))
-        })??;
-        if fetch.is_none() {
-            self.project_if_open(id);
+            if from > run.first() {
+                Some((open.id, None))
+            } else {
+                (from > Seq(1)).then_some((open.id, Some(Cursor::Before(from))))
+            }
+        });
+        match step.flatten() {
+            None => Older::Nothing,
+            Some((id, None)) => {
+                self.project_if_open(id);
+                Older::Shown
+            }
+            Some((id, Some(cursor))) => Older::Fetch(id, cursor),
         }
-        fetch.map(|cursor| (id, cursor))
     }
 
     /// Turns the view to the newest page, which must have been merged.
