@@ -183,7 +183,8 @@ pub fn set_content_security_policy(nonce: &str, reload_port: Option<u32>) {
         .and_then(|parts| parts.headers.get(HOST)?.to_str().ok().map(str::to_owned))
         .filter(|host| host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c)))
         .unwrap_or_default();
-    let sockets = if host.is_empty() { String::new() } else { format!(" ws://{host} wss://{host}") };
+    let sockets =
+        if host.is_empty() { String::new() } else { format!(" ws://{host} wss://{host}") };
     let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
     let reload = match reload_port {
         Some(port) if !host.is_empty() => format!(" ws://{name}:{port} http://{name}:{port}"),

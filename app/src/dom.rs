@@ -2,8 +2,8 @@
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
 use web_sys::{Element, Event, EventTarget, FocusEvent, HtmlElement, VisibilityState};
 
 /// This computer's clock, in milliseconds since 1970.
@@ -15,7 +15,8 @@ pub fn now_ms() -> i64 {
 
 /// Whether the person sees this page: in front, and focused.
 pub fn is_watched() -> bool {
-    document().visibility_state() == VisibilityState::Visible && document().has_focus().unwrap_or(true)
+    document().visibility_state() == VisibilityState::Visible
+        && document().has_focus().unwrap_or(true)
 }
 
 /// Whether Enter should send: there is a fine pointer, so there is a keyboard with Shift.
@@ -26,7 +27,9 @@ pub fn has_keyboard() -> bool {
 
 /// Marks the document as live, for tests and for styles that need scripts.
 pub fn mark_live() {
-    if let Some(root) = document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
+    if let Some(root) =
+        document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok())
+    {
         _ = root.dataset().set("hydrated", "true");
     }
 }
@@ -40,7 +43,11 @@ pub struct Listener {
 
 impl Listener {
     /// Listens.
-    pub fn new(target: &EventTarget, event: &'static str, react: impl FnMut(Event) + 'static) -> Self {
+    pub fn new(
+        target: &EventTarget,
+        event: &'static str,
+        react: impl FnMut(Event) + 'static,
+    ) -> Self {
         let closure = Closure::<dyn FnMut(Event)>::new(react);
         // Fails only for a closure that is none.
         _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
@@ -62,7 +69,8 @@ impl Drop for Listener {
 
 /// Whether the focus stays inside the element that lost it.
 pub fn keeps_focus(event: &FocusEvent) -> bool {
-    let element = |target: Option<EventTarget>| target.and_then(|target| target.dyn_into::<Element>().ok());
+    let element =
+        |target: Option<EventTarget>| target.and_then(|target| target.dyn_into::<Element>().ok());
     let whole = element(event.current_target());
     let next = element(event.related_target());
     match (whole, next) {
@@ -78,16 +86,17 @@ pub fn walk_options(event: &KeyboardEvent) {
         "ArrowUp" => -1,
         _ => return,
     };
-    let Some(whole) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok()) else {
+    let Some(whole) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok())
+    else {
         return;
     };
     let Ok(stops) = whole.query_selector_all("input[type=search], [role=option]") else { return };
     let focused = document().active_element();
     let stops: Vec<HtmlElement> =
         (0..stops.length()).filter_map(|index| stops.item(index)?.dyn_into().ok()).collect();
-    let here = stops.iter().position(|stop| {
-        focused.as_ref().is_some_and(|focused| focused.is_same_node(Some(stop)))
-    });
+    let here = stops
+        .iter()
+        .position(|stop| focused.as_ref().is_some_and(|focused| focused.is_same_node(Some(stop))));
     let next = here.and_then(|here| here.checked_add_signed(isize::try_from(step).ok()?));
     if let Some(stop) = next.and_then(|next| stops.get(next)) {
         event.prevent_default();

@@ -128,7 +128,9 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn send(self, id: String, request: Request) -> Response {
-        let Ok(id) = id.parse::<ConversationId>() else { return StatusCode::NOT_FOUND.into_response() };
+        let Ok(id) = id.parse::<ConversationId>() else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
         let (parts, form) = match read::<Written>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
@@ -150,19 +152,27 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn mark(self, id: String, request: Request) -> Response {
-        let Ok(id) = id.parse::<ConversationId>() else { return StatusCode::NOT_FOUND.into_response() };
+        let Ok(id) = id.parse::<ConversationId>() else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
         let (parts, form) = match read::<Seen>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
         let done = self
-            .run(&parts, || async move { mark_conversation(id, form.seen, form.seen).await.map(|()| id) })
+            .run(&parts, || async move {
+                mark_conversation(id, form.seen, form.seen).await.map(|()| id)
+            })
             .await;
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
     }
 
     /// Runs server functions as one request would, and collects what they say of the answer.
-    async fn run<T, F>(&self, parts: &axum::http::request::Parts, work: impl FnOnce() -> F) -> Done<T>
+    async fn run<T, F>(
+        &self,
+        parts: &axum::http::request::Parts,
+        work: impl FnOnce() -> F,
+    ) -> Done<T>
     where
         F: Future<Output = Result<T, AppError>>,
     {
@@ -176,7 +186,8 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         });
         let result = work.await;
         owner.unset_with_forced_cleanup();
-        let said = options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
+        let said =
+            options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
         Done { result, status: said.0, headers: said.1 }
     }
 
@@ -215,7 +226,9 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             provide();
             provide_context(echo.clone());
         };
-        let render = leptos_axum::render_app_async_with_context(context, move || crate::shell(options.clone()));
+        let render = leptos_axum::render_app_async_with_context(context, move || {
+            crate::shell(options.clone())
+        });
         render(Request::from_parts(parts, Body::empty())).await.into_response()
     }
 }
@@ -248,7 +261,8 @@ fn next(request: &Request) -> String {
 }
 
 fn see_other(path: &str) -> Response {
-    let location = HeaderValue::from_str(paths::safe(path)).unwrap_or(HeaderValue::from_static(paths::HOME));
+    let location =
+        HeaderValue::from_str(paths::safe(path)).unwrap_or(HeaderValue::from_static(paths::HOME));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 

@@ -76,8 +76,16 @@ mod tests {
         for good in ["/", "/c/1?m=3", "/sign-in"] {
             assert_eq!(safe(good), good);
         }
-        for bad in ["", "c/1", "//evil.example", "/\\evil.example", "https://evil.example",
-            "/a\r\nSet-Cookie: x", "/a b", "/\u{e9}"] {
+        for bad in [
+            "",
+            "c/1",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nSet-Cookie: x",
+            "/a b",
+            "/\u{e9}",
+        ] {
             assert_eq!(safe(bad), HOME, "{bad:?}");
         }
     }

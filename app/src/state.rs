@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use futures::channel::mpsc;
 use leptos::prelude::*;
 use protocol::{
-    ClientFrame, ClientId, Conversation, ConversationId, ConversationPage, HistoryPage,
-    ListCursor, Marks, Message, Presence, Sent, User, UserId,
+    ClientFrame, ClientId, Conversation, ConversationId, ConversationPage, HistoryPage, ListCursor,
+    Marks, Message, Presence, Sent, User, UserId,
 };
 
-pub use open::{FirstPage, Older, OpenConversation};
+pub use open::{FirstPage, Older, OpenConversation, UNREAD_ON_A_PAGE};
 
 use crate::live::outbox::Outbox;
 use crate::live::summary::{self, Known};
@@ -46,6 +46,8 @@ pub struct Entry {
     pub typing: ArcRwSignal<bool>,
     /// Which word of theirs about typing was the last.
     pub typing_turn: ArcStoredValue<u32>,
+    /// Whether the live connection told of the peer's presence. Then it is newer than any reading.
+    presence_told: ArcStoredValue<bool>,
     /// What stands unsent in its composer.
     pub draft: ArcRwSignal<String>,
 }
@@ -174,10 +176,13 @@ impl State {
         self.project_if_open(id);
     }
 
-    fn adopt_quietly(&self, conversation: Conversation) {
+    fn adopt_quietly(&self, mut conversation: Conversation) {
         let id = conversation.id;
         if let Some(entry) = self.entry(id) {
             let mut known = entry.summary.get_untracked();
+            if entry.presence_told.get_value() {
+                conversation.peer.presence = known.peer.presence;
+            }
             summary::adopt(&mut known, conversation);
             set_if_changed(&entry.summary, known);
         } else {
@@ -185,6 +190,7 @@ impl State {
                 summary: ArcRwSignal::new(conversation),
                 typing: ArcRwSignal::new(false),
                 typing_turn: ArcStoredValue::new(0),
+                presence_told: ArcStoredValue::new(false),
                 draft: ArcRwSignal::new(String::new()),
             };
             self.held.update_value(|held| {
@@ -255,9 +261,9 @@ impl State {
 
     /// Applies the answer to a send of this tab.
     pub fn apply_sent(&self, sent: Sent) -> Applied {
-        let body = self.held.with_value(|held| {
-            held.outbox.get(sent.client_id).map(|entry| entry.body.clone())
-        });
+        let body = self
+            .held
+            .with_value(|held| held.outbox.get(sent.client_id).map(|entry| entry.body.clone()));
         match (body, self.me()) {
             (Some(body), Some(me)) => self.apply_message(&Message {
                 conversation: sent.conversation,
@@ -284,12 +290,13 @@ impl State {
 
     /// Applies that a person came or went.
     pub fn apply_presence(&self, user: UserId, presence: Presence) {
-        for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>()) {
-            let is_theirs = entry.summary.with_untracked(|summary| {
-                summary.peer.user.id == user && summary.peer.presence != presence
-            });
-            if is_theirs {
-                entry.summary.update(|summary| summary.peer.presence = presence);
+        for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
+        {
+            let mut summary = entry.summary.get_untracked();
+            if summary.peer.user.id == user {
+                entry.presence_told.set_value(true);
+                summary.peer.presence = presence;
+                set_if_changed(&entry.summary, summary);
                 if !presence.online {
                     entry.typing.set(false);
                 }
@@ -361,6 +368,15 @@ impl State {
         self.held.with_value(|held| {
             held.timelines.get(&id).is_some_and(|timeline| timeline.newest_run().is_some())
         })
+    }
+
+    /// A new connection begins: what the one before told of presences is out of date.
+    pub fn begin_connection(&self) {
+        self.held.with_value(|held| {
+            for entry in held.entries.values() {
+                entry.presence_told.set_value(false);
+            }
+        });
     }
 
     /// Forgets everything that was read from the server: its store is another one now.

@@ -22,7 +22,9 @@ pub fn pieces(body: &str) -> Vec<Piece> {
             let text = span.as_str();
             match span.kind() {
                 Some(LinkKind::Email) => Piece::Link(format!("mailto:{text}"), text.to_owned()),
-                Some(LinkKind::Url) if is_web(text) => Piece::Link(text.to_owned(), text.to_owned()),
+                Some(LinkKind::Url) if is_web(text) => {
+                    Piece::Link(text.to_owned(), text.to_owned())
+                }
                 _ => Piece::Text(text.to_owned()),
             }
         })
@@ -78,9 +80,11 @@ const COLOURS: u32 = 8;
 
 /// A person's colour, the same everywhere: its class name.
 pub fn colour(user: UserId) -> &'static str {
-    let sum = user.0.as_bytes().iter().fold(0_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(*byte))
-    });
+    let sum = user
+        .0
+        .as_bytes()
+        .iter()
+        .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     match sum % COLOURS {
         0 => "face-0",
         1 => "face-1",
@@ -112,8 +116,13 @@ mod tests {
         let text = |text: &str| Piece::Text(text.into());
         assert_eq!(
             pieces("see https://example.org/a?b, or a@example.org!"),
-            [text("see "), link("https://example.org/a?b", "https://example.org/a?b"), text(", or "),
-                link("mailto:a@example.org", "a@example.org"), text("!")]
+            [
+                text("see "),
+                link("https://example.org/a?b", "https://example.org/a?b"),
+                text(", or "),
+                link("mailto:a@example.org", "a@example.org"),
+                text("!")
+            ]
         );
         for plain in ["javascript:alert(1)", "data://x", "file:///etc/passwd", "<b>bold</b>"] {
             let pieces = pieces(plain);
@@ -123,7 +132,8 @@ mod tests {
 
     #[test]
     fn one_to_three_emoji_are_few() {
-        for few in ["🎉", "👍🏽 ❤️", "👩‍👩‍👧‍👦", "🇩🇪🇫🇷", "😀😀😀"] {
+        for few in ["🎉", "👍🏽 ❤️", "👩‍👩‍👧‍👦", "🇩🇪🇫🇷", "😀😀😀"]
+        {
             assert!(is_few_emoji(few), "{few}");
         }
         for other in ["", " ", "a", "🎉 yes", "😀😀😀😀", "1"] {
@@ -133,8 +143,14 @@ mod tests {
 
     #[test]
     fn initials_are_the_first_and_the_last_word() {
-        let cases = [("Anna", "A"), ("anna maria berg", "AB"), ("j.r", "JR"), ("", ""), ("  ", ""),
-            ("李 小龙", "李小")];
+        let cases = [
+            ("Anna", "A"),
+            ("anna maria berg", "AB"),
+            ("j.r", "JR"),
+            ("", ""),
+            ("  ", ""),
+            ("李 小龙", "李小"),
+        ];
         for (name, expected) in cases {
             assert_eq!(initials(name), expected);
         }

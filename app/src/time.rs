@@ -9,11 +9,11 @@ mod browser;
 #[cfg(not(feature = "hydrate"))]
 mod browser {
     //! Without a browser there is no other clock than UTC.
+    pub use super::utc_day as local_day;
     pub(super) use super::{
         utc_clock as clock, utc_date as day, utc_date as short, utc_last_seen as last_seen,
         utc_moment as moment,
     };
-    pub use super::utc_day as local_day;
 }
 
 use protocol::Timestamp;
@@ -21,8 +21,18 @@ use protocol::Timestamp;
 pub use browser::local_day;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// The time of day: "14:03".

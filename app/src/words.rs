@@ -34,28 +34,46 @@ pub fn sentence(error: AppError) -> String {
         return "The server cannot be reached. Check your connection and try again.".to_owned();
     };
     match refusal.code {
-        ErrorCode::Malformed | ErrorCode::OutOfRange => "That was not understood. Reload the page and try again.".into(),
+        ErrorCode::Malformed | ErrorCode::OutOfRange => {
+            "That was not understood. Reload the page and try again.".into()
+        }
         ErrorCode::Unauthenticated => "You are signed out. Sign in to go on.".into(),
         ErrorCode::NotFound => "This conversation does not exist, or it is not yours.".into(),
         ErrorCode::BodyBlank => "Write something first.".into(),
         ErrorCode::BodyTooLong => format!("A message has at most {MAX_BODY_CHARS} characters."),
-        ErrorCode::BodyControlCharacter => "The message holds characters that cannot be shown.".into(),
-        ErrorCode::ClientIdReused => "This message was sent before with another text. Copy it and write it anew.".into(),
+        ErrorCode::BodyControlCharacter => {
+            "The message holds characters that cannot be shown.".into()
+        }
+        ErrorCode::ClientIdReused => {
+            "This message was sent before with another text. Copy it and write it anew.".into()
+        }
         ErrorCode::NotWithOneself => "You cannot talk to yourself here.".into(),
-        ErrorCode::UsernameInvalid => "Use 3 to 32 letters, digits, dots, dashes or underscores.".into(),
+        ErrorCode::UsernameInvalid => {
+            "Use 3 to 32 letters, digits, dots, dashes or underscores.".into()
+        }
         ErrorCode::UsernameTaken => "This username is taken.".into(),
-        ErrorCode::DisplayNameInvalid => format!("Use at most {MAX_DISPLAY_NAME_CHARS} ordinary characters."),
+        ErrorCode::DisplayNameInvalid => {
+            format!("Use at most {MAX_DISPLAY_NAME_CHARS} ordinary characters.")
+        }
         ErrorCode::PasswordTooShort => format!("Use at least {MIN_PASSWORD_CHARS} characters."),
         ErrorCode::PasswordTooLong => "This password is too long.".into(),
         ErrorCode::PasswordCommon => "This password is easy to guess. Choose another one.".into(),
         ErrorCode::WrongCredentials => "Username and password do not match.".into(),
-        ErrorCode::RegistrationClosed => "New accounts cannot be created here at the moment.".into(),
-        ErrorCode::RateLimited => format!("Too many attempts. Try again {}.", soon(refusal.retry_after_ms)),
+        ErrorCode::RegistrationClosed => {
+            "New accounts cannot be created here at the moment.".into()
+        }
+        ErrorCode::RateLimited => {
+            format!("Too many attempts. Try again {}.", soon(refusal.retry_after_ms))
+        }
         ErrorCode::Busy | ErrorCode::Unavailable => {
             format!("The server is busy. Try again {}.", soon(refusal.retry_after_ms))
         }
-        ErrorCode::ForeignOrigin => "This request did not come from this site. Reload the page.".into(),
-        ErrorCode::Internal => "Something went wrong on the server. Nothing was changed. Try again.".into(),
+        ErrorCode::ForeignOrigin => {
+            "This request did not come from this site. Reload the page.".into()
+        }
+        ErrorCode::Internal => {
+            "Something went wrong on the server. Nothing was changed. Try again.".into()
+        }
     }
 }
 
@@ -85,9 +103,12 @@ mod tests {
 
     #[test]
     fn throttled_says_when_to_try_again() {
-        let told = |ms| sentence(AppError::Refused(Refusal {
-            code: ErrorCode::RateLimited, retry_after_ms: Some(ms),
-        }));
+        let told = |ms| {
+            sentence(AppError::Refused(Refusal {
+                code: ErrorCode::RateLimited,
+                retry_after_ms: Some(ms),
+            }))
+        };
         assert_eq!(told(39_001), "Too many attempts. Try again in 40 seconds.");
         assert_eq!(told(600_000), "Too many attempts. Try again in 10 minutes.");
     }

@@ -27,7 +27,7 @@ pub struct Config {
     #[arg(long, env = "DUET_DATABASE_URL")]
     pub database_url: Option<String>,
 
-    /// The address people type, such as https://chat.example.org. Needed unless only this machine
+    /// The address people type, such as `https://chat.example.org`. Needed unless only this machine
     /// is served.
     #[arg(long, env = "DUET_PUBLIC_URL")]
     pub public_url: Option<String>,

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`config`], [`origins`]: what the operator sets
-//! - [`router`]: every route; `guard` and `headers`: what each request passes
+//! - `router`: every route; `guard` and `headers`: what each request passes
 //! - `socket`, `heartbeat`: the live connection
 //! - `accept`: the listener, with its limits on request heads
 //! - `health`, `telemetry`: small things at the edge

@@ -20,6 +20,11 @@ const OFFLINE_AFTER: Duration = Duration::from_secs(8);
 #[cfg(feature = "hydrate")]
 const RELIEF: Duration = Duration::from_millis(1_500);
 
+/// Said where scripts are off. As text: hydration must not look for elements in `noscript`, which
+/// a browser that runs scripts does not parse.
+const WITHOUT_SCRIPTS: &str = "<p class=\"banner\">Without JavaScript this page does not renew \
+    itself: reload it to see what is new.</p>";
+
 /// What the banner says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
@@ -53,7 +58,9 @@ impl Notice {
             #[cfg(feature = "hydrate")]
             Self::Connected => "Connected",
             Self::SignedOut => "You were signed out. What you wrote is kept.",
-            Self::TooManyTabs => "Duet is open in many tabs. Close some, then come back to this one.",
+            Self::TooManyTabs => {
+                "Duet is open in many tabs. Close some, then come back to this one."
+            }
             Self::Outdated => "There is a new version of Duet.",
         }
     }
@@ -102,7 +109,7 @@ pub fn Banner() -> impl IntoView {
             <div role="status" class="banner is-bad" class:hidden=move || state.storage_works.get()>
                 "This browser keeps nothing for Duet (its storage is full or switched off): drafts and unsent messages would not survive a reload."
             </div>
-            <noscript inner_html="<p class=\"banner\">Without JavaScript this page does not renew itself: reload it to see what is new.</p>"></noscript>
+            <noscript inner_html=WITHOUT_SCRIPTS></noscript>
         </div>
     }
 }
@@ -136,7 +143,8 @@ fn soften(state: State, notice: RwSignal<Notice>, connection: Connection) {
     for (after, say) in [(PATIENCE, Notice::Connecting), (OFFLINE_AFTER, Notice::Offline)] {
         set_timeout(
             move || {
-                let still_away = state.connection.try_get_untracked() == Some(Connection::Connecting);
+                let still_away =
+                    state.connection.try_get_untracked() == Some(Connection::Connecting);
                 // A shorter outage in between has its own timers; saying the same twice is harmless.
                 if still_away && notice.try_get_untracked() != Some(Notice::Offline) {
                     notice.set(say);

@@ -46,7 +46,9 @@ pub fn Composer(
                 sent(state, conversation, &element, body);
             }
             Err(BodyError::Blank) => problem.set(None),
-            Err(BodyError::TooLong) => problem.set(Some(words::sentence(ErrorCode::BodyTooLong.into()))),
+            Err(BodyError::TooLong) => {
+                problem.set(Some(words::sentence(ErrorCode::BodyTooLong.into())))
+            }
             Err(BodyError::ControlCharacter) => {
                 problem.set(Some(words::sentence(ErrorCode::BodyControlCharacter.into())));
             }

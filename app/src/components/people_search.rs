@@ -21,6 +21,9 @@ use crate::words;
 /// Typing faster than this asks once.
 const DEBOUNCE: Duration = Duration::from_millis(180);
 
+/// For pages without scripts (as text, since `noscript` is not parsed where scripts run).
+const FIND_BUTTON: &str = "<button class=\"button-quiet\" type=\"submit\">Find</button>";
+
 /// The search box and what it finds.
 #[component]
 pub fn PeopleSearch(
@@ -104,9 +107,13 @@ fn caption(asked: &str, found: &Result<Vec<Person>, AppError>) -> String {
         Ok(people) if people.is_empty() && asked.is_empty() => {
             "Type the name of the person you want to talk to.".to_owned()
         }
-        Ok(people) if people.is_empty() => format!("Nobody is called \u{201c}{asked}\u{201d} here."),
+        Ok(people) if people.is_empty() => {
+            format!("Nobody is called \u{201c}{asked}\u{201d} here.")
+        }
         Ok(_) if asked.is_empty() => "People you can talk to".to_owned(),
-        Ok(people) => words::count(u32::try_from(people.len()).unwrap_or(0), "person found", "people found"),
+        Ok(people) => {
+            words::count(u32::try_from(people.len()).unwrap_or(0), "person found", "people found")
+        }
     }
 }
 
@@ -147,7 +154,7 @@ fn SearchBox(
                 on:input=move |event| ask.run(event_target_value(&event))
                 on:focus=move |_| if asked.with_untracked(String::is_empty) { ask.run(String::new()) }
             />
-            <noscript inner_html="<button class=\"button-quiet\" type=\"submit\">Find</button>"></noscript>
+            <noscript inner_html=FIND_BUTTON></noscript>
         </form>
     }
 }
@@ -202,10 +209,7 @@ fn PersonOption(
     }
 }
 
-async fn open_and_read(
-    state: crate::state::State,
-    peer: UserId,
-) -> Result<String, AppError> {
+async fn open_and_read(state: crate::state::State, peer: UserId) -> Result<String, AppError> {
     let id = open_conversation(peer).await?;
     if state.entry(id).is_none() {
         state.adopt(get_conversation(id).await?);

@@ -12,11 +12,12 @@ use leptos::html::{Div, Ol};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ConversationId, Cursor, Seq};
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
 use web_sys::{
-    Element, HtmlElement, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit,
-    MutationObserver, MutationObserverInit, ScrollIntoViewOptions, ScrollLogicalPosition,
+    Element, HtmlElement, IntersectionObserver, IntersectionObserverEntry,
+    IntersectionObserverInit, MutationObserver, MutationObserverInit, ScrollIntoViewOptions,
+    ScrollLogicalPosition,
 };
 
 use crate::dom::Listener;
@@ -89,7 +90,9 @@ pub fn start(
         }
         wrote
     });
-    Callback::new(move |()| reader.with_value(|reader| reader.iter().for_each(Reader::go_to_latest)))
+    Callback::new(move |()| {
+        reader.with_value(|reader| reader.iter().for_each(Reader::go_to_latest))
+    })
 }
 
 /// Opens at the message that is linked to, else at the first unread one, else at the end.
@@ -98,10 +101,13 @@ fn place(reader: &Rc<Reader>, target: Option<Seq>, divided: bool) {
     if let Some(row) = row {
         scroll_to(&row, ScrollLogicalPosition::Center);
         _ = row.class_list().add_1("is-target");
-        set_timeout(move || { _ = row.class_list().remove_1("is-target"); }, HIGHLIGHT);
-    } else if divided
-        && let Ok(Some(divider)) = reader.list.query_selector(".unread-divider")
-    {
+        set_timeout(
+            move || {
+                _ = row.class_list().remove_1("is-target");
+            },
+            HIGHLIGHT,
+        );
+    } else if divided && let Ok(Some(divider)) = reader.list.query_selector(".unread-divider") {
         scroll_to(&divider, ScrollLogicalPosition::Start);
     }
     reader.on_scroll();
@@ -170,7 +176,9 @@ fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
     let weak = Rc::downgrade(reader);
     let react = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
         let Some(reader) = weak.upgrade() else { return };
-        for entry in entries.iter().filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok()) {
+        for entry in
+            entries.iter().filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
+        {
             if entry.is_intersecting() {
                 let edge = entry.target().get_attribute("data-edge");
                 reader.load(edge.as_deref() == Some("older"));
@@ -241,9 +249,9 @@ impl Reader {
         let bottom = self.scroller.get_bounding_client_rect().bottom();
         let rows = self.list.children();
         let beyond = self.halve(|row| row.get_bounding_client_rect().top() < bottom - 8.0);
-        (0..beyond).rev().find_map(|index| {
-            rows.item(index)?.get_attribute("data-seq")?.parse().ok().map(Seq)
-        })
+        (0..beyond)
+            .rev()
+            .find_map(|index| rows.item(index)?.get_attribute("data-seq")?.parse().ok().map(Seq))
     }
 
     /// The index of the first row that is not `before`.
@@ -318,7 +326,9 @@ impl Reader {
     fn observe_edges_anew(&self) {
         let Some(observer) = &*self.edges.borrow() else { return };
         let Ok(edges) = self.scroller.query_selector_all("[data-edge]") else { return };
-        for edge in (0..edges.length()).filter_map(|index| edges.item(index)?.dyn_into::<Element>().ok()) {
+        for edge in
+            (0..edges.length()).filter_map(|index| edges.item(index)?.dyn_into::<Element>().ok())
+        {
             observer.unobserve(&edge);
             observer.observe(&edge);
         }

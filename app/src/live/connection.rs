@@ -145,6 +145,7 @@ async fn connect(
         Err(end) => return end,
     }
     backoff.opened(dom::now_ms());
+    state.begin_connection();
     let (link, outgoing) = mpsc::channel(OUTGOING);
     state.link.set_value(Some(link));
     state.down_since.set_value(None);

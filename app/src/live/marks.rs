@@ -13,7 +13,8 @@ pub fn deliver(state: State, id: ConversationId) {
     let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
     let Some(up_to) = summary::undelivered(&entry) else { return };
     // One's own messages need no receipt: only what the peer wrote does.
-    let from_peer = entry.unread > 0 || entry.last.as_ref().is_some_and(|last| last.sender != me.id);
+    let from_peer =
+        entry.unread > 0 || entry.last.as_ref().is_some_and(|last| last.sender != me.id);
     if from_peer && state.say(ClientFrame::Delivered { conversation: id, up_to }) {
         let marks = Marks { delivered: up_to, read: entry.mine.read };
         // Only `delivered` moved: the count of unread messages is not touched.

@@ -139,9 +139,8 @@ fn waiting(entry: &Entry) -> Row {
 /// The divider stands above the peer's first message after the place; never above one's own.
 fn place_divider(scene: Scene, rows: &mut [Row]) {
     let Some(divider) = scene.divider else { return };
-    let first = rows
-        .iter_mut()
-        .find(|row| !row.key.mine && row.seq.is_some_and(|seq| seq > divider.after));
+    let first =
+        rows.iter_mut().find(|row| !row.key.mine && row.seq.is_some_and(|seq| seq > divider.after));
     if let Some(row) = first {
         row.unread_above = Some(divider.unread);
     }
@@ -257,7 +256,8 @@ mod tests {
         assert_eq!(closes, [false, true, true, true, false, true, true]);
         let days: Vec<bool> = rows.iter().map(|row| row.new_day).collect();
         assert_eq!(days, [true, false, false, false, false, false, true]);
-        let divided: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].unread_above.is_some()).collect();
+        let divided: Vec<usize> =
+            (0..rows.len()).filter(|i| rows[*i].unread_above.is_some()).collect();
         assert_eq!(divided, [4], "never above one's own");
     }
 }

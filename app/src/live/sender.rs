@@ -64,11 +64,8 @@ pub fn pump(state: State) {
             continue;
         }
         let client_id = entry.client_id;
-        let frame = ClientFrame::Send {
-            conversation: entry.conversation,
-            client_id,
-            body: entry.body,
-        };
+        let frame =
+            ClientFrame::Send { conversation: entry.conversation, client_id, body: entry.body };
         if !state.say(frame) {
             state.with_outbox(|outbox| outbox.unanswered(client_id, now));
         }

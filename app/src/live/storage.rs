@@ -47,7 +47,10 @@ pub fn change(user: UserId, key: &str, value: Option<String>) -> Option<Change> 
 
 /// All unsent messages of a person.
 pub fn unsent(user: UserId) -> Vec<Entry> {
-    values(&outbox_prefix(user)).into_iter().filter_map(|(_, json)| serde_json::from_str(&json).ok()).collect()
+    values(&outbox_prefix(user))
+        .into_iter()
+        .filter_map(|(_, json)| serde_json::from_str(&json).ok())
+        .collect()
 }
 
 /// All drafts of a person.
@@ -61,7 +64,8 @@ pub fn drafts(user: UserId) -> Vec<(ConversationId, String)> {
 /// The entries under a prefix, with the rest of their keys.
 fn values(prefix: &str) -> Vec<(String, String)> {
     let Some(storage) = storage() else { return Vec::new() };
-    let keys = (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
+    let keys =
+        (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten());
     keys.filter_map(|key| {
         let rest = key.strip_prefix(prefix)?.to_owned();
         Some((rest, storage.get_item(&key).ok().flatten()?))

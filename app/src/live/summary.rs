@@ -1,7 +1,7 @@
 //! How an event changes a conversation's entry in the list. Pure; `state` puts it into signals.
 
-use protocol::{Conversation, Marks, Message, Seq, UserId};
 use protocol::limits::MAX_UNREAD;
+use protocol::{Conversation, Marks, Message, Seq, UserId};
 
 /// Whether the entry is still known exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) ->
     if message.seq <= entry.last_seq {
         return Known::Exactly;
     }
-    let known = if message.seq == entry.last_seq.next() { Known::Exactly } else { Known::Inexactly };
+    let known =
+        if message.seq == entry.last_seq.next() { Known::Exactly } else { Known::Inexactly };
     entry.last_seq = message.seq;
     entry.active_at = entry.active_at.max(message.sent_at);
     entry.last = Some(message.clone());

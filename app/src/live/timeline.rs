@@ -142,7 +142,6 @@ impl Timeline {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
     use protocol::{ClientId, ConversationId, Marks, Timestamp, UserId};

@@ -57,7 +57,8 @@ pub fn typed(state: State, conversation: ConversationId, element: &HtmlTextAreaE
     if let Some(handle) = state.draft_timer.get_value() {
         handle.clear();
     }
-    let handle = set_timeout_with_handle(move || keep_draft(state, conversation, &text), DRAFT_PAUSE);
+    let handle =
+        set_timeout_with_handle(move || keep_draft(state, conversation, &text), DRAFT_PAUSE);
     state.draft_timer.set_value(handle.ok());
 }
 

@@ -6,7 +6,9 @@ use leptos_router::hooks::{use_location, use_query_map};
 use protocol::{ConversationPage, Person};
 use serde::{Deserialize, Serialize};
 
-use crate::components::{Banner, ConversationList, ListSkeleton, PeopleSearch, ProfileBar, Wordmark};
+use crate::components::{
+    Banner, ConversationList, ListSkeleton, PeopleSearch, ProfileBar, Wordmark,
+};
 use crate::error::AppError;
 use crate::paths;
 use crate::server_fns::{find_people, list_conversations};
@@ -75,7 +77,9 @@ async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     let people = match typed {
         Some(typed) => find_people(typed).await?,
         // A throttled or closed directory must not take the list with it.
-        None if page.conversations.is_empty() => find_people(String::new()).await.unwrap_or_default(),
+        None if page.conversations.is_empty() => {
+            find_people(String::new()).await.unwrap_or_default()
+        }
         None => Vec::new(),
     };
     Ok(ListPane { page, people })

@@ -9,11 +9,8 @@ use crate::components::{Composer, ConversationHeader, Timeline, TimelineSkeleton
 use crate::error::AppError;
 use crate::paths;
 use crate::server_fns::{get_conversation, load_history};
-use crate::state::{FirstPage, State, use_state};
+use crate::state::{FirstPage, State, UNREAD_ON_A_PAGE, use_state};
 use crate::words;
-
-/// With more unread messages than this the page opens at the first of them instead of the last.
-const UNREAD_ON_A_PAGE: u32 = 40;
 
 /// Where a conversation is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,12 +90,24 @@ async fn read_first(state: State, id: ConversationId, place: Place) -> Result<Fi
         Place::Message(seq) => Cursor::Around(seq.min(conversation.last_seq)),
         Place::Page(Cursor::Before(seq)) => Cursor::Before(seq.min(conversation.last_seq.next())),
         Place::Page(Cursor::After(seq)) => Cursor::After(seq.min(conversation.last_seq)),
-        _ if conversation.unread > UNREAD_ON_A_PAGE => Cursor::Around(conversation.mine.read.next()),
+        _ if conversation.unread > UNREAD_ON_A_PAGE => Cursor::Around(first_unread(&conversation)),
         _ => Cursor::Latest,
     };
     let cursor = if conversation.last_seq == Seq::ZERO { Cursor::Latest } else { cursor };
     let page = load_history(id, cursor).await?;
     Ok(FirstPage { conversation, page })
+}
+
+/// About where the first unread message is. The read mark alone does not tell: it may be far back,
+/// with only one's own messages after it.
+fn first_unread(conversation: &protocol::Conversation) -> Seq {
+    let by_count = Seq(conversation.last_seq.0 - i64::from(conversation.unread) + 1);
+    let after_mark = conversation.mine.read.next();
+    if conversation.unread >= protocol::limits::MAX_UNREAD {
+        after_mark
+    } else {
+        by_count.max(after_mark)
+    }
 }
 
 /// The opened conversation: header, messages, composer.

@@ -25,7 +25,8 @@ pub fn SignIn() -> impl IntoView {
     if session.me.is_some() {
         crate::context::redirect(&next);
     }
-    let action = if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
+    let action =
+        if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
     let sign_up = match next.as_str() {
         paths::HOME => paths::SIGN_UP.to_owned(),
         next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
@@ -35,7 +36,8 @@ pub fn SignIn() -> impl IntoView {
     let busy = RwSignal::new(false);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let (Some(username), Some(field)) = (username.get_untracked(), password.get_untracked()) else {
+        let (Some(username), Some(field)) = (username.get_untracked(), password.get_untracked())
+        else {
             return;
         };
         if busy.get_untracked() {

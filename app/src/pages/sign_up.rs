@@ -99,7 +99,9 @@ fn SignUpForm(
             }
         });
     };
-    let at = move |field: Field| Signal::derive(move || error.get().and_then(|error| at_field(error, field)));
+    let at = move |field: Field| {
+        Signal::derive(move || error.get().and_then(|error| at_field(error, field)))
+    };
     let elsewhere = Signal::derive(move || {
         error.get().filter(|error| words::field(*error).is_none()).map(words::sentence)
     });

@@ -1,6 +1,9 @@
 //! Signing up, in and out.
 
-#![expect(missing_docs, reason = "the macro writes structs from the arguments, which cannot be documented")]
+#![expect(
+    missing_docs,
+    reason = "the macro writes structs from the arguments, which cannot be documented"
+)]
 
 use leptos::prelude::*;
 
@@ -34,10 +37,8 @@ pub async fn sign_up(
 pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
     use crate::context;
     let chat = context::chat()?;
-    let signed_in = chat
-        .sign_in(&username, &password, context::client_ip())
-        .await
-        .map_err(context::fail)?;
+    let signed_in =
+        chat.sign_in(&username, &password, context::client_ip()).await.map_err(context::fail)?;
     context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
     Ok(())
 }

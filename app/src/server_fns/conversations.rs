@@ -1,6 +1,9 @@
 //! Conversations: the list, one of them, opening one, how far one has come in it.
 
-#![expect(missing_docs, reason = "the macro writes structs from the arguments, which cannot be documented")]
+#![expect(
+    missing_docs,
+    reason = "the macro writes structs from the arguments, which cannot be documented"
+)]
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;

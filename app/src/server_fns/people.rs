@@ -1,6 +1,9 @@
 //! Finding someone to talk to.
 
-#![expect(missing_docs, reason = "the macro writes structs from the arguments, which cannot be documented")]
+#![expect(
+    missing_docs,
+    reason = "the macro writes structs from the arguments, which cannot be documented"
+)]
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use protocol::{Conversation, ConversationId, Cursor, HistoryPage, Seq};
 use protocol::limits::PAGE_MESSAGES;
+use protocol::{Conversation, ConversationId, Cursor, HistoryPage, Seq};
 use serde::{Deserialize, Serialize};
 
 use super::{State, set_if_changed};
@@ -16,6 +16,10 @@ use crate::time;
 const MOST_ROWS: usize = 300;
 /// What remains then.
 const KEPT_ROWS: usize = 150;
+
+/// With more unread messages than this a conversation opens at the first of them instead of the
+/// last: they would not all be on one page.
+pub const UNREAD_ON_A_PAGE: u32 = 40;
 
 /// What is read when a conversation is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +101,9 @@ impl State {
         self.held.update_value(|held| {
             let newest = held.timelines.get(&id).map(super::Timeline::last_seq);
             let shown = held.timelines.get(&id).and_then(|timeline| {
-                timeline.run_around(first.page.messages.last()?.seq).map(super::super::live::timeline::Run::last)
+                timeline
+                    .run_around(first.page.messages.last()?.seq)
+                    .map(super::super::live::timeline::Run::last)
             });
             if let Some(open) = held.open.as_mut() {
                 open.follows = first.page.messages.is_empty() || shown == newest;
@@ -129,8 +135,7 @@ impl State {
             let run = timeline.newest_run()?;
             let missed = timeline.last_seq().0.saturating_sub(run.last().0);
             let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
-            let first_unread_held = run.first() <= conversation.mine.read.next();
-            (missed <= page_length && (conversation.unread == 0 || first_unread_held)).then(|| {
+            (missed <= page_length && conversation.unread <= UNREAD_ON_A_PAGE).then(|| {
                 HistoryPage {
                     conversation: id,
                     messages: run.from(Seq(run.last().0 - page_length + 1)).cloned().collect(),
@@ -222,7 +227,8 @@ impl State {
             let run = held.timelines.get(&open.id)?.run_around(seq)?;
             let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
             open.anchor = seq;
-            open.window_first = open.window_first.min(Seq((seq.0 - page_length).max(run.first().0)));
+            open.window_first =
+                open.window_first.min(Seq((seq.0 - page_length).max(run.first().0)));
             open.follows = run.last() >= held.timelines.get(&open.id)?.last_seq();
             Some(open.id)
         });

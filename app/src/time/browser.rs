@@ -86,5 +86,9 @@ fn format(options: &[(&str, &str)]) -> Function {
 }
 
 fn write(format: &Function, at: Timestamp) -> String {
-    format.call1(&JsValue::UNDEFINED, &date(at)).ok().and_then(|text| text.as_string()).unwrap_or_default()
+    format
+        .call1(&JsValue::UNDEFINED, &date(at))
+        .ok()
+        .and_then(|text| text.as_string())
+        .unwrap_or_default()
 }

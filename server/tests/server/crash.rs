@@ -41,10 +41,9 @@ impl Process {
 async fn ready(address: SocketAddr) {
     let client = http();
     for _ in 0..400 {
-        if let Ok(response) = client.get(format!("http://{address}/readyz")).send().await {
-            if response.status() == 200 {
-                return;
-            }
+        let asked = client.get(format!("http://{address}/readyz")).send().await;
+        if asked.is_ok_and(|response| response.status() == 200) {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }

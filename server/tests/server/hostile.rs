@@ -93,7 +93,7 @@ async fn mutated_frames_harm_nobody() {
         closed += 1;
     }
     assert!(closed > 1);
-    still_serves(&server, &alice, &bob, conversation).await;
+    still_serves(&alice, &bob, conversation).await;
     assert!(carol.reads(own).await.len() <= 4_000);
     server.stop().await;
 }
@@ -131,28 +131,21 @@ async fn mutated_bodies_harm_nobody() {
         let status = response.status().as_u16();
         assert!(status < 500 || status == 503, "{function}: {status}");
     }
-    still_serves(&server, &alice, &bob, conversation).await;
+    still_serves(&alice, &bob, conversation).await;
     server.stop().await;
 }
 
-async fn still_serves(
-    server: &TestServer,
-    alice: &Browser,
-    bob: &Browser,
-    conversation: ConversationId,
-) {
+async fn still_serves(alice: &Browser, bob: &Browser, conversation: ConversationId) {
     let mut at_bob = bob.joins().await;
     let mut at_alice = alice.joins().await;
     at_alice.sends(conversation, "still here").await;
     loop {
-        if let ServerFrame::Message(message) = at_bob.hears().await {
-            if message.body == "still here" {
-                break;
-            }
+        let heard = at_bob.hears().await;
+        if matches!(heard, ServerFrame::Message(message) if message.body == "still here") {
+            break;
         }
     }
     assert_eq!(alice.gets("/readyz").await.status(), 200);
     let messages = bob.reads(conversation).await;
     assert!(messages.iter().zip(1..).all(|(message, n)| message.seq == Seq(n)));
-    assert!(server.address.port() > 0);
 }
