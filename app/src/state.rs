@@ -7,7 +7,7 @@
 
 mod open;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::channel::mpsc;
 use leptos::prelude::*;
@@ -65,6 +65,8 @@ pub struct Applied {
 #[derive(Default)]
 struct Held {
     entries: HashMap<ConversationId, Entry>,
+    /// Those that a reading of the list named.
+    listed: HashSet<ConversationId>,
     timelines: HashMap<ConversationId, Timeline>,
     outbox: Outbox,
     open: Option<OpenConversation>,
@@ -163,6 +165,9 @@ impl State {
             self.list_has_more.set(page.has_more);
         }
         for conversation in page.conversations {
+            self.held.update_value(|held| {
+                held.listed.insert(conversation.id);
+            });
             self.adopt_quietly(conversation);
         }
         self.sort_list();
@@ -212,10 +217,15 @@ impl State {
         Some(ListCursor { active_at: last.active_at, id: last.id })
     }
 
-    fn sort_list(&self) {
+    /// Puts the list in order. Until the page is live it holds only what the reading of the list
+    /// named: the open conversation is read beside it, on the server and in the browser in either
+    /// order, and both must render the same.
+    pub(crate) fn sort_list(&self) {
+        let live = self.local_time.get_untracked();
         let mut order: Vec<_> = self.held.with_value(|held| {
-            let summaries = held.entries.values().map(|entry| &entry.summary);
-            summaries
+            let shown = held.entries.iter().filter(|(id, _)| live || held.listed.contains(id));
+            shown
+                .map(|(_, entry)| &entry.summary)
                 .map(|summary| summary.with_untracked(|summary| (summary.active_at, summary.id)))
                 .collect()
         });

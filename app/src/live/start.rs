@@ -16,6 +16,7 @@ use crate::state::State;
 pub fn start(state: State) {
     Effect::new(move |_| {
         state.local_time.set(true);
+        state.sort_list();
         state.project_open();
         if let Some(me) = state.me() {
             state.begin_outbox(dom::tab_number());
