@@ -196,7 +196,7 @@ async fn talk(
                 None => return End::Lost(None),
             },
             () = tick => {
-                if unanswered >= MISSED_PINGS {
+                if unanswered >= MISSED_PINGS || sender::is_stuck(state) {
                     return End::Lost(None);
                 }
                 unanswered += 1;

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// A tab sends another tab's message only when it is this old: the other may be gone.
 const ADOPT_AFTER_MS: i64 = 10_000;
+/// A message that is not answered for this long is sent again on a new connection.
+const ANSWER_WITHIN_MS: i64 = 20_000;
 /// The delay after a refusal that says "later" and not when.
 const LATER_MS: u64 = 2_000;
 
@@ -39,8 +41,8 @@ pub struct Entry {
 pub struct Outbox {
     tab: u64,
     entries: BTreeMap<ClientId, Entry>,
-    /// Under way, on the socket or over HTTP; at most one per conversation.
-    in_flight: HashMap<ConversationId, ClientId>,
+    /// Under way, on the socket or over HTTP, and since when; at most one per conversation.
+    in_flight: HashMap<ConversationId, (ClientId, i64)>,
     /// Lines that wait after a refusal.
     not_before_ms: HashMap<ConversationId, i64>,
     /// Answered or deleted here: a late word from another tab does not bring them back.
@@ -121,9 +123,14 @@ impl Outbox {
             }
         }
         for entry in &due {
-            self.in_flight.insert(entry.conversation, entry.client_id);
+            self.in_flight.insert(entry.conversation, (entry.client_id, now_ms));
         }
         due
+    }
+
+    /// Whether a message has been under way for so long that its answer must be lost.
+    pub fn is_stuck(&self, now_ms: i64) -> bool {
+        self.in_flight.values().any(|(_, since)| now_ms.saturating_sub(*since) > ANSWER_WITHIN_MS)
     }
 
     /// When to call [`Self::take_due`] again, if nothing else happens before.
@@ -172,7 +179,8 @@ impl Outbox {
     }
 
     fn land(&mut self, entry: &Entry) {
-        if self.in_flight.get(&entry.conversation) == Some(&entry.client_id) {
+        let under_way = self.in_flight.get(&entry.conversation);
+        if under_way.is_some_and(|(client_id, _)| *client_id == entry.client_id) {
             self.in_flight.remove(&entry.conversation);
         }
     }
@@ -209,6 +217,19 @@ mod tests {
 
     fn later(ms: u64) -> Refusal {
         Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) }
+    }
+
+    #[test]
+    fn a_message_without_an_answer_is_noticed_and_goes_again() {
+        let mut outbox = Outbox::new(TAB);
+        let message = entry(ConversationId::new(), "lost answer");
+        outbox.add(message.clone());
+        assert_eq!(outbox.take_due(1_000), [message.clone()]);
+        assert!(!outbox.is_stuck(1_000 + ANSWER_WITHIN_MS));
+        assert!(outbox.is_stuck(1_001 + ANSWER_WITHIN_MS));
+        outbox.disconnected();
+        assert!(!outbox.is_stuck(i64::MAX));
+        assert_eq!(outbox.take_due(50_000), [message]);
     }
 
     #[test]

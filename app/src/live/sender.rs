@@ -86,6 +86,11 @@ fn way(state: State, now: i64) -> Way {
     }
 }
 
+/// Whether an answer has been lost on a line that seems alive. A new line repeats the message.
+pub fn is_stuck(state: State) -> bool {
+    state.with_outbox(|outbox| outbox.is_stuck(now_ms())).unwrap_or_default()
+}
+
 fn look_again(state: State, in_ms: i64) {
     let delay = Duration::from_millis(u64::try_from(in_ms.max(50)).unwrap_or(50));
     set_timeout(move || pump(state), delay);
