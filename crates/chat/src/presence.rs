@@ -103,18 +103,15 @@ impl PresenceBoard {
     async fn tell(&self, user: UserId, online: bool) {
         // A full queue is no reason to wait: the next coming or going writes it.
         let _ = self.writer.submit(Write::SeenUser(user));
-        let peers = match self.store.recent_peers(user, TOLD).await {
+        let peers = match self.store.peers(user, TOLD).await {
             Ok(peers) => peers,
             Err(error) => {
                 tracing::warn!(%error, user.id = %user, "nobody was told of a presence");
                 return;
             }
         };
-        let connected: Vec<UserId> = peers
-            .into_iter()
-            .map(|(peer, _)| peer.id)
-            .filter(|peer| self.hub.is_connected(*peer))
-            .collect();
+        let connected: Vec<UserId> =
+            peers.into_iter().filter(|peer| self.hub.is_connected(*peer)).collect();
         let presence = Presence { online, last_seen: Some(clock::now()) };
         self.relay.publish(&connected, &ServerFrame::Presence { user, presence }, None);
     }

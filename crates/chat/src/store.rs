@@ -242,6 +242,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(User, Option<Timestamp>)>>;
 
+    /// All that share a conversation with `me`, even one in which nothing was said yet, those last
+    /// active first.
+    async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
+
     /// Everybody but `me`, by name, the first `limit`.
     async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<(User, Option<Timestamp>)>>;
 

@@ -268,6 +268,10 @@ impl Store for SqliteStore {
         people::recent_peers(&self.read, me, limit).await
     }
 
+    async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        people::peers(&self.read, me, limit).await
+    }
+
     async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<(User, Option<Timestamp>)>> {
         people::directory(&self.read, me, limit).await
     }

@@ -1,6 +1,8 @@
 //! Finding people, opening conversations, reading them, and who is there.
 
 use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use std::time::Duration;
+
 use protocol::{
     ClientFrame, ConversationId, Cursor, ErrorCode, Presence, Seq, ServerFrame, UserId,
 };
@@ -42,7 +44,7 @@ async fn the_list_is_newest_first_and_paged_without_a_hole() {
         let id = world.open(&alice, &peer).await;
         world.send(peer.user.id, id, &format!("from {n}")).await;
         // The order is by time; two in one millisecond would be in either order.
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
         expected.push(id);
     }
     expected.reverse();
@@ -135,7 +137,8 @@ async fn a_closed_directory_shows_only_those_one_knows_or_names() {
 
 #[tokio::test]
 async fn presence_comes_goes_after_a_grace_and_survives_a_reload() {
-    let world = World::new().await;
+    // Long enough for a reload on a machine that is busy with other tests.
+    let world = World::with(|config| config.presence_grace = Duration::from_secs(3)).await;
     let (alice, bob, conversation) = world.pair().await;
     world.send(alice.user.id, conversation, "hello").await;
     let mut alice_here = world.connect(&alice).await;
@@ -160,6 +163,18 @@ async fn presence_comes_goes_after_a_grace_and_survives_a_reload() {
     let Presence { online, last_seen } = presence(&mut alice_here).await;
     assert!(!online && last_seen.is_some());
     assert!(!seen(&world).await.online);
+}
+
+#[tokio::test]
+async fn presence_is_told_to_one_who_only_opened_the_conversation() {
+    let world = World::new().await;
+    let (alice, bob, _nothing_said) = world.pair().await;
+    let mut alice_here = world.connect(&alice).await;
+    let _bob_here = world.connect(&bob).await;
+    let ServerFrame::Presence { user, presence } = alice_here.hears().await else {
+        panic!("no presence")
+    };
+    assert_eq!((user, presence.online), (bob.user.id, true));
 }
 
 #[tokio::test]

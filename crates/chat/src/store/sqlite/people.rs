@@ -3,6 +3,7 @@
 use protocol::{Timestamp, User, UserId};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use uuid::Uuid;
 
 use super::user;
 use crate::store::Result;
@@ -79,6 +80,17 @@ pub(super) async fn recent_peers(
     .fetch_all(pool)
     .await?;
     people(&rows)
+}
+
+pub(super) async fn peers(pool: &SqlitePool, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+    let peers: Vec<Uuid> = sqlx::query_scalar(
+        "select peer_id from members where user_id = $1 order by active_at desc limit $2",
+    )
+    .bind(me.0)
+    .bind(at_most(limit))
+    .fetch_all(pool)
+    .await?;
+    Ok(peers.into_iter().map(UserId).collect())
 }
 
 pub(super) async fn directory(
