@@ -1,11 +1,12 @@
 //! Finding people, opening conversations, reading them, and who is there.
 
-use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use std::time::Duration;
 
 use protocol::{
     ClientFrame, ConversationId, Cursor, ErrorCode, Presence, Seq, ServerFrame, UserId,
 };
+
+use crate::support::{PASSWORD, SOMEWHERE, World, code};
 
 #[tokio::test]
 async fn both_may_start_and_get_the_same_conversation() {
