@@ -224,7 +224,7 @@ mod tests {
         let mut outbox = Outbox::new(TAB);
         let message = entry(ConversationId::new(), "lost answer");
         outbox.add(message.clone());
-        assert_eq!(outbox.take_due(1_000), [message.clone()]);
+        assert_eq!(outbox.take_due(1_000), std::slice::from_ref(&message));
         assert!(!outbox.is_stuck(1_000 + ANSWER_WITHIN_MS));
         assert!(outbox.is_stuck(1_001 + ANSWER_WITHIN_MS));
         outbox.disconnected();
