@@ -11,7 +11,7 @@ const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height:
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [size, viewport] of Object.entries(sizes)) {
     test.describe(`${size}, ${colorScheme}`, () => {
-      test.use({ colorScheme, viewport, deviceScaleFactor: 2 });
+      test.use({ colorScheme, viewport });
 
       const shoot = async (page: Page, name: string) => {
         await page.evaluate(() => document.fonts.ready);
@@ -89,6 +89,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(home.result(sofia.name)).toBeVisible();
         await shoot(anna.page, "search");
         await home.search.fill("zoltan");
+        await expect(anna.page.getByText(/Nobody is called .zoltan/)).toBeVisible();
         await expect(home.result(sofia.name)).toBeHidden();
         await shoot(anna.page, "search-nobody");
 

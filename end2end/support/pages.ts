@@ -87,7 +87,7 @@ export class HomePage {
 
   /** A person among the results of the search. */
   result(name: string): Locator {
-    return this.page.getByRole("option").filter({ hasText: name }).or(this.page.getByRole("link").filter({ hasText: name })).first();
+    return this.page.getByRole("option").filter({ hasText: name });
   }
 
   async find(name: string): Promise<ConversationPage> {

@@ -34,6 +34,8 @@ pub fn PeopleSearch(
 ) -> impl IntoView {
     let state = use_state();
     let asked = RwSignal::new(typed.clone());
+    // What the people shown are an answer to; behind what is asked while the server is.
+    let answered = RwSignal::new(typed.clone());
     let found: RwSignal<Result<Vec<Person>, AppError>> = RwSignal::new(Ok(people));
     let active = RwSignal::new(!typed.is_empty());
     let find = move |typed: String| {
@@ -41,6 +43,7 @@ pub fn PeopleSearch(
             let answer = find_people(typed.clone()).await;
             // An answer to what is no longer asked is dropped.
             if asked.try_get_untracked().is_some_and(|asked| asked == typed) {
+                answered.set(typed);
                 found.set(answer);
             }
         });
@@ -82,7 +85,7 @@ pub fn PeopleSearch(
             // The box keeps the focus while one presses a result: losing it would hide the results.
             <div class="people" class:hidden=move || !shown.get() on:mousedown=|event| event.prevent_default()>
                 <p class="people-caption" role="status">
-                    {move || caption(&asked.get(), &found.get())}
+                    {move || caption(&asked.get(), &answered.get(), &found.get())}
                 </p>
                 <div role="listbox" id="people" aria-label="People" class:hidden=move || found.with(|found| found.as_ref().is_ok_and(Vec::is_empty))>
                     <For
@@ -101,9 +104,10 @@ pub fn PeopleSearch(
     }
 }
 
-fn caption(asked: &str, found: &Result<Vec<Person>, AppError>) -> String {
+fn caption(asked: &str, answered: &str, found: &Result<Vec<Person>, AppError>) -> String {
     match found {
         Err(error) => words::sentence(*error),
+        Ok(people) if people.is_empty() && asked != answered => "Searching…".to_owned(),
         Ok(people) if people.is_empty() && asked.is_empty() => {
             "Type the name of the person you want to talk to.".to_owned()
         }
