@@ -10,10 +10,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::{CloseCode, SessionId, UserId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Frames that may wait for one client: a few seconds of the busiest conversation.
 const QUEUE_FRAMES: usize = 256;
@@ -136,6 +138,7 @@ pub(crate) struct Hub {
     next_id: AtomicU64,
     max_connections: usize,
     max_connections_per_user: usize,
+    grace: Duration,
     /// Who has just lost their last connection; read by presence. Unbounded, but no longer than
     /// the number of connections; ends with the hub.
     left: mpsc::UnboundedSender<UserId>,
@@ -144,6 +147,9 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct People {
     by_user: HashMap<UserId, Vec<Entry>>,
+    /// Those whose last connection ended, until their grace is over or they come back. Kept here,
+    /// under the same lock, so that a quick return is never taken for an arrival.
+    lingering: HashMap<UserId, Instant>,
     connections: usize,
 }
 
@@ -157,6 +163,7 @@ impl Hub {
     pub(crate) fn new(
         max_connections: usize,
         max_connections_per_user: usize,
+        grace: Duration,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<UserId>) {
         let (left, leavers) = mpsc::unbounded_channel();
         let hub = Self {
@@ -164,6 +171,7 @@ impl Hub {
             next_id: AtomicU64::new(1),
             max_connections,
             max_connections_per_user,
+            grace,
             left,
         };
         (Arc::new(hub), leavers)
@@ -174,7 +182,7 @@ impl Hub {
     }
 
     /// Takes a seat. `hello` is queued before the hub knows of it, so nothing can come first; from
-    /// here on every event for this person reaches it. Says whether it is the person's first.
+    /// here on every event for this person reaches it. Says whether the person was away before.
     pub(crate) fn join(
         self: &Arc<Self>,
         user: UserId,
@@ -201,8 +209,9 @@ impl Hub {
         let first = entries.is_empty();
         entries.push(Entry { session, line: line.clone() });
         people.connections += 1;
+        let was_away = people.lingering.remove(&user).is_none() && first;
         drop(people);
-        Ok((Seat { hub: self.clone(), user, line, frames, close }, first))
+        Ok((Seat { hub: self.clone(), user, line, frames, close }, was_away))
     }
 
     fn leave(&self, user: UserId, id: ConnectionId) {
@@ -214,6 +223,7 @@ impl Hub {
         let last = entries.is_empty();
         if last {
             people.by_user.remove(&user);
+            people.lingering.insert(user, Instant::now() + self.grace);
         }
         people.connections -= gone;
         drop(people);
@@ -236,6 +246,22 @@ impl Hub {
 
     pub(crate) fn is_connected(&self, user: UserId) -> bool {
         self.people().by_user.contains_key(&user)
+    }
+
+    /// Whether someone is there: connected, or gone for less than the grace time.
+    pub(crate) fn is_present(&self, user: UserId) -> bool {
+        let people = self.people();
+        people.by_user.contains_key(&user) || people.lingering.contains_key(&user)
+    }
+
+    /// Ends someone's grace, if it is over; says whether they are away now.
+    pub(crate) fn end_grace(&self, user: UserId) -> bool {
+        let mut people = self.people();
+        let over = people.lingering.get(&user).is_some_and(|until| *until <= Instant::now());
+        if over {
+            people.lingering.remove(&user);
+        }
+        over
     }
 
     /// Ends every connection of these sessions.
@@ -275,7 +301,7 @@ mod tests {
     use super::*;
 
     fn hub() -> (Arc<Hub>, mpsc::UnboundedReceiver<UserId>) {
-        Hub::new(3, 2)
+        Hub::new(3, 2, Duration::from_secs(30))
     }
 
     fn hello() -> Bytes {
@@ -340,6 +366,26 @@ mod tests {
         assert!(!hub.is_connected(anna));
         assert_eq!(left.recv().await, Some(anna));
         assert_eq!(hub.connections(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quick_return_is_no_arrival_and_a_late_one_is() {
+        let (hub, _left) = hub();
+        let user = UserId::new();
+        let join = || hub.join(user, SessionId::new(), hello()).expect("a seat");
+        let (seat, was_away) = join();
+        assert!(was_away);
+        drop(seat);
+        assert!(hub.is_present(user) && !hub.is_connected(user));
+        assert!(!hub.end_grace(user), "the grace is not over");
+        let (seat, was_away) = join();
+        assert!(!was_away);
+        drop(seat);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(hub.end_grace(user));
+        assert!(!hub.end_grace(user), "only once");
+        assert!(!hub.is_present(user));
+        assert!(join().1);
     }
 
     #[tokio::test]

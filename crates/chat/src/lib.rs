@@ -103,7 +103,11 @@ impl Chat {
     pub async fn begin(config: Config) -> std::result::Result<Self, BeginError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database).await?);
         let passwords = Passwords::new().await.map_err(BeginError::Passwords)?;
-        let (hub, leavers) = Hub::new(config.max_connections, config.max_connections_per_user);
+        let (hub, leavers) = Hub::new(
+            config.max_connections,
+            config.max_connections_per_user,
+            config.presence_grace,
+        );
         let relay = Relay::new(hub.clone());
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
@@ -154,7 +158,7 @@ impl Chat {
         let user = session.user.id;
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
-        let (seat, first) = joined.map_err(|full| match full {
+        let (seat, was_away) = joined.map_err(|full| match full {
             Full::Node => CloseCode::Slow,
             Full::User => CloseCode::TooMany,
         })?;
@@ -164,7 +168,7 @@ impl Chat {
             Ok(false) => return Err(CloseCode::SessionEnded),
             Err(_) => return Err(CloseCode::Slow),
         }
-        if first {
+        if was_away {
             self.presence().came(user).await;
         }
         Ok(Connection::new(self.clone(), session, seat))

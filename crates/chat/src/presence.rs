@@ -4,13 +4,11 @@
 //! Presence follows connections, and connections end by themselves when nothing is heard from
 //! them, so nobody stays online for ever. Called by [`crate::Chat`].
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Presence, ServerFrame, Timestamp, UserId};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
 
@@ -25,9 +23,6 @@ use crate::writer::{Write, Writer};
 const TOLD: usize = 200;
 
 pub(crate) struct PresenceBoard {
-    /// Those whose last connection has ended less than the grace time ago. Held for a look-up
-    /// only; no larger than the connections of a grace time.
-    lingering: Mutex<HashMap<UserId, Instant>>,
     hub: Arc<Hub>,
     relay: Relay,
     store: Arc<dyn Store>,
@@ -43,25 +38,17 @@ impl PresenceBoard {
         writer: Writer,
         grace: Duration,
     ) -> Self {
-        Self { lingering: Mutex::default(), hub, relay, store, writer, grace }
-    }
-
-    fn lingering(&self) -> MutexGuard<'_, HashMap<UserId, Instant>> {
-        self.lingering.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { hub, relay, store, writer, grace }
     }
 
     /// What to show of someone.
     pub(crate) fn of(&self, user: UserId, last_seen: Option<Timestamp>) -> Presence {
-        let online = self.hub.is_connected(user) || self.lingering().contains_key(&user);
-        Presence { online, last_seen }
+        Presence { online: self.hub.is_present(user), last_seen }
     }
 
-    /// Someone's first connection has begun.
+    /// Someone who was away has a connection again.
     pub(crate) async fn came(&self, user: UserId) {
-        let was_away = self.lingering().remove(&user).is_none();
-        if was_away {
-            self.tell(user, true).await;
-        }
+        self.tell(user, true).await;
     }
 
     /// Waits out the grace of those who leave and tells their peers. Ends with the token.
@@ -75,9 +62,7 @@ impl PresenceBoard {
             tokio::select! {
                 () = end.cancelled() => return,
                 Some(user) = leavers.recv() => {
-                    let until = Instant::now() + self.grace;
-                    self.lingering().insert(user, until);
-                    graces.insert_at(user, until);
+                    graces.insert(user, self.grace);
                 }
                 Some(over) = std::future::poll_fn(|cx| graces.poll_expired(cx)), if !graces.is_empty() => {
                     self.gone(over.into_inner()).await;
@@ -87,15 +72,8 @@ impl PresenceBoard {
     }
 
     async fn gone(&self, user: UserId) {
-        {
-            let mut lingering = self.lingering();
-            // They may have come back, and even left again: then a later grace decides.
-            if lingering.get(&user).is_none_or(|until| *until > Instant::now()) {
-                return;
-            }
-            lingering.remove(&user);
-        }
-        if !self.hub.is_connected(user) {
+        // They may have come back, and even left again: then a later grace decides.
+        if self.hub.end_grace(user) {
             self.tell(user, false).await;
         }
     }
