@@ -86,8 +86,9 @@ pub fn App() -> impl IntoView {
     provide_context(state);
     #[cfg(feature = "hydrate")]
     live::start(state);
+    let unread = state.unread_counter();
     view! {
-        <Title formatter=move |title: String| page_title(&title, state.unread_total()) />
+        <Title formatter=move |title: String| page_title(&title, unread()) />
         <Router>
             <Routes fallback=NotFound>
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>

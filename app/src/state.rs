@@ -153,10 +153,17 @@ impl State {
         self.entry(id).map(|entry| entry.summary.get_untracked())
     }
 
-    /// Messages that wait for me, in all conversations that are held.
-    pub fn unread_total(&self) -> u32 {
-        let entries = self.list.get().into_iter().filter_map(|id| self.entry(id));
-        entries.map(|entry| entry.summary.with(|summary| summary.unread)).sum()
+    /// Counts the messages that wait for me, in all conversations that are held. The counter owns
+    /// what it reads: the server asks it for the title when the page is rendered and may be gone.
+    pub fn unread_counter(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
+        let (list, held) = (ArcRwSignal::from(self.list), ArcStoredValue::from(self.held));
+        move || {
+            let unread = |id: &ConversationId| {
+                let entry = held.with_value(|held| held.entries.get(id).cloned());
+                entry.map(|entry| entry.summary.with(|summary| summary.unread))
+            };
+            list.with(|list| list.iter().filter_map(unread).sum())
+        }
     }
 
     /// Takes in a page of the list.

@@ -6,6 +6,7 @@ mod documented;
 mod hostile;
 mod live;
 mod origin;
+mod pages;
 mod requests;
 mod shutdown;
 mod support;

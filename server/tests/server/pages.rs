@@ -1,0 +1,35 @@
+//! Pages under load: rendering one must not depend on how quickly another thread is done with it.
+
+use std::sync::Arc;
+
+use crate::support::TestServer;
+
+/// Requests under way at once, and how many times.
+const AT_ONCE: usize = 32;
+const ROUNDS: usize = 25;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pages_are_whole_however_many_are_asked_for_at_once() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    let alice = Arc::new(alice);
+    let askers = (0..AT_ONCE).map(|_| {
+        let (alice, path) = (alice.clone(), format!("/c/{conversation}"));
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                for (path, title) in [("/", "Duet"), (path.as_str(), "bob · Duet")] {
+                    let response = alice.gets(path).await;
+                    let status = response.status();
+                    let page = response.text().await.expect("a page");
+                    assert_eq!(status, 200, "{path}: {page}");
+                    assert!(page.contains(&format!("<title>{title}</title>")), "{path}: {page}");
+                    assert!(page.contains("</html>"), "{path}: {page}");
+                }
+            }
+        })
+    });
+    for asker in askers.collect::<Vec<_>>() {
+        asker.await.expect("every page was whole");
+    }
+    server.stop().await;
+}
