@@ -28,5 +28,5 @@ pub use icons::Icon;
 pub use message_row::MessageRow;
 pub use people_search::PeopleSearch;
 pub use profile_bar::ProfileBar;
-pub use skeleton::{ListSkeleton, TimelineSkeleton};
+pub use skeleton::TimelineSkeleton;
 pub use timeline::Timeline;

@@ -8,9 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::header::{CONTENT_SECURITY_POLICY, HOST, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use chat::{Chat, Session};
-use leptos::prelude::{provide_context, use_context};
+use leptos::prelude::{Owner, provide_context, use_context};
+use leptos::reactive::computed::ScopedFuture;
 use leptos_axum::ResponseOptions;
 use protocol::{ErrorCode, Refusal};
 
@@ -110,6 +111,13 @@ pub fn refuse(refusal: Refusal) -> AppError {
     AppError::Refused(refusal)
 }
 
+/// Gives a page that shows an error the status and headers that belong to it.
+pub fn say(error: AppError) {
+    if let AppError::Refused(refusal) = error {
+        refuse(refusal);
+    }
+}
+
 /// The HTTP status that fits a refusal.
 pub fn status(code: ErrorCode) -> StatusCode {
     match code {
@@ -160,6 +168,36 @@ pub fn redirect(path: &str) {
         set_header(LOCATION, location);
         set_status(StatusCode::SEE_OTHER);
     }
+}
+
+/// What a server function brought, and what it wants said in the answer's head.
+pub struct Done<T> {
+    /// What it brought.
+    pub result: Result<T, AppError>,
+    /// The status it wants.
+    pub status: Option<StatusCode>,
+    /// The headers it wants.
+    pub headers: HeaderMap,
+}
+
+/// Runs server functions outside of a page, as one request would, and collects what they say of
+/// the answer. `provide` is what [`provider`] gave.
+pub async fn within<T, F>(parts: &Parts, provide: impl Fn(), work: impl FnOnce() -> F) -> Done<T>
+where
+    F: Future<Output = Result<T, AppError>>,
+{
+    let owner = Owner::new();
+    let options = ResponseOptions::default();
+    let work = owner.with(|| {
+        provide_context(parts.clone());
+        provide_context(options.clone());
+        provide();
+        ScopedFuture::new(async move { work().await })
+    });
+    let result = work.await;
+    owner.unset_with_forced_cleanup();
+    let said = options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
+    Done { result, status: said.0, headers: said.1 }
 }
 
 /// Whether strangers may create an account.

@@ -12,17 +12,17 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use leptos::prelude::*;
-use leptos_axum::ResponseOptions;
 use protocol::{ClientId, ConversationId, ErrorCode, Seq, UserId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::context::{Done, within};
 use crate::error::AppError;
-use crate::paths;
 use crate::server_fns::{
     mark_conversation, open_conversation, send_message, sign_in, sign_out, sign_up,
 };
 use crate::session::FormEcho;
+use crate::{first_view, paths};
 
 #[derive(Deserialize)]
 struct Account {
@@ -92,7 +92,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             Err(refused) => return refused,
         };
         let echo = FormEcho { username: form.username.clone(), ..FormEcho::default() };
-        let done = self.run(&parts, || sign_in(form.username, form.password)).await;
+        let done = within(&parts, &self.provide, || sign_in(form.username, form.password)).await;
         self.answer(parts, done, echo, |()| next).await
     }
 
@@ -107,14 +107,16 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             display_name: form.display_name.clone(),
             ..FormEcho::default()
         };
-        let done =
-            self.run(&parts, || sign_up(form.username, form.display_name, form.password)).await;
+        let done = within(&parts, &self.provide, || {
+            sign_up(form.username, form.display_name, form.password)
+        })
+        .await;
         self.answer(parts, done, echo, |()| next).await
     }
 
     async fn sign_out(self, request: Request) -> Response {
         let (parts, _) = request.into_parts();
-        let done = self.run(&parts, sign_out).await;
+        let done = within(&parts, &self.provide, sign_out).await;
         self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await
     }
 
@@ -123,7 +125,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let done = self.run(&parts, || open_conversation(form.peer)).await;
+        let done = within(&parts, &self.provide, || open_conversation(form.peer)).await;
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
     }
 
@@ -137,17 +139,16 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         };
         let message = Some((form.client_id, form.body.clone()));
         let echo = FormEcho { message, ..FormEcho::default() };
-        let done = self
-            .run(&parts, || async move {
-                send_message(id, form.client_id, form.body, form.sender).await?;
-                // Who answers has read what they answer. The message is stored: a fault in
-                // marking must not say otherwise.
-                if form.seen > Seq::ZERO {
-                    _ = mark_conversation(id, form.seen, form.seen).await;
-                }
-                Ok(id)
-            })
-            .await;
+        let done = within(&parts, &self.provide, || async move {
+            send_message(id, form.client_id, form.body, form.sender).await?;
+            // Who answers has read what they answer. The message is stored: a fault in
+            // marking must not say otherwise.
+            if form.seen > Seq::ZERO {
+                _ = mark_conversation(id, form.seen, form.seen).await;
+            }
+            Ok(id)
+        })
+        .await;
         self.answer(parts, done, echo, paths::conversation).await
     }
 
@@ -159,36 +160,11 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let done = self
-            .run(&parts, || async move {
-                mark_conversation(id, form.seen, form.seen).await.map(|()| id)
-            })
-            .await;
+        let done = within(&parts, &self.provide, || async move {
+            mark_conversation(id, form.seen, form.seen).await.map(|()| id)
+        })
+        .await;
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
-    }
-
-    /// Runs server functions as one request would, and collects what they say of the answer.
-    async fn run<T, F>(
-        &self,
-        parts: &axum::http::request::Parts,
-        work: impl FnOnce() -> F,
-    ) -> Done<T>
-    where
-        F: Future<Output = Result<T, AppError>>,
-    {
-        let owner = Owner::new();
-        let options = ResponseOptions::default();
-        let work = owner.with(|| {
-            provide_context(parts.clone());
-            provide_context(options.clone());
-            (self.provide)();
-            leptos::reactive::computed::ScopedFuture::new(async move { work().await })
-        });
-        let result = work.await;
-        owner.unset_with_forced_cleanup();
-        let said =
-            options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
-        Done { result, status: said.0, headers: said.1 }
     }
 
     /// Sends the visitor on, or shows the page again with what is wrong.
@@ -221,6 +197,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         if !is_page(parts.uri.path()) {
             parts.uri = axum::http::Uri::from_static(paths::HOME);
         }
+        first_view::attach(&mut parts, &self.provide).await;
         let (provide, options) = (self.provide, self.options);
         let context = move || {
             provide();
@@ -231,13 +208,6 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         });
         render(Request::from_parts(parts, Body::empty())).await.into_response()
     }
-}
-
-/// What a server function brought, and what it wants said in the answer's head.
-struct Done<T> {
-    result: Result<T, AppError>,
-    status: Option<StatusCode>,
-    headers: header::HeaderMap,
 }
 
 /// Reads a form, keeping the request's head.

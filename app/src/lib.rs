@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
-//! of the server; [`state`] what they show; [`live`] how it stays current; `context` and `forms`
+//! of the server; [`state`] what they show; [`first_view`] what they show first; [`live`] how it stays current; `context` and `forms`
 //! (server) what a request brings, and the same forms without WebAssembly.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
@@ -18,6 +18,7 @@ pub mod context;
 #[cfg(feature = "hydrate")]
 mod dom;
 pub mod error;
+pub mod first_view;
 #[cfg(feature = "ssr")]
 pub mod forms;
 pub mod live;
@@ -82,6 +83,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     let session = session::provide();
+    first_view::provide();
     let state = State::new(session.me);
     provide_context(state);
     #[cfg(feature = "hydrate")]

@@ -18,6 +18,11 @@ pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")
 }
 
+/// The conversation whose page this is.
+pub fn opened(path: &str) -> Option<ConversationId> {
+    path.strip_prefix("/c/")?.parse().ok()
+}
+
 /// The page of a conversation around one message.
 pub fn message(id: ConversationId, seq: Seq) -> String {
     format!("/c/{id}?m={seq}")

@@ -178,6 +178,8 @@ impl State {
             self.adopt_quietly(conversation);
         }
         self.sort_list();
+        // The peer may have read on while nobody told this page.
+        self.project_open();
     }
 
     /// Takes in one conversation.

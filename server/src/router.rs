@@ -29,12 +29,16 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 pub fn router(state: AppState) -> Router {
     let provide = app::context::provider(state.chat.clone(), state.cookie);
     let options = state.leptos.clone();
+    let reading = provide.clone();
     let pages = Router::new()
         .merge(app::forms::routes(provide.clone(), options.clone()))
         .leptos_routes_with_context(&state, generate_route_list(App), provide.clone(), move || {
             shell(options.clone())
         })
         .fallback(file_and_error_handler_with_context::<AppState, _>(provide, shell))
+        .layer(from_fn(move |request, next| {
+            app::first_view::middleware(reading.clone(), request, next)
+        }))
         .layer(CompressionLayer::new());
 
     Router::new()

@@ -3,24 +3,6 @@
 
 use leptos::prelude::*;
 
-/// The list, not yet there.
-#[component]
-pub fn ListSkeleton() -> impl IntoView {
-    view! {
-        <div class="skeletons" aria-busy="true" aria-label="Loading conversations" role="status">
-            {(0..6).map(|_| view! {
-                <div class="flex items-center gap-3 px-4 py-3">
-                    <span class="skeleton size-11 rounded-full"></span>
-                    <span class="flex-1">
-                        <span class="skeleton block h-3.5 w-1/3 rounded"></span>
-                        <span class="skeleton mt-2 block h-3 w-2/3 rounded"></span>
-                    </span>
-                </div>
-            }).collect_view()}
-        </div>
-    }
-}
-
 /// A conversation, not yet there.
 #[component]
 pub fn TimelineSkeleton() -> impl IntoView {

@@ -2,6 +2,8 @@
 //! mechanism. Browser only; the connection calls it after each `hello`, and events that leave a
 //! gap call it too.
 
+use std::collections::HashSet;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ClientFrame, ConversationId};
@@ -24,7 +26,15 @@ pub async fn catch_up(state: State) {
                 state.say(ClientFrame::Read { conversation: conversation.id, up_to });
             }
         }
+        let listed: HashSet<_> = page.conversations.iter().map(|listed| listed.id).collect();
         state.adopt_list(page, true);
+        // The open conversation may be too old for the first page of the list.
+        if let Some(open) = state.open_conversation()
+            && !listed.contains(&open.id)
+            && let Ok(conversation) = get_conversation(open.id).await
+        {
+            state.adopt(conversation);
+        }
     }
     for id in state.list.get_untracked() {
         marks::deliver(state, id);

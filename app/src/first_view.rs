@@ -1,0 +1,202 @@
+//! What a page shows first: read before anything is rendered, sent along inside the page.
+//!
+//! The server reads it for each page that is asked for and then renders in one go, waiting for
+//! nothing; the browser finds it in the page and hydrates the same way. Only what is opened later,
+//! without a new page, is read by the pages themselves, with the same functions.
+
+use leptos::prelude::*;
+use protocol::{ConversationId, ConversationPage, Cursor, Person, Seq};
+use serde::{Deserialize, Serialize};
+
+use crate::error::AppError;
+use crate::server_fns::{find_people, get_conversation, list_conversations, load_history};
+use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
+
+/// What the list's pane begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPane {
+    /// The first page of the list.
+    pub page: ConversationPage,
+    /// The answer to `?find=`, or, while there is no conversation yet, people to begin with.
+    pub people: Vec<Person>,
+}
+
+/// Where a conversation is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// At the first unread message, or the end.
+    Unread,
+    /// Around a message that is linked to.
+    Message(Seq),
+    /// At an older or newer page, by a plain link.
+    Page(Cursor),
+}
+
+impl Place {
+    /// The place that an address names. `query` answers one of its parameters.
+    pub fn named(query: &dyn Fn(&str) -> Option<String>) -> Self {
+        let seq = |name: &str| query(name)?.parse().ok().map(Seq).filter(|seq| *seq > Seq::ZERO);
+        match (seq("m"), seq("before"), seq("after")) {
+            (Some(seq), ..) => Self::Message(seq),
+            (_, Some(seq), _) => Self::Page(Cursor::Before(seq)),
+            (.., Some(seq)) => Self::Page(Cursor::After(seq)),
+            _ => Self::Unread,
+        }
+    }
+}
+
+/// What was read ahead; nothing for pages of those who are not signed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstView {
+    pane: Option<Result<ListPane, AppError>>,
+    conversation: Option<(ConversationId, Place, Result<FirstPage, AppError>)>,
+}
+
+/// A handle to it, for the pages.
+#[derive(Clone, Copy)]
+pub struct ReadAhead(StoredValue<FirstView>);
+
+impl ReadAhead {
+    /// What the list's pane begins with. Once: afterwards the live connection knows better.
+    pub fn pane(&self) -> Option<Result<ListPane, AppError>> {
+        self.0.try_update_value(|first| first.pane.take()).flatten()
+    }
+
+    /// The conversation at this place, if it is the one that the page was asked for. Once.
+    pub fn conversation(
+        &self,
+        id: ConversationId,
+        place: Place,
+    ) -> Option<Result<FirstPage, AppError>> {
+        let taken = self.0.try_update_value(|first| {
+            first
+                .conversation
+                .take_if(|(its_id, its_place, _)| (*its_id, *its_place) == (id, place))
+        });
+        taken.flatten().map(|(_, _, read)| read)
+    }
+}
+
+/// Takes it from the request on the server, from the page in the browser; provides it to all pages.
+pub fn provide() {
+    let first = SharedValue::new(taken).into_inner();
+    provide_context(ReadAhead(StoredValue::new(first)));
+}
+
+/// What was read ahead for this page.
+pub fn use_read_ahead() -> ReadAhead {
+    use_context().unwrap_or_else(|| ReadAhead(StoredValue::new(FirstView::default())))
+}
+
+#[cfg(feature = "ssr")]
+fn taken() -> FirstView {
+    use_context::<axum::http::request::Parts>()
+        .and_then(|parts| parts.extensions.get::<FirstView>().cloned())
+        .unwrap_or_default()
+}
+
+#[cfg(not(feature = "ssr"))]
+fn taken() -> FirstView {
+    FirstView::default()
+}
+
+/// Reads the list's pane.
+///
+/// # Errors
+/// When not signed in, or the store cannot be read.
+pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
+    let page = list_conversations(None).await?;
+    let people = match typed {
+        Some(typed) => find_people(typed).await?,
+        // A throttled or closed directory must not take the list with it.
+        None if page.conversations.is_empty() => {
+            find_people(String::new()).await.unwrap_or_default()
+        }
+        None => Vec::new(),
+    };
+    Ok(ListPane { page, people })
+}
+
+/// Reads the part of a conversation that is shown first.
+///
+/// # Errors
+/// When not signed in, the conversation is not mine, or the store cannot be read.
+pub async fn read_conversation(id: ConversationId, place: Place) -> Result<FirstPage, AppError> {
+    let conversation = get_conversation(id).await?;
+    let cursor = match place {
+        Place::Message(seq) => Cursor::Around(seq.min(conversation.last_seq)),
+        Place::Page(Cursor::Before(seq)) => Cursor::Before(seq.min(conversation.last_seq.next())),
+        Place::Page(Cursor::After(seq)) => Cursor::After(seq.min(conversation.last_seq)),
+        _ if conversation.unread > UNREAD_ON_A_PAGE => Cursor::Around(first_unread(&conversation)),
+        _ => Cursor::Latest,
+    };
+    let cursor = if conversation.last_seq == Seq::ZERO { Cursor::Latest } else { cursor };
+    let page = load_history(id, cursor).await?;
+    Ok(FirstPage { conversation, page })
+}
+
+/// About where the first unread message is. The read mark alone does not tell: it may be far back,
+/// with only one's own messages after it.
+fn first_unread(conversation: &protocol::Conversation) -> Seq {
+    let by_count = Seq(conversation.last_seq.0 - i64::from(conversation.unread) + 1);
+    let after_mark = conversation.mine.read.next();
+    if conversation.unread >= protocol::limits::MAX_UNREAD {
+        after_mark
+    } else {
+        by_count.max(after_mark)
+    }
+}
+
+#[cfg(feature = "ssr")]
+pub use ahead::{attach, middleware};
+
+/// Reading ahead, on the server.
+#[cfg(feature = "ssr")]
+mod ahead {
+    use axum::extract::{Query, Request};
+    use axum::http::Method;
+    use axum::http::request::Parts;
+    use axum::middleware::Next;
+    use axum::response::Response;
+
+    use super::{FirstView, Place, read_conversation, read_pane};
+    use crate::{context, paths};
+
+    /// Reads ahead for a page that is asked for. `provide` is what `context::provider` gave.
+    pub async fn middleware(provide: impl Fn(), request: Request, next: Next) -> Response {
+        if request.method() != Method::GET {
+            return next.run(request).await;
+        }
+        let (mut parts, body) = request.into_parts();
+        attach(&mut parts, provide).await;
+        next.run(Request::from_parts(parts, body)).await
+    }
+
+    /// Puts what the page of this address shows first into the request.
+    pub async fn attach(parts: &mut Parts, provide: impl Fn()) {
+        let path = parts.uri.path();
+        let opened = paths::opened(path);
+        if (path != paths::HOME && opened.is_none())
+            || parts.extensions.get::<chat::Session>().is_none()
+        {
+            return;
+        }
+        let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let query = query.map(|Query(pairs)| pairs).unwrap_or_default();
+        let named =
+            |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let (find, place) = (named("find"), Place::named(&named));
+        // What the reads say of the answer's status belongs to the page that shows it.
+        let read = context::within(parts, provide, || async move {
+            let pane = Some(read_pane(find).await);
+            let conversation = match opened {
+                Some(id) => Some((id, place, read_conversation(id, place).await)),
+                None => None,
+            };
+            Ok(FirstView { pane, conversation })
+        });
+        if let Ok(first) = read.await.result {
+            parts.extensions.insert(first);
+        }
+    }
+}
