@@ -80,6 +80,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(here.message("Half past eight it is.")).toBeVisible();
         await here.write("See you there!");
         await here.expectState("See you there!", "read");
+        await emils.expectState("Half past eight it is.", "read");
         await shoot(anna.page, "conversation");
 
         const home = await anna.home();

@@ -82,14 +82,11 @@ pub fn TextField(
 ) -> impl IntoView {
     let shape = kind.shape();
     let (help_id, error_id) = (format!("{}-help", shape.name), format!("{}-error", shape.name));
+    let has_error = Memo::new(move |_| error.with(Option::is_some));
+    // One of the two: what is wrong says what would be right.
     let described_by = {
-        let help_id = shape.help.map(|_| help_id.clone());
-        let error_id = error_id.clone();
-        move || {
-            let error_id = error.with(Option::is_some).then(|| error_id.clone());
-            let ids: Vec<String> = error_id.into_iter().chain(help_id.clone()).collect();
-            (!ids.is_empty()).then(|| ids.join(" "))
-        }
+        let (help_id, error_id) = (shape.help.map(|_| help_id.clone()), error_id.clone());
+        move || if has_error.get() { Some(error_id.clone()) } else { help_id.clone() }
     };
     view! {
         <div class="field">
@@ -105,13 +102,15 @@ pub fn TextField(
                 spellcheck="false"
                 required=shape.required
                 dir="auto"
-                aria-invalid=move || error.with(Option::is_some).then_some("true")
+                aria-invalid=move || has_error.get().then_some("true")
                 aria-describedby=described_by
             />
-            <p class="field-error" id=error_id class:hidden=move || error.with(Option::is_none)>
+            <p class="field-error" id=error_id class:hidden=move || !has_error.get()>
                 {move || error.get().unwrap_or_default()}
             </p>
-            {shape.help.map(|help| view! { <p class="field-help" id=help_id>{help}</p> })}
+            {shape.help.map(|help| view! {
+                <p class="field-help" id=help_id class:hidden=move || has_error.get()>{help}</p>
+            })}
         </div>
     }
 }
