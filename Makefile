@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e screens doctor clean
+.PHONY: help serve test dev fmt lint unit e2e screens bench doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ screens: ## take the pictures in docs/screens
 	@scripts/setup tools npm browser
 	@scripts/build
 	@$(ENV) playwright test -c end2end/screens.config.ts
+
+bench: ## measure Duet beside this machine's ceilings (BENCH="--seconds 4 --pairs 50" for less)
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) cargo build --locked --release -p bench
+	@$(ENV) exec target/release/duet-bench run $(BENCH)
 
 doctor: ## say which tools are here and whether they fit
 	@scripts/doctor

@@ -1,0 +1,165 @@
+//! The ceilings: what this machine gives at most to anything that does this job.
+//!
+//! A relay that speaks the frames of Duet and does nothing else: no accounts, no checks, no
+//! receipts. With a store behind it, it answers after the commit. Both have the same small socket
+//! buffers as Duet. Run as processes of their own, like what they are compared with.
+
+mod store;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use anyhow::{Context, Result};
+use futures::{SinkExt, StreamExt};
+use protocol::{
+    ClientFrame, ClientId, ConversationId, Epoch, Limits, Message, Sent, Seq, ServerFrame,
+    Timestamp, User, UserId,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes, protocol::WebSocketConfig};
+use tokio_tungstenite::{accept_hdr_async_with_config, tungstenite};
+
+/// As in Duet's own socket.
+const BUFFER_BYTES: usize = 4 * 1024;
+/// Frames that wait for one socket.
+const QUEUE: usize = 1_024;
+
+type Line = mpsc::Sender<Utf8Bytes>;
+type Lines = Arc<RwLock<HashMap<ConversationId, Vec<(UserId, Line)>>>>;
+
+/// A message on its way.
+pub(crate) struct Accepted {
+    conversation: ConversationId,
+    sender: UserId,
+    client_id: ClientId,
+    body: String,
+}
+
+#[derive(Clone)]
+struct Ceiling {
+    lines: Lines,
+    store: Option<std::sync::mpsc::Sender<Accepted>>,
+}
+
+impl Ceiling {
+    fn join(&self, conversation: ConversationId, user: UserId, line: Line) {
+        if let Ok(mut lines) = self.lines.write() {
+            lines.entry(conversation).or_default().push((user, line));
+        }
+    }
+
+    fn leave(&self, conversation: ConversationId, user: UserId) {
+        if let Ok(mut lines) = self.lines.write()
+            && let Some(both) = lines.get_mut(&conversation)
+        {
+            both.retain(|(its, _)| *its != user);
+        }
+    }
+}
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// No port, or no file.
+pub async fn serve(data: Option<&Path>) -> Result<()> {
+    let lines = Lines::default();
+    let store = match data {
+        Some(data) => {
+            let answered = lines.clone();
+            Some(store::start(data, move |stored, seq| pass_on(&answered, stored, seq))?)
+        }
+        None => None,
+    };
+    let ceiling = Ceiling { lines, store };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    eprintln!("the ceiling is ready: http://{}", listener.local_addr()?);
+    let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    loop {
+        tokio::select! {
+            _ = end.recv() => return Ok(()),
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                tokio::spawn(converse(ceiling.clone(), stream));
+            }
+        }
+    }
+}
+
+async fn converse(ceiling: Ceiling, stream: TcpStream) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let mut conversation = None;
+    #[expect(clippy::result_large_err, reason = "the library's own type")]
+    let shake = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        conversation = request.uri().query().and_then(|query| query.parse().ok());
+        let spoken = HeaderValue::from_static(protocol::SUBPROTOCOL);
+        response.headers_mut().insert("sec-websocket-protocol", spoken);
+        Ok(response)
+    };
+    let mut config = WebSocketConfig::default();
+    config.read_buffer_size = BUFFER_BYTES;
+    config.write_buffer_size = BUFFER_BYTES;
+    let mut socket = accept_hdr_async_with_config(stream, shake, Some(config)).await?;
+    let conversation = conversation.context("the address names no conversation")?;
+    let me = UserId::new();
+    socket.send(tungstenite::Message::text(serde_json::to_string(&hello(me))?)).await?;
+    let (line, mut outgoing) = mpsc::channel(QUEUE);
+    ceiling.join(conversation, me, line);
+    loop {
+        tokio::select! {
+            frame = outgoing.recv() => {
+                let mut frame = frame;
+                while let Some(text) = frame {
+                    socket.feed(tungstenite::Message::Text(text)).await?;
+                    frame = outgoing.try_recv().ok();
+                }
+                socket.flush().await?;
+            }
+            incoming = socket.next() => match incoming {
+                Some(Ok(tungstenite::Message::Text(text))) => on_text(&ceiling, me, &text),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            },
+        }
+    }
+    ceiling.leave(conversation, me);
+    Ok(())
+}
+
+fn on_text(ceiling: &Ceiling, sender: UserId, text: &str) {
+    let Ok(ClientFrame::Send { conversation, client_id, body }) = serde_json::from_str(text) else {
+        return;
+    };
+    let accepted = Accepted { conversation, sender, client_id, body };
+    match &ceiling.store {
+        Some(store) => drop(store.send(accepted)),
+        None => pass_on(&ceiling.lines, accepted, Seq(1)),
+    }
+}
+
+/// Answers the sender and tells the other one.
+fn pass_on(lines: &Lines, accepted: Accepted, seq: Seq) {
+    let Accepted { conversation, sender, client_id, body } = accepted;
+    let sent_at = Timestamp(0);
+    let sent = ServerFrame::Sent(Sent { conversation, client_id, seq, sent_at });
+    let message =
+        ServerFrame::Message(Message { conversation, seq, client_id, sender, body, sent_at });
+    let Ok(lines) = lines.read() else { return };
+    for (user, line) in lines.get(&conversation).into_iter().flatten() {
+        let frame = if *user == sender { &sent } else { &message };
+        if let Ok(json) = serde_json::to_vec(frame)
+            && let Ok(text) = Utf8Bytes::try_from(Bytes::from(json))
+        {
+            // A full line is the reader's own affair.
+            _ = line.try_send(text);
+        }
+    }
+}
+
+fn hello(id: UserId) -> ServerFrame {
+    let user = User { id, username: String::new(), display_name: String::new() };
+    ServerFrame::Hello { user, epoch: Epoch::new(), time: Timestamp(0), limits: Limits::default() }
+}

@@ -1,0 +1,202 @@
+//! The servers that are measured, each a process of its own with its own data, and what the
+//! kernel says of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long a server may take to be ready; the store of a long run is large.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to end when asked to.
+const END_WITHIN: Duration = Duration::from_secs(40);
+/// The kernel counts processor time in these.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// The product.
+    Duet,
+    /// A relay without a store: what sockets alone cost.
+    Relay,
+    /// The same with a group-committing SQLite writer: what durability costs on top.
+    Store,
+}
+
+impl System {
+    /// As the tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Duet => "Duet",
+            Self::Relay => "ceiling: relay",
+            Self::Store => "ceiling: relay+SQLite",
+        }
+    }
+
+    /// Whether an acknowledged message is on disk.
+    pub fn is_durable(self) -> bool {
+        self != Self::Relay
+    }
+}
+
+/// The disk below a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// This machine's.
+    Own,
+    /// This machine's, with so much more time for each fsync.
+    Slowed(Duration, PathBuf),
+}
+
+impl Disk {
+    /// As the tables name it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Own => String::new(),
+            Self::Slowed(by, _) => format!(", fsync +{} ms", by.as_millis()),
+        }
+    }
+
+    /// Microseconds of every fsync that are added.
+    pub fn added_us(&self) -> u128 {
+        match self {
+            Self::Own => 0,
+            Self::Slowed(by, _) => by.as_micros(),
+        }
+    }
+}
+
+/// Where the binaries are.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// The product.
+    pub duet: PathBuf,
+    /// This program, which is the ceilings too.
+    pub bench: PathBuf,
+}
+
+/// A server at work; killed when dropped.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    pid: u32,
+    data: TempDir,
+}
+
+impl Running {
+    /// Starts a server on a free port and waits until it is ready.
+    ///
+    /// # Errors
+    /// It did not start; with the last line it said.
+    pub async fn start(
+        binaries: &Binaries,
+        system: System,
+        disk: &Disk,
+        data: TempDir,
+    ) -> Result<Self> {
+        let mut command = match system {
+            System::Duet => duet(&binaries.duet, data.path()),
+            System::Relay => ceiling(&binaries.bench, "relay", data.path()),
+            System::Store => ceiling(&binaries.bench, "store", data.path()),
+        };
+        if let Disk::Slowed(by, shim) = disk {
+            command.env("LD_PRELOAD", shim);
+            command.env("DUET_BENCH_FSYNC_US", by.as_micros().to_string());
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", system.name()))?;
+        let pid = child.id().context("the server ended at once")?;
+        let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
+        let ready = async {
+            let mut last = String::new();
+            while let Some(line) = lines.next_line().await? {
+                if let Some((_, url)) = line.split_once("is ready: http://") {
+                    let address = url.split_whitespace().next().unwrap_or_default();
+                    return address.parse().with_context(|| format!("no address in {line:?}"));
+                }
+                last = line;
+            }
+            bail!("{} did not start: {last}", system.name())
+        };
+        let address = timeout(READY_WITHIN, ready).await.context("not ready in time")??;
+        // Read on, or the server would stop at a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { address, child, pid, data })
+    }
+
+    /// Processor time so far, of all its threads, in seconds.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        // The name, in brackets, may hold spaces.
+        let fields = stat.rsplit_once(')').context("no fields")?.1.split_whitespace();
+        let ticks: Vec<f64> =
+            fields.skip(11).take(2).filter_map(|text| text.parse().ok()).collect();
+        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+    }
+
+    /// Resident memory in bytes.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kib.context("no VmRSS")? * 1024)
+    }
+
+    /// Asks it to end, waits for it, and gives its data back.
+    ///
+    /// # Errors
+    /// It did not end in time, or not well.
+    pub async fn stop(mut self) -> Result<TempDir> {
+        let told = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
+        if !told.success() {
+            bail!("cannot tell the server to end");
+        }
+        let status = timeout(END_WITHIN, self.child.wait()).await.context("it did not end")??;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(self.data)
+    }
+}
+
+/// No limit on rates, since it is the machine that is measured and not the limits.
+fn duet(binary: &Path, data: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["--listen", "127.0.0.1:0", "--log", "warn,server=info", "--data"]).arg(data);
+    for rate in [
+        "--sign-ups-per-hour",
+        "--sign-ins-per-minute",
+        "--searches-per-minute",
+        "--messages-per-minute",
+        "--frames-per-second",
+    ] {
+        command.args([rate, "1000000000"]);
+    }
+    command.args(["--max-connections", "19000", "--max-connections-per-user", "100"]);
+    command
+}
+
+fn ceiling(binary: &Path, which: &str, data: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["ceiling", which, "--data"]).arg(data);
+    command
+}

@@ -1,0 +1,172 @@
+//! The figures of a run: a row for each measurement, a table for each scenario, one JSON file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::latency::Latency;
+use crate::process::{Disk, System};
+
+/// How often something was refused, by its code.
+pub type Refusals = BTreeMap<String, u64>;
+
+/// One measurement.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The scenario.
+    pub scenario: &'static str,
+    /// What was set: "50 pairs".
+    pub setting: String,
+    /// What was measured.
+    pub system: System,
+    /// Below it.
+    pub disk: Disk,
+    /// Names, with their units, and values.
+    pub figures: Vec<(&'static str, f64)>,
+    /// What was refused.
+    pub refused: Refusals,
+}
+
+impl Row {
+    /// A row without figures.
+    pub fn new(scenario: &'static str, setting: String, system: System, disk: &Disk) -> Self {
+        let (disk, figures) = (disk.clone(), Vec::new());
+        Self { scenario, setting, system, disk, figures, refused: Refusals::new() }
+    }
+
+    /// Adds a figure.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.figures.push((name, value));
+        self
+    }
+
+    /// Adds the percentiles of times, in milliseconds.
+    #[must_use]
+    pub fn with_latency(mut self, names: [&'static str; 4], latency: &Latency) -> Self {
+        self.figures.extend(names.into_iter().zip(latency.percentiles_ms()));
+        self
+    }
+
+    fn json(&self) -> Value {
+        let figures: Map<String, Value> =
+            self.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        json!({
+            "scenario": self.scenario,
+            "setting": self.setting,
+            "fsynced": self.system.is_durable(),
+            "fsync_added_us": self.disk.added_us(),
+            "figures": figures,
+            "refused": self.refused,
+        })
+    }
+}
+
+/// The machine that was measured on.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    cores: usize,
+    processor: String,
+    memory_mib: u64,
+    kernel: String,
+    measured_at: u64,
+}
+
+impl Machine {
+    /// This one, now.
+    pub fn here() -> Self {
+        let line = |file: &str, name: &str| {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        };
+        let memory = line("/proc/meminfo", "MemTotal");
+        let memory = memory.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok());
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            processor: line("/proc/cpuinfo", "model name"),
+            memory_mib: memory.unwrap_or_default() / 1024,
+            kernel: kernel.trim().to_owned(),
+            measured_at: now.map(|now| now.as_secs()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Writes every figure into a file, the ceilings apart.
+///
+/// # Errors
+/// The disk.
+pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
+    let of = |system: System| -> Vec<Value> {
+        rows.iter().filter(|row| row.system == system).map(Row::json).collect()
+    };
+    let report = json!({
+        "machine": Machine::here(),
+        "settings": settings,
+        "ceiling": { "relay": of(System::Relay), "store": of(System::Store) },
+        "duet": of(System::Duet),
+    });
+    Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)
+}
+
+/// The table of one scenario, in Markdown. The last column compares Duet's first figure with the
+/// store ceiling's in the same setting.
+pub fn table(rows: &[Row]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().flat_map(|row| &row.figures) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    let compared = rows.iter().any(|row| row.system == System::Store);
+    let ratio_head = if compared { " of the ceiling |" } else { "" };
+    let mut table = format!("\n### {}\n| | system | fsynced |", first.scenario);
+    for name in &names {
+        _ = write!(table, " {name} |");
+    }
+    _ = writeln!(table, "{ratio_head} refused |");
+    let columns = names.len() + 4 + usize::from(compared);
+    _ = writeln!(table, "|{}", "---|".repeat(columns));
+    for row in rows {
+        let fsynced = if row.system.is_durable() { "yes" } else { "no" };
+        _ = write!(table, "| {} | {} | {fsynced} |", row.setting, row.system.name());
+        for name in &names {
+            let value = row.figures.iter().find(|(held, _)| held == name);
+            _ = write!(table, " {} |", value.map_or("".to_owned(), |(_, value)| short(*value)));
+        }
+        if compared {
+            _ = write!(table, " {} |", of_ceiling(row, rows));
+        }
+        let refused: Vec<_> =
+            row.refused.iter().map(|(code, times)| format!("{code} {times}")).collect();
+        _ = writeln!(table, " {} |", refused.join(", "));
+    }
+    table
+}
+
+fn of_ceiling(row: &Row, rows: &[Row]) -> String {
+    let ceiling = rows.iter().find(|other| {
+        other.system == System::Store && other.setting == row.setting && other.disk == row.disk
+    });
+    let first = |row: &Row| row.figures.first().map(|(_, value)| *value);
+    match (row.system, first(row), ceiling.and_then(first)) {
+        (System::Duet, Some(mine), Some(most)) if most > 0.0 => format!("{:.2}", mine / most),
+        _ => String::new(),
+    }
+}
+
+/// Three digits are more than a noisy machine can tell apart.
+fn short(value: f64) -> String {
+    match value.abs() {
+        ..10.0 => format!("{value:.2}"),
+        10.0..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}

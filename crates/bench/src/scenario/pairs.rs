@@ -1,0 +1,155 @@
+//! *pairs*: each side of N pairs sends its next message when its last was acknowledged.
+//!
+//! The most that a system can do when nobody may be left behind: N pairs are 2N messages under
+//! way. Whoever receives says so, as the page does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use futures::future::try_join_all;
+use protocol::{ClientFrame, ClientId, Retry, ServerFrame};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
+use crate::latency::Latency;
+use crate::line::Line;
+use crate::process::{Disk, System};
+use crate::report::{Refusals, Row};
+
+/// Before anything is counted.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the last answers may take.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What one side has seen.
+#[derive(Default)]
+struct Seen {
+    acknowledged: Latency,
+    received: Latency,
+    /// All acknowledgements, those outside of the window too.
+    total: u64,
+    refused: Refusals,
+}
+
+/// Measures.
+///
+/// # Errors
+/// A line was lost, or the store does not hold what was acknowledged.
+pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) -> Result<Row> {
+    let server = bench.start(system, disk).await?;
+    let pairs = bench.pairs(&server, system, count).await?;
+    let mut lines = Vec::with_capacity(2 * count);
+    for pair in &pairs {
+        for person in &pair.people {
+            let query = pair.conversation.to_string();
+            let mut line = Line::open(server.address, &person.cookie, &query).await?;
+            line.hello().await?;
+            lines.push((line, pair.clone()));
+        }
+    }
+    let from = Instant::now() + WARM_UP;
+    let window = Window { from, until: from + bench.lasts };
+    let receipts = system == System::Duet;
+    let sides = lines.into_iter().map(|(line, pair)| {
+        tokio::spawn(Side { bench: bench.clone(), line, pair, window, receipts }.run())
+    });
+    let sides: Vec<_> = sides.collect();
+    sleep_until(window.from.into()).await;
+    let cpu_before = server.cpu_seconds()?;
+    sleep_until(window.until.into()).await;
+    let cpu = server.cpu_seconds()? - cpu_before;
+    let mut seen = Seen::default();
+    for side in try_join_all(sides).await? {
+        let side = side?;
+        seen.acknowledged.add(&side.acknowledged);
+        seen.received.add(&side.received);
+        seen.total += side.total;
+        for (code, times) in side.refused {
+            *seen.refused.entry(code).or_default() += times;
+        }
+    }
+    if system == System::Duet {
+        let stored = stored(&server, &pairs).await?;
+        if stored != seen.total {
+            bail!("{} messages were acknowledged and {stored} are stored", seen.total);
+        }
+    }
+    let resident = bytes_in_mb(server.resident_bytes()?);
+    server.stop().await?;
+    let messages = exactly(seen.acknowledged.count());
+    let setting = format!("{count} pairs{}", disk.label());
+    let mut row = Row::new("pairs", setting, system, disk)
+        .with("messages/s", messages / bench.lasts.as_secs_f64())
+        .with_latency(ACKNOWLEDGED, &seen.acknowledged)
+        .with_latency(RECEIVED, &seen.received)
+        .with("server CPU us/message", cpu * 1e6 / messages)
+        .with("server MB", resident);
+    row.refused = seen.refused;
+    Ok(row)
+}
+
+/// One person of a pair, at work.
+struct Side {
+    bench: Arc<Bench>,
+    line: Line,
+    pair: Pair,
+    window: Window,
+    receipts: bool,
+}
+
+impl Side {
+    async fn run(mut self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let mut sending = self.send().await?;
+        while let Some((client_id, since)) = sending {
+            let frame = timeout(DRAIN, self.line.hear()).await.context("no answer in time")??;
+            let now = Instant::now();
+            match frame {
+                ServerFrame::Sent(sent) if sent.client_id == client_id => {
+                    seen.total += 1;
+                    if self.window.holds(now) {
+                        seen.acknowledged.record(now - since);
+                    }
+                    sending = if now < self.window.until { self.send().await? } else { None };
+                }
+                ServerFrame::Refused { client_id: Some(_), refusal, .. } => {
+                    *seen.refused.entry(format!("{:?}", refusal.code)).or_default() += 1;
+                    if refusal.code.retry() != Retry::Later {
+                        bail!("a message was refused: {refusal}");
+                    }
+                    sleep(Duration::from_millis(refusal.retry_after_ms.unwrap_or(250))).await;
+                    sending = self.send().await?;
+                }
+                other => self.hear(other, now, &mut seen).await?,
+            }
+        }
+        // The other side's last messages.
+        while let Ok(frame) = timeout(Duration::from_millis(500), self.line.hear()).await {
+            self.hear(frame?, Instant::now(), &mut seen).await?;
+        }
+        Ok(seen)
+    }
+
+    async fn send(&mut self) -> Result<Option<(ClientId, Instant)>> {
+        let (client_id, now) = (ClientId::new(), Instant::now());
+        let body = self.bench.body(now);
+        let conversation = self.pair.conversation;
+        self.line.say(&ClientFrame::Send { conversation, client_id, body }).await?;
+        Ok(Some((client_id, now)))
+    }
+
+    async fn hear(&mut self, frame: ServerFrame, now: Instant, seen: &mut Seen) -> Result<()> {
+        let ServerFrame::Message(message) = frame else { return Ok(()) };
+        if self.window.holds(now)
+            && let Some(age) = self.bench.age(&message.body, now)
+        {
+            seen.received.record(age);
+        }
+        if self.receipts {
+            let conversation = self.pair.conversation;
+            self.line.say(&ClientFrame::Delivered { conversation, up_to: message.seq }).await?;
+        }
+        Ok(())
+    }
+}
