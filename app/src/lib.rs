@@ -6,8 +6,9 @@
 //!
 //! # Layout
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
-//! of the server; [`state`] what they show; [`first_view`] what they show first; [`live`] how it stays current; `context` and `forms`
-//! (server) what a request brings, and the same forms without WebAssembly.
+//! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
+//! stays current; `context` and `forms` (server) what a request brings, and the same forms without
+//! WebAssembly.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
