@@ -6,6 +6,8 @@
 //! server once per request, the browser once per page load.
 
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 
@@ -292,9 +294,19 @@ impl State {
                 body,
                 sent_at: sent.sent_at,
             }),
-            // The message itself came first, over another way.
-            _ => Applied { known: Known::Exactly, settled: None },
+            _ => Applied { known: self.know_of(sent), settled: None },
         }
+    }
+
+    /// Learns that a message exists whose words are not at hand any more. Mostly it came itself
+    /// over another way; if not, it is read.
+    fn know_of(&self, sent: Sent) -> Known {
+        let held = self.held.try_update_value(|held| {
+            let timeline = held.timelines.get_mut(&sent.conversation)?;
+            timeline.note_last(sent.seq);
+            timeline.run_around(sent.seq).map(|_| ())
+        });
+        if held.flatten().is_some() { Known::Exactly } else { Known::Inexactly }
     }
 
     /// Applies moved marks.

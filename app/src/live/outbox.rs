@@ -70,6 +70,14 @@ impl Outbox {
         Some(entry)
     }
 
+    /// Another tab is done with the message. One that is under way here waits for its own answer,
+    /// which says where it stands; without its words there would be nothing to show there.
+    pub fn settled_elsewhere(&mut self, client_id: ClientId) {
+        if !self.in_flight.values().any(|(under_way, _)| *under_way == client_id) {
+            self.settle(client_id);
+        }
+    }
+
     /// The message was refused. Answers the entry if that changed it, to be stored again.
     pub fn refuse(&mut self, client_id: ClientId, refusal: Refusal, now_ms: i64) -> Option<Entry> {
         let entry = self.entries.get_mut(&client_id)?;
@@ -296,6 +304,18 @@ mod tests {
         let mut outbox = with(&[theirs, mine]);
         assert!(outbox.take_due(0).is_empty(), "mine waits behind it");
         assert_eq!(bodies(&outbox.take_due(ADOPT_AFTER_MS)), ["theirs"]);
+    }
+
+    #[test]
+    fn a_message_under_way_waits_for_its_own_answer() {
+        let one = entry(ConversationId::new(), "one");
+        let mut outbox = with(std::slice::from_ref(&one));
+        outbox.take_due(0);
+        outbox.settled_elsewhere(one.client_id);
+        assert_eq!(outbox.settle(one.client_id), Some(one.clone()), "its words are needed");
+        let mut outbox = with(std::slice::from_ref(&one));
+        outbox.settled_elsewhere(one.client_id);
+        assert!(outbox.is_empty());
     }
 
     #[test]

@@ -51,7 +51,7 @@ fn listen_to_other_tabs(state: State, me: UserId) {
                 sender::pump(state);
             }
             Some(Change::Gone(client_id)) => {
-                state.settle(client_id);
+                state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));
                 sender::pump(state);
             }
             Some(Change::Draft(conversation, draft)) => {

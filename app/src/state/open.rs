@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{State, set_if_changed};
 use crate::live::rows::{self, Divider, Key, Row, Scene};
+use crate::live::timeline::{Run, Timeline};
 use crate::time;
 
 /// At the newest message, older rows beyond this many leave the page (not the memory): the cost
@@ -41,6 +42,9 @@ pub enum Older {
     Fetch(ConversationId, Cursor),
 }
 
+/// Where a conversation is shown from that was empty when it was opened.
+const BEGINNING: Seq = Seq(1);
+
 /// The rows on the page and what lies around them.
 #[derive(Clone, Debug)]
 pub struct OpenConversation {
@@ -57,7 +61,7 @@ pub struct OpenConversation {
     /// The unread divider, frozen at opening.
     pub divider: Option<Divider>,
     rows: ArcRwSignal<HashMap<Key, ArcRwSignal<Row>>>,
-    /// A place in the run that is shown; zero for the newest.
+    /// A place in the run that is shown.
     anchor: Seq,
     /// Rows before this one are held but not on the page.
     window_first: Seq,
@@ -70,6 +74,13 @@ impl OpenConversation {
     /// A row's content.
     pub fn row(&self, key: Key) -> Option<ArcRwSignal<Row>> {
         self.rows.with_untracked(|rows| rows.get(&key).cloned())
+    }
+
+    /// The run that is shown. One that was empty at first waits for its beginning; any other can
+    /// have lost its place only because the store is another one now, and goes on at its end.
+    fn run<'a>(&self, timeline: &'a Timeline) -> Option<&'a Run> {
+        let elsewhere = || timeline.newest_run().filter(|_| self.anchor != BEGINNING);
+        timeline.run_around(self.anchor).or_else(elsewhere)
     }
 }
 
@@ -90,7 +101,7 @@ impl State {
             below: ArcRwSignal::new(0),
             divider,
             rows: ArcRwSignal::new(HashMap::new()),
-            anchor: first.page.messages.last().map_or(Seq::ZERO, |message| message.seq),
+            anchor: first.page.messages.last().map_or(BEGINNING, |message| message.seq),
             window_first: first.page.messages.first().map_or(Seq::ZERO, |message| message.seq),
             follows: false,
             at_bottom: true,
@@ -99,11 +110,9 @@ impl State {
         self.merge_page(&first.page);
         // An older visit may hold more than this page: all of it that is newer is shown.
         self.held.update_value(|held| {
-            let newest = held.timelines.get(&id).map(super::Timeline::last_seq);
+            let newest = held.timelines.get(&id).map(Timeline::last_seq);
             let shown = held.timelines.get(&id).and_then(|timeline| {
-                timeline
-                    .run_around(first.page.messages.last()?.seq)
-                    .map(super::super::live::timeline::Run::last)
+                timeline.run_around(first.page.messages.last()?.seq).map(Run::last)
             });
             if let Some(open) = held.open.as_mut() {
                 open.follows = first.page.messages.is_empty() || shown == newest;
@@ -168,10 +177,11 @@ impl State {
             let Some(timeline) = held.timelines.get(&open.id) else {
                 return Some((open.id, Cursor::Latest));
             };
-            match timeline.run_around(open.anchor).or_else(|| timeline.newest_run()) {
+            match open.run(timeline) {
                 Some(run) if run.last() >= timeline.last_seq() => None,
                 Some(run) => Some((open.id, Cursor::After(run.last()))),
                 None if timeline.last_seq() == Seq::ZERO => None,
+                None if open.anchor == BEGINNING => Some((open.id, Cursor::After(Seq::ZERO))),
                 None => Some((open.id, Cursor::Latest)),
             }
         })
@@ -182,7 +192,7 @@ impl State {
         let step = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
             let timeline = held.timelines.get(&open.id)?;
-            let run = timeline.run_around(open.anchor).or_else(|| timeline.newest_run())?;
+            let run = open.run(timeline)?;
             let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
             let from = open.window_first.max(run.first());
             open.window_first = Seq((from.0 - page_length).max(1));
@@ -278,8 +288,8 @@ impl State {
         let projected = self.held.try_update_value(|held| {
             let open = held.open.as_mut().filter(|open| open.id == id)?;
             let timeline = held.timelines.get(&id)?;
-            let run = timeline.run_around(open.anchor).or_else(|| timeline.newest_run());
-            let last = run.map_or(Seq::ZERO, super::super::live::timeline::Run::last);
+            let run = open.run(timeline);
+            let last = run.map_or(Seq::ZERO, Run::last);
             let reaches_end = last >= timeline.last_seq();
             open.follows |= reaches_end;
             let unsent: Vec<_> =
