@@ -4,18 +4,15 @@
 //! as a process of its own with its own data. `make bench` calls it.
 //!
 //! # Layout
-//! - `process`: the servers that are measured; `ceiling`: those that only show what is possible
-//! - `people`, `line`: a client's calls and its socket
+//! - `system`: the servers that are measured; `ceiling`: those that only show what is possible
 //! - `scenario`: what is measured
 //! - `latency`, `report`: figures and tables
 
 mod ceiling;
 mod latency;
-mod line;
-mod people;
-mod process;
 mod report;
 mod scenario;
+mod system;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -26,9 +23,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
-use people::Town;
-use process::{Binaries, Disk, System};
+use harness::Town;
 use scenario::{BODY_BYTES, Bench, pairs};
+use system::{Binaries, Disk, System};
 
 #[derive(Parser)]
 #[command(
@@ -96,7 +93,7 @@ async fn run(arguments: RunArguments) -> Result<()> {
         bench: std::env::current_exe()?,
     };
     let people = 2 * arguments.pairs.iter().copied().max().unwrap_or(1);
-    let town = Town::of(people, &arguments.directory, &binaries).await?;
+    let town = Town::of(people, &arguments.directory, &binaries.duet).await?;
     let lasts = Duration::from_secs(arguments.seconds);
     let bench = Arc::new(Bench { binaries, town, lasts, base: Instant::now() });
     let slow = Disk::Slowed(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::latency::Latency;
-use crate::process::{Disk, System};
+use crate::system::{Disk, System};
 
 /// How often something was refused, by its code.
 pub type Refusals = BTreeMap<String, u64>;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use harness::{Http, Person, Running, Town};
 use protocol::{ConversationId, Cursor};
 
-use crate::people::{Http, Person, Town};
-use crate::process::{Binaries, Disk, Running, System};
+use crate::system::{Binaries, Disk, System};
 
 /// Bytes of a message's body.
 pub const BODY_BYTES: usize = 100;
@@ -49,7 +49,7 @@ impl Bench {
             System::Duet => self.town.copy()?,
             System::Relay | System::Store => tempfile::tempdir()?,
         };
-        Running::start(&self.binaries, system, disk, data).await
+        self.binaries.start(system, disk, data).await
     }
 
     /// The first `count` pairs of the town, with their conversations opened.

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
+use harness::Line;
 use protocol::{ClientFrame, ClientId, Retry, ServerFrame};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
 use crate::latency::Latency;
-use crate::line::Line;
-use crate::process::{Disk, System};
 use crate::report::{Refusals, Row};
+use crate::system::{Disk, System};
 
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(2);

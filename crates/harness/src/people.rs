@@ -1,7 +1,7 @@
 //! People who have signed up, and the calls they make: the protocol's HTTP half.
 //!
 //! Signing up hashes a password, which is slow on purpose. So a town of people is made once and
-//! kept under `target/bench`; each measurement works on a copy of its data.
+//! kept; whoever needs it works on a copy of its data.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Binaries, Disk, Running, System};
+use crate::line::Line;
+use crate::process::{Running, duet};
 
 /// Calls under way at once while a town is built.
 const AT_ONCE: usize = 16;
@@ -40,22 +41,21 @@ impl Town {
     ///
     /// # Errors
     /// The server refused somebody.
-    pub async fn of(count: usize, root: &Path, binaries: &Binaries) -> Result<Self> {
+    pub async fn of(count: usize, root: &Path, binary: &Path) -> Result<Self> {
         let directory = root.join("town");
         let kept = std::fs::read(directory.join("people.json")).ok();
         let people: Vec<Person> =
             kept.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         let town = Self { directory, people };
-        if town.people.len() >= count && town.is_alive(binaries).await? {
+        if town.people.len() >= count && town.is_alive(binary).await? {
             return Ok(town);
         }
-        Self::build(count, town.directory, binaries).await
+        Self::build(count, town.directory, binary).await
     }
 
-    async fn build(count: usize, directory: PathBuf, binaries: &Binaries) -> Result<Self> {
+    async fn build(count: usize, directory: PathBuf, binary: &Path) -> Result<Self> {
         eprintln!("signing up {count} people, once (about {} s)", count / 40 + 1);
-        let server =
-            Running::start(binaries, System::Duet, &Disk::Own, tempfile::tempdir()?).await?;
+        let server = start(binary, tempfile::tempdir()?).await?;
         let http = Http::new(server.address)?;
         let people: Vec<Person> = stream::iter(0..count)
             .map(|number| http.sign_up(format!("person.{number:05}")))
@@ -73,9 +73,9 @@ impl Town {
     }
 
     /// Whether its sessions are still good: they end after days without use.
-    async fn is_alive(&self, binaries: &Binaries) -> Result<bool> {
+    async fn is_alive(&self, binary: &Path) -> Result<bool> {
         let Some(person) = self.people.first() else { return Ok(false) };
-        let server = Running::start(binaries, System::Duet, &Disk::Own, self.copy()?).await?;
+        let server = start(binary, self.copy()?).await?;
         let good = Http::new(server.address)?.list(person, None).await.is_ok();
         server.stop().await?;
         Ok(good)
@@ -95,6 +95,10 @@ impl Town {
         copy_files(&self.directory, copy.path())?;
         Ok(copy)
     }
+}
+
+async fn start(binary: &Path, data: TempDir) -> Result<Running> {
+    Running::start("Duet", duet(binary, data.path()), data).await
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
@@ -126,7 +130,11 @@ impl Http {
         Ok(Self { client, origin: format!("http://{address}") })
     }
 
-    async fn sign_up(&self, username: String) -> Result<Person> {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// Refused.
+    pub async fn sign_up(&self, username: String) -> Result<Person> {
         let form = format!("username={username}&password=tulip-Harbor-92");
         let response = self.post("sign_up", "", "application/x-www-form-urlencoded", form).await?;
         let cookie = response.headers().get(SET_COOKIE).context("no cookie")?.to_str()?;
@@ -138,7 +146,7 @@ impl Http {
     /// The person of a session, by the first frame of a socket.
     async fn whoami(&self, cookie: &str) -> Result<UserId> {
         let address = self.origin.trim_start_matches("http://").parse()?;
-        let mut line = crate::line::Line::open(address, cookie, "").await?;
+        let mut line = Line::open(address, cookie, "").await?;
         Ok(line.hello().await?.id)
     }
 

@@ -1,8 +1,7 @@
-//! The servers that are measured, each a process of its own with its own data, and what the
-//! kernel says of it.
+//! A server at work, a process of its own with its own data, and what the kernel says of it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,69 +18,6 @@ const END_WITHIN: Duration = Duration::from_secs(40);
 /// The kernel counts processor time in these.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum System {
-    /// The product.
-    Duet,
-    /// A relay without a store: what sockets alone cost.
-    Relay,
-    /// The same with a group-committing SQLite writer: what durability costs on top.
-    Store,
-}
-
-impl System {
-    /// As the tables name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Duet => "Duet",
-            Self::Relay => "ceiling: relay",
-            Self::Store => "ceiling: relay+SQLite",
-        }
-    }
-
-    /// Whether an acknowledged message is on disk.
-    pub fn is_durable(self) -> bool {
-        self != Self::Relay
-    }
-}
-
-/// The disk below a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disk {
-    /// This machine's.
-    Own,
-    /// This machine's, with so much more time for each fsync.
-    Slowed(Duration, PathBuf),
-}
-
-impl Disk {
-    /// As the tables name it.
-    pub fn label(&self) -> String {
-        match self {
-            Self::Own => String::new(),
-            Self::Slowed(by, _) => format!(", fsync +{} ms", by.as_millis()),
-        }
-    }
-
-    /// Microseconds of every fsync that are added.
-    pub fn added_us(&self) -> u128 {
-        match self {
-            Self::Own => 0,
-            Self::Slowed(by, _) => by.as_micros(),
-        }
-    }
-}
-
-/// Where the binaries are.
-#[derive(Clone, Debug)]
-pub struct Binaries {
-    /// The product.
-    pub duet: PathBuf,
-    /// This program, which is the ceilings too.
-    pub bench: PathBuf,
-}
-
 /// A server at work; killed when dropped.
 pub struct Running {
     /// Where it listens.
@@ -92,32 +28,18 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a server on a free port and waits until it is ready.
+    /// Starts a server and waits until it says at which address it is ready.
     ///
     /// # Errors
     /// It did not start; with the last line it said.
-    pub async fn start(
-        binaries: &Binaries,
-        system: System,
-        disk: &Disk,
-        data: TempDir,
-    ) -> Result<Self> {
-        let mut command = match system {
-            System::Duet => duet(&binaries.duet, data.path()),
-            System::Relay => ceiling(&binaries.bench, "relay", data.path()),
-            System::Store => ceiling(&binaries.bench, "store", data.path()),
-        };
-        if let Disk::Slowed(by, shim) = disk {
-            command.env("LD_PRELOAD", shim);
-            command.env("DUET_BENCH_FSYNC_US", by.as_micros().to_string());
-        }
+    pub async fn start(name: &str, mut command: Command, data: TempDir) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {}", system.name()))?;
+            .with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().context("the server ended at once")?;
         let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
         let ready = async {
@@ -129,7 +51,7 @@ impl Running {
                 }
                 last = line;
             }
-            bail!("{} did not start: {last}", system.name())
+            bail!("{name} did not start: {last}")
         };
         let address = timeout(READY_WITHIN, ready).await.context("not ready in time")??;
         // Read on, or the server would stop at a full pipe.
@@ -178,8 +100,9 @@ impl Running {
     }
 }
 
-/// No limit on rates, since it is the machine that is measured and not the limits.
-fn duet(binary: &Path, data: &Path) -> Command {
+/// How a Duet server is started, on a free port. Without limits on rates: it is the server that is
+/// looked at, and not how it restrains people.
+pub fn duet(binary: &Path, data: &Path) -> Command {
     let mut command = Command::new(binary);
     command.args(["--listen", "127.0.0.1:0", "--log", "warn,server=info", "--data"]).arg(data);
     for rate in [
@@ -192,11 +115,5 @@ fn duet(binary: &Path, data: &Path) -> Command {
         command.args([rate, "1000000000"]);
     }
     command.args(["--max-connections", "19000", "--max-connections-per-user", "100"]);
-    command
-}
-
-fn ceiling(binary: &Path, which: &str, data: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command.args(["ceiling", which, "--data"]).arg(data);
     command
 }

@@ -1,0 +1,97 @@
+//! What is measured, and on which disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use harness::{Running, duet};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// The product.
+    Duet,
+    /// A relay without a store: what sockets alone cost.
+    Relay,
+    /// The same with a group-committing SQLite writer: what durability costs on top.
+    Store,
+}
+
+impl System {
+    /// As the tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Duet => "Duet",
+            Self::Relay => "ceiling: relay",
+            Self::Store => "ceiling: relay+SQLite",
+        }
+    }
+
+    /// Whether an acknowledged message is on disk.
+    pub fn is_durable(self) -> bool {
+        self != Self::Relay
+    }
+}
+
+/// The disk below a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// This machine's.
+    Own,
+    /// This machine's, with so much more time for each fsync.
+    Slowed(Duration, PathBuf),
+}
+
+impl Disk {
+    /// As the tables name it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Own => String::new(),
+            Self::Slowed(by, _) => format!(", fsync +{} ms", by.as_millis()),
+        }
+    }
+
+    /// Microseconds of every fsync that are added.
+    pub fn added_us(&self) -> u128 {
+        match self {
+            Self::Own => 0,
+            Self::Slowed(by, _) => by.as_micros(),
+        }
+    }
+}
+
+/// Where the binaries are.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// The product.
+    pub duet: PathBuf,
+    /// This program, which is the ceilings too.
+    pub bench: PathBuf,
+}
+
+impl Binaries {
+    /// Starts a system on some data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start(&self, system: System, disk: &Disk, data: TempDir) -> Result<Running> {
+        let mut command = match system {
+            System::Duet => duet(&self.duet, data.path()),
+            System::Relay => ceiling(&self.bench, "relay", data.path()),
+            System::Store => ceiling(&self.bench, "store", data.path()),
+        };
+        if let Disk::Slowed(by, shim) = disk {
+            command.env("LD_PRELOAD", shim);
+            command.env("DUET_BENCH_FSYNC_US", by.as_micros().to_string());
+        }
+        Running::start(system.name(), command, data).await
+    }
+}
+
+fn ceiling(binary: &Path, which: &str, data: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["ceiling", which, "--data"]).arg(data);
+    command
+}

@@ -1,0 +1,16 @@
+//! A Duet server as an operator starts it, a process of its own with its own data, and clients that
+//! speak its protocol and know nothing else of it. The bench and the torture stand on this; it
+//! measures nothing and judges nothing.
+//!
+//! # Layout
+//! - `process`: a server that runs, and what the kernel says of it
+//! - `people`: who has signed up, and the protocol's HTTP half
+//! - `line`: the protocol's live half
+
+mod line;
+mod people;
+mod process;
+
+pub use line::Line;
+pub use people::{Http, Person, Town};
+pub use process::{Running, duet};
