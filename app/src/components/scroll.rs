@@ -341,7 +341,8 @@ impl Reader {
             if let Some((id, _)) = reader.state.next_newer() {
                 reader.fetch(id, Cursor::Latest).await;
                 reader.state.follow_latest();
-                catch_up::fill(reader.state).await;
+                // What could not be read is asked for again by the edge, which is still there.
+                _ = catch_up::fill(reader.state).await;
             }
             // The rows are put in place by a later turn.
             gloo_timers::future::TimeoutFuture::new(0).await;

@@ -2,54 +2,73 @@
 //! mechanism. Browser only; the connection calls it after each `hello`, and events that leave a
 //! gap call it too.
 
-use std::collections::HashSet;
-
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::{ClientFrame, ConversationId};
+use protocol::ConversationId;
 
 use super::marks;
 use super::summary::Known;
-use crate::server_fns::{get_conversation, list_conversations, load_history};
+use crate::error::AppError;
+use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
 use crate::state::State;
 
-/// Reads the list and what the open conversation lacks, and says what has arrived.
+/// How long to wait before what could not be read is read again.
+const AGAIN_MS: u32 = 2_000;
+
+/// Reads the list and what the open conversation lacks, and says what has arrived. What cannot be
+/// read just now is read a little later, as long as there is a connection.
 pub async fn catch_up(state: State) {
-    if let Ok(page) = list_conversations(None).await {
-        for conversation in &page.conversations {
-            // Marks that were said into a connection that died are said again.
-            if let Some(held) = state.summary(conversation.id)
-                && held.mine.read > conversation.mine.read
-                && held.mine.read <= conversation.last_seq
-            {
-                let up_to = held.mine.read;
-                state.say(ClientFrame::Read { conversation: conversation.id, up_to });
-            }
-        }
-        let listed: HashSet<_> = page.conversations.iter().map(|listed| listed.id).collect();
-        state.adopt_list(page, true);
-        // The open conversation may be too old for the first page of the list.
-        if let Some(open) = state.open_conversation()
-            && !listed.contains(&open.id)
-            && let Ok(conversation) = get_conversation(open.id).await
-        {
-            state.adopt(conversation);
-        }
-    }
+    let read = read_entries(state).await;
     for id in state.list.get_untracked() {
         marks::deliver(state, id);
     }
-    fill(state).await;
+    let filled = fill(state).await;
+    if read.is_err() || filled.is_err() {
+        spawn_local(async move {
+            TimeoutFuture::new(AGAIN_MS).await;
+            if state.link.with_value(Option::is_some) {
+                catch_up(state).await;
+            }
+        });
+    }
+}
+
+/// Reads the first page of the list, and the open conversation's entry if it is not on it.
+async fn read_entries(state: State) -> Result<(), AppError> {
+    let page = list_conversations(None).await?;
+    let mut read_further = Vec::new();
+    for conversation in &page.conversations {
+        if let Some(held) = state.summary(conversation.id)
+            && held.mine.read > conversation.mine.read
+            && held.mine.read <= conversation.last_seq
+        {
+            read_further.push((conversation.id, held.mine));
+        }
+    }
+    let open = state.open_conversation().map(|open| open.id);
+    let open = open.filter(|open| page.conversations.iter().all(|listed| listed.id != *open));
+    state.adopt_list(page, true);
+    // The open conversation may be too old for the first page of the list.
+    if let Some(id) = open {
+        state.adopt(get_conversation(id).await?);
+    }
+    // Marks that were said into a connection that died are said again; then the count is exact.
+    for (id, mine) in read_further {
+        mark_conversation(id, mine.delivered, mine.read).await?;
+        state.adopt(get_conversation(id).await?);
+    }
+    Ok(())
 }
 
 /// Fetches what is missing between the open conversation's last row and its newest message.
-pub async fn fill(state: State) {
+pub async fn fill(state: State) -> Result<(), AppError> {
     // One at a time: the one that runs sees whatever is missing when it comes to it.
     if state.filling.get_value() {
-        return;
+        return Ok(());
     }
     state.filling.set_value(true);
-    let mut before = None;
+    let (mut before, mut filled) = (None, Ok(()));
     while let Some((id, cursor)) = state.missing_newer() {
         // The same page twice brings nothing new: never loop.
         if before == Some((id, cursor)) {
@@ -58,10 +77,14 @@ pub async fn fill(state: State) {
         before = Some((id, cursor));
         match load_history(id, cursor).await {
             Ok(page) => state.merge_page(&page),
-            Err(_) => break,
+            Err(error) => {
+                filled = Err(error);
+                break;
+            }
         }
     }
     state.filling.set_value(false);
+    filled
 }
 
 /// After an event: reads the entry again when it is not known exactly, fills a hole in the open
@@ -78,6 +101,9 @@ pub fn after_event(state: State, id: ConversationId, known: Known) {
         marks::deliver(state, id);
     }
     if state.missing_newer().is_some() {
-        spawn_local(fill(state));
+        spawn_local(async move {
+            // What could not be read is missing still, and the next event or connection asks anew.
+            _ = fill(state).await;
+        });
     }
 }

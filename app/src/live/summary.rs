@@ -55,16 +55,20 @@ pub fn advance(held: &mut Marks, to: Marks) {
 /// Takes in an entry as the server gave it. An answer that was overtaken by live events keeps
 /// what is newer here.
 pub fn adopt(entry: &mut Conversation, read: Conversation) {
-    let newer = entry.last_seq > read.last_seq;
-    let (mine, theirs) = (entry.mine, entry.theirs);
-    if newer {
+    let (mine, theirs, last_before) = (entry.mine, entry.theirs, entry.last_seq);
+    if last_before > read.last_seq {
         entry.peer = read.peer;
     } else {
         let unread_before = entry.unread;
         *entry = read;
-        // I read on while the answer was under way.
+        // I have read further than the server knew. Its count, less what lies before my place, is
+        // then the most that can be unread; only where nothing was added is the held one exact.
         if mine.read > entry.mine.read {
-            entry.unread = entry.unread.min(unread_before);
+            let beyond = entry.last_seq.0.saturating_sub(mine.read.0);
+            entry.unread = entry.unread.min(u32::try_from(beyond).unwrap_or(0));
+            if entry.last_seq == last_before {
+                entry.unread = entry.unread.min(unread_before);
+            }
         }
     }
     advance(&mut entry.mine, mine);
@@ -146,5 +150,18 @@ mod tests {
         assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
         adopt(&mut entry, stale);
         assert_eq!((entry.last_seq, entry.unread), (Seq(4), 1));
+    }
+
+    #[test]
+    fn what_came_after_my_place_stays_unread_though_the_server_does_not_know_my_place() {
+        let (mut held, mut read) = (entry(9, 9), entry(12, 8));
+        read.id = held.id;
+        adopt(&mut held, read);
+        assert_eq!((held.mine.read, held.unread), (Seq(9), 3));
+        let mut behind = entry(12, 8);
+        behind.id = held.id;
+        held.unread = 1;
+        adopt(&mut held, behind);
+        assert_eq!(held.unread, 1, "nothing was added: the held count is exact");
     }
 }
