@@ -27,6 +27,8 @@ pub struct Row {
     pub disk: Disk,
     /// Names, with their units, and values.
     pub figures: Vec<(&'static str, f64)>,
+    /// The figure that is compared with the store ceiling's.
+    pub compared: Option<&'static str>,
     /// What was refused.
     pub refused: Refusals,
 }
@@ -35,7 +37,20 @@ impl Row {
     /// A row without figures.
     pub fn new(scenario: &'static str, setting: String, system: System, disk: &Disk) -> Self {
         let (disk, figures) = (disk.clone(), Vec::new());
-        Self { scenario, setting, system, disk, figures, refused: Refusals::new() }
+        let (compared, refused) = (None, Refusals::new());
+        Self { scenario, setting, system, disk, figures, compared, refused }
+    }
+
+    /// Says which figure is compared with the store ceiling's.
+    #[must_use]
+    pub fn comparing(mut self, name: &'static str) -> Self {
+        self.compared = Some(name);
+        self
+    }
+
+    /// A figure by its name.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(held, _)| *held == name).map(|(_, value)| *value)
     }
 
     /// Adds a figure.
@@ -115,8 +130,8 @@ pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
     Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)
 }
 
-/// The table of one scenario, in Markdown. The last column compares Duet's first figure with the
-/// store ceiling's in the same setting.
+/// The table of one scenario, in Markdown. Its last figure is Duet's share of, or multiple of, what
+/// the store ceiling has in the same setting.
 pub fn table(rows: &[Row]) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let mut names: Vec<&str> = Vec::new();
@@ -125,23 +140,22 @@ pub fn table(rows: &[Row]) -> String {
             names.push(name);
         }
     }
-    let compared = rows.iter().any(|row| row.system == System::Store);
-    let ratio_head = if compared { " of the ceiling |" } else { "" };
+    let compared = rows.iter().find(|row| row.system == System::Store).and(first.compared);
+    let ratio_head = compared.map(|name| format!(" {name}, of the ceiling's |"));
     let mut table = format!("\n### {}\n| | system | fsynced |", first.scenario);
     for name in &names {
         _ = write!(table, " {name} |");
     }
-    _ = writeln!(table, "{ratio_head} refused |");
-    let columns = names.len() + 4 + usize::from(compared);
+    _ = writeln!(table, "{} refused |", ratio_head.unwrap_or_default());
+    let columns = names.len() + 4 + usize::from(compared.is_some());
     _ = writeln!(table, "|{}", "---|".repeat(columns));
     for row in rows {
         let fsynced = if row.system.is_durable() { "yes" } else { "no" };
         _ = write!(table, "| {} | {} | {fsynced} |", row.setting, row.system.name());
         for name in &names {
-            let value = row.figures.iter().find(|(held, _)| held == name);
-            _ = write!(table, " {} |", value.map_or("".to_owned(), |(_, value)| short(*value)));
+            _ = write!(table, " {} |", row.figure(name).map(short).unwrap_or_default());
         }
-        if compared {
+        if compared.is_some() {
             _ = write!(table, " {} |", of_ceiling(row, rows));
         }
         let refused: Vec<_> =
@@ -155,8 +169,8 @@ fn of_ceiling(row: &Row, rows: &[Row]) -> String {
     let ceiling = rows.iter().find(|other| {
         other.system == System::Store && other.setting == row.setting && other.disk == row.disk
     });
-    let first = |row: &Row| row.figures.first().map(|(_, value)| *value);
-    match (row.system, first(row), ceiling.and_then(first)) {
+    let compared = |row: &Row| row.compared.and_then(|name| row.figure(name));
+    match (row.system, compared(row), ceiling.and_then(compared)) {
         (System::Duet, Some(mine), Some(most)) if most > 0.0 => format!("{:.2}", mine / most),
         _ => String::new(),
     }

@@ -1,12 +1,13 @@
 //! What is measured, one file each; and what several of them share.
 
+pub mod paced;
 pub mod pairs;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Http, Person, Running, Town};
+use harness::{Http, Line, Person, Running, Town};
 use protocol::{ConversationId, Cursor};
 
 use crate::system::{Binaries, Disk, System};
@@ -74,6 +75,27 @@ impl Bench {
             .buffered(AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// A line for each of these people, with what they belong to.
+    ///
+    /// # Errors
+    /// One was refused.
+    pub async fn lines(
+        &self,
+        server: &Running,
+        pairs: &[Pair],
+    ) -> Result<Vec<(Line, Pair, String)>> {
+        let mut lines = Vec::with_capacity(2 * pairs.len());
+        for pair in pairs {
+            for person in &pair.people {
+                let query = pair.conversation.to_string();
+                let mut line = Line::open(server.address, &person.cookie, &query).await?;
+                line.hello().await?;
+                lines.push((line, pair.clone(), person.cookie.clone()));
+            }
+        }
+        Ok(lines)
     }
 
     /// A body that says when it was due.

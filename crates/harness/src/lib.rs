@@ -11,6 +11,6 @@ mod line;
 mod people;
 mod process;
 
-pub use line::Line;
+pub use line::{Ear, Line, Mouth};
 pub use people::{Http, Person, Town};
 pub use process::{Running, duet};

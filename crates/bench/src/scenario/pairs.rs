@@ -22,6 +22,9 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the last answers may take.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// The figure that *paced* takes its fastest rates from.
+pub const MESSAGES: &str = "messages/s";
+
 /// What one side has seen.
 #[derive(Default)]
 struct Seen {
@@ -39,19 +42,11 @@ struct Seen {
 pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) -> Result<Row> {
     let server = bench.start(system, disk).await?;
     let pairs = bench.pairs(&server, system, count).await?;
-    let mut lines = Vec::with_capacity(2 * count);
-    for pair in &pairs {
-        for person in &pair.people {
-            let query = pair.conversation.to_string();
-            let mut line = Line::open(server.address, &person.cookie, &query).await?;
-            line.hello().await?;
-            lines.push((line, pair.clone()));
-        }
-    }
+    let lines = bench.lines(&server, &pairs).await?;
     let from = Instant::now() + WARM_UP;
     let window = Window { from, until: from + bench.lasts };
     let receipts = system == System::Duet;
-    let sides = lines.into_iter().map(|(line, pair)| {
+    let sides = lines.into_iter().map(|(line, pair, _)| {
         tokio::spawn(Side { bench: bench.clone(), line, pair, window, receipts }.run())
     });
     let sides: Vec<_> = sides.collect();
@@ -80,13 +75,23 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     let messages = exactly(seen.acknowledged.count());
     let setting = format!("{count} pairs{}", disk.label());
     let mut row = Row::new("pairs", setting, system, disk)
-        .with("messages/s", messages / bench.lasts.as_secs_f64())
+        .comparing(MESSAGES)
+        .with(MESSAGES, messages / bench.lasts.as_secs_f64())
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)
         .with_latency(RECEIVED, &seen.received)
         .with("server CPU us/message", cpu * 1e6 / messages)
         .with("server MB", resident);
     row.refused = seen.refused;
     Ok(row)
+}
+
+/// The messages a second that Duet was measured to take from so many pairs, on this disk.
+pub fn peak(rows: &[Row], count: usize) -> Option<f64> {
+    let setting = format!("{count} pairs");
+    let row = rows.iter().find(|row| {
+        row.scenario == "pairs" && row.system == System::Duet && row.setting == setting
+    });
+    row?.figure(MESSAGES)
 }
 
 /// One person of a pair, at work.

@@ -1,0 +1,153 @@
+//! A run: which scenarios, in which order, with which settings.
+//!
+//! Measures nothing itself. What costs most comes first where a later scenario needs its figures;
+//! each scenario's table is printed when it is done, and every figure so far is in the file then.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use harness::Town;
+use serde_json::{Value, json};
+
+use crate::report::{self, Row};
+use crate::scenario::{BODY_BYTES, Bench, paced, pairs};
+use crate::system::{Binaries, Disk, System};
+
+/// Pairs that *paced* takes, and whose peak it goes by.
+const PACED_PAIRS: usize = 50;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Each sends when the last was acknowledged.
+    Pairs,
+    /// Fixed rates.
+    Paced,
+}
+
+/// What a run does.
+#[derive(clap::Args)]
+pub struct Plan {
+    /// The server to measure.
+    #[arg(long, default_value = "target/release/duet")]
+    duet: PathBuf,
+    /// Where people and results are kept.
+    #[arg(long, default_value = "target/bench")]
+    directory: PathBuf,
+    /// Only these scenarios.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Scenario>,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// pairs: how many.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 50, 200])]
+    pairs: Vec<usize>,
+    /// Milliseconds that are added to each fsync for the measurements on a slow disk.
+    #[arg(long, default_value_t = 4)]
+    slow_disk_ms: u64,
+    /// paced: messages a second. One and two times the peak follow, where pairs has found it.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 5_000])]
+    rates: Vec<u32>,
+}
+
+impl Plan {
+    /// Measures all of it.
+    ///
+    /// # Errors
+    /// What could not be measured, and why; the figures before it are in the file.
+    pub async fn run(self) -> Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        let binaries = Binaries {
+            duet: self.duet.canonicalize().context("no server: run `make bench`")?,
+            bench: std::env::current_exe()?,
+        };
+        let people = 2 * self.pairs.iter().copied().max().unwrap_or(1).max(PACED_PAIRS);
+        let town = Town::of(people, &self.directory, &binaries.duet).await?;
+        let lasts = Duration::from_secs(self.seconds);
+        let bench = Arc::new(Bench { binaries, town, lasts, base: Instant::now() });
+        let mut rows = Vec::new();
+        for scenario in Scenario::value_variants() {
+            if !self.only.is_empty() && !self.only.contains(scenario) {
+                continue;
+            }
+            let measured = match scenario {
+                Scenario::Pairs => self.pairs(&bench).await?,
+                Scenario::Paced => self.paced(&bench, &rows).await?,
+            };
+            println!("{}", report::table(&measured));
+            rows.extend(measured);
+            report::write(&self.directory.join("latest.json"), &rows, &self.settings())?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Value {
+        json!({ "seconds": self.seconds, "body_bytes": BODY_BYTES })
+    }
+
+    async fn pairs(&self, bench: &Arc<Bench>) -> Result<Vec<Row>> {
+        let slow = slow_disk(&self.directory, Duration::from_millis(self.slow_disk_ms))?;
+        let mut rows = Vec::new();
+        for disk in [Disk::Own, slow] {
+            for &count in &self.pairs {
+                for system in [System::Relay, System::Store, System::Duet] {
+                    eprintln!("pairs: {count}{}, {}", disk.label(), system.name());
+                    rows.push(pairs::run(bench, system, &disk, count).await?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn paced(&self, bench: &Arc<Bench>, before: &[Row]) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for pace in self.paces(pairs::peak(before, PACED_PAIRS)) {
+            // The relay keeps nothing, so beyond the usual rates it says nothing about Duet.
+            let systems: &[System] = match pace.peak {
+                None => &[System::Relay, System::Store, System::Duet],
+                Some(_) => &[System::Store, System::Duet],
+            };
+            for &system in systems {
+                eprintln!("paced: {}, {}", pace.label, system.name());
+                rows.push(paced::run(bench, system, PACED_PAIRS, &pace).await?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn paces(&self, peak: Option<f64>) -> Vec<paced::Pace> {
+        let fixed = self.rates.iter().map(|&rate| paced::Pace {
+            rate: rate.into(),
+            label: format!("{rate}/s"),
+            peak: None,
+        });
+        let beyond = peak.into_iter().flat_map(|peak| {
+            [1.0, 2.0].map(|times| {
+                let rate = (times * peak).round();
+                paced::Pace { rate, label: format!("{times}x peak ({rate}/s)"), peak: Some(peak) }
+            })
+        });
+        fixed.chain(beyond).collect()
+    }
+}
+
+/// Compiles the shim that slows a disk down, next to the results.
+fn slow_disk(directory: &Path, by: Duration) -> Result<Disk> {
+    let shim = directory.canonicalize()?.join("slow_disk.so");
+    let source = directory.join("slow_disk.c");
+    std::fs::write(&source, include_str!("../shim/slow_disk.c"))?;
+    let compiled = Command::new("cc")
+        .args(["-O2", "-shared", "-fPIC", "-o"])
+        .args([&shim, &source])
+        .status()
+        .context("a C compiler is needed: apt-get install gcc libc6-dev")?;
+    if !compiled.success() {
+        bail!("the slow disk could not be compiled");
+    }
+    Ok(Disk::Slowed(by, shim))
+}

@@ -1,0 +1,315 @@
+//! *paced*: messages come at a fixed rate, whatever the server does.
+//!
+//! People do not wait for a server before they speak, so every time is counted from the moment a
+//! message was due, not from when the generator came to send it: a server that stalls is charged
+//! for all that should have been said meanwhile. A connection may have many messages under way. A
+//! refused message counts as refused and is not repeated; goodput is what was acknowledged.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use futures::future::try_join_all;
+use harness::{Ear, Line, Mouth};
+use protocol::{ClientFrame, ClientId, Seq, ServerFrame};
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+
+use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
+use crate::latency::Latency;
+use crate::report::{Refusals, Row};
+use crate::system::{Disk, System};
+
+/// Before anything is counted.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the last answers may take.
+const DRAIN: Duration = Duration::from_secs(10);
+/// A line on which nothing comes for this long, after the last message was due, has said it all.
+const QUIET: Duration = Duration::from_millis(500);
+/// Messages that a late generator sends before it looks at anything else.
+const MOST_AT_ONCE: usize = 32;
+
+/// How fast.
+pub struct Pace {
+    /// Messages a second, of all pairs together.
+    pub rate: f64,
+    /// As the table names it.
+    pub label: String,
+    /// The most that *pairs* found Duet to do, to compare the goodput with.
+    pub peak: Option<f64>,
+}
+
+/// What one side has seen.
+#[derive(Default)]
+struct Seen {
+    acknowledged: Latency,
+    received: Latency,
+    /// How late the generator itself was.
+    lag: Latency,
+    /// Acknowledgements that came within the window.
+    in_window: u64,
+    /// All acknowledgements.
+    total: u64,
+    /// Neither acknowledged nor refused.
+    unanswered: u64,
+    refused: Refusals,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.acknowledged.add(&other.acknowledged);
+        self.received.add(&other.received);
+        self.lag.add(&other.lag);
+        self.in_window += other.in_window;
+        self.total += other.total;
+        self.unanswered += other.unanswered;
+        for (code, times) in other.refused {
+            *self.refused.entry(code).or_default() += times;
+        }
+    }
+
+    fn refuse(&mut self, counts: bool, why: impl FnOnce() -> String) {
+        if counts {
+            *self.refused.entry(why()).or_default() += 1;
+        }
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// The server is gone, or does not hold what it acknowledged.
+pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) -> Result<Row> {
+    let disk = Disk::Own;
+    let server = bench.start(system, &disk).await?;
+    let pairs = bench.pairs(&server, system, count).await?;
+    let lines = bench.lines(&server, &pairs).await?;
+    let begin = Instant::now() + Duration::from_millis(100);
+    let from = begin + WARM_UP;
+    let window = Window { from, until: from + bench.lasts };
+    let each = Duration::from_secs_f64(exactly(2 * count as u64) / pace.rate);
+    let mut due = begin;
+    let sides = lines.into_iter().map(|(line, pair, cookie)| {
+        due += Duration::from_secs_f64(1.0 / pace.rate);
+        let side = Side {
+            bench: bench.clone(),
+            pair,
+            window,
+            each,
+            receipts: system == System::Duet,
+            under_way: Mutex::default(),
+        };
+        let reach = Reach { address: server.address, cookie };
+        tokio::spawn(side.run(line, reach, due))
+    });
+    let sides: Vec<_> = sides.collect();
+    sleep_until(window.from.into()).await;
+    let cpu_before = server.cpu_seconds()?;
+    sleep_until(window.until.into()).await;
+    let cpu = server.cpu_seconds()? - cpu_before;
+    let resident = bytes_in_mb(server.resident_bytes()?);
+    let mut seen = Seen::default();
+    for side in try_join_all(sides).await? {
+        seen.add(side?);
+    }
+    if system == System::Duet {
+        let stored = stored(&server, &pairs).await?;
+        if stored < seen.total || stored > seen.total + seen.unanswered {
+            bail!(
+                "{} messages were acknowledged, {} got no answer, and {stored} are stored",
+                seen.total,
+                seen.unanswered
+            );
+        }
+    }
+    server.stop().await?;
+    Ok(row(bench, system, count, pace, seen, cpu, resident))
+}
+
+fn row(
+    bench: &Bench,
+    system: System,
+    count: usize,
+    pace: &Pace,
+    mut seen: Seen,
+    cpu: f64,
+    resident: f64,
+) -> Row {
+    let goodput = exactly(seen.in_window) / bench.lasts.as_secs_f64();
+    let mut row = Row::new("paced", format!("{count} pairs, {}", pace.label), system, &Disk::Own)
+        .comparing(RECEIVED[2])
+        .with("goodput/s", goodput)
+        .with_latency(ACKNOWLEDGED, &seen.acknowledged)
+        .with_latency(RECEIVED, &seen.received)
+        .with("generator late p99 ms", seen.lag.percentiles_ms()[2])
+        .with("server CPU us/message", cpu * 1e6 / exactly(seen.in_window))
+        .with("server MB", resident);
+    if let Some(peak) = pace.peak
+        && system == System::Duet
+    {
+        row = row.with("goodput of the peak", goodput / peak);
+    }
+    if seen.unanswered > 0 {
+        seen.refused.insert("no answer".to_owned(), seen.unanswered);
+    }
+    row.refused = seen.refused;
+    row
+}
+
+/// How to come back after the server closed a line.
+struct Reach {
+    address: std::net::SocketAddr,
+    cookie: String,
+}
+
+/// One person of a pair, at work.
+struct Side {
+    bench: Arc<Bench>,
+    pair: Pair,
+    window: Window,
+    /// Between two messages.
+    each: Duration,
+    receipts: bool,
+    /// What waits for an answer, and when it was due. Held for a look-up.
+    under_way: Mutex<HashMap<ClientId, Instant>>,
+}
+
+impl Side {
+    async fn run(self, mut line: Line, reach: Reach, mut due: Instant) -> Result<Seen> {
+        let mut seen = Seen::default();
+        loop {
+            let (mouth, ear) = line.split();
+            // The latest place that was heard, for the half that speaks; gone when hearing ends.
+            let (applied, to_confirm) = watch::channel(Seq::ZERO);
+            let mut lag = Latency::default();
+            let (spoken, heard) = tokio::join!(
+                self.speak(mouth, to_confirm, &mut due, &mut lag),
+                self.listen(ear, applied, &mut seen),
+            );
+            seen.lag.add(&lag);
+            let lost = spoken.and(heard).err();
+            seen.unanswered += exactly_len(&self.take_under_way());
+            let Some(error) = lost else { return Ok(seen) };
+            seen.refuse(true, || format!("line lost ({error})"));
+            if Instant::now() >= self.window.until {
+                return Ok(seen);
+            }
+            let query = self.pair.conversation.to_string();
+            line = Line::open(reach.address, &reach.cookie, &query).await?;
+            line.hello().await?;
+        }
+    }
+
+    fn take_under_way(&self) -> HashMap<ClientId, Instant> {
+        std::mem::take(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says each message when it is due, and confirms what was heard.
+    async fn speak(
+        &self,
+        mut mouth: Mouth,
+        mut heard: watch::Receiver<Seq>,
+        due: &mut Instant,
+        lag: &mut Latency,
+    ) -> Result<()> {
+        let conversation = self.pair.conversation;
+        let last = self.window.until + DRAIN;
+        loop {
+            let more = *due < self.window.until && Instant::now() < last;
+            tokio::select! {
+                () = sleep_until((*due).into()), if more => {
+                    let now = Instant::now();
+                    for _ in 0..MOST_AT_ONCE {
+                        if *due > now || *due >= self.window.until {
+                            break;
+                        }
+                        let client_id = ClientId::new();
+                        let body = self.bench.body(*due);
+                        self.under_way
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(client_id, *due);
+                        if self.window.holds(*due) {
+                            lag.record(now - *due);
+                        }
+                        *due += self.each;
+                        mouth.feed(&ClientFrame::Send { conversation, client_id, body }).await?;
+                    }
+                    mouth.flush().await?;
+                }
+                changed = heard.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let up_to = *heard.borrow_and_update();
+                    if self.receipts {
+                        mouth.feed(&ClientFrame::Delivered { conversation, up_to }).await?;
+                        mouth.flush().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hears until everything was answered.
+    async fn listen(
+        &self,
+        mut ear: Ear,
+        applied: watch::Sender<Seq>,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        loop {
+            let frame = match timeout(QUIET, ear.hear()).await {
+                Ok(frame) => frame?,
+                Err(_) if self.is_over() => return Ok(()),
+                Err(_) => continue,
+            };
+            let now = Instant::now();
+            match frame {
+                ServerFrame::Sent(sent) => {
+                    seen.total += 1;
+                    seen.in_window += u64::from(self.window.holds(now));
+                    if let Some(due) = self.answered(sent.client_id) {
+                        seen.acknowledged.record(now - due);
+                    }
+                }
+                ServerFrame::Refused { client_id: Some(id), refusal, .. } => {
+                    let counts = self.answered(id).is_some();
+                    seen.refuse(counts, || format!("{:?}", refusal.code));
+                }
+                ServerFrame::Refused { re, refusal, .. } => {
+                    let re = re.unwrap_or_default();
+                    seen.refuse(self.window.holds(now), || format!("{:?} ({re})", refusal.code));
+                }
+                ServerFrame::Message(message) => {
+                    if let Some(age) = self.bench.age(&message.body, now)
+                        && self.window.holds(now - age)
+                    {
+                        seen.received.record(age);
+                    }
+                    // Nobody listens once speaking has failed.
+                    _ = applied.send(message.seq);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// When an answered message was due, if that counts.
+    fn answered(&self, id: ClientId) -> Option<Instant> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.remove(&id).filter(|due| self.window.holds(*due))
+    }
+
+    /// Whether nothing more is to be expected.
+    fn is_over(&self) -> bool {
+        let now = Instant::now();
+        let waiting = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();
+        now >= self.window.until + DRAIN || (now >= self.window.until + QUIET && waiting == 0)
+    }
+}
+
+fn exactly_len<K, V>(map: &HashMap<K, V>) -> u64 {
+    u64::try_from(map.len()).unwrap_or(u64::MAX)
+}
