@@ -7,6 +7,8 @@
 
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use protocol::{
     ClientId, Conversation, ConversationId, Cursor, Epoch, HistoryPage, ListCursor, Marks, Seq,
@@ -15,8 +17,17 @@ use protocol::{
 
 /// The store could not do it; nothing was changed. Only for the log, never for a stranger.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct StoreError(#[from] pub sqlx::Error);
+pub enum StoreError {
+    /// A connection of the pools said so.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The connection that commits said so.
+    #[error(transparent)]
+    Commit(#[from] rusqlite::Error),
+    /// It was closed.
+    #[error("the store is closed")]
+    Closed,
+}
 
 /// The answer of every call.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -139,7 +150,7 @@ pub enum MarkOutcome {
 }
 
 /// All that is written in one transaction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Batch {
     /// In the order they came. No two of them have the same sender and client id.
     pub messages: Vec<NewMessage>,
@@ -282,6 +293,6 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<History>;
 
     /// Stores a batch in one transaction and returns when it is on disk. An error means that
-    /// nothing of it is promised; repeating it is harmless.
-    async fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed>;
+    /// nothing of it is promised; repeating it is harmless. The batch is let go of before that.
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed>;
 }

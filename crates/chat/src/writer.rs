@@ -22,7 +22,7 @@ use crate::error::{Error, Result, later};
 use crate::hub::Line;
 use crate::relay::{Relay, encode};
 use crate::store::{
-    Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome, Store, StoreError,
+    self, Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome, Store, StoreError,
 };
 
 /// Writes that may wait: about a tenth of a second of full load.
@@ -100,15 +100,28 @@ impl Writer {
 async fn run(store: Arc<dyn Store>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
     let mut commands = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
-        let mut group = Group::default();
-        for command in commands.drain(..) {
-            match command {
-                Command::Write(write) => group.add(write),
-                Command::Close => waiting.close(),
-            }
+        let mut decided = Group::of(&mut commands, &mut waiting).commit(store.as_ref()).await;
+        // Under load the disk works on the next group while this one is answered.
+        while take_waiting(&mut commands, &mut waiting) {
+            let next = Group::of(&mut commands, &mut waiting);
+            (decided, ()) = tokio::join!(
+                biased;
+                next.commit(store.as_ref()),
+                async { decided.answer(&relay) },
+            );
         }
-        group.commit(store.as_ref(), &relay).await;
+        decided.answer(&relay);
     }
+}
+
+/// Takes what waits just now; says whether that was anything.
+fn take_waiting(commands: &mut Vec<Command>, waiting: &mut mpsc::Receiver<Command>) -> bool {
+    while commands.len() < MAX_BATCH
+        && let Ok(command) = waiting.try_recv()
+    {
+        commands.push(command);
+    }
+    !commands.is_empty()
 }
 
 /// What goes into one transaction, and who waits for it.
@@ -125,7 +138,34 @@ struct Group {
     repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
 }
 
+/// A group whose fate is on disk, and not yet told.
+struct Decided {
+    group: Group,
+    outcome: store::Result<Committed>,
+}
+
+impl Decided {
+    fn answer(self, relay: &Relay) {
+        match self.outcome {
+            Ok(committed) => self.group.answer(committed, relay),
+            Err(error) => self.group.refuse_all(&error),
+        }
+    }
+}
+
 impl Group {
+    /// Takes commands; one that says so closes the queue, and what waits in it is still written.
+    fn of(commands: &mut Vec<Command>, waiting: &mut mpsc::Receiver<Command>) -> Self {
+        let mut group = Self::default();
+        for command in commands.drain(..) {
+            match command {
+                Command::Write(write) => group.add(write),
+                Command::Close => waiting.close(),
+            }
+        }
+        group
+    }
+
     fn add(&mut self, write: Write) {
         match write {
             Write::Send(message, reply) => self.add_message(message, reply),
@@ -157,11 +197,12 @@ impl Group {
         }
     }
 
-    async fn commit(self, store: &dyn Store, relay: &Relay) {
-        match store.commit(&self.batch, clock::now()).await {
-            Ok(committed) => self.answer(committed, relay),
-            Err(error) => self.refuse_all(&error),
-        }
+    async fn commit(mut self, store: &dyn Store) -> Decided {
+        let batch = Arc::new(std::mem::take(&mut self.batch));
+        let outcome = store.commit(batch.clone(), clock::now()).await;
+        // The store has let go of it.
+        self.batch = Arc::try_unwrap(batch).unwrap_or_else(|shared| Batch::clone(&shared));
+        Decided { group: self, outcome }
     }
 
     fn answer(self, committed: Committed, relay: &Relay) {

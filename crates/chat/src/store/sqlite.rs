@@ -1,18 +1,20 @@
-//! The embedded store: one SQLite file, one connection that writes, a few that read.
+//! The embedded store: one SQLite file, one writer at a time, a few readers.
 //!
 //! WAL, so that readers never wait for the writer; `synchronous=FULL`, so that a commit is on disk
-//! when it returns. The write pool holds exactly one connection: whoever writes queues for it, and
-//! a transaction begins with `BEGIN IMMEDIATE`, so SQLite never has to answer "locked". Ids are
-//! 16-byte blobs. Lists go into a statement as one JSON parameter, which keeps the number of
-//! statements of a batch the same however large it is.
+//! when it returns. Two connections write: `committer` the batches of messages and marks, which is
+//! nearly all there is, and the one of the write pool the rest. Whoever writes waits for its turn,
+//! so SQLite never has to answer "locked". Ids are 16-byte blobs. Lists go into a statement as one
+//! JSON parameter.
 
 mod accounts;
 mod commit;
+mod committer;
 mod conversations;
 mod history;
 mod people;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,22 +27,32 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{
     Batch, Committed, History, NewSession, NewUser, Result, SessionLife, SessionRow, Store,
-    TokenHash,
+    StoreError, TokenHash,
 };
+use committer::Committer;
 
 /// Readers beside the one writer: more than the cores of a small machine buys nothing.
 const READERS: u32 = 4;
 /// How long a request may wait for a connection before it is told to come again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Additive, run at start, never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+/// What is kept of the write-ahead log's file when it was longer.
+const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Run at start, in this order, never edited.
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "accounts", include_str!("../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../migrations/sqlite/0002_conversations.sql")),
+    (
+        3,
+        "messages by client id",
+        include_str!("../../migrations/sqlite/0003_messages_by_client_id.sql"),
+    ),
 ];
 
 /// Why a store could not be opened: one line for the operator.
@@ -67,10 +79,16 @@ pub enum OpenError {
     /// Anything else the database says.
     #[error("cannot open the database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The connection that commits.
+    #[error("cannot open the database: {0}")]
+    Commit(#[from] StoreError),
 }
 
 /// See the module.
 pub struct SqliteStore {
+    /// Held by whoever writes, so that the two connections that do never meet.
+    turn: Mutex<()>,
+    committer: Committer,
     write: SqlitePool,
     read: SqlitePool,
     epoch: Epoch,
@@ -95,7 +113,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
-            .pragma("journal_size_limit", "67108864")
+            .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
             .statement_cache_capacity(64);
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
@@ -114,7 +132,8 @@ impl SqliteStore {
                 options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}")),
             )
             .await?;
-        Ok(Self { write, read, epoch })
+        let committer = Committer::start(file)?;
+        Ok(Self { turn: Mutex::new(()), committer, write, read, epoch })
     }
 }
 
@@ -179,6 +198,7 @@ impl Store for SqliteStore {
     }
 
     async fn check_writable(&self) -> Result<()> {
+        let _turn = self.turn.lock().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         sqlx::query(
             "insert into meta (key, value) values ('checked', '1') \
@@ -190,6 +210,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.committer.close().await;
         self.read.close().await;
         self.write.close().await;
     }
@@ -200,6 +221,7 @@ impl Store for SqliteStore {
         session: NewSession,
         now: Timestamp,
     ) -> Result<bool> {
+        let _turn = self.turn.lock().await;
         accounts::create_user(&self.write, user, session, now).await
     }
 
@@ -213,6 +235,7 @@ impl Store for SqliteStore {
         keep: u32,
         now: Timestamp,
     ) -> Result<Vec<SessionId>> {
+        let _turn = self.turn.lock().await;
         accounts::create_session(&self.write, session, keep, now).await
     }
 
@@ -228,10 +251,12 @@ impl Store for SqliteStore {
         now: Timestamp,
         previous_until: Timestamp,
     ) -> Result<bool> {
+        let _turn = self.turn.lock().await;
         accounts::rotate_session(&self.write, id, from, to, now, previous_until).await
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<()> {
+        let _turn = self.turn.lock().await;
         accounts::delete_session(&self.write, id).await
     }
 
@@ -240,6 +265,7 @@ impl Store for SqliteStore {
     }
 
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
+        let _turn = self.turn.lock().await;
         accounts::forget_old_sessions(&self.write, life).await
     }
 
@@ -282,6 +308,7 @@ impl Store for SqliteStore {
         peer: UserId,
         now: Timestamp,
     ) -> Result<Option<ConversationId>> {
+        let _turn = self.turn.lock().await;
         conversations::open(&self.write, me, peer, now).await
     }
 
@@ -312,7 +339,8 @@ impl Store for SqliteStore {
         history::page(&self.read, me, id, cursor, limit).await
     }
 
-    async fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed> {
-        commit::commit(&self.write, batch, now).await
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
+        let _turn = self.turn.lock().await;
+        self.committer.commit(batch, now).await
     }
 }
