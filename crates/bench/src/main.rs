@@ -6,7 +6,7 @@
 //! # Layout
 //! - `plan`: what a run does, in which order
 //! - `system`: the servers that are measured; `ceiling`: those that only show what is possible
-//! - `scenario`: what is measured
+//! - `scenario`: what is measured; `seed`: rows written before a server starts
 //! - `latency`, `report`: figures and tables
 
 mod ceiling;
@@ -14,6 +14,7 @@ mod latency;
 mod plan;
 mod report;
 mod scenario;
+mod seed;
 mod system;
 
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use harness::Town;
 use serde_json::{Value, json};
 
 use crate::report::{self, Row};
-use crate::scenario::{BODY_BYTES, Bench, paced, pairs};
+use crate::scenario::{BODY_BYTES, Bench, idle, paced, pairs};
 use crate::system::{Binaries, Disk, System};
 
 /// Pairs that *paced* takes, and whose peak it goes by.
@@ -27,6 +27,8 @@ enum Scenario {
     Pairs,
     /// Fixed rates.
     Paced,
+    /// Memory of a connection.
+    Idle,
 }
 
 /// What a run does.
@@ -53,6 +55,9 @@ pub struct Plan {
     /// paced: messages a second. One and two times the peak follow, where pairs has found it.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 5_000])]
     rates: Vec<u32>,
+    /// idle: connections, growing.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 9_000])]
+    connections: Vec<usize>,
 }
 
 impl Plan {
@@ -78,6 +83,7 @@ impl Plan {
             let measured = match scenario {
                 Scenario::Pairs => self.pairs(&bench).await?,
                 Scenario::Paced => self.paced(&bench, &rows).await?,
+                Scenario::Idle => self.idle(&bench).await?,
             };
             println!("{}", report::table(&measured));
             rows.extend(measured);
@@ -116,6 +122,15 @@ impl Plan {
                 eprintln!("paced: {}, {}", pace.label, system.name());
                 rows.push(paced::run(bench, system, PACED_PAIRS, &pace).await?);
             }
+        }
+        Ok(rows)
+    }
+
+    async fn idle(&self, bench: &Bench) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for system in [System::Relay, System::Store, System::Duet] {
+            eprintln!("idle: {:?} connections, {}", self.connections, system.name());
+            rows.extend(idle::run(bench, system, &self.connections).await?);
         }
         Ok(rows)
     }

@@ -1,5 +1,6 @@
 //! What is measured, one file each; and what several of them share.
 
+pub mod idle;
 pub mod paced;
 pub mod pairs;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::{Http, Line, Person, Running, Town};
 use protocol::{ConversationId, Cursor};
+use tempfile::TempDir;
 
 use crate::system::{Binaries, Disk, System};
 
@@ -46,11 +48,26 @@ impl Bench {
     /// # Errors
     /// It does not start.
     pub async fn start(&self, system: System, disk: &Disk) -> Result<Running> {
-        let data = match system {
-            System::Duet => self.town.copy()?,
-            System::Relay | System::Store => tempfile::tempdir()?,
-        };
-        self.binaries.start(system, disk, data).await
+        self.binaries.start(system, disk, self.data(system)?).await
+    }
+
+    /// What a system starts with: Duet with the town's people, a ceiling with nothing.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn data(&self, system: System) -> Result<TempDir> {
+        match system {
+            System::Duet => self.town.copy(),
+            System::Relay | System::Store => Ok(tempfile::tempdir()?),
+        }
+    }
+
+    /// A person of the town.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn somebody(&self) -> Result<&Person> {
+        self.town.people().first().context("nobody lives in the town")
     }
 
     /// The first `count` pairs of the town, with their conversations opened.

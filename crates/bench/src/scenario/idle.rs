@@ -1,0 +1,93 @@
+//! *idle*: what a connection costs while nobody says anything.
+//!
+//! Each connection is another person's, signed in and in a conversation with the next one. Memory
+//! is the server's resident memory with the connections, less that of the same server before the
+//! first one, by their number.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use harness::{Line, Person, Running};
+use protocol::{ConversationId, UserId};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::{Bench, bytes_in_mb, exactly};
+use crate::report::Row;
+use crate::seed::{Seed, Talk};
+use crate::system::{Disk, System};
+
+/// Connections that are opened at once.
+const AT_ONCE: usize = 64;
+/// After the last has come, until memory is looked at.
+const SETTLE: Duration = Duration::from_secs(3);
+/// Messages in each conversation.
+const MESSAGES: i64 = 10;
+
+/// Measures, on one server, each of these numbers, which grow.
+///
+/// # Errors
+/// A connection was refused or lost.
+pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<Row>> {
+    let data = bench.data(system)?;
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let people = match system {
+        System::Duet => crowd(bench, data.path(), most)?,
+        System::Relay | System::Store => {
+            let nobody = || Person { id: UserId::new(), cookie: String::new() };
+            std::iter::repeat_with(nobody).take(most).collect()
+        }
+    };
+    let server = bench.binaries.start(system, &Disk::Own, data).await?;
+    sleep(SETTLE).await;
+    let before = server.resident_bytes()?;
+    let mut held = JoinSet::new();
+    let mut rows = Vec::new();
+    for &count in counts {
+        open(&server, &people[held.len()..count], &mut held).await?;
+        sleep(SETTLE).await;
+        if held.try_join_next().is_some() {
+            bail!("a connection was lost");
+        }
+        let with = server.resident_bytes()?;
+        let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
+        let row = Row::new("idle", format!("{count} connections"), system, &Disk::Own)
+            .with("KiB per connection", each / 1024.0)
+            .with("server MB", bytes_in_mb(with))
+            .with("server MB before", bytes_in_mb(before))
+            .comparing("KiB per connection");
+        rows.push(row);
+    }
+    held.shutdown().await;
+    server.stop().await?;
+    Ok(rows)
+}
+
+/// Writes so many people into the store, each in a conversation with the next.
+pub(super) fn crowd(bench: &Bench, data: &std::path::Path, count: usize) -> Result<Vec<Person>> {
+    let seed = Seed::open(data)?;
+    let people = seed.people(count, bench.somebody()?)?;
+    for two in people.as_chunks::<2>().0 {
+        let talk = Talk { people: [two[0].id, two[1].id], messages: MESSAGES, waiting: false };
+        seed.talk(&talk, 1)?;
+    }
+    seed.finish()?;
+    Ok(people)
+}
+
+/// Connects these people. Each connection is listened to until it is lost.
+async fn open(server: &Running, people: &[Person], held: &mut JoinSet<()>) -> Result<()> {
+    let mut lines = stream::iter(people)
+        .map(|person| async move {
+            let query = ConversationId::new().to_string();
+            let mut line = Line::open(server.address, &person.cookie, &query).await?;
+            line.hello().await?;
+            Ok::<_, anyhow::Error>(line)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some(mut line) = lines.try_next().await? {
+        held.spawn(async move { while line.hear().await.is_ok() {} });
+    }
+    Ok(())
+}

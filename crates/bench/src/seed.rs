@@ -1,0 +1,129 @@
+//! Rows that are written into a store before its server starts, where doing it by the protocol
+//! would take hours: crowds, and conversations of any length.
+//!
+//! Knows Duet's schema, and is the only part of the bench that does. Nothing that is measured goes
+//! through here.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use harness::Person;
+use protocol::{ClientId, ConversationId, SessionId, UserId};
+use rusqlite::{Connection, OpenFlags, params};
+use sha2::{Digest, Sha256};
+
+use crate::scenario::BODY_BYTES;
+
+/// Where Duet keeps its store in a data directory.
+pub const DATABASE: &str = "duet.db";
+
+/// A store that no server has open.
+pub struct Seed {
+    database: Connection,
+    now: i64,
+}
+
+/// A conversation to be written.
+pub struct Talk {
+    /// The two.
+    pub people: [UserId; 2],
+    /// How many messages.
+    pub messages: i64,
+    /// Whether the first has said it all and the second has seen nothing of it. Otherwise both
+    /// have spoken in turn and seen it all.
+    pub waiting: bool,
+}
+
+impl Seed {
+    /// Opens the store of a data directory.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(data: &Path) -> Result<Self> {
+        let database =
+            Connection::open_with_flags(data.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Whatever is written here can be written again.
+        database.execute_batch(
+            "pragma journal_mode = delete; pragma synchronous = off; pragma foreign_keys = off; \
+             pragma cache_size = -262144; begin",
+        )?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(Self { database, now: i64::try_from(now.as_millis())? })
+    }
+
+    /// People with a session, as if each had signed in a moment ago. No password opens their
+    /// accounts. `like` is somebody whose session is known by the same cookie.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn people(&self, count: usize, like: &Person) -> Result<Vec<Person>> {
+        let (cookie, _) = like.cookie.split_once('=').context("a cookie without a name")?;
+        let mut users = self.database.prepare(
+            "insert into users (id, username, username_key, display_name, display_key, \
+             password_hash, created_at) values (?1, ?2, ?2, ?2, ?2, '', ?3)",
+        )?;
+        let mut sessions = self.database.prepare(
+            "insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at) \
+             values (?1, ?2, ?3, ?4, ?4, ?4)",
+        )?;
+        (0..count)
+            .map(|number| {
+                let id = UserId::new();
+                let token = Sha256::digest(format!("{number} {id}"));
+                users.execute(params![id.0, format!("crowd.{number:05}"), self.now])?;
+                let hash = Sha256::digest(token);
+                sessions.execute(params![SessionId::new().0, id.0, hash.as_slice(), self.now])?;
+                let token = BASE64_URL_SAFE_NO_PAD.encode(token);
+                Ok(Person { id, cookie: format!("{cookie}={token}") })
+            })
+            .collect()
+    }
+
+    /// A conversation, older by so many minutes than now.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn talk(&self, talk: &Talk, minutes_ago: i64) -> Result<ConversationId> {
+        let id = ConversationId::new();
+        let at = self.now - minutes_ago * 60_000;
+        let [first, second] = talk.people;
+        let (low, high) = if first < second { (first, second) } else { (second, first) };
+        self.database
+            .prepare_cached("insert into conversations values (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![id.0, low.0, high.0, talk.messages, at])?;
+        let seen = [talk.messages, if talk.waiting { 0 } else { talk.messages }];
+        for (me, peer, seen) in [(first, second, seen[0]), (second, first, seen[1])] {
+            self.database
+                .prepare_cached("insert into members values (?1, ?2, ?3, ?4, ?4, ?5)")?
+                .execute(params![id.0, me.0, peer.0, seen, at])?;
+        }
+        let mut messages =
+            self.database.prepare_cached("insert into messages values (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        for seq in 1..=talk.messages {
+            let sender = if talk.waiting || seq % 2 == 1 { first } else { second };
+            let body = format!("{seq:.<BODY_BYTES$}");
+            messages.execute(params![id.0, seq, sender.0, ClientId::new().0, body, at])?;
+        }
+        Ok(id)
+    }
+
+    /// Makes it a store that a server can open.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.database.execute_batch("commit; pragma journal_mode = wal; pragma optimize")?)
+    }
+}
+
+/// How many sessions a store holds; a sign-in adds one.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn sessions(data: &Path) -> Result<i64> {
+    let database = Connection::open(data.join(DATABASE))?;
+    Ok(database.query_row("select count(*) from sessions", [], |row| row.get(0))?)
+}
