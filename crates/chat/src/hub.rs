@@ -23,7 +23,7 @@ const QUEUE_FRAMES: usize = 256;
 const QUEUE_BYTES: usize = 256 * 1024;
 
 /// One live connection of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
 /// Why a connection could not be had.
@@ -37,43 +37,40 @@ pub(crate) enum Full {
 
 /// The sending end to one connection. Cheap to clone; held by the hub and by sends under way.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct Line(Arc<LineState>);
+
+struct LineState {
     id: ConnectionId,
     frames: mpsc::Sender<Bytes>,
-    waiting_bytes: Arc<AtomicUsize>,
-    close: CloseOnce,
-}
-
-/// Tells a connection, once, to close. The receiving end is the connection's socket.
-#[derive(Clone)]
-struct CloseOnce(Arc<Mutex<Option<oneshot::Sender<CloseCode>>>>);
-
-impl CloseOnce {
-    fn send(&self, code: CloseCode) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sender) = sender {
-            // The socket may have gone already; then there is nobody to tell.
-            let _ = sender.send(code);
-        }
-    }
+    waiting_bytes: AtomicUsize,
+    /// Tells the connection's socket, once, to close.
+    close: Mutex<Option<oneshot::Sender<CloseCode>>>,
 }
 
 impl Line {
     pub(crate) fn id(&self) -> ConnectionId {
-        self.id
+        self.0.id
     }
 
     /// Queues a frame, or ends the connection because its queue is full.
     pub(crate) fn push(&self, frame: Bytes) {
         let length = frame.len();
-        let waiting = self.waiting_bytes.fetch_add(length, Ordering::Relaxed);
-        if waiting + length > QUEUE_BYTES || self.frames.try_send(frame).is_err() {
+        let waiting = self.0.waiting_bytes.fetch_add(length, Ordering::Relaxed);
+        if waiting + length > QUEUE_BYTES || self.0.frames.try_send(frame).is_err() {
             self.close(CloseCode::Slow);
         }
     }
 
     pub(crate) fn close(&self, code: CloseCode) {
-        self.close.send(code);
+        let sender = self.0.close.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // The socket may have gone already; then there is nobody to tell.
+            let _ = sender.send(code);
+        }
+    }
+
+    fn taken(&self, frame: &Bytes) {
+        self.0.waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
     }
 }
 
@@ -103,7 +100,7 @@ impl Seat {
     /// A frame that waits already.
     pub(crate) fn try_next(&mut self) -> Option<Bytes> {
         let frame = self.frames.try_recv().ok()?;
-        self.line.waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        self.line.taken(&frame);
         Some(frame)
     }
 
@@ -117,7 +114,7 @@ impl Seat {
             code = &mut self.close => Outgoing::Close(code.unwrap_or(CloseCode::Restart)),
             frame = self.frames.recv() => match frame {
                 Some(frame) => {
-                    self.line.waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+                    self.line.taken(&frame);
                     Outgoing::Frame(frame)
                 }
                 None => Outgoing::Close(CloseCode::Restart),
@@ -128,7 +125,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.hub.leave(self.user, self.line.id);
+        self.hub.leave(self.user, self.line.id());
     }
 }
 
@@ -191,12 +188,12 @@ impl Hub {
     ) -> Result<(Seat, bool), Full> {
         let (frames_in, frames) = mpsc::channel(QUEUE_FRAMES);
         let (close_in, close) = oneshot::channel();
-        let line = Line {
+        let line = Line(Arc::new(LineState {
             id: ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed)),
             frames: frames_in,
-            waiting_bytes: Arc::default(),
-            close: CloseOnce(Arc::new(Mutex::new(Some(close_in)))),
-        };
+            waiting_bytes: AtomicUsize::new(0),
+            close: Mutex::new(Some(close_in)),
+        }));
         line.push(hello);
         let mut people = self.people();
         if people.connections >= self.max_connections {
@@ -218,7 +215,7 @@ impl Hub {
         let mut people = self.people();
         let Some(entries) = people.by_user.get_mut(&user) else { return };
         let before = entries.len();
-        entries.retain(|entry| entry.line.id != id);
+        entries.retain(|entry| entry.line.id() != id);
         let gone = before - entries.len();
         let last = entries.is_empty();
         if last {
@@ -233,14 +230,16 @@ impl Hub {
         }
     }
 
-    /// Queues a frame to every connection of a person but one.
-    pub(crate) fn push(&self, user: UserId, frame: &Bytes, except: Option<ConnectionId>) {
+    /// Visits every connection of a person but one. The lock is held meanwhile.
+    pub(crate) fn for_each_line(
+        &self,
+        user: UserId,
+        except: Option<ConnectionId>,
+        visit: impl FnMut(&Line),
+    ) {
         if let Some(entries) = self.people().by_user.get(&user) {
-            for entry in entries {
-                if Some(entry.line.id) != except {
-                    entry.line.push(frame.clone());
-                }
-            }
+            let lines = entries.iter().map(|entry| &entry.line);
+            lines.filter(|line| Some(line.id()) != except).for_each(visit);
         }
     }
 
@@ -308,6 +307,10 @@ mod tests {
         Bytes::from_static(b"hello")
     }
 
+    fn push(hub: &Hub, user: UserId, frame: &'static [u8], except: Option<ConnectionId>) {
+        hub.for_each_line(user, except, |line| line.push(Bytes::from_static(frame)));
+    }
+
     async fn after_hello(seat: &mut Seat) -> Outgoing {
         assert!(matches!(seat.next().await, Outgoing::Frame(frame) if frame == "hello"));
         seat.next().await
@@ -320,8 +323,8 @@ mod tests {
         let (mut one, first) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         let (mut two, second) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         assert_eq!((first, second), (true, false));
-        hub.push(user, &Bytes::from_static(b"a"), Some(one.line().id()));
-        hub.push(user, &Bytes::from_static(b"b"), None);
+        push(&hub, user, b"a", Some(one.line().id()));
+        push(&hub, user, b"b", None);
         assert!(matches!(after_hello(&mut one).await, Outgoing::Frame(frame) if frame == "b"));
         assert!(matches!(after_hello(&mut two).await, Outgoing::Frame(frame) if frame == "a"));
     }
@@ -333,7 +336,7 @@ mod tests {
         let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         let (mut quick, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
         for _ in 0..=QUEUE_FRAMES {
-            hub.push(user, &Bytes::from_static(b"x"), None);
+            push(&hub, user, b"x", None);
             assert!(matches!(quick.next().await, Outgoing::Frame(_)));
         }
         assert!(matches!(slow.next().await, Outgoing::Close(CloseCode::Slow)));
@@ -344,9 +347,9 @@ mod tests {
         let (hub, _left) = hub();
         let user = UserId::new();
         let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-        let frame = Bytes::from(vec![b'x'; QUEUE_BYTES / 2]);
+        let half: &'static [u8] = vec![b'x'; QUEUE_BYTES / 2].leak();
         for _ in 0..3 {
-            hub.push(user, &frame, None);
+            push(&hub, user, half, None);
         }
         assert!(matches!(slow.next().await, Outgoing::Close(CloseCode::Slow)));
     }
@@ -396,7 +399,7 @@ mod tests {
         let (mut one, _) = hub.join(user, gone, hello()).expect("a seat");
         let (mut two, _) = hub.join(user, stays, hello()).expect("a seat");
         hub.close_sessions(&[gone], CloseCode::SessionEnded);
-        hub.push(user, &Bytes::from_static(b"after"), None);
+        push(&hub, user, b"after", None);
         assert!(matches!(one.next().await, Outgoing::Close(CloseCode::SessionEnded)));
         assert!(matches!(two.next().await, Outgoing::Frame(_)));
     }

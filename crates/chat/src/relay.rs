@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::{ServerFrame, UserId};
 
-use crate::hub::{ConnectionId, Hub};
+use crate::hub::{ConnectionId, Hub, Line};
 
 #[derive(Clone)]
 pub(crate) struct Relay {
@@ -25,7 +25,50 @@ impl Relay {
     pub(crate) fn publish(&self, to: &[UserId], frame: &ServerFrame, except: Option<ConnectionId>) {
         let frame = encode(frame);
         for user in to {
-            self.hub.push(*user, &frame, except);
+            self.hub.for_each_line(*user, except, |line| line.push(frame.clone()));
+        }
+    }
+
+    /// Begins a wave.
+    pub(crate) fn wave(&self) -> Wave<'_> {
+        Wave { hub: &self.hub, frames: Vec::new() }
+    }
+}
+
+/// The frames that follow from one commit. They are queued connection by connection, each in the
+/// order in which they were added: a socket that gets several finds them together and writes once.
+pub(crate) struct Wave<'hub> {
+    hub: &'hub Hub,
+    frames: Vec<(Line, Bytes)>,
+}
+
+impl Wave<'_> {
+    /// Adds an answer to one connection.
+    pub(crate) fn answer(&mut self, line: Line, frame: &ServerFrame) {
+        self.frames.push((line, encode(frame)));
+    }
+
+    /// Adds an event for every connection of these people, except the one it came from.
+    pub(crate) fn publish(
+        &mut self,
+        to: &[UserId],
+        frame: &ServerFrame,
+        except: Option<ConnectionId>,
+    ) {
+        let frame = encode(frame);
+        for user in to {
+            self.hub.for_each_line(*user, except, |line| {
+                self.frames.push((line.clone(), frame.clone()));
+            });
+        }
+    }
+
+    /// Queues them all.
+    pub(crate) fn send(mut self) {
+        // Stable: what a connection gets stays in its order.
+        self.frames.sort_by_key(|(line, _)| line.id());
+        for (line, frame) in self.frames {
+            line.push(frame);
         }
     }
 }

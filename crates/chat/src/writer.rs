@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::error::{Error, Result, later};
 use crate::hub::Line;
-use crate::relay::{Relay, encode};
+use crate::relay::{Relay, Wave};
 use crate::store::{
     self, Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome, Store, StoreError,
 };
@@ -134,7 +134,7 @@ struct Group {
     markers: Vec<Reply<()>>,
     /// Where a message stands in the batch.
     places: HashMap<(UserId, ClientId), usize>,
-    /// Repeats that came together with their original, at that place of the batch.
+    /// Those whose id came twice at once, with the place of the first in the batch.
     repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
 }
 
@@ -146,10 +146,12 @@ struct Decided {
 
 impl Decided {
     fn answer(self, relay: &Relay) {
+        let mut wave = relay.wave();
         match self.outcome {
-            Ok(committed) => self.group.answer(committed, relay),
-            Err(error) => self.group.refuse_all(&error),
+            Ok(committed) => self.group.answer(committed, &mut wave),
+            Err(error) => self.group.refuse_all(&error, &mut wave),
         }
+        wave.send();
     }
 }
 
@@ -183,17 +185,11 @@ impl Group {
             .places
             .entry((message.sender, message.client_id))
             .or_insert(self.batch.messages.len());
-        match self.batch.messages.get(place) {
-            None => {
-                self.batch.messages.push(message);
-                self.senders.push(reply);
-            }
-            Some(first)
-                if first.conversation == message.conversation && first.body == message.body =>
-            {
-                self.repeats.push((place, message, reply));
-            }
-            Some(_) => refuse_send(&message, reply, ErrorCode::ClientIdReused.into()),
+        if place == self.batch.messages.len() {
+            self.batch.messages.push(message);
+            self.senders.push(reply);
+        } else {
+            self.repeats.push((place, message, reply));
         }
     }
 
@@ -205,28 +201,33 @@ impl Group {
         Decided { group: self, outcome }
     }
 
-    fn answer(self, committed: Committed, relay: &Relay) {
+    fn answer(self, committed: Committed, wave: &mut Wave<'_>) {
         for (place, message, reply) in self.repeats {
+            let first = self.batch.messages.get(place);
+            let same = first.is_some_and(|first| {
+                first.conversation == message.conversation && first.body == message.body
+            });
             let outcome = match committed.messages.get(place) {
+                _ if !same => SendOutcome::Reused,
                 Some(SendOutcome::Stored { seq, sent_at, .. }) => {
                     SendOutcome::Repeated { seq: *seq, sent_at: *sent_at }
                 }
                 Some(outcome) => *outcome,
                 None => SendOutcome::NotFound,
             };
-            answer_send(message, reply, outcome, relay);
+            answer_send(message, reply, outcome, wave);
         }
         let messages = self.batch.messages.into_iter().zip(self.senders);
         for ((message, reply), outcome) in messages.zip(committed.messages) {
-            answer_send(message, reply, outcome, relay);
+            answer_send(message, reply, outcome, wave);
         }
         let marks = self.batch.marks.into_iter().zip(self.markers);
         for ((marks, reply), outcome) in marks.zip(committed.marks) {
-            answer_mark(&marks, reply, outcome, relay);
+            answer_mark(&marks, reply, outcome, wave);
         }
     }
 
-    fn refuse_all(self, error: &StoreError) {
+    fn refuse_all(self, error: &StoreError, wave: &mut Wave<'_>) {
         tracing::error!(
             %error,
             messages = self.senders.len(),
@@ -235,18 +236,18 @@ impl Group {
         );
         let refusal = later(ErrorCode::Unavailable, FAILED_RETRY);
         for (message, reply) in self.batch.messages.into_iter().zip(self.senders) {
-            refuse_send(&message, reply, refusal);
+            refuse_send(&message, reply, refusal, wave);
         }
         for (_, message, reply) in self.repeats {
-            refuse_send(&message, reply, refusal);
+            refuse_send(&message, reply, refusal, wave);
         }
         for (marks, reply) in self.batch.marks.into_iter().zip(self.markers) {
-            refuse_mark(&marks, reply, refusal);
+            refuse_mark(&marks, reply, refusal, wave);
         }
     }
 }
 
-fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, relay: &Relay) {
+fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, wave: &mut Wave<'_>) {
     let sent = |seq: Seq, sent_at: Timestamp| Sent {
         conversation: message.conversation,
         client_id: message.client_id,
@@ -256,7 +257,7 @@ fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, re
     match outcome {
         SendOutcome::Stored { seq, sent_at, peer } => {
             let from = reply.line().map(Line::id);
-            reply.accept(sent(seq, sent_at), ServerFrame::Sent);
+            reply.accept(sent(seq, sent_at), ServerFrame::Sent, wave);
             let event = ServerFrame::Message(Message {
                 conversation: message.conversation,
                 seq,
@@ -265,17 +266,17 @@ fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, re
                 body: message.body,
                 sent_at,
             });
-            relay.publish(&[peer, message.sender], &event, from);
+            wave.publish(&[peer, message.sender], &event, from);
         }
         SendOutcome::Repeated { seq, sent_at } => {
-            reply.accept(sent(seq, sent_at), ServerFrame::Sent);
+            reply.accept(sent(seq, sent_at), ServerFrame::Sent, wave);
         }
-        SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into()),
-        SendOutcome::NotFound => refuse_send(&message, reply, ErrorCode::NotFound.into()),
+        SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), wave),
+        SendOutcome::NotFound => refuse_send(&message, reply, ErrorCode::NotFound.into(), wave),
     }
 }
 
-fn answer_mark(new: &NewMarks, reply: Reply<()>, outcome: MarkOutcome, relay: &Relay) {
+fn answer_mark(new: &NewMarks, reply: Reply<()>, outcome: MarkOutcome, wave: &mut Wave<'_>) {
     match outcome {
         MarkOutcome::Moved { marks, peer } => {
             let from = reply.line().map(Line::id);
@@ -286,31 +287,33 @@ fn answer_mark(new: &NewMarks, reply: Reply<()>, outcome: MarkOutcome, relay: &R
                 delivered: marks.delivered,
                 read: marks.read,
             };
-            relay.publish(&[peer, new.user], &event, from);
+            wave.publish(&[peer, new.user], &event, from);
         }
         MarkOutcome::Unchanged => reply.accept_silently(),
-        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into()),
-        MarkOutcome::NotFound => refuse_mark(new, reply, ErrorCode::NotFound.into()),
+        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), wave),
+        MarkOutcome::NotFound => refuse_mark(new, reply, ErrorCode::NotFound.into(), wave),
     }
 }
 
-fn refuse_send(message: &NewMessage, reply: Reply<Sent>, refusal: Refusal) {
-    reply.refuse(refusal, |refusal| ServerFrame::Refused {
+fn refuse_send(message: &NewMessage, reply: Reply<Sent>, refusal: Refusal, wave: &mut Wave<'_>) {
+    let frame = |refusal| ServerFrame::Refused {
         re: Some("send".to_owned()),
         conversation: Some(message.conversation),
         client_id: Some(message.client_id),
         refusal,
-    });
+    };
+    reply.refuse(refusal, frame, wave);
 }
 
-fn refuse_mark(marks: &NewMarks, reply: Reply<()>, refusal: Refusal) {
+fn refuse_mark(marks: &NewMarks, reply: Reply<()>, refusal: Refusal, wave: &mut Wave<'_>) {
     let re = if marks.marks.read > Seq::ZERO { "read" } else { "delivered" };
-    reply.refuse(refusal, |refusal| ServerFrame::Refused {
+    let frame = |refusal| ServerFrame::Refused {
         re: Some(re.to_owned()),
         conversation: Some(marks.conversation),
         client_id: None,
         refusal,
-    });
+    };
+    reply.refuse(refusal, frame, wave);
 }
 
 impl<T> Reply<T> {
@@ -321,17 +324,22 @@ impl<T> Reply<T> {
         }
     }
 
-    fn accept(self, value: T, frame: impl FnOnce(T) -> ServerFrame) {
+    fn accept(self, value: T, frame: impl FnOnce(T) -> ServerFrame, wave: &mut Wave<'_>) {
         match self {
-            Self::Connection(line) => line.push(encode(&frame(value))),
+            Self::Connection(line) => wave.answer(line, &frame(value)),
             // Whoever asked has gone; the write stands, and a repeat gets the same answer.
             Self::Call(call) => drop(call.send(Ok(value))),
         }
     }
 
-    fn refuse(self, refusal: Refusal, frame: impl FnOnce(Refusal) -> ServerFrame) {
+    fn refuse(
+        self,
+        refusal: Refusal,
+        frame: impl FnOnce(Refusal) -> ServerFrame,
+        wave: &mut Wave<'_>,
+    ) {
         match self {
-            Self::Connection(line) => line.push(encode(&frame(refusal))),
+            Self::Connection(line) => wave.answer(line, &frame(refusal)),
             Self::Call(call) => drop(call.send(Err(Error::Refused(refusal)))),
         }
     }
