@@ -7,8 +7,10 @@
 //! - `plan`: what a run does, in which order
 //! - `system`: the servers that are measured; `ceiling`: those that only show what is possible
 //! - `scenario`: what is measured; `seed`: rows written before a server starts
+//! - `call`: one HTTP connection, as bare as can be
 //! - `latency`, `report`: figures and tables
 
+mod call;
 mod ceiling;
 mod latency;
 mod plan;

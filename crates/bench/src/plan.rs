@@ -14,7 +14,8 @@ use harness::Town;
 use serde_json::{Value, json};
 
 use crate::report::{self, Row};
-use crate::scenario::{BODY_BYTES, Bench, idle, paced, pairs};
+use crate::scenario::page::Of;
+use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returning};
 use crate::system::{Binaries, Disk, System};
 
 /// Pairs that *paced* takes, and whose peak it goes by.
@@ -29,6 +30,12 @@ enum Scenario {
     Paced,
     /// Memory of a connection.
     Idle,
+    /// Messages that wait.
+    Return,
+    /// Reading, as what is read grows.
+    Page,
+    /// Everybody coming back at once.
+    Herd,
 }
 
 /// What a run does.
@@ -58,6 +65,15 @@ pub struct Plan {
     /// idle: connections, growing.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 9_000])]
     connections: Vec<usize>,
+    /// return: messages that wait.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
+    waiting: Vec<u32>,
+    /// page: a conversation of ten million messages too (minutes and gigabytes, once).
+    #[arg(long)]
+    huge: bool,
+    /// herd: connections that are cut at once.
+    #[arg(long, default_value_t = 5_000)]
+    herd: usize,
 }
 
 impl Plan {
@@ -84,6 +100,12 @@ impl Plan {
                 Scenario::Pairs => self.pairs(&bench).await?,
                 Scenario::Paced => self.paced(&bench, &rows).await?,
                 Scenario::Idle => self.idle(&bench).await?,
+                Scenario::Return => self.returning(&bench).await?,
+                Scenario::Page => self.page(&bench).await?,
+                Scenario::Herd => {
+                    eprintln!("herd: {} connections", self.herd);
+                    vec![herd::run(&bench, self.herd).await?]
+                }
             };
             println!("{}", report::table(&measured));
             rows.extend(measured);
@@ -132,6 +154,30 @@ impl Plan {
             eprintln!("idle: {:?} connections, {}", self.connections, system.name());
             rows.extend(idle::run(bench, system, &self.connections).await?);
         }
+        Ok(rows)
+    }
+
+    async fn returning(&self, bench: &Bench) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for &waiting in &self.waiting {
+            eprintln!("return: {waiting} messages waiting");
+            rows.push(returning::run(bench, waiting).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn page(&self, bench: &Bench) -> Result<Vec<Row>> {
+        let mut sizes = vec![100, 10_000, 1_000_000];
+        sizes.extend(self.huge.then_some(10_000_000));
+        let histories = sizes.into_iter().map(Of::Messages);
+        // A page holds 50: the first is no whole one.
+        let lists = [10, 50, 1_000, 10_000].map(Of::Conversations);
+        let mut rows = Vec::new();
+        for of in histories.chain(lists) {
+            eprintln!("page: {of:?}");
+            rows.extend(page::run(bench, &self.directory, of).await?);
+        }
+        page::compare(&mut rows);
         Ok(rows)
     }
 

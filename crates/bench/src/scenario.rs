@@ -1,8 +1,11 @@
 //! What is measured, one file each; and what several of them share.
 
+pub mod herd;
 pub mod idle;
 pub mod paced;
+pub mod page;
 pub mod pairs;
+pub mod returning;
 
 use std::time::{Duration, Instant};
 
@@ -60,6 +63,14 @@ impl Bench {
             System::Duet => self.town.copy(),
             System::Relay | System::Store => Ok(tempfile::tempdir()?),
         }
+    }
+
+    /// Duet's data with every table that this version of it makes.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn migrated(&self) -> Result<TempDir> {
+        self.start(System::Duet, &Disk::Own).await?.stop().await
     }
 
     /// A person of the town.

@@ -4,6 +4,7 @@
 //! Knows Duet's schema, and is the only part of the bench that does. Nothing that is measured goes
 //! through here.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,26 +61,34 @@ impl Seed {
     /// # Errors
     /// The store.
     pub fn people(&self, count: usize, like: &Person) -> Result<Vec<Person>> {
-        let (cookie, _) = like.cookie.split_once('=').context("a cookie without a name")?;
         let mut users = self.database.prepare(
             "insert into users (id, username, username_key, display_name, display_key, \
              password_hash, created_at) values (?1, ?2, ?2, ?2, ?2, '', ?3)",
         )?;
-        let mut sessions = self.database.prepare(
-            "insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at) \
-             values (?1, ?2, ?3, ?4, ?4, ?4)",
-        )?;
         (0..count)
             .map(|number| {
                 let id = UserId::new();
-                let token = Sha256::digest(format!("{number} {id}"));
                 users.execute(params![id.0, format!("crowd.{number:05}"), self.now])?;
-                let hash = Sha256::digest(token);
-                sessions.execute(params![SessionId::new().0, id.0, hash.as_slice(), self.now])?;
-                let token = BASE64_URL_SAFE_NO_PAD.encode(token);
-                Ok(Person { id, cookie: format!("{cookie}={token}") })
+                Ok(Person { id, cookie: self.session(id, like)? })
             })
             .collect()
+    }
+
+    /// A new session of somebody: its cookie.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn session(&self, user: UserId, like: &Person) -> Result<String> {
+        let (cookie, _) = like.cookie.split_once('=').context("a cookie without a name")?;
+        let id = SessionId::new();
+        let token = Sha256::digest(format!("{id} {user}"));
+        self.database
+            .prepare_cached(
+                "insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at) \
+                 values (?1, ?2, ?3, ?4, ?4, ?4)",
+            )?
+            .execute(params![id.0, user.0, Sha256::digest(token).as_slice(), self.now])?;
+        Ok(format!("{cookie}={}", BASE64_URL_SAFE_NO_PAD.encode(token)))
     }
 
     /// A conversation, older by so many minutes than now.
@@ -108,6 +117,21 @@ impl Seed {
             messages.execute(params![id.0, seq, sender.0, ClientId::new().0, body, at])?;
         }
         Ok(id)
+    }
+
+    /// A number that changes with the schema.
+    ///
+    /// # Errors
+    /// The store.
+    pub fn schema(&self) -> Result<u64> {
+        let sql: String = self.database.query_row(
+            "select group_concat(sql, ';') from (select sql from sqlite_schema order by name)",
+            [],
+            |row| row.get(0),
+        )?;
+        let mut hasher = DefaultHasher::new();
+        sql.hash(&mut hasher);
+        Ok(hasher.finish())
     }
 
     /// Makes it a store that a server can open.

@@ -13,4 +13,4 @@ mod process;
 
 pub use line::{Ear, Line, Mouth};
 pub use people::{Http, Person, Town};
-pub use process::{Running, duet};
+pub use process::{Running, duet, duet_at};

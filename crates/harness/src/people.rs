@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use protocol::{ConversationId, ConversationPage, Cursor, HistoryPage, ListCursor, UserId};
+use protocol::{
+    ClientId, ConversationId, ConversationPage, Cursor, HistoryPage, ListCursor, Refusal, Sent,
+    UserId,
+};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,10 @@ use tempfile::TempDir;
 use crate::line::Line;
 use crate::process::{Running, duet};
 
+/// Everybody's.
+const PASSWORD: &str = "tulip-Harbor-92";
+/// What a form is posted as.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Calls under way at once while a town is built.
 const AT_ONCE: usize = 16;
 
@@ -58,7 +65,7 @@ impl Town {
         let server = start(binary, tempfile::tempdir()?).await?;
         let http = Http::new(server.address)?;
         let people: Vec<Person> = stream::iter(0..count)
-            .map(|number| http.sign_up(format!("person.{number:05}")))
+            .map(|number| http.sign_up(Self::username(number)))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -84,6 +91,11 @@ impl Town {
     /// Its people.
     pub fn people(&self) -> &[Person] {
         &self.people
+    }
+
+    /// What the person of this number signs in with.
+    pub fn username(number: usize) -> String {
+        format!("person.{number:05}")
     }
 
     /// A copy of its data, to be changed.
@@ -113,6 +125,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    server: SocketAddr,
     origin: String,
 }
 
@@ -122,12 +135,20 @@ impl Http {
     /// # Errors
     /// No client can be made.
     pub fn new(address: SocketAddr) -> Result<Self> {
+        Self::at(address, format!("http://{address}"))
+    }
+
+    /// To a server that is known to browsers by another address.
+    ///
+    /// # Errors
+    /// No client can be made.
+    pub fn at(server: SocketAddr, origin: String) -> Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { client, origin: format!("http://{address}") })
+        Ok(Self { client, server, origin })
     }
 
     /// Makes an account.
@@ -135,19 +156,33 @@ impl Http {
     /// # Errors
     /// Refused.
     pub async fn sign_up(&self, username: String) -> Result<Person> {
-        let form = format!("username={username}&password=tulip-Harbor-92");
-        let response = self.post("sign_up", "", "application/x-www-form-urlencoded", form).await?;
-        let cookie = response.headers().get(SET_COOKIE).context("no cookie")?.to_str()?;
-        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let id = self.whoami(&cookie).await?;
-        Ok(Person { id, cookie })
+        self.session("sign_up", &username).await
     }
 
-    /// The person of a session, by the first frame of a socket.
-    async fn whoami(&self, cookie: &str) -> Result<UserId> {
-        let address = self.origin.trim_start_matches("http://").parse()?;
-        let mut line = Line::open(address, cookie, "").await?;
-        Ok(line.hello().await?.id)
+    /// A new session of somebody who has an account.
+    ///
+    /// # Errors
+    /// Refused.
+    pub async fn sign_in(&self, username: &str) -> Result<Person> {
+        self.session("sign_in", username).await
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// Refused.
+    pub async fn sign_out(&self, me: &Person) -> Result<()> {
+        self.post("sign_out", &me.cookie, FORM, String::new()).await.map(drop)
+    }
+
+    async fn session(&self, function: &str, username: &str) -> Result<Person> {
+        let form = format!("username={username}&password={PASSWORD}");
+        let response = self.post(function, "", FORM, form).await?;
+        let cookie = response.headers().get(SET_COOKIE).context("no cookie")?.to_str()?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let mut line = Line::open_at(self.server, &self.origin, &cookie, "").await?;
+        let id = line.hello().await?.id;
+        Ok(Person { id, cookie })
     }
 
     /// The conversation of two people.
@@ -156,8 +191,43 @@ impl Http {
     /// Refused.
     pub async fn open(&self, me: &Person, peer: UserId) -> Result<ConversationId> {
         let form = format!("peer={peer}");
-        let kind = "application/x-www-form-urlencoded";
-        Ok(self.post("open_conversation", &me.cookie, kind, form).await?.json().await?)
+        Ok(self.post("open_conversation", &me.cookie, FORM, form).await?.json().await?)
+    }
+
+    /// Sends a message without a socket; the inner error is the server's own no.
+    ///
+    /// # Errors
+    /// No answer, or none that is one.
+    pub async fn send(
+        &self,
+        me: &Person,
+        conversation: ConversationId,
+        client_id: ClientId,
+        body: &str,
+    ) -> Result<std::result::Result<Sent, Refusal>> {
+        #[derive(Deserialize)]
+        struct Refused {
+            refused: Refusal,
+        }
+        let form = format!(
+            "conversation={conversation}&client_id={client_id}&sender={}&body={}",
+            me.id,
+            form_encoded(body)
+        );
+        let response = self.request("send_message", &me.cookie, FORM, form).send().await?;
+        if response.status().is_success() {
+            return Ok(Ok(response.json().await?));
+        }
+        Ok(Err(response.json::<Refused>().await.context("refused without a reason")?.refused))
+    }
+
+    /// Whether the server says that a message could be stored now.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn is_ready(&self) -> Result<bool> {
+        let url = format!("http://{}/readyz", self.server);
+        Ok(self.client.get(url).send().await?.status().is_success())
     }
 
     /// A page of the list.
@@ -198,16 +268,39 @@ impl Http {
         kind: &str,
         body: String,
     ) -> Result<reqwest::Response> {
-        let request = self
-            .client
-            .post(format!("{}/api/{function}", self.origin))
-            .header(ORIGIN, &self.origin)
-            .header(COOKIE, cookie)
-            .header(CONTENT_TYPE, kind);
-        let response = request.body(body).send().await?;
+        let response = self.request(function, cookie, kind, body).send().await?;
         if !response.status().is_success() {
             bail!("{function}: {} {}", response.status(), response.text().await?);
         }
         Ok(response)
     }
+
+    fn request(
+        &self,
+        function: &str,
+        cookie: &str,
+        kind: &str,
+        body: String,
+    ) -> reqwest::RequestBuilder {
+        self.client
+            .post(format!("http://{}/api/{function}", self.server))
+            .header(ORIGIN, &self.origin)
+            .header(COOKIE, cookie)
+            .header(CONTENT_TYPE, kind)
+            .body(body)
+    }
+}
+
+/// A value of a form, every byte that could mean something else written in hexadecimal.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }

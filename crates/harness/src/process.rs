@@ -1,8 +1,10 @@
 //! A server at work, a process of its own with its own data, and what the kernel says of it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +17,8 @@ use tokio::time::timeout;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long it may take to end when asked to.
 const END_WITHIN: Duration = Duration::from_secs(40);
+/// Lines of its log that are kept.
+const LOG_LINES: usize = 200;
 /// The kernel counts processor time in these.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -25,6 +29,7 @@ pub struct Running {
     child: Child,
     pid: u32,
     data: TempDir,
+    log: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Running {
@@ -46,7 +51,9 @@ impl Running {
             let mut last = String::new();
             while let Some(line) = lines.next_line().await? {
                 if let Some((_, url)) = line.split_once("is ready: http://") {
-                    let address = url.split_whitespace().next().unwrap_or_default();
+                    // Browsers may know it by another address than the one it listens on.
+                    let own = url.split_once("listen=").map_or(url, |(_, address)| address);
+                    let address = own.split_whitespace().next().unwrap_or_default();
                     return address.parse().with_context(|| format!("no address in {line:?}"));
                 }
                 last = line;
@@ -54,9 +61,33 @@ impl Running {
             bail!("{name} did not start: {last}")
         };
         let address = timeout(READY_WITHIN, ready).await.context("not ready in time")??;
-        // Read on, or the server would stop at a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { address, child, pid, data })
+        let log = Arc::new(Mutex::new(VecDeque::with_capacity(LOG_LINES)));
+        let kept = log.clone();
+        // Read on, or the server would stop at a full pipe. Ends with the server.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == LOG_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(line);
+            }
+        });
+        Ok(Self { address, child, pid, data, log })
+    }
+
+    /// The last lines of its log.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Ends it as a crash would, and gives its data back.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub async fn kill(mut self) -> Result<TempDir> {
+        self.child.kill().await.context("cannot kill the server")?;
+        Ok(self.data)
     }
 
     /// Processor time so far, of all its threads, in seconds.

@@ -45,7 +45,12 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
     let mut held = JoinSet::new();
     let mut rows = Vec::new();
     for &count in counts {
-        open(&server, &people[held.len()..count], &mut held).await?;
+        let more = held.len()..count;
+        connect(&server, &people[more], |_, mut line| {
+            // Listens, and answers pings, until the line is lost.
+            held.spawn(async move { while line.hear().await.is_ok() {} });
+        })
+        .await?;
         sleep(SETTLE).await;
         if held.try_join_next().is_some() {
             bail!("a connection was lost");
@@ -76,18 +81,23 @@ pub(super) fn crowd(bench: &Bench, data: &std::path::Path, count: usize) -> Resu
     Ok(people)
 }
 
-/// Connects these people. Each connection is listened to until it is lost.
-async fn open(server: &Running, people: &[Person], held: &mut JoinSet<()>) -> Result<()> {
+/// Connects these people, many at once, and hands each line over.
+pub(super) async fn connect(
+    server: &Running,
+    people: &[Person],
+    mut hold: impl FnMut(&Person, Line),
+) -> Result<()> {
     let mut lines = stream::iter(people)
         .map(|person| async move {
+            // For a ceiling: each in a conversation of its own.
             let query = ConversationId::new().to_string();
             let mut line = Line::open(server.address, &person.cookie, &query).await?;
             line.hello().await?;
-            Ok::<_, anyhow::Error>(line)
+            Ok::<_, anyhow::Error>((person, line))
         })
         .buffer_unordered(AT_ONCE);
-    while let Some(mut line) = lines.try_next().await? {
-        held.spawn(async move { while line.hear().await.is_ok() {} });
+    while let Some((person, line)) = lines.try_next().await? {
+        hold(person, line);
     }
     Ok(())
 }

@@ -1,0 +1,198 @@
+//! *herd*: the server is killed with thousands connected, and starts again.
+//!
+//! Each client comes back by the rule of the page: growing, jittered delays, then `hello`, then the
+//! list over a new HTTP connection; with that it is whole. A session is a row and no password, so
+//! nothing may be hashed meanwhile: what a hash costs is measured on the same server afterwards,
+//! and the sign-ins are counted.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use harness::{Http, Line, Person, Running, duet_at};
+use protocol::ConversationPage;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+
+use super::idle::{connect, crowd};
+use super::{Bench, bytes_in_mb, exactly};
+use crate::call::Call;
+use crate::latency::Latency;
+use crate::report::Row;
+use crate::seed;
+use crate::system::{Disk, System};
+
+/// The page's own rule: see `live/backoff.rs` of the app.
+const FIRST_MS: f64 = 500.0;
+const LONGEST_MS: f64 = 30_000.0;
+/// As the page: a server that says nothing for this long is lost.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// As the page: what could not be read is read again after this.
+const READ_AGAIN: Duration = Duration::from_secs(2);
+/// Whoever is not back by then stays away.
+const ALL_WITHIN: Duration = Duration::from_secs(180);
+/// How often the server's processor time is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Passwords that are hashed to learn what one costs.
+const HASHES: u32 = 8;
+
+/// A client that has come back.
+struct Back {
+    hello: Instant,
+    whole: Instant,
+    failures: u32,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Somebody did not come back.
+pub async fn run(bench: &Bench, count: usize) -> Result<Row> {
+    let data = bench.data(System::Duet)?;
+    let people = crowd(bench, data.path(), count)?;
+    let sessions = seed::sessions(data.path())?;
+    let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
+    let address = server.address;
+    let mut lines = Vec::with_capacity(count);
+    connect(&server, &people, |person, line| lines.push((person.clone(), line))).await?;
+    let mut clients = JoinSet::new();
+    let (report, mut backs) = mpsc::unbounded_channel();
+    for (number, (person, line)) in lines.into_iter().enumerate() {
+        clients.spawn(live(address, person, line, number, report.clone()));
+    }
+    let cut = Instant::now();
+    let data = server.kill().await?;
+    let command = duet_at(&bench.binaries.duet, data.path(), &address.to_string());
+    let server = Running::start("Duet", command, data).await?;
+    let started = cut.elapsed();
+    let mut cores = Cores::of(&server)?;
+    let (mut to_hello, mut to_whole) = (Latency::default(), Latency::default());
+    let (mut last, mut failures, mut missing) = (cut, 0, count);
+    let mut look = interval(LOOK_EVERY);
+    while missing > 0 {
+        ensure!(cut.elapsed() < ALL_WITHIN, "{missing} did not come back");
+        tokio::select! {
+            Some(back) = backs.recv() => {
+                to_hello.record(back.hello - cut);
+                to_whole.record(back.whole - cut);
+                last = last.max(back.whole);
+                failures += u64::from(back.failures);
+                missing -= 1;
+            }
+            _ = look.tick() => cores.look(&server)?,
+        }
+    }
+    let cpu = server.cpu_seconds()?;
+    let resident = server.resident_bytes()?;
+    let hash = hash_seconds(&server).await?;
+    clients.shutdown().await;
+    let data = server.stop().await?;
+    let signed_in = seed::sessions(data.path())? - sessions - i64::from(HASHES);
+    ensure!(signed_in == 0, "{signed_in} sessions were made by coming back");
+    let each = exactly(u64::try_from(count)?);
+    Ok(Row::new("herd", format!("{count} connections, killed"), System::Duet, &Disk::Own)
+        .with("all whole s", (last - cut).as_secs_f64())
+        .with("whole p50 s", to_whole.percentiles_ms()[0] / 1_000.0)
+        .with("whole p99 s", to_whole.percentiles_ms()[2] / 1_000.0)
+        .with("hello p50 s", to_hello.percentiles_ms()[0] / 1_000.0)
+        .with("server back s", started.as_secs_f64())
+        .with("failed attempts", exactly(failures))
+        .with("server CPU s", cpu)
+        .with("peak cores", cores.peak)
+        .with("CPU ms/client", cpu * 1_000.0 / each)
+        .with("CPU ms/password hash", hash * 1_000.0)
+        .with("sign-ins", 0.0)
+        .with("server MB", bytes_in_mb(resident)))
+}
+
+/// One client: listens until the line is cut, comes back, says so, and listens on.
+async fn live(
+    address: SocketAddr,
+    person: Person,
+    mut line: Line,
+    number: usize,
+    report: mpsc::UnboundedSender<Back>,
+) {
+    let mut failures = 0;
+    loop {
+        while line.hear().await.is_ok() {}
+        line = loop {
+            sleep(delay(failures, chance(number, failures))).await;
+            failures += 1;
+            if let Ok(Ok(line)) = timeout(HELLO_WITHIN, reconnect(address, &person)).await {
+                break line;
+            }
+        };
+        let hello = Instant::now();
+        while read_list(address, &person).await.is_err() {
+            sleep(READ_AGAIN).await;
+        }
+        // Nobody counts any more.
+        _ = report.send(Back { hello, whole: Instant::now(), failures: failures - 1 });
+    }
+}
+
+async fn reconnect(address: SocketAddr, person: &Person) -> Result<Line> {
+    let mut line = Line::open(address, &person.cookie, "").await?;
+    line.hello().await?;
+    Ok(line)
+}
+
+async fn read_list(address: SocketAddr, person: &Person) -> Result<()> {
+    let mut call = Call::open(address, &person.cookie, true).await?;
+    let list: ConversationPage = call.ask("list_conversations", &json!({ "after": null })).await?;
+    ensure!(!list.conversations.is_empty(), "nothing is listed");
+    Ok(())
+}
+
+/// The page's rule. `chance` is in `0..1`.
+fn delay(failures: u32, chance: f64) -> Duration {
+    let bound = (FIRST_MS * f64::from(1_u32 << failures.min(16))).min(LONGEST_MS);
+    Duration::from_secs_f64((bound * chance).max(FIRST_MS / 2.0) / 1_000.0)
+}
+
+/// A number in `0..1` for each client and attempt, the same in each run (`SplitMix64`).
+fn chance(number: usize, attempt: u32) -> f64 {
+    let seed = (number as u64) << 32 | u64::from(attempt);
+    let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    exactly((mixed ^ (mixed >> 31)) >> 12) / exactly(1 << 52)
+}
+
+/// How many processors a server has busy.
+struct Cores {
+    at: Instant,
+    seconds: f64,
+    peak: f64,
+}
+
+impl Cores {
+    fn of(server: &Running) -> Result<Self> {
+        Ok(Self { at: Instant::now(), seconds: server.cpu_seconds()?, peak: 0.0 })
+    }
+
+    /// Looks at what it did since the last look.
+    fn look(&mut self, server: &Running) -> Result<()> {
+        let (now, seconds) = (Instant::now(), server.cpu_seconds()?);
+        let passed = (now - self.at).as_secs_f64();
+        // Processor time is counted in hundredths: a short while says nothing.
+        if passed >= LOOK_EVERY.as_secs_f64() / 2.0 {
+            self.peak = self.peak.max((seconds - self.seconds) / passed);
+            (self.at, self.seconds) = (now, seconds);
+        }
+        Ok(())
+    }
+}
+
+/// Processor seconds of one password.
+async fn hash_seconds(server: &Running) -> Result<f64> {
+    let http = Http::new(server.address)?;
+    let before = server.cpu_seconds()?;
+    for number in 0..HASHES {
+        http.sign_up(format!("newcomer.{number}")).await?;
+    }
+    Ok((server.cpu_seconds()? - before) / f64::from(HASHES))
+}

@@ -1,0 +1,184 @@
+//! *page*: what a page costs, as what it is a page of grows.
+//!
+//! Sequential calls on one connection, timed from the request's first byte out to the answer's
+//! last byte in. Each size has a store of its own, because what could slow a page down is the
+//! depth and the size of the whole table. The file is in the machine's memory, as it is for
+//! whatever is read often.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use harness::Person;
+use protocol::limits::PAGE_MESSAGES;
+use protocol::{ConversationPage, Cursor, HistoryPage, Seq};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Bench, exactly};
+use crate::call::Call;
+use crate::latency::Latency;
+use crate::report::Row;
+use crate::seed::{DATABASE, Seed, Talk};
+use crate::system::{Disk, System};
+
+/// Calls that are timed, after the first tenth of as many.
+const CALLS: usize = 300;
+/// Where the stores are kept, for the large ones take long to write.
+const KEPT: &str = "seeded";
+/// Told with each kept store.
+const READER: &str = "reader.json";
+
+/// The figure by which sizes are compared.
+const P50: &str = "p50 ms";
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A conversation of so many messages.
+    Messages(u32),
+    /// A list of so many conversations.
+    Conversations(u32),
+}
+
+/// Who reads, and what they read when it is a conversation's messages.
+#[derive(Serialize, Deserialize)]
+struct Reader {
+    person: Person,
+    conversation: Option<protocol::ConversationId>,
+}
+
+/// Measures one size, at each place that can be asked for.
+///
+/// # Errors
+/// A page is not what it should be.
+pub async fn run(bench: &Bench, root: &Path, of: Of) -> Result<Vec<Row>> {
+    let (data, reader) = seeded(bench, root, of).await?;
+    let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
+    let mut rows = Vec::new();
+    for (place, function, arguments) in questions(of, &reader)? {
+        let setting = match of {
+            Of::Messages(count) => format!("{count} messages, {place}"),
+            Of::Conversations(count) => format!("{count} conversations, {place}"),
+        };
+        let mut row = Row::new("page", setting, System::Duet, &Disk::Own);
+        let names = [[P50, "p99 ms"], ["gzip p50 ms", "gzip p99 ms"]];
+        for (compressed, [p50, p99]) in [false, true].into_iter().zip(names) {
+            let mut call = Call::open(server.address, &reader.person.cookie, compressed).await?;
+            let mut times = Latency::default();
+            for _ in 0..CALLS / 10 {
+                call.time(function, &arguments).await?;
+            }
+            let cpu_before = server.cpu_seconds()?;
+            for _ in 0..CALLS {
+                times.record(call.time(function, &arguments).await?);
+            }
+            let cpu = server.cpu_seconds()? - cpu_before;
+            let percentiles = times.percentiles_ms();
+            row = row.with(p50, percentiles[0]).with(p99, percentiles[2]);
+            if !compressed {
+                check(&mut call, of, function, &arguments).await?;
+                row = row.with("server CPU us/call", cpu * 1e6 / exactly(u64::try_from(CALLS)?));
+            }
+        }
+        rows.push(row);
+    }
+    server.stop().await?;
+    Ok(rows)
+}
+
+/// The places that are asked for.
+fn questions(of: Of, reader: &Reader) -> Result<Vec<(&'static str, &'static str, Value)>> {
+    let Of::Messages(count) = of else {
+        return Ok(vec![("first page", "list_conversations", json!({ "after": null }))]);
+    };
+    let id = reader.conversation.context("a conversation was seeded")?;
+    let ask = |cursor: Cursor| json!({ "id": id, "cursor": cursor });
+    Ok(vec![
+        ("end", "load_history", ask(Cursor::Latest)),
+        ("middle", "load_history", ask(Cursor::Before(Seq(i64::from(count / 2 + 26))))),
+        ("beginning", "load_history", ask(Cursor::After(Seq(10)))),
+    ])
+}
+
+/// Whether the answer is a whole page.
+async fn check(call: &mut Call, of: Of, function: &str, arguments: &Value) -> Result<()> {
+    let (got, expected) = match of {
+        Of::Messages(_) => {
+            let page: HistoryPage = call.ask(function, arguments).await?;
+            (page.messages.len(), PAGE_MESSAGES)
+        }
+        Of::Conversations(count) => {
+            let page: ConversationPage = call.ask(function, arguments).await?;
+            (page.conversations.len(), PAGE_MESSAGES.min(usize::try_from(count)?))
+        }
+    };
+    anyhow::ensure!(got == expected, "a page of {got} instead of {expected}");
+    Ok(())
+}
+
+/// A copy of the store of this size, written when there is none.
+async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)> {
+    let (kind, count) = match of {
+        Of::Messages(count) => ("messages", count),
+        Of::Conversations(count) => ("conversations", count),
+    };
+    let empty = bench.migrated().await?;
+    let schema = Seed::open(empty.path())?.schema()?;
+    let kept: PathBuf = root.join(KEPT).join(format!("{kind}-{count}-{schema:016x}"));
+    if !kept.join(READER).exists() {
+        eprintln!("writing a store of {count} {kind}, once");
+        std::fs::create_dir_all(&kept)?;
+        let reader = write(bench, empty.path(), of)?;
+        std::fs::copy(empty.path().join(DATABASE), kept.join(DATABASE))?;
+        std::fs::write(kept.join(READER), serde_json::to_vec(&reader)?)?;
+    }
+    let mut reader: Reader = serde_json::from_slice(&std::fs::read(kept.join(READER))?)?;
+    let copy = tempfile::tempdir()?;
+    std::fs::copy(kept.join(DATABASE), copy.path().join(DATABASE))?;
+    // Sessions end after days without use, and kept stores grow old.
+    let seed = Seed::open(copy.path())?;
+    reader.person.cookie = seed.session(reader.person.id, bench.somebody()?)?;
+    seed.finish()?;
+    Ok((copy, reader))
+}
+
+fn write(bench: &Bench, data: &Path, of: Of) -> Result<Reader> {
+    let seed = Seed::open(data)?;
+    let (count, messages) = match of {
+        Of::Messages(count) => (1, i64::from(count)),
+        // As many unread as there are in a list that is looked at now and then.
+        Of::Conversations(count) => (count, 2),
+    };
+    let people = seed.people(usize::try_from(count)? + 1, bench.somebody()?)?;
+    let (person, peers) = people.split_first().context("nobody was written")?;
+    let mut conversation = None;
+    for (minutes, peer) in (1..).zip(peers) {
+        let people = [peer.id, person.id];
+        // Every third has something new.
+        let waiting = matches!(of, Of::Conversations(_)) && minutes % 3 == 0;
+        conversation = Some(seed.talk(&Talk { people, messages, waiting }, minutes)?);
+    }
+    seed.finish()?;
+    Ok(Reader { person: person.clone(), conversation })
+}
+
+/// Adds to each row how its time compares with that of the smallest size at the same place.
+pub fn compare(rows: &mut [Row]) {
+    let smallest: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let first = rows.iter().find(|other| place(other) == place(row));
+            row.figure(P50).zip(first.and_then(|first| first.figure(P50)))
+        })
+        .collect();
+    for (row, times) in rows.iter_mut().zip(smallest) {
+        if let Some((mine, first)) = times {
+            row.figures.push(("p50 of the smallest's", mine / first));
+        }
+    }
+}
+
+fn place(row: &Row) -> &str {
+    row.setting.split_once(", ").map_or("", |(_, place)| place)
+}

@@ -1,0 +1,91 @@
+//! *return*: somebody comes back to messages that wait.
+//!
+//! From the first byte of the connection until all is merged: socket, `hello`, the list, then page
+//! after page by the calls that also scroll, as a client must that wants all of them. The page
+//! itself reads what is looked at and leaves the rest until it is scrolled to.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Line, Person, Running};
+use protocol::{ClientFrame, ConversationId, ConversationPage, Cursor, HistoryPage, Message, Seq};
+use serde_json::json;
+
+use super::{Bench, exactly};
+use crate::call::Call;
+use crate::latency::Latency;
+use crate::report::Row;
+use crate::seed::{Seed, Talk};
+use crate::system::{Disk, System};
+
+/// Returns that are measured, each of another person.
+const TIMES: usize = 20;
+
+/// Measures. The ceilings keep nothing that could be read, so this is Duet alone.
+///
+/// # Errors
+/// A message is missing.
+pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
+    let data = bench.data(System::Duet)?;
+    let seed = Seed::open(data.path())?;
+    let people = seed.people(2 * TIMES, bench.somebody()?)?;
+    let mut returns = Vec::with_capacity(TIMES);
+    for [peer, me] in people.as_chunks::<2>().0 {
+        let people = [peer.id, me.id];
+        let talk = Talk { people, messages: waiting.into(), waiting: true };
+        returns.push((me, seed.talk(&talk, 1)?));
+    }
+    seed.finish()?;
+    let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
+    let cpu_before = server.cpu_seconds()?;
+    let (mut to_hello, mut to_merged) = (Latency::default(), Latency::default());
+    for (me, conversation) in returns {
+        let (hello, merged) = come_back(&server, me, conversation, waiting.into()).await?;
+        to_hello.record(hello);
+        to_merged.record(merged);
+    }
+    let cpu = server.cpu_seconds()? - cpu_before;
+    server.stop().await?;
+    let setting = format!("{waiting} messages waiting");
+    let [p50, _, p99, _] = to_merged.percentiles_ms();
+    Ok(Row::new("return", setting, System::Duet, &Disk::Own)
+        .with("connected to merged p50 ms", p50)
+        .with("p99 ms", p99)
+        .with("of it to hello p50 ms", to_hello.percentiles_ms()[0])
+        .with("us/message", p50 * 1_000.0 / f64::from(waiting))
+        .with("server CPU ms/return", cpu * 1_000.0 / exactly(u64::try_from(TIMES)?)))
+}
+
+/// Connects and reads until nothing is missing. Answers when `hello` had come, and when all had.
+async fn come_back(
+    server: &Running,
+    me: &Person,
+    conversation: ConversationId,
+    waiting: i64,
+) -> Result<(Duration, Duration)> {
+    let since = Instant::now();
+    let mut line = Line::open(server.address, &me.cookie, "").await?;
+    line.hello().await?;
+    let hello = since.elapsed();
+    let mut call = Call::open(server.address, &me.cookie, false).await?;
+    let list: ConversationPage = call.ask("list_conversations", &json!({ "after": null })).await?;
+    let entry = list.conversations.iter().find(|entry| entry.id == conversation);
+    let last = entry.context("the conversation is not on the list")?.last_seq;
+    let mut timeline: BTreeMap<Seq, Message> = BTreeMap::new();
+    loop {
+        let from = timeline.last_key_value().map_or(Seq::ZERO, |(seq, _)| *seq);
+        if from >= last {
+            break;
+        }
+        let asked = json!({ "id": conversation, "cursor": Cursor::After(from) });
+        let page: HistoryPage = call.ask("load_history", &asked).await?;
+        ensure!(!page.messages.is_empty(), "an empty page after {from}");
+        timeline.extend(page.messages.into_iter().map(|message| (message.seq, message)));
+    }
+    line.say(&ClientFrame::Delivered { conversation, up_to: last }).await?;
+    let merged = since.elapsed();
+    let dense = timeline.keys().zip(1..).all(|(seq, place)| seq.0 == place);
+    ensure!(dense && last.0 == waiting, "of {waiting} messages {} came", timeline.len());
+    Ok((hello, merged))
+}

@@ -1,0 +1,34 @@
+/* A disk that takes writes and fails to keep them: fsync and fdatasync answer EIO while the file that
+ * DUET_TORTURE_EIO names exists. Preloaded (LD_PRELOAD) into the server; otherwise the real one. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *file;
+
+__attribute__((constructor)) static void begin(void) { file = getenv("DUET_TORTURE_EIO"); }
+
+static int fails(void) {
+  int before = errno;
+  int exists = file && access(file, F_OK) == 0;
+  errno = before;
+  return exists;
+}
+
+int fsync(int fd) {
+  if (fails()) {
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd) {
+  if (fails()) {
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fdatasync, fd);
+}

@@ -1,0 +1,77 @@
+//! I9: screens equal the store once all was mended. I10: nothing reaches a session after its end.
+
+use std::collections::HashMap;
+
+use protocol::{ClientId, Seq};
+
+use super::{Evidence, Invariant, Screen, Violation};
+use crate::log::{Tab, What};
+
+/// How long the news of its end may take to reach a session's lines.
+const END_WITHIN_US: u64 = 2_000_000;
+
+pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let lists = evidence.lists();
+    for screen in &evidence.screens {
+        let list = lists.get(&screen.conversation).map_or(&[][..], Vec::as_slice);
+        let stored: Vec<_> = list.iter().map(|row| (row.seq, row.id)).collect();
+        equal(screen, &stored, found);
+        marked(evidence, screen, found);
+    }
+    sessions(evidence, found);
+}
+
+fn equal(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>) {
+    let wrong = if !screen.connected {
+        "is not on the line".to_owned()
+    } else if screen.unsent > 0 {
+        format!("still has {} to send", screen.unsent)
+    } else if screen.rows != stored {
+        let place = screen.rows.iter().zip(stored).take_while(|(one, other)| one == other).count();
+        format!(
+            "shows {} messages of {}; they differ from place {}",
+            screen.rows.len(),
+            stored.len(),
+            place + 1
+        )
+    } else {
+        return;
+    };
+    let text = format!("{:?} in {} {wrong}", screen.tab, screen.conversation);
+    found.push(Violation::new(Invariant::I9, text));
+}
+
+/// Whoever shows all of a conversation has said so, and has repeated it until it was kept.
+fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
+    let last = evidence.stored.last.get(&screen.conversation).copied().unwrap_or_default();
+    let marks = evidence.stored.marks.get(&(screen.conversation, screen.user));
+    let marks = marks.copied().unwrap_or_default();
+    if marks.delivered < Seq(last) || marks.read < Seq(last) {
+        let text = format!("{:?} has read all {last}, {marks:?} is stored", screen.tab);
+        found.push(Violation::new(Invariant::I9, text));
+    }
+}
+
+fn sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let mut ended: HashMap<Tab, u64> = HashMap::new();
+    for event in &evidence.events {
+        let what = match &event.what {
+            What::SignedOut => {
+                ended.insert(event.tab, event.at);
+                continue;
+            }
+            What::Heard { seen, .. } => format!("message {}", seen.seq),
+            What::Receipt { .. } => "a receipt".to_owned(),
+            What::Page { .. } => "a page".to_owned(),
+            What::Told { .. } => "an acknowledgement".to_owned(),
+            What::AfterEnd(what) => what.clone(),
+            _ => continue,
+        };
+        let Some(end) = ended.get(&event.tab) else { continue };
+        let late = event.at.saturating_sub(*end);
+        if late > END_WITHIN_US {
+            let text = format!("{:?} got {what} {} ms after its end", event.tab, late / 1_000);
+            found.push(Violation::new(Invariant::I10, text));
+        }
+    }
+}

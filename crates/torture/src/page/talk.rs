@@ -1,0 +1,206 @@
+//! One conversation as a tab holds it: what it shows, what it wants to send. Pure: no clock but the
+//! caller's, no network.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use protocol::{ClientId, Seq};
+
+use super::With;
+use crate::log::Seen;
+
+/// A message to be sent. Never changed until it was answered for good.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Made once.
+    pub id: ClientId,
+    /// Its text.
+    pub body: String,
+    /// Its place among the messages of this tab.
+    pub ordinal: u64,
+}
+
+/// See the module.
+pub struct Talk {
+    /// Which, and whom with.
+    pub with: With,
+    timeline: BTreeMap<i64, Seen>,
+    /// Complete up to here.
+    held: i64,
+    /// The furthest place heard of.
+    known: i64,
+    outbox: VecDeque<Draft>,
+    /// When the first of the outbox was sent and is not answered.
+    sent_at: Option<Instant>,
+    not_before: Option<Instant>,
+    /// Answered messages, for repeats at any age.
+    pub answered: Vec<Draft>,
+    /// How far this line was told that we are.
+    pub said_delivered: i64,
+    /// The same for read.
+    pub said_read: i64,
+}
+
+impl Talk {
+    /// Empty.
+    pub fn new(with: With) -> Self {
+        Self {
+            with,
+            timeline: BTreeMap::new(),
+            held: 0,
+            known: 0,
+            outbox: VecDeque::new(),
+            sent_at: None,
+            not_before: None,
+            answered: Vec::new(),
+            said_delivered: 0,
+            said_read: 0,
+        }
+    }
+
+    /// Takes a message in, from wherever it came, however often.
+    pub fn merge(&mut self, seen: Seen) {
+        self.known = self.known.max(seen.seq);
+        self.timeline.entry(seen.seq).or_insert(seen);
+        while self.timeline.contains_key(&(self.held + 1)) {
+            self.held += 1;
+        }
+    }
+
+    /// A conversation that goes as far as this.
+    pub fn goes_to(&mut self, seq: Seq) {
+        self.known = self.known.max(seq.0);
+    }
+
+    /// Complete up to here.
+    pub fn held(&self) -> i64 {
+        self.held
+    }
+
+    /// Whether there is something that it does not have.
+    pub fn has_hole(&self) -> bool {
+        self.held < self.known
+    }
+
+    /// What it shows.
+    pub fn rows(&self) -> Vec<(i64, ClientId)> {
+        self.timeline.values().map(|seen| (seen.seq, seen.id)).collect()
+    }
+
+    /// Messages to be sent.
+    pub fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Writes a message: it goes after those that were written before.
+    pub fn write(&mut self, draft: Draft) {
+        self.outbox.push_back(draft);
+    }
+
+    /// What is to be sent now; from then on it waits for its answer.
+    pub fn due(&mut self, now: Instant) -> Option<Draft> {
+        if self.sent_at.is_some() || self.not_before.is_some_and(|moment| now < moment) {
+            return None;
+        }
+        let draft = self.outbox.front()?;
+        self.sent_at = Some(now);
+        Some(draft.clone())
+    }
+
+    /// The message that has waited too long for its answer, if one has; it will be sent again.
+    pub fn overdue(&mut self, since: Instant) -> Option<ClientId> {
+        if self.sent_at.is_none_or(|sent| sent > since) {
+            return None;
+        }
+        self.sent_at = None;
+        self.outbox.front().map(|draft| draft.id)
+    }
+
+    /// It is stored. Known from a repeat, or from another way, already: nothing changes.
+    pub fn stored(&mut self, id: ClientId) -> Option<Draft> {
+        if self.outbox.front().is_none_or(|draft| draft.id != id) {
+            return None;
+        }
+        self.sent_at = None;
+        let draft = self.outbox.pop_front()?;
+        self.answered.push(draft.clone());
+        Some(draft)
+    }
+
+    /// It is to be sent again, unchanged, not before this moment.
+    pub fn later(&mut self, id: ClientId, moment: Instant) {
+        if self.outbox.front().is_some_and(|draft| draft.id == id) {
+            self.sent_at = None;
+            self.not_before = Some(moment);
+        }
+    }
+
+    /// It will never be stored.
+    pub fn refused(&mut self, id: ClientId) {
+        if self.outbox.front().is_some_and(|draft| draft.id == id) {
+            self.sent_at = None;
+            self.outbox.pop_front();
+        }
+    }
+
+    /// The line is gone: what was said on it may be lost, and which message waited for an answer.
+    pub fn lose_line(&mut self) -> Option<ClientId> {
+        (self.said_delivered, self.said_read) = (0, 0);
+        self.not_before = None;
+        self.sent_at.take().and_then(|_| self.outbox.front()).map(|draft| draft.id)
+    }
+
+    /// A reload: the screen is empty, the outbox is kept.
+    pub fn reload(&mut self) {
+        self.timeline.clear();
+        (self.held, self.known) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ConversationId, UserId};
+
+    use super::*;
+
+    fn talk() -> Talk {
+        Talk::new(With { conversation: ConversationId::new(), peer: UserId::new() })
+    }
+
+    fn seen(seq: i64) -> Seen {
+        Seen { seq, sender: UserId::new(), id: ClientId::new(), body: String::new() }
+    }
+
+    #[test]
+    fn a_hole_is_known_until_it_is_filled() {
+        let mut talk = talk();
+        talk.merge(seen(1));
+        talk.merge(seen(3));
+        assert!(talk.has_hole() && talk.held() == 1);
+        talk.merge(seen(2));
+        assert!(!talk.has_hole() && talk.held() == 3);
+        talk.reload();
+        assert_eq!(talk.rows(), []);
+    }
+
+    #[test]
+    fn one_message_waits_at_a_time_and_a_later_refusal_reorders_nothing() {
+        let (mut talk, now) = (talk(), Instant::now());
+        let drafts: Vec<Draft> = (0..2)
+            .map(|ordinal| Draft { id: ClientId::new(), body: String::new(), ordinal })
+            .collect();
+        drafts.iter().for_each(|draft| talk.write(draft.clone()));
+        let due = |talk: &mut Talk, now| talk.due(now).map(|draft| draft.ordinal);
+        assert_eq!(due(&mut talk, now), Some(0));
+        assert_eq!(due(&mut talk, now), None);
+        let moment = now + std::time::Duration::from_secs(1);
+        talk.later(drafts[0].id, moment);
+        assert_eq!(due(&mut talk, now), None);
+        assert_eq!(due(&mut talk, moment), Some(0));
+        assert_eq!(talk.lose_line(), Some(drafts[0].id));
+        assert_eq!(due(&mut talk, moment), Some(0));
+        assert!(talk.stored(drafts[0].id).is_some());
+        assert!(talk.stored(drafts[0].id).is_none(), "a repeat changes nothing");
+        assert_eq!(due(&mut talk, moment), Some(1));
+    }
+}

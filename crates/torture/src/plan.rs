@@ -1,0 +1,123 @@
+//! What a round does, from its seed: which faults, which habits.
+
+use std::ops::Range;
+
+use clap::ValueEnum;
+
+use crate::chance::Chance;
+use crate::disk;
+use crate::page::Habits;
+
+/// The rounds there are, in the order in which they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// Nothing is broken.
+    Calm,
+    /// kill -9, again and again.
+    Kill,
+    /// SIGTERM, again and again.
+    Term,
+    /// The network delays, cuts, half-closes, stalls and swallows answers.
+    Network,
+    /// Clients repeat, forge, reload, stop reading, and say old marks.
+    Clients,
+    /// The disk is full.
+    Full,
+    /// Every flush fails.
+    Eio,
+    /// kill -9, SIGTERM, the network and clients together.
+    Mixed,
+    /// A failing disk, kill -9, the network and clients together.
+    Ruin,
+}
+
+impl Kind {
+    /// All, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Calm,
+        Self::Kill,
+        Self::Term,
+        Self::Network,
+        Self::Clients,
+        Self::Full,
+        Self::Eio,
+        Self::Mixed,
+        Self::Ruin,
+    ];
+
+    /// How it is called on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Kill => "kill",
+            Self::Term => "term",
+            Self::Network => "network",
+            Self::Clients => "clients",
+            Self::Full => "full",
+            Self::Eio => "eio",
+            Self::Mixed => "mixed",
+            Self::Ruin => "ruin",
+        }
+    }
+}
+
+/// What is done to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// kill -9, then a start.
+    Kill,
+    /// SIGTERM, then a start.
+    Term,
+    /// The disk fails for a while.
+    Disk,
+}
+
+/// A round.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is done to the server, one of these at a time.
+    pub blows: Vec<Blow>,
+    /// Milliseconds between blows.
+    pub between: Range<u64>,
+    /// Whether the network is broken.
+    pub network: bool,
+    /// What people do.
+    pub habits: Habits,
+    /// What the data lies on.
+    pub disk: disk::Kind,
+}
+
+/// The plan of a round.
+pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
+    let gentle = Habits { calls: 5, body: 60, pause: 120, ..Habits::default() };
+    let wild = Habits {
+        repeats: 5,
+        forges: 1,
+        stale_marks: 2,
+        calls: 10,
+        reloads: 15,
+        stops_reading: 10,
+        body: 400,
+        pause: 80,
+    };
+    let (blows, network, habits, disk): (&[Blow], _, _, _) = match kind {
+        Kind::Calm => (&[], false, gentle, disk::Kind::Own),
+        Kind::Kill => (&[Blow::Kill], false, gentle, disk::Kind::Own),
+        Kind::Term => (&[Blow::Term], false, gentle, disk::Kind::Own),
+        Kind::Network => (&[], true, gentle, disk::Kind::Own),
+        // Long bodies and no pauses: who stops reading has a full queue soon.
+        Kind::Clients => {
+            let flood = Habits { stops_reading: 30, body: 3_000, pause: 8, ..wild };
+            (&[], false, flood, disk::Kind::Own)
+        }
+        Kind::Full => (&[Blow::Disk], false, gentle, disk::Kind::Small),
+        Kind::Eio => (&[Blow::Disk], false, gentle, disk::Kind::Failing),
+        Kind::Mixed => (&[Blow::Kill, Blow::Kill, Blow::Term], true, wild, disk::Kind::Own),
+        Kind::Ruin => {
+            let disk = if chance.percent(50) { disk::Kind::Small } else { disk::Kind::Failing };
+            (&[Blow::Disk, Blow::Kill], true, wild, disk)
+        }
+    };
+    let between = if disk == disk::Kind::Own { 100..1_500 } else { 600..1_500 };
+    Plan { blows: blows.to_vec(), between, network, habits, disk }
+}

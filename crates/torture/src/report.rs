@@ -1,0 +1,147 @@
+//! What the rounds came to: one line each as they end, the sum, and a directory for one that failed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use protocol::ClientId;
+
+use crate::checker::{Invariant, Violation, abridged};
+use crate::log::What;
+use crate::round::Outcome;
+
+/// Sums over rounds.
+#[derive(Default)]
+pub struct Sum {
+    rounds: u64,
+    failed: u64,
+    asked: u64,
+    attempts: u64,
+    told: u64,
+    later: u64,
+    unknown: u64,
+    pages: u64,
+    faults: BTreeMap<String, u64>,
+    broken: BTreeMap<Invariant, u64>,
+    slowest_start: Duration,
+    slowest_settling: Duration,
+}
+
+impl Sum {
+    /// Adds a round; a few words on it.
+    pub fn add(&mut self, outcome: &Outcome) -> String {
+        let (mut asked, mut told) = (HashSet::<ClientId>::new(), HashSet::<ClientId>::new());
+        for event in &outcome.events {
+            match &event.what {
+                What::Asked { id, .. } => {
+                    self.attempts += 1;
+                    asked.insert(*id);
+                }
+                What::Told { id, .. } => {
+                    told.insert(*id);
+                }
+                What::Refused { .. } => self.later += 1,
+                What::Unknown { .. } => self.unknown += 1,
+                What::Page { .. } => self.pages += 1,
+                _ => {}
+            }
+        }
+        self.rounds += 1;
+        self.failed += u64::from(!outcome.violations.is_empty());
+        self.asked += count(asked.len());
+        self.told += count(told.len());
+        let mut faults = 0;
+        for (fault, times) in &outcome.faults {
+            *self.faults.entry(fault.clone()).or_default() += times;
+            faults += times;
+        }
+        for violation in &outcome.violations {
+            *self.broken.entry(violation.invariant).or_default() += 1;
+        }
+        self.slowest_start = self.slowest_start.max(outcome.slowest_start);
+        self.slowest_settling = self.slowest_settling.max(outcome.settled.unwrap_or_default());
+        let settled = match outcome.settled {
+            Some(time) => format!("settled in {} ms", time.as_millis()),
+            None => "did not settle".to_owned(),
+        };
+        format!("{} messages, {faults} faults, {settled}", asked.len())
+    }
+
+    /// Whether every promise was kept.
+    pub fn is_good(&self) -> bool {
+        self.failed == 0 && self.rounds > 0
+    }
+
+    /// How often this was broken.
+    pub fn broken(&self, invariant: Invariant) -> u64 {
+        self.broken.get(&invariant).copied().unwrap_or_default()
+    }
+
+    /// For a person.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, {} refusals, \
+             {} answers lost, {} pages read\n",
+            self.rounds,
+            self.failed,
+            self.asked,
+            self.attempts,
+            self.told,
+            self.later,
+            self.unknown,
+            self.pages
+        );
+        let faults: Vec<String> =
+            self.faults.iter().map(|(fault, times)| format!("{fault} {times}")).collect();
+        let total: u64 = self.faults.values().sum();
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "faults {total}: {}", faults.join(", "));
+        let _ = writeln!(
+            text,
+            "longest start {} ms, longest until all screens were equal {} ms",
+            self.slowest_start.as_millis(),
+            self.slowest_settling.as_millis()
+        );
+        let _ = writeln!(
+            text,
+            "lost {}, doubled {}, reordered {}",
+            self.broken(Invariant::I1),
+            self.broken(Invariant::I3),
+            self.broken(Invariant::I4) + self.broken(Invariant::I7)
+        );
+        for (invariant, times) in &self.broken {
+            let _ = writeln!(text, "BROKEN {invariant:?}: {times} times");
+        }
+        text
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Keeps all that is known of a failed round: its log, what the servers said, and what was broken.
+///
+/// # Errors
+/// The disk.
+pub fn keep(directory: &Path, outcome: &Outcome, replay: &str) -> Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let mut events = std::io::BufWriter::new(std::fs::File::create(directory.join("log.jsonl"))?);
+    for event in &outcome.events {
+        serde_json::to_writer(&mut events, event)?;
+        events.write_all(b"\n")?;
+    }
+    events.flush()?;
+    std::fs::write(directory.join("server.log"), outcome.server_log.join("\n"))?;
+    let broken: Vec<String> = outcome.violations.iter().map(Violation::to_string).collect();
+    let text = format!("{}\n\nreplay: {replay}\n", broken.join("\n"));
+    std::fs::write(directory.join("violations.txt"), text)?;
+    for line in abridged(&outcome.violations) {
+        eprintln!("  {line}");
+    }
+    eprintln!("  kept in {}\n  replay: {replay}", directory.display());
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! After all was mended: waits until every tab shows the same and every mark is kept, or until the
+//! time in which it must have come to that is over.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use harness::{Http, Person};
+use protocol::{ConversationId, Cursor};
+use tokio::time::sleep;
+
+use super::Crowd;
+use crate::log::{Log, Seen, Tab, What};
+use crate::page::With;
+use crate::site::Site;
+
+/// Within this all screens must equal the store (I9).
+const SETTLED_WITHIN: Duration = Duration::from_secs(15);
+/// Between looks.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// How long it took; none if it did not come to that.
+pub(super) async fn settle(site: &Site, log: &Log, crowd: &Crowd) -> Option<Duration> {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLED_WITHIN {
+        sleep(LOOK).await;
+        if is_settled(site, log, crowd).await.unwrap_or(false) {
+            return Some(begun.elapsed());
+        }
+    }
+    None
+}
+
+async fn is_settled(site: &Site, log: &Log, crowd: &Crowd) -> Result<bool> {
+    let is_busy = {
+        let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
+        board.values().any(|tab| tab.unsent > 0 || !tab.connected)
+    };
+    if is_busy {
+        return Ok(false);
+    }
+    let http = site.address.http()?;
+    let mut last: HashMap<ConversationId, i64> = HashMap::new();
+    let mut marked = true;
+    for (person, with) in &crowd.with {
+        for with in with {
+            let (newest, is_marked) = look(&http, log, person, with).await?;
+            last.insert(with.conversation, newest);
+            marked &= is_marked;
+        }
+    }
+    let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut held = board.values().flat_map(|tab| &tab.held);
+    Ok(marked && held.all(|(id, held)| last.get(id) == Some(held)))
+}
+
+/// A read as another tab of this person would do it: the newest place, and whether the person's
+/// marks are there.
+async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(i64, bool)> {
+    let asked = log.now();
+    let page = http.history(me, with.conversation, Cursor::Latest).await?;
+    let what = What::Page {
+        conversation: with.conversation,
+        asked,
+        after: None,
+        messages: page.messages.iter().map(Seen::from).collect(),
+        last_seq: page.last_seq.0,
+        mine: page.mine,
+        theirs: page.theirs,
+        peer: with.peer,
+    };
+    log.write(Tab(0), me.id, what);
+    Ok((page.last_seq.0, page.mine.read == page.last_seq))
+}
