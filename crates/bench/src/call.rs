@@ -66,7 +66,7 @@ impl Call {
         Ok(since.elapsed())
     }
 
-    /// Makes a call and reads its answer.
+    /// Makes a call and reads its answer, which was not asked for compressed.
     ///
     /// # Errors
     /// The call was refused.

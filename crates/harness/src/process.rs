@@ -134,8 +134,13 @@ impl Running {
 /// How a Duet server is started, on a free port. Without limits on rates: it is the server that is
 /// looked at, and not how it restrains people.
 pub fn duet(binary: &Path, data: &Path) -> Command {
+    duet_at(binary, data, "127.0.0.1:0")
+}
+
+/// The same on an address of one's choice: where another one was, say.
+pub fn duet_at(binary: &Path, data: &Path, listen: &str) -> Command {
     let mut command = Command::new(binary);
-    command.args(["--listen", "127.0.0.1:0", "--log", "warn,server=info", "--data"]).arg(data);
+    command.args(["--listen", listen, "--log", "warn,server=info", "--data"]).arg(data);
     for rate in [
         "--sign-ups-per-hour",
         "--sign-ins-per-minute",

@@ -141,7 +141,7 @@ async fn reconnect(address: SocketAddr, person: &Person) -> Result<Line> {
 }
 
 async fn read_list(address: SocketAddr, person: &Person) -> Result<()> {
-    let mut call = Call::open(address, &person.cookie, true).await?;
+    let mut call = Call::open(address, &person.cookie, false).await?;
     let list: ConversationPage = call.ask("list_conversations", &json!({ "after": null })).await?;
     ensure!(!list.conversations.is_empty(), "nothing is listed");
     Ok(())
