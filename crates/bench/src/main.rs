@@ -5,7 +5,8 @@
 //!
 //! # Layout
 //! - `plan`: what a run does, in which order
-//! - `system`: the servers that are measured; `ceiling`: those that only show what is possible
+//! - `system`: the servers that are measured; `ceiling`: those that only show what is possible;
+//!   `peer`: others that do this job
 //! - `scenario`: what is measured; `seed`: rows written before a server starts
 //! - `call`: one HTTP connection, as bare as can be
 //! - `latency`, `report`: figures and tables
@@ -13,6 +14,7 @@
 mod call;
 mod ceiling;
 mod latency;
+mod peer;
 mod plan;
 mod report;
 mod scenario;

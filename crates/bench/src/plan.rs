@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use harness::Town;
 use serde_json::{Value, json};
 
+use crate::peer::Peer;
 use crate::report::{self, Row};
 use crate::scenario::page::Of;
 use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returning};
@@ -59,6 +60,9 @@ pub struct Plan {
     /// Milliseconds that are added to each fsync for the measurements on a slow disk.
     #[arg(long, default_value_t = 4)]
     slow_disk_ms: u64,
+    /// pairs: the peers too, those that are installed (`make bench-peers`).
+    #[arg(long)]
+    peers: bool,
     /// paced: messages a second. One and two times the peak follow, where pairs has found it.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 5_000])]
     rates: Vec<u32>,
@@ -120,10 +124,19 @@ impl Plan {
 
     async fn pairs(&self, bench: &Arc<Bench>) -> Result<Vec<Row>> {
         let slow = slow_disk(&self.directory, Duration::from_millis(self.slow_disk_ms))?;
+        let mut systems = vec![System::Relay, System::Store, System::Duet];
+        if self.peers {
+            let (here, absent): (Vec<_>, Vec<_>) =
+                Peer::ALL.into_iter().partition(|peer| peer.is_installed());
+            for peer in absent {
+                eprintln!("pairs: {} is not installed and not measured", peer.name());
+            }
+            systems.extend(here.into_iter().map(System::Peer));
+        }
         let mut rows = Vec::new();
         for disk in [Disk::Own, slow] {
             for &count in &self.pairs {
-                for system in [System::Relay, System::Store, System::Duet] {
+                for &system in &systems {
                     eprintln!("pairs: {count}{}, {}", disk.label(), system.name());
                     rows.push(pairs::run(bench, system, &disk, count).await?);
                 }

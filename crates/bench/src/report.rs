@@ -73,7 +73,8 @@ impl Row {
         json!({
             "scenario": self.scenario,
             "setting": self.setting,
-            "fsynced": self.system.is_durable(),
+            "system": self.system.name(),
+            "fsynced": self.system.fsynced(),
             "fsync_added_us": self.disk.added_us(),
             "figures": figures,
             "refused": self.refused,
@@ -118,14 +119,16 @@ impl Machine {
 /// # Errors
 /// The disk.
 pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
-    let of = |system: System| -> Vec<Value> {
-        rows.iter().filter(|row| row.system == system).map(Row::json).collect()
+    let all = |which: &dyn Fn(System) -> bool| -> Vec<Value> {
+        rows.iter().filter(|row| which(row.system)).map(Row::json).collect()
     };
+    let of = |system: System| all(&|other| other == system);
     let report = json!({
         "machine": Machine::here(),
         "settings": settings,
         "ceiling": { "relay": of(System::Relay), "store": of(System::Store) },
         "duet": of(System::Duet),
+        "peers": all(&|system| matches!(system, System::Peer(_))),
     });
     Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)
 }
@@ -150,8 +153,8 @@ pub fn table(rows: &[Row]) -> String {
     let columns = names.len() + 4 + usize::from(compared.is_some());
     _ = writeln!(table, "|{}", "---|".repeat(columns));
     for row in rows {
-        let fsynced = if row.system.is_durable() { "yes" } else { "no" };
-        _ = write!(table, "| {} | {} | {fsynced} |", row.setting, row.system.name());
+        let (name, fsynced) = (row.system.name(), row.system.fsynced());
+        _ = write!(table, "| {} | {name} | {fsynced} |", row.setting);
         for name in &names {
             _ = write!(table, " {} |", row.figure(name).map(short).unwrap_or_default());
         }

@@ -61,7 +61,7 @@ impl Bench {
     pub fn data(&self, system: System) -> Result<TempDir> {
         match system {
             System::Duet => self.town.copy(),
-            System::Relay | System::Store => Ok(tempfile::tempdir()?),
+            System::Relay | System::Store | System::Peer(_) => Ok(tempfile::tempdir()?),
         }
     }
 
@@ -95,7 +95,7 @@ impl Bench {
                 async move {
                     let conversation = match system {
                         System::Duet => http.open(&people[0], people[1].id).await?,
-                        System::Relay | System::Store => ConversationId::new(),
+                        System::Relay | System::Store | System::Peer(_) => ConversationId::new(),
                     };
                     Ok(Pair { people: people.clone(), conversation })
                 }

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use harness::{Running, duet};
 use tempfile::TempDir;
 use tokio::process::Command;
+
+use crate::peer::Peer;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum System {
     Relay,
     /// The same with a group-committing SQLite writer: what durability costs on top.
     Store,
+    /// Somebody else's server.
+    Peer(Peer),
 }
 
 impl System {
@@ -26,12 +30,20 @@ impl System {
             Self::Duet => "Duet",
             Self::Relay => "ceiling: relay",
             Self::Store => "ceiling: relay+SQLite",
+            Self::Peer(peer) => peer.name(),
         }
     }
 
-    /// Whether an acknowledged message is on disk.
-    pub fn is_durable(self) -> bool {
-        self != Self::Relay
+    /// Whether data is fsynced, and whether that is waited for.
+    pub fn fsynced(self) -> &'static str {
+        match self {
+            Self::Duet | Self::Store | Self::Peer(Peer::EjabberdPostgres) => "yes",
+            Self::Relay => "no",
+            // Its acknowledgements were seen to run ahead of its store.
+            Self::Peer(Peer::EjabberdSqlite) => "later",
+            Self::Peer(Peer::ProsodyFiles) => "no",
+            Self::Peer(Peer::ProsodySqlite) => "yes",
+        }
     }
 }
 
@@ -50,6 +62,14 @@ impl Disk {
         match self {
             Self::Own => String::new(),
             Self::Slowed(by, _) => format!(", fsync +{} ms", by.as_millis()),
+        }
+    }
+
+    /// Puts it below a server that is to be started.
+    pub fn slow(&self, command: &mut Command) {
+        if let Self::Slowed(by, shim) = self {
+            command.env("LD_PRELOAD", shim);
+            command.env("DUET_BENCH_FSYNC_US", by.as_micros().to_string());
         }
     }
 
@@ -81,11 +101,9 @@ impl Binaries {
             System::Duet => duet(&self.duet, data.path()),
             System::Relay => ceiling(&self.bench, "relay", data.path()),
             System::Store => ceiling(&self.bench, "store", data.path()),
+            System::Peer(peer) => bail!("{} speaks no Duet", peer.name()),
         };
-        if let Disk::Slowed(by, shim) = disk {
-            command.env("LD_PRELOAD", shim);
-            command.env("DUET_BENCH_FSYNC_US", by.as_micros().to_string());
-        }
+        disk.slow(&mut command);
         Running::start(system.name(), command, data).await
     }
 }

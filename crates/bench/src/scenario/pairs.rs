@@ -14,6 +14,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
 use crate::latency::Latency;
+use crate::peer;
 use crate::report::{Refusals, Row};
 use crate::system::{Disk, System};
 
@@ -40,6 +41,9 @@ struct Seen {
 /// # Errors
 /// A line was lost, or the store does not hold what was acknowledged.
 pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) -> Result<Row> {
+    if let System::Peer(peer) = system {
+        return peer::pairs::run(bench, peer, disk, count).await;
+    }
     let server = bench.start(system, disk).await?;
     let pairs = bench.pairs(&server, system, count).await?;
     let lines = bench.lines(&server, &pairs).await?;

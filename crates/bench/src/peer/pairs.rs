@@ -1,0 +1,124 @@
+//! *pairs*, for a peer: each side sends its next message when its last was acknowledged.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::timeout;
+
+use super::Peer;
+use super::process::Started;
+use super::xmpp::{Heard, Line};
+use crate::latency::Latency;
+use crate::report::Row;
+use crate::scenario::pairs::MESSAGES;
+use crate::scenario::{ACKNOWLEDGED, Bench, RECEIVED, Window, exactly};
+use crate::system::{Disk, System};
+
+/// Before anything is counted.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the last answers may take: on a slow disk, some peers take long.
+const DRAIN: Duration = Duration::from_secs(60);
+/// Accounts that are made at once.
+const AT_ONCE: usize = 8;
+
+/// What one side has seen.
+#[derive(Default)]
+struct Seen {
+    acknowledged: Latency,
+    received: Latency,
+}
+
+/// Measures.
+///
+/// # Errors
+/// The peer does not start, or cuts a line.
+pub async fn run(bench: &Arc<Bench>, peer: Peer, disk: &Disk, count: usize) -> Result<Row> {
+    let server = Started::start(peer, disk).await?;
+    let lines: Vec<Line> = stream::iter(0..2 * count)
+        .map(|number| {
+            let address = server.address;
+            async move { Line::open(address, peer.path(), &username(number)).await }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let from = Instant::now() + WARM_UP;
+    let window = Window { from, until: from + bench.lasts };
+    let sides = lines.into_iter().enumerate().map(|(number, line)| {
+        // 0 with 1, 2 with 3, and so on.
+        let side = Side { bench: bench.clone(), line, to: username(number ^ 1), window };
+        tokio::spawn(side.run())
+    });
+    let (mut acknowledged, mut received) = (Latency::default(), Latency::default());
+    for side in try_join_all(sides).await? {
+        let side = side?;
+        acknowledged.add(&side.acknowledged);
+        received.add(&side.received);
+    }
+    server.stop().await?;
+    let setting = format!("{count} pairs{}", disk.label());
+    let per_second = exactly(acknowledged.count()) / bench.lasts.as_secs_f64();
+    Ok(Row::new("pairs", setting, System::Peer(peer), disk)
+        .comparing(MESSAGES)
+        .with(MESSAGES, per_second)
+        .with_latency(ACKNOWLEDGED, &acknowledged)
+        .with_latency(RECEIVED, &received))
+}
+
+fn username(number: usize) -> String {
+    format!("person{number}")
+}
+
+/// One person of a pair, at work.
+struct Side {
+    bench: Arc<Bench>,
+    line: Line,
+    to: String,
+    window: Window,
+}
+
+impl Side {
+    async fn run(mut self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let mut sending = Some(self.send(0).await?);
+        while let Some((number, since)) = sending {
+            let heard = timeout(DRAIN, self.line.hear()).await.context("no answer in time")??;
+            let now = Instant::now();
+            match heard {
+                Heard::Taken(taken) if taken >= number => {
+                    if self.window.holds(now) {
+                        seen.acknowledged.record(now - since);
+                    }
+                    let goes_on = now < self.window.until;
+                    sending = if goes_on { Some(self.send(number).await?) } else { None };
+                }
+                Heard::Message(body) => self.receive(&body, now, &mut seen),
+                Heard::Taken(_) | Heard::Other => {}
+            }
+        }
+        // The other side's last messages.
+        while let Ok(heard) = timeout(Duration::from_millis(500), self.line.hear()).await {
+            if let Heard::Message(body) = heard? {
+                self.receive(&body, Instant::now(), &mut seen);
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn send(&mut self, id: u64) -> Result<(u64, Instant)> {
+        let now = Instant::now();
+        let body = self.bench.body(now);
+        Ok((self.line.send(&self.to, id, &body).await?, now))
+    }
+
+    fn receive(&self, body: &str, now: Instant, seen: &mut Seen) {
+        if self.window.holds(now)
+            && let Some(age) = self.bench.age(body, now)
+        {
+            seen.received.record(age);
+        }
+    }
+}

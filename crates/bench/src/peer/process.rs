@@ -1,0 +1,196 @@
+//! Starting a peer, with its own data and a port of its own, and ending it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use super::Peer;
+use crate::system::Disk;
+
+/// How long a server may take until it listens.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take to end when asked to; then it is killed.
+const END_WITHIN: Duration = Duration::from_secs(10);
+/// Where Debian keeps ejabberd.
+const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+/// Who Postgres runs as, since it refuses to be root.
+const POSTGRES_USER: &str = "postgres";
+
+/// A peer at work, and its database where it has one; killed when dropped.
+pub(super) struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    server: Child,
+    database: Option<Child>,
+    _data: TempDir,
+}
+
+impl Started {
+    pub(super) async fn start(peer: Peer, disk: &Disk) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let address = free().await?;
+        let mut database = None;
+        let command = match peer {
+            Peer::EjabberdPostgres => {
+                let (running, sql) = start_postgres(data.path(), disk).await?;
+                database = Some(running);
+                ejabberd_command(data.path(), address, &sql)?
+            }
+            Peer::EjabberdSqlite => {
+                let file = data.path().join("ejabberd.db");
+                let sql = format!("sql_type: sqlite\nsql_database: {:?}", file);
+                ejabberd_command(data.path(), address, &sql)?
+            }
+            Peer::ProsodyFiles => prosody_command(data.path(), address, "storage = \"internal\"")?,
+            Peer::ProsodySqlite => prosody_command(
+                data.path(),
+                address,
+                "storage = \"sql\"\nsql = { driver = \"SQLite3\", database = \"prosody.sqlite\" }",
+            )?,
+        };
+        let server = spawn(command, disk).with_context(|| format!("no {}", peer.name()))?;
+        wait_for(address).await.with_context(|| format!("{} did not start", peer.name()))?;
+        Ok(Self { address, server, database, _data: data })
+    }
+
+    pub(super) async fn stop(mut self) -> Result<()> {
+        end(&mut self.server, "TERM").await?;
+        if let Some(database) = &mut self.database {
+            // Fast: does not wait for those who are connected.
+            end(database, "INT").await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where ejabberd's own modules are, if it is installed.
+pub(super) fn ejabberd() -> Option<PathBuf> {
+    let entries = std::fs::read_dir(LIBRARIES).ok()?;
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("ebin")))
+        .filter(|ebin| ebin.join("ejabberd.app").exists())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// Where Postgres' programs are, if it is installed.
+pub(super) fn postgres() -> Option<PathBuf> {
+    let entries = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let found = entries.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    found.filter(|bin| bin.join("initdb").exists()).max()
+}
+
+fn ejabberd_command(data: &Path, address: SocketAddr, sql: &str) -> Result<Command> {
+    let ebin = ejabberd().context("ejabberd is not installed")?;
+    let config = include_str!("../../peers/ejabberd.yml")
+        .replace("{port}", &address.port().to_string())
+        .replace("{sql}", sql);
+    let file = data.join("ejabberd.yml");
+    std::fs::write(&file, config)?;
+    // Erlang itself, and not Debian's script, which wants a service's user and directories.
+    let mut command = Command::new("erl");
+    command
+        .args(["-noinput", "+K", "true", "-pa"])
+        .arg(ebin)
+        .args(["-mnesia", "dir"])
+        .arg(format!("{:?}", data.join("mnesia")))
+        .args(["-ejabberd", "quiet", "true", "-s", "ejabberd"])
+        .env("EJABBERD_CONFIG_PATH", &file)
+        .env("EJABBERD_LOG_PATH", data.join("ejabberd.log"))
+        .env("HOME", data)
+        .current_dir(data);
+    Ok(command)
+}
+
+fn prosody_command(data: &Path, address: SocketAddr, storage: &str) -> Result<Command> {
+    let config = include_str!("../../peers/prosody.cfg.lua")
+        .replace("{port}", &address.port().to_string())
+        .replace("{directory}", &data.display().to_string())
+        .replace("{storage}", storage);
+    let file = data.join("prosody.cfg.lua");
+    std::fs::write(&file, config)?;
+    let mut command = Command::new("prosody");
+    command.args(["-F", "--config"]).arg(&file).current_dir(data);
+    Ok(command)
+}
+
+/// Starts a Postgres with ejabberd's tables; and what ejabberd has to be told of it.
+async fn start_postgres(data: &Path, disk: &Disk) -> Result<(Child, String)> {
+    let bin = postgres().context("Postgres is not installed")?;
+    let directory = data.join("postgres");
+    std::fs::create_dir(&directory)?;
+    run(Command::new("chown").arg(POSTGRES_USER).arg(&directory)).await?;
+    run(Command::new("chmod").arg("o+x").arg(data)).await?;
+    let as_postgres = |program: &str| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", POSTGRES_USER, "--regid", POSTGRES_USER, "--clear-groups", "--"])
+            .arg(bin.join(program))
+            .current_dir("/");
+        command
+    };
+    let tables = directory.join("tables");
+    run(as_postgres("initdb").args(["-A", "trust", "-U", "postgres", "-D"]).arg(&tables)).await?;
+    let address = free().await?;
+    let port = address.port().to_string();
+    let mut command = as_postgres("postgres");
+    command
+        .args(["-c", "listen_addresses=127.0.0.1", "-p", &port, "-k"])
+        .arg(&directory)
+        .arg("-D")
+        .arg(&tables);
+    let running = spawn(command, disk)?;
+    wait_for(address).await.context("Postgres did not start")?;
+    let schema = ejabberd().context("ejabberd is not installed")?.join("../priv/sql/pg.sql");
+    let mut psql = Command::new("psql");
+    psql.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-f"]).arg(schema);
+    run(&mut psql).await?;
+    let sql = format!(
+        "sql_type: pgsql\nsql_server: \"127.0.0.1\"\nsql_port: {port}\n\
+         sql_database: postgres\nsql_username: postgres\nsql_password: \"\""
+    );
+    Ok((running, sql))
+}
+
+fn spawn(mut command: Command, disk: &Disk) -> Result<Child> {
+    disk.slow(&mut command);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    Ok(command.spawn()?)
+}
+
+async fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// An address that nobody listens on just now.
+async fn free() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
+}
+
+async fn wait_for(address: SocketAddr) -> Result<()> {
+    let listening = async {
+        while TcpStream::connect(address).await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(READY_WITHIN, listening).await.context("nobody listens")
+}
+
+async fn end(child: &mut Child, signal: &str) -> Result<()> {
+    let Some(pid) = child.id() else { bail!("it had ended before") };
+    run(Command::new("kill").args([&format!("-{signal}"), &pid.to_string()])).await?;
+    if timeout(END_WITHIN, child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(())
+}
