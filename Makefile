@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e screens bench doctor clean
+.PHONY: help serve test dev fmt lint unit e2e budget screens bench doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,10 @@ unit: ## unit and integration tests only
 e2e: ## browser tests only, against the release build
 	@scripts/setup tools npm browser
 	@scripts/check build types e2e
+
+budget: ## what the page costs: bytes, memory, times; against the release build
+	@scripts/setup tools npm browser
+	@scripts/check build types budget
 
 screens: ## take the pictures in docs/screens
 	@scripts/setup tools npm browser

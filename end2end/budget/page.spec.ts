@@ -1,0 +1,141 @@
+import type { CDPSession, Page } from "@playwright/test";
+import { ready } from "../support/pages";
+import type { Person } from "../support/person";
+import { expect, test } from "../support/test";
+import { median, percentile, within } from "./measure";
+
+const WORDS = "Shall we meet at the harbour after work, or is the café on the corner nearer for you?";
+
+/** A conversation that has something to show. */
+async function talk(one: Person, other: Person, conversation: string, count: number): Promise<void> {
+  for (let from = 0; from < count; from += 40) {
+    const some = Array.from({ length: Math.min(40, count - from) }, (_, index) => `${from + index + 1}. ${WORDS}`);
+    await Promise.all(some.map((body, index) => (index % 2 ? one : other).apiSend(conversation, body)));
+  }
+}
+
+test("a conversation's page over the wire: HTML, CSS, JavaScript and WASM", async ({ alice, bob, conversation }) => {
+  await talk(alice, bob, conversation, 60);
+  const cdp = await alice.context.newCDPSession(alice.page);
+  await cdp.send("Network.enable");
+  await cdp.send("Network.setCacheDisabled", { cacheDisabled: true });
+  const kinds = new Map<string, string>();
+  const bytes = new Map<string, number>();
+  cdp.on("Network.responseReceived", ({ requestId, response }) => kinds.set(requestId, response.mimeType));
+  cdp.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    const kind = kinds.get(requestId) ?? "";
+    if (/html|css|javascript|wasm/.test(kind)) bytes.set(kind, (bytes.get(kind) ?? 0) + encodedDataLength);
+  });
+  await alice.open(conversation, bob);
+  await expect.poll(() => bytes.size, { message: "HTML, CSS, JavaScript and WASM came" }).toBe(4);
+  for (const [kind, size] of bytes) console.log(`      ${kind}: ${(size / 1000).toFixed(1)} kB`);
+  // The goal is 250; docs/PERFORMANCE.md says what stands in its way. This keeps it from growing meanwhile.
+  within("page over the wire", [...bytes.values()].reduce((sum, size) => sum + size) / 1000, 390, "kB");
+});
+
+test("the first byte of a conversation's page", async ({ alice, bob, conversation, server }) => {
+  await talk(alice, bob, conversation, 60);
+  const cookies = (await alice.context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+  const times: number[] = [];
+  for (let turn = 0; turn < 120; turn += 1) {
+    const asked = performance.now();
+    const answer = await fetch(`${server.url}/c/${conversation}`, { headers: { cookie: cookies } });
+    times.push(performance.now() - asked);
+    expect(await answer.text()).toContain("harbour");
+  }
+  within("first byte of a conversation's page, median", median(times.slice(20)), 10, "ms");
+});
+
+test("from the key to one's own bubble", async ({ alice, bob, conversation }) => {
+  await talk(alice, bob, conversation, 60);
+  const here = await alice.open(conversation, bob);
+  await alice.page.evaluate(() => {
+    const times: number[] = [];
+    Object.assign(window, { bubbleTimes: times });
+    let pressed = 0;
+    document.addEventListener("keydown", (event) => event.key === "Enter" && (pressed = performance.now()), { capture: true });
+    new MutationObserver((changes) => {
+      const bubble = changes.some(({ addedNodes }) => [...addedNodes].some((node) => node instanceof Element && node.querySelector("article")));
+      if (bubble && pressed > 0) {
+        times.push(performance.now() - pressed);
+        pressed = 0;
+      }
+    }).observe(document.querySelector("[role=log]") as Element, { childList: true, subtree: true });
+  });
+  for (let turn = 0; turn < 30; turn += 1) await here.write(`Turn ${turn}`);
+  await here.expectStored("Turn 29");
+  const times = await alice.page.evaluate(() => (window as unknown as { bubbleTimes: number[] }).bubbleTimes);
+  expect(times.length).toBeGreaterThanOrEqual(25);
+  within("key to own bubble, median", median(times), 16, "ms");
+});
+
+test("from the address to a live page, on a processor four times slower", async ({ alice, bob, conversation }) => {
+  await talk(alice, bob, conversation, 60);
+  await alice.page.addInitScript(() => {
+    new MutationObserver((_, observer) => {
+      if (document.documentElement?.dataset.hydrated !== "true") return;
+      Object.assign(window, { liveAfter: performance.now() });
+      observer.disconnect();
+    }).observe(document, { attributes: true, subtree: true, attributeFilter: ["data-hydrated"] });
+  });
+  const cdp = await alice.context.newCDPSession(alice.page);
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  const times: number[] = [];
+  for (let turn = 0; turn < 5; turn += 1) {
+    await alice.open(conversation, bob);
+    times.push(await alice.page.evaluate(() => (window as unknown as { liveAfter: number }).liveAfter));
+  }
+  within("address to live page at a quarter of the speed, median", median(times), 1_500, "ms");
+});
+
+async function heapMegabytes(cdp: CDPSession, page: Page): Promise<number> {
+  await cdp.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await cdp.send("Runtime.getHeapUsage");
+  const wasm = await page.evaluate(() => (window as unknown as { wasmMemory?: WebAssembly.Memory }).wasmMemory?.buffer.byteLength ?? 0);
+  expect(wasm, "the memory of the WASM was found").toBeGreaterThan(0);
+  return (usedSize + wasm) / 1e6;
+}
+
+test("memory after ten thousand messages were merged", async ({ alice, bob, conversation }) => {
+  await alice.page.addInitScript(() => {
+    const keep = (source: WebAssembly.WebAssemblyInstantiatedSource) => {
+      Object.assign(window, { wasmMemory: source.instance.exports.memory });
+      return source;
+    };
+    const instantiate = WebAssembly.instantiateStreaming.bind(WebAssembly);
+    WebAssembly.instantiateStreaming = (...given) => instantiate(...given).then(keep);
+  });
+  const here = await alice.open(conversation, bob);
+  const cdp = await alice.context.newCDPSession(alice.page);
+  const before = await heapMegabytes(cdp, alice.page);
+  await talk(bob, bob, conversation, 10_000);
+  await expect(here.messages.last()).toContainText(/^.*(99[6-9]\d|10000)\. /);
+  const after = await heapMegabytes(cdp, alice.page);
+  console.log(`      before: ${before.toFixed(1)} MB`);
+  within("memory after 10,000 merged messages", after, 48, "MB");
+});
+
+test("scrolling over three hundred rows", async ({ alice, bob, conversation }) => {
+  await talk(alice, bob, conversation, 400);
+  await alice.apiRead(conversation, 400);
+  const here = await alice.open(conversation, bob);
+  for (let turn = 0; turn < 40 && (await here.messages.count()) < 300; turn += 1) {
+    await here.log.evaluate((log) => log.scrollBy(0, -20_000));
+    await alice.page.waitForTimeout(100);
+  }
+  expect(await here.messages.count()).toBeGreaterThanOrEqual(300);
+  const frames = await here.log.evaluate(async (log) => {
+    const frames: number[] = [];
+    let last = await new Promise<number>(requestAnimationFrame);
+    for (let turn = 0; turn < 240; turn += 1) {
+      log.scrollBy(0, turn < 120 ? 60 : -60);
+      const now = await new Promise<number>(requestAnimationFrame);
+      frames.push(now - last);
+      last = now;
+    }
+    return frames;
+  });
+  console.log(`      median frame: ${median(frames).toFixed(1)} ms, 99 of 100: ${percentile(frames, 0.99).toFixed(1)} ms`);
+  within("frame while scrolling over 300 rows, 95 of 100", percentile(frames, 0.95), 17.5, "ms");
+  await ready(alice.page);
+});
