@@ -15,12 +15,16 @@ use serde_json::{Value, json};
 
 use crate::peer::Peer;
 use crate::report::{self, Row};
+use crate::scenario::paced::Pace;
 use crate::scenario::page::Of;
 use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returning};
 use crate::system::{Binaries, Disk, System};
 
 /// Pairs that *paced* takes, and whose peak it goes by.
 const PACED_PAIRS: usize = 50;
+
+/// Whoever acknowledges less than this part of what is said has more to do than it can.
+const SATURATED: f64 = 0.95;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,7 +67,7 @@ pub struct Plan {
     /// pairs: the peers too, those that are installed (`make bench-peers`).
     #[arg(long)]
     peers: bool,
-    /// paced: messages a second. One and two times the peak follow, where pairs has found it.
+    /// paced: messages a second. Once, twice and more of the peak follow, where pairs has found it.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 5_000])]
     rates: Vec<u32>,
     /// idle: connections, growing.
@@ -147,15 +151,25 @@ impl Plan {
 
     async fn paced(&self, bench: &Arc<Bench>, before: &[Row]) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        for pace in self.paces(pairs::peak(before, PACED_PAIRS)) {
-            // The relay keeps nothing, so beyond the usual rates it says nothing about Duet.
-            let systems: &[System] = match pace.peak {
-                None => &[System::Relay, System::Store, System::Duet],
-                Some(_) => &[System::Store, System::Duet],
-            };
-            for &system in systems {
-                eprintln!("paced: {}, {}", pace.label, system.name());
-                rows.push(paced::run(bench, system, PACED_PAIRS, &pace).await?);
+        for &rate in &self.rates {
+            let pace = Pace { rate: rate.into(), label: format!("{rate}/s"), peak: None };
+            for system in [System::Relay, System::Store, System::Duet] {
+                rows.push(pace.measure(bench, system).await?);
+            }
+        }
+        // Then past saturation, wherever that is today.
+        let Some(mut peak) = pairs::peak(before, PACED_PAIRS) else { return Ok(rows) };
+        let first = peak;
+        for times in [1.0_f64, 2.0, 4.0, 8.0] {
+            let rate = (times * first).round();
+            let pace = Pace { rate, label: format!("{times}x peak ({rate}/s)"), peak: Some(peak) };
+            rows.push(pace.measure(bench, System::Store).await?);
+            let duet = pace.measure(bench, System::Duet).await?;
+            let goodput = duet.figure(paced::GOODPUT).unwrap_or_default();
+            rows.push(duet);
+            peak = peak.max(goodput);
+            if times >= 2.0 && goodput < SATURATED * rate {
+                break;
             }
         }
         Ok(rows)
@@ -186,27 +200,18 @@ impl Plan {
         // A page holds 50: the first is no whole one.
         let lists = [10, 50, 1_000, 10_000].map(Of::Conversations);
         let mut rows = Vec::new();
-        for of in histories.chain(lists) {
-            eprintln!("page: {of:?}");
-            rows.extend(page::run(bench, &self.directory, of).await?);
+        for sizes in [histories.collect::<Vec<_>>(), lists.to_vec()] {
+            eprintln!("page: {sizes:?}");
+            rows.extend(page::run(bench, &self.directory, &sizes).await?);
         }
-        page::compare(&mut rows);
         Ok(rows)
     }
+}
 
-    fn paces(&self, peak: Option<f64>) -> Vec<paced::Pace> {
-        let fixed = self.rates.iter().map(|&rate| paced::Pace {
-            rate: rate.into(),
-            label: format!("{rate}/s"),
-            peak: None,
-        });
-        let beyond = peak.into_iter().flat_map(|peak| {
-            [1.0, 2.0].map(|times| {
-                let rate = (times * peak).round();
-                paced::Pace { rate, label: format!("{times}x peak ({rate}/s)"), peak: Some(peak) }
-            })
-        });
-        fixed.chain(beyond).collect()
+impl Pace {
+    async fn measure(&self, bench: &Arc<Bench>, system: System) -> Result<Row> {
+        eprintln!("paced: {}, {}", self.label, system.name());
+        paced::run(bench, system, PACED_PAIRS, self).await
     }
 }
 

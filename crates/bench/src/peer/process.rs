@@ -20,6 +20,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const END_WITHIN: Duration = Duration::from_secs(10);
 /// Where Debian keeps ejabberd.
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+/// Its tables for Postgres; for SQLite it makes them itself.
+const TABLES: &str = "/usr/share/ejabberd/sql/pg.sql";
 /// Who Postgres runs as, since it refuses to be root.
 const POSTGRES_USER: &str = "postgres";
 
@@ -149,9 +151,8 @@ async fn start_postgres(data: &Path, disk: &Disk) -> Result<(Child, String)> {
         .arg(&tables);
     let running = spawn(command, disk)?;
     wait_for(address).await.context("Postgres did not start")?;
-    let schema = ejabberd().context("ejabberd is not installed")?.join("../priv/sql/pg.sql");
     let mut psql = Command::new("psql");
-    psql.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-f"]).arg(schema);
+    psql.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-f", TABLES]);
     run(&mut psql).await?;
     let sql = format!(
         "sql_type: pgsql\nsql_server: \"127.0.0.1\"\nsql_port: {port}\n\

@@ -21,6 +21,8 @@ use crate::latency::Latency;
 use crate::report::{Refusals, Row};
 use crate::system::{Disk, System};
 
+/// What was acknowledged within the window.
+pub const GOODPUT: &str = "goodput/s";
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the last answers may take.
@@ -36,7 +38,7 @@ pub struct Pace {
     pub rate: f64,
     /// As the table names it.
     pub label: String,
-    /// The most that *pairs* found Duet to do, to compare the goodput with.
+    /// The most that Duet was seen to do, to compare the goodput with.
     pub peak: Option<f64>,
 }
 
@@ -139,7 +141,7 @@ fn row(
     let goodput = exactly(seen.in_window) / bench.lasts.as_secs_f64();
     let mut row = Row::new("paced", format!("{count} pairs, {}", pace.label), system, &Disk::Own)
         .comparing(RECEIVED[2])
-        .with("goodput/s", goodput)
+        .with(GOODPUT, goodput)
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)
         .with_latency(RECEIVED, &seen.received)
         .with("generator late p99 ms", seen.lag.percentiles_ms()[2])

@@ -5,17 +5,18 @@
 //! depth and the size of the whole table. The file is in the machine's memory, as it is for
 //! whatever is read often.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::Person;
+use harness::{Person, Running};
 use protocol::limits::PAGE_MESSAGES;
 use protocol::{ConversationPage, Cursor, HistoryPage, Seq};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Bench, exactly};
+use super::Bench;
 use crate::call::Call;
 use crate::latency::Latency;
 use crate::report::Row;
@@ -28,9 +29,6 @@ const CALLS: usize = 300;
 const KEPT: &str = "seeded";
 /// Told with each kept store.
 const READER: &str = "reader.json";
-
-/// The figure by which sizes are compared.
-const P50: &str = "p50 ms";
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,43 +46,87 @@ struct Reader {
     conversation: Option<protocol::ConversationId>,
 }
 
-/// Measures one size, at each place that can be asked for.
+/// A size at work.
+struct Sized {
+    of: Of,
+    server: Running,
+    reader: Reader,
+}
+
+/// One question that is asked again and again.
+struct Asked {
+    setting: String,
+    place: &'static str,
+    function: &'static str,
+    arguments: Value,
+    plain: (Call, Latency),
+    compressed: (Call, Latency),
+}
+
+/// Measures these sizes, in turns, so that what else the machine does meets all of them alike.
 ///
 /// # Errors
 /// A page is not what it should be.
-pub async fn run(bench: &Bench, root: &Path, of: Of) -> Result<Vec<Row>> {
-    let (data, reader) = seeded(bench, root, of).await?;
-    let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
-    let mut rows = Vec::new();
-    for (place, function, arguments) in questions(of, &reader)? {
-        let setting = match of {
+pub async fn run(bench: &Bench, root: &Path, sizes: &[Of]) -> Result<Vec<Row>> {
+    let mut running = Vec::new();
+    for &of in sizes {
+        let (data, reader) = seeded(bench, root, of).await?;
+        let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
+        running.push(Sized { of, server, reader });
+    }
+    let mut asked = Vec::new();
+    for size in &running {
+        asked.extend(ask(size).await?);
+    }
+    for time in 0..CALLS + CALLS / 10 {
+        for Asked { function, arguments, plain, compressed, .. } in &mut asked {
+            for (call, latency) in [plain, compressed] {
+                let took = call.time(function, arguments).await?;
+                if time >= CALLS / 10 {
+                    latency.record(took);
+                }
+            }
+        }
+    }
+    for size in running {
+        size.server.stop().await?;
+    }
+    Ok(rows(asked))
+}
+
+/// Opens the connections to a size, and looks whether its answers are whole.
+async fn ask(size: &Sized) -> Result<Vec<Asked>> {
+    let cookie = &size.reader.person.cookie;
+    let mut asked = Vec::new();
+    for (place, function, arguments) in questions(size.of, &size.reader)? {
+        let mut call = Call::open(size.server.address, cookie, false).await?;
+        check(&mut call, size.of, function, &arguments).await?;
+        let compressed = Call::open(size.server.address, cookie, true).await?;
+        let setting = match size.of {
             Of::Messages(count) => format!("{count} messages, {place}"),
             Of::Conversations(count) => format!("{count} conversations, {place}"),
         };
-        let mut row = Row::new("page", setting, System::Duet, &Disk::Own);
-        let names = [[P50, "p99 ms"], ["gzip p50 ms", "gzip p99 ms"]];
-        for (compressed, [p50, p99]) in [false, true].into_iter().zip(names) {
-            let mut call = Call::open(server.address, &reader.person.cookie, compressed).await?;
-            let mut times = Latency::default();
-            for _ in 0..CALLS / 10 {
-                call.time(function, &arguments).await?;
-            }
-            let cpu_before = server.cpu_seconds()?;
-            for _ in 0..CALLS {
-                times.record(call.time(function, &arguments).await?);
-            }
-            let cpu = server.cpu_seconds()? - cpu_before;
-            let percentiles = times.percentiles_ms();
-            row = row.with(p50, percentiles[0]).with(p99, percentiles[2]);
-            if !compressed {
-                check(&mut call, of, function, &arguments).await?;
-                row = row.with("server CPU us/call", cpu * 1e6 / exactly(u64::try_from(CALLS)?));
-            }
-        }
-        rows.push(row);
+        let (plain, compressed) = ((call, Latency::default()), (compressed, Latency::default()));
+        asked.push(Asked { setting, place, function, arguments, plain, compressed });
     }
-    server.stop().await?;
-    Ok(rows)
+    Ok(asked)
+}
+
+/// The figures, each size beside the smallest at the same place.
+fn rows(asked: Vec<Asked>) -> Vec<Row> {
+    let mut smallest: HashMap<&str, f64> = HashMap::new();
+    asked
+        .into_iter()
+        .map(|asked| {
+            let [p50, _, p99, _] = asked.plain.1.percentiles_ms();
+            let first = *smallest.entry(asked.place).or_insert(p50);
+            Row::new("page", asked.setting, System::Duet, &Disk::Own)
+                .with("p50 ms", p50)
+                .with("p99 ms", p99)
+                .with("gzip p50 ms", asked.compressed.1.percentiles_ms()[0])
+                .with("p50 of the smallest's", p50 / first)
+        })
+        .collect()
 }
 
 /// The places that are asked for.
@@ -140,6 +182,8 @@ async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)>
     let seed = Seed::open(copy.path())?;
     reader.person.cookie = seed.session(reader.person.id, bench.somebody()?)?;
     seed.finish()?;
+    // Or the copy's way to the disk would be measured too.
+    std::fs::File::open(copy.path().join(DATABASE))?.sync_all()?;
     Ok((copy, reader))
 }
 
@@ -161,24 +205,4 @@ fn write(bench: &Bench, data: &Path, of: Of) -> Result<Reader> {
     }
     seed.finish()?;
     Ok(Reader { person: person.clone(), conversation })
-}
-
-/// Adds to each row how its time compares with that of the smallest size at the same place.
-pub fn compare(rows: &mut [Row]) {
-    let smallest: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let first = rows.iter().find(|other| place(other) == place(row));
-            row.figure(P50).zip(first.and_then(|first| first.figure(P50)))
-        })
-        .collect();
-    for (row, times) in rows.iter_mut().zip(smallest) {
-        if let Some((mine, first)) = times {
-            row.figures.push(("p50 of the smallest's", mine / first));
-        }
-    }
-}
-
-fn place(row: &Row) -> &str {
-    row.setting.split_once(", ").map_or("", |(_, place)| place)
 }
