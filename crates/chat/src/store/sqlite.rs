@@ -12,6 +12,8 @@ mod committer;
 mod conversations;
 mod history;
 mod people;
+#[cfg(test)]
+mod plans;
 
 use std::path::Path;
 use std::sync::Arc;
