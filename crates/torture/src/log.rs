@@ -114,6 +114,8 @@ pub enum What {
         /// How far.
         marks: Marks,
     },
+    /// A line ended, or could not be had.
+    Left(String),
     /// The session of this tab was ended, and the server said so.
     SignedOut,
     /// A session that was ended could do this.

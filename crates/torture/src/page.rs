@@ -54,6 +54,8 @@ pub struct Habits {
     pub stops_reading: u64,
     /// How long the bodies are.
     pub body: u64,
+    /// How many it writes at once besides the first.
+    pub burst: u64,
     /// How long a tab waits before it writes, at most, in milliseconds.
     pub pause: u64,
 }
@@ -125,8 +127,10 @@ impl Page {
     /// Lives until the round is over; what it shows then.
     pub async fn live(mut self) -> Vec<Screen> {
         while *self.phase.borrow() != Phase::Over {
-            // A line that ends is what this is for; why, is seen from the log of faults.
             let ended = self.visit().await;
+            if let Err(error) = &ended {
+                self.log.write(self.tab, self.me.id, What::Left(format!("{error:#}")));
+            }
             self.left(ended.is_err());
             if *self.phase.borrow() != Phase::Over {
                 self.report(false);

@@ -98,6 +98,7 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
         reloads: 15,
         stops_reading: 10,
         body: 400,
+        burst: 0,
         pause: 80,
     };
     let (blows, network, habits, disk): (&[Blow], _, _, _) = match kind {
@@ -107,7 +108,8 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
         Kind::Network => (&[], true, gentle, disk::Kind::Own),
         // Long bodies and no pauses: who stops reading has a full queue soon.
         Kind::Clients => {
-            let flood = Habits { stops_reading: 30, body: 3_000, pause: 8, ..wild };
+            let flood =
+                Habits { stops_reading: 40, reloads: 5, body: 3_900, burst: 3, pause: 40, ..wild };
             (&[], false, flood, disk::Kind::Own)
         }
         Kind::Full => (&[Blow::Disk], false, gentle, disk::Kind::Small),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -18,6 +19,10 @@ use tokio::time::sleep;
 
 /// The kernel's buffers of each connection.
 const KERNEL_BUFFER: u32 = 16 * 1024;
+/// What fits into a packet of an ordinary network.
+const PACKET: u32 = 1_448;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
 /// What one step moves.
 const STEP: usize = 4 * 1024;
 
@@ -71,7 +76,10 @@ impl Proxy {
     /// # Errors
     /// No port.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        // Those that are accepted have its sizes.
+        let socket = small_socket()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { upstream: Mutex::default(), open: Mutex::default() });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
@@ -123,7 +131,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn join(client: TcpStream, shared: Arc<Shared>) {
     let upstream = *shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
     let server = match upstream {
-        Some(address) => connect(address).await,
+        Some(address) => match small_socket() {
+            Ok(socket) => socket.connect(address).await,
+            Err(error) => Err(error),
+        },
         None => Err(std::io::ErrorKind::ConnectionRefused.into()),
     };
     let Ok(server) = server else { return reset(&client) };
@@ -146,10 +157,14 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+/// As on an ordinary network. Loopback's own packets of 64 KiB let the kernel of the far end keep
+/// megabytes for us, and no server would ever notice that a client has stopped reading.
+fn small_socket() -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
-    socket.connect(address).await
+    SockRef::from(&socket).set_tcp_mss(PACKET)?;
+    Ok(socket)
 }
 
 /// The next close of this socket is a reset.

@@ -13,6 +13,9 @@ use crate::checker::{Invariant, Violation, abridged};
 use crate::log::What;
 use crate::round::Outcome;
 
+/// How the close code 1013 is called where lines are read.
+const SLOW: &str = "code: Again";
+
 /// Sums over rounds.
 #[derive(Default)]
 pub struct Sum {
@@ -24,6 +27,8 @@ pub struct Sum {
     later: u64,
     unknown: u64,
     pages: u64,
+    lines: u64,
+    slow: u64,
     faults: BTreeMap<String, u64>,
     broken: BTreeMap<Invariant, u64>,
     slowest_start: Duration,
@@ -46,6 +51,10 @@ impl Sum {
                 What::Refused { .. } => self.later += 1,
                 What::Unknown { .. } => self.unknown += 1,
                 What::Page { .. } => self.pages += 1,
+                What::Left(why) => {
+                    self.lines += 1;
+                    self.slow += u64::from(why.contains(SLOW));
+                }
                 _ => {}
             }
         }
@@ -84,7 +93,7 @@ impl Sum {
     pub fn text(&self) -> String {
         let mut text = format!(
             "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, {} refusals, \
-             {} answers lost, {} pages read\n",
+             {} answers lost, {} pages read\nlines lost or not to be had {}, {} closed as too slow\n",
             self.rounds,
             self.failed,
             self.asked,
@@ -92,7 +101,9 @@ impl Sum {
             self.told,
             self.later,
             self.unknown,
-            self.pages
+            self.pages,
+            self.lines,
+            self.slow
         );
         let faults: Vec<String> =
             self.faults.iter().map(|(fault, times)| format!("{fault} {times}")).collect();

@@ -46,7 +46,12 @@ impl Page {
             tokio::select! {
                 frame = line.hear() => {
                     clock.heard = Instant::now();
-                    self.on_frame(frame?);
+                    let frame = frame?;
+                    let is_answer = matches!(frame, ServerFrame::Sent(_));
+                    self.on_frame(frame);
+                    if is_answer {
+                        self.send_due(&mut line).await?;
+                    }
                 }
                 changed = self.phase.changed() => changed?,
                 () = sleep(BEAT) => {}
@@ -61,7 +66,7 @@ impl Page {
                 return Ok(());
             }
             if writing && clock.writes < Instant::now() {
-                self.compose();
+                (0..=self.habits.burst).for_each(|_| self.compose());
                 clock.writes = Instant::now() + self.chance.millis(1..self.habits.pause.max(2));
             }
             self.send_due(&mut line).await?;
@@ -99,8 +104,8 @@ impl Page {
                 let Some(talk) = self.talks.get_mut(&id) else { break };
                 talk.goes_to(page.last_seq);
                 page.messages.iter().for_each(|message| talk.merge(Seen::from(message)));
-                if page.messages.is_empty() && talk.has_hole() {
-                    bail!("the page after {after} is empty");
+                if talk.held() == after && talk.has_hole() {
+                    bail!("the page after {after} does not begin there");
                 }
                 more = false;
             }
@@ -200,6 +205,9 @@ impl Page {
 
     async fn send(&mut self, line: &mut Line, place: ConversationId, draft: Draft) -> Result<()> {
         let twice = self.chance.percent(self.habits.repeats);
+        if twice {
+            self.log.fault("repeat at once");
+        }
         for _ in 0..=u8::from(twice) {
             self.asked(place, &draft);
             if self.chance.percent(self.habits.calls) {
@@ -223,11 +231,13 @@ impl Page {
         };
         let mut draft = talk.answered[self.chance.index(talk.answered.len())].clone();
         if forges {
+            self.log.fault("forged id");
             draft.body = format!("forged {}", draft.body);
             let what = What::Forged { id: draft.id, body: draft.body.clone() };
             self.log.write(self.tab, self.me.id, what);
             say(line, frame(place, &draft)).await?;
         } else if repeats {
+            self.log.fault("repeat of an old message");
             self.asked(place, &draft);
             say(line, frame(place, &draft)).await?;
         }
@@ -271,6 +281,7 @@ impl Page {
                 marks.push((held, true));
             }
             if stale && held > back {
+                self.log.fault("stale mark");
                 marks.push((held - back, writing && back % 2 == 0));
             }
             for (up_to, read) in marks {
@@ -304,11 +315,13 @@ impl Page {
             return false;
         }
         if self.chance.percent(self.habits.reloads) {
+            self.log.fault("reload");
             self.talks.values_mut().for_each(super::Talk::reload);
             return true;
         }
         if self.chance.percent(self.habits.stops_reading) {
-            let pause = self.chance.millis(500..4_000);
+            self.log.fault("stop reading");
+            let pause = self.chance.millis(500..5_000);
             // Awake as soon as the round wants everything to settle.
             let _ = timeout(pause, self.phase.changed()).await;
             clock.heard = Instant::now();
