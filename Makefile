@@ -4,10 +4,10 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e budget screens bench doctor clean
+.PHONY: help serve test dev fmt lint unit e2e budget screens bench bench-peers doctor clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 serve: ## build for release and serve on http://127.0.0.1:3000 (DUET_* variables change that)
 	@scripts/serve
@@ -43,11 +43,27 @@ screens: ## take the pictures in docs/screens
 	@scripts/build
 	@$(ENV) playwright test -c end2end/screens.config.ts
 
-bench: ## measure Duet beside this machine's ceilings (BENCH="--seconds 4 --pairs 50" for less)
+bench: ## measure Duet beside this machine's ceilings (BENCH="--only pairs,page --pairs 50" for less)
 	@scripts/setup tools npm
 	@scripts/build
 	@$(ENV) cargo build --locked --release -p bench
 	@$(ENV) exec target/release/duet-bench run $(BENCH)
+
+bench-peers: ## the same pairs with ejabberd and Prosody beside (installs them from Debian's packages as root)
+	@scripts/bench-peers
+	@$(MAKE) --no-print-directory bench BENCH="--only pairs --pairs 50,200 --peers $(BENCH)"
+
+torture: ## ten minutes of crashes, bad networks and bad disks (TORTURE="--seconds 60 --seed 7" for others)
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) cargo build --locked --release -p torture
+	@$(ENV) exec target/release/duet-torture $(TORTURE)
+
+torture-demonstrate: ## show that the torture finds servers that are broken on purpose
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) cargo build --locked --release -p torture
+	@scripts/torture-demonstrate
 
 doctor: ## say which tools are here and whether they fit
 	@scripts/doctor

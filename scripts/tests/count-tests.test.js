@@ -1,6 +1,6 @@
 const { test } = require("node:test");
 const assert = require("node:assert/strict");
-const { countCargo, countPlaywright } = require("../count-tests");
+const { countCargo, countPlaywright, countTorture } = require("../count-tests");
 
 test("cargo's results are summed over all binaries, with and without colours", () => {
   const log = [
@@ -19,4 +19,16 @@ test("a run that compiled nothing counts nothing", () => {
 test("a flaky browser test and an error outside of the tests are failures", () => {
   const report = JSON.stringify({ stats: { expected: 4, unexpected: 1, flaky: 1, skipped: 2 }, errors: [{ message: "" }] });
   assert.deepEqual(countPlaywright(report), { passed: 4, failed: 3, skipped: 2 });
+});
+
+test("a round of the torture is a test, and one that is not possible here is skipped", () => {
+  const log = [
+    "SKIPPED full: this user may not mount, or there is no C compiler",
+    "seed 7",
+    "round   0 calm     kept: 9 messages, 0 faults, settled in 159 ms",
+    "round   1 kill     BROKEN: 9 messages, 2 faults, did not settle",
+    "  I1: a round 3 kept: in a sentence",
+    "rounds 2, of which 1 failed",
+  ].join("\n");
+  assert.deepEqual(countTorture(log), { passed: 1, failed: 1, skipped: 1 });
 });
