@@ -20,8 +20,11 @@ use tokio::time::timeout;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::state::AppState;
 
-/// Small, because thousands of sockets are idle: the library's own would be 128 KiB each.
-const BUFFER_BYTES: usize = 4 * 1024;
+/// Small, because thousands of sockets are idle: the library's own would be 128 KiB each. Room for
+/// several messages of the usual length; a longer one gets its own for the time it takes.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
+/// What is written together at most; taken only while something is written.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 /// Written but not yet taken by the client.
 const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
 /// A client that takes nothing for this long is gone.
@@ -57,8 +60,8 @@ pub async fn upgrade(
     request
         .max_message_size(MAX_FRAME_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(BUFFER_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .on_upgrade(move |socket| sockets.track_future(serve(state, session, socket)))
 }
