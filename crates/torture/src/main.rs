@@ -69,7 +69,7 @@ struct Arguments {
     #[arg(long, default_value_t = 6_000)]
     lasts: u64,
     /// The server is broken on purpose: succeed if and only if this is found to be broken.
-    #[arg(long)]
+    #[arg(long, ignore_case = true)]
     expect: Option<Invariant>,
 }
 
