@@ -13,7 +13,7 @@ use super::process::Started;
 use super::xmpp::{Heard, Line};
 use crate::latency::Latency;
 use crate::report::Row;
-use crate::scenario::pairs::MESSAGES;
+use crate::scenario::pairs::{MESSAGES, setting};
 use crate::scenario::{ACKNOWLEDGED, Bench, RECEIVED, Window, exactly};
 use crate::system::{Disk, System};
 
@@ -59,9 +59,8 @@ pub async fn run(bench: &Arc<Bench>, peer: Peer, disk: &Disk, count: usize) -> R
         received.add(&side.received);
     }
     server.stop().await?;
-    let setting = format!("{count} pairs{}", disk.label());
     let per_second = exactly(acknowledged.count()) / bench.lasts.as_secs_f64();
-    Ok(Row::new("pairs", setting, System::Peer(peer), disk)
+    Ok(Row::new("pairs", setting(count, disk), System::Peer(peer), disk)
         .comparing(MESSAGES)
         .with(MESSAGES, per_second)
         .with_latency(ACKNOWLEDGED, &acknowledged)

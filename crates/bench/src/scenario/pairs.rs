@@ -77,7 +77,7 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     let resident = bytes_in_mb(server.resident_bytes()?);
     server.stop().await?;
     let messages = exactly(seen.acknowledged.count());
-    let setting = format!("{count} pairs{}", disk.label());
+    let setting = setting(count, disk);
     let mut row = Row::new("pairs", setting, system, disk)
         .comparing(MESSAGES)
         .with(MESSAGES, messages / bench.lasts.as_secs_f64())
@@ -89,9 +89,14 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     Ok(row)
 }
 
+/// As the table names it.
+pub fn setting(count: usize, disk: &Disk) -> String {
+    format!("{count} pair{}{}", if count == 1 { "" } else { "s" }, disk.label())
+}
+
 /// The messages a second that Duet was measured to take from so many pairs, on this disk.
 pub fn peak(rows: &[Row], count: usize) -> Option<f64> {
-    let setting = format!("{count} pairs");
+    let setting = setting(count, &Disk::Own);
     let row = rows.iter().find(|row| {
         row.scenario == "pairs" && row.system == System::Duet && row.setting == setting
     });
