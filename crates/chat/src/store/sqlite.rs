@@ -130,6 +130,10 @@ impl SqliteStore {
         let epoch = read_or_make_epoch(&write).await?;
         let read = pool()
             .max_connections(READERS)
+            // All from the start, so that nobody waits for one to be opened.
+            .min_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(
                 options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}")),
             )

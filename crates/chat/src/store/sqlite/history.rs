@@ -49,9 +49,10 @@ pub(super) async fn page(
 }
 
 /// The first and last place of the page; numbers are dense, so this is arithmetic. `None` for a
-/// cursor outside the conversation.
+/// cursor outside the conversation. Never beyond `last_seq`: what was stored since that was read is
+/// not on a page which says that it is the newest place.
 fn window(cursor: Cursor, last_seq: i64, limit: i64) -> Option<(i64, i64)> {
-    match cursor {
+    let (first, last) = match cursor {
         Cursor::Latest => Some((last_seq.saturating_sub(limit) + 1, last_seq)),
         Cursor::Before(Seq(seq)) if (0..=last_seq + 1).contains(&seq) => {
             Some((seq - limit, seq - 1))
@@ -62,7 +63,8 @@ fn window(cursor: Cursor, last_seq: i64, limit: i64) -> Option<(i64, i64)> {
             Some((first, first + limit - 1))
         }
         _ => None,
-    }
+    }?;
+    Some((first, last.min(last_seq)))
 }
 
 async fn place(
@@ -122,7 +124,8 @@ mod tests {
             (Cursor::Before(Seq(-1)), None),
             (Cursor::Before(Seq(i64::MIN)), None),
             (Cursor::After(Seq(0)), Some((1, 50))),
-            (Cursor::After(Seq(100)), Some((101, 150))),
+            (Cursor::After(Seq(80)), Some((81, 100))),
+            (Cursor::After(Seq(100)), Some((101, 100))),
             (Cursor::After(Seq(101)), None),
             (Cursor::After(Seq(i64::MAX)), None),
             (Cursor::Around(Seq(50)), Some((25, 74))),
