@@ -148,3 +148,18 @@ fn framing(head: &[u8]) -> Result<Framing> {
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_an_end_or_is_refused() {
+        let length = framing(b"HTTP/1.1 200 OK\r\nContent-Length: 37\r\n\r\n").expect("framed");
+        assert!(matches!(length, Framing::Length(37)));
+        let chunked = framing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert!(matches!(chunked, Ok(Framing::Chunked)));
+        assert!(framing(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert!(framing(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").is_err());
+    }
+}

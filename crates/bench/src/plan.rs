@@ -123,7 +123,17 @@ impl Plan {
     }
 
     fn settings(&self) -> Value {
-        json!({ "seconds": self.seconds, "body_bytes": BODY_BYTES })
+        json!({
+            "seconds": self.seconds,
+            "body_bytes": BODY_BYTES,
+            "slow_disk_ms": self.slow_disk_ms,
+            "pairs": self.pairs,
+            "paced_pairs": PACED_PAIRS,
+            "rates": self.rates,
+            "connections": self.connections,
+            "waiting": self.waiting,
+            "herd": self.herd,
+        })
     }
 
     async fn pairs(&self, bench: &Arc<Bench>) -> Result<Vec<Row>> {

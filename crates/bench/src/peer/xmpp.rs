@@ -148,3 +148,15 @@ fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         rest.split_once(quote).map(|(value, _)| value)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_found_in_either_quotes() {
+        assert_eq!(attribute("<a xmlns='urn:xmpp:sm:3' h='12'/>", "h"), Some("12"));
+        assert_eq!(attribute("<a h=\"7\" xmlns=\"urn:xmpp:sm:3\"/>", "h"), Some("7"));
+        assert_eq!(attribute("<a xmlns='urn:xmpp:sm:3'/>", "h"), None);
+    }
+}

@@ -196,3 +196,25 @@ async fn hash_seconds(server: &Running) -> Result<f64> {
     }
     Ok((server.cpu_seconds()? - before) / f64::from(HASHES))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_those_of_the_page() {
+        let longest = [0, 1, 2, 3, 4, 5, 6, 7].map(|failures| delay(failures, 1.0).as_millis());
+        assert_eq!(longest, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(delay(3, 0.0).as_millis(), 250);
+    }
+
+    #[test]
+    fn chances_are_spread_and_repeatable() {
+        let chances: Vec<f64> = (0..10_000).map(|number| chance(number, 0)).collect();
+        let low = chances.iter().filter(|chance| **chance < 0.5).count();
+        assert!((4_800..5_200).contains(&low), "{low} of 10,000 in the lower half");
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        assert_eq!(chances.first(), Some(&chance(0, 0)));
+        assert_ne!(chance(0, 0), chance(0, 1));
+    }
+}
