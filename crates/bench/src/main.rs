@@ -23,8 +23,9 @@ mod system;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(
@@ -60,7 +61,14 @@ enum Which {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().command {
-        Order::Run(plan) => plan.run().await,
+        Order::Run(plan) => {
+            let mut end = signal(SignalKind::terminate())?;
+            tokio::select! {
+                done = plan.run() => done,
+                // What was started ends with the run.
+                _ = end.recv() => bail!("told to end before all was measured"),
+            }
+        }
         Order::Ceiling { which: Which::Relay, .. } => ceiling::serve(None).await,
         Order::Ceiling { which: Which::Store, data } => ceiling::serve(Some(&data)).await,
     }
