@@ -52,6 +52,8 @@ pub struct Habits {
     pub reloads: u64,
     /// Reads nothing for a while, at each heartbeat.
     pub stops_reading: u64,
+    /// Writes nothing, and soon reads nothing until the others have written their last.
+    pub deaf: bool,
     /// How long the bodies are.
     pub body: u64,
     /// How many it writes at once besides the first.
@@ -187,5 +189,7 @@ fn body(chance: &mut Chance, tab: Tab, ordinal: u64, length: u64) -> String {
     body
 }
 
+/// Until the others have written their last, once they write nothing new.
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
 /// How long any call may take before its answer counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);

@@ -83,6 +83,8 @@ pub struct Plan {
     pub network: bool,
     /// What people do.
     pub habits: Habits,
+    /// Whether second tabs are deaf.
+    pub deaf: bool,
     /// What the data lies on.
     pub disk: disk::Kind,
 }
@@ -97,6 +99,7 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
         calls: 10,
         reloads: 15,
         stops_reading: 10,
+        deaf: false,
         body: 400,
         burst: 0,
         pause: 80,
@@ -121,5 +124,5 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
         }
     };
     let between = if disk == disk::Kind::Own { 100..1_500 } else { 600..1_500 };
-    Plan { blows: blows.to_vec(), between, network, habits, disk }
+    Plan { blows: blows.to_vec(), between, network, habits, deaf: kind == Kind::Clients, disk }
 }

@@ -25,7 +25,7 @@ use crate::chance::Chance;
 use crate::checker::{self, Evidence, Invariant, Violation};
 use crate::disk::Disk;
 use crate::log::{Event, Log, Tab};
-use crate::page::{Board, Page, Phase, With};
+use crate::page::{Board, Habits, Page, Phase, With};
 use crate::plan::Plan;
 use crate::site::Site;
 use crate::store;
@@ -142,8 +142,9 @@ async fn gather(
     let mut tabs = JoinSet::new();
     let mut number = 0;
     for (place, (person, with)) in with.iter().enumerate() {
-        for _ in 0..=place % 2 {
+        for which in 0..=place % 2 {
             number += 1;
+            let habits = Habits { deaf: plan.deaf && which > 0, ..plan.habits };
             let page = Page::open(
                 Tab(number),
                 person.clone(),
@@ -151,7 +152,7 @@ async fn gather(
                 with,
                 log.clone(),
                 chance.split(u64::from(number)),
-                plan.habits,
+                habits,
                 phases.clone(),
                 board.clone(),
             )?;

@@ -11,7 +11,7 @@ use protocol::{
 use tokio::time::{sleep, timeout};
 
 use super::talk::Draft;
-use super::{ANSWER_WITHIN, Page, Phase, body};
+use super::{ANSWER_WITHIN, LAST_WORDS, Page, Phase, body};
 use crate::log::{Seen, What};
 
 /// How often a tab looks at what it has to do.
@@ -20,11 +20,14 @@ const BEAT: Duration = Duration::from_millis(20);
 const PING_AFTER: Duration = Duration::from_secs(1);
 /// A line on which nothing was heard for this long is dead. The page waits longer; a round cannot.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
+/// How long a deaf tab hears.
+const HEARS: Duration = Duration::from_millis(500);
 /// Messages that a tab lets wait, at most.
 const MOST_UNSENT: usize = 20;
 
 /// When what happens next on a line.
 struct Clock {
+    opened: Instant,
     heard: Instant,
     pinged: Instant,
     writes: Instant,
@@ -40,7 +43,7 @@ impl Page {
         self.line += 1;
         self.catch_up(true).await?;
         let now = Instant::now();
-        let mut clock = Clock { heard: now, pinged: now, writes: now, beat: now };
+        let mut clock = Clock { opened: now, heard: now, pinged: now, writes: now, beat: now };
         while *self.phase.borrow() != Phase::Over {
             self.report(true);
             tokio::select! {
@@ -65,7 +68,10 @@ impl Page {
             if writing && self.mischief(&mut clock).await {
                 return Ok(());
             }
-            if writing && clock.writes < Instant::now() {
+            if writing && self.habits.deaf && clock.opened.elapsed() > HEARS {
+                self.hear_nothing(&mut clock).await;
+            }
+            if writing && !self.habits.deaf && clock.writes < Instant::now() {
                 (0..=self.habits.burst).for_each(|_| self.compose());
                 clock.writes = Instant::now() + self.chance.millis(1..self.habits.pause.max(2));
             }
@@ -306,6 +312,15 @@ impl Page {
             ClientFrame::Delivered { conversation, up_to }
         };
         say(line, frame).await
+    }
+
+    /// A tab whose browser sleeps: its line is open, and nobody reads it.
+    async fn hear_nothing(&mut self, clock: &mut Clock) {
+        self.log.fault("stop reading to the end");
+        // An error means that the round has ended already.
+        let _ = self.phase.wait_for(|phase| *phase != Phase::Writing).await;
+        sleep(LAST_WORDS).await;
+        clock.heard = Instant::now();
     }
 
     /// True for a reload: the line ends, the screen is empty.

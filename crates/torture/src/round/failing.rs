@@ -61,6 +61,11 @@ pub(super) async fn fail(
     let http = site.address.http()?;
     let (not_ready, reads, asked) = look.probe(&http, chance, lasts).await?;
     let until = look.log.now();
+    // Sometimes it does not live to see the end: what it could not keep must not come back wrong.
+    let dies = !look.is_calm && chance.percent(50);
+    if dies {
+        site.kill().await?;
+    }
     site.disk.mend()?;
     look.log.fault("the disk works again");
     if not_ready == 0 {
@@ -70,7 +75,9 @@ pub(super) async fn fail(
         complain(format!("{} of {asked} reads failed", asked - reads));
     }
     look.judge(&Failure { name, kind, from, until }, &mut complain);
-    if let Err(error) = look.recovers(&http, until).await {
+    if dies {
+        site.start().await?;
+    } else if let Err(error) = look.recovers(&http, until).await {
         complain(format!("{error:#}"));
         site.kill().await?;
         site.start().await?;
