@@ -169,25 +169,26 @@ impl Plan {
     async fn paced(&self, bench: &Arc<Bench>, before: &[Row]) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for &rate in &self.rates {
-            let pace = Pace { rate: rate.into(), label: format!("{rate}/s"), peak: None };
+            let pace = Pace { rate: rate.into(), label: format!("{rate}/s") };
             for system in [System::Relay, System::Store, System::Duet] {
                 rows.push(pace.measure(bench, system).await?);
             }
         }
         // Then past saturation, wherever that is today.
-        let Some(mut peak) = pairs::peak(before, PACED_PAIRS) else { return Ok(rows) };
-        let first = peak;
+        let Some(first) = pairs::peak(before, PACED_PAIRS) else { return Ok(rows) };
+        let mut peak = first;
         for times in [1.0_f64, 2.0, 4.0, 8.0] {
             let rate = (times * first).round();
-            let pace = Pace { rate, label: format!("{times}x peak ({rate}/s)"), peak: Some(peak) };
+            let pace = Pace { rate, label: format!("{times}x pairs' peak ({rate}/s)") };
             rows.push(pace.measure(bench, System::Store).await?);
             let duet = pace.measure(bench, System::Duet).await?;
             let goodput = duet.figure(paced::GOODPUT).unwrap_or_default();
-            rows.push(duet);
-            peak = peak.max(goodput);
             if times >= 2.0 && goodput < SATURATED * rate {
+                rows.push(duet.with("goodput of the most before", goodput / peak));
                 break;
             }
+            rows.push(duet);
+            peak = peak.max(goodput);
         }
         Ok(rows)
     }

@@ -38,8 +38,6 @@ pub struct Pace {
     pub rate: f64,
     /// As the table names it.
     pub label: String,
-    /// The most that Duet was seen to do, to compare the goodput with.
-    pub peak: Option<f64>,
 }
 
 /// What one side has seen.
@@ -147,11 +145,6 @@ fn row(
         .with("generator late p99 ms", seen.lag.percentiles_ms()[2])
         .with("server CPU us/message", cpu * 1e6 / exactly(seen.in_window))
         .with("server MB", resident);
-    if let Some(peak) = pace.peak
-        && system == System::Duet
-    {
-        row = row.with("goodput of the peak", goodput / peak);
-    }
     if seen.unanswered > 0 {
         seen.refused.insert("no answer".to_owned(), seen.unanswered);
     }
