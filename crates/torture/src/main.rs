@@ -23,7 +23,7 @@ mod round;
 mod site;
 mod store;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -186,11 +186,11 @@ fn only(kinds: &[Kind]) -> String {
     if names.is_empty() { String::new() } else { format!(" --only {}", names.join(",")) }
 }
 
+/// How this program is called from here.
 fn program() -> String {
-    std::env::current_exe().ok().as_deref().and_then(Path::file_name).map_or_else(
-        || "duet-torture".to_owned(),
-        |name| format!("target/release/{}", name.display()),
-    )
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("duet-torture"));
+    let here = std::env::current_dir().unwrap_or_default();
+    program.strip_prefix(here).unwrap_or(&program).display().to_string()
 }
 
 fn any_seed() -> u64 {

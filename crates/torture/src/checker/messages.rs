@@ -8,6 +8,9 @@ use super::{Evidence, Invariant, Violation};
 use crate::log::{Tab, What};
 use crate::store::Row;
 
+/// Characters of a body that are told.
+const SHOWN: usize = 40;
+
 /// What is known of a message from the log.
 struct Sent<'a> {
     tab: Tab,
@@ -97,7 +100,8 @@ fn known(sent: Option<&Sent<'_>>, rows: &[&Row], found: &mut Vec<Violation>) {
         Some(sent) => {
             for row in rows {
                 if row.body != sent.body || row.conversation != sent.conversation {
-                    let text = format!("{} is stored as {:?}, not as sent", row.id, row.body);
+                    let begins: String = row.body.chars().take(SHOWN).collect();
+                    let text = format!("{} is not stored as sent: {begins:?}", row.id);
                     found.push(Violation::new(Invariant::I2, text));
                 }
             }
