@@ -2,6 +2,8 @@
 
 /// The first delay's bound, doubled with each failure.
 const FIRST_MS: f64 = 500.0;
+/// No delay is shorter: a server that refuses at once is not hammered.
+const SHORTEST_MS: f64 = 250.0;
 /// No delay is longer.
 const LONGEST_MS: f64 = 30_000.0;
 /// A connection that lasted this long was a good one: the next failure starts from the beginning.
@@ -27,8 +29,8 @@ impl Backoff {
         }
         let bound = (FIRST_MS * f64::from(1_u32 << self.failures.min(16))).min(LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
-        // Never less than half the first step: a server that refuses at once is not hammered.
-        (bound * chance).max(FIRST_MS / 2.0)
+        // Spread from the shortest on; cut off there, half of a crowd would return in one moment.
+        SHORTEST_MS + (bound - SHORTEST_MS) * chance
     }
 
     /// The network or the person came back: try at once, from the beginning.
@@ -55,8 +57,8 @@ mod tests {
     #[test]
     fn the_whole_range_is_used() {
         let mut backoff = Backoff::default();
-        backoff.closed(0, 0.0);
-        backoff.closed(0, 0.0);
-        assert_eq!(backoff.closed(0, 0.5), 1_000.0);
+        assert_eq!(backoff.closed(0, 0.1), 275.0, "a small chance is no other's delay");
+        assert_eq!(backoff.closed(0, 0.0), 250.0);
+        assert_eq!(backoff.closed(0, 0.5), 1_125.0);
     }
 }

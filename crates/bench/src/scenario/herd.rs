@@ -26,6 +26,7 @@ use crate::system::{Disk, System};
 
 /// The page's own rule: see `live/backoff.rs` of the app.
 const FIRST_MS: f64 = 500.0;
+const SHORTEST_MS: f64 = 250.0;
 const LONGEST_MS: f64 = 30_000.0;
 /// As the page: a server that says nothing for this long is lost.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -150,7 +151,7 @@ async fn read_list(address: SocketAddr, person: &Person) -> Result<()> {
 /// The page's rule. `chance` is in `0..1`.
 fn delay(failures: u32, chance: f64) -> Duration {
     let bound = (FIRST_MS * f64::from(1_u32 << failures.min(16))).min(LONGEST_MS);
-    Duration::from_secs_f64((bound * chance).max(FIRST_MS / 2.0) / 1_000.0)
+    Duration::from_secs_f64((SHORTEST_MS + (bound - SHORTEST_MS) * chance) / 1_000.0)
 }
 
 /// A number in `0..1` for each client and attempt, the same in each run (`SplitMix64`).
