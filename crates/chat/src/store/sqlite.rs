@@ -28,7 +28,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Row, SqlSafeStr};
+use sqlx::{Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -124,6 +124,9 @@ impl SqliteStore {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            // SQLite ends a transaction by itself when the disk fails; the library believes to be in
+            // it for ever, and would never begin another one.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone().thread_name(|_| "duet-writer".to_owned()))
             .await?;
         migrate(&write).await?;
