@@ -50,6 +50,9 @@ pub struct Entry {
     pub typing_turn: ArcStoredValue<u32>,
     /// Whether the live connection told of the peer's presence. Then it is newer than any reading.
     presence_told: ArcStoredValue<bool>,
+    /// Whether marks that the server refused wait to be said again.
+    #[cfg(feature = "hydrate")]
+    pub(crate) marks_refused: ArcStoredValue<bool>,
     /// What stands unsent in its composer.
     pub draft: ArcRwSignal<String>,
 }
@@ -207,6 +210,8 @@ impl State {
                 typing: ArcRwSignal::new(false),
                 typing_turn: ArcStoredValue::new(0),
                 presence_told: ArcStoredValue::new(false),
+                #[cfg(feature = "hydrate")]
+                marks_refused: ArcStoredValue::new(false),
                 draft: ArcRwSignal::new(String::new()),
             };
             self.held.update_value(|held| {

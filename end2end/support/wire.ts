@@ -1,9 +1,10 @@
-import type { BrowserContext, WebSocketRoute } from "@playwright/test";
+import { type BrowserContext, expect, type WebSocketRoute } from "@playwright/test";
 
 /** The way between one person's pages and the server, which a test can cut and mend while pages still load. */
 export class Wire {
   #cut = false;
-  #refusal: string | undefined;
+  #refused: { type: string; code: string } | undefined;
+  readonly #refusals = new Set<string>();
   readonly #sockets = new Set<WebSocketRoute>();
 
   private constructor() {}
@@ -26,9 +27,14 @@ export class Wire {
     this.#cut = false;
   }
 
-  /** Answers each message with this refusal, in the server's place. */
-  refuse(code: string | undefined): void {
-    this.#refusal = code;
+  /** Answers each frame of a type with this refusal, in the server's place. */
+  refuse(code: string | undefined, type = "send"): void {
+    this.#refused = code === undefined ? undefined : { type, code };
+  }
+
+  /** Waits until a frame of this type was refused. */
+  async refused(type: string): Promise<void> {
+    await expect.poll(() => this.#refusals.has(type), { message: `a refused ${type}` }).toBe(true);
   }
 
   #carry(socket: WebSocketRoute): void {
@@ -40,8 +46,11 @@ export class Wire {
     const server = socket.connectToServer();
     socket.onMessage((text) => {
       const { type, client_id, conversation } = JSON.parse(String(text)) as Record<string, string>;
-      if (type === "send" && this.#refusal) {
-        socket.send(JSON.stringify({ type: "refused", re: type, client_id, conversation, code: this.#refusal }));
+      const refused = this.#refused;
+      if (refused && type === refused.type) {
+        this.#refusals.add(type);
+        const answer = { type: "refused", re: type, client_id, conversation, code: refused.code, retry_after_ms: 250 };
+        socket.send(JSON.stringify(answer));
       } else {
         server.send(text);
       }

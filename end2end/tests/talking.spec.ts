@@ -1,5 +1,6 @@
 import { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
+import { Wire } from "../support/wire";
 
 test("who is away finds everything on return, once, with a count and a divider", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Before you left");
@@ -158,4 +159,17 @@ test("a conversation that is not mine, and one that does not exist, look the sam
     texts.push(await carol.page.getByRole("main").innerText());
   }
   expect(texts[0]).toBe(texts[1]);
+});
+
+test("a receipt that the server was too busy for is given later", async ({ alice, bob, conversation }) => {
+  const wire = await Wire.of(bob.context);
+  const bobHere = await bob.open(conversation, alice);
+  const aliceHere = await alice.open(conversation, bob);
+  wire.refuse("busy", "read");
+  await aliceHere.write("Did you see this?");
+  await expect(bobHere.message("Did you see this?")).toBeVisible();
+  await aliceHere.expectState("Did you see this?", "delivered");
+  await wire.refused("read");
+  wire.refuse(undefined);
+  await aliceHere.expectState("Did you see this?", "read");
 });

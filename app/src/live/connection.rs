@@ -17,7 +17,7 @@ use protocol::{
 };
 
 use super::backoff::Backoff;
-use super::{catch_up, sender};
+use super::{catch_up, marks, sender};
 use crate::dom::{self, Listener};
 use crate::state::{Connection, State};
 
@@ -244,11 +244,15 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Refused { client_id: Some(client_id), refusal, .. } => {
             sender::on_refused(state, client_id, refusal);
         }
-        ServerFrame::Refused { refusal, .. } => {
-            if refusal.code == ErrorCode::Unauthenticated {
-                state.connection.set(Connection::SignedOut);
+        ServerFrame::Refused { refusal, .. } if refusal.code == ErrorCode::Unauthenticated => {
+            state.connection.set(Connection::SignedOut);
+        }
+        ServerFrame::Refused { re, conversation: Some(conversation), refusal, .. } => {
+            if re.is_some_and(|re| re == "delivered" || re == "read") {
+                marks::on_refused(state, conversation, refusal);
             }
         }
+        ServerFrame::Refused { .. } => {}
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
             sender::on_applied(state, message.conversation, applied);

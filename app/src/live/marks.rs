@@ -1,7 +1,10 @@
 //! Saying how far this person has come: delivered when a message was applied, whichever
 //! conversation is open; read when it was shown in a visible, focused window. Browser only.
 
-use protocol::{ClientFrame, ConversationId, Marks, Seq};
+use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::{ClientFrame, ConversationId, Marks, Refusal, Retry, Seq};
 
 use super::catch_up;
 use super::summary;
@@ -32,4 +35,29 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
         let known = state.apply_receipt(id, me.id, Marks { delivered: up_to, read: up_to });
         catch_up::after_event(state, id, known);
     }
+}
+
+/// How long to wait after a refusal that says "later" and not when; no wait is longer than the second.
+const LATER_MS: u64 = 2_000;
+const LATEST_MS: u64 = 60_000;
+
+/// The server had too much to do to take a mark: says later how far this person has come by then.
+pub fn on_refused(state: State, id: ConversationId, refusal: Refusal) {
+    let Some(entry) = state.entry(id) else { return };
+    // One wait says it for all that were refused meanwhile: marks are "up to".
+    if refusal.code.retry() != Retry::Later || entry.marks_refused.get_value() {
+        return;
+    }
+    entry.marks_refused.set_value(true);
+    let wait = refusal.retry_after_ms.unwrap_or(LATER_MS).min(LATEST_MS);
+    spawn_local(async move {
+        TimeoutFuture::new(u32::try_from(wait).unwrap_or(0)).await;
+        entry.marks_refused.set_value(false);
+        let mine = entry.summary.with_untracked(|summary| summary.mine);
+        // Without a connection the next one's catch-up says it.
+        state.say(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
+        if mine.read > Seq::ZERO {
+            state.say(ClientFrame::Read { conversation: id, up_to: mine.read });
+        }
+    });
 }
