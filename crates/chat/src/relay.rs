@@ -23,10 +23,9 @@ impl Relay {
 
     /// Passes a frame to every connection of these people, except the one it came from.
     pub(crate) fn publish(&self, to: &[UserId], frame: &ServerFrame, except: Option<ConnectionId>) {
-        let frame = encode(frame);
-        for user in to {
-            self.hub.for_each_line(*user, except, |line| line.push(frame.clone()));
-        }
+        let mut wave = self.wave();
+        wave.publish(to, frame, except);
+        wave.send();
     }
 
     /// Begins a wave.
@@ -35,7 +34,7 @@ impl Relay {
     }
 }
 
-/// The frames that follow from one commit. They are queued connection by connection, each in the
+/// Frames that follow from one thing, mostly a commit. They are queued connection by connection, each in the
 /// order in which they were added: a socket that gets several finds them together and writes once.
 pub(crate) struct Wave<'hub> {
     hub: &'hub Hub,

@@ -215,7 +215,9 @@ impl Store for SqliteStore {
         )
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        // Messages go by the other connection: its thread must be there, and be able to begin.
+        self.committer.commit(Arc::default(), Timestamp(0)).await.map(drop)
     }
 
     async fn close(&self) {

@@ -95,3 +95,18 @@ fn run(file: &Path, mut database: Connection, jobs: &mpsc::Receiver<Job>) {
         let _ = done.send(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::Store;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_store_that_cannot_commit_does_not_call_itself_writable() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(&directory.path().join("duet.db")).await.expect("a store");
+        store.check_writable().await.expect("writable");
+        store.committer.close().await;
+        assert!(store.check_writable().await.is_err());
+    }
+}
