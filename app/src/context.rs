@@ -6,7 +6,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::http::header::{CONTENT_SECURITY_POLICY, HOST, LOCATION, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use chat::{Chat, Session};
@@ -16,6 +18,8 @@ use leptos_axum::ResponseOptions;
 use protocol::{ErrorCode, Refusal};
 
 use crate::error::AppError;
+use crate::language::Language;
+use crate::look::{self, Look};
 use crate::paths;
 
 /// How the session cookie is named and protected.
@@ -90,6 +94,33 @@ pub fn client_ip() -> IpAddr {
     use_context::<Parts>()
         .and_then(|parts| parts.extensions.get::<ClientIp>().copied())
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ClientIp(ip)| ip)
+}
+
+/// How the person wants the page to look, as their browser keeps it.
+pub fn look() -> Look {
+    let Some(parts) = use_context::<Parts>() else { return Look::default() };
+    cookies(&parts.headers)
+        .find_map(|(name, value)| (name == look::COOKIE).then(|| Look::parse(value)))
+        .unwrap_or_default()
+}
+
+/// The language of the page: the chosen one, else the best of those that the browser names.
+pub fn language() -> Language {
+    let accepted = || {
+        let parts = use_context::<Parts>()?;
+        Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?)
+    };
+    look().language.or_else(accepted).unwrap_or_default()
+}
+
+/// The cookies of a request, by name.
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
 }
 
 /// The one place where a fault of `chat` becomes an answer: logged if it is ours, named if it is

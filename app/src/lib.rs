@@ -5,6 +5,7 @@
 //! call it; it calls `chat` on the server only.
 //!
 //! # Layout
+//! [`language`] what the page says; [`look`] how a person wants it;
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
 //! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
 //! stays current; `context` and `forms` (server) what a request brings, and the same forms without
@@ -22,7 +23,9 @@ pub mod error;
 pub mod first_view;
 #[cfg(feature = "ssr")]
 pub mod forms;
+pub mod language;
 pub mod live;
+pub mod look;
 pub mod pages;
 pub mod paths;
 pub mod server_fns;
@@ -51,9 +54,18 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         let port = options.reload_external_port.unwrap_or(options.reload_port);
         context::set_content_security_policy(&nonce, watched.then_some(port));
     }
+    #[cfg(feature = "ssr")]
+    let (look, language) = (context::look(), context::language());
+    #[cfg(not(feature = "ssr"))]
+    let (look, language) = (look::Look::default(), language::Language::default());
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html
+            lang=language.tag()
+            dir=language.direction()
+            data-theme=look.theme.map(look::Theme::name)
+            data-hours=look.hours.map(look::Hours::cycle)
+        >
             <head>
                 <meta charset="utf-8" />
                 <meta
@@ -61,8 +73,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                     content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"
                 />
                 <meta name="color-scheme" content="light dark" />
-                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f2ea" />
-                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#191513" />
+                {theme_colours(look.theme)}
                 <meta name="description" content="Duet, a private chat for two." />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="leptos" />
@@ -103,6 +114,20 @@ pub fn App() -> impl IntoView {
             </Routes>
         </Router>
     }
+}
+
+/// The colour of the browser's own bars: that of the theme in force.
+fn theme_colours(chosen: Option<look::Theme>) -> impl IntoView {
+    use look::Theme::{Dark, Light};
+    let colour = |theme, colour| {
+        let meta = leptos::html::meta().name("theme-color").content(colour);
+        let system = format!("(prefers-color-scheme: {})", look::Theme::name(theme));
+        match chosen {
+            None => Some(meta.attr("media", Some(system))),
+            Some(chosen) => (chosen == theme).then(|| meta.attr("media", None::<String>)),
+        }
+    };
+    (colour(Light, "#fffdf9"), colour(Dark, "#201b18"))
 }
 
 fn page_title(title: &str, unread: u32) -> String {

@@ -8,6 +8,8 @@ use protocol::{ClientId, User};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
+use crate::language::Language;
+use crate::look::Look;
 
 /// What a form held when it was refused, to be shown again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub struct Session {
     pub me: Option<User>,
     /// Whether strangers may create an account.
     pub registration_open: bool,
+    /// How they want the page to look.
+    pub look: Look,
+    /// The language of this page: the one they chose, else the best of the browser's.
+    pub language: Language,
     /// A form that was refused.
     pub echo: FormEcho,
     /// An id for the one message that the plain composer of this page can send.
@@ -38,6 +44,7 @@ pub struct Session {
 /// Reads it from the request on the server, from the page in the browser; provides it to all pages.
 pub fn provide() -> Session {
     let session = SharedValue::new(read).into_inner();
+    provide_context(session.language);
     provide_context(session.clone());
     session
 }
@@ -52,6 +59,8 @@ fn read() -> Session {
     Session {
         me: crate::context::session().map(|session| session.user),
         registration_open: crate::context::registration_open(),
+        look: crate::context::look(),
+        language: crate::context::language(),
         echo: use_context::<FormEcho>().unwrap_or_default(),
         client_id: ClientId::new(),
     }

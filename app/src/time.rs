@@ -18,22 +18,9 @@ mod browser {
 
 use protocol::Timestamp;
 
-pub use browser::local_day;
+use crate::language::Texts;
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+pub use browser::local_day;
 
 /// The time of day: "14:03".
 pub fn clock(at: Timestamp, local: bool) -> String {
@@ -41,23 +28,23 @@ pub fn clock(at: Timestamp, local: bool) -> String {
 }
 
 /// A day, as a separator names it: "Today", "Yesterday", "Monday, 3 November".
-pub fn day(at: Timestamp, local: bool) -> String {
-    if local { browser::day(at) } else { utc_date(at) }
+pub fn day(t: &Texts, at: Timestamp, local: bool) -> String {
+    if local { browser::day(t, at) } else { utc_date(t, at) }
 }
 
 /// A moment in few letters, for the list: the time today, else the day.
-pub fn short(at: Timestamp, local: bool) -> String {
-    if local { browser::short(at) } else { utc_date(at) }
+pub fn short(t: &Texts, at: Timestamp, local: bool) -> String {
+    if local { browser::short(t, at) } else { utc_date(t, at) }
 }
 
 /// A moment in full, for those who point at it.
-pub fn moment(at: Timestamp, local: bool) -> String {
-    if local { browser::moment(at) } else { utc_moment(at) }
+pub fn moment(t: &Texts, at: Timestamp, local: bool) -> String {
+    if local { browser::moment(t, at) } else { utc_moment(t, at) }
 }
 
 /// When somebody was last there.
-pub fn last_seen(at: Timestamp, local: bool) -> String {
-    if local { browser::last_seen(at) } else { utc_last_seen(at) }
+pub fn last_seen(t: &Texts, at: Timestamp, local: bool) -> String {
+    if local { browser::last_seen(t, at) } else { utc_last_seen(t, at) }
 }
 
 /// A moment as machines read it, for the `datetime` attribute.
@@ -78,18 +65,21 @@ fn utc_clock(at: Timestamp) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-fn utc_date(at: Timestamp) -> String {
+fn utc_date(t: &Texts, at: Timestamp) -> String {
     let (year, month, day) = date(at);
-    let month = usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).unwrap_or(&"");
-    format!("{day} {month} {year}")
+    let month = usize::try_from(month - 1).ok().and_then(|index| t.months.get(index));
+    t.date
+        .replace("{day}", &day.to_string())
+        .replace("{month}", month.copied().unwrap_or_default())
+        .replace("{year}", &year.to_string())
 }
 
-fn utc_moment(at: Timestamp) -> String {
-    format!("{}, {} UTC", utc_date(at), utc_clock(at))
+fn utc_moment(t: &Texts, at: Timestamp) -> String {
+    format!("{}, {} UTC", utc_date(t, at), utc_clock(at))
 }
 
-fn utc_last_seen(at: Timestamp) -> String {
-    format!("last seen {}", utc_moment(at))
+fn utc_last_seen(t: &Texts, at: Timestamp) -> String {
+    t.last_seen.replace("{}", &utc_moment(t, at))
 }
 
 /// Year, month and day in UTC (days to civil, after Howard Hinnant).
@@ -109,6 +99,7 @@ fn date(at: Timestamp) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     #[test]
     fn the_server_writes_utc() {
@@ -121,7 +112,7 @@ mod tests {
         ];
         for (ms, date, clock, machine_text) in cases {
             let at = Timestamp(ms);
-            assert_eq!(utc_date(at), date);
+            assert_eq!(utc_date(Language::English.texts(), at), date);
             assert_eq!(utc_clock(at), clock);
             assert_eq!(machine(at), machine_text);
         }

@@ -4,6 +4,7 @@ use protocol::ErrorCode;
 use protocol::limits::{MAX_BODY_CHARS, MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS};
 
 use crate::error::AppError;
+use crate::language::Texts;
 
 /// A field of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,85 +30,57 @@ pub fn field(error: AppError) -> Option<Field> {
 }
 
 /// What to tell the person.
-pub fn sentence(error: AppError) -> String {
+pub fn sentence(t: &Texts, error: AppError) -> String {
     let AppError::Refused(refusal) = error else {
-        return "The server cannot be reached. Check your connection and try again.".to_owned();
+        return t.unreached.to_owned();
     };
+    let numbered = |sentence: &str, number: usize| sentence.replace("{}", &number.to_string());
+    let later = |sentence: &str| sentence.replace("{}", &soon(t, refusal.retry_after_ms));
     match refusal.code {
-        ErrorCode::Malformed | ErrorCode::OutOfRange => {
-            "That was not understood. Reload the page and try again.".into()
-        }
-        ErrorCode::Unauthenticated => "You are signed out. Sign in to go on.".into(),
-        ErrorCode::NotFound => "This conversation does not exist, or it is not yours.".into(),
-        ErrorCode::BodyBlank => "Write something first.".into(),
-        ErrorCode::BodyTooLong => format!("A message has at most {MAX_BODY_CHARS} characters."),
-        ErrorCode::BodyControlCharacter => {
-            "The message holds characters that cannot be shown.".into()
-        }
-        ErrorCode::ClientIdReused => {
-            "This message was sent before with another text. Copy it and write it anew.".into()
-        }
-        ErrorCode::NotWithOneself => "You cannot talk to yourself here.".into(),
-        ErrorCode::UsernameInvalid => {
-            "Use 3 to 32 letters, digits, dots, dashes or underscores.".into()
-        }
-        ErrorCode::UsernameTaken => "This username is taken.".into(),
-        ErrorCode::DisplayNameInvalid => {
-            format!("Use at most {MAX_DISPLAY_NAME_CHARS} ordinary characters.")
-        }
-        ErrorCode::PasswordTooShort => format!("Use at least {MIN_PASSWORD_CHARS} characters."),
-        ErrorCode::PasswordTooLong => "This password is too long.".into(),
-        ErrorCode::PasswordCommon => "This password is easy to guess. Choose another one.".into(),
-        ErrorCode::WrongCredentials => "Username and password do not match.".into(),
-        ErrorCode::RegistrationClosed => {
-            "New accounts cannot be created here at the moment.".into()
-        }
-        ErrorCode::RateLimited => {
-            format!("Too many attempts. Try again {}.", soon(refusal.retry_after_ms))
-        }
-        ErrorCode::Busy | ErrorCode::Unavailable => {
-            format!("The server is busy. Try again {}.", soon(refusal.retry_after_ms))
-        }
-        ErrorCode::ForeignOrigin => {
-            "This request did not come from this site. Reload the page.".into()
-        }
-        ErrorCode::Internal => {
-            "Something went wrong on the server. Nothing was changed. Try again.".into()
-        }
+        ErrorCode::Malformed | ErrorCode::OutOfRange => t.malformed.into(),
+        ErrorCode::Unauthenticated => t.unauthenticated.into(),
+        ErrorCode::NotFound => t.not_found.into(),
+        ErrorCode::BodyBlank => t.body_blank.into(),
+        ErrorCode::BodyTooLong => numbered(t.body_too_long, MAX_BODY_CHARS),
+        ErrorCode::BodyControlCharacter => t.body_control_character.into(),
+        ErrorCode::ClientIdReused => t.client_id_reused.into(),
+        ErrorCode::NotWithOneself => t.not_with_oneself.into(),
+        ErrorCode::UsernameInvalid => t.username_invalid.into(),
+        ErrorCode::UsernameTaken => t.username_taken.into(),
+        ErrorCode::DisplayNameInvalid => numbered(t.display_name_invalid, MAX_DISPLAY_NAME_CHARS),
+        ErrorCode::PasswordTooShort => numbered(t.password_too_short, MIN_PASSWORD_CHARS),
+        ErrorCode::PasswordTooLong => t.password_too_long.into(),
+        ErrorCode::PasswordCommon => t.password_common.into(),
+        ErrorCode::WrongCredentials => t.wrong_credentials.into(),
+        ErrorCode::RegistrationClosed => t.registration_refused.into(),
+        ErrorCode::RateLimited => later(t.rate_limited),
+        ErrorCode::Busy | ErrorCode::Unavailable => later(t.busy),
+        ErrorCode::ForeignOrigin => t.foreign_origin.into(),
+        ErrorCode::Internal => t.internal.into(),
     }
 }
 
 /// A delay in words: "in 40 seconds".
-fn soon(retry_after_ms: Option<u64>) -> String {
+fn soon(t: &Texts, retry_after_ms: Option<u64>) -> String {
+    let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     match retry_after_ms.map(|ms| ms.div_ceil(1_000)) {
-        None => "in a moment".to_owned(),
-        Some(0 | 1) => "in a second".to_owned(),
-        Some(seconds @ 2..=90) => format!("in {seconds} seconds"),
-        Some(seconds) => format!("in {} minutes", seconds.div_ceil(60)),
-    }
-}
-
-/// A count and its noun.
-pub fn count(number: u32, one: &str, many: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        1_000.. => format!("999+ {many}"),
-        _ => format!("{number} {many}"),
+        None => t.in_a_moment.to_owned(),
+        Some(seconds @ 0..=90) => t.count(t.in_seconds, whole(seconds.max(1))),
+        Some(seconds) => t.count(t.in_minutes, whole(seconds.div_ceil(60))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
     use protocol::Refusal;
 
     #[test]
     fn throttled_says_when_to_try_again() {
         let told = |ms| {
-            sentence(AppError::Refused(Refusal {
-                code: ErrorCode::RateLimited,
-                retry_after_ms: Some(ms),
-            }))
+            let refusal = Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) };
+            sentence(Language::English.texts(), AppError::Refused(refusal))
         };
         assert_eq!(told(39_001), "Too many attempts. Try again in 40 seconds.");
         assert_eq!(told(600_000), "Too many attempts. Try again in 10 minutes.");

@@ -3,9 +3,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use app::context::ClientIp;
+use app::context::{ClientIp, cookies};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ACCEPT, COOKIE, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{ACCEPT, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -114,13 +114,7 @@ fn asks_for_page(request: &Request) -> bool {
 }
 
 fn session_token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|cookies| cookies.to_str().ok())
-        .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+    cookies(headers).find_map(|(key, value)| (key == name).then_some(value))
 }
 
 /// The answer when the store cannot be asked.
@@ -133,6 +127,7 @@ pub fn unavailable() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header::COOKIE;
 
     #[test]
     fn forwarded_addresses_are_believed_from_our_proxies_only() {

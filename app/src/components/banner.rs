@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
+use crate::language::{Texts, use_texts};
 use crate::paths;
 #[cfg(feature = "hydrate")]
 use crate::state::State;
@@ -19,11 +20,6 @@ const OFFLINE_AFTER: Duration = Duration::from_secs(8);
 /// How long "connected" stays.
 #[cfg(feature = "hydrate")]
 const RELIEF: Duration = Duration::from_millis(1_500);
-
-/// Said where scripts are off. As text: hydration must not look for elements in `noscript`, which
-/// a browser that runs scripts does not parse.
-const WITHOUT_SCRIPTS: &str = "<p class=\"banner\">Without JavaScript this page does not renew \
-    itself: reload it to see what is new.</p>";
 
 /// What the banner says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +44,18 @@ impl Notice {
         false
     }
 
-    fn words(self) -> &'static str {
+    fn words(self, t: &Texts) -> &'static str {
         match self {
             Self::Nothing => "",
             #[cfg(feature = "hydrate")]
-            Self::Connecting => "Connecting…",
+            Self::Connecting => t.connecting,
             #[cfg(feature = "hydrate")]
-            Self::Offline => "You are offline. Messages are kept and sent when you are back.",
+            Self::Offline => t.offline,
             #[cfg(feature = "hydrate")]
-            Self::Connected => "Connected",
-            Self::SignedOut => "You were signed out. What you wrote is kept.",
-            Self::TooManyTabs => {
-                "Duet is open in many tabs. Close some, then come back to this one."
-            }
-            Self::Outdated => "There is a new version of Duet.",
+            Self::Connected => t.connected,
+            Self::SignedOut => t.was_signed_out,
+            Self::TooManyTabs => t.too_many_tabs,
+            Self::Outdated => t.new_version,
         }
     }
 }
@@ -69,7 +63,7 @@ impl Notice {
 /// The banner, and the warning when the browser keeps nothing.
 #[component]
 pub fn Banner() -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let notice = RwSignal::new(Notice::Nothing);
     Effect::new(move |_| {
         let connection = state.connection.get();
@@ -88,14 +82,14 @@ pub fn Banner() -> impl IntoView {
                 class:hidden=move || notice.get() == Notice::Nothing
                 class:is-good=move || notice.get().is_good()
             >
-                <span>{move || notice.get().words()}</span>
+                <span>{move || notice.get().words(t)}</span>
                 <a
                     class="link ms-3"
                     rel="external"
                     class:hidden=move || notice.get() != Notice::SignedOut
                     href=move || paths::sign_in_then(&here(notice.get()))
                 >
-                    "Sign in again"
+                    {t.sign_in_again}
                 </a>
                 <button
                     class="link ms-3"
@@ -103,15 +97,21 @@ pub fn Banner() -> impl IntoView {
                     class:hidden=move || notice.get() != Notice::Outdated
                     on:click=move |_| { _ = window().location().reload(); }
                 >
-                    "Reload"
+                    {t.reload}
                 </button>
             </div>
             <div role="status" class="banner is-bad" class:hidden=move || state.storage_works.get()>
-                "This browser keeps nothing for Duet (its storage is full or switched off): drafts and unsent messages would not survive a reload."
+                {t.storage_fails}
             </div>
-            <noscript inner_html=WITHOUT_SCRIPTS></noscript>
+            <noscript inner_html=without_scripts(t)></noscript>
         </div>
     }
+}
+
+/// Said where scripts are off. As text: hydration must not look for elements in `noscript`, which
+/// a browser that runs scripts does not parse.
+fn without_scripts(t: &Texts) -> String {
+    format!("<p class=\"banner\">{}</p>", t.without_scripts)
 }
 
 /// Where to come back to, read only once it is wanted (there is no location on the server).

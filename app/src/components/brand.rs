@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::language::use_texts;
 use crate::paths;
 
 /// The mark alone.
@@ -24,7 +25,7 @@ pub fn DuetMark(
 #[component]
 pub fn Wordmark() -> impl IntoView {
     view! {
-        <a class="wordmark" href=paths::HOME aria-label="Duet, home">
+        <a class="wordmark" href=paths::HOME aria-label=use_texts().home_link>
             <DuetMark />
             <span aria-hidden="true">"duet"</span>
         </a>

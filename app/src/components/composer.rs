@@ -8,6 +8,7 @@ use protocol::limits::MAX_BODY_CHARS;
 use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq};
 
 use super::Icon;
+use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::session::use_session;
 use crate::state::use_state;
@@ -26,7 +27,7 @@ pub fn Composer(
     /// The newest message on the page: answering it says that it was read.
     seen: Seq,
 ) -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let session = use_session();
     let echo = session.echo.message;
     let client_id = echo.as_ref().map_or(session.client_id, |(client_id, _)| *client_id);
@@ -34,7 +35,7 @@ pub fn Composer(
     let text = echo.map(|(_, text)| text).unwrap_or_default();
     let field = NodeRef::<Textarea>::new();
     let length = RwSignal::new(0_usize);
-    let problem = RwSignal::new(refused.map(words::sentence));
+    let problem = RwSignal::new(refused.map(|error| words::sentence(t, error)));
     start(conversation, field, length);
     let submit = move || {
         let Some(element) = field.get_untracked() else { return };
@@ -47,10 +48,10 @@ pub fn Composer(
             }
             Err(BodyError::Blank) => problem.set(None),
             Err(BodyError::TooLong) => {
-                problem.set(Some(words::sentence(ErrorCode::BodyTooLong.into())))
+                problem.set(Some(words::sentence(t, ErrorCode::BodyTooLong.into())))
             }
             Err(BodyError::ControlCharacter) => {
-                problem.set(Some(words::sentence(ErrorCode::BodyControlCharacter.into())));
+                problem.set(Some(words::sentence(t, ErrorCode::BodyControlCharacter.into())));
             }
         }
         _ = element.focus();
@@ -65,7 +66,7 @@ pub fn Composer(
                 class="composer"
                 method="post"
                 action=paths::conversation(conversation)
-                aria-label="Write a message"
+                aria-label=t.write_a_message
                 on:submit=move |event: SubmitEvent| {
                     event.prevent_default();
                     submit();
@@ -78,8 +79,8 @@ pub fn Composer(
                     node_ref=field
                     name="body"
                     rows="1"
-                    aria-label="Message"
-                    placeholder=format!("Message {name}")
+                    aria-label=t.message
+                    placeholder=t.fill(t.message_to, &name)
                     required=true
                     dir="auto"
                     autocomplete="off"
@@ -104,15 +105,20 @@ pub fn Composer(
                 <span class="counter" class:hidden=move || left().is_some_and(|left| left > COUNTER_FROM)
                     class:text-danger=move || left().is_none()>
                     {move || left().map_or_else(
-                        || format!("{} too many", length.get() - MAX_BODY_CHARS),
-                        |left| format!("{left} left"),
+                        || t.count(t.characters_too_many, whole(length.get() - MAX_BODY_CHARS)),
+                        |left| t.count(t.characters_left, whole(left)),
                     )}
                 </span>
-                <button class="send" type="submit" aria-label="Send">{Icon::Send.draw("size-5")}</button>
+                <button class="send" type="submit" aria-label=t.send>{Icon::Send.draw("size-5")}</button>
             </form>
-            <noscript inner_html=without_scripts(conversation, seen)></noscript>
+            <noscript inner_html=without_scripts(t, conversation, seen)></noscript>
         </div>
     }
+}
+
+/// A number of characters, for a count.
+fn whole(characters: usize) -> u32 {
+    u32::try_from(characters).unwrap_or(u32::MAX)
 }
 
 /// Whether a key sends: Enter alone, where there is a keyboard, and never while an input method
@@ -123,13 +129,15 @@ fn is_send_key(event: &KeyboardEvent) -> bool {
 }
 
 /// The two things that a page without scripts needs a click for.
-fn without_scripts(conversation: ConversationId, seen: Seq) -> String {
+fn without_scripts(t: &Texts, conversation: ConversationId, seen: Seq) -> String {
     format!(
-        "<div class=\"plain-actions\"><a class=\"link\" href=\"{}\">Refresh</a>\
+        "<div class=\"plain-actions\"><a class=\"link\" href=\"{}\">{}</a>\
          <form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"seen\" value=\"{seen}\">\
-         <button class=\"link\" type=\"submit\">Mark as read</button></form></div>",
+         <button class=\"link\" type=\"submit\">{}</button></form></div>",
         paths::conversation(conversation),
+        t.refresh,
         paths::mark_read(conversation),
+        t.mark_as_read,
     )
 }
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::{Avatar, Icon};
+use crate::language::use_texts;
 use crate::paths;
 use crate::state::{Entry, use_state};
 use crate::time;
@@ -19,18 +20,18 @@ pub fn ConversationHeader(
         Memo::new(move |_| summary.with(|summary| summary.peer.presence))
     };
     let typing = entry.typing.clone();
-    let local = use_state().local_time;
+    let (t, local) = (use_texts(), use_state().local_time);
     let words = Memo::new(move |_| match (typing.get(), presence.get()) {
-        (true, _) => "typing…".to_owned(),
-        (_, presence) if presence.online => "online".to_owned(),
+        (true, _) => t.typing.to_owned(),
+        (_, presence) if presence.online => t.online.to_owned(),
         (_, presence) => {
-            presence.last_seen.map_or_else(String::new, |at| time::last_seen(at, local.get()))
+            presence.last_seen.map_or_else(String::new, |at| time::last_seen(t, at, local.get()))
         }
     });
     let online = Signal::derive(move || presence.get().online);
     view! {
         <header class="conversation-header">
-            <a class="icon-button md:hidden" href=paths::HOME aria-label="Back to conversations">
+            <a class="icon-button md:hidden" href=paths::HOME aria-label=t.back_to_conversations>
                 {Icon::Back.draw("size-6")}
             </a>
             <Avatar user=user.clone() online=online />
@@ -38,7 +39,7 @@ pub fn ConversationHeader(
                 <h1 class="truncate font-semibold leading-tight" dir="auto">{user.display_name.clone()}</h1>
                 <p class="truncate text-sm leading-tight text-muted">
                     <span class="sr-only">"@" {user.username.clone()} " "</span>
-                    <span class:text-accent-two=move || words.with(|words| words == "typing…")>{words}</span>
+                    <span class:text-accent-two=move || words.with(|words| words == t.typing)>{words}</span>
                 </p>
             </div>
         </header>

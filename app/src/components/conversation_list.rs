@@ -7,17 +7,17 @@ use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
 use super::Avatar;
+use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::list_conversations;
 use crate::state::{Entry, State, use_state};
 use crate::text;
 use crate::time;
-use crate::words;
 
 /// All conversations that are held, newest first.
 #[component]
 pub fn ConversationList() -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let loading = RwSignal::new(false);
     let load = move || {
         if !loading.get_untracked() {
@@ -36,7 +36,7 @@ pub fn ConversationList() -> impl IntoView {
         </ul>
         <Show when=move || state.list_has_more.get()>
             <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| load()>
-                {move || if loading.get() { "Loading…" } else { "Older conversations" }}
+                {move || if loading.get() { t.loading } else { t.older_conversations }}
             </button>
         </Show>
     }
@@ -56,7 +56,7 @@ fn ListEntry(
     /// What is known of it.
     entry: Entry,
 ) -> impl IntoView {
-    let local = use_state().local_time;
+    let (t, local) = (use_texts(), use_state().local_time);
     let path = paths::conversation(id);
     let current = {
         let (path, location) = (path.clone(), use_location().pathname);
@@ -81,19 +81,37 @@ fn ListEntry(
                     <span class="flex items-baseline gap-2">
                         <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{user.display_name}</span>
                         <span class="shrink-0 text-xs text-muted">
-                            {move || at.get().map(|at| time::short(at, local.get())).unwrap_or_default()}
+                            {move || at.get().map(|at| time::short(t, at, local.get())).unwrap_or_default()}
                         </span>
                     </span>
                     <span class="mt-0.5 flex items-center gap-2">
                         <Preview entry=entry />
                         <span class="badge" class:hidden=move || unread.get() == 0>
                             <span aria-hidden="true">{move || badge(unread.get())}</span>
-                            <span class="sr-only">{move || format!(", {}", words::count(unread.get(), "unread", "unread"))}</span>
+                            <span class="sr-only">{move || format!(", {}", t.count(t.unread, unread.get()))}</span>
                         </span>
                     </span>
                 </span>
             </a>
         </li>
+    }
+}
+
+/// What stands under the name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Under {
+    Typing,
+    Draft,
+    LastMessage,
+}
+
+impl Under {
+    fn words(self, t: &Texts) -> &'static str {
+        match self {
+            Self::Typing => t.typing,
+            Self::Draft => t.draft,
+            Self::LastMessage => "",
+        }
     }
 }
 
@@ -103,33 +121,34 @@ fn Preview(
     /// What is known of the conversation.
     entry: Entry,
 ) -> impl IntoView {
+    let t = use_texts();
     let (summary, typing, draft) = (entry.summary, entry.typing, entry.draft);
     let kind = {
         let draft = draft.clone();
         Memo::new(move |_| match (typing.get(), draft.with(String::is_empty)) {
-            (true, _) => "typing…",
-            (_, false) => "Draft: ",
-            _ => "",
+            (true, _) => Under::Typing,
+            (_, false) => Under::Draft,
+            _ => Under::LastMessage,
         })
     };
     let line = Memo::new(move |_| match kind.get() {
-        "" => summary.with(last_line),
-        "Draft: " => draft.with(|draft| text::preview(draft)),
-        _ => String::new(),
+        Under::LastMessage => summary.with(|summary| last_line(t, summary)),
+        Under::Draft => draft.with(|draft| text::preview(draft)),
+        Under::Typing => String::new(),
     });
     view! {
         <span class="min-w-0 flex-1 truncate text-sm text-muted">
-            <span class="preview-kind" class:is-draft=move || kind.get() == "Draft: ">{kind}</span>
+            <span class="preview-kind" class:is-draft=move || kind.get() == Under::Draft>{move || kind.get().words(t)}</span>
             <bdi>{line}</bdi>
         </span>
     }
 }
 
-fn last_line(summary: &Conversation) -> String {
+fn last_line(t: &Texts, summary: &Conversation) -> String {
     match &summary.last {
-        None => "Say hello".to_owned(),
+        None => t.say_hello.to_owned(),
         Some(last) if last.sender == summary.peer.user.id => text::preview(&last.body),
-        Some(last) => format!("You: {}", text::preview(&last.body)),
+        Some(last) => t.fill(t.you_said, &text::preview(&last.body)),
     }
 }
 

@@ -3,6 +3,8 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::language::{Texts, use_texts};
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
@@ -28,10 +30,10 @@ struct Shape {
 }
 
 impl FieldKind {
-    fn shape(self) -> Shape {
+    fn shape(self, t: &'static Texts) -> Shape {
         let username = Shape {
             name: "username",
-            label: "Username",
+            label: t.username,
             kind: "text",
             autocomplete: "username",
             help: None,
@@ -39,31 +41,26 @@ impl FieldKind {
         };
         let password = Shape {
             name: "password",
-            label: "Password",
+            label: t.password,
             kind: "password",
             autocomplete: "current-password",
             ..username
         };
         match self {
             Self::Username => username,
-            Self::NewUsername => Shape {
-                help: Some("3 to 32 letters, digits, dots, dashes or underscores."),
-                ..username
-            },
+            Self::NewUsername => Shape { help: Some(t.username_help), ..username },
             Self::DisplayName => Shape {
                 name: "display_name",
-                label: "Display name",
+                label: t.display_name,
                 autocomplete: "name",
-                help: Some("What others see. Leave it empty to use your username."),
+                help: Some(t.display_name_help),
                 required: false,
                 ..username
             },
             Self::CurrentPassword => password,
-            Self::NewPassword => Shape {
-                autocomplete: "new-password",
-                help: Some("At least 10 characters."),
-                ..password
-            },
+            Self::NewPassword => {
+                Shape { autocomplete: "new-password", help: Some(t.password_help), ..password }
+            }
         }
     }
 }
@@ -80,7 +77,7 @@ pub fn TextField(
     /// What is wrong with it.
     error: Signal<Option<String>>,
 ) -> impl IntoView {
-    let shape = kind.shape();
+    let shape = kind.shape(use_texts());
     let (help_id, error_id) = (format!("{}-help", shape.name), format!("{}-error", shape.name));
     let has_error = Memo::new(move |_| error.with(Option::is_some));
     // One of the two: what is wrong says what would be right.

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::Icon;
+use crate::language::{Texts, use_texts};
 use crate::live::rows::{Key, Progress, Row};
 use crate::state::{OpenConversation, use_state};
 use crate::text::{self, Piece};
@@ -11,13 +12,13 @@ use crate::words;
 
 impl Progress {
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn word(self, t: &Texts) -> &'static str {
         match self {
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Read => "read",
-            Self::NotSent(_) => "not sent",
+            Self::Sending => t.sending,
+            Self::Sent => t.sent,
+            Self::Delivered => t.delivered,
+            Self::Read => t.read,
+            Self::NotSent(_) => t.not_sent,
         }
     }
 }
@@ -34,7 +35,7 @@ pub fn MessageRow(
     author: Oco<'static, str>,
 ) -> impl IntoView {
     let row = open.row(key)?;
-    let local = use_state().local_time;
+    let (t, local) = (use_texts(), use_state().local_time);
     let first = row.get_untracked();
     let large = text::is_few_emoji(&first.body);
     let shape = {
@@ -69,7 +70,7 @@ pub fn MessageRow(
                 <span class="sr-only"><bdi>{author}</bdi>": "</span>
                 <div class="bubble" dir="auto">{body(&first)}</div>
                 <p class="meta" class:sr-only=move || quiet.get()>
-                    <time datetime=move || time::machine(at.get()) title=move || time::moment(at.get(), local.get())>
+                    <time datetime=move || time::machine(at.get()) title=move || time::moment(t, at.get(), local.get())>
                         {move || time::clock(at.get(), local.get())}
                     </time>
                     {key.mine.then(|| view! { <Ticks progress=progress /> })}
@@ -86,11 +87,11 @@ fn Separators(
     /// The message.
     row: ArcRwSignal<Row>,
 ) -> impl IntoView {
-    let local = use_state().local_time;
+    let (t, local) = (use_texts(), use_state().local_time);
     let day = {
         let row = row.clone();
         Memo::new(move |_| {
-            row.with(|row| row.new_day.then_some(row.at)).map(|at| time::day(at, local.get()))
+            row.with(|row| row.new_day.then_some(row.at)).map(|at| time::day(t, at, local.get()))
         })
     };
     let unread = Memo::new(move |_| row.with(|row| row.unread_above));
@@ -99,7 +100,7 @@ fn Separators(
             <div class="day" role="separator" aria-label=day.clone()><span aria-hidden="true">{day.clone()}</span></div>
         })}
         {move || unread.get().map(|unread| {
-            let words = words::count(unread, "new message", "new messages");
+            let words = t.count(t.new_messages, unread);
             view! {
                 <div class="unread-divider" role="separator" aria-label=words.clone()>
                     <span aria-hidden="true">{words.clone()}</span>
@@ -115,6 +116,7 @@ fn Ticks(
     /// How far.
     progress: Memo<Option<Progress>>,
 ) -> impl IntoView {
+    let t = use_texts();
     move || {
         progress.get().map(|progress| {
             let (icon, class) = match progress {
@@ -125,7 +127,7 @@ fn Ticks(
                 Progress::NotSent(_) => (Icon::Alert, "tick is-bad"),
             };
             view! {
-                <span class="sr-only">", " {progress.word()}</span>
+                <span class="sr-only">", " {progress.word(t)}</span>
                 {icon.draw(class)}
             }
         })
@@ -140,13 +142,13 @@ fn NotSent(
     /// How far it has come.
     progress: Memo<Option<Progress>>,
 ) -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     move || match progress.get() {
         Some(Progress::NotSent(code)) => Some(view! {
             <div class="not-sent">
-                <p role="alert">"Not sent. " {words::sentence(code.into())}</p>
-                <button class="link" type="button" on:click=move |_| retry(state, key)>"Retry"</button>
-                <button class="link" type="button" on:click=move |_| delete(state, key)>"Delete"</button>
+                <p role="alert">{t.not_sent_because} {words::sentence(t, code.into())}</p>
+                <button class="link" type="button" on:click=move |_| retry(state, key)>{t.retry}</button>
+                <button class="link" type="button" on:click=move |_| delete(state, key)>{t.delete}</button>
             </div>
         }),
         _ => None,

@@ -13,6 +13,7 @@ use protocol::{Person, UserId};
 
 use super::{Avatar, Icon};
 use crate::error::AppError;
+use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::{find_people, get_conversation, open_conversation};
 use crate::state::use_state;
@@ -20,9 +21,6 @@ use crate::words;
 
 /// Typing faster than this asks once.
 const DEBOUNCE: Duration = Duration::from_millis(180);
-
-/// For pages without scripts (as text, since `noscript` is not parsed where scripts run).
-const FIND_BUTTON: &str = "<button class=\"button-quiet\" type=\"submit\">Find</button>";
 
 /// The search box and what it finds.
 #[component]
@@ -32,7 +30,7 @@ pub fn PeopleSearch(
     /// The answer to that.
     people: Vec<Person>,
 ) -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let asked = RwSignal::new(typed.clone());
     // What the people shown are an answer to; behind what is asked while the server is.
     let answered = RwSignal::new(typed.clone());
@@ -85,9 +83,9 @@ pub fn PeopleSearch(
             // The box keeps the focus while one presses a result: losing it would hide the results.
             <div class="people" class:hidden=move || !shown.get() on:mousedown=|event| event.prevent_default()>
                 <p class="people-caption" role="status">
-                    {move || caption(&asked.get(), &answered.get(), &found.get())}
+                    {move || caption(t, &asked.get(), &answered.get(), &found.get())}
                 </p>
-                <div role="listbox" id="people" aria-label="People" class:hidden=move || found.with(|found| found.as_ref().is_ok_and(Vec::is_empty))>
+                <div role="listbox" id="people" aria-label=t.people class:hidden=move || found.with(|found| found.as_ref().is_ok_and(Vec::is_empty))>
                     <For
                         each=move || found.get().unwrap_or_default()
                         key=|person| person.user.id
@@ -104,20 +102,19 @@ pub fn PeopleSearch(
     }
 }
 
-fn caption(asked: &str, answered: &str, found: &Result<Vec<Person>, AppError>) -> String {
+fn caption(
+    t: &Texts,
+    asked: &str,
+    answered: &str,
+    found: &Result<Vec<Person>, AppError>,
+) -> String {
     match found {
-        Err(error) => words::sentence(*error),
-        Ok(people) if people.is_empty() && asked != answered => "Searching…".to_owned(),
-        Ok(people) if people.is_empty() && asked.is_empty() => {
-            "Type the name of the person you want to talk to.".to_owned()
-        }
-        Ok(people) if people.is_empty() => {
-            format!("Nobody is called \u{201c}{asked}\u{201d} here.")
-        }
-        Ok(_) if asked.is_empty() => "People you can talk to".to_owned(),
-        Ok(people) => {
-            words::count(u32::try_from(people.len()).unwrap_or(0), "person found", "people found")
-        }
+        Err(error) => words::sentence(t, *error),
+        Ok(people) if people.is_empty() && asked != answered => t.searching.to_owned(),
+        Ok(people) if people.is_empty() && asked.is_empty() => t.type_a_name.to_owned(),
+        Ok(people) if people.is_empty() => t.fill(t.nobody_called, asked),
+        Ok(_) if asked.is_empty() => t.people_to_talk_to.to_owned(),
+        Ok(people) => t.count(t.people_found, u32::try_from(people.len()).unwrap_or(0)),
     }
 }
 
@@ -133,6 +130,7 @@ fn SearchBox(
     /// Asks at once.
     on_submit: Callback<SubmitEvent>,
 ) -> impl IntoView {
+    let t = use_texts();
     let input = NodeRef::<Input>::new();
     Effect::new(move |_| {
         if let (true, Some(input)) = (asked.with(String::is_empty), input.get_untracked()) {
@@ -147,8 +145,8 @@ fn SearchBox(
                 type="search"
                 name="find"
                 value=typed
-                aria-label="Find a person"
-                placeholder="Find a person"
+                aria-label=t.find_a_person
+                placeholder=t.find_a_person
                 autocomplete="off"
                 autocapitalize="none"
                 spellcheck="false"
@@ -158,9 +156,14 @@ fn SearchBox(
                 on:input=move |event| ask.run(event_target_value(&event))
                 on:focus=move |_| if asked.with_untracked(String::is_empty) { ask.run(String::new()) }
             />
-            <noscript inner_html=FIND_BUTTON></noscript>
+            <noscript inner_html=find_button(t)></noscript>
         </form>
     }
+}
+
+/// For pages without scripts (as text, since `noscript` is not parsed where scripts run).
+fn find_button(t: &Texts) -> String {
+    format!("<button class=\"button-quiet\" type=\"submit\">{}</button>", t.find)
 }
 
 /// One person that was found.
@@ -171,7 +174,7 @@ fn PersonOption(
     /// Told when they were chosen.
     on_chosen: Callback<()>,
 ) -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let navigate = use_navigate();
     let refused = RwSignal::new(None::<AppError>);
     let open = move |peer: UserId| {
@@ -205,7 +208,7 @@ fn PersonOption(
                 <span class="min-w-0">
                     <span class="block truncate font-semibold" dir="auto">{user.display_name}</span>
                     <span class="block truncate text-sm text-muted">
-                        {move || refused.get().map_or_else(|| format!("@{}", user.username), words::sentence)}
+                        {move || refused.get().map_or_else(|| format!("@{}", user.username), |error| words::sentence(t, error))}
                     </span>
                 </span>
             </button>

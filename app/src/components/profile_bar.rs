@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{Avatar, Icon};
+use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::sign_out;
 use crate::state::use_state;
@@ -32,7 +33,7 @@ pub fn ProfileBar() -> impl IntoView {
             <form method="post" action=paths::SIGN_OUT on:submit=on_submit>
                 <button class="button-quiet" type="submit">
                     {Icon::Leave.draw("size-4")}
-                    "Sign out"
+                    {use_texts().sign_out}
                 </button>
             </form>
         </footer>

@@ -9,10 +9,10 @@ use leptos::prelude::*;
 use protocol::{ConversationId, Seq};
 
 use super::{Icon, MessageRow};
+use crate::language::use_texts;
 use crate::live::rows::Key;
 use crate::paths;
 use crate::state::{OpenConversation, use_state};
-use crate::words;
 
 /// The log of a conversation.
 #[component]
@@ -24,6 +24,7 @@ pub fn Timeline(
     /// A message to turn to.
     target: Option<Seq>,
 ) -> impl IntoView {
+    let t = use_texts();
     let scroller = NodeRef::<Div>::new();
     let list = NodeRef::<Ol>::new();
     let away = RwSignal::new(false);
@@ -35,7 +36,7 @@ pub fn Timeline(
     };
     let peer = Oco::from(name.clone());
     let rows = open.clone();
-    let label = format!("Conversation with {name}");
+    let label = t.fill(t.conversation_with, &name);
     view! {
         <div class="timeline-frame">
             <div
@@ -49,7 +50,7 @@ pub fn Timeline(
                     <Beginning open=open.clone() name=name />
                     <ol node_ref=list class:hidden=move || is_empty.get()>
                         <For each=move || keys.get() key=|key| *key let:key>
-                            <MessageRow open=rows.clone() key=key author=if key.mine { "You".into() } else { peer.clone() } />
+                            <MessageRow open=rows.clone() key=key author=if key.mine { t.you.into() } else { peer.clone() } />
                         </For>
                     </ol>
                     <Ending open=open.clone() />
@@ -68,6 +69,7 @@ fn Beginning(
     /// The peer's name.
     name: String,
 ) -> impl IntoView {
+    let t = use_texts();
     let (id, keys, has_older) = (open.id, open.keys.clone(), open.has_older.clone());
     let hidden_link = has_older.clone();
     let first = {
@@ -80,11 +82,11 @@ fn Beginning(
     };
     view! {
         <div class="edge" data-edge="older" aria-hidden="true"></div>
-        <noscript class:hidden=move || !hidden_link.get() inner_html=move || page_link(id, "before", first.get(), "Older messages")></noscript>
-        <p class="loading-older" class:hidden=move || !has_older.get() aria-hidden="true">"Loading older messages…"</p>
+        <noscript class:hidden=move || !hidden_link.get() inner_html=move || page_link(id, "before", first.get(), t.older_messages)></noscript>
+        <p class="loading-older" class:hidden=move || !has_older.get() aria-hidden="true">{t.loading_older}</p>
         <div class="beginning" class:hidden=move || open.has_older.get()>
-            <p class="text-lg font-semibold" class:hidden=move || !empty.get()>"Say hello to " <bdi>{name.clone()}</bdi></p>
-            <p>{move || if empty.get() { "Nothing was said here yet." } else { "Beginning of conversation" }}</p>
+            <p class="text-lg font-semibold" class:hidden=move || !empty.get()>{t.say_hello_to}<bdi>{name.clone()}</bdi></p>
+            <p>{move || if empty.get() { t.nothing_said_yet } else { t.beginning }}</p>
         </div>
     }
 }
@@ -95,10 +97,11 @@ fn Ending(
     /// What is open.
     open: OpenConversation,
 ) -> impl IntoView {
+    let t = use_texts();
     let (id, keys, has_newer) = (open.id, open.keys.clone(), open.has_newer.clone());
     let last = Memo::new(move |_| keys.with(|keys| last_seq(&open, keys)));
     view! {
-        <noscript class:hidden=move || !has_newer.get() inner_html=move || page_link(id, "after", last.get(), "Newer messages")></noscript>
+        <noscript class:hidden=move || !has_newer.get() inner_html=move || page_link(id, "after", last.get(), t.newer_messages)></noscript>
         <div class="edge" data-edge="newer" aria-hidden="true"></div>
     }
 }
@@ -129,6 +132,7 @@ fn JumpToLatest(
     /// Goes there.
     jump: Callback<()>,
 ) -> impl IntoView {
+    let t = use_texts();
     let unread = use_state().entry(open.id).map(|entry| entry.summary);
     let (has_newer, below) = (open.has_newer, open.below);
     let shown = {
@@ -142,10 +146,10 @@ fn JumpToLatest(
     view! {
         <button class="jump" type="button" class:hidden=move || !shown.get() on:click=move |_| jump.run(())>
             {Icon::Down.draw("size-5")}
-            <span class="sr-only">"Jump to latest"</span>
+            <span class="sr-only">{t.jump_to_latest}</span>
             <span class="badge" class:hidden=move || count.get() == 0>
                 <span aria-hidden="true">{count}</span>
-                <span class="sr-only">", " {move || words::count(count.get(), "new message", "new messages")}</span>
+                <span class="sr-only">", " {move || t.count(t.new_messages, count.get())}</span>
             </span>
         </button>
     }

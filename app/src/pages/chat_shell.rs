@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_location, use_query_map};
 
 use crate::components::{Banner, ConversationList, PeopleSearch, ProfileBar, Wordmark};
 use crate::first_view::use_read_ahead;
+use crate::language::use_texts;
 use crate::paths;
 use crate::state::use_state;
 use crate::words;
@@ -13,7 +14,7 @@ use crate::words;
 /// The layout of `/` and of the conversations; only for those who are signed in.
 #[component]
 pub fn ChatShell() -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     if state.me().is_none() {
         #[cfg(feature = "ssr")]
         crate::context::redirect(&paths::sign_in_then(&crate::context::asked_path()));
@@ -28,17 +29,17 @@ pub fn ChatShell() -> impl IntoView {
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
             crate::context::say(error);
-            (Vec::new(), Some(words::sentence(error)))
+            (Vec::new(), Some(words::sentence(t, error)))
         }
         None => (Vec::new(), None),
     };
     let path = use_location().pathname;
     let is_list = Memo::new(move |_| path.get() == paths::HOME);
     view! {
-        <a class="skip-link" href="#content" rel="external">"Skip to the conversation"</a>
+        <a class="skip-link" href="#content" rel="external">{t.skip_to_conversation}</a>
         <Banner />
         <div class="panes" data-list=move || if is_list.get() { "true" } else { "false" }>
-            <nav class="pane-list" aria-label="Conversations">
+            <nav class="pane-list" aria-label=t.conversations>
                 <header class="pane-list-header">
                     <Wordmark />
                 </header>
@@ -56,11 +57,12 @@ pub fn ChatShell() -> impl IntoView {
 /// Shown where the redirect to the sign-in page was not followed.
 #[component]
 fn SignedOut() -> impl IntoView {
+    let t = use_texts();
     view! {
         <main class="card-page">
             <div class="card text-center">
-                <h1 class="text-xl font-semibold">"You are signed out"</h1>
-                <a class="button-primary mt-6 inline-flex" href=paths::SIGN_IN rel="external">"Sign in"</a>
+                <h1 class="text-xl font-semibold">{t.signed_out_title}</h1>
+                <a class="button-primary mt-6 inline-flex" href=paths::SIGN_IN rel="external">{t.sign_in}</a>
             </div>
         </main>
     }

@@ -8,6 +8,7 @@ use protocol::{ConversationId, ErrorCode, Seq};
 use crate::components::{Composer, ConversationHeader, Timeline, TimelineSkeleton};
 use crate::error::AppError;
 use crate::first_view::{Place, read_conversation, use_read_ahead};
+use crate::language::use_texts;
 use crate::paths;
 use crate::state::{FirstPage, use_state};
 use crate::words;
@@ -105,13 +106,14 @@ fn Unavailable(
 ) -> impl IntoView {
     #[cfg(feature = "ssr")]
     crate::context::say(error);
+    let t = use_texts();
     view! {
-        <Title text="Conversation not available" />
+        <Title text=t.not_available />
         <main class="pane-conversation" id="content">
             <div class="m-auto max-w-sm px-8 text-center">
-                <h1 class="text-xl font-semibold">"This conversation cannot be shown"</h1>
-                <p class="mt-2 text-muted">{words::sentence(error)}</p>
-                <a class="button-primary mt-6 inline-flex" href=paths::HOME>"Back to your conversations"</a>
+                <h1 class="text-xl font-semibold">{t.cannot_be_shown}</h1>
+                <p class="mt-2 text-muted">{words::sentence(t, error)}</p>
+                <a class="button-primary mt-6 inline-flex" href=paths::HOME>{t.back_to_your_conversations}</a>
             </div>
         </main>
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::components::Wordmark;
+use crate::language::use_texts;
 use crate::paths;
 
 /// The page for an address that does not exist.
@@ -11,15 +12,16 @@ use crate::paths;
 pub fn NotFound() -> impl IntoView {
     #[cfg(feature = "ssr")]
     crate::context::set_status(axum::http::StatusCode::NOT_FOUND);
+    let t = use_texts();
     view! {
-        <Title text="Page not found" />
+        <Title text=t.page_not_found />
         <main class="card-page">
             <div class="card text-center">
                 <Wordmark />
                 <p class="mt-6 text-5xl font-semibold text-accent" aria-hidden="true">"404"</p>
-                <h1 class="mt-2 text-xl font-semibold">"There is nothing here"</h1>
-                <p class="mt-2 text-muted">"The address may be mistyped, or what was here is gone."</p>
-                <a class="button-primary mt-6 inline-flex" href=paths::HOME rel="external">"Go to your conversations"</a>
+                <h1 class="mt-2 text-xl font-semibold">{t.nothing_here}</h1>
+                <p class="mt-2 text-muted">{t.nothing_here_why}</p>
+                <a class="button-primary mt-6 inline-flex" href=paths::HOME rel="external">{t.go_to_conversations}</a>
             </div>
         </main>
     }

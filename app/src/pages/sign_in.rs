@@ -8,7 +8,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
-use crate::error::AppError;
+use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::sign_in;
 use crate::session::use_session;
@@ -17,7 +17,7 @@ use crate::words;
 /// The page `/sign-in`.
 #[component]
 pub fn SignIn() -> impl IntoView {
-    let session = use_session();
+    let (t, session) = (use_texts(), use_session());
     let next = use_query_map()
         .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
         .unwrap_or_else(|| paths::HOME.to_owned());
@@ -59,14 +59,14 @@ pub fn SignIn() -> impl IntoView {
         });
     };
     view! {
-        <Title text="Sign in" />
+        <Title text=t.sign_in />
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Welcome back"</h1>
-                <p class="mt-1 text-muted">"Sign in to go on talking."</p>
+                <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.welcome_back}</h1>
+                <p class="mt-1 text-muted">{t.sign_in_to_talk}</p>
                 <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
-                    <FormAlert text=Signal::derive(move || error.get().map(alert)) />
+                    <FormAlert text=Signal::derive(move || error.get().map(|error| words::sentence(t, error))) />
                     <TextField
                         kind=FieldKind::Username
                         node_ref=username
@@ -80,21 +80,17 @@ pub fn SignIn() -> impl IntoView {
                         error=Signal::derive(|| None)
                     />
                     <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                        {move || if busy.get() { "Signing in…" } else { "Sign in" }}
+                        {move || if busy.get() { t.signing_in } else { t.sign_in }}
                     </button>
                 </form>
                 {session.registration_open.then(|| view! {
                     <p class="mt-6 text-center text-muted">
-                        "New here? " <a class="link" href=sign_up rel="external">"Create an account"</a>
+                        {t.new_here}<a class="link" href=sign_up rel="external">{t.create_an_account}</a>
                     </p>
                 })}
             </div>
         </main>
     }
-}
-
-fn alert(error: AppError) -> String {
-    words::sentence(error)
 }
 
 /// Leaves for another page of this site by loading it: a new person, a new memory.

@@ -10,6 +10,7 @@ use leptos_router::hooks::use_query_map;
 use super::sign_in::leave_for;
 use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
 use crate::error::AppError;
+use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::sign_up;
 use crate::session::use_session;
@@ -18,7 +19,7 @@ use crate::words::{self, Field};
 /// The page `/sign-up`.
 #[component]
 pub fn SignUp() -> impl IntoView {
-    let session = use_session();
+    let (t, session) = (use_texts(), use_session());
     let next = use_query_map()
         .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
         .unwrap_or_else(|| paths::HOME.to_owned());
@@ -29,7 +30,7 @@ pub fn SignUp() -> impl IntoView {
     let sign_in = paths::sign_in_then(&next);
     let open = session.registration_open;
     view! {
-        <Title text="Create an account" />
+        <Title text=t.create_an_account />
         <main class="card-page">
             <div class="card">
                 <Wordmark />
@@ -37,14 +38,12 @@ pub fn SignUp() -> impl IntoView {
                     view! { <SignUpForm next=next /> }.into_any()
                 } else {
                     view! {
-                        <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Registration is closed"</h1>
-                        <p class="mt-2 text-muted">
-                            "Whoever runs this Duet does not take new accounts at the moment."
-                        </p>
+                        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.registration_closed_title}</h1>
+                        <p class="mt-2 text-muted">{t.registration_closed}</p>
                     }.into_any()
                 }}
                 <p class="mt-6 text-center text-muted">
-                    "Have an account? " <a class="link" href=sign_in rel="external">"Sign in"</a>
+                    {t.have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
                 </p>
             </div>
         </main>
@@ -57,7 +56,7 @@ fn SignUpForm(
     /// Where to go then.
     next: String,
 ) -> impl IntoView {
-    let echo = use_session().echo;
+    let (t, echo) = (use_texts(), use_session().echo);
     let action = match next.as_str() {
         paths::HOME => paths::SIGN_UP.to_owned(),
         next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
@@ -100,26 +99,29 @@ fn SignUpForm(
         });
     };
     let at = move |field: Field| {
-        Signal::derive(move || error.get().and_then(|error| at_field(error, field)))
+        Signal::derive(move || error.get().and_then(|error| at_field(t, error, field)))
     };
     let elsewhere = Signal::derive(move || {
-        error.get().filter(|error| words::field(*error).is_none()).map(words::sentence)
+        error
+            .get()
+            .filter(|error| words::field(*error).is_none())
+            .map(|error| words::sentence(t, error))
     });
     view! {
-        <h1 class="mt-6 text-2xl font-semibold tracking-tight">"Create your account"</h1>
-        <p class="mt-1 text-muted">"A name and a password are all it takes."</p>
+        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.create_your_account}</h1>
+        <p class="mt-1 text-muted">{t.all_it_takes}</p>
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
             <FormAlert text=elsewhere />
             <TextField kind=FieldKind::NewUsername node_ref=username value=echo.username error=at(Field::Username) />
             <TextField kind=FieldKind::DisplayName node_ref=display_name value=echo.display_name error=at(Field::DisplayName) />
             <TextField kind=FieldKind::NewPassword node_ref=password value=String::new() error=at(Field::Password) />
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                {move || if busy.get() { "Creating…" } else { "Create account" }}
+                {move || if busy.get() { t.creating } else { t.create_account }}
             </button>
         </form>
     }
 }
 
-fn at_field(error: AppError, field: Field) -> Option<String> {
-    (words::field(error) == Some(field)).then(|| words::sentence(error))
+fn at_field(t: &Texts, error: AppError, field: Field) -> Option<String> {
+    (words::field(error) == Some(field)).then(|| words::sentence(t, error))
 }

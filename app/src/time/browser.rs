@@ -1,8 +1,11 @@
 //! Moments by the viewer's own clock and customs.
 
 use js_sys::{Array, Date, Function, Object, Reflect};
+use leptos::prelude::{document, window};
 use protocol::Timestamp;
 use wasm_bindgen::JsValue;
+
+use crate::language::{Language, Texts};
 
 /// Days since 1970 by the viewer's clock, daylight saving included.
 pub fn local_day(at: Timestamp) -> i64 {
@@ -17,7 +20,7 @@ pub fn clock(at: Timestamp) -> String {
     FORMAT.with(|format| write(format, at))
 }
 
-pub fn day(at: Timestamp) -> String {
+pub fn day(t: &Texts, at: Timestamp) -> String {
     thread_local! {
         static THIS_YEAR: Function =
             format(&[("weekday", "long"), ("day", "numeric"), ("month", "long")]);
@@ -26,14 +29,14 @@ pub fn day(at: Timestamp) -> String {
         ]);
     }
     match days_ago(at) {
-        0 => "Today".to_owned(),
-        1 => "Yesterday".to_owned(),
+        0 => t.today.to_owned(),
+        1 => t.yesterday.to_owned(),
         2..=300 => THIS_YEAR.with(|format| write(format, at)),
         _ => OTHER_YEAR.with(|format| write(format, at)),
     }
 }
 
-pub fn short(at: Timestamp) -> String {
+pub fn short(t: &Texts, at: Timestamp) -> String {
     thread_local! {
         static WEEKDAY: Function = format(&[("weekday", "short")]);
         static THIS_YEAR: Function = format(&[("day", "numeric"), ("month", "short")]);
@@ -42,23 +45,23 @@ pub fn short(at: Timestamp) -> String {
     }
     match days_ago(at) {
         0 => clock(at),
-        1 => "Yesterday".to_owned(),
+        1 => t.yesterday.to_owned(),
         2..=6 => WEEKDAY.with(|format| write(format, at)),
         7..=300 => THIS_YEAR.with(|format| write(format, at)),
         _ => OTHER_YEAR.with(|format| write(format, at)),
     }
 }
 
-pub fn moment(at: Timestamp) -> String {
+pub fn moment(_: &Texts, at: Timestamp) -> String {
     thread_local! { static FORMAT: Function = format(&[("dateStyle", "full"), ("timeStyle", "short")]); }
     FORMAT.with(|format| write(format, at))
 }
 
-pub fn last_seen(at: Timestamp) -> String {
+pub fn last_seen(t: &Texts, at: Timestamp) -> String {
     match days_ago(at) {
-        0 => format!("last seen {}", clock(at)),
-        1 => format!("last seen yesterday {}", clock(at)),
-        _ => format!("last seen {}", short(at)),
+        0 => t.last_seen.replace("{}", &clock(at)),
+        1 => t.last_seen_yesterday.replace("{}", &clock(at)),
+        _ => t.last_seen.replace("{}", &short(t, at)),
     }
 }
 
@@ -74,15 +77,32 @@ fn date(at: Timestamp) -> Date {
     Date::new(&JsValue::from_f64(ms))
 }
 
-/// The bound `format` function of an `Intl.DateTimeFormat` in the browser's own locale. Making one
-/// costs far more than using it.
+/// The bound `format` function of an `Intl.DateTimeFormat` of this page. Making one costs far more
+/// than using it.
 fn format(options: &[(&str, &str)]) -> Function {
     let object = Object::new();
+    let attribute = |name| document().document_element()?.get_attribute(name);
+    if let Some(hours) = attribute("data-hours") {
+        _ = Reflect::set(&object, &"hourCycle".into(), &hours.into());
+    }
     for (name, value) in options {
         // Setting a property of a fresh object cannot fail.
         _ = Reflect::set(&object, &(*name).into(), &(*value).into());
     }
-    js_sys::Intl::DateTimeFormat::new(&Array::new(), &object).format()
+    js_sys::Intl::DateTimeFormat::new(&Array::of1(&locale().into()), &object).format()
+}
+
+/// Whose customs count: the browser's own where it speaks the page's language (a Briton's dates
+/// stay British), else those of that language. The digits are those of the page's own numbers.
+fn locale() -> String {
+    let page = document().document_element().and_then(|root| root.get_attribute("lang"));
+    let page = page.as_deref().and_then(Language::from_tag).unwrap_or_default();
+    let browser = window().navigator().language().unwrap_or_default();
+    let tag = match Language::from_tag(&browser) {
+        Some(same) if same == page && !browser.contains("-u-") => browser,
+        _ => page.tag().to_owned(),
+    };
+    format!("{tag}-u-nu-latn")
 }
 
 fn write(format: &Function, at: Timestamp) -> String {

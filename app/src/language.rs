@@ -1,0 +1,195 @@
+//! Every word the page says or lets be heard, in each of its languages.
+//!
+//! [`Texts`] is one table with a field for each sentence; a language is one constant of it, so a
+//! sentence that is missing in one of them does not compile. A new language is a file here, a
+//! variant of [`Language`], and its plural rule. Components take the table with [`use_texts`];
+//! what stands in a sentence is put in by [`fill`], what is counted by [`Texts::count`]. Dates and
+//! times are not here: the browser writes them (`crate::time`).
+
+mod arabic;
+mod english;
+mod german;
+mod texts;
+
+use leptos::prelude::use_context;
+use serde::{Deserialize, Serialize};
+
+pub use texts::{Plural, Texts};
+
+/// A language that the page speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    /// English, also where no other is known to be understood.
+    #[default]
+    English,
+    /// German.
+    German,
+    /// Arabic, written from right to left.
+    Arabic,
+}
+
+impl Language {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::English, Self::German, Self::Arabic];
+
+    /// Its tag, for `lang` and for `Intl`.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+            Self::Arabic => "ar",
+        }
+    }
+
+    /// What its speakers call it.
+    pub const fn own_name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::German => "Deutsch",
+            Self::Arabic => "العربية",
+        }
+    }
+
+    /// The direction of its writing, for `dir`.
+    pub const fn direction(self) -> &'static str {
+        match self {
+            Self::English | Self::German => "ltr",
+            Self::Arabic => "rtl",
+        }
+    }
+
+    /// What the page says in it.
+    pub const fn texts(self) -> &'static Texts {
+        match self {
+            Self::English => &english::TEXTS,
+            Self::German => &german::TEXTS,
+            Self::Arabic => &arabic::TEXTS,
+        }
+    }
+
+    /// The language of a tag such as `de-AT`.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The first language of an `Accept-Language` header that the page speaks, by its weights.
+    pub fn accepted(header: &str) -> Option<Self> {
+        let mut best = None;
+        for part in header.split(',') {
+            let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
+            let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
+            let weight: f32 = weight.unwrap_or(0.0);
+            let Some(language) = Self::from_tag(tag.trim()) else { continue };
+            // Of equal weights the first counts.
+            if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
+                best = Some((weight, language));
+            }
+        }
+        best.map(|(_, language)| language)
+    }
+
+    /// Which form a whole number takes (the rules of Unicode's CLDR). The same on the server, which
+    /// has no `Intl`, and in the browser, whose `Intl.PluralRules` a test compares it with.
+    const fn form(self, number: u32) -> Form {
+        match (self, number) {
+            (Self::Arabic, 0) => Form::Zero,
+            (_, 1) => Form::One,
+            (Self::Arabic, 2) => Form::Two,
+            (Self::Arabic, number) => match number % 100 {
+                3..=10 => Form::Few,
+                11..=99 => Form::Many,
+                _ => Form::Other,
+            },
+            _ => Form::Other,
+        }
+    }
+}
+
+/// A grammatical number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Zero,
+    One,
+    Two,
+    Few,
+    Many,
+    Other,
+}
+
+impl Texts {
+    /// A counted thing in words. Beyond 999 the number is not told: counts end there.
+    pub fn count(&self, thing: Plural, number: u32) -> String {
+        let form = match self.language.form(number) {
+            Form::Zero => thing.zero,
+            Form::One => thing.one,
+            Form::Two => thing.two,
+            Form::Few => thing.few,
+            Form::Many => thing.many,
+            Form::Other => thing.other,
+        };
+        match number {
+            1_000.. => thing.other.replace("{}", "999+"),
+            number => form.replace("{}", &number.to_string()),
+        }
+    }
+
+    /// A sentence with a person's name, or another text of a direction of its own, in it.
+    pub fn fill(&self, sentence: &str, value: &str) -> String {
+        match self.language.direction() {
+            // Isolated, so that a name in the other direction does not carry its neighbours along.
+            "rtl" => sentence.replace("{}", &format!("\u{2068}{value}\u{2069}")),
+            _ => sentence.replace("{}", value),
+        }
+    }
+}
+
+/// What the page says, in the language of this page.
+pub fn use_texts() -> &'static Texts {
+    use_context::<Language>().unwrap_or_default().texts()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_language_that_is_spoken_here() {
+        let cases = [
+            ("de-AT,de;q=0.9,en;q=0.8", Some(Language::German)),
+            ("fr, ar;q=0.5, en;q=0.4", Some(Language::Arabic)),
+            ("en;q=0.2, de;q=0.9", Some(Language::German)),
+            ("en, de", Some(Language::English)),
+            ("de;q=0, en;q=0.1", Some(Language::English)),
+            ("fr, *;q=0.1", None),
+            ("", None),
+            (";;;q=x,,", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(Language::accepted(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn numbers_take_the_form_of_their_language() {
+        let count = |language: Language, number| {
+            let texts = language.texts();
+            texts.count(texts.new_messages, number)
+        };
+        assert_eq!(count(Language::English, 1), "1 new message");
+        assert_eq!(count(Language::English, 0), "0 new messages");
+        assert_eq!(count(Language::English, 1_000), "999+ new messages");
+        assert_eq!(count(Language::German, 2), "2 neue Nachrichten");
+        assert_eq!(count(Language::Arabic, 2), "رسالتان جديدتان");
+        assert_eq!(count(Language::Arabic, 3), "3 رسائل جديدة");
+        assert_eq!(count(Language::Arabic, 11), "11 رسالة جديدة");
+        assert_eq!(count(Language::Arabic, 100), "100 رسالة جديدة");
+    }
+
+    #[test]
+    fn a_name_does_not_turn_an_arabic_sentence_around() {
+        let texts = Language::Arabic.texts();
+        assert_eq!(texts.fill("أ {} ب", "Anna"), "أ \u{2068}Anna\u{2069} ب");
+        assert_eq!(Language::English.texts().fill("Message {}", "Anna"), "Message Anna");
+    }
+}

@@ -1,0 +1,173 @@
+//! The table: one field for each sentence. What goes into `{}` is said by who uses it.
+
+use super::Language;
+
+/// A counted thing, `{}` being the number: the forms that Unicode's CLDR knows. A language fills
+/// those it has not with its `other`.
+#[derive(Clone, Copy, Debug)]
+pub struct Plural {
+    /// 0, where it has a form of its own.
+    pub zero: &'static str,
+    /// 1.
+    pub one: &'static str,
+    /// 2, where it has a form of its own.
+    pub two: &'static str,
+    /// A few.
+    pub few: &'static str,
+    /// Many.
+    pub many: &'static str,
+    /// Every other number.
+    pub other: &'static str,
+}
+
+impl Plural {
+    /// For languages that tell one from many and nothing else.
+    pub const fn of(one: &'static str, other: &'static str) -> Self {
+        Self { zero: other, one, two: other, few: other, many: other, other }
+    }
+}
+
+/// What the page says. The English table says what each is.
+#[expect(missing_docs, reason = "the English sentence says what the field is")]
+#[derive(Debug)]
+pub struct Texts {
+    pub language: Language,
+    pub months: [&'static str; 12],
+
+    // The pages around the chat.
+    pub signed_out_title: &'static str,
+    pub sign_in: &'static str,
+    pub signing_in: &'static str,
+    pub welcome_back: &'static str,
+    pub sign_in_to_talk: &'static str,
+    pub new_here: &'static str,
+    pub create_an_account: &'static str,
+    pub create_your_account: &'static str,
+    pub all_it_takes: &'static str,
+    pub create_account: &'static str,
+    pub creating: &'static str,
+    pub have_an_account: &'static str,
+    pub registration_closed_title: &'static str,
+    pub registration_closed: &'static str,
+    pub registration_invited: &'static str,
+    pub page_not_found: &'static str,
+    pub nothing_here: &'static str,
+    pub nothing_here_why: &'static str,
+    pub go_to_conversations: &'static str,
+    pub home_link: &'static str,
+
+    // Fields.
+    pub username: &'static str,
+    pub username_help: &'static str,
+    pub display_name: &'static str,
+    pub display_name_help: &'static str,
+    pub password: &'static str,
+    pub password_help: &'static str,
+
+    // The two panes.
+    pub skip_to_conversation: &'static str,
+    pub conversations: &'static str,
+    pub sign_out: &'static str,
+    pub settings: &'static str,
+    pub older_conversations: &'static str,
+    pub loading: &'static str,
+    pub who_to_talk_to: &'static str,
+    pub choose_or_find: &'static str,
+    pub you: &'static str,
+    pub you_said: &'static str,
+    pub say_hello: &'static str,
+    pub draft: &'static str,
+    pub typing: &'static str,
+    pub online: &'static str,
+    pub deleted_account: &'static str,
+    pub unread: Plural,
+
+    // Finding people.
+    pub find_a_person: &'static str,
+    pub find: &'static str,
+    pub people: &'static str,
+    pub searching: &'static str,
+    pub type_a_name: &'static str,
+    pub nobody_called: &'static str,
+    pub people_to_talk_to: &'static str,
+    pub people_found: Plural,
+
+    // The banner.
+    pub connecting: &'static str,
+    pub offline: &'static str,
+    pub connected: &'static str,
+    pub was_signed_out: &'static str,
+    pub sign_in_again: &'static str,
+    pub too_many_tabs: &'static str,
+    pub new_version: &'static str,
+    pub reload: &'static str,
+    pub storage_fails: &'static str,
+    pub without_scripts: &'static str,
+
+    // A conversation.
+    pub back_to_conversations: &'static str,
+    pub conversation_with: &'static str,
+    pub cannot_be_shown: &'static str,
+    pub not_available: &'static str,
+    pub back_to_your_conversations: &'static str,
+    pub loading_messages: &'static str,
+    pub older_messages: &'static str,
+    pub newer_messages: &'static str,
+    pub loading_older: &'static str,
+    pub say_hello_to: &'static str,
+    pub nothing_said_yet: &'static str,
+    pub beginning: &'static str,
+    pub jump_to_latest: &'static str,
+    pub new_messages: Plural,
+    pub sending: &'static str,
+    pub sent: &'static str,
+    pub delivered: &'static str,
+    pub read: &'static str,
+    pub not_sent: &'static str,
+    pub not_sent_because: &'static str,
+    pub retry: &'static str,
+    pub delete: &'static str,
+
+    // The composer.
+    pub write_a_message: &'static str,
+    pub message: &'static str,
+    pub message_to: &'static str,
+    pub send: &'static str,
+    pub characters_left: Plural,
+    pub characters_too_many: Plural,
+    pub refresh: &'static str,
+    pub mark_as_read: &'static str,
+
+    // Moments.
+    pub today: &'static str,
+    pub yesterday: &'static str,
+    pub last_seen: &'static str,
+    pub last_seen_yesterday: &'static str,
+    pub date: &'static str,
+
+    // Refusals.
+    pub unreached: &'static str,
+    pub malformed: &'static str,
+    pub unauthenticated: &'static str,
+    pub not_found: &'static str,
+    pub body_blank: &'static str,
+    pub body_too_long: &'static str,
+    pub body_control_character: &'static str,
+    pub client_id_reused: &'static str,
+    pub not_with_oneself: &'static str,
+    pub username_invalid: &'static str,
+    pub username_taken: &'static str,
+    pub display_name_invalid: &'static str,
+    pub password_too_short: &'static str,
+    pub password_too_long: &'static str,
+    pub password_common: &'static str,
+    pub wrong_credentials: &'static str,
+    pub registration_refused: &'static str,
+    pub rate_limited: &'static str,
+    pub busy: &'static str,
+    pub foreign_origin: &'static str,
+    pub internal: &'static str,
+    pub in_a_moment: &'static str,
+    pub in_seconds: Plural,
+    pub in_minutes: Plural,
+}
