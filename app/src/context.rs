@@ -4,14 +4,17 @@
 //! server functions read from here. Nothing in here panics when a context is missing (Leptos runs
 //! the application once at start, without a request, to list its routes).
 
+mod device;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::header::{
     ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE,
+    USER_AGENT,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use chat::{Chat, Session};
+use chat::{Chat, Client, Session};
 use leptos::prelude::{Owner, provide_context, use_context};
 use leptos::reactive::computed::ScopedFuture;
 use leptos_axum::ResponseOptions;
@@ -90,10 +93,14 @@ pub fn signed_in() -> Result<Session, AppError> {
 
 /// Where the request came from; the unspecified address when the server did not say, which puts
 /// all such requests under one throttle.
-pub fn client_ip() -> IpAddr {
-    use_context::<Parts>()
-        .and_then(|parts| parts.extensions.get::<ClientIp>().copied())
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ClientIp(ip)| ip)
+pub fn client() -> Client {
+    let parts = use_context::<Parts>();
+    let address = parts.as_ref().and_then(|parts| parts.extensions.get::<ClientIp>());
+    let says = parts.as_ref().and_then(|parts| parts.headers.get(USER_AGENT)?.to_str().ok());
+    Client {
+        address: address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ClientIp(ip)| *ip),
+        device: says.map(device::device).unwrap_or_default(),
+    }
 }
 
 /// How the person wants the page to look, as their browser keeps it.
@@ -153,9 +160,14 @@ pub fn say(error: AppError) {
 pub fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unauthenticated | ErrorCode::WrongCredentials => StatusCode::UNAUTHORIZED,
-        ErrorCode::RegistrationClosed | ErrorCode::ForeignOrigin => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::ClientIdReused | ErrorCode::UsernameTaken => StatusCode::CONFLICT,
+        ErrorCode::RegistrationClosed | ErrorCode::ForeignOrigin | ErrorCode::WrongPassword => {
+            StatusCode::FORBIDDEN
+        }
+        ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
+        ErrorCode::ClientIdReused
+        | ErrorCode::UsernameTaken
+        | ErrorCode::TooManyInvitations
+        | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

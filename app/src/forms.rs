@@ -5,6 +5,8 @@
 //! kept on the server and nothing typed is lost. Server only; `server` mounts [`routes`] beside
 //! the pages, behind the middleware that knows the session and judges the origin.
 
+mod settings;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Path, Request};
@@ -62,8 +64,9 @@ where
 {
     let forms = Forms { provide, options };
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
-    let (four, five, six) = (forms.clone(), forms.clone(), forms);
+    let (four, five, six) = (forms.clone(), forms.clone(), forms.clone());
     Router::new()
+        .merge(settings::routes(forms))
         .route(paths::SIGN_IN, post(move |request: Request| one.sign_in(request)))
         .route(paths::SIGN_UP, post(move |request: Request| two.sign_up(request)))
         .route(paths::SIGN_OUT, post(move |request: Request| three.sign_out(request)))
@@ -191,11 +194,13 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         response
     }
 
-    /// Renders the page of the form's own address, as if it had been asked for.
+    /// Renders the page that the form stands on, as if it had been asked for.
     async fn render(self, mut parts: axum::http::request::Parts, echo: FormEcho) -> Response {
         parts.method = Method::GET;
         if !is_page(parts.uri.path()) {
-            parts.uri = axum::http::Uri::from_static(paths::HOME);
+            let of_settings = parts.uri.path().starts_with(paths::SETTINGS);
+            let page = if of_settings { paths::SETTINGS } else { paths::HOME };
+            parts.uri = axum::http::Uri::from_static(page);
         }
         first_view::attach(&mut parts, &self.provide).await;
         let (provide, options) = (self.provide, self.options);
@@ -239,7 +244,11 @@ fn see_other(path: &str) -> Response {
 /// The page that a form stands on, for coming back to it.
 fn back_from(path: &str) -> &str {
     let path = path.strip_suffix("/read").unwrap_or(path);
-    if path.starts_with("/c/") { path } else { paths::HOME }
+    match path {
+        _ if path.starts_with("/c/") => path,
+        _ if path.starts_with(paths::SETTINGS) => paths::SETTINGS,
+        _ => paths::HOME,
+    }
 }
 
 fn is_page(path: &str) -> bool {

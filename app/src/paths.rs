@@ -12,6 +12,18 @@ pub const SIGN_UP: &str = "/sign-up";
 pub const SIGN_OUT: &str = "/sign-out";
 /// Where the plain forms that open a conversation post to.
 pub const OPEN: &str = "/open";
+/// One's own account.
+pub const SETTINGS: &str = "/settings";
+/// Where the plain form that changes one's name posts to.
+pub const SET_NAME: &str = "/settings/name";
+/// Where the plain form that changes one's password posts to.
+pub const SET_PASSWORD: &str = "/settings/password";
+/// Where the plain form that says what others see posts to.
+pub const SET_PRIVACY: &str = "/settings/privacy";
+/// Where the plain forms that end a session post to.
+pub const END_SESSION: &str = "/settings/sessions/end";
+/// Where the plain form that ends all other sessions posts to.
+pub const END_OTHER_SESSIONS: &str = "/settings/sessions/end-others";
 
 /// A conversation's page.
 pub fn conversation(id: ConversationId) -> String {

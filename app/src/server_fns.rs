@@ -8,6 +8,8 @@ mod accounts;
 mod conversations;
 mod messages;
 mod people;
+mod sessions;
+mod settings;
 
 pub use accounts::{SignIn, SignOut, SignUp, sign_in, sign_out, sign_up};
 pub use conversations::{
@@ -16,3 +18,10 @@ pub use conversations::{
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
 pub use people::{FindPeople, find_people};
+pub use sessions::{
+    EndOtherSessions, EndSession, ListSessions, end_other_sessions, end_session, list_sessions,
+};
+pub use settings::{
+    ChangePassword, GetSettings, SetDisplayName, SetPrivacy, change_password, get_settings,
+    set_display_name, set_privacy,
+};

@@ -262,6 +262,7 @@ fn on_frame(state: State, frame: ServerFrame) {
             catch_up::after_event(state, conversation, known);
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
+        ServerFrame::User(user) => state.apply_user(&user),
         ServerFrame::Typing { conversation, user, active } => {
             if !state.is_me(user) {
                 show_typing(state, conversation, active);

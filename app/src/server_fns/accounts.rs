@@ -22,7 +22,7 @@ pub async fn sign_up(
     use crate::context;
     let chat = context::chat()?;
     let signed_in = chat
-        .sign_up(&username, &display_name, &password, context::client_ip())
+        .sign_up(&username, &display_name, &password, context::client())
         .await
         .map_err(context::fail)?;
     context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
@@ -38,7 +38,7 @@ pub async fn sign_in(username: String, password: String) -> Result<(), AppError>
     use crate::context;
     let chat = context::chat()?;
     let signed_in =
-        chat.sign_in(&username, &password, context::client_ip()).await.map_err(context::fail)?;
+        chat.sign_in(&username, &password, context::client()).await.map_err(context::fail)?;
     context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
     Ok(())
 }

@@ -2,7 +2,9 @@
 //! by the live client; the rules are in [`crate::live::summary`] and [`crate::live::timeline`].
 
 use leptos::prelude::*;
-use protocol::{ClientId, ConversationId, HistoryPage, Marks, Message, Presence, Sent, UserId};
+use protocol::{
+    ClientId, ConversationId, HistoryPage, Marks, Message, Presence, Sent, User, UserId,
+};
 
 use super::{State, set_if_changed};
 use crate::live::summary::{self, Known};
@@ -102,6 +104,18 @@ impl State {
                 if !presence.online {
                     entry.typing.set(false);
                 }
+            }
+        }
+    }
+
+    /// Applies that a person has another name now.
+    pub fn apply_user(&self, user: &User) {
+        for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
+        {
+            let mut summary = entry.summary.get_untracked();
+            if summary.peer.user.id == user.id {
+                summary.peer.user = user.clone();
+                set_if_changed(&entry.summary, summary);
             }
         }
     }

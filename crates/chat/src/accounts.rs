@@ -1,7 +1,7 @@
 //! Accounts and sessions: sign up, sign in, sign out, and who a token belongs to.
 
-mod names;
-mod passwords;
+pub(crate) mod names;
+pub(crate) mod passwords;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -44,6 +44,22 @@ pub struct Session {
     pub user: User,
 }
 
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// For the limits.
+    pub address: IpAddr,
+    /// What it is, for the person to tell their sessions apart: "Firefox · Linux". Empty where
+    /// that is not known.
+    pub device: String,
+}
+
+impl From<IpAddr> for Client {
+    fn from(address: IpAddr) -> Self {
+        Self { address, device: String::new() }
+    }
+}
+
 /// A new session and the secret that stands for it.
 pub struct SignedIn {
     /// Which.
@@ -75,15 +91,16 @@ impl Chat {
         username: &str,
         display_name: &str,
         password: &str,
-        from: IpAddr,
+        from: impl Into<Client>,
     ) -> Result<SignedIn> {
+        let from = from.into();
         if !self.registration_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
         let (username, username_key) = names::username(username)?;
         let (display_name, display_key) = names::display_name(display_name, &username)?;
         passwords::check_length(password)?;
-        self.throttle().sign_up(from)?;
+        self.throttle().sign_up(from.address)?;
         // Told before the costly hash; the unique key decides when two are equally quick.
         if self.store().credentials(&username_key).await?.is_some() {
             return Err(ErrorCode::UsernameTaken.into());
@@ -91,7 +108,7 @@ impl Chat {
         let names = [username_key.clone(), display_key.clone()];
         let password_hash = self.passwords().hash_new(password, names).await?;
         let user = User { id: UserId::new(), username, display_name };
-        let (session, token) = new_session(user.id)?;
+        let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let new = NewUser { user: user.clone(), username_key, display_key, password_hash };
         if self.store().create_user(new, session, clock::now()).await? {
@@ -105,9 +122,15 @@ impl Chat {
     ///
     /// # Errors
     /// `wrong_credentials`, or `rate_limited` with when to try again.
-    pub async fn sign_in(&self, username: &str, password: &str, from: IpAddr) -> Result<SignedIn> {
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: &str,
+        from: impl Into<Client>,
+    ) -> Result<SignedIn> {
+        let from = from.into();
         let key = fold(username.trim());
-        self.throttle().sign_in(from, &key)?;
+        self.throttle().sign_in(from.address, &key)?;
         let (user, hash) = match self.store().credentials(&key).await? {
             Some((user, hash)) => (Some(user), Some(hash)),
             None => (None, None),
@@ -118,7 +141,7 @@ impl Chat {
             return Err(ErrorCode::WrongCredentials.into());
         };
         self.throttle().right_password(&key);
-        let (session, token) = new_session(user.id)?;
+        let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let removed = self.store().create_session(session, MOST_SESSIONS, clock::now()).await?;
         self.hub().close_sessions(&removed, CloseCode::SessionEnded);
@@ -176,9 +199,9 @@ pub(crate) fn session_life(now: Timestamp) -> SessionLife {
     }
 }
 
-fn new_session(user: UserId) -> Result<(NewSession, String)> {
+fn new_session(user: UserId, device: String) -> Result<(NewSession, String)> {
     let (token, token_hash) = make_token()?;
-    Ok((NewSession { id: SessionId::new(), user, token_hash }, token))
+    Ok((NewSession { id: SessionId::new(), user, token_hash, device }, token))
 }
 
 fn make_token() -> Result<(String, TokenHash)> {

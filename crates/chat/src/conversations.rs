@@ -7,7 +7,7 @@ use protocol::{
 };
 
 use crate::error::Result;
-use crate::store::History;
+use crate::store::{History, Seen};
 use crate::{Chat, clock};
 
 impl Chat {
@@ -30,7 +30,7 @@ impl Chat {
     /// `not_found` if it does not exist or is not mine.
     pub async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Conversation> {
         match self.store().conversation(me, id).await? {
-            Some(conversation) => Ok(self.with_presence(conversation)),
+            Some(seen) => Ok(self.with_presence(seen)),
             None => Err(ErrorCode::NotFound.into()),
         }
     }
@@ -74,9 +74,11 @@ impl Chat {
         self.store().peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    fn with_presence(&self, mut conversation: Conversation) -> Conversation {
-        let peer = &conversation.peer;
-        conversation.peer.presence = self.presence().of(peer.user.id, peer.presence.last_seen);
+    fn with_presence(&self, Seen { mut conversation, shows_presence }: Seen) -> Conversation {
+        if shows_presence {
+            let peer = &mut conversation.peer;
+            peer.presence = self.presence().of(peer.user.id, peer.presence.last_seen);
+        }
         conversation
     }
 }

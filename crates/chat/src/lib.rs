@@ -5,6 +5,8 @@
 //!
 //! # Layout
 //! - [`accounts`](Chat::sign_up): sign up, in and out; sessions and their tokens
+//! - [`settings`](Chat::settings), [`sessions`](Chat::sessions): what people change of their account,
+//!   and the list of their sign-ins
 //! - [`people`](Chat::find_people): finding someone
 //! - [`conversations`](Chat::open_conversation): opening, listing, reading
 //! - [`messages`](Chat::send_message): sending and marking by a call
@@ -31,6 +33,8 @@ mod messages;
 mod people;
 mod presence;
 mod relay;
+mod sessions;
+mod settings;
 pub mod store;
 mod throttle;
 mod writer;
@@ -42,7 +46,7 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Session, SignedIn};
+pub use accounts::{Authenticated, Client, Session, SignedIn};
 pub use config::{Config, Rates};
 pub use connection::Connection;
 pub use error::{Error, Result};

@@ -1,11 +1,12 @@
 //! Finding people to talk with.
 
 use protocol::limits::PAGE_PEOPLE;
-use protocol::{Person, Timestamp, User, UserId};
+use protocol::{Person, Presence, UserId};
 
 use crate::Chat;
 use crate::accounts::fold;
 use crate::error::Result;
+use crate::store::Found;
 
 impl Chat {
     /// People whose username or display name starts with what was typed, at most
@@ -30,7 +31,7 @@ impl Chat {
                     // As many more as may be doubles.
                     let others = self.store().directory(me, PAGE_PEOPLE + people.len()).await?;
                     for other in others {
-                        if !people.iter().any(|(known, _)| known.id == other.0.id) {
+                        if !people.iter().any(|known| known.user.id == other.user.id) {
                             people.push(other);
                         }
                     }
@@ -39,10 +40,15 @@ impl Chat {
                 people
             }
         };
-        Ok(found.into_iter().map(|(user, last_seen)| self.person(user, last_seen)).collect())
+        Ok(found.into_iter().map(|one| self.person(one)).collect())
     }
 
-    pub(crate) fn person(&self, user: User, last_seen: Option<Timestamp>) -> Person {
-        Person { presence: self.presence().of(user.id, last_seen), user }
+    fn person(&self, Found { user, last_seen, shows_presence }: Found) -> Person {
+        let presence = if shows_presence {
+            self.presence().of(user.id, last_seen)
+        } else {
+            Presence::default()
+        };
+        Person { user, presence }
     }
 }

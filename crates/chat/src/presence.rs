@@ -2,7 +2,8 @@
 //!
 //! Someone is online while they have a connection, and for a grace time after the last one ended.
 //! Presence follows connections, and connections end by themselves when nothing is heard from
-//! them, so nobody stays online for ever. Called by [`crate::Chat`].
+//! them, so nobody stays online for ever. Who may see it is asked in the store, for each telling:
+//! both must show it. Called by [`crate::Chat`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,9 @@ use crate::relay::Relay;
 use crate::store::Store;
 use crate::writer::{Write, Writer};
 
-/// How many of the people one talks with are told at once that one came or went: the latest. The
-/// others see it when they next read the list.
-const TOLD: usize = 200;
+/// How many of the people one talks with are told at once that one came, went or changed one's
+/// name: the latest. The others see it when they next read the list.
+pub(crate) const TOLD: usize = 200;
 
 pub(crate) struct PresenceBoard {
     hub: Arc<Hub>,
@@ -41,7 +42,7 @@ impl PresenceBoard {
         Self { hub, relay, store, writer, grace }
     }
 
-    /// What to show of someone.
+    /// What to show of someone to whoever may see it.
     pub(crate) fn of(&self, user: UserId, last_seen: Option<Timestamp>) -> Presence {
         Presence { online: self.hub.is_present(user), last_seen }
     }
@@ -49,6 +50,18 @@ impl PresenceBoard {
     /// Someone who was away has a connection again.
     pub(crate) async fn came(&self, user: UserId) {
         self.tell(user, true).await;
+    }
+
+    /// Someone does not show any more whether they are there: those who saw it forget it.
+    pub(crate) async fn hide(&self, user: UserId) {
+        self.push(user, Presence::default()).await;
+    }
+
+    /// Someone shows again whether they are there.
+    pub(crate) async fn show(&self, user: UserId) {
+        if self.hub.is_present(user) {
+            self.push(user, self.of(user, Some(clock::now()))).await;
+        }
     }
 
     /// Waits out the grace of those who leave and tells their peers. Ends with the token.
@@ -81,7 +94,12 @@ impl PresenceBoard {
     async fn tell(&self, user: UserId, online: bool) {
         // A full queue is no reason to wait: the next coming or going writes it.
         let _ = self.writer.submit(Write::SeenUser(user));
-        let peers = match self.store.peers(user, TOLD).await {
+        self.push(user, Presence { online, last_seen: Some(clock::now()) }).await;
+    }
+
+    /// Tells those who may see it.
+    async fn push(&self, user: UserId, presence: Presence) {
+        let peers = match self.store.presence_peers(user, TOLD).await {
             Ok(peers) => peers,
             Err(error) => {
                 tracing::warn!(%error, user.id = %user, "nobody was told of a presence");
@@ -90,7 +108,6 @@ impl PresenceBoard {
         };
         let connected: Vec<UserId> =
             peers.into_iter().filter(|peer| self.hub.is_connected(*peer)).collect();
-        let presence = Presence { online, last_seen: Some(clock::now()) };
         self.relay.publish(&connected, &ServerFrame::Presence { user, presence }, None);
     }
 }

@@ -5,15 +5,20 @@
 //! decide membership, inside the statement or transaction that does the work, and they take the
 //! numbers of a conversation inside the transaction that stores the change.
 
+mod accounts;
+mod messages;
 pub mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use protocol::{
-    ClientId, Conversation, ConversationId, Cursor, Epoch, HistoryPage, ListCursor, Marks, Seq,
-    SessionId, Timestamp, User, UserId,
+    ConversationId, Cursor, Epoch, ListCursor, Privacy, SessionId, SessionInfo, Settings,
+    Timestamp, User, UserId,
 };
+
+pub use accounts::{Found, NewSession, NewUser, Seen, SessionLife, SessionRow, TokenHash};
+pub use messages::{Batch, Committed, History, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
 /// The store could not do it; nothing was changed. Only for the log, never for a stranger.
 #[derive(Debug, thiserror::Error)]
@@ -31,155 +36,6 @@ pub enum StoreError {
 
 /// The answer of every call.
 pub type Result<T> = std::result::Result<T, StoreError>;
-
-/// A SHA-256 of a session's token.
-pub type TokenHash = [u8; 32];
-
-/// A new account; the keys are the folded forms that names are compared by.
-pub struct NewUser {
-    /// Shown.
-    pub user: User,
-    /// Unique.
-    pub username_key: String,
-    /// Found by.
-    pub display_key: String,
-    /// A PHC string.
-    pub password_hash: String,
-}
-
-/// A new sign-in.
-pub struct NewSession {
-    /// Which.
-    pub id: SessionId,
-    /// Whose.
-    pub user: UserId,
-    /// Of the token the browser was given.
-    pub token_hash: TokenHash,
-}
-
-/// A session that was found by its token, and is still good.
-pub struct SessionRow {
-    /// Which.
-    pub id: SessionId,
-    /// Whose.
-    pub user: User,
-    /// When it was last used; updated now and then, not every time.
-    pub seen_at: Timestamp,
-    /// When its token was made.
-    pub rotated_at: Timestamp,
-    /// Whether the presented token is the present one, not the one before.
-    pub current: bool,
-}
-
-/// Which sessions count as good.
-#[derive(Clone, Copy)]
-pub struct SessionLife {
-    /// Now.
-    pub now: Timestamp,
-    /// Created before this: over.
-    pub oldest_created: Timestamp,
-    /// Unused since before this: over.
-    pub oldest_seen: Timestamp,
-}
-
-/// A message to store. Its body was checked.
-#[derive(Clone, Debug)]
-pub struct NewMessage {
-    /// Who.
-    pub sender: UserId,
-    /// Where; whether they may is decided by the store.
-    pub conversation: ConversationId,
-    /// Its id.
-    pub client_id: ClientId,
-    /// Its text.
-    pub body: String,
-}
-
-/// What became of a [`NewMessage`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendOutcome {
-    /// Stored now.
-    Stored {
-        /// Its place.
-        seq: Seq,
-        /// When.
-        sent_at: Timestamp,
-        /// Whom to tell.
-        peer: UserId,
-    },
-    /// Stored before, the same: the first answer again.
-    Repeated {
-        /// Its place.
-        seq: Seq,
-        /// When.
-        sent_at: Timestamp,
-    },
-    /// Its id was used before for something else.
-    Reused,
-    /// No such conversation of this person's.
-    NotFound,
-}
-
-/// Marks to move forward.
-#[derive(Clone, Copy, Debug)]
-pub struct NewMarks {
-    /// Whose.
-    pub user: UserId,
-    /// Where.
-    pub conversation: ConversationId,
-    /// How far; what is behind the present marks changes nothing.
-    pub marks: Marks,
-}
-
-/// What became of [`NewMarks`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MarkOutcome {
-    /// Moved to this.
-    Moved {
-        /// Now.
-        marks: Marks,
-        /// Whom to tell.
-        peer: UserId,
-    },
-    /// They were as far already.
-    Unchanged,
-    /// Below zero or beyond the last place.
-    OutOfRange,
-    /// No such conversation of this person's.
-    NotFound,
-}
-
-/// All that is written in one transaction.
-#[derive(Clone, Default)]
-pub struct Batch {
-    /// In the order they came. No two of them have the same sender and client id.
-    pub messages: Vec<NewMessage>,
-    /// In the order they came.
-    pub marks: Vec<NewMarks>,
-    /// People who were just there.
-    pub seen_users: Vec<UserId>,
-    /// Sessions that were just used.
-    pub seen_sessions: Vec<SessionId>,
-}
-
-/// What became of a [`Batch`], each list in its order.
-#[derive(Debug, Default)]
-pub struct Committed {
-    /// One for each message.
-    pub messages: Vec<SendOutcome>,
-    /// One for each of the marks.
-    pub marks: Vec<MarkOutcome>,
-}
-
-/// A part of a conversation, or why not.
-pub enum History {
-    /// The page.
-    Page(HistoryPage),
-    /// The cursor is below zero or beyond the last place.
-    OutOfRange,
-    /// No such conversation of this person's.
-    NotFound,
-}
 
 /// A durable store of accounts, sessions, conversations and messages.
 #[async_trait]
@@ -225,6 +81,37 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session.
     async fn delete_session(&self, id: SessionId) -> Result<()>;
 
+    /// Ends a session of this person; says whether there was one.
+    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool>;
+
+    /// Ends all sessions of a person but one, and returns them.
+    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>>;
+
+    /// The good sessions of a person, the last used first. None is marked as the current one.
+    async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>>;
+
+    /// A person's own settings.
+    async fn settings(&self, user: UserId) -> Result<Option<Settings>>;
+
+    /// The hash of a person's password.
+    async fn password_hash(&self, user: UserId) -> Result<Option<String>>;
+
+    /// Stores another display name and the folded form it is found by.
+    async fn set_display_name(&self, user: UserId, name: &str, key: &str) -> Result<Option<User>>;
+
+    /// Stores what a person shows of themselves.
+    async fn set_privacy(&self, user: UserId, privacy: Privacy) -> Result<()>;
+
+    /// Stores another password in place of the one that was verified, and ends all sessions but
+    /// one. Returns those; `None` if the password was changed meanwhile.
+    async fn set_password(
+        &self,
+        user: UserId,
+        verified: &str,
+        hash: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>>;
+
     /// Those of these sessions that are good.
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>>;
 
@@ -232,33 +119,23 @@ pub trait Store: Send + Sync + 'static {
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()>;
 
     /// People whose username or display name starts with `prefix` (folded), without `me`.
-    async fn people_by_prefix(
-        &self,
-        me: UserId,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<(User, Option<Timestamp>)>>;
+    async fn people_by_prefix(&self, me: UserId, prefix: &str, limit: usize) -> Result<Vec<Found>>;
 
     /// The person of exactly this username (folded), unless it is `me`.
-    async fn person_by_username(
-        &self,
-        me: UserId,
-        username_key: &str,
-    ) -> Result<Option<(User, Option<Timestamp>)>>;
+    async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>>;
 
     /// Those `me` has talked to, latest first.
-    async fn recent_peers(
-        &self,
-        me: UserId,
-        limit: usize,
-    ) -> Result<Vec<(User, Option<Timestamp>)>>;
+    async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>>;
 
     /// All that share a conversation with `me`, even one in which nothing was said yet, those last
     /// active first.
     async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
 
+    /// Those of [`Self::peers`] who may see whether `me` is there.
+    async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
+
     /// Everybody but `me`, by name, the first `limit`.
-    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<(User, Option<Timestamp>)>>;
+    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>>;
 
     /// The conversation of two people, made if there was none, and listed for `me` from now on.
     /// `None` if there is no such peer.
@@ -269,8 +146,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<ConversationId>>;
 
-    /// A conversation as `me` sees it. Presence is left for the caller: `online` is false.
-    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Conversation>>;
+    /// A conversation as `me` sees it.
+    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>>;
 
     /// Conversations as `me` sees them, the most recently active first, at most `limit`.
     async fn conversations(
@@ -278,7 +155,7 @@ pub trait Store: Send + Sync + 'static {
         me: UserId,
         after: Option<ListCursor>,
         limit: usize,
-    ) -> Result<Vec<Conversation>>;
+    ) -> Result<Vec<Seen>>;
 
     /// The other one of a conversation of mine.
     async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>>;

@@ -25,6 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// and if none is, all are: an attacker with that many names is held by the rates per address.
 const MOST_ACCOUNTS: usize = 100_000;
 
+/// Changes of settings by one person in a minute: nobody has more to change.
+const CHANGES_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(30) {
+    Some(count) => count,
+    None => NonZeroU32::MIN,
+};
+
 /// How many times more may come from the machine's own address than from another.
 const LOOPBACK_SHARE: NonZeroU32 = match NonZeroU32::new(50) {
     Some(share) => share,
@@ -37,6 +43,7 @@ pub(crate) struct Throttle {
     sign_ins: AddressRate,
     searches: Rate<UserId>,
     messages: Rate<UserId>,
+    changes: Rate<UserId>,
     failures: Failures,
 }
 
@@ -48,6 +55,7 @@ impl Throttle {
             sign_ins: AddressRate::new(rates.sign_ins_per_minute, MINUTE),
             searches: Rate::new(rates.searches_per_minute, MINUTE, 2),
             messages: Rate::new(rates.messages_per_minute, MINUTE, 2),
+            changes: Rate::new(CHANGES_PER_MINUTE, MINUTE, 1),
             failures: Failures::default(),
         }
     }
@@ -78,12 +86,18 @@ impl Throttle {
         self.messages.check(&user)
     }
 
+    /// A change of one's settings, which others are told of.
+    pub(crate) fn change(&self, user: UserId) -> Result<()> {
+        self.changes.check(&user)
+    }
+
     /// Forgets those who have not been seen for a while. Called now and then.
     pub(crate) fn tidy(&self) {
         self.sign_ups.strangers.limiter.retain_recent();
         self.sign_ins.strangers.limiter.retain_recent();
         self.searches.limiter.retain_recent();
         self.messages.limiter.retain_recent();
+        self.changes.limiter.retain_recent();
     }
 }
 

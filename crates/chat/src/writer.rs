@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    ClientId, ErrorCode, Message, Refusal, Sent, Seq, ServerFrame, SessionId, Timestamp, UserId,
+    ClientId, ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, SessionId, Timestamp,
+    UserId,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -272,22 +273,32 @@ fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, wa
             reply.accept(sent(seq, sent_at), ServerFrame::Sent, wave);
         }
         SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), wave),
+        SendOutcome::PeerDeleted => {
+            refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), wave);
+        }
         SendOutcome::NotFound => refuse_send(&message, reply, ErrorCode::NotFound.into(), wave),
     }
 }
 
 fn answer_mark(new: &NewMarks, reply: Reply<()>, outcome: MarkOutcome, wave: &mut Wave<'_>) {
     match outcome {
-        MarkOutcome::Moved { marks, peer } => {
+        MarkOutcome::Moved { marks, peer, shown } => {
             let from = reply.line().map(Line::id);
             reply.accept_silently();
-            let event = ServerFrame::Receipt {
+            let receipt = |marks: Marks| ServerFrame::Receipt {
                 conversation: new.conversation,
                 user: new.user,
                 delivered: marks.delivered,
                 read: marks.read,
             };
-            wave.publish(&[peer, new.user], &event, from);
+            if shown == Some(marks) {
+                wave.publish(&[peer, new.user], &receipt(marks), from);
+                return;
+            }
+            wave.publish(&[new.user], &receipt(marks), from);
+            if let Some(shown) = shown {
+                wave.publish(&[peer], &receipt(shown), from);
+            }
         }
         MarkOutcome::Unchanged => reply.accept_silently(),
         MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), wave),

@@ -9,7 +9,8 @@ use crate::{ClientId, ConversationId, Seq, Timestamp, UserId};
 pub struct User {
     /// Who.
     pub id: UserId,
-    /// Unique without regard to case; shown as it was typed at sign-up.
+    /// Unique without regard to case; shown as it was typed at sign-up. Empty, as the display name
+    /// is, when the account was deleted.
     pub username: String,
     /// What they want to be called; the username where they gave nothing.
     pub display_name: String,
@@ -20,7 +21,7 @@ pub struct User {
 pub struct Presence {
     /// At least one live connection, or one that ended less than the grace time ago.
     pub online: bool,
-    /// When they were last there; absent if never.
+    /// When they were last there; absent if never, or if one of the two does not show it.
     pub last_seen: Option<Timestamp>,
 }
 
@@ -77,7 +78,8 @@ pub struct Conversation {
     pub unread: u32,
     /// How far I have come.
     pub mine: Marks,
-    /// How far the peer has come: what the ticks are made from.
+    /// How far the peer has come: what the ticks are made from. `read` is zero while one of the two
+    /// does not show it.
     pub theirs: Marks,
 }
 
@@ -126,7 +128,7 @@ pub struct HistoryPage {
     pub last_seq: Seq,
     /// How far I have come.
     pub mine: Marks,
-    /// How far the peer has come.
+    /// How far the peer has come, as in [`Conversation::theirs`].
     pub theirs: Marks,
 }
 

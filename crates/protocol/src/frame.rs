@@ -103,6 +103,9 @@ pub enum ServerFrame {
         #[serde(flatten)]
         presence: Presence,
     },
+    /// A person one talks with, or oneself, has another name now, or none: then their account was
+    /// deleted.
+    User(User),
     /// The peer is typing. Forget it 6 seconds after the last one.
     Typing {
         /// Where.

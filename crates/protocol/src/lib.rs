@@ -7,6 +7,7 @@ mod frame;
 mod ids;
 pub mod limits;
 mod refusal;
+mod settings;
 
 pub use body::{Body, BodyError};
 pub use close::{CloseCode, Reconnect};
@@ -18,6 +19,7 @@ pub use frame::{ClientFrame, ServerFrame};
 pub use ids::{ClientId, ConversationId, Epoch, Seq, SessionId, Timestamp, UserId};
 pub use limits::Limits;
 pub use refusal::{ErrorCode, Refusal, Retry};
+pub use settings::{Privacy, SessionInfo, Settings};
 
 /// The WebSocket subprotocol that names this contract and its major version.
 pub const SUBPROTOCOL: &str = "duet.v1";

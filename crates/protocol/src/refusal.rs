@@ -40,8 +40,16 @@ pub enum ErrorCode {
     PasswordCommon,
     /// Unknown user or wrong password; which of the two is not told.
     WrongCredentials,
+    /// Not the password of the account that is to be changed.
+    WrongPassword,
     /// The operator has closed registration.
     RegistrationClosed,
+    /// There is no such invitation, or it was used or is too old; which of them is not told.
+    InvitationInvalid,
+    /// As many invitations wait to be used as one person may have.
+    TooManyInvitations,
+    /// The other one's account was deleted: nothing more is said here.
+    PeerDeleted,
     /// Too often. `retry_after_ms` says when to come again.
     RateLimited,
     /// The server has too much to do. Come again after `retry_after_ms`.

@@ -8,5 +8,6 @@ mod live;
 mod origin;
 mod pages;
 mod requests;
+mod settings;
 mod shutdown;
 mod support;

@@ -11,9 +11,12 @@ mod commit;
 mod committer;
 mod conversations;
 mod history;
+mod open;
 mod people;
 #[cfg(test)]
 mod plans;
+mod sessions;
+mod settings;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,22 +24,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
-    Conversation, ConversationId, Cursor, Epoch, ListCursor, SessionId, Timestamp, User, UserId,
+    ConversationId, Cursor, Epoch, ListCursor, Privacy, SessionId, SessionInfo, Settings,
+    Timestamp, User, UserId,
 };
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Connection, Row, SqlSafeStr};
+use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{
-    Batch, Committed, History, NewSession, NewUser, Result, SessionLife, SessionRow, Store,
-    StoreError, TokenHash,
+    Batch, Committed, Found, History, NewSession, NewUser, Result, Seen, SessionLife, SessionRow,
+    Store, TokenHash,
 };
 use committer::Committer;
+use open::{create_private_directory, migrate, read_or_make_epoch};
+
+pub use open::OpenError;
 
 /// Readers beside the one writer: more than the cores of a small machine buys nothing.
 const READERS: u32 = 4;
@@ -45,46 +51,6 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is kept of the write-ahead log's file when it was longer.
 const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
-
-/// Run at start, in this order, never edited.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
-    (1, "accounts", include_str!("../../migrations/sqlite/0001_accounts.sql")),
-    (2, "conversations", include_str!("../../migrations/sqlite/0002_conversations.sql")),
-    (
-        3,
-        "messages by client id",
-        include_str!("../../migrations/sqlite/0003_messages_by_client_id.sql"),
-    ),
-];
-
-/// Why a store could not be opened: one line for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or file.
-    #[error(
-        "cannot use {path} for the database: {source}. Choose another directory with DUET_DATA or --data."
-    )]
-    Path {
-        /// Which.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Migration numbers beyond ours.
-    #[error(
-        "the database was written by a newer Duet (schema {0}); run that version or a newer one"
-    )]
-    Newer(i64),
-    /// Anything else a migration says.
-    #[error("cannot bring the database up to date: {0}")]
-    Migrate(MigrateError),
-    /// Anything else the database says.
-    #[error("cannot open the database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The connection that commits.
-    #[error("cannot open the database: {0}")]
-    Commit(#[from] StoreError),
-}
 
 /// See the module.
 pub struct SqliteStore {
@@ -144,41 +110,6 @@ impl SqliteStore {
         let committer = Committer::start(file)?;
         Ok(Self { turn: Mutex::new(()), committer, write, read, epoch })
     }
-}
-
-/// Messages are private: nobody else on the machine reads the directory.
-fn create_private_directory(directory: &Path) -> std::io::Result<()> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
-}
-
-async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenError> {
-    let migrations = MIGRATIONS
-        .into_iter()
-        .map(|(version, name, sql)| {
-            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-        })
-        .collect();
-    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => OpenError::Newer(version),
-        other => OpenError::Migrate(other),
-    })
-}
-
-async fn read_or_make_epoch(pool: &SqlitePool) -> std::result::Result<Epoch, sqlx::Error> {
-    sqlx::query("insert into meta (key, value) values ('epoch', $1) on conflict (key) do nothing")
-        .bind(Epoch::new().to_string())
-        .execute(pool)
-        .await?;
-    let text: String =
-        sqlx::query_scalar("select value from meta where key = 'epoch'").fetch_one(pool).await?;
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Reads the columns `id`, `username`, `display_name`.
@@ -247,11 +178,11 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<SessionId>> {
         let _turn = self.turn.lock().await;
-        accounts::create_session(&self.write, session, keep, now).await
+        sessions::create_session(&self.write, session, keep, now).await
     }
 
     async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {
-        accounts::session(&self.read, token, life).await
+        sessions::session(&self.read, token, life).await
     }
 
     async fn rotate_session(
@@ -263,45 +194,76 @@ impl Store for SqliteStore {
         previous_until: Timestamp,
     ) -> Result<bool> {
         let _turn = self.turn.lock().await;
-        accounts::rotate_session(&self.write, id, from, to, now, previous_until).await
+        sessions::rotate_session(&self.write, id, from, to, now, previous_until).await
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<()> {
         let _turn = self.turn.lock().await;
-        accounts::delete_session(&self.write, id).await
+        sessions::delete_session(&self.write, id).await
+    }
+
+    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+        let _turn = self.turn.lock().await;
+        sessions::delete_session_of(&self.write, user, id).await
+    }
+
+    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
+        let _turn = self.turn.lock().await;
+        let mut connection = self.write.acquire().await?;
+        sessions::delete_others(&mut connection, user, keep).await
+    }
+
+    async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
+        sessions::list(&self.read, user, life).await
+    }
+
+    async fn settings(&self, user: UserId) -> Result<Option<Settings>> {
+        settings::read(&self.read, user).await
+    }
+
+    async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
+        settings::password_hash(&self.read, user).await
+    }
+
+    async fn set_display_name(&self, user: UserId, name: &str, key: &str) -> Result<Option<User>> {
+        let _turn = self.turn.lock().await;
+        settings::set_display_name(&self.write, user, name, key).await
+    }
+
+    async fn set_privacy(&self, user: UserId, privacy: Privacy) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        settings::set_privacy(&self.write, user, privacy).await
+    }
+
+    async fn set_password(
+        &self,
+        user: UserId,
+        verified: &str,
+        hash: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let _turn = self.turn.lock().await;
+        settings::set_password(&self.write, user, verified, hash, keep).await
     }
 
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
-        accounts::good_sessions(&self.read, ids, life).await
+        sessions::good_sessions(&self.read, ids, life).await
     }
 
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
         let _turn = self.turn.lock().await;
-        accounts::forget_old_sessions(&self.write, life).await
+        sessions::forget_old_sessions(&self.write, life).await
     }
 
-    async fn people_by_prefix(
-        &self,
-        me: UserId,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<(User, Option<Timestamp>)>> {
+    async fn people_by_prefix(&self, me: UserId, prefix: &str, limit: usize) -> Result<Vec<Found>> {
         people::by_prefix(&self.read, me, prefix, limit).await
     }
 
-    async fn person_by_username(
-        &self,
-        me: UserId,
-        username_key: &str,
-    ) -> Result<Option<(User, Option<Timestamp>)>> {
+    async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
         people::by_username(&self.read, me, username_key).await
     }
 
-    async fn recent_peers(
-        &self,
-        me: UserId,
-        limit: usize,
-    ) -> Result<Vec<(User, Option<Timestamp>)>> {
+    async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
         people::recent_peers(&self.read, me, limit).await
     }
 
@@ -309,7 +271,11 @@ impl Store for SqliteStore {
         people::peers(&self.read, me, limit).await
     }
 
-    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<(User, Option<Timestamp>)>> {
+    async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        people::presence_peers(&self.read, me, limit).await
+    }
+
+    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
         people::directory(&self.read, me, limit).await
     }
 
@@ -323,7 +289,7 @@ impl Store for SqliteStore {
         conversations::open(&self.write, me, peer, now).await
     }
 
-    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Conversation>> {
+    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
         conversations::one(&self.read, me, id).await
     }
 
@@ -332,7 +298,7 @@ impl Store for SqliteStore {
         me: UserId,
         after: Option<ListCursor>,
         limit: usize,
-    ) -> Result<Vec<Conversation>> {
+    ) -> Result<Vec<Seen>> {
         conversations::list(&self.read, me, after, limit).await
     }
 

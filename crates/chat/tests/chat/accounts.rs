@@ -124,6 +124,6 @@ async fn sign_ups_from_one_address_are_limited() {
     world.person("two").await;
     let third = world.chat.sign_up("three", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(third.map(|_| ())), ErrorCode::RateLimited);
-    let elsewhere = "192.0.2.8".parse().expect("an address");
+    let elsewhere: std::net::IpAddr = "192.0.2.8".parse().expect("an address");
     assert!(world.chat.sign_up("three", "", PASSWORD, elsewhere).await.is_ok());
 }

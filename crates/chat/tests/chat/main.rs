@@ -2,6 +2,8 @@
 
 mod accounts;
 mod conversations;
+mod privacy;
 mod receipts;
 mod sending;
+mod settings;
 mod support;

@@ -37,6 +37,8 @@ struct Talk {
     high: UserId,
     last: Seq,
     grew: bool,
+    /// One of the two has no account any more.
+    closed: bool,
 }
 
 impl Talk {
@@ -46,6 +48,14 @@ impl Talk {
     }
 }
 
+/// How far someone has come in a conversation.
+#[derive(Clone, Copy)]
+struct Place {
+    marks: Marks,
+    /// Whether the two show each other what they have read.
+    shows_read: bool,
+}
+
 /// A transaction under way, and what it has read.
 struct Work<'tx> {
     tx: &'tx Transaction<'tx>,
@@ -53,7 +63,7 @@ struct Work<'tx> {
     /// `None` where there is no such conversation.
     talks: HashMap<ConversationId, Option<Talk>>,
     /// Those that moved. Two marks of one person in one batch see each other through this.
-    marks: HashMap<(ConversationId, UserId), Marks>,
+    marks: HashMap<(ConversationId, UserId), Place>,
 }
 
 impl Work<'_> {
@@ -62,7 +72,8 @@ impl Work<'_> {
             let talk = self
                 .tx
                 .prepare_cached(
-                    "select low_id, high_id, last_seq from conversations where id = ?1",
+                    "select low_id, high_id, last_seq, closed_at is not null \
+                     from conversations where id = ?1",
                 )?
                 .query_row((id.0.as_bytes(),), |row| {
                     Ok(Talk {
@@ -70,6 +81,7 @@ impl Work<'_> {
                         high: user(row.get(1)?),
                         last: Seq(row.get(2)?),
                         grew: false,
+                        closed: row.get(3)?,
                     })
                 })
                 .optional()?;
@@ -87,6 +99,10 @@ impl Work<'_> {
         }) else {
             return Ok(SendOutcome::NotFound);
         };
+        if talk.closed {
+            let before = earlier(tx, message).optional()?;
+            return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
+        }
         let seq = talk.last.next();
         // A repeat is the exception: it is looked for only when its id is found to be taken.
         let inserted = tx
@@ -117,25 +133,28 @@ impl Work<'_> {
             return Ok(MarkOutcome::NotFound);
         };
         let key = (new.conversation, new.user);
-        let before = match self.marks.get(&key) {
-            Some(marks) => *marks,
-            None => self.read_marks(new)?,
+        let place = match self.marks.get(&key) {
+            Some(place) => *place,
+            None => self.read_place(new)?,
         };
-        let outcome = forward(before, new.marks, last, peer);
+        let outcome = forward(place, new.marks, last, peer);
         if let MarkOutcome::Moved { marks, .. } = outcome {
-            self.marks.insert(key, marks);
+            self.marks.insert(key, Place { marks, ..place });
         }
         Ok(outcome)
     }
 
-    fn read_marks(&self, new: &NewMarks) -> Result<Marks> {
+    fn read_place(&self, new: &NewMarks) -> Result<Place> {
         self.tx
             .prepare_cached(
-                "select delivered_seq, read_seq from members \
-                 where conversation_id = ?1 and user_id = ?2",
+                "select m.delivered_seq, m.read_seq, one.show_receipts and two.show_receipts \
+                 from members m \
+                 join users one on one.id = m.user_id join users two on two.id = m.peer_id \
+                 where m.conversation_id = ?1 and m.user_id = ?2",
             )?
             .query_row((new.conversation.0.as_bytes(), new.user.0.as_bytes()), |row| {
-                Ok(Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) })
+                let marks = Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) };
+                Ok(Place { marks, shows_read: row.get(2)? })
             })
     }
 
@@ -159,15 +178,18 @@ impl Work<'_> {
 
     fn write_marks(&self) -> Result<()> {
         let mut update = self.tx.prepare_cached(
-            "update members set delivered_seq = ?3, read_seq = ?4 \
+            "update members set delivered_seq = ?3, read_seq = ?4, \
+                    delivered_at = iif(delivered_seq = ?3, delivered_at, ?5), \
+                    read_at = iif(read_seq = ?4, read_at, ?5) \
              where conversation_id = ?1 and user_id = ?2",
         )?;
-        for ((conversation, user), marks) in &self.marks {
+        for ((conversation, user), Place { marks, .. }) in &self.marks {
             update.execute((
                 conversation.0.as_bytes(),
                 user.0.as_bytes(),
                 marks.delivered.0,
                 marks.read.0,
+                self.now.0,
             ))?;
         }
         Ok(())
@@ -192,7 +214,8 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage) -> Result<SendOutcome> {
 }
 
 /// Marks only move forward, read implies delivered, and neither goes beyond what was said.
-fn forward(now: Marks, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
+fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
+    let now = place.marks;
     let possible = Seq::ZERO..=last;
     if !possible.contains(&new.delivered) || !possible.contains(&new.read) {
         return MarkOutcome::OutOfRange;
@@ -200,14 +223,24 @@ fn forward(now: Marks, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
     let read = now.read.max(new.read);
     let delivered = now.delivered.max(new.delivered).max(read);
     let marks = Marks { delivered, read };
-    if marks == now { MarkOutcome::Unchanged } else { MarkOutcome::Moved { marks, peer } }
+    if marks == now {
+        return MarkOutcome::Unchanged;
+    }
+    // Where reading is not shown, the moment of it is not told either.
+    let shown = match place.shows_read {
+        true => Some(marks),
+        false => (delivered > now.delivered).then_some(Marks { delivered, read: Seq::ZERO }),
+    };
+    MarkOutcome::Moved { marks, peer, shown }
 }
 
 /// Notes who was there, and which sessions were used.
 fn touch(tx: &Transaction<'_>, batch: &Batch, now: Timestamp) -> Result<()> {
     for user in &batch.seen_users {
-        tx.prepare_cached("update users set last_seen_at = ?2 where id = ?1")?
-            .execute((user.0.as_bytes(), now.0))?;
+        tx.prepare_cached(
+            "update users set last_seen_at = ?2 where id = ?1 and deleted_at is null",
+        )?
+        .execute((user.0.as_bytes(), now.0))?;
     }
     for session in &batch.seen_sessions {
         tx.prepare_cached("update sessions set seen_at = ?2 where id = ?1")?

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
-use crate::store::Result;
+use crate::store::{Result, Seen};
 
 pub(super) async fn open(
     pool: &SqlitePool,
@@ -22,7 +22,8 @@ pub(super) async fn open(
     // The join is the check that both people exist.
     sqlx::query(
         "insert into conversations (id, low_id, high_id, created_at) \
-         select $1, a.id, b.id, $4 from users a, users b where a.id = $2 and b.id = $3 \
+         select $1, a.id, b.id, $4 from users a, users b \
+         where a.id = $2 and b.id = $3 and a.deleted_at is null and b.deleted_at is null \
          on conflict (low_id, high_id) do nothing",
     )
     .bind(ConversationId::new().0)
@@ -31,12 +32,13 @@ pub(super) async fn open(
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    let id: Option<Uuid> =
-        sqlx::query_scalar("select id from conversations where low_id = $1 and high_id = $2")
-            .bind(low.0)
-            .bind(high.0)
-            .fetch_optional(&mut *tx)
-            .await?;
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "select id from conversations where low_id = $1 and high_id = $2 and closed_at is null",
+    )
+    .bind(low.0)
+    .bind(high.0)
+    .fetch_optional(&mut *tx)
+    .await?;
     let Some(id) = id else { return Ok(None) };
     sqlx::query(
         "insert into members (conversation_id, user_id, peer_id, active_at) \
@@ -54,14 +56,17 @@ pub(super) async fn open(
     Ok(Some(ConversationId(id)))
 }
 
-/// What one person sees of a conversation. The count of unread messages walks the unread part of
+/// What one person sees of a conversation. What only both together show is decided here: the peer's
+/// `read` mark, and whether they are there. The count of unread messages walks the unread part of
 /// the conversation and no further than the limit. `$1` is always the person, `$2` the limit of
 /// the count.
 macro_rules! summary {
     ($rest:literal) => {
         concat!(
             "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
-                    peer.delivered_seq as peer_delivered_seq, peer.read_seq as peer_read_seq, \
+                    peer.delivered_seq as peer_delivered_seq, \
+                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as peer_read_seq, \
+                    u.show_last_seen and mine.show_last_seen as shows_presence, \
                     u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
                     c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
                     (select count(*) from (select 1 from messages n \
@@ -72,6 +77,7 @@ macro_rules! summary {
              join members peer on peer.conversation_id = me.conversation_id \
                               and peer.user_id = me.peer_id \
              join users u on u.id = me.peer_id \
+             join users mine on mine.id = me.user_id \
              left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
              where me.user_id = $1 ",
             $rest
@@ -79,7 +85,7 @@ macro_rules! summary {
     };
 }
 
-fn summary(row: &SqliteRow) -> std::result::Result<Conversation, sqlx::Error> {
+fn summary(row: &SqliteRow) -> std::result::Result<Seen, sqlx::Error> {
     let id = ConversationId(row.try_get("conversation_id")?);
     let seq: Option<i64> = row.try_get("seq")?;
     let last = match seq {
@@ -94,8 +100,10 @@ fn summary(row: &SqliteRow) -> std::result::Result<Conversation, sqlx::Error> {
         None => None,
     };
     let last_seen: Option<i64> = row.try_get("last_seen_at")?;
+    let shows_presence: bool = row.try_get("shows_presence")?;
+    let last_seen = last_seen.filter(|_| shows_presence).map(Timestamp);
     let active_at: Option<i64> = row.try_get("active_at")?;
-    Ok(Conversation {
+    let conversation = Conversation {
         id,
         peer: Person {
             user: User {
@@ -103,7 +111,7 @@ fn summary(row: &SqliteRow) -> std::result::Result<Conversation, sqlx::Error> {
                 username: row.try_get("username")?,
                 display_name: row.try_get("display_name")?,
             },
-            presence: Presence { online: false, last_seen: last_seen.map(Timestamp) },
+            presence: Presence { online: false, last_seen },
         },
         last,
         last_seq: Seq(row.try_get("last_seq")?),
@@ -120,14 +128,11 @@ fn summary(row: &SqliteRow) -> std::result::Result<Conversation, sqlx::Error> {
             delivered: Seq(row.try_get("peer_delivered_seq")?),
             read: Seq(row.try_get("peer_read_seq")?),
         },
-    })
+    };
+    Ok(Seen { conversation, shows_presence })
 }
 
-pub(super) async fn one(
-    pool: &SqlitePool,
-    me: UserId,
-    id: ConversationId,
-) -> Result<Option<Conversation>> {
+pub(super) async fn one(pool: &SqlitePool, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
     let row = sqlx::query(summary!("and me.conversation_id = $3"))
         .bind(me.0)
         .bind(MAX_UNREAD)
@@ -142,7 +147,7 @@ pub(super) async fn list(
     me: UserId,
     after: Option<ListCursor>,
     limit: usize,
-) -> Result<Vec<Conversation>> {
+) -> Result<Vec<Seen>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = match after {
         None => {

@@ -74,11 +74,14 @@ async fn place(
 ) -> Result<Option<(i64, Marks, Marks)>> {
     let row = sqlx::query(
         "select c.last_seq, me.delivered_seq, me.read_seq, \
-                peer.delivered_seq as peer_delivered_seq, peer.read_seq as peer_read_seq \
+                peer.delivered_seq as peer_delivered_seq, \
+                iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as peer_read_seq \
          from members me \
          join conversations c on c.id = me.conversation_id \
          join members peer on peer.conversation_id = me.conversation_id \
                           and peer.user_id = me.peer_id \
+         join users u on u.id = me.peer_id \
+         join users mine on mine.id = me.user_id \
          where me.conversation_id = $1 and me.user_id = $2",
     )
     .bind(id.0)

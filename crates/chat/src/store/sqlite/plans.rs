@@ -6,7 +6,8 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::{
-    ClientId, ConversationId, Cursor, ListCursor, Marks, Seq, SessionId, Timestamp, User, UserId,
+    ClientId, ConversationId, Cursor, ListCursor, Marks, Privacy, Seq, SessionId, Timestamp, User,
+    UserId,
 };
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -67,7 +68,7 @@ struct People {
 }
 
 fn session(user: UserId, token: u8) -> NewSession {
-    NewSession { id: SessionId::new(), user, token_hash: [token; 32] }
+    NewSession { id: SessionId::new(), user, token_hash: [token; 32], device: String::new() }
 }
 
 async fn sign_up(store: &SqliteStore, name: &str, token: u8) -> (UserId, SessionId) {
@@ -96,11 +97,21 @@ async fn everything(store: &SqliteStore) -> crate::store::Result<People> {
     store.session(&[1; 32], life).await?;
     store.rotate_session(session_of_one, &[1; 32], &[4; 32], Timestamp(2), Timestamp(3)).await?;
     store.good_sessions(&[session_of_one], life).await?;
+    store.sessions(one, life).await?;
+    store.delete_session_of(one, session_of_one).await?;
+    store.delete_other_sessions(one, session_of_one).await?;
+    store.settings(one).await?;
+    store.set_display_name(one, "One", "one").await?;
+    let privacy = Privacy { receipts: true, last_seen: true };
+    store.set_privacy(one, privacy).await?;
+    let hash = store.password_hash(one).await?.expect("a hash");
+    store.set_password(one, &hash, "another", session_of_one).await?.expect("set");
     store.forget_old_sessions(life).await?;
     store.people_by_prefix(one, "o", 20).await?;
     store.person_by_username(one, "other").await?;
     store.recent_peers(one, 20).await?;
     store.peers(one, 20).await?;
+    store.presence_peers(one, 20).await?;
     store.directory(one, 20).await?;
     let conversation = store.open_conversation(one, other, Timestamp(3)).await?.expect("a peer");
     store.conversation(one, conversation).await?;

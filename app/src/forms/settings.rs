@@ -1,0 +1,122 @@
+//! The plain forms of the settings page. Each has an address of its own below the page's; when it
+//! is done, and when its address is asked for without a form, the visitor is sent to the page.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::post;
+use protocol::SessionId;
+use serde::Deserialize;
+
+use super::{Forms, read, see_other};
+use crate::context::within;
+use crate::paths;
+use crate::server_fns::{
+    change_password, end_other_sessions, end_session, set_display_name, set_privacy,
+};
+use crate::session::FormEcho;
+
+#[derive(Deserialize)]
+struct Name {
+    #[serde(default)]
+    display_name: String,
+}
+
+#[derive(Deserialize)]
+struct Passwords {
+    current: String,
+    new: String,
+}
+
+/// Boxes that are not ticked do not come at all; those that are hold `true`.
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(default)]
+    receipts: bool,
+    #[serde(default)]
+    last_seen: bool,
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    id: SessionId,
+}
+
+/// The routes of these forms.
+pub(super) fn routes<S, P>(forms: Forms<P>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    P: Fn() + Clone + Send + Sync + 'static,
+{
+    let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
+    let (four, five) = (forms.clone(), forms);
+    let page = || async { see_other(paths::SETTINGS) };
+    Router::new()
+        .route(paths::SET_NAME, post(move |request: Request| one.set_name(request)).get(page))
+        .route(
+            paths::SET_PASSWORD,
+            post(move |request: Request| two.set_password(request)).get(page),
+        )
+        .route(
+            paths::SET_PRIVACY,
+            post(move |request: Request| three.set_privacy(request)).get(page),
+        )
+        .route(
+            paths::END_SESSION,
+            post(move |request: Request| four.end_session(request)).get(page),
+        )
+        .route(
+            paths::END_OTHER_SESSIONS,
+            post(move |request: Request| five.end_other_sessions(request)).get(page),
+        )
+}
+
+fn back<T>(_: T) -> String {
+    paths::SETTINGS.to_owned()
+}
+
+impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+    async fn set_name(self, request: Request) -> Response {
+        let (parts, form) = match read::<Name>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let echo = FormEcho { display_name: form.display_name.clone(), ..FormEcho::default() };
+        let done = within(&parts, &self.provide, || set_display_name(form.display_name)).await;
+        self.answer(parts, done, echo, back).await
+    }
+
+    async fn set_password(self, request: Request) -> Response {
+        let (parts, form) = match read::<Passwords>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = within(&parts, &self.provide, || change_password(form.current, form.new)).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    async fn set_privacy(self, request: Request) -> Response {
+        let (parts, form) = match read::<Shown>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done =
+            within(&parts, &self.provide, || set_privacy(form.receipts, form.last_seen)).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    async fn end_session(self, request: Request) -> Response {
+        let (parts, form) = match read::<Chosen>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = within(&parts, &self.provide, || end_session(form.id)).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    async fn end_other_sessions(self, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let done = within(&parts, &self.provide, end_other_sessions).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+}

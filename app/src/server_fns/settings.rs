@@ -1,0 +1,61 @@
+//! What people change of their own account.
+
+#![expect(
+    missing_docs,
+    reason = "the macro writes structs from the arguments, which cannot be documented"
+)]
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+use protocol::{Settings, User};
+
+use crate::error::AppError;
+
+/// Who I am to others, and what I let them see.
+///
+/// # Errors
+/// When not signed in.
+#[server(prefix = "/api", endpoint = "get_settings", input = Json)]
+pub async fn get_settings() -> Result<Settings, AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    context::chat()?.settings(me.user.id).await.map_err(context::fail)
+}
+
+/// Changes what I am called; blank means the username.
+///
+/// # Errors
+/// When not signed in, the name cannot be shown, or when to try again.
+#[server(prefix = "/api", endpoint = "set_display_name")]
+pub async fn set_display_name(#[server(default)] display_name: String) -> Result<User, AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    context::chat()?.set_display_name(&me.user, &display_name).await.map_err(context::fail)
+}
+
+/// Changes what I let others see, and so what I see of them.
+///
+/// # Errors
+/// When not signed in, or when to try again.
+#[server(prefix = "/api", endpoint = "set_privacy")]
+pub async fn set_privacy(
+    #[server(default)] receipts: bool,
+    #[server(default)] last_seen: bool,
+) -> Result<(), AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    let privacy = protocol::Privacy { receipts, last_seen };
+    context::chat()?.set_privacy(me.user.id, privacy).await.map_err(context::fail)
+}
+
+/// Changes my password and ends all other sessions.
+///
+/// # Errors
+/// When not signed in, the present password is wrong, the new one is refused, or when to try again.
+#[server(prefix = "/api", endpoint = "change_password")]
+pub async fn change_password(current: String, new: String) -> Result<(), AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    let chat = context::chat()?;
+    chat.change_password(&me, &current, &new, context::client()).await.map_err(context::fail)
+}

@@ -1,0 +1,45 @@
+//! The list of a person's sessions, and ending them. A session that has ended loses its
+//! connections at once. Making and finding sessions is in [`crate::accounts`].
+
+use protocol::{CloseCode, ErrorCode, SessionId, SessionInfo};
+
+use crate::accounts::session_life;
+use crate::error::Result;
+use crate::{Chat, Session, clock};
+
+impl Chat {
+    /// My sessions: this one, then the others, the last used first.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn sessions(&self, me: &Session) -> Result<Vec<SessionInfo>> {
+        let mut sessions = self.store().sessions(me.user.id, session_life(clock::now())).await?;
+        for session in &mut sessions {
+            session.current = session.id == me.id;
+        }
+        sessions.sort_by_key(|session| !session.current);
+        Ok(sessions)
+    }
+
+    /// Ends a session of mine.
+    ///
+    /// # Errors
+    /// `not_found` if it is not mine or has ended.
+    pub async fn end_session(&self, me: &Session, id: SessionId) -> Result<()> {
+        if !self.store().delete_session_of(me.user.id, id).await? {
+            return Err(ErrorCode::NotFound.into());
+        }
+        self.hub().close_sessions(&[id], CloseCode::SessionEnded);
+        Ok(())
+    }
+
+    /// Ends all sessions of mine but this one.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn end_other_sessions(&self, me: &Session) -> Result<()> {
+        let ended = self.store().delete_other_sessions(me.user.id, me.id).await?;
+        self.hub().close_sessions(&ended, CloseCode::SessionEnded);
+        Ok(())
+    }
+}

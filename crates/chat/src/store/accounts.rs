@@ -1,0 +1,73 @@
+//! What the store is told and tells of accounts and people.
+
+use protocol::{Conversation, SessionId, Timestamp, User, UserId};
+
+/// A SHA-256 of a secret token.
+pub type TokenHash = [u8; 32];
+
+/// A new account; the keys are the folded forms that names are compared by.
+pub struct NewUser {
+    /// Shown.
+    pub user: User,
+    /// Unique.
+    pub username_key: String,
+    /// Found by.
+    pub display_key: String,
+    /// A PHC string.
+    pub password_hash: String,
+}
+
+/// A new sign-in.
+pub struct NewSession {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// Of the token the browser was given.
+    pub token_hash: TokenHash,
+    /// What signed in, for the person to tell it apart.
+    pub device: String,
+}
+
+/// A session that was found by its token, and is still good.
+pub struct SessionRow {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub user: User,
+    /// When it was last used; updated now and then, not every time.
+    pub seen_at: Timestamp,
+    /// When its token was made.
+    pub rotated_at: Timestamp,
+    /// Whether the presented token is the present one, not the one before.
+    pub current: bool,
+}
+
+/// Which sessions count as good.
+#[derive(Clone, Copy)]
+pub struct SessionLife {
+    /// Now.
+    pub now: Timestamp,
+    /// Created before this: over.
+    pub oldest_created: Timestamp,
+    /// Unused since before this: over.
+    pub oldest_seen: Timestamp,
+}
+
+/// Someone found, and what the asker may see of them.
+pub struct Found {
+    /// Who.
+    pub user: User,
+    /// When they were last there; `None` also where that is not shown.
+    pub last_seen: Option<Timestamp>,
+    /// Whether the asker may see whether they are there.
+    pub shows_presence: bool,
+}
+
+/// A conversation as the asker sees it; whether the peer is online is left for the caller.
+pub struct Seen {
+    /// With the peer's marks and last seen as the asker may see them.
+    pub conversation: Conversation,
+    /// Whether the asker may see whether the peer is there.
+    pub shows_presence: bool,
+}

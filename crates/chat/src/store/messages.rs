@@ -1,0 +1,106 @@
+//! What the store is told and tells of messages and marks.
+
+use protocol::{ClientId, ConversationId, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId};
+
+/// A message to store. Its body was checked.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Who.
+    pub sender: UserId,
+    /// Where; whether they may is decided by the store.
+    pub conversation: ConversationId,
+    /// Its id.
+    pub client_id: ClientId,
+    /// Its text.
+    pub body: String,
+}
+
+/// What became of a [`NewMessage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// Stored now.
+    Stored {
+        /// Its place.
+        seq: Seq,
+        /// When.
+        sent_at: Timestamp,
+        /// Whom to tell.
+        peer: UserId,
+    },
+    /// Stored before, the same: the first answer again.
+    Repeated {
+        /// Its place.
+        seq: Seq,
+        /// When.
+        sent_at: Timestamp,
+    },
+    /// Its id was used before for something else.
+    Reused,
+    /// The other one has no account any more.
+    PeerDeleted,
+    /// No such conversation of this person's.
+    NotFound,
+}
+
+/// Marks to move forward.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMarks {
+    /// Whose.
+    pub user: UserId,
+    /// Where.
+    pub conversation: ConversationId,
+    /// How far; what is behind the present marks changes nothing.
+    pub marks: Marks,
+}
+
+/// What became of [`NewMarks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkOutcome {
+    /// Moved to this.
+    Moved {
+        /// Now.
+        marks: Marks,
+        /// Whom to tell.
+        peer: UserId,
+        /// What of it: nothing where only what is not shown to them moved.
+        shown: Option<Marks>,
+    },
+    /// They were as far already.
+    Unchanged,
+    /// Below zero or beyond the last place.
+    OutOfRange,
+    /// No such conversation of this person's.
+    NotFound,
+}
+
+/// All that is written in one transaction.
+#[derive(Clone, Default)]
+pub struct Batch {
+    /// In the order they came. No two of them have the same sender and client id.
+    pub messages: Vec<NewMessage>,
+    /// In the order they came.
+    pub marks: Vec<NewMarks>,
+    /// People who were just there.
+    pub seen_users: Vec<UserId>,
+    /// Sessions that were just used.
+    pub seen_sessions: Vec<SessionId>,
+}
+
+/// What became of a [`Batch`], each list in its order.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// One for each message.
+    pub messages: Vec<SendOutcome>,
+    /// One for each of the marks.
+    pub marks: Vec<MarkOutcome>,
+}
+
+/// A part of a conversation, or why not.
+pub enum History {
+    /// The page.
+    Page(HistoryPage),
+    /// The cursor is below zero or beyond the last place.
+    OutOfRange,
+    /// No such conversation of this person's.
+    NotFound,
+}

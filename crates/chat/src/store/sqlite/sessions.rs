@@ -1,0 +1,184 @@
+//! Sessions in SQLite. Called by [`super::SqliteStore`] and its neighbours alone.
+
+use protocol::{SessionId, SessionInfo, Timestamp, UserId};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow, SqliteTransaction};
+use uuid::Uuid;
+
+use super::{hex, json, user};
+use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash};
+
+pub(super) async fn insert(
+    tx: &mut SqliteTransaction<'_>,
+    session: &NewSession,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at, device) \
+         values ($1, $2, $3, $4, $4, $4, $5)",
+    )
+    .bind(session.id.0)
+    .bind(session.user.0)
+    .bind(session.token_hash.as_slice())
+    .bind(now.0)
+    .bind(&session.device)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn create_session(
+    pool: &SqlitePool,
+    session: NewSession,
+    keep: u32,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let mut tx = pool.begin_with("begin immediate").await?;
+    insert(&mut tx, &session, now).await?;
+    let removed: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions where user_id = $1 and id in \
+         (select id from sessions where user_id = $1 order by seen_at desc, id desc limit -1 offset $2) \
+         returning id",
+    )
+    .bind(session.user.0)
+    .bind(keep)
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(removed.into_iter().map(SessionId).collect())
+}
+
+pub(super) async fn session(
+    pool: &SqlitePool,
+    token: &TokenHash,
+    life: SessionLife,
+) -> Result<Option<SessionRow>> {
+    let row = sqlx::query(
+        "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
+                s.token_hash = $1 as current \
+         from sessions s join users u on u.id = s.user_id \
+         where (s.token_hash = $1 or (s.previous_hash = $1 and s.previous_until > $2)) \
+           and s.created_at > $3 and s.seen_at > $4",
+    )
+    .bind(token.as_slice())
+    .bind(life.now.0)
+    .bind(life.oldest_created.0)
+    .bind(life.oldest_seen.0)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SessionRow {
+        id: SessionId(row.try_get("session_id")?),
+        user: user(&row)?,
+        seen_at: Timestamp(row.try_get("seen_at")?),
+        rotated_at: Timestamp(row.try_get("rotated_at")?),
+        current: row.try_get("current")?,
+    }))
+}
+
+pub(super) async fn rotate_session(
+    pool: &SqlitePool,
+    id: SessionId,
+    from: &TokenHash,
+    to: &TokenHash,
+    now: Timestamp,
+    previous_until: Timestamp,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "update sessions set token_hash = $3, previous_hash = $2, previous_until = $5, \
+         rotated_at = $4, seen_at = $4 where id = $1 and token_hash = $2",
+    )
+    .bind(id.0)
+    .bind(from.as_slice())
+    .bind(to.as_slice())
+    .bind(now.0)
+    .bind(previous_until.0)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn delete_session(pool: &SqlitePool, id: SessionId) -> Result<()> {
+    sqlx::query("delete from sessions where id = $1").bind(id.0).execute(pool).await?;
+    Ok(())
+}
+
+pub(super) async fn good_sessions(
+    pool: &SqlitePool,
+    ids: &[SessionId],
+    life: SessionLife,
+) -> Result<Vec<SessionId>> {
+    let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
+    let good: Vec<Uuid> = sqlx::query_scalar(
+        "select s.id from json_each($1) j join sessions s on s.id = unhex(j.value) \
+         where s.created_at > $2 and s.seen_at > $3",
+    )
+    .bind(json(&ids)?)
+    .bind(life.oldest_created.0)
+    .bind(life.oldest_seen.0)
+    .fetch_all(pool)
+    .await?;
+    Ok(good.into_iter().map(SessionId).collect())
+}
+
+pub(super) async fn forget_old_sessions(pool: &SqlitePool, life: SessionLife) -> Result<()> {
+    sqlx::query("delete from sessions where created_at <= $1 or seen_at <= $2")
+        .bind(life.oldest_created.0)
+        .bind(life.oldest_seen.0)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_session_of(
+    pool: &SqlitePool,
+    user: UserId,
+    id: SessionId,
+) -> Result<bool> {
+    let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
+        .bind(id.0)
+        .bind(user.0)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn delete_others(
+    connection: &mut SqliteConnection,
+    user: UserId,
+    keep: SessionId,
+) -> Result<Vec<SessionId>> {
+    let ended: Vec<Uuid> =
+        sqlx::query_scalar("delete from sessions where user_id = $1 and id <> $2 returning id")
+            .bind(user.0)
+            .bind(keep.0)
+            .fetch_all(connection)
+            .await?;
+    Ok(ended.into_iter().map(SessionId).collect())
+}
+
+pub(super) async fn list(
+    pool: &SqlitePool,
+    user: UserId,
+    life: SessionLife,
+) -> Result<Vec<SessionInfo>> {
+    let rows = sqlx::query(
+        "select id, device, created_at, seen_at from sessions \
+         where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
+    )
+    .bind(user.0)
+    .bind(life.oldest_seen.0)
+    .bind(life.oldest_created.0)
+    .fetch_all(pool)
+    .await?;
+    let session = |row: &SqliteRow| {
+        Ok(SessionInfo {
+            id: SessionId(row.try_get("id")?),
+            device: row.try_get("device")?,
+            created_at: Timestamp(row.try_get("created_at")?),
+            seen_at: Timestamp(row.try_get("seen_at")?),
+            current: false,
+        })
+    };
+    Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
+}

@@ -1,0 +1,157 @@
+//! What people do not show of themselves is shown nowhere, and they do not see it of others.
+
+use std::time::Duration;
+
+use crate::support::{Tab, World};
+use chat::Session;
+use protocol::{
+    ClientFrame, ConversationId, Cursor, Marks, Presence, Privacy, Seq, ServerFrame, UserId,
+};
+
+const ALL: Privacy = Privacy { receipts: true, last_seen: true };
+
+fn marks(delivered: i64, read: i64) -> Marks {
+    Marks { delivered: Seq(delivered), read: Seq(read) }
+}
+
+async fn set(world: &World, who: &Session, privacy: Privacy) {
+    world.chat.set_privacy(who.user.id, privacy).await.expect("set");
+}
+
+/// The peer's marks by every way in which they can be read.
+async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
+    let chat = &world.chat;
+    let one = chat.conversation(me, id).await.expect("read").theirs;
+    let list = chat.conversations(me, None).await.expect("read").conversations;
+    let page = chat.history(me, id, Cursor::Latest).await.expect("read").theirs;
+    assert_eq!((list[0].theirs, page), (one, one), "all ways say the same");
+    one
+}
+
+/// The next receipt about someone.
+async fn receipt_of(tab: &mut Tab, whose: UserId) -> Marks {
+    loop {
+        if let ServerFrame::Receipt { user, delivered, read, .. } = tab.hears().await
+            && user == whose
+        {
+            return Marks { delivered, read };
+        }
+    }
+}
+
+#[tokio::test]
+async fn read_marks_are_hidden_for_both_if_one_hides_them() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.pair().await;
+    let (a, b) = (alice.user.id, bob.user.id);
+    for n in 0..4 {
+        world.send(a, id, &n.to_string()).await;
+    }
+    world.chat.mark(a, id, marks(4, 2)).await.expect("marked");
+    world.chat.mark(b, id, marks(4, 3)).await.expect("marked");
+    let hides = Privacy { receipts: false, ..ALL };
+    for (of_alice, of_bob, shown) in
+        [(ALL, ALL, true), (hides, ALL, false), (ALL, hides, false), (hides, hides, false)]
+    {
+        set(&world, &alice, of_alice).await;
+        set(&world, &bob, of_bob).await;
+        let read = |read| if shown { read } else { 0 };
+        assert_eq!(theirs(&world, a, id).await, marks(4, read(3)), "{of_alice:?} {of_bob:?}");
+        assert_eq!(theirs(&world, b, id).await, marks(4, read(2)), "{of_alice:?} {of_bob:?}");
+        let mine = world.chat.conversation(b, id).await.expect("read");
+        assert_eq!((mine.mine, mine.unread), (marks(4, 3), 1), "one's own are always true");
+    }
+    set(&world, &alice, ALL).await;
+    set(&world, &bob, ALL).await;
+    assert_eq!(theirs(&world, a, id).await, marks(4, 3), "shown again");
+}
+
+#[tokio::test]
+async fn a_hidden_read_mark_is_told_to_ones_own_tabs_alone() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.pair().await;
+    let b = bob.user.id;
+    for n in 0..3 {
+        world.send(alice.user.id, id, &n.to_string()).await;
+    }
+    // Alice hides hers, so she does not see his.
+    set(&world, &alice, Privacy { receipts: false, ..ALL }).await;
+    let mut of_alice = world.connect(&alice).await;
+    let mut here = world.connect(&bob).await;
+    let mut there = world.connect(&bob).await;
+    here.says(&ClientFrame::Delivered { conversation: id, up_to: Seq(2) }).await;
+    assert_eq!(receipt_of(&mut of_alice, b).await, marks(2, 0));
+    assert_eq!(receipt_of(&mut there, b).await, marks(2, 0));
+    here.says(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
+    assert_eq!(receipt_of(&mut there, b).await, marks(2, 1));
+    here.says(&ClientFrame::Read { conversation: id, up_to: Seq(3) }).await;
+    assert_eq!(receipt_of(&mut there, b).await, marks(3, 3));
+    // Nothing came between: not even the moment at which he read is told.
+    assert_eq!(receipt_of(&mut of_alice, b).await, marks(3, 0));
+}
+
+/// The peer's presence by every way in which it can be read.
+async fn presence(world: &World, me: &Session, peer: &Session, id: ConversationId) -> Presence {
+    let (chat, me) = (&world.chat, me.user.id);
+    let one = chat.conversation(me, id).await.expect("read").peer.presence;
+    let list = chat.conversations(me, None).await.expect("read").conversations;
+    let recent = chat.find_people(me, "").await.expect("found");
+    let found = chat.find_people(me, &peer.user.username).await.expect("found");
+    for other in [list[0].peer.presence, recent[0].presence, found[0].presence] {
+        assert_eq!(other, one, "all ways say the same");
+    }
+    one
+}
+
+#[tokio::test]
+async fn presence_is_hidden_for_both_if_one_hides_it() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.pair().await;
+    world.send(alice.user.id, id, "listed for both from now on").await;
+    let mut of_alice = world.connect(&alice).await;
+    let mut of_bob = world.connect(&bob).await;
+    // Until her coming is told, it is not stored.
+    while !matches!(of_alice.hears().await, ServerFrame::Presence { .. }) {}
+    world.chat.mark(alice.user.id, id, Marks::default()).await.expect("after what was queued");
+    let hides = Privacy { last_seen: false, ..ALL };
+    for (mine, theirs) in [(hides, ALL), (ALL, hides), (hides, hides)] {
+        set(&world, &alice, mine).await;
+        set(&world, &bob, theirs).await;
+        assert_eq!(presence(&world, &alice, &bob, id).await, Presence::default());
+        assert_eq!(presence(&world, &bob, &alice, id).await, Presence::default());
+    }
+    set(&world, &alice, ALL).await;
+    set(&world, &bob, ALL).await;
+    for (me, peer) in [(&alice, &bob), (&bob, &alice)] {
+        let presence = presence(&world, me, peer, id).await;
+        assert!(presence.online && presence.last_seen.is_some());
+    }
+    // Typing goes on, whatever is hidden.
+    set(&world, &alice, hides).await;
+    of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
+    while !matches!(of_bob.hears().await, ServerFrame::Typing { active: true, .. }) {}
+}
+
+#[tokio::test]
+async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.pair().await;
+    let mut of_bob = world.connect(&bob).await;
+    let of_alice = world.connect(&alice).await;
+    let told = |frame: &ServerFrame| match frame {
+        ServerFrame::Presence { user, presence } if *user == alice.user.id => Some(*presence),
+        _ => None,
+    };
+    assert!(told(&of_bob.hears().await).is_some_and(|presence| presence.online));
+    set(&world, &alice, Privacy { last_seen: false, ..ALL }).await;
+    assert_eq!(told(&of_bob.hears().await), Some(Presence::default()));
+    drop(of_alice);
+    // Longer than the grace time of these tests.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut of_alice = world.connect(&alice).await;
+    of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
+    let next = of_bob.hears().await;
+    assert!(matches!(next, ServerFrame::Typing { .. }), "{next:?}");
+    set(&world, &alice, ALL).await;
+    assert!(told(&of_bob.hears().await).is_some_and(|presence| presence.online));
+}

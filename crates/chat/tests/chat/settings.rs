@@ -1,0 +1,123 @@
+//! What people change of their own account, and what that does to their sessions.
+
+use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use chat::Client;
+use protocol::{CloseCode, ErrorCode, ServerFrame};
+
+const ANOTHER: &str = "marsh-Lantern-41";
+
+#[tokio::test]
+async fn a_new_name_is_told_to_peers_and_ones_own_tabs_and_is_found() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    let stranger = world.person("mallory").await;
+    let mut own = world.connect(&alice).await;
+    let mut peers = world.connect(&bob).await;
+    let mut strangers = world.connect(&stranger).await;
+    let renamed = world.chat.set_display_name(&alice.user, "  Alice   Ash ").await.expect("named");
+    assert_eq!(renamed.display_name, "Alice Ash");
+    for tab in [&mut own, &mut peers] {
+        let user = loop {
+            if let ServerFrame::User(user) = tab.hears().await {
+                break user;
+            }
+        };
+        assert_eq!(user, renamed);
+    }
+    strangers.says(&protocol::ClientFrame::Ping).await;
+    assert_eq!(strangers.hears().await, ServerFrame::Pong, "no stranger is told");
+    let seen = world.chat.conversation(bob.user.id, conversation).await.expect("read").peer.user;
+    assert_eq!(seen, renamed);
+    let found = world.chat.find_people(bob.user.id, "alice a").await.expect("found");
+    assert_eq!(found[0].user, renamed);
+    let blank = world.chat.set_display_name(&alice.user, " ").await.expect("named");
+    assert_eq!(blank.display_name, "alice", "blank means the username");
+    let refused = world.chat.set_display_name(&alice.user, "\u{202e}").await;
+    assert_eq!(code(refused), ErrorCode::DisplayNameInvalid);
+    let settings = world.chat.settings(alice.user.id).await.expect("read");
+    assert_eq!(settings.user, blank);
+    assert!(settings.privacy.receipts && settings.privacy.last_seen, "both are shown at first");
+}
+
+#[tokio::test]
+async fn names_are_not_changed_all_the_time() {
+    let world = World::new().await;
+    let alice = world.person("alice").await.user;
+    for _ in 0..30 {
+        world.chat.set_display_name(&alice, "Alice").await.expect("named");
+    }
+    assert_eq!(code(world.chat.set_display_name(&alice, "A.").await), ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session_and_no_others() {
+    let world = World::new().await;
+    let (alice, bob, _) = world.pair().await;
+    let chat = &world.chat;
+    let elsewhere = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
+    let mut here = world.connect(&alice).await;
+    let mut there = world.connect(&elsewhere.session).await;
+    let mut of_bob = world.connect(&bob).await;
+    let cases = [
+        ("wrong-Harbor-92", ANOTHER, ErrorCode::WrongPassword),
+        (PASSWORD, "short", ErrorCode::PasswordTooShort),
+        (PASSWORD, "1234567890", ErrorCode::PasswordCommon),
+    ];
+    for (current, new, expected) in cases {
+        let refused = chat.change_password(&alice, current, new, SOMEWHERE).await;
+        assert_eq!(code(refused), expected, "{current} {new}");
+    }
+    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_some());
+    chat.change_password(&alice, PASSWORD, ANOTHER, SOMEWHERE).await.expect("changed");
+    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    for tab in [&mut here, &mut of_bob] {
+        tab.says(&protocol::ClientFrame::Ping).await;
+        while tab.hears().await != ServerFrame::Pong {}
+    }
+    let old = chat.sign_in("alice", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(old.map(|_| ())), ErrorCode::WrongCredentials);
+    assert!(chat.sign_in("alice", ANOTHER, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn guessing_the_present_password_is_paused_as_signing_in_is() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let mut codes = Vec::new();
+    for _ in 0..7 {
+        let refused = world.chat.change_password(&alice, "wrong-one-92", ANOTHER, SOMEWHERE).await;
+        codes.push(code(refused));
+    }
+    assert_eq!(codes[..6], [ErrorCode::WrongPassword; 6]);
+    assert_eq!(codes[6], ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_by_device_and_ended_one_by_one() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let alice = world.person("alice").await;
+    let bob = world.person("bob").await;
+    let phone = Client { address: SOMEWHERE, device: "Firefox · Android".to_owned() };
+    let phone = chat.sign_in("alice", PASSWORD, phone).await.expect("signed in").session;
+    let tablet = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in").session;
+    let listed = chat.sessions(&phone).await.expect("listed");
+    assert_eq!(listed.len(), 3);
+    assert_eq!(
+        (listed[0].id, listed[0].device.as_str(), listed[0].current),
+        (phone.id, "Firefox · Android", true)
+    );
+    assert!(listed[1..].iter().all(|one| !one.current && one.device.is_empty()));
+    assert_eq!(code(chat.end_session(&bob, tablet.id).await), ErrorCode::NotFound, "not his");
+    let mut on_tablet = world.connect(&tablet).await;
+    chat.end_session(&phone, tablet.id).await.expect("ended");
+    assert_eq!(on_tablet.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(code(chat.end_session(&phone, tablet.id).await), ErrorCode::NotFound, "gone");
+    let mut at_first = world.connect(&alice).await;
+    chat.end_other_sessions(&phone).await.expect("ended");
+    assert_eq!(at_first.is_closed().await, CloseCode::SessionEnded);
+    let left: Vec<_> = chat.sessions(&phone).await.expect("listed");
+    assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [phone.id]);
+    assert_eq!(chat.sessions(&bob).await.expect("listed").len(), 1);
+}
