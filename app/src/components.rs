@@ -1,6 +1,7 @@
 //! What the pages are made of. Components read [`crate::state`] and call [`crate::server_fns`];
 //! none of them knows the socket.
 
+mod announcer;
 mod avatar;
 mod banner;
 mod brand;

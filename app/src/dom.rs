@@ -38,6 +38,7 @@ pub fn mark_live() {
 pub struct Listener {
     target: EventTarget,
     event: &'static str,
+    first: bool,
     closure: Closure<dyn FnMut(Event)>,
 }
 
@@ -48,10 +49,29 @@ impl Listener {
         event: &'static str,
         react: impl FnMut(Event) + 'static,
     ) -> Self {
+        Self::on(target, event, false, react)
+    }
+
+    /// Listens, and is told before any element inside the target is.
+    pub fn before(
+        target: &EventTarget,
+        event: &'static str,
+        react: impl FnMut(Event) + 'static,
+    ) -> Self {
+        Self::on(target, event, true, react)
+    }
+
+    fn on(
+        target: &EventTarget,
+        event: &'static str,
+        first: bool,
+        react: impl FnMut(Event) + 'static,
+    ) -> Self {
         let closure = Closure::<dyn FnMut(Event)>::new(react);
+        let callback = closure.as_ref().unchecked_ref();
         // Fails only for a closure that is none.
-        _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
-        Self { target: target.clone(), event, closure }
+        _ = target.add_event_listener_with_callback_and_bool(event, callback, first);
+        Self { target: target.clone(), event, first, closure }
     }
 
     /// Listens for as long as the page lives.
@@ -63,7 +83,9 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let closure = self.closure.as_ref().unchecked_ref();
-        _ = self.target.remove_event_listener_with_callback(self.event, closure);
+        _ = self
+            .target
+            .remove_event_listener_with_callback_and_bool(self.event, closure, self.first);
     }
 }
 

@@ -9,6 +9,7 @@ mod events;
 mod open;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +21,7 @@ use protocol::{
 };
 
 pub use events::Applied;
-pub use open::{FirstPage, Older, OpenConversation, UNREAD_ON_A_PAGE};
+pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
 
 use crate::live::outbox::Outbox;
 use crate::live::summary;

@@ -1,8 +1,15 @@
 //! Where the reader is in a conversation, and keeping them there. Browser only.
 //!
 //! The log grows from its end upwards, so its scroll offset counts from the newest row: 0 at the
-//! end, negative above. Rows put above do not move the view; rows put below do, and are answered
-//! for here, before the next paint, by the distance of the row that was in view from the end.
+//! end, negative above. Rows put above do not move the view. Whatever changes below it (rows that
+//! come or leave, a window that grows narrower, a composer that grows) is answered for here,
+//! before the next paint, by the distance of the message in view from the end: scrolling does not
+//! change that distance, so what the reader does meanwhile is not undone.
+//!
+//! `watch` calls in here when something changed, `paging` brings rows, [`super::timeline`] starts it.
+
+mod paging;
+mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,20 +17,17 @@ use std::time::Duration;
 
 use leptos::html::{Div, Ol};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use protocol::{ConversationId, Cursor, Seq};
+use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
-use wasm_bindgen::closure::Closure;
 use web_sys::{
-    Element, HtmlElement, IntersectionObserver, IntersectionObserverEntry,
-    IntersectionObserverInit, MutationObserver, MutationObserverInit, ScrollIntoViewOptions,
-    ScrollLogicalPosition,
+    Element, HtmlElement, IntersectionObserver, ScrollIntoViewOptions, ScrollLogicalPosition,
 };
 
-use crate::dom::Listener;
+use super::timeline::View;
+use crate::live::rows::Row;
+use crate::live::storage::{self, KeptPlace};
 use crate::live::{catch_up, marks};
-use crate::server_fns::load_history;
-use crate::state::{Connection, Older, OpenConversation, State};
+use crate::state::{Connection, OpenConversation, State};
 
 /// Nearer to the end than this counts as being there.
 const BOTTOM_PX: i32 = 50;
@@ -31,19 +35,36 @@ const BOTTOM_PX: i32 = 50;
 const SEEN_AFTER: Duration = Duration::from_millis(300);
 /// How long a message that was linked to stands out.
 const HIGHLIGHT: Duration = Duration::from_secs(2);
+/// How long the day is shown after scrolling.
+const DAY_FOR: Duration = Duration::from_millis(1_200);
+/// Where the chip with the day stands, from the top of the view.
+const DAY_PX: f64 = 56.0;
 
-struct Reader {
+/// The one who reads a conversation.
+pub struct Reader {
     state: State,
     id: ConversationId,
+    open: OpenConversation,
+    view: View,
     scroller: HtmlElement,
+    /// What is scrolled.
+    content: Element,
     list: HtmlElement,
-    away: RwSignal<bool>,
     /// The first message in view and its distance from the end. The message and not its row: what
     /// stands above it in the row, a day or the divider, comes and goes.
     anchor: RefCell<Option<(Element, f64)>>,
+    /// How high the view was when that was measured.
+    height: Cell<i32>,
     at_bottom: Cell<bool>,
+    /// The newest message that is in view.
+    in_view: Cell<Option<Seq>>,
     seen_timer: Cell<bool>,
+    day_timer: Cell<Option<TimeoutHandle>>,
     loading: Cell<bool>,
+    /// What is kept when the conversation is left now.
+    keep: Cell<Option<KeptPlace>>,
+    /// Where the view is to be put as soon as the row is on the page.
+    returning: Cell<Option<KeptPlace>>,
     edges: RefCell<Option<IntersectionObserver>>,
 }
 
@@ -53,64 +74,61 @@ pub fn start(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    away: RwSignal<bool>,
+    view: View,
     target: Option<Seq>,
 ) -> Callback<()> {
     let reader = StoredValue::new_local(None::<Rc<Reader>>);
-    let (id, keys, divided) = (open.id, open.keys.clone(), open.divider.is_some());
+    let (id, keys, known) = (open.id, open.keys.clone(), open.known);
+    catch_up::after_event(state, id, known);
+    let open = open.clone();
     Effect::new(move |_| {
         let (Some(scroller), Some(list)) = (scroller.get(), list.get()) else { return };
+        let Some(content) = list.parent_element() else { return };
         let new = Rc::new(Reader {
             state,
             id,
+            open: open.clone(),
+            view,
+            content,
+            height: Cell::new(scroller.client_height()),
             scroller: scroller.unchecked_into(),
             list: list.unchecked_into(),
-            away,
             anchor: RefCell::new(None),
             at_bottom: Cell::new(true),
+            in_view: Cell::new(None),
             seen_timer: Cell::new(false),
+            day_timer: Cell::new(None),
             loading: Cell::new(false),
+            keep: Cell::new(None),
+            returning: Cell::new(None),
             edges: RefCell::new(None),
         });
-        place(&new, target, divided);
-        watch(&new);
+        new.begin(target);
+        watch::watch(&new);
         reader.set_value(Some(new));
     });
+    let with_reader = move |act: &dyn Fn(&Rc<Reader>)| {
+        reader.with_value(|reader| reader.iter().for_each(act));
+    };
     // New rows, a new connection and one's own new message each ask for another look.
     Effect::new(move |_| {
         keys.track();
         if state.connection.get() == Connection::Live {
-            reader.with_value(|reader| reader.iter().for_each(Reader::look));
+            with_reader(&Reader::look);
         }
     });
-    Effect::new(move |seen: Option<u32>| {
+    Effect::new(move |before: Option<u32>| {
         let wrote = state.wrote.get();
-        if seen.is_some_and(|seen| seen != wrote) {
-            reader.with_value(|reader| reader.iter().for_each(Reader::go_to_latest));
+        if before.is_some_and(|before| before != wrote) {
+            with_reader(&|reader| {
+                // Who answers has read.
+                reader.see();
+                reader.go_to_latest();
+            });
         }
         wrote
     });
-    Callback::new(move |()| {
-        reader.with_value(|reader| reader.iter().for_each(Reader::go_to_latest))
-    })
-}
-
-/// Opens at the message that is linked to, else at the first unread one, else at the end.
-fn place(reader: &Rc<Reader>, target: Option<Seq>, divided: bool) {
-    let row = target.and_then(|seq| reader.row(seq));
-    if let Some(row) = row {
-        scroll_to(&row, ScrollLogicalPosition::Center);
-        _ = row.class_list().add_1("is-target");
-        set_timeout(
-            move || {
-                _ = row.class_list().remove_1("is-target");
-            },
-            HIGHLIGHT,
-        );
-    } else if divided && let Ok(Some(divider)) = reader.list.query_selector(".unread-divider") {
-        scroll_to(&divider, ScrollLogicalPosition::Start);
-    }
-    reader.on_scroll();
+    Callback::new(move |()| with_reader(&Reader::go_to_latest))
 }
 
 fn scroll_to(element: &Element, block: ScrollLogicalPosition) {
@@ -119,139 +137,151 @@ fn scroll_to(element: &Element, block: ScrollLogicalPosition) {
     element.scroll_into_view_with_scroll_into_view_options(&options);
 }
 
-/// Listens until the conversation is closed.
-fn watch(reader: &Rc<Reader>) {
-    let weak = Rc::downgrade(reader);
-    let on = |react: fn(&Rc<Reader>)| {
-        let weak = weak.clone();
-        move |_: web_sys::Event| {
-            if let Some(reader) = weak.upgrade() {
-                react(&reader);
-            }
-        }
-    };
-    let listeners = [
-        Listener::new(&reader.scroller, "scroll", on(|reader| reader.on_scroll())),
-        Listener::new(&window(), "resize", on(|reader| reader.on_scroll())),
-        Listener::new(&window(), "focus", on(Reader::look)),
-        Listener::new(&document(), "visibilitychange", on(Reader::look)),
-    ];
-    let changes = observe_rows(reader);
-    let edges = observe_edges(reader);
-    let kept = StoredValue::new_local((listeners, changes, edges, Rc::clone(reader)));
-    on_cleanup(move || {
-        kept.with_value(|(_, (changes, _), (edges, _), reader)| {
-            changes.disconnect();
-            edges.disconnect();
-            reader.edges.borrow_mut().take();
-        });
-        kept.dispose();
-    });
+fn top(element: &Element) -> f64 {
+    element.get_bounding_client_rect().top()
 }
 
-type RowObserver = (MutationObserver, Closure<dyn FnMut()>);
-
-/// Mutation observers run after the rows changed and before anything is painted.
-fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
-    let weak = Rc::downgrade(reader);
-    let react = Closure::<dyn FnMut()>::new(move || {
-        if let Some(reader) = weak.upgrade() {
-            reader.hold_still();
-        }
-    });
-    let observer = MutationObserver::new(react.as_ref().unchecked_ref())
-        .expect("a mutation observer takes any function");
-    let options = MutationObserverInit::new();
-    options.set_child_list(true);
-    options.set_subtree(true);
-    // Refused only for options that observe nothing.
-    _ = observer.observe_with_options(&reader.list, &options);
-    (observer, react)
+fn bottom(element: &Element) -> f64 {
+    element.get_bounding_client_rect().bottom()
 }
 
-type EdgeObserver = (IntersectionObserver, Closure<dyn FnMut(js_sys::Array)>);
+fn seq_of(row: &Element) -> Option<Seq> {
+    row.get_attribute("data-seq")?.parse().ok().map(Seq)
+}
 
-/// Tells when the oldest or newest row is less than a screen away.
-fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
-    let weak = Rc::downgrade(reader);
-    let react = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
-        let Some(reader) = weak.upgrade() else { return };
-        for entry in
-            entries.iter().filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
-        {
-            if entry.is_intersecting() {
-                let edge = entry.target().get_attribute("data-edge");
-                reader.load(edge.as_deref() == Some("older"));
-            }
-        }
-    });
-    let options = IntersectionObserverInit::new();
-    options.set_root(Some(&reader.scroller));
-    options.set_root_margin("100% 0px 100% 0px");
-    let observer = IntersectionObserver::new_with_options(react.as_ref().unchecked_ref(), &options)
-        .expect("an intersection observer takes any function and a margin in per cent");
-    *reader.edges.borrow_mut() = Some(observer.clone());
-    reader.observe_edges_anew();
-    (observer, react)
+fn article_of(row: &Element) -> Option<Element> {
+    row.query_selector("article").ok().flatten()
 }
 
 impl Reader {
+    /// Opens at the message that is linked to, else where one left, else at the first unread one,
+    /// else at the end.
+    fn begin(self: &Rc<Self>, target: Option<Seq>) {
+        if let Some(row) = target.and_then(|seq| self.row(seq)) {
+            scroll_to(&row, ScrollLogicalPosition::Center);
+            _ = row.class_list().add_1("is-target");
+            set_timeout(
+                move || {
+                    _ = row.class_list().remove_1("is-target");
+                },
+                HIGHLIGHT,
+            );
+        } else if let Some(place) = storage::place(self.state, self.id).filter(|_| target.is_none())
+        {
+            self.return_to(place);
+        } else {
+            self.go_to_divider();
+        }
+        self.measure();
+    }
+
+    /// Goes to the first unread message, if that is on the page.
+    pub fn go_to_divider(&self) {
+        if let Ok(Some(divider)) = self.list.query_selector(".unread-divider") {
+            scroll_to(&divider, ScrollLogicalPosition::Start);
+        }
+    }
+
     fn row(&self, seq: Seq) -> Option<Element> {
         self.list.query_selector(&format!("[data-seq=\"{seq}\"]")).ok().flatten()
     }
 
+    /// The reader scrolled.
     fn on_scroll(self: &Rc<Self>) {
-        let at_bottom = self.scroller.scroll_top() >= -BOTTOM_PX;
-        self.at_bottom.set(at_bottom);
-        let a_screen_away = self.scroller.scroll_top() < -self.scroller.client_height();
-        if self.away.try_get_untracked() == Some(!a_screen_away) {
-            self.away.set(a_screen_away);
+        self.measure();
+        self.show_day();
+    }
+
+    /// Looks where the reader is now.
+    fn measure(self: &Rc<Self>) {
+        // Not before the view is where it belongs: what is on the way there was not read.
+        if self.returning.get().is_some() {
+            return;
         }
-        self.state.set_at_bottom(at_bottom);
-        let anchor = self.first_in_view().map(|row| {
-            let distance = self.distance_from_end(&row);
-            (row, distance)
+        let scrolled = self.scroller.scroll_top();
+        let has_newer = self.open.has_newer.get_untracked();
+        let at_bottom = scrolled >= -BOTTOM_PX && !has_newer;
+        self.at_bottom.set(at_bottom);
+        set(self.view.away, scrolled < -self.scroller.client_height());
+        set(self.view.at_end, at_bottom);
+        let (row, article) = self.first_in_view().unzip();
+        let article = article.flatten();
+        let seq = row.as_ref().and_then(seq_of);
+        let place = article.as_ref().zip(seq).map(|(article, seq)| KeptPlace {
+            seq,
+            offset: top(article) - top(&self.scroller),
+            last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
-        self.anchor.replace(anchor);
+        self.keep.set(place.filter(|_| !at_bottom));
+        self.height.set(self.scroller.client_height());
+        self.anchor.replace(article.map(|article| {
+            let distance = self.distance_from_end(&article);
+            (article, distance)
+        }));
+        self.in_view.set(self.last_in_view());
+        self.state.set_place(seq, at_bottom);
         self.look();
     }
 
-    /// Puts the row that was in view back to where it was, if rows came or went below it.
+    /// Puts the message that was in view back to where it was, if something changed around it.
     fn hold_still(self: &Rc<Self>) {
-        if !self.at_bottom.get()
-            && let Some((row, distance)) = &*self.anchor.borrow()
-            && row.is_connected()
+        if self.arrive() {
+            return self.measure();
+        }
+        let anchor = self.anchor.borrow().clone();
+        if self.at_bottom.get() {
+            if self.scroller.scroll_top() != 0 {
+                self.scroller.set_scroll_top(0);
+            }
+        } else if let Some((article, distance)) = anchor
+            && article.is_connected()
         {
-            let moved = self.distance_from_end(row) - distance;
-            #[expect(clippy::cast_possible_truncation, reason = "pixels on a page")]
-            let moved = moved.round() as i32;
-            if moved != 0 {
-                self.scroller.set_scroll_top(self.scroller.scroll_top() - moved);
+            let grown = f64::from(self.scroller.client_height() - self.height.get());
+            let moved = self.distance_from_end(&article) - distance;
+            if grown != moved {
+                self.scroller.scroll_by_with_x_and_y(0.0, grown - moved);
             }
         }
-        self.on_scroll();
+        self.measure();
     }
 
-    /// How far a row's top is from the end of the list, wherever the list is scrolled to.
-    fn distance_from_end(&self, row: &Element) -> f64 {
-        self.list.get_bounding_client_rect().bottom() - row.get_bounding_client_rect().top()
+    /// Puts the view where one left the conversation, if the row is on the page by now.
+    fn arrive(&self) -> bool {
+        let Some(place) = self.returning.get() else { return false };
+        let Some(article) = self.row(place.seq).as_ref().and_then(article_of) else { return false };
+        self.returning.set(None);
+        let moved = top(&article) - top(&self.scroller) - place.offset;
+        self.scroller.scroll_by_with_x_and_y(0.0, moved);
+        true
     }
 
-    /// The first message that reaches into the view: found by halving, the rows being in order.
-    fn first_in_view(&self) -> Option<Element> {
-        let top = self.scroller.get_bounding_client_rect().top();
-        let first = self.halve(|row| row.get_bounding_client_rect().bottom() <= top);
-        self.list.children().item(first)?.query_selector("article").ok().flatten()
+    /// A message is about to be folded or unfolded: what one looks at stays where it is.
+    fn hold(&self, held: &Element) {
+        self.at_bottom.set(false);
+        self.height.set(self.scroller.client_height());
+        self.anchor.replace(Some((held.clone(), self.distance_from_end(held))));
+    }
+
+    /// How far an element's top is from the end, wherever the log is scrolled to.
+    fn distance_from_end(&self, element: &Element) -> f64 {
+        bottom(&self.content) - top(element)
+    }
+
+    /// The first message that reaches into the view, and its row: found by halving, the rows being
+    /// in order.
+    fn first_in_view(&self) -> Option<(Element, Option<Element>)> {
+        let edge = top(&self.scroller);
+        let row = self.list.children().item(self.halve(|row| bottom(row) <= edge))?;
+        let article = article_of(&row);
+        Some((row, article))
     }
 
     /// The newest stored message whose beginning is in view.
     fn last_in_view(&self) -> Option<Seq> {
-        let bottom = self.scroller.get_bounding_client_rect().bottom();
+        let edge = bottom(&self.scroller);
         let rows = self.list.children();
-        let beyond = self.halve(|row| row.get_bounding_client_rect().top() < bottom - 8.0);
-        (0..beyond)
-            .rev()
-            .find_map(|index| rows.item(index)?.get_attribute("data-seq")?.parse().ok().map(Seq))
+        let beyond = self.halve(|row| top(row) < edge - 8.0);
+        (0..beyond).rev().find_map(|index| seq_of(&rows.item(index)?))
     }
 
     /// The index of the first row that is not `before`.
@@ -269,6 +299,38 @@ impl Reader {
         low
     }
 
+    /// What a row of the page shows. The rows stand in the order of their keys.
+    pub fn content_of(&self, row: &Element) -> Option<Row> {
+        let rows = self.list.children();
+        let index = (0..rows.length())
+            .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
+        let key = self.open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
+        self.open.row(key).map(|row| row.get_untracked())
+    }
+
+    /// Shows for a moment which day the view is in, unless the day's own line says it.
+    fn show_day(self: &Rc<Self>) {
+        let edge = top(&self.scroller);
+        let days = self.list.query_selector_all(".day").ok();
+        let days =
+            days.into_iter().flat_map(|days| (0..days.length()).filter_map(move |i| days.item(i)));
+        let told = days.filter_map(|day| day.dyn_into::<Element>().ok()).any(|day| {
+            let below = bottom(&day) - edge;
+            (0.0..DAY_PX).contains(&below) || (0.0..DAY_PX).contains(&(top(&day) - edge))
+        });
+        let row = self.first_in_view().and_then(|(row, _)| self.content_of(&row));
+        let day = row.filter(|_| !told && !self.at_bottom.get()).map(|row| row.at);
+        if day.is_some() {
+            set(self.view.day, day);
+        }
+        set(self.view.day_shown, day.is_some());
+        let shown = self.view.day_shown;
+        let hide = set_timeout_with_handle(move || set(shown, false), DAY_FOR);
+        if let Some(before) = self.day_timer.replace(hide.ok()) {
+            before.clear();
+        }
+    }
+
     /// After a moment, says that what is in view was seen.
     fn look(self: &Rc<Self>) {
         if self.seen_timer.replace(true) {
@@ -279,77 +341,33 @@ impl Reader {
             move || {
                 let Some(reader) = weak.upgrade() else { return };
                 reader.seen_timer.set(false);
-                if reader.scroller.is_connected()
-                    && let Some(seq) = reader.last_in_view()
-                {
-                    marks::seen(reader.state, reader.id, seq);
+                if reader.scroller.is_connected() && reader.returning.get().is_none() {
+                    reader.in_view.set(reader.last_in_view());
+                    reader.see();
                 }
             },
             SEEN_AFTER,
         );
     }
 
-    /// Shows older or newer rows.
-    fn load(self: &Rc<Self>, older: bool) {
-        if self.loading.replace(true) {
-            return;
-        }
-        let reader = Rc::clone(self);
-        spawn_local(async move {
-            let step = match reader.state.next_newer() {
-                _ if older => reader.state.show_older(),
-                Some((id, cursor)) => Older::Fetch(id, cursor),
-                None => Older::Nothing,
-            };
-            if let Older::Fetch(id, cursor) = step
-                && id == reader.id
-            {
-                reader.fetch(id, cursor).await;
-            }
-            reader.loading.set(false);
-            // Observing anew tells again if the edge is still near. With nothing beyond the edge
-            // that would go on for ever.
-            if step != Older::Nothing {
-                reader.observe_edges_anew();
-            }
-        });
-    }
-
-    async fn fetch(&self, id: ConversationId, cursor: Cursor) {
-        match load_history(id, cursor).await {
-            Ok(page) => self.state.merge_page(&page),
-            // Not so fast: the edge is still there, and would ask again at once.
-            Err(_) => gloo_timers::future::TimeoutFuture::new(2_000).await,
+    /// Says that what is in view was seen.
+    fn see(&self) {
+        if let Some(seq) = self.in_view.get() {
+            marks::seen(self.state, self.id, seq);
         }
     }
 
-    fn observe_edges_anew(&self) {
-        let Some(observer) = &*self.edges.borrow() else { return };
-        let Ok(edges) = self.scroller.query_selector_all("[data-edge]") else { return };
-        for edge in
-            (0..edges.length()).filter_map(|index| edges.item(index)?.dyn_into::<Element>().ok())
-        {
-            observer.unobserve(&edge);
-            observer.observe(&edge);
-        }
+    /// The conversation is left: what was in view was read, and the place is kept.
+    fn leave(&self) {
+        self.see();
+        let place = self.returning.get().or(self.keep.get());
+        storage::put_place(self.state, self.id, place);
     }
+}
 
-    /// Goes to the newest message, which is fetched first if it is not held.
-    fn go_to_latest(self: &Rc<Self>) {
-        let reader = Rc::clone(self);
-        spawn_local(async move {
-            if let Some((id, _)) = reader.state.next_newer() {
-                reader.fetch(id, Cursor::Latest).await;
-                reader.state.follow_latest();
-                // What could not be read is asked for again by the edge, which is still there.
-                _ = catch_up::fill(reader.state).await;
-            }
-            // The rows are put in place by a later turn.
-            gloo_timers::future::TimeoutFuture::new(0).await;
-            reader.at_bottom.set(true);
-            reader.scroller.set_scroll_top(0);
-            reader.on_scroll();
-            reader.observe_edges_anew();
-        });
+/// Sets a signal of a page that may be gone already, and only to something new.
+fn set<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.try_with_untracked(|held| *held != value) == Some(true) {
+        signal.set(value);
     }
 }

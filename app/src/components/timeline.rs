@@ -2,17 +2,46 @@
 //!
 //! The list grows from its end upwards (`column-reverse`), so the newest message is in view
 //! before any script runs, and rows that are put above do not move it. `scroll` does the rest
-//! once the page is live.
+//! once the page is live. The log itself announces nothing, because pages of history and one's own
+//! messages come into it as well: [`super::announcer`] says what is to be heard.
 
 use leptos::html::{Div, Ol};
 use leptos::prelude::*;
-use protocol::{ConversationId, Seq};
+use protocol::{ConversationId, Seq, Timestamp};
 
+use super::announcer::Announcer;
 use super::{Icon, MessageRow};
 use crate::language::use_texts;
-use crate::live::rows::Key;
 use crate::paths;
 use crate::state::{OpenConversation, use_state};
+use crate::time;
+
+/// What the reader's place makes of the page around the rows.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    /// Whether the newest message is more than a screen away.
+    pub away: RwSignal<bool>,
+    /// Whether it is in view.
+    pub at_end: RwSignal<bool>,
+    /// A moment of the day that the view is in.
+    pub day: RwSignal<Option<Timestamp>>,
+    /// Whether that day is shown over the rows.
+    pub day_shown: RwSignal<bool>,
+    /// How many older messages came last.
+    pub older: RwSignal<u32>,
+}
+
+impl View {
+    fn new() -> Self {
+        Self {
+            away: RwSignal::new(false),
+            at_end: RwSignal::new(true),
+            day: RwSignal::new(None),
+            day_shown: RwSignal::new(false),
+            older: RwSignal::new(0),
+        }
+    }
+}
 
 /// The log of a conversation.
 #[component]
@@ -27,8 +56,8 @@ pub fn Timeline(
     let t = use_texts();
     let scroller = NodeRef::<Div>::new();
     let list = NodeRef::<Ol>::new();
-    let away = RwSignal::new(false);
-    let jump = start_scrolling(&open, scroller, list, away, target);
+    let view = View::new();
+    let jump = start_scrolling(&open, scroller, list, view, target);
     let keys = open.keys.clone();
     let is_empty = {
         let keys = keys.clone();
@@ -43,20 +72,24 @@ pub fn Timeline(
                 node_ref=scroller
                 class="timeline"
                 role="log"
+                aria-live="off"
                 aria-label=label
                 tabindex="0"
             >
                 <div class="timeline-inner">
-                    <Beginning open=open.clone() name=name />
+                    <Beginning open=open.clone() name=name.clone() />
                     <ol node_ref=list class:hidden=move || is_empty.get()>
                         <For each=move || keys.get() key=|key| *key let:key>
                             <MessageRow open=rows.clone() key=key author=if key.mine { t.you.into() } else { peer.clone() } />
                         </For>
                     </ol>
                     <Ending open=open.clone() />
+                    <TypingRow id=open.id at_end=view.at_end />
                 </div>
             </div>
-            <JumpToLatest open=open away=away jump=jump />
+            <DayChip view=view />
+            <Announcer open=open.clone() name=name older=view.older />
+            <JumpToLatest open=open away=view.away jump=jump />
         </div>
     }
 }
@@ -72,14 +105,15 @@ fn Beginning(
     let t = use_texts();
     let (id, keys, has_older) = (open.id, open.keys.clone(), open.has_older.clone());
     let hidden_link = has_older.clone();
-    let first = {
-        let open = open.clone();
-        Memo::new(move |_| keys.with(|keys| first_seq(&open, keys)))
-    };
     let empty = {
         let keys = open.keys.clone();
         Memo::new(move |_| keys.with(Vec::is_empty))
     };
+    let shown = open.clone();
+    let first = Memo::new(move |_| {
+        keys.track();
+        shown.first_seq()
+    });
     view! {
         <div class="edge" data-edge="older" aria-hidden="true"></div>
         <noscript class:hidden=move || !hidden_link.get() inner_html=move || page_link(id, "before", first.get(), t.older_messages)></noscript>
@@ -99,7 +133,10 @@ fn Ending(
 ) -> impl IntoView {
     let t = use_texts();
     let (id, keys, has_newer) = (open.id, open.keys.clone(), open.has_newer.clone());
-    let last = Memo::new(move |_| keys.with(|keys| last_seq(&open, keys)));
+    let last = Memo::new(move |_| {
+        keys.track();
+        open.last_seq()
+    });
     view! {
         <noscript class:hidden=move || !has_newer.get() inner_html=move || page_link(id, "after", last.get(), t.newer_messages)></noscript>
         <div class="edge" data-edge="newer" aria-hidden="true"></div>
@@ -112,14 +149,38 @@ fn page_link(id: ConversationId, to: &str, seq: Seq, words: &str) -> String {
     format!("<a class=\"page-link\" href=\"{}?{to}={seq}\">{words}</a>", paths::conversation(id))
 }
 
-fn first_seq(open: &OpenConversation, keys: &[Key]) -> Seq {
-    let mut rows = keys.iter().filter_map(|key| open.row(*key));
-    rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
+/// Three dots below the last row while the peer types. Only at the end, where what is in view
+/// stands on it; elsewhere the header says it, and nothing moves.
+#[component]
+fn TypingRow(
+    /// Where.
+    id: ConversationId,
+    /// Whether the newest message is in view.
+    at_end: RwSignal<bool>,
+) -> impl IntoView {
+    let typing = use_state().entry(id).map(|entry| entry.typing);
+    let shown = Memo::new(move |_| at_end.get() && typing.as_ref().is_some_and(Get::get));
+    move || {
+        shown.get().then(|| {
+            view! {
+                <p class="typing-row" aria-hidden="true"><span></span><span></span><span></span></p>
+            }
+        })
+    }
 }
 
-fn last_seq(open: &OpenConversation, keys: &[Key]) -> Seq {
-    let mut rows = keys.iter().rev().filter_map(|key| open.row(*key));
-    rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
+/// The day that the view is in, over the rows while one scrolls. Not said: the day's own line is.
+#[component]
+fn DayChip(
+    /// The reader's place.
+    view: View,
+) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().local_time);
+    view! {
+        <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">
+            <span>{move || view.day.get().map(|at| time::day(t, at, local.get())).unwrap_or_default()}</span>
+        </div>
+    }
 }
 
 /// The way back to the newest message, with the count of those that came meanwhile.
@@ -160,10 +221,10 @@ fn start_scrolling(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    away: RwSignal<bool>,
+    view: View,
     target: Option<Seq>,
 ) -> Callback<()> {
-    super::scroll::start(use_state(), open, scroller, list, away, target)
+    super::scroll::start(use_state(), open, scroller, list, view, target)
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -171,7 +232,7 @@ fn start_scrolling(
     _: &OpenConversation,
     _: NodeRef<Div>,
     _: NodeRef<Ol>,
-    _: RwSignal<bool>,
+    _: View,
     _: Option<Seq>,
 ) -> Callback<()> {
     Callback::new(|()| {})

@@ -76,7 +76,7 @@ pub async fn fill(state: State) -> Result<(), AppError> {
         }
         before = Some((id, cursor));
         match load_history(id, cursor).await {
-            Ok(page) => state.merge_page(&page),
+            Ok(page) => after_page(state, id, state.merge_page(&page)).await,
             Err(error) => {
                 filled = Err(error);
                 break;
@@ -87,16 +87,21 @@ pub async fn fill(state: State) -> Result<(), AppError> {
     filled
 }
 
+/// After a page of history: reads the entry again when the page shows that it is out of date.
+pub async fn after_page(state: State, id: ConversationId, known: Known) {
+    if known == Known::Inexactly
+        && let Ok(conversation) = get_conversation(id).await
+    {
+        state.adopt(conversation);
+        marks::deliver(state, id);
+    }
+}
+
 /// After an event: reads the entry again when it is not known exactly, fills a hole in the open
 /// conversation, and says that the message has arrived.
 pub fn after_event(state: State, id: ConversationId, known: Known) {
     if known == Known::Inexactly {
-        spawn_local(async move {
-            if let Ok(conversation) = get_conversation(id).await {
-                state.adopt(conversation);
-                marks::deliver(state, id);
-            }
-        });
+        spawn_local(after_page(state, id, known));
     } else {
         marks::deliver(state, id);
     }

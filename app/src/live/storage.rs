@@ -1,10 +1,10 @@
-//! What survives a reload: unsent messages and drafts, per person, in the browser's storage.
+//! What survives a reload: unsent messages, drafts and places, per person, in the browser's storage.
 //!
 //! Each entry has its own key, so that several tabs write beside each other and never over each
 //! other. Browser only.
 
 use leptos::prelude::{GetUntracked, Set, window};
-use protocol::{ClientId, ConversationId, UserId};
+use protocol::{ClientId, ConversationId, Seq, UserId};
 use web_sys::Storage;
 
 use super::outbox::Entry;
@@ -96,6 +96,50 @@ pub fn draft(user: UserId, conversation: ConversationId) -> Option<String> {
 pub fn put_draft(state: State, conversation: ConversationId, text: &str) {
     let Some(me) = state.me() else { return };
     write(state, &draft_key(me.id, conversation), (!text.is_empty()).then_some(text));
+}
+
+/// Where one was in a conversation when one left it: a message and how far its top stood below the
+/// top of the view, never pixels alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeptPlace {
+    /// The message.
+    pub seq: Seq,
+    /// Its distance from the top of the view.
+    pub offset: f64,
+    /// The newest message then.
+    pub last: Seq,
+}
+
+fn place_key(user: UserId, conversation: ConversationId) -> String {
+    format!("duet:{user}:place:{conversation}")
+}
+
+/// Where one was, unless messages came since that one has not read: then those are more important.
+/// It is kept for this tab only, and over a reload.
+pub fn place(state: State, conversation: ConversationId) -> Option<KeptPlace> {
+    let key = place_key(state.me()?.id, conversation);
+    let text = window().session_storage().ok()??.get_item(&key).ok()??;
+    let mut parts = text.split(' ');
+    let mut seq = || parts.next()?.parse().ok().map(Seq);
+    let (seq, last) = (seq()?, seq()?);
+    let kept = KeptPlace { seq, last, offset: parts.next()?.parse().ok()? };
+    let summary = state.summary(conversation)?;
+    let exists = kept.seq <= summary.last_seq;
+    (exists && (summary.unread == 0 || summary.last_seq <= kept.last)).then_some(kept)
+}
+
+/// Keeps where one is; at the newest message there is nothing to keep.
+pub fn put_place(state: State, conversation: ConversationId, place: Option<KeptPlace>) {
+    let Some(me) = state.me() else { return };
+    let Some(storage) = window().session_storage().ok().flatten() else { return };
+    let key = place_key(me.id, conversation);
+    // A browser that refuses opens the conversation at its end.
+    _ = match place {
+        Some(place) => {
+            storage.set_item(&key, &format!("{} {} {}", place.seq, place.last, place.offset))
+        }
+        None => storage.remove_item(&key),
+    };
 }
 
 /// Writes, and says so when the browser does not.

@@ -38,6 +38,11 @@ impl Run {
         self.messages.back().map_or(Seq::ZERO, |message| message.seq)
     }
 
+    /// The oldest and the newest place.
+    pub fn span(&self) -> (Seq, Seq) {
+        (self.first(), self.last())
+    }
+
     /// The messages from a place on, oldest first.
     pub fn from(&self, seq: Seq) -> impl Iterator<Item = &Message> {
         let skipped = usize::try_from(seq.0.saturating_sub(self.first().0)).unwrap_or(0);

@@ -10,7 +10,7 @@ use crate::error::AppError;
 use crate::first_view::{Place, read_conversation, use_read_ahead};
 use crate::language::use_texts;
 use crate::paths;
-use crate::state::{FirstPage, use_state};
+use crate::state::{FirstPage, State, use_state};
 use crate::words;
 
 /// The page of a conversation. Another conversation is another view, from the ground up.
@@ -49,10 +49,12 @@ fn OpenedConversation(
     let first = Resource::new(
         || (),
         move |()| async move {
-            let held = (place == Place::Unread).then(|| state.first_page_from_memory(id)).flatten();
+            let kept = kept_place(state, id).filter(|_| place == Place::Unread);
+            let held =
+                (place == Place::Unread).then(|| state.first_page_from_memory(id, kept)).flatten();
             match held {
                 Some(held) => Ok(held),
-                None => read_conversation(id, place).await,
+                None => read_conversation(id, kept.map_or(place, Place::Message)).await,
             }
         },
     );
@@ -62,6 +64,17 @@ fn OpenedConversation(
         </Suspense>
     }
     .into_any()
+}
+
+/// The message at which one left the conversation.
+#[cfg(feature = "hydrate")]
+fn kept_place(state: State, id: ConversationId) -> Option<Seq> {
+    crate::live::storage::place(state, id).map(|place| place.seq)
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn kept_place(_: State, _: ConversationId) -> Option<Seq> {
+    None
 }
 
 fn shown(read: Result<FirstPage, AppError>, target: Option<Seq>) -> AnyView {

@@ -46,7 +46,7 @@ impl State {
             })
             .flatten();
         if !mine {
-            self.count_below(id);
+            self.hear(message);
         }
         self.sort_list();
         self.project_if_open(id);
@@ -120,8 +120,10 @@ impl State {
         }
     }
 
-    /// Merges a page of history.
-    pub fn merge_page(&self, page: &HistoryPage) {
+    /// Merges a page of history. The page may show that the entry is out of date: then the entry
+    /// must be read again, because the page alone cannot count what is unread.
+    pub fn merge_page(&self, page: &HistoryPage) -> Known {
+        let mut known = Known::Exactly;
         self.held.update_value(|held| {
             held.timelines.entry(page.conversation).or_default().merge_page(page);
         });
@@ -132,10 +134,14 @@ impl State {
             _ = summary::apply_receipt(&mut summary, peer, page.theirs);
             summary::advance(&mut summary.mine, page.mine);
             if let Some(message) = page.messages.last() {
-                _ = summary::apply_message(&mut summary, message, me.id);
+                known = summary::apply_message(&mut summary, message, me.id);
+            }
+            if page.last_seq > summary.last_seq {
+                known = Known::Inexactly;
             }
             set_if_changed(&entry.summary, summary);
         }
         self.project_if_open(page.conversation);
+        known
     }
 }

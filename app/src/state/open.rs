@@ -4,19 +4,15 @@ use std::collections::HashMap;
 
 use leptos::prelude::*;
 use protocol::limits::PAGE_MESSAGES;
-use protocol::{Conversation, ConversationId, Cursor, HistoryPage, Seq};
+use protocol::{Conversation, ConversationId, Cursor, HistoryPage, Message, Seq};
 use serde::{Deserialize, Serialize};
 
+use super::window::Window;
 use super::{State, set_if_changed};
 use crate::live::rows::{self, Divider, Key, Row, Scene};
+use crate::live::summary::Known;
 use crate::live::timeline::{Run, Timeline};
 use crate::time;
-
-/// At the newest message, older rows beyond this many leave the page (not the memory): the cost
-/// of an incoming message stays bounded however long the talk.
-const MOST_ROWS: usize = 300;
-/// What remains then.
-const KEPT_ROWS: usize = 150;
 
 /// With more unread messages than this a conversation opens at the first of them instead of the
 /// last: they would not all be on one page.
@@ -31,9 +27,9 @@ pub struct FirstPage {
     pub page: HistoryPage,
 }
 
-/// What became of the wish for older rows.
+/// What became of the wish for older or newer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Older {
+pub enum Step {
     /// There are none.
     Nothing,
     /// They were held, and are on the page now.
@@ -58,13 +54,19 @@ pub struct OpenConversation {
     pub has_newer: ArcRwSignal<bool>,
     /// The peer's messages that came while the view was elsewhere.
     pub below: ArcRwSignal<u32>,
+    /// The peer's message that came last while the conversation was open.
+    pub heard: ArcRwSignal<Option<Message>>,
+    /// Whether the entry was still true when it was opened, or must be read again.
+    pub known: Known,
     /// The unread divider, frozen at opening.
     pub divider: Option<Divider>,
     rows: ArcRwSignal<HashMap<Key, ArcRwSignal<Row>>>,
     /// A place in the run that is shown.
     anchor: Seq,
-    /// Rows before this one are held but not on the page.
-    window_first: Seq,
+    /// What of the run is on the page.
+    window: Window,
+    /// About where the reader is.
+    place: Seq,
     /// Whether the view goes on with each new message, holes being fetched.
     follows: bool,
     at_bottom: bool,
@@ -76,11 +78,38 @@ impl OpenConversation {
         self.rows.with_untracked(|rows| rows.get(&key).cloned())
     }
 
+    /// The oldest stored message on the page.
+    pub fn first_seq(&self) -> Seq {
+        self.keys.with_untracked(|keys| self.first_of(&mut keys.iter()))
+    }
+
+    /// The newest stored message on the page.
+    pub fn last_seq(&self) -> Seq {
+        self.keys.with_untracked(|keys| self.first_of(&mut keys.iter().rev()))
+    }
+
+    fn first_of(&self, keys: &mut dyn Iterator<Item = &Key>) -> Seq {
+        let mut rows = keys.filter_map(|key| self.row(*key));
+        rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
+    }
+
     /// The run that is shown. One that was empty at first waits for its beginning; any other can
     /// have lost its place only because the store is another one now, and goes on at its end.
     fn run<'a>(&self, timeline: &'a Timeline) -> Option<&'a Run> {
         let elsewhere = || timeline.newest_run().filter(|_| self.anchor != BEGINNING);
         timeline.run_around(self.anchor).or_else(elsewhere)
+    }
+
+    /// The page after the run, when there is one.
+    fn missing(&self, timeline: Option<&Timeline>) -> Option<(ConversationId, Cursor)> {
+        let Some(timeline) = timeline else { return Some((self.id, Cursor::Latest)) };
+        match self.run(timeline) {
+            Some(run) if run.last() >= timeline.last_seq() => None,
+            Some(run) => Some((self.id, Cursor::After(run.last()))),
+            None if timeline.last_seq() == Seq::ZERO => None,
+            None if self.anchor == BEGINNING => Some((self.id, Cursor::After(Seq::ZERO))),
+            None => Some((self.id, Cursor::Latest)),
+        }
     }
 }
 
@@ -99,15 +128,22 @@ impl State {
             has_older: ArcRwSignal::new(false),
             has_newer: ArcRwSignal::new(false),
             below: ArcRwSignal::new(0),
+            heard: ArcRwSignal::new(None),
+            known: Known::Exactly,
             divider,
             rows: ArcRwSignal::new(HashMap::new()),
             anchor: first.page.messages.last().map_or(BEGINNING, |message| message.seq),
-            window_first: first.page.messages.first().map_or(Seq::ZERO, |message| message.seq),
+            window: Window::from(first.page.messages.first().map_or(Seq::ZERO, |first| first.seq)),
+            place: first
+                .page
+                .messages
+                .get(first.page.messages.len() / 2)
+                .map_or(BEGINNING, |middle| middle.seq),
             follows: false,
             at_bottom: true,
         };
         self.held.update_value(|held| held.open = Some(open.clone()));
-        self.merge_page(&first.page);
+        let known = self.merge_page(&first.page);
         // An older visit may hold more than this page: all of it that is newer is shown.
         self.held.update_value(|held| {
             let newest = held.timelines.get(&id).map(Timeline::last_seq);
@@ -119,7 +155,7 @@ impl State {
             }
         });
         self.project_if_open(id);
-        open
+        OpenConversation { known, ..open }
     }
 
     /// Closes a conversation, if it is still the open one.
@@ -136,22 +172,33 @@ impl State {
         self.held.try_with_value(|held| held.open.clone()).flatten()
     }
 
-    /// What is held of a conversation, as its first page; `None` when it must be read.
-    pub fn first_page_from_memory(&self, id: ConversationId) -> Option<FirstPage> {
+    /// What is held of a conversation, as its first page: around a place, or the newest. `None`
+    /// when it must be read.
+    pub fn first_page_from_memory(
+        &self,
+        id: ConversationId,
+        place: Option<Seq>,
+    ) -> Option<FirstPage> {
         let conversation = self.summary(id)?;
         let page = self.held.with_value(|held| {
             let timeline = held.timelines.get(&id)?;
-            let run = timeline.newest_run()?;
-            let missed = timeline.last_seq().0.saturating_sub(run.last().0);
             let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
-            (missed <= page_length && conversation.unread <= UNREAD_ON_A_PAGE).then(|| {
-                HistoryPage {
-                    conversation: id,
-                    messages: run.from(Seq(run.last().0 - page_length + 1)).cloned().collect(),
-                    last_seq: timeline.last_seq(),
-                    mine: conversation.mine,
-                    theirs: conversation.theirs,
+            let (run, from) = if let Some(place) = place {
+                (timeline.run_around(place)?, Seq(place.0 - page_length / 2))
+            } else {
+                let run = timeline.newest_run()?;
+                let missed = timeline.last_seq().0.saturating_sub(run.last().0);
+                if missed > page_length || conversation.unread > UNREAD_ON_A_PAGE {
+                    return None;
                 }
+                (run, Seq(run.last().0 - page_length + 1))
+            };
+            Some(HistoryPage {
+                conversation: id,
+                messages: run.from(from).take(PAGE_MESSAGES).cloned().collect(),
+                last_seq: timeline.last_seq(),
+                mine: conversation.mine,
+                theirs: conversation.theirs,
             })
         })?;
         Some(FirstPage { conversation, page })
@@ -160,99 +207,112 @@ impl State {
     /// What must be fetched so that the open conversation goes on to its newest message, if the
     /// view follows it.
     pub fn missing_newer(&self) -> Option<(ConversationId, Cursor)> {
-        self.newer(true)
-    }
-
-    /// The page after the last row, when there is one.
-    pub fn next_newer(&self) -> Option<(ConversationId, Cursor)> {
-        self.newer(false)
-    }
-
-    fn newer(&self, only_if_following: bool) -> Option<(ConversationId, Cursor)> {
         self.held.with_value(|held| {
-            let open = held.open.as_ref()?;
-            if only_if_following && !open.follows {
-                return None;
-            }
-            let Some(timeline) = held.timelines.get(&open.id) else {
-                return Some((open.id, Cursor::Latest));
-            };
-            match open.run(timeline) {
-                Some(run) if run.last() >= timeline.last_seq() => None,
-                Some(run) => Some((open.id, Cursor::After(run.last()))),
-                None if timeline.last_seq() == Seq::ZERO => None,
-                None if open.anchor == BEGINNING => Some((open.id, Cursor::After(Seq::ZERO))),
-                None => Some((open.id, Cursor::Latest)),
-            }
+            let open = held.open.as_ref().filter(|open| open.follows)?;
+            open.missing(held.timelines.get(&open.id))
         })
     }
 
     /// Shows older rows from memory, or says which page to fetch for them.
-    pub fn show_older(&self) -> Older {
+    pub fn show_older(&self) -> Step {
+        self.step(|open, timeline| {
+            let run = open.run(timeline)?;
+            let from = open.window.widen_older(run.span());
+            if from > run.first() {
+                Some(Step::Shown)
+            } else {
+                (from > Seq(1)).then_some(Step::Fetch(open.id, Cursor::Before(from)))
+            }
+        })
+    }
+
+    /// Shows newer rows from memory, or says which page to fetch for them.
+    pub fn show_newer(&self) -> Step {
+        self.step(|open, timeline| {
+            if open.window.is_open() {
+                return open.missing(Some(timeline)).map(|(id, cursor)| Step::Fetch(id, cursor));
+            }
+            open.window.widen_newer(open.run(timeline)?.span());
+            Some(Step::Shown)
+        })
+    }
+
+    fn step(&self, go: impl FnOnce(&mut OpenConversation, &Timeline) -> Option<Step>) -> Step {
         let step = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
-            let timeline = held.timelines.get(&open.id)?;
-            let run = open.run(timeline)?;
-            let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
-            let from = open.window_first.max(run.first());
-            open.window_first = Seq((from.0 - page_length).max(1));
-            if from > run.first() {
-                Some((open.id, None))
-            } else {
-                (from > Seq(1)).then_some((open.id, Some(Cursor::Before(from))))
-            }
+            let step = go(open, held.timelines.get(&open.id)?)?;
+            Some((open.id, step))
         });
-        match step.flatten() {
-            None => Older::Nothing,
-            Some((id, None)) => {
-                self.project_if_open(id);
-                Older::Shown
-            }
-            Some((id, Some(cursor))) => Older::Fetch(id, cursor),
+        let Some((id, step)) = step.flatten() else { return Step::Nothing };
+        if step == Step::Shown {
+            self.project_if_open(id);
         }
+        step
+    }
+
+    /// The page that leads to the newest message, if the run on the page does not.
+    pub fn latest_is_elsewhere(&self) -> Option<ConversationId> {
+        self.held.with_value(|held| {
+            let open = held.open.as_ref()?;
+            open.missing(held.timelines.get(&open.id)).map(|(id, _)| id)
+        })
     }
 
     /// Turns the view to the newest page, which must have been merged.
     pub fn follow_latest(&self) {
-        let id = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
-            let run = held.timelines.get(&open.id)?.newest_run()?;
-            let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
+        self.turn(|open, timeline| {
+            let run = timeline.newest_run()?;
             if !open.follows {
                 open.anchor = run.last();
-                open.window_first = Seq((run.last().0 - page_length).max(run.first().0));
+                open.place = run.last();
+                open.window = Window::newest(run.span());
                 open.follows = true;
             }
+            Some(())
+        });
+    }
+
+    /// Turns the view to a place, if it is held.
+    pub fn turn_to(&self, seq: Seq) -> bool {
+        self.turn(|open, timeline| {
+            let run = timeline.run_around(seq)?;
+            open.anchor = seq;
+            open.place = seq;
+            open.window = Window::around(seq, run.span());
+            open.follows = false;
+            Some(())
+        })
+    }
+
+    fn turn(&self, to: impl FnOnce(&mut OpenConversation, &Timeline) -> Option<()>) -> bool {
+        let id = self.held.try_update_value(|held| {
+            let open = held.open.as_mut()?;
+            to(open, held.timelines.get(&open.id)?)?;
             Some(open.id)
+        });
+        let id = id.flatten();
+        if let Some(id) = id {
+            self.project_if_open(id);
+        }
+        id.is_some()
+    }
+
+    /// Takes the unread divider away.
+    pub fn dismiss_divider(&self) {
+        let id = self.held.try_update_value(|held| {
+            let open = held.open.as_mut()?;
+            open.divider.take().map(|_| open.id)
         });
         if let Some(id) = id.flatten() {
             self.project_if_open(id);
         }
     }
 
-    /// Turns the view to the run that holds a place, if it is held.
-    pub fn turn_to(&self, seq: Seq) -> bool {
-        let turned = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
-            let run = held.timelines.get(&open.id)?.run_around(seq)?;
-            let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
-            open.anchor = seq;
-            open.window_first =
-                open.window_first.min(Seq((seq.0 - page_length).max(run.first().0)));
-            open.follows = run.last() >= held.timelines.get(&open.id)?.last_seq();
-            Some(open.id)
-        });
-        let turned = turned.flatten();
-        if let Some(id) = turned {
-            self.project_if_open(id);
-        }
-        turned.is_some()
-    }
-
-    /// Learns whether the newest row is in view.
-    pub fn set_at_bottom(&self, at_bottom: bool) {
+    /// Learns where the reader is, and whether the newest row is in view.
+    pub fn set_place(&self, place: Option<Seq>, at_bottom: bool) {
         let changed = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
+            open.place = place.unwrap_or(open.place);
             let changed = open.at_bottom != at_bottom;
             open.at_bottom = at_bottom;
             changed.then(|| open.clone())
@@ -265,13 +325,14 @@ impl State {
         }
     }
 
-    pub(super) fn count_below(&self, id: ConversationId) {
-        if let Some(open) = self.open_conversation()
-            && open.id == id
-            && !open.at_bottom
-        {
+    /// A message of the peer's came, live: it is counted if it is out of view, and said aloud.
+    pub(super) fn hear(&self, message: &Message) {
+        let open = self.open_conversation().filter(|open| open.id == message.conversation);
+        let Some(open) = open else { return };
+        if !open.at_bottom {
             open.below.update(|below| *below += 1);
         }
+        open.heard.set(Some(message.clone()));
     }
 
     /// Shows the open conversation anew after its day boundaries changed (from UTC to local).
@@ -290,22 +351,25 @@ impl State {
             let timeline = held.timelines.get(&id)?;
             let run = open.run(timeline);
             let last = run.map_or(Seq::ZERO, Run::last);
-            let reaches_end = last >= timeline.last_seq();
-            open.follows |= reaches_end;
+            if let Some(run) = run {
+                let at_bottom = open.at_bottom && open.follows;
+                open.window.bound(run.span(), open.place, at_bottom);
+            }
+            let reaches_end = open.window.is_open() && last >= timeline.last_seq();
+            open.follows = reaches_end || (open.follows && open.window.is_open());
             let unsent: Vec<_> =
                 if open.follows { held.outbox.of(id).collect() } else { Vec::new() };
-            if open.follows && open.at_bottom {
-                trim(open, last);
-            }
             let scene = Scene {
                 me: me.id,
                 theirs: summary.theirs,
                 divider: open.divider,
                 day: if local { time::local_day } else { time::utc_day },
             };
-            let messages = run.into_iter().flat_map(|run| run.from(open.window_first));
+            let messages = run.into_iter().flat_map(|run| run.from(open.window.first()));
+            let end = open.window.last();
+            let messages = messages.take_while(|message| message.seq <= end);
             let rows = rows::project(scene, messages, &unsent);
-            let first = run.map_or(Seq::ZERO, |run| run.first().max(open.window_first));
+            let first = run.map_or(Seq::ZERO, |run| run.first().max(open.window.first()));
             Some((open.clone(), rows, first > Seq(1), !reaches_end && !open.follows))
         });
         if let Some((open, rows, has_older, has_newer)) = projected.flatten() {
@@ -313,14 +377,6 @@ impl State {
             set_if_changed(&open.has_newer, has_newer);
             show(&open, rows);
         }
-    }
-}
-
-/// Takes the oldest rows off the page when there are many and the newest is in view.
-fn trim(open: &mut OpenConversation, last: Seq) {
-    let shown = usize::try_from(last.0 - open.window_first.0).unwrap_or(0);
-    if shown > MOST_ROWS {
-        open.window_first = Seq(last.0 - i64::try_from(KEPT_ROWS).unwrap_or(0));
     }
 }
 

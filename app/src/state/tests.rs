@@ -6,7 +6,7 @@ use protocol::{
     Sent, Seq, Timestamp, User, UserId,
 };
 
-use super::{FirstPage, OpenConversation, State};
+use super::{FirstPage, OpenConversation, State, Step};
 use crate::live::summary::Known;
 
 /// A conversation of two, open in one tab.
@@ -76,7 +76,7 @@ fn a_conversation_that_was_empty_reads_what_it_missed_from_the_beginning() {
     assert_eq!(talk.shown(), [0; 0], "nothing is shown above a hole");
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
     let missed = vec![talk.message(1, talk.me), talk.message(2, talk.peer), third];
-    talk.state.merge_page(&page(talk.id, missed));
+    _ = talk.state.merge_page(&page(talk.id, missed));
     assert_eq!(talk.shown(), [1, 2, 3]);
     assert_eq!(talk.state.missing_newer(), None);
 }
@@ -99,7 +99,64 @@ fn an_acknowledged_message_whose_words_are_gone_is_read_again() {
     _ = talk.state.apply_message(&talk.message(3, talk.peer));
     assert_eq!(talk.shown(), [1]);
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq(1)))));
-    talk.state.merge_page(&page(talk.id, vec![second]));
+    _ = talk.state.merge_page(&page(talk.id, vec![second]));
     assert_eq!(talk.shown(), [1, 2, 3]);
     assert_eq!(talk.state.apply_sent(sent).known, Known::Exactly);
+}
+
+#[test]
+fn a_page_that_knows_more_than_the_entry_has_it_read_again() {
+    let talk = Talk::empty();
+    let first = talk.message(1, talk.peer);
+    assert_eq!(talk.state.merge_page(&page(talk.id, vec![first.clone()])), Known::Exactly);
+    let fourth = talk.message(4, talk.peer);
+    assert_eq!(talk.state.merge_page(&page(talk.id, vec![fourth])), Known::Inexactly);
+    // An older page alone tells as well that there is more.
+    let mut older = page(talk.id, vec![first]);
+    assert_eq!(talk.state.merge_page(&older), Known::Exactly);
+    older.last_seq = Seq(6);
+    assert_eq!(talk.state.merge_page(&older), Known::Inexactly);
+}
+
+#[test]
+fn ten_thousand_messages_are_read_up_and_down_through_a_window() {
+    let talk = Talk::empty();
+    let messages: Vec<_> = (1..=10_000).map(|seq| talk.message(seq, talk.peer)).collect();
+    _ = talk.state.merge_page(&page(talk.id, messages));
+    assert!(talk.shown().len() <= 300);
+    talk.state.set_place(Some(Seq(9_990)), false);
+    let mut steps: i32 = 0;
+    while talk.state.show_older() == Step::Shown {
+        let shown = talk.shown();
+        assert!(shown.len() <= 300, "{}", shown.len());
+        assert!(shown.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+        talk.state.set_place(shown.first().map(|first| Seq(first + 5)), false);
+        steps += 1;
+    }
+    assert_eq!(talk.shown().first(), Some(&1));
+    assert!(talk.open.has_newer.get_untracked() && !talk.open.has_older.get_untracked());
+    // What comes meanwhile is not put below a gap.
+    _ = talk.state.apply_message(&talk.message(10_001, talk.peer));
+    assert_eq!((talk.shown().last(), talk.open.below.get_untracked()), (Some(&300), 1));
+    while talk.state.show_newer() == Step::Shown {
+        let shown = talk.shown();
+        assert!(shown.len() <= 300);
+        talk.state.set_place(shown.last().map(|last| Seq(last - 5)), false);
+        steps -= 1;
+    }
+    assert_eq!(talk.shown().last(), Some(&10_001));
+    assert!(!talk.open.has_newer.get_untracked() && steps.abs() < 10, "{steps}");
+}
+
+#[test]
+fn a_place_far_back_is_turned_to_and_left_again() {
+    let talk = Talk::empty();
+    let messages: Vec<_> = (1..=1_000).map(|seq| talk.message(seq, talk.peer)).collect();
+    _ = talk.state.merge_page(&page(talk.id, messages));
+    assert!(talk.state.turn_to(Seq(400)));
+    assert!(talk.shown().contains(&400) && !talk.shown().contains(&1_000));
+    assert_eq!(talk.state.missing_newer(), None, "the view does not follow");
+    talk.state.follow_latest();
+    assert_eq!(talk.shown().last(), Some(&1_000));
+    assert!(!talk.state.turn_to(Seq(2_000)));
 }

@@ -1,0 +1,145 @@
+//! What makes the reader look again: scrolling, changed rows, changed sizes, edges that come near.
+//! Ends with the conversation's page.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{
+    Element, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit,
+    MutationObserver, MutationObserverInit, ResizeObserver,
+};
+
+use super::Reader;
+use crate::dom::Listener;
+
+/// Listens until the conversation is closed.
+pub(super) fn watch(reader: &Rc<Reader>) {
+    let weak = Rc::downgrade(reader);
+    let on = |react: fn(&Rc<Reader>)| {
+        let weak = weak.clone();
+        move |_: web_sys::Event| {
+            if let Some(reader) = weak.upgrade() {
+                react(&reader);
+            }
+        }
+    };
+    let folding = {
+        let weak = weak.clone();
+        move |event: web_sys::Event| {
+            if let Some(reader) = weak.upgrade() {
+                before_folding(&reader, &event);
+            }
+        }
+    };
+    let listeners = [
+        Listener::new(&reader.scroller, "scroll", on(Reader::on_scroll)),
+        Listener::new(&window(), "focus", on(Reader::look)),
+        Listener::new(&window(), "pagehide", on(|reader| reader.leave())),
+        Listener::new(&document(), "visibilitychange", on(Reader::look)),
+        Listener::before(&reader.scroller, "click", folding),
+    ];
+    let changes = observe_rows(reader);
+    let sizes = observe_sizes(reader);
+    let edges = observe_edges(reader);
+    let kept = StoredValue::new_local((listeners, changes, sizes, edges, Rc::clone(reader)));
+    on_cleanup(move || {
+        kept.with_value(|(_, (changes, _), (sizes, _), (edges, _), reader)| {
+            reader.leave();
+            changes.disconnect();
+            sizes.disconnect();
+            edges.disconnect();
+            reader.edges.borrow_mut().take();
+        });
+        kept.dispose();
+    });
+}
+
+/// Unfolding keeps the beginning of the message in place, folding the button, under the pointer.
+fn before_folding(reader: &Reader, event: &web_sys::Event) {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let Some(button) = target.and_then(|target| target.closest(".fold").ok().flatten()) else {
+        return;
+    };
+    let unfolded = button.get_attribute("aria-expanded").as_deref() == Some("true");
+    let article = button.closest("article").ok().flatten().filter(|_| !unfolded);
+    reader.hold(&article.unwrap_or(button));
+}
+
+type RowObserver = (MutationObserver, Closure<dyn FnMut()>);
+
+/// Mutation observers run after the rows changed and before anything is painted.
+fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
+    let react = holding(reader);
+    let observer = MutationObserver::new(react.as_ref().unchecked_ref())
+        .expect("a mutation observer takes any function");
+    let options = MutationObserverInit::new();
+    options.set_child_list(true);
+    options.set_subtree(true);
+    // Refused only for options that observe nothing.
+    _ = observer.observe_with_options(&reader.list, &options);
+    (observer, react)
+}
+
+type SizeObserver = (ResizeObserver, Closure<dyn FnMut()>);
+
+/// Resize observers run after the layout and before anything is painted: for a window that grows
+/// narrower, fonts that come late, a composer that grows, a message that is unfolded.
+fn observe_sizes(reader: &Rc<Reader>) -> SizeObserver {
+    let react = holding(reader);
+    let observer = ResizeObserver::new(react.as_ref().unchecked_ref())
+        .expect("a resize observer takes any function");
+    observer.observe(&reader.scroller);
+    observer.observe(&reader.content);
+    (observer, react)
+}
+
+fn holding(reader: &Rc<Reader>) -> Closure<dyn FnMut()> {
+    let weak = Rc::downgrade(reader);
+    Closure::new(move || {
+        if let Some(reader) = weak.upgrade() {
+            reader.hold_still();
+        }
+    })
+}
+
+type EdgeObserver = (IntersectionObserver, Closure<dyn FnMut(js_sys::Array)>);
+
+/// Tells when the oldest or newest row is less than a screen away.
+fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
+    let weak = Rc::downgrade(reader);
+    let react = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
+        let Some(reader) = weak.upgrade() else { return };
+        for entry in
+            entries.iter().filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
+        {
+            if entry.is_intersecting() {
+                let edge = entry.target().get_attribute("data-edge");
+                reader.load(edge.as_deref() == Some("older"));
+            }
+        }
+    });
+    let options = IntersectionObserverInit::new();
+    options.set_root(Some(&reader.scroller));
+    options.set_root_margin("100% 0px 100% 0px");
+    let observer = IntersectionObserver::new_with_options(react.as_ref().unchecked_ref(), &options)
+        .expect("an intersection observer takes any function and a margin in per cent");
+    *reader.edges.borrow_mut() = Some(observer.clone());
+    reader.observe_edges_anew();
+    (observer, react)
+}
+
+impl Reader {
+    /// Observing anew tells again if an edge is still near.
+    pub(super) fn observe_edges_anew(&self) {
+        let Some(observer) = &*self.edges.borrow() else { return };
+        let Ok(edges) = self.scroller.query_selector_all("[data-edge]") else { return };
+        for edge in
+            (0..edges.length()).filter_map(|index| edges.item(index)?.dyn_into::<Element>().ok())
+        {
+            observer.unobserve(&edge);
+            observer.observe(&edge);
+        }
+    }
+}

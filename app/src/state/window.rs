@@ -1,0 +1,136 @@
+//! Which part of a conversation is on the page: a window that slides both ways over what is held.
+//!
+//! The page never holds more than [`MOST_ROWS`] rows, however long the talk; the memory may. Pure:
+//! `open` asks it before each projection.
+
+use protocol::Seq;
+use protocol::limits::PAGE_MESSAGES;
+
+/// At most so many rows are on the page.
+const MOST_ROWS: i64 = 300;
+/// At the newest message, so many remain when there are more: then not every message that comes
+/// takes one away.
+const KEPT_ROWS: i64 = 150;
+/// The last place of a window that shows new messages as they come.
+const OPEN_END: Seq = Seq(i64::MAX);
+/// By how much it is widened.
+#[expect(clippy::cast_possible_wrap, reason = "a few dozen")]
+const PAGE: i64 = PAGE_MESSAGES as i64;
+
+/// The first and the last place that may be on the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    first: Seq,
+    last: Seq,
+}
+
+impl Window {
+    /// From a place on, to the end.
+    pub(super) fn from(first: Seq) -> Self {
+        Self { first, last: OPEN_END }
+    }
+
+    /// The newest page of a run.
+    pub(super) fn newest(run: (Seq, Seq)) -> Self {
+        Self::from(Seq((run.1.0 - PAGE + 1).max(run.0.0)))
+    }
+
+    /// A page before and a page after a place.
+    pub(super) fn around(seq: Seq, run: (Seq, Seq)) -> Self {
+        let mut window = Self { first: Seq((seq.0 - PAGE).max(run.0.0)), last: seq };
+        window.widen_newer(run);
+        window
+    }
+
+    /// The first place; what is before it is held but not shown.
+    pub(super) fn first(&self) -> Seq {
+        self.first
+    }
+
+    /// The last place.
+    pub(super) fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Whether it shows new messages as they come.
+    pub(super) fn is_open(&self) -> bool {
+        self.last == OPEN_END
+    }
+
+    /// Begins a page earlier, which may not be held yet. Answers where the shown part began.
+    pub(super) fn widen_older(&mut self, run: (Seq, Seq)) -> Seq {
+        let from = self.first.max(run.0);
+        self.first = Seq((from.0 - PAGE).max(1));
+        from
+    }
+
+    /// Ends a page later; at the end of the run it is open again.
+    pub(super) fn widen_newer(&mut self, run: (Seq, Seq)) {
+        self.last = Seq(self.last.0.saturating_add(PAGE));
+        if self.last >= run.1 {
+            self.last = OPEN_END;
+        }
+    }
+
+    /// Gives up what is too much: at the newest message the oldest rows, elsewhere those at the
+    /// end that is farther from the place where the reader is.
+    pub(super) fn bound(&mut self, run: (Seq, Seq), place: Seq, at_bottom: bool) {
+        let (first, last) = (self.first.max(run.0), self.last.min(run.1));
+        if last.0 - first.0 < MOST_ROWS {
+            return;
+        }
+        if at_bottom && self.is_open() {
+            self.first = Seq(last.0 - KEPT_ROWS + 1);
+        } else if place.0 - first.0 > last.0 - place.0 {
+            self.first = Seq(last.0 - MOST_ROWS + 1);
+        } else {
+            self.last = Seq(first.0 + MOST_ROWS - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: (Seq, Seq) = (Seq(1), Seq(10_000));
+
+    fn shown(window: Window) -> i64 {
+        window.last.min(RUN.1).0 - window.first.max(RUN.0).0 + 1
+    }
+
+    #[test]
+    fn it_slides_to_the_first_message_and_back_and_never_holds_more() {
+        let mut window = Window::newest(RUN);
+        assert_eq!((window.first(), window.is_open()), (Seq(10_000 - PAGE + 1), true));
+        while window.first > Seq(1) {
+            window.widen_older(RUN);
+            window.bound(RUN, window.first, false);
+            assert!(shown(window) <= MOST_ROWS);
+        }
+        assert_eq!((window.last, window.is_open()), (Seq(MOST_ROWS), false));
+        while !window.is_open() {
+            window.widen_newer(RUN);
+            window.bound(RUN, window.last.min(RUN.1), false);
+            assert!(shown(window) <= MOST_ROWS);
+        }
+        assert_eq!(shown(window), MOST_ROWS);
+    }
+
+    #[test]
+    fn new_messages_take_the_oldest_rows_away_in_one_go() {
+        let mut window = Window::from(Seq(9_700));
+        window.bound(RUN, Seq(10_000), true);
+        assert_eq!((shown(window), window.is_open()), (KEPT_ROWS, true));
+        let before = window;
+        window.bound(RUN, Seq(10_000), true);
+        assert_eq!(window, before);
+    }
+
+    #[test]
+    fn one_who_reads_older_ones_keeps_them_while_new_ones_come() {
+        let mut window = Window::from(Seq(9_700));
+        window.bound(RUN, Seq(9_720), false);
+        assert_eq!((window.first(), window.last()), (Seq(9_700), Seq(9_999)));
+    }
+}
