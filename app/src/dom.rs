@@ -101,29 +101,43 @@ pub fn keeps_focus(event: &FocusEvent) -> bool {
     }
 }
 
-/// Arrow keys walk from the search box through what was found.
-pub fn walk_options(event: &KeyboardEvent) {
-    let step: i32 = match event.key().as_str() {
-        "ArrowDown" => 1,
-        "ArrowUp" => -1,
-        _ => return,
-    };
-    let Some(whole) = event.current_target().and_then(|target| target.dyn_into::<Element>().ok())
-    else {
+/// What Home and End do in a list that arrow keys walk through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// They go to its first and last element.
+    Reached,
+    /// They belong to the text in one of its elements.
+    Untouched,
+}
+
+/// Arrow keys walk through the elements of a list; `stops` selects them.
+pub fn walk(event: &KeyboardEvent, stops: &str, ends: Ends) {
+    if event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key() {
         return;
-    };
-    let Ok(stops) = whole.query_selector_all("input[type=search], [role=option]") else { return };
+    }
+    let whole = event.current_target().and_then(|target| target.dyn_into::<Element>().ok());
+    let stops = whole.map(|whole| all(&whole, stops)).unwrap_or_default();
     let focused = document().active_element();
-    let stops: Vec<HtmlElement> =
-        (0..stops.length()).filter_map(|index| stops.item(index)?.dyn_into().ok()).collect();
     let here = stops
         .iter()
         .position(|stop| focused.as_ref().is_some_and(|focused| focused.is_same_node(Some(stop))));
-    let next = here.and_then(|here| here.checked_add_signed(isize::try_from(step).ok()?));
+    let next = match event.key().as_str() {
+        "ArrowDown" => here.map(|here| here + 1),
+        "ArrowUp" => here.and_then(|here| here.checked_sub(1)),
+        "Home" if ends == Ends::Reached => Some(0),
+        "End" if ends == Ends::Reached => stops.len().checked_sub(1),
+        _ => None,
+    };
     if let Some(stop) = next.and_then(|next| stops.get(next)) {
         event.prevent_default();
         _ = stop.focus();
     }
+}
+
+/// All elements below another one that a selector names.
+pub fn all(whole: &Element, selector: &str) -> Vec<HtmlElement> {
+    let Ok(found) = whole.query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }
 
 /// A number that tells this tab from others: chance is enough.

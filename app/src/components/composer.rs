@@ -1,7 +1,7 @@
 //! Writing a message. A plain form first: what is typed, or sent, before the page is live is
 //! kept and works. Then the same element sends through the outbox.
 
-use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::ev::{KeyboardEvent, MouseEvent, SubmitEvent};
 use leptos::html::Textarea;
 use leptos::prelude::*;
 use protocol::limits::MAX_BODY_CHARS;
@@ -16,6 +16,8 @@ use crate::words;
 
 /// The counter appears when this many characters are left.
 const COUNTER_FROM: usize = 200;
+/// It is read out once in this many characters, not at every key.
+const SPOKEN_EVERY: usize = 50;
 
 /// The composer of a conversation.
 #[component]
@@ -34,33 +36,36 @@ pub fn Composer(
     let refused = session.echo.error.filter(|_| echo.is_some());
     let text = echo.map(|(_, text)| text).unwrap_or_default();
     let field = NodeRef::<Textarea>::new();
-    let length = RwSignal::new(0_usize);
+    let written = RwSignal::new(String::new());
     let problem = RwSignal::new(refused.map(|error| words::sentence(t, error)));
-    start(conversation, field, length);
+    let notice = RwSignal::new(None::<&str>);
+    let refuse_files = Callback::new(move |()| notice.set(Some(t.no_files)));
+    start(conversation, field, written, refuse_files);
     let submit = move || {
         let Some(element) = field.get_untracked() else { return };
+        notice.set(None);
         match Body::parse(&element.value()) {
             Ok(body) => {
                 problem.set(None);
                 element.set_value("");
-                length.set(0);
+                written.set(String::new());
                 sent(state, conversation, &element, body);
             }
-            Err(BodyError::Blank) => problem.set(None),
-            Err(BodyError::TooLong) => {
-                problem.set(Some(words::sentence(t, ErrorCode::BodyTooLong.into())))
-            }
-            Err(BodyError::ControlCharacter) => {
-                problem.set(Some(words::sentence(t, ErrorCode::BodyControlCharacter.into())));
-            }
+            Err(error) => problem.set(why_not(t, error)),
         }
-        _ = element.focus();
+        // On a touch screen the box has the focus still if it had it before: taking it would open
+        // the keyboard of somebody who closed it.
+        if has_keyboard() {
+            _ = element.focus();
+        }
     };
-    let left = move || MAX_BODY_CHARS.checked_sub(length.get());
     view! {
         <div class="composer-frame">
             <p class="composer-problem" id="message-problem" role="alert" class:hidden=move || problem.with(Option::is_none)>
                 {move || problem.get().unwrap_or_default()}
+            </p>
+            <p class="composer-notice" role="status" class:sr-only=move || notice.with(Option::is_none)>
+                {move || notice.get().unwrap_or_default()}
             </p>
             <form
                 class="composer"
@@ -75,44 +80,95 @@ pub fn Composer(
                 <input type="hidden" name="client_id" value=client_id.to_string() />
                 <input type="hidden" name="sender" value=session.me.map(|me| me.id.to_string()) />
                 <input type="hidden" name="seen" value=seen.to_string() />
-                <textarea
-                    node_ref=field
-                    name="body"
-                    rows="1"
-                    aria-label=t.message
-                    placeholder=t.fill(t.message_to, &name)
-                    required=true
-                    dir="auto"
-                    autocomplete="off"
-                    aria-invalid=move || problem.with(Option::is_some).then_some("true")
-                    aria-describedby="message-problem"
-                    enterkeyhint="send"
-                    on:input=move |_| {
-                        if let Some(element) = field.get_untracked() {
-                            length.set(element.value().chars().count());
-                            problem.set(None);
-                            typed(state, conversation, &element);
+                <div class="composer-box">
+                    <textarea
+                        node_ref=field
+                        name="body"
+                        rows="1"
+                        aria-label=t.message
+                        placeholder=t.fill(t.message_to, &name)
+                        required=true
+                        dir="auto"
+                        autocomplete="off"
+                        aria-invalid=move || problem.with(Option::is_some).then_some("true")
+                        aria-describedby="message-problem"
+                        on:input=move |_| {
+                            if let Some(element) = field.get_untracked() {
+                                written.set(element.value());
+                                problem.set(None);
+                                notice.set(None);
+                                typed(state, conversation, &element);
+                            }
                         }
-                    }
-                    on:keydown=move |event: KeyboardEvent| {
-                        if is_send_key(&event) {
-                            event.prevent_default();
-                            submit();
+                        on:keydown=move |event: KeyboardEvent| {
+                            if is_send_key(&event) {
+                                event.prevent_default();
+                                submit();
+                            }
                         }
-                    }
-                    inner_html=escaped(&text)
-                ></textarea>
-                <span class="counter" class:hidden=move || left().is_some_and(|left| left > COUNTER_FROM)
-                    class:text-danger=move || left().is_none()>
-                    {move || left().map_or_else(
-                        || t.count(t.characters_too_many, whole(length.get() - MAX_BODY_CHARS)),
-                        |left| t.count(t.characters_left, whole(left)),
-                    )}
-                </span>
-                <button class="send" type="submit" aria-label=t.send>{Icon::Send.draw("size-5")}</button>
+                        inner_html=escaped(&text)
+                    ></textarea>
+                </div>
+                <SendButton written=written />
             </form>
+            <Counter written=written />
             <noscript inner_html=without_scripts(t, conversation, seen)></noscript>
         </div>
+    }
+}
+
+/// What to say of a text that cannot be sent; nothing of one that is not there.
+fn why_not(t: &Texts, error: BodyError) -> Option<String> {
+    let code = match error {
+        BodyError::Blank => return None,
+        BodyError::TooLong => ErrorCode::BodyTooLong,
+        BodyError::ControlCharacter => ErrorCode::BodyControlCharacter,
+    };
+    Some(words::sentence(t, code.into()))
+}
+
+/// Sends. Pale while there is nothing to send, yet never disabled: pressing it then does no harm,
+/// and the focus has somewhere to be.
+#[component]
+fn SendButton(
+    /// What stands in the box.
+    written: RwSignal<String>,
+) -> impl IntoView {
+    let (t, live) = (use_texts(), use_state().local_time);
+    let idle = Memo::new(move |_| live.get() && written.with(|text| text.trim().is_empty()));
+    view! {
+        <button
+            class="send"
+            class:is-idle=idle
+            type="submit"
+            aria-label=t.send
+            // The box keeps the focus, and a touch screen its keyboard.
+            on:mousedown=|event: MouseEvent| event.prevent_default()
+        >
+            {Icon::Send.draw("size-5")}
+        </button>
+    }
+}
+
+/// How many characters are left, near the end of them.
+#[component]
+fn Counter(
+    /// What stands in the box.
+    written: RwSignal<String>,
+) -> impl IntoView {
+    let t = use_texts();
+    let length = Memo::new(move |_| written.with(|text| text.chars().count()));
+    let left = move |length: usize| match MAX_BODY_CHARS.checked_sub(length) {
+        Some(left) => t.count(t.characters_left, whole(left)),
+        None => t.count(t.characters_too_many, whole(length - MAX_BODY_CHARS)),
+    };
+    let near = move || length.get() + COUNTER_FROM >= MAX_BODY_CHARS;
+    let spoken = Memo::new(move |_| length.get().next_multiple_of(SPOKEN_EVERY));
+    view! {
+        <p class="counter" class:hidden=move || !near() class:text-danger=move || MAX_BODY_CHARS < length.get() aria-hidden="true">
+            {move || left(length.get())}
+        </p>
+        <p class="sr-only" role="status">{move || if near() { left(spoken.get()) } else { String::new() }}</p>
     }
 }
 
@@ -171,7 +227,13 @@ mod plain {
     pub fn has_keyboard() -> bool {
         true
     }
-    pub fn start(_: ConversationId, _: NodeRef<Textarea>, _: RwSignal<usize>) {}
+    pub fn start(
+        _: ConversationId,
+        _: NodeRef<Textarea>,
+        _: RwSignal<String>,
+        _: Callback<()>,
+    ) {
+    }
     pub fn typed(_: State, _: ConversationId, _: &HtmlTextAreaElement) {}
     pub fn sent(_: State, _: ConversationId, _: &HtmlTextAreaElement, _: Body) {}
 }

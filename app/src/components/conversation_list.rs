@@ -7,6 +7,8 @@ use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
 use super::Avatar;
+#[cfg(feature = "hydrate")]
+use crate::dom::Ends;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::list_conversations;
@@ -28,10 +30,34 @@ pub fn ConversationList() -> impl IntoView {
             });
         }
     };
+    // One tab stop: where the focus is in the list, else the open conversation, else the first.
+    let focused = RwSignal::new(None::<ConversationId>);
+    let path = use_location().pathname;
+    let stop = Memo::new(move |_| {
+        let open = path.with(|path| paths::opened(path));
+        state.list.with(|list| {
+            let held = |id: &ConversationId| list.contains(id);
+            focused.get().filter(held).or(open.filter(held)).or(list.first().copied())
+        })
+    });
     view! {
-        <ul class="conversation-list">
+        <ul
+            class="conversation-list"
+            on:keydown=move |event| {
+                #[cfg(feature = "hydrate")]
+                crate::dom::walk(&event, "a.list-entry", Ends::Reached);
+                _ = event;
+            }
+            on:focusout=move |event| {
+                #[cfg(feature = "hydrate")]
+                if !crate::dom::keeps_focus(&event) {
+                    focused.set(None);
+                }
+                _ = event;
+            }
+        >
             <For each=move || state.list.get() key=|id| *id let:id>
-                {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry /> })}
+                {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused /> })}
             </For>
         </ul>
         <Show when=move || state.list_has_more.get()>
@@ -45,6 +71,8 @@ pub fn ConversationList() -> impl IntoView {
 async fn load_more(state: State) {
     if let Ok(page) = list_conversations(state.list_cursor()).await {
         state.adopt_list(page, false);
+        #[cfg(feature = "hydrate")]
+        crate::live::writing::show_drafts(state);
     }
 }
 
@@ -55,8 +83,14 @@ fn ListEntry(
     id: ConversationId,
     /// What is known of it.
     entry: Entry,
+    /// The entry that Tab comes to.
+    stop: Memo<Option<ConversationId>>,
+    /// The entry that has the focus.
+    focused: RwSignal<Option<ConversationId>>,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
+    // Until the page is live nothing listens to the arrow keys, and Tab comes to each.
+    let passed_over = Memo::new(move |_| local.get() && stop.get() != Some(id));
     let path = paths::conversation(id);
     let current = {
         let (path, location) = (path.clone(), use_location().pathname);
@@ -75,7 +109,13 @@ fn ListEntry(
     };
     view! {
         <li>
-            <a class="list-entry" href=path aria-current=move || current.get().then_some("page")>
+            <a
+                class="list-entry"
+                href=path
+                aria-current=move || current.get().then_some("page")
+                tabindex=move || passed_over.get().then_some("-1")
+                on:focus=move |_| focused.set(Some(id))
+            >
                 <Avatar user=user.clone() online=Signal::derive(move || online.get() > 0) />
                 <span class="min-w-0 flex-1">
                     <span class="flex items-baseline gap-2">

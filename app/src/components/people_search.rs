@@ -73,7 +73,7 @@ pub fn PeopleSearch(
             }
             on:keydown=move |event: KeyboardEvent| {
                 #[cfg(feature = "hydrate")]
-                crate::dom::walk_options(&event);
+                crate::dom::walk(&event, "input[type=search], [role=option]", crate::dom::Ends::Untouched);
                 if event.key() == "Escape" {
                     active.set(false);
                 }

@@ -170,6 +170,7 @@ pub(super) static TEXTS: Texts = Texts {
     message: "رسالة",
     message_to: "رسالة إلى {}",
     send: "إرسال",
+    no_files: "لا يمكن إرسال الملفات هنا.",
     characters_left: Plural {
         zero: "لم يبقَ شيء",
         one: "بقي حرف",

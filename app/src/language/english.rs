@@ -142,6 +142,7 @@ pub(super) static TEXTS: Texts = Texts {
     message: "Message",
     message_to: "Message {}",
     send: "Send",
+    no_files: "Files cannot be sent here.",
     characters_left: Plural::of("{} left", "{} left"),
     characters_too_many: Plural::of("{} too many", "{} too many"),
     refresh: "Refresh",

@@ -142,6 +142,7 @@ pub(super) static TEXTS: Texts = Texts {
     message: "Nachricht",
     message_to: "Nachricht an {}",
     send: "Senden",
+    no_files: "Dateien können hier nicht gesendet werden.",
     characters_left: Plural::of("noch {}", "noch {}"),
     characters_too_many: Plural::of("{} zu viel", "{} zu viel"),
     refresh: "Aktualisieren",

@@ -156,6 +156,7 @@ pub struct Texts {
     pub message: &'static str,
     pub message_to: &'static str,
     pub send: &'static str,
+    pub no_files: &'static str,
     pub characters_left: Plural,
     pub characters_too_many: Plural,
     pub refresh: &'static str,

@@ -36,9 +36,7 @@ fn bring_back(state: State, me: UserId) {
     for entry in storage::unsent(me) {
         state.with_outbox(|outbox| outbox.add(entry));
     }
-    for (conversation, draft) in storage::drafts(me) {
-        writing::show_draft(state, conversation, draft);
-    }
+    writing::show_drafts(state);
 }
 
 fn listen_to_other_tabs(state: State, me: UserId) {

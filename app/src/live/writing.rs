@@ -6,7 +6,8 @@ use std::time::Duration;
 use leptos::html::Textarea;
 use leptos::prelude::*;
 use protocol::{Body, ClientFrame, ConversationId};
-use web_sys::HtmlTextAreaElement;
+use wasm_bindgen::JsCast;
+use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Event, HtmlTextAreaElement};
 
 use super::{sender, storage};
 use crate::dom::{Listener, has_keyboard, now_ms};
@@ -18,27 +19,36 @@ const DRAFT_PAUSE: Duration = Duration::from_millis(250);
 const TYPING_EVERY_MS: i64 = 3_000;
 
 /// Adopts what stands in the field when the page comes to life, or brings the draft back.
-pub fn start(conversation: ConversationId, field: NodeRef<Textarea>, length: RwSignal<usize>) {
+/// `refuse_files` is told when somebody tries to paste or drop a file.
+pub fn start(
+    conversation: ConversationId,
+    field: NodeRef<Textarea>,
+    written: RwSignal<String>,
+    refuse_files: Callback<()>,
+) {
     let state = use_state();
     Effect::new(move |_| {
         let (Some(element), Some(me)) = (field.get(), state.me()) else { return };
         // What was typed before the page was live wins over an older draft.
         if element.value().is_empty() {
-            element.set_value(&storage::draft(me.id, conversation).unwrap_or_default());
+            let draft = storage::draft(me.id, conversation).unwrap_or_default();
+            element.set_value(&draft);
+            show_draft(state, conversation, draft);
         } else {
             typed(state, conversation, &element);
         }
-        length.set(element.value().chars().count());
+        written.set(element.value());
         fit(&element);
         if has_keyboard() {
             _ = element.focus();
         }
+        let [paste, over, drop] = watch_files(&element, refuse_files);
         // A page that goes away does not wait for the pause.
         let leaving = Listener::new(&window(), "pagehide", move |_| {
             keep_draft(state, conversation, &element.value());
         });
-        let leaving = StoredValue::new_local(leaving);
-        on_cleanup(move || leaving.dispose());
+        let listeners = StoredValue::new_local([paste, over, drop, leaving]);
+        on_cleanup(move || listeners.dispose());
     });
     on_cleanup(move || {
         // The other conversation's page is coming: do not lose the last quarter of a second.
@@ -47,6 +57,40 @@ pub fn start(conversation: ConversationId, field: NodeRef<Textarea>, length: RwS
             say_typing(state, conversation, false);
         }
     });
+}
+
+/// Files are not text: pasted ones are refused in words, and dropped ones too, which the browser
+/// would otherwise show in the place of this page.
+fn watch_files(element: &HtmlTextAreaElement, refuse: Callback<()>) -> [Listener; 3] {
+    let paste = Listener::new(element, "paste", move |event| {
+        let pasted = event.dyn_ref::<ClipboardEvent>().and_then(ClipboardEvent::clipboard_data);
+        // A copied paragraph may come with a picture of itself: then the text is what is meant.
+        let text = |data: &DataTransfer| data.get_data("text/plain").unwrap_or_default();
+        if pasted.is_some_and(|data| holds_files(&data) && text(&data).is_empty()) {
+            event.prevent_default();
+            refuse.run(());
+        }
+    });
+    let dragged = |event: &Event| {
+        let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
+        data.is_some_and(|data| holds_files(&data))
+    };
+    let over = Listener::new(&window(), "dragover", move |event| {
+        if dragged(&event) {
+            event.prevent_default();
+        }
+    });
+    let drop = Listener::new(&window(), "drop", move |event| {
+        if dragged(&event) {
+            event.prevent_default();
+            refuse.run(());
+        }
+    });
+    [paste, over, drop]
+}
+
+fn holds_files(data: &DataTransfer) -> bool {
+    data.types().iter().any(|kind| kind == "Files")
 }
 
 /// Something was typed.
@@ -79,6 +123,14 @@ pub fn sent(state: State, conversation: ConversationId, element: &HtmlTextAreaEl
 fn keep_draft(state: State, conversation: ConversationId, text: &str) {
     storage::put_draft(state, conversation, text);
     show_draft(state, conversation, text.to_owned());
+}
+
+/// Shows all drafts that are kept, also of conversations that the list has only now.
+pub fn show_drafts(state: State) {
+    let Some(me) = state.me() else { return };
+    for (conversation, draft) in storage::drafts(me.id) {
+        show_draft(state, conversation, draft);
+    }
 }
 
 /// Shows a draft in the list; not while one writes it, which is on the screen already.
