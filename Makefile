@@ -18,6 +18,7 @@ test: ## run every check and every test, as CI does
 
 dev: ## serve a debug build that follows every change
 	@scripts/setup tools npm
+	@scripts/emoji-data
 	@$(ENV) exec cargo leptos watch
 
 fmt: ## format the Rust code

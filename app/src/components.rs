@@ -8,6 +8,7 @@ mod brand;
 mod composer;
 mod conversation_header;
 mod conversation_list;
+mod emoji;
 mod field;
 mod icons;
 mod message_row;
@@ -15,6 +16,7 @@ mod people_search;
 mod profile_bar;
 #[cfg(feature = "hydrate")]
 mod scroll;
+mod shortcuts;
 mod skeleton;
 mod timeline;
 
@@ -29,5 +31,6 @@ pub use icons::Icon;
 pub use message_row::MessageRow;
 pub use people_search::PeopleSearch;
 pub use profile_bar::ProfileBar;
+pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::TimelineSkeleton;
 pub use timeline::Timeline;

@@ -25,6 +25,11 @@ pub fn has_keyboard() -> bool {
     !query.ok().flatten().is_some_and(|query| query.matches())
 }
 
+/// Whether Cmd is what Ctrl is elsewhere.
+pub fn is_mac() -> bool {
+    window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac"))
+}
+
 /// Marks the document as live, for tests and for styles that need scripts.
 pub fn mark_live() {
     if let Some(root) =

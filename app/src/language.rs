@@ -14,7 +14,7 @@ mod texts;
 use leptos::prelude::use_context;
 use serde::{Deserialize, Serialize};
 
-pub use texts::{Plural, Texts};
+pub use texts::{EmojiTexts, KeyTexts, Plural, Texts};
 
 /// A language that the page speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //! [`language`] what the page says; [`look`] how a person wants it;
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
 //! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
-//! stays current; `context` and `forms` (server) what a request brings, and the same forms without
+//! stays current; `keyboard` (browser) the page's keys; `context` and `forms` (server) what a request brings, and the same forms without
 //! WebAssembly.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
@@ -23,6 +23,8 @@ pub mod error;
 pub mod first_view;
 #[cfg(feature = "ssr")]
 pub mod forms;
+#[cfg(feature = "hydrate")]
+mod keyboard;
 pub mod language;
 pub mod live;
 pub mod look;
@@ -40,6 +42,7 @@ use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
+use crate::components::ShortcutsSheet;
 use crate::pages::{ChatShell, ConversationPage, NotFound, SignIn, SignUp, Welcome};
 use crate::state::State;
 
@@ -100,10 +103,12 @@ pub fn App() -> impl IntoView {
     provide_context(state);
     #[cfg(feature = "hydrate")]
     live::start(state);
+    provide_context(components::Shortcuts::new());
     let unread = state.unread_counter();
     view! {
         <Title formatter=move |title: String| page_title(&title, unread()) />
         <Router>
+            <ShortcutsSheet />
             <Routes fallback=NotFound>
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
                     <Route path=path!("") view=Welcome />

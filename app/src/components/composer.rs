@@ -8,6 +8,7 @@ use protocol::limits::MAX_BODY_CHARS;
 use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq};
 
 use super::Icon;
+use super::emoji::{EmojiButton, fetch_emoji};
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::session::use_session;
@@ -40,6 +41,7 @@ pub fn Composer(
     let problem = RwSignal::new(refused.map(|error| words::sentence(t, error)));
     let notice = RwSignal::new(None::<&str>);
     let refuse_files = Callback::new(move |()| notice.set(Some(t.no_files)));
+    let no_emoji = Callback::new(move |()| notice.set(Some(t.emoji.failed)));
     start(conversation, field, written, refuse_files);
     let submit = move || {
         let Some(element) = field.get_untracked() else { return };
@@ -81,6 +83,7 @@ pub fn Composer(
                 <input type="hidden" name="sender" value=session.me.map(|me| me.id.to_string()) />
                 <input type="hidden" name="seen" value=seen.to_string() />
                 <div class="composer-box">
+                    <EmojiButton on_failure=no_emoji />
                     <textarea
                         node_ref=field
                         name="body"
@@ -98,6 +101,9 @@ pub fn Composer(
                                 problem.set(None);
                                 notice.set(None);
                                 typed(state, conversation, &element);
+                                if written.with_untracked(|text| text.contains(':')) {
+                                    fetch_emoji(&t.emoji, false, no_emoji);
+                                }
                             }
                         }
                         on:keydown=move |event: KeyboardEvent| {
@@ -227,13 +233,7 @@ mod plain {
     pub fn has_keyboard() -> bool {
         true
     }
-    pub fn start(
-        _: ConversationId,
-        _: NodeRef<Textarea>,
-        _: RwSignal<String>,
-        _: Callback<()>,
-    ) {
-    }
+    pub fn start(_: ConversationId, _: NodeRef<Textarea>, _: RwSignal<String>, _: Callback<()>) {}
     pub fn typed(_: State, _: ConversationId, _: &HtmlTextAreaElement) {}
     pub fn sent(_: State, _: ConversationId, _: &HtmlTextAreaElement, _: Body) {}
 }

@@ -17,6 +17,10 @@ pub enum Icon {
     Alert,
     /// Send.
     Send,
+    /// Emoji.
+    Smile,
+    /// Close.
+    Close,
     /// Find.
     Search,
     /// To the newest message.
@@ -34,6 +38,10 @@ impl Icon {
             Self::TwoTicks => "M2 12.5l4.5 4.5L15 7.5M11 15.5l1.5 1.5L22 7.5",
             Self::Alert => "M12 8v5M12 16.5v.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z",
             Self::Send => "M5 12l14-7-5 14-3-6zM11 13l8-8",
+            Self::Smile => {
+                "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 14s1.5 2 4 2 4-2 4-2M9 9.5v.01M15 9.5v.01"
+            }
+            Self::Close => "M6 6l12 12M18 6L6 18",
             Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
             Self::Down => "M12 5v14M6 13l6 6 6-6",
             Self::Leave => "M9 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h3M16 8l4 4-4 4M20 12H9",

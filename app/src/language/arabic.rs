@@ -1,6 +1,6 @@
 //! Modern Standard Arabic. Numbers stay in the digits of the sentence around them.
 
-use super::{Language, Plural, Texts};
+use super::{EmojiTexts, KeyTexts, Language, Plural, Texts};
 
 /// The table.
 pub(super) static TEXTS: Texts = Texts {
@@ -189,6 +189,68 @@ pub(super) static TEXTS: Texts = Texts {
     },
     refresh: "تحديث",
     mark_as_read: "تعليم كمقروءة",
+    emoji: EmojiTexts {
+        title: "رموز تعبيرية",
+        offer: "رموز تعبيرية بالاسم",
+        search: "ابحث عن رمز تعبيري",
+        close: "إغلاق",
+        groups: "أنواع الرموز التعبيرية",
+        group_names: [
+            "الوجوه والمشاعر",
+            "الناس والجسم",
+            "الحيوانات والطبيعة",
+            "الطعام والشراب",
+            "السفر والأماكن",
+            "الأنشطة",
+            "الأشياء",
+            "الرموز",
+            "الأعلام",
+        ],
+        recent: "المستخدمة مؤخرًا",
+        found_title: "نتائج البحث",
+        found: Plural {
+            zero: "لم يُعثر على شيء",
+            one: "عُثر على رمز واحد",
+            two: "عُثر على رمزين",
+            few: "عُثر على {} رموز",
+            many: "عُثر على {} رمزًا",
+            other: "عُثر على {} رمز",
+        },
+        none: "لا رمز تعبيريًا بهذا الاسم.",
+        failed: "تعذّر تحميل الرموز التعبيرية. تحقق من اتصالك ثم أعد المحاولة.",
+        tone: "لون البشرة",
+        tones: ["بلا لون", "فاتح", "فاتح إلى متوسط", "متوسط", "متوسط إلى داكن", "داكن"],
+    },
+    keys: KeyTexts {
+        title: "اختصارات لوحة المفاتيح",
+        close_this: "إغلاق",
+        everywhere: "في كل مكان",
+        find: "البحث عن شخص",
+        neighbours: "المحادثة التي فوق أو تحت",
+        unread_neighbours: "المحادثة غير المقروءة التي فوق أو تحت",
+        next_part: "الجزء التالي من الصفحة",
+        close: "إغلاق ما هو مفتوح",
+        this_list: "عرض هذه الاختصارات",
+        writing: "الكتابة",
+        send: "إرسال",
+        new_line: "سطر جديد",
+        emoji: "رمز تعبيري بالاسم، مثل :smile:",
+        last_own: "في المربع الفارغ: آخر رسالة لك",
+        reading: "القراءة",
+        scroll: "التمرير، حتى في أثناء الكتابة",
+        walk: "الرسالة التي فوق أو تحت",
+        menu: "قائمة الرسالة",
+        first_unread: "أول رسالة غير مقروءة",
+        ends: "أقدم رسالة محمّلة أو أحدث رسالة",
+        latest: "إلى أحدث رسالة",
+        ctrl: "Ctrl",
+        shift: "Shift",
+        enter: "Enter",
+        page_up: "Page Up",
+        page_down: "Page Down",
+        home: "Home",
+        end: "End",
+    },
 
     // Moments.
     today: "اليوم",

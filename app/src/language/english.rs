@@ -1,6 +1,6 @@
 //! English: the language the others are translated from.
 
-use super::{Language, Plural, Texts};
+use super::{EmojiTexts, KeyTexts, Language, Plural, Texts};
 
 /// The table.
 pub(super) static TEXTS: Texts = Texts {
@@ -147,6 +147,61 @@ pub(super) static TEXTS: Texts = Texts {
     characters_too_many: Plural::of("{} too many", "{} too many"),
     refresh: "Refresh",
     mark_as_read: "Mark as read",
+    emoji: EmojiTexts {
+        title: "Emoji",
+        offer: "Emoji by name",
+        search: "Search emoji",
+        close: "Close",
+        groups: "Kinds of emoji",
+        group_names: [
+            "Smileys and feelings",
+            "People and body",
+            "Animals and nature",
+            "Food and drink",
+            "Travel and places",
+            "Activities",
+            "Objects",
+            "Symbols",
+            "Flags",
+        ],
+        recent: "Recently used",
+        found_title: "Found",
+        found: Plural::of("{} emoji found", "{} emoji found"),
+        none: "No emoji of this name.",
+        failed: "The emoji cannot be loaded. Check your connection and try again.",
+        tone: "Skin tone",
+        tones: ["No tone", "Light", "Medium light", "Medium", "Medium dark", "Dark"],
+    },
+    keys: KeyTexts {
+        title: "Keyboard shortcuts",
+        close_this: "Close",
+        everywhere: "Everywhere",
+        find: "Find a person",
+        neighbours: "Conversation above or below",
+        unread_neighbours: "Unread conversation above or below",
+        next_part: "Next part of the page",
+        close: "Close what is open",
+        this_list: "Show these shortcuts",
+        writing: "Writing",
+        send: "Send",
+        new_line: "New line",
+        emoji: "Emoji by name, such as :smile:",
+        last_own: "In an empty box: your last message",
+        reading: "Reading",
+        scroll: "Scroll, also while writing",
+        walk: "Message above or below",
+        menu: "Menu of a message",
+        first_unread: "First unread message",
+        ends: "Oldest loaded or newest message",
+        latest: "To the newest message",
+        ctrl: "Ctrl",
+        shift: "Shift",
+        enter: "Enter",
+        page_up: "Page Up",
+        page_down: "Page Down",
+        home: "Home",
+        end: "End",
+    },
 
     // Moments.
     today: "Today",

@@ -1,6 +1,6 @@
 //! German, informal.
 
-use super::{Language, Plural, Texts};
+use super::{EmojiTexts, KeyTexts, Language, Plural, Texts};
 
 /// The table.
 pub(super) static TEXTS: Texts = Texts {
@@ -147,6 +147,61 @@ pub(super) static TEXTS: Texts = Texts {
     characters_too_many: Plural::of("{} zu viel", "{} zu viel"),
     refresh: "Aktualisieren",
     mark_as_read: "Als gelesen markieren",
+    emoji: EmojiTexts {
+        title: "Emoji",
+        offer: "Emoji nach Namen",
+        search: "Emoji suchen",
+        close: "Schließen",
+        groups: "Arten von Emoji",
+        group_names: [
+            "Smileys und Gefühle",
+            "Menschen und Körper",
+            "Tiere und Natur",
+            "Essen und Trinken",
+            "Reisen und Orte",
+            "Aktivitäten",
+            "Gegenstände",
+            "Symbole",
+            "Flaggen",
+        ],
+        recent: "Zuletzt benutzt",
+        found_title: "Gefunden",
+        found: Plural::of("{} Emoji gefunden", "{} Emoji gefunden"),
+        none: "Kein Emoji mit diesem Namen.",
+        failed: "Die Emoji konnten nicht geladen werden. Prüfe deine Verbindung und versuche es noch einmal.",
+        tone: "Hautton",
+        tones: ["Ohne Ton", "Hell", "Mittelhell", "Mittel", "Mitteldunkel", "Dunkel"],
+    },
+    keys: KeyTexts {
+        title: "Tastenkürzel",
+        close_this: "Schließen",
+        everywhere: "Überall",
+        find: "Jemanden finden",
+        neighbours: "Gespräch darüber oder darunter",
+        unread_neighbours: "Ungelesenes Gespräch darüber oder darunter",
+        next_part: "Nächster Teil der Seite",
+        close: "Schließen, was offen ist",
+        this_list: "Diese Tastenkürzel zeigen",
+        writing: "Schreiben",
+        send: "Senden",
+        new_line: "Neue Zeile",
+        emoji: "Emoji nach Namen, etwa :smile:",
+        last_own: "Im leeren Feld: deine letzte Nachricht",
+        reading: "Lesen",
+        scroll: "Blättern, auch beim Schreiben",
+        walk: "Nachricht darüber oder darunter",
+        menu: "Menü einer Nachricht",
+        first_unread: "Erste ungelesene Nachricht",
+        ends: "Älteste geladene oder neueste Nachricht",
+        latest: "Zur neuesten Nachricht",
+        ctrl: "Strg",
+        shift: "Umschalt",
+        enter: "Eingabe",
+        page_up: "Bild \u{2191}",
+        page_down: "Bild \u{2193}",
+        home: "Pos1",
+        end: "Ende",
+    },
 
     // Moments.
     today: "Heute",

@@ -1,10 +1,12 @@
 //! The table: one field for each sentence. What goes into `{}` is said by who uses it.
 
+use serde::Serialize;
+
 use super::Language;
 
 /// A counted thing, `{}` being the number: the forms that Unicode's CLDR knows. A language fills
 /// those it has not with its `other`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Plural {
     /// 0, where it has a form of its own.
     pub zero: &'static str,
@@ -161,6 +163,8 @@ pub struct Texts {
     pub characters_too_many: Plural,
     pub refresh: &'static str,
     pub mark_as_read: &'static str,
+    pub emoji: EmojiTexts,
+    pub keys: KeyTexts,
 
     // Moments.
     pub today: &'static str,
@@ -198,4 +202,58 @@ pub struct Texts {
     pub in_a_moment: &'static str,
     pub in_seconds: Plural,
     pub in_minutes: Plural,
+}
+
+/// What the emoji say. The page hands it to the scripts in `public/emoji`, which have no words of
+/// their own.
+#[expect(missing_docs, reason = "the English sentence says what the field is")]
+#[derive(Debug, Serialize)]
+pub struct EmojiTexts {
+    pub title: &'static str,
+    pub offer: &'static str,
+    pub search: &'static str,
+    pub close: &'static str,
+    pub groups: &'static str,
+    pub group_names: [&'static str; 9],
+    pub recent: &'static str,
+    pub found_title: &'static str,
+    pub found: Plural,
+    pub none: &'static str,
+    pub failed: &'static str,
+    pub tone: &'static str,
+    pub tones: [&'static str; 6],
+}
+
+/// The list of keys, and the names of those that every keyboard calls otherwise.
+#[expect(missing_docs, reason = "the English sentence says what the field is")]
+#[derive(Debug)]
+pub struct KeyTexts {
+    pub title: &'static str,
+    pub close_this: &'static str,
+    pub everywhere: &'static str,
+    pub find: &'static str,
+    pub neighbours: &'static str,
+    pub unread_neighbours: &'static str,
+    pub next_part: &'static str,
+    pub close: &'static str,
+    pub this_list: &'static str,
+    pub writing: &'static str,
+    pub send: &'static str,
+    pub new_line: &'static str,
+    pub emoji: &'static str,
+    pub last_own: &'static str,
+    pub reading: &'static str,
+    pub scroll: &'static str,
+    pub walk: &'static str,
+    pub menu: &'static str,
+    pub first_unread: &'static str,
+    pub ends: &'static str,
+    pub latest: &'static str,
+    pub ctrl: &'static str,
+    pub shift: &'static str,
+    pub enter: &'static str,
+    pub page_up: &'static str,
+    pub page_down: &'static str,
+    pub home: &'static str,
+    pub end: &'static str,
 }

@@ -1,0 +1,197 @@
+//! The list of all keys, on Ctrl+/ or by a button, in a native dialog: it keeps the focus while it
+//! is open and gives it back.
+
+use leptos::html::Dialog;
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+
+use super::Icon;
+use crate::language::{KeyTexts, use_texts};
+use crate::state::use_state;
+
+/// Whether the list of keys is open: one for the page, provided by `App`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortcuts(RwSignal<bool>);
+
+impl Shortcuts {
+    /// A closed one.
+    pub fn new() -> Self {
+        Self(RwSignal::new(false))
+    }
+
+    /// Opens the list.
+    pub fn open(self) {
+        self.0.set(true);
+    }
+}
+
+impl Default for Shortcuts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The list of this page, for a button that opens it.
+pub fn use_shortcuts() -> Shortcuts {
+    expect_context::<Shortcuts>()
+}
+
+/// The dialog, closed at first. Rendered once, inside the router; it also starts the keys.
+#[component]
+pub fn ShortcutsSheet() -> impl IntoView {
+    let shortcuts = use_shortcuts();
+    listen(shortcuts);
+    view! {
+        <Show when=move || shortcuts.0.get()>
+            <Sheet shortcuts=shortcuts />
+        </Show>
+    }
+}
+
+/// The open dialog.
+#[component]
+fn Sheet(
+    /// What to close.
+    shortcuts: Shortcuts,
+) -> impl IntoView {
+    let k = &use_texts().keys;
+    let dialog = NodeRef::<Dialog>::new();
+    Effect::new(move |_| {
+        if let Some(dialog) = dialog.get() {
+            // Refused only when it is open already.
+            _ = dialog.show_modal();
+        }
+    });
+    let close = move || {
+        if let Some(dialog) = dialog.get_untracked() {
+            dialog.close();
+        }
+    };
+    let groups = [(k.everywhere, EVERYWHERE), (k.writing, WRITING), (k.reading, READING)];
+    view! {
+        <dialog
+            node_ref=dialog
+            class="sheet"
+            aria-labelledby="shortcuts-title"
+            // What is pressed beside the content is the dialog itself.
+            on:click=move |event| if event.target() == event.current_target() { close() }
+            on:close=move |_| shortcuts.0.set(false)
+        >
+            <header class="sheet-header">
+                <h2 id="shortcuts-title" class="text-lg font-semibold">{k.title}</h2>
+                <button class="icon-button" type="button" aria-label=k.close_this on:click=move |_| close()>
+                    {Icon::Close.draw("size-5")}
+                </button>
+            </header>
+            <div class="sheet-body" tabindex="0">
+                {groups.map(|(title, rows)| view! {
+                    <section>
+                        <h3 class="shortcut-group">{title}</h3>
+                        <dl>{rows.iter().map(|row| shown(k, row)).collect_view()}</dl>
+                    </section>
+                })}
+            </div>
+        </dialog>
+    }
+}
+
+/// A key's cap.
+#[derive(Clone, Copy)]
+enum Key {
+    /// Ctrl, and Cmd on a Mac.
+    Command,
+    Ctrl,
+    Alt,
+    Shift,
+    Enter,
+    Escape,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    /// One that is called the same everywhere.
+    Plain(&'static str),
+}
+
+impl Key {
+    fn name(self, k: &KeyTexts) -> &'static str {
+        match self {
+            Self::Command if is_mac() => "\u{2318}",
+            Self::Command | Self::Ctrl => k.ctrl,
+            Self::Alt if is_mac() => "\u{2325}",
+            Self::Alt => "Alt",
+            Self::Shift => k.shift,
+            Self::Enter => k.enter,
+            Self::Escape => "Esc",
+            Self::PageUp => k.page_up,
+            Self::PageDown => k.page_down,
+            Self::Home => k.home,
+            Self::End => k.end,
+            Self::Plain(name) => name,
+        }
+    }
+}
+
+/// What is done, and by which keys: any one of several combinations.
+type Row = (fn(&KeyTexts) -> &'static str, &'static [&'static [Key]]);
+
+const UP: Key = Key::Plain("\u{2191}");
+const DOWN: Key = Key::Plain("\u{2193}");
+
+const EVERYWHERE: &[Row] = &[
+    (|k| k.find, &[&[Key::Command, Key::Plain("K")]]),
+    (|k| k.neighbours, &[&[Key::Alt, UP], &[Key::Alt, DOWN]]),
+    (|k| k.unread_neighbours, &[&[Key::Alt, Key::Shift, UP], &[Key::Alt, Key::Shift, DOWN]]),
+    (|k| k.next_part, &[&[Key::Ctrl, Key::Plain("F6")]]),
+    (|k| k.close, &[&[Key::Escape]]),
+    (|k| k.this_list, &[&[Key::Command, Key::Plain("/")]]),
+];
+
+const WRITING: &[Row] = &[
+    (|k| k.send, &[&[Key::Enter]]),
+    (|k| k.new_line, &[&[Key::Shift, Key::Enter]]),
+    (|k| k.emoji, &[&[Key::Plain(":")]]),
+    (|k| k.last_own, &[&[UP]]),
+];
+
+const READING: &[Row] = &[
+    (|k| k.scroll, &[&[Key::PageUp], &[Key::PageDown]]),
+    (|k| k.walk, &[&[UP], &[DOWN]]),
+    (|k| k.menu, &[&[Key::Shift, Key::Plain("F10")]]),
+    (|k| k.first_unread, &[&[Key::Shift, Key::PageUp]]),
+    (|k| k.ends, &[&[Key::Ctrl, Key::Home], &[Key::Ctrl, Key::End]]),
+    (|k| k.latest, &[&[Key::Escape]]),
+];
+
+fn shown(k: &'static KeyTexts, (what, combinations): &Row) -> impl IntoView {
+    let combination = |keys: &'static [Key]| {
+        let caps = keys.iter().map(|key| view! { <kbd>{key.name(k)}</kbd> });
+        view! { <span class="keys" dir="ltr">{caps.collect_view()}</span> }
+    };
+    let all = combinations.iter().map(|keys| combination(keys)).collect_view();
+    view! {
+        <div class="shortcut">
+            <dt>{what(k)}</dt>
+            <dd>{all}</dd>
+        </div>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+use crate::dom::is_mac;
+
+/// The sheet is never open on the server.
+#[cfg(not(feature = "hydrate"))]
+fn is_mac() -> bool {
+    false
+}
+
+fn listen(shortcuts: Shortcuts) {
+    let (state, navigate) = (use_state(), use_navigate());
+    #[cfg(feature = "hydrate")]
+    if state.me().is_some() {
+        crate::keyboard::start(state, shortcuts, navigate);
+        return;
+    }
+    _ = (state, navigate, shortcuts);
+}

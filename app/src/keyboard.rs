@@ -1,0 +1,116 @@
+//! The keys of the whole page: one listener on the document. Keys of one part (the composer, the
+//! list, the timeline) are that part's own. No key of the browser's is taken. Browser only;
+//! `components::ShortcutsSheet` starts it, and lists all keys there are.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use protocol::ConversationId;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
+
+use crate::components::Shortcuts;
+use crate::dom::{self, Listener};
+use crate::paths;
+use crate::state::State;
+
+/// Goes to an address of this site.
+pub trait Navigate: Fn(&str, NavigateOptions) + 'static {}
+impl<T: Fn(&str, NavigateOptions) + 'static> Navigate for T {}
+
+/// The parts of the page in their order, and what has the focus in each.
+const PARTS: [(&str, &str); 5] = [
+    (".people-search", ".people-search input[type=search]"),
+    (".conversation-list", ".list-entry:not([tabindex='-1'])"),
+    (".profile-bar", ".profile-bar :is(a, button)"),
+    (".timeline-frame", ".timeline[tabindex='0'], .timeline [tabindex='0']"),
+    (".composer-frame", ".composer textarea"),
+];
+
+/// Listens for as long as the page lives.
+pub fn start(state: State, shortcuts: Shortcuts, navigate: impl Navigate) {
+    Listener::new(&document(), "keydown", move |event| {
+        let Ok(event) = event.dyn_into::<KeyboardEvent>() else { return };
+        // What is above the page has its own keys.
+        let covered = document().query_selector("dialog[open]").is_ok_and(|open| open.is_some());
+        if event.default_prevented() || event.is_composing() || covered {
+            return;
+        }
+        if act(state, shortcuts, &navigate, &event) {
+            event.prevent_default();
+        }
+    })
+    .forget();
+}
+
+/// Does what a key stands for; false for one that stands for nothing.
+fn act(
+    state: State,
+    shortcuts: Shortcuts,
+    navigate: &impl Navigate,
+    event: &KeyboardEvent,
+) -> bool {
+    let (ctrl, meta, shift) = (event.ctrl_key(), event.meta_key(), event.shift_key());
+    let command = if dom::is_mac() { meta && !ctrl } else { ctrl && !meta };
+    match (event.key().as_str(), event.alt_key()) {
+        ("k" | "K", false) if command && !shift => find(navigate),
+        // On some keyboards the slash needs Shift.
+        ("/", false) if command => shortcuts.open(),
+        ("F6", false) if ctrl && !meta => next_part(shift),
+        ("ArrowUp", true) if !ctrl && !meta => go(state, navigate, true, shift),
+        ("ArrowDown", true) if !ctrl && !meta => go(state, navigate, false, shift),
+        _ => return false,
+    }
+    true
+}
+
+fn shown(selector: &str) -> Option<HtmlElement> {
+    let found =
+        document().query_selector(selector).ok().flatten()?.dyn_into::<HtmlElement>().ok()?;
+    found.offset_parent().is_some().then_some(found)
+}
+
+/// Turns to the search, which on a narrow screen is on another page.
+fn find(navigate: &impl Navigate) {
+    let focus = || shown(PARTS[0].1).is_some_and(|search| search.focus().is_ok());
+    if !focus() {
+        navigate(paths::HOME, NavigateOptions::default());
+        request_animation_frame(move || _ = focus());
+    }
+}
+
+/// Turns to the next part of the page that is there, round and round.
+fn next_part(back: bool) {
+    let focused = document().active_element();
+    let within = |part: &str| focused.as_ref().and_then(|focused| focused.closest(part).ok()?);
+    let here = PARTS.iter().position(|(part, _)| within(part).is_some());
+    let count = PARTS.len();
+    for step in 1..=count {
+        let next = match (here, back) {
+            (Some(here), false) => (here + step) % count,
+            (Some(here), true) => (here + count - step) % count,
+            (None, false) => step - 1,
+            (None, true) => count - step,
+        };
+        if let Some(target) = shown(PARTS[next].1) {
+            _ = target.focus();
+            return;
+        }
+    }
+}
+
+/// Opens the conversation above or below the open one in the list; with none open, the first.
+fn go(state: State, navigate: &impl Navigate, up: bool, unread_only: bool) {
+    let open = window().location().pathname().ok().and_then(|path| paths::opened(&path));
+    let waits = |id: ConversationId| state.summary(id).is_some_and(|known| known.unread > 0);
+    let next = state.list.with_untracked(|list| {
+        let here = list.iter().position(|id| Some(*id) == open);
+        let (before, after) =
+            here.map_or((&list[..0], &list[..]), |here| (&list[..here], &list[here + 1..]));
+        let wanted = |id: &&ConversationId| !unread_only || waits(**id);
+        if up { before.iter().rev().find(wanted) } else { after.iter().find(wanted) }.copied()
+    });
+    if let Some(next) = next {
+        navigate(&paths::conversation(next), NavigateOptions::default());
+    }
+}

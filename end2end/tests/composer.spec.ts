@@ -1,0 +1,197 @@
+import { type ConversationPage, ready } from "../support/pages";
+import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
+import { Wire } from "../support/wire";
+
+async function height(here: ConversationPage): Promise<number> {
+  return here.box.evaluate((box) => box.getBoundingClientRect().height);
+}
+
+test("the box grows line by line to eight, then scrolls, and shrinks when the message is sent", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  const one = await height(here);
+  const line = Number.parseFloat(await here.box.evaluate((box) => getComputedStyle(box).lineHeight));
+  for (let lines = 2; lines <= 8; lines += 1) {
+    await here.box.press("Shift+Enter");
+    expect(await height(here)).toBeCloseTo(one + (lines - 1) * line, 0);
+  }
+  await here.box.press("Shift+Enter");
+  await here.box.pressSequentially("The ninth line");
+  expect(await height(here)).toBeCloseTo(one + 7 * line, 0);
+  const scrolls = await here.box.evaluate((box) => box.scrollHeight > box.clientHeight && box.scrollTop > 0);
+  expect(scrolls).toBe(true);
+  await here.box.press("Enter");
+  expect(await height(here)).toBeCloseTo(one, 0);
+});
+
+test("a long name does not make the empty box grow", async ({ alice, someone, watch: _ }) => {
+  const long = await someone(`Maximiliane ${"Wilhelmina ".repeat(4)}`.trim());
+  await alice.page.setViewportSize({ width: 320, height: 640 });
+  const here = await alice.open(await alice.apiConversation(long), long);
+  expect(await height(here)).toBeLessThanOrEqual(50);
+});
+
+test("the box shows its focus by one ring", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.focus();
+  const rings = await here.box.evaluate((box) => {
+    const drawn = (element: Element) => getComputedStyle(element).outlineStyle !== "none";
+    const around = [box, box.parentElement, box.parentElement?.parentElement].filter((element) => element !== null && element !== undefined);
+    return around.filter(drawn).length;
+  });
+  expect(rings).toBe(1);
+});
+
+test("the button is pale while there is nothing to send, and never disabled", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await expect(here.send).toHaveClass(/is-idle/);
+  await expect(here.send).toBeEnabled();
+  await here.send.click();
+  await expect(here.box).toBeFocused();
+  await here.box.fill("  \n ");
+  await expect(here.send).toHaveClass(/is-idle/);
+  await here.box.fill("Now there is");
+  await expect(here.send).not.toHaveClass(/is-idle/);
+  await here.send.click();
+  await here.expectStored("Now there is");
+  await expect(here.box).toBeFocused();
+  await expect(here.send).toHaveClass(/is-idle/);
+  await expect(here.messages).toHaveCount(1);
+});
+
+test("the counter comes near the limit, covers nothing, and says when it is too much", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  const counter = here.page.locator(".counter");
+  await here.box.fill("a".repeat(3799));
+  await expect(counter).toBeHidden();
+  await here.box.fill("a".repeat(3900));
+  await expect(counter).toHaveText("100 left");
+  const covers = await counter.evaluate((counter) => {
+    const box = document.querySelector(".composer-box")?.getBoundingClientRect();
+    const send = document.querySelector(".send")?.getBoundingClientRect();
+    const own = counter.getBoundingClientRect();
+    const over = (other?: DOMRect) => other !== undefined && own.top < other.bottom && own.bottom > other.top && own.left < other.right && own.right > other.left;
+    return over(box) || over(send);
+  });
+  expect(covers).toBe(false);
+  await here.box.fill("a".repeat(4012));
+  await expect(counter).toHaveText("12 too many");
+});
+
+test("pasted text keeps its lines, and a pasted or dropped file is refused in words", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.focus();
+  await here.page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/plain", "one\r\n\ttwo\n\n  four");
+    const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+    // A made-up paste does not insert: what the page leaves to the browser is inserted as the browser does.
+    if (document.activeElement?.dispatchEvent(event)) document.execCommand("insertText", false, data.getData("text/plain"));
+  });
+  await expect(here.box).toHaveValue("one\n\ttwo\n\n  four");
+  const refused = here.page.getByText("Files cannot be sent here");
+  await expect(refused).toHaveCount(0);
+
+  await giveFile(here, "paste");
+  await expect(refused).toBeVisible();
+  await expect(here.box).toHaveValue("one\n\ttwo\n\n  four");
+  await here.box.press("End");
+  await here.box.pressSequentially("!");
+  await expect(refused).toHaveCount(0);
+  expect(await giveFile(here, "drop")).toBe(false);
+  await expect(refused).toBeVisible();
+  await here.box.press("Enter");
+  await expect(here.message("four!")).toBeVisible();
+});
+
+/** Pastes or drops a picture; answers whether the browser would have gone on with it. */
+async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise<boolean> {
+  return here.box.evaluate((box, kind) => {
+    const data = new DataTransfer();
+    data.items.add(new File(["not text"], "picture.png", { type: "image/png" }));
+    const init = { bubbles: true, cancelable: true };
+    return box.dispatchEvent(
+      kind === "paste" ? new ClipboardEvent(kind, { ...init, clipboardData: data }) : new DragEvent(kind, { ...init, dataTransfer: data }),
+    );
+  }, kind);
+}
+
+test("Enter sends nothing while an input method composes, also where the composition ends before the key", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("日本");
+  const enter = (init: KeyboardEventInit) =>
+    here.box.evaluate((box, init) => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init })), init);
+  expect(await enter({ isComposing: true })).toBe(true);
+  await here.box.evaluate((box) => {
+    box.dispatchEvent(new CompositionEvent("compositionstart", { bubbles: true }));
+    box.dispatchEvent(new CompositionEvent("compositionend", { bubbles: true, data: "日本" }));
+  });
+  expect(await enter({ keyCode: 229 })).toBe(true);
+  await expect(here.messages).toHaveCount(0);
+  await expect(here.box).toHaveValue("日本");
+  expect(await enter({ keyCode: 13 })).toBe(false);
+  await here.expectStored("日本");
+});
+
+test("a draft stands in the list, one for each conversation, also after a reload", async ({ alice, bob, someone, conversation }) => {
+  const carol = await someone("Carol Cole");
+  const other = await alice.apiConversation(carol);
+  await alice.apiSend(other, "Hello Carol");
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("About the boat");
+  const home = await alice.home();
+  const entry = home.entry(bob.name);
+  await expect(entry).toContainText("Draft: About the boat");
+  await expect(home.entry(carol.name)).toContainText("Hello Carol");
+
+  await home.entry(carol.name).click();
+  await expect(here.box).toHaveValue("");
+  await here.box.fill("About the house");
+  await entry.click();
+  await expect(here.box).toHaveValue("About the boat");
+  await expect(home.entry(carol.name)).toContainText("Draft: About the house");
+
+  await here.page.reload();
+  await ready(here.page);
+  await expect(home.entry(carol.name)).toContainText("Draft: About the house");
+  await here.box.press("Enter");
+  await here.expectStored("About the boat");
+  await expect(entry).not.toContainText("Draft");
+});
+
+test("what is written while a message fails is kept beside it", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE);
+  const wire = await Wire.of(alice.context);
+  const here = await alice.open(conversation, bob);
+  await wire.cut();
+  await here.write("This one waits");
+  await here.box.fill("And this is half a");
+  await here.draftIsKept("And this is half a");
+  await here.page.reload();
+  await ready(here.page);
+  await here.expectState("This one waits", "sending");
+  await expect(here.box).toHaveValue("And this is half a");
+});
+
+test.describe("on a touch screen", () => {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+  test("Enter breaks the line, the button sends, and the keyboard stays as it was", async ({ someone, bob }) => {
+    const tess = await someone("Tess Touch", phone);
+    const here = await tess.open(await tess.apiConversation(bob), bob);
+    await expect(here.box).not.toBeFocused();
+    await here.box.tap();
+    await here.box.pressSequentially("First");
+    await here.box.press("Enter");
+    await here.box.pressSequentially("second");
+    await expect(here.box).toHaveValue("First\nsecond");
+    await here.page.evaluate(() => {
+      Object.assign(window, { blurs: 0 });
+      document.addEventListener("focusout", () => ((window as unknown as { blurs: number }).blurs += 1));
+    });
+    await here.send.tap();
+    await expect(here.message("First\nsecond")).toBeVisible();
+    await expect(here.box).toBeFocused();
+    expect(await here.page.evaluate(() => (window as unknown as { blurs: number }).blurs)).toBe(0);
+  });
+});

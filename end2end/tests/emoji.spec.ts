@@ -1,0 +1,201 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Locator, Page } from "@playwright/test";
+import type { ConversationPage } from "../support/pages";
+import { expect, test } from "../support/test";
+
+const phone = { width: 390, height: 844 };
+
+function picker(page: Page): Locator {
+  return page.getByRole("dialog", { name: "Emoji" });
+}
+
+function offer(page: Page): Locator {
+  return page.getByRole("listbox", { name: "Emoji by name" });
+}
+
+async function open(here: ConversationPage): Promise<Locator> {
+  await here.page.getByRole("button", { name: "Emoji" }).click();
+  await expect(picker(here.page).getByRole("option").first()).toBeVisible();
+  return picker(here.page);
+}
+
+test("nothing of the emoji is fetched before the first use, and the names once", async ({ alice, bob, conversation }) => {
+  const asked: string[] = [];
+  alice.page.on("request", (request) => request.url().includes("/emoji/") && asked.push(new URL(request.url()).pathname));
+  const here = await alice.open(conversation, bob);
+  await here.write("Nothing special");
+  await here.expectStored("Nothing special");
+  expect(asked).toEqual([]);
+  await here.box.pressSequentially("At 10:30, yes");
+  await expect.poll(() => asked).toContain("/emoji/emoji.js");
+  expect(asked.filter((path) => path.includes("/names/"))).toEqual([]);
+  await open(here);
+  await here.page.keyboard.press("Escape");
+  await open(here);
+  expect(asked.filter((path) => path.includes("/names/"))).toEqual(["/emoji/names/en.js"]);
+});
+
+test("an emoji goes in at the caret, and undo takes it out again", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("Well  done");
+  await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(5, 5));
+  const dialog = await open(here);
+  await dialog.getByRole("searchbox").fill("tada");
+  await dialog.getByRole("option", { name: "party popper" }).click();
+  await expect(dialog).toBeHidden();
+  await expect(here.box).toBeFocused();
+  await expect(here.box).toHaveValue("Well 🎉 done");
+  await here.draftIsKept("Well 🎉 done");
+  await here.page.keyboard.type("!");
+  await expect(here.box).toHaveValue("Well 🎉! done");
+  await here.page.keyboard.press("ControlOrMeta+z");
+  await here.page.keyboard.press("ControlOrMeta+z");
+  await expect(here.box).toHaveValue("Well  done");
+});
+
+test("the picker is used by keyboard alone, and Escape goes back to the caret", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("ab");
+  await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(1, 1));
+  await here.page.keyboard.press("Shift+Tab");
+  await here.page.keyboard.press("Enter");
+  const dialog = picker(here.page);
+  await expect(dialog.getByRole("searchbox")).toBeFocused();
+  await expect(dialog.getByRole("option").first()).toBeVisible();
+  await here.page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(here.box).toBeFocused();
+  expect(await here.box.evaluate((box: HTMLTextAreaElement) => box.selectionStart)).toBe(1);
+
+  await here.page.keyboard.press("Shift+Tab");
+  await here.page.keyboard.press("Enter");
+  await expect(dialog.getByRole("searchbox")).toBeFocused();
+  await here.page.keyboard.press("ArrowDown");
+  const options = dialog.getByRole("option");
+  await expect(options.nth(0)).toBeFocused();
+  await here.page.keyboard.press("ArrowRight");
+  await here.page.keyboard.press("ArrowRight");
+  await expect(options.nth(2)).toBeFocused();
+  await here.page.keyboard.press("ArrowDown");
+  const below = await here.page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  await here.page.keyboard.press("ArrowUp");
+  await expect(options.nth(2)).toBeFocused();
+  expect(below).toBeTruthy();
+  await here.page.keyboard.press("Tab");
+  await expect(dialog.getByRole("radio").first()).toBeFocused();
+  await here.page.keyboard.press("Shift+Tab");
+  await here.page.keyboard.press("Enter");
+  await expect(here.box).toHaveValue(/^a\p{Emoji_Presentation}b$/u);
+
+  // What was used stands first the next time.
+  const used = (await here.box.inputValue()).slice(1, -1);
+  await open(here);
+  await expect(options.nth(0)).toHaveText(used);
+});
+
+test("a tone is kept and used", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  let dialog = await open(here);
+  await dialog.getByRole("radio", { name: "Dark", exact: true }).check({ force: true });
+  await dialog.getByRole("searchbox").fill("thumbsup");
+  await dialog.getByRole("option", { name: "thumbs up" }).click();
+  await expect(here.box).toHaveValue("👍🏿");
+  await here.page.reload();
+  dialog = await open(here);
+  await expect(dialog.getByRole("radio", { name: "Dark", exact: true })).toBeChecked();
+});
+
+test("a beginning offers a few, Down and Enter take one, and nothing is sent", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.pressSequentially("So :smi");
+  const options = offer(here.page).getByRole("option");
+  await expect(options.first()).toHaveAttribute("aria-selected", "true");
+  await expect(here.box).toHaveAttribute("aria-activedescendant", (await options.first().getAttribute("id")) ?? "");
+  await here.box.press("ArrowDown");
+  await expect(options.nth(1)).toHaveAttribute("aria-selected", "true");
+  const chosen = (await options.nth(1).locator(".emoji").textContent()) ?? "";
+  await here.box.press("Enter");
+  await expect(here.box).toHaveValue(`So ${chosen}`);
+  await expect(offer(here.page)).toHaveCount(0);
+  await expect(here.messages).toHaveCount(0);
+  await expect(here.box).not.toHaveAttribute("aria-activedescendant");
+  await here.box.press("Enter");
+  await expect(here.messages).toHaveCount(1);
+});
+
+test("Escape closes what is offered and leaves the text; Tab and a click take it", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.pressSequentially(":heart");
+  await expect(offer(here.page)).toBeVisible();
+  await here.box.press("Escape");
+  await expect(offer(here.page)).toHaveCount(0);
+  await expect(here.box).toHaveValue(":heart");
+  await expect(here.box).toBeFocused();
+  await here.box.fill("");
+  await here.box.pressSequentially(":tad");
+  await expect(offer(here.page)).toBeVisible();
+  await here.box.press("Tab");
+  await expect(here.box).toHaveValue("🎉");
+  await expect(here.box).toBeFocused();
+  await here.box.pressSequentially(" :rocke");
+  await offer(here.page).getByRole("option").first().click();
+  await expect(here.box).toHaveValue("🎉 🚀");
+});
+
+test("a whole name becomes its emoji, a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.pressSequentially("Good :smile: and 10:30: and :-) and :nosuchthing:");
+  await expect(here.box).toHaveValue("Good 😄 and 10:30: and :-) and :nosuchthing:");
+});
+
+test.describe("in German", () => {
+  test.use({ locale: "de-DE" });
+
+  test("emoji are found by their German names", async ({ someone, bob }) => {
+    const greta = await someone("Greta Gruen", { locale: "de-DE" });
+    const here = await greta.open(await greta.apiConversation(bob), bob);
+    const box = here.page.locator("textarea[name=body]");
+    await box.pressSequentially(":raket");
+    await here.page.locator(".emoji-offer [role=option]").first().click();
+    await expect(box).toHaveValue("🚀");
+  });
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test.describe(`axe finds nothing in the picker and the offer, ${colorScheme}`, () => {
+    test.use({ colorScheme });
+
+    test("wide, on a phone, and from right to left", async ({ someone, bob }) => {
+      const anna = await someone("Anna Ash", { colorScheme });
+      const here = await anna.open(await anna.apiConversation(bob), bob);
+      await here.box.pressSequentially(":smi");
+      await expect(offer(here.page)).toBeVisible();
+      await clean(here.page);
+      await here.box.press("Escape");
+      await open(here);
+      await clean(here.page);
+      await picker(here.page).getByRole("searchbox").fill("heart");
+      await clean(here.page);
+      await here.page.keyboard.press("Escape");
+      await here.page.keyboard.press("Escape");
+      await here.page.setViewportSize(phone);
+      await open(here);
+      const sheet = await picker(here.page).boundingBox();
+      expect(sheet).toMatchObject({ x: 0, width: phone.width });
+      await clean(here.page);
+
+      const amal = await someone("Amal Asad", { colorScheme, locale: "ar" });
+      const there = await amal.open(await amal.apiConversation(bob), bob);
+      await there.page.locator(".emoji-button").click();
+      await expect(there.page.locator(".emoji-picker [role=option]").first()).toBeVisible();
+      await clean(there.page);
+    });
+  });
+}
+
+async function clean(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  const found = serious.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));
+  expect(found).toEqual([]);
+}

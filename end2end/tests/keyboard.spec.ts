@@ -1,0 +1,184 @@
+import type { Locator, Page } from "@playwright/test";
+import { ConversationPage, HomePage, ready, SignInPage, signOutOf } from "../support/pages";
+import { expect, test } from "../support/test";
+
+function help(page: Page): Locator {
+  return page.getByRole("dialog", { name: "Keyboard shortcuts" });
+}
+
+/** Presses Tab until something has the focus; a trap or a missing stop fails. */
+async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
+  for (let presses = 0; presses < 40; presses += 1) {
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press(key);
+  }
+  throw new Error(`40 presses of ${key} did not reach ${target}`);
+}
+
+test("from signing in to signing out by keyboard alone", async ({ alice, bob, someone, conversation }) => {
+  test.slow();
+  const carol = await someone("Carol Cole");
+  await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Line ${index + 1}.`));
+  await alice.apiRead(conversation, 60);
+  await alice.context.clearCookies();
+  const page = alice.page;
+  const keys = page.keyboard;
+  const signIn = new SignInPage(page);
+  await signIn.goto();
+  await ready(page);
+  await tabTo(page, signIn.username);
+  await keys.type(alice.username);
+  await tabTo(page, signIn.password);
+  await keys.type(alice.password);
+  await keys.press("Enter");
+  await page.waitForURL(/\/$/);
+  await ready(page);
+
+  // Find, open, write.
+  const home = new HomePage(page);
+  await keys.press("ControlOrMeta+k");
+  await expect(home.search).toBeFocused();
+  await keys.type("Carol");
+  await expect(home.result(carol.name)).toBeVisible();
+  await keys.press("ArrowDown");
+  await keys.press("Enter");
+  await page.waitForURL(/\/c\//);
+  const carolHere = new ConversationPage(page, carol.name);
+  await expect(carolHere.box).toBeFocused();
+  await keys.type("Hello Carol");
+  await keys.press("Enter");
+  await carolHere.expectStored("Hello Carol");
+
+  // Switch, read older, jump back.
+  await keys.press("Alt+ArrowDown");
+  const bobHere = new ConversationPage(page, bob.name);
+  await expect(bobHere.heading).toBeVisible();
+  await expect(bobHere.message("Line 60.")).toBeVisible();
+  await tabTo(page, bobHere.box);
+  await keys.press("Control+F6");
+  await keys.press("Control+Shift+F6");
+  await expect(bobHere.box).toBeFocused();
+  await bobHere.log.focus();
+  for (let presses = 0; presses < 30; presses += 1) await keys.press("PageUp");
+  await expect(bobHere.message("Line 60.")).not.toBeInViewport();
+  const jump = page.getByRole("button", { name: /Jump to latest/ });
+  await tabTo(page, jump);
+  await keys.press("Enter");
+  await expect(bobHere.message("Line 60.")).toBeInViewport();
+
+  // Help, and out.
+  await tabTo(page, bobHere.box);
+  await keys.press("ControlOrMeta+/");
+  await expect(help(page)).toBeVisible();
+  await keys.press("Escape");
+  await expect(help(page)).toBeHidden();
+  await expect(bobHere.box).toBeFocused();
+  await tabTo(page, signOutOf(page), "Shift+Tab");
+  await keys.press("Enter");
+  await page.waitForURL(/\/sign-in/);
+});
+
+test("the list is one tab stop, and arrow keys walk in it", async ({ alice, bob, someone, conversation }) => {
+  const names = ["Carol Cole", "Dora Dean"];
+  await bob.apiSend(conversation, "From Bob");
+  for (const name of names) {
+    const other = await someone(name);
+    await other.apiSend(await other.apiConversation(alice), `From ${name}`);
+  }
+  const home = await alice.home();
+  const { page } = home;
+  const links = home.list.locator(".list-entry");
+  await expect(links).toHaveCount(3);
+  await expect(home.list.locator(".list-entry:not([tabindex='-1'])")).toHaveCount(1);
+  await tabTo(page, links.nth(0));
+  await page.keyboard.press("ArrowDown");
+  await expect(links.nth(1)).toBeFocused();
+  await page.keyboard.press("End");
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press("ArrowDown");
+  await expect(links.nth(2)).toBeFocused();
+  await page.keyboard.press("Home");
+  await expect(links.nth(0)).toBeFocused();
+  await page.keyboard.press("End");
+  await page.keyboard.press("Tab");
+  await expect(links.nth(2)).not.toBeFocused();
+  await page.keyboard.press("Shift+Tab");
+  await expect(links.nth(0)).toBeFocused();
+  await page.keyboard.press("End");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/c\//);
+  // The open conversation is where Tab comes back to.
+  const here = new ConversationPage(page, bob.name);
+  await expect(here.box).toBeFocused();
+  await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
+});
+
+test("Alt and arrows go through the conversations, with Shift through the unread ones", async ({ alice, bob, someone, conversation }) => {
+  const carol = await someone("Carol Cole");
+  const dora = await someone("Dora Dean");
+  const [withCarol, withDora] = [await alice.apiConversation(carol), await alice.apiConversation(dora)];
+  // Newest first: Dora, Carol, Bob.
+  await bob.apiSend(conversation, "From Bob");
+  await carol.apiSend(withCarol, "From Carol");
+  await alice.apiRead(withCarol, 1);
+  await alice.apiSend(withDora, "To Dora");
+  const home = await alice.home();
+  const { keyboard } = home.page;
+  const is = (id: string) => expect.poll(() => new URL(home.page.url()).pathname).toBe(`/c/${id}`);
+  await keyboard.press("Alt+ArrowDown");
+  await is(withDora);
+  await keyboard.press("Alt+ArrowDown");
+  await is(withCarol);
+  await keyboard.press("Alt+ArrowUp");
+  await is(withDora);
+  await expect(new ConversationPage(home.page, dora.name).box).toBeFocused();
+  await keyboard.press("Alt+Shift+ArrowDown");
+  await is(conversation);
+  await home.expectUnread(bob.name, 0);
+  await keyboard.press("Alt+Shift+ArrowUp");
+  await is(conversation);
+});
+
+test("the list of keys opens by its key and gives the focus back; other keys rest meanwhile", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  const { page } = here;
+  await here.box.focus();
+  await page.keyboard.press("ControlOrMeta+/");
+  const sheet = help(page);
+  await expect(sheet).toBeVisible();
+  await expect(sheet.getByText("Find a person")).toBeVisible();
+  await expect(sheet.locator("kbd").filter({ hasText: /^Ctrl$|⌘/ }).first()).toBeVisible();
+  await page.keyboard.press("ControlOrMeta+k");
+  await expect(sheet).toBeVisible();
+  await page.keyboard.press("Alt+ArrowDown");
+  await expect(here.heading).toBeVisible();
+  await sheet.getByRole("button", { name: "Close" }).click();
+  await expect(sheet).toBeHidden();
+  await expect(here.box).toBeFocused();
+  await page.keyboard.press("ControlOrMeta+/");
+  await expect(sheet).toBeVisible();
+  await page.mouse.click(5, 5);
+  await expect(sheet).toBeHidden();
+});
+
+test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "Round we go");
+  const here = await alice.open(conversation, bob);
+  const { page } = here;
+  await expect(here.box).toBeFocused();
+  const parts: string[] = [];
+  for (let presses = 0; presses < 5; presses += 1) {
+    await page.keyboard.press("Control+F6");
+    const part = await page.evaluate(() => document.activeElement?.closest(".people-search, .conversation-list, .profile-bar, .timeline-frame, .composer-frame")?.className);
+    parts.push(part ?? "nothing");
+  }
+  expect(parts).toEqual(["people-search", "conversation-list", "profile-bar", "timeline-frame", "composer-frame"]);
+});
+
+test("on a phone Ctrl+K leads from the conversation to the search", async ({ alice, bob, conversation }) => {
+  await alice.page.setViewportSize({ width: 390, height: 844 });
+  const here = await alice.open(conversation, bob);
+  await here.page.keyboard.press("ControlOrMeta+k");
+  await here.page.waitForURL(/\/$/);
+  await expect(new HomePage(here.page).search).toBeFocused();
+});
