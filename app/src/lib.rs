@@ -79,6 +79,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 {theme_colours(look.theme)}
                 <meta name="description" content="Duet, a private chat for two." />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="apple-touch-icon" href="/icons/apple-touch-icon.png" />
+                <link rel="manifest" href="/manifest.webmanifest" />
                 <HashedStylesheet options=options.clone() id="leptos" />
                 <AutoReload options=options.clone() />
                 <HydrationScripts options />

@@ -41,15 +41,31 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 const NO_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+/// For the page that is shown when there is no network, and the worker that shows it: the one has
+/// a style sheet and a picture, the other asks for what browsers ask it for.
+const OFFLINE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+/// For a drawing, which holds its own style: the colours of light and dark.
+const DRAWING: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
 
 /// Adds the headers.
 pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let is_offline = matches!(request.uri().path(), "/sw.js" | "/offline.html");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_PAGE);
+    let is_drawing = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "image/svg+xml");
+    let policy = match (is_offline, is_drawing) {
+        (true, _) => OFFLINE,
+        (_, true) => DRAWING,
+        _ => NO_PAGE,
+    };
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     if state.origins.is_https() {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.insert(STRICT_TRANSPORT_SECURITY, year);
