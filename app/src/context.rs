@@ -243,6 +243,11 @@ where
     Done { result, status: said.0, headers: said.1 }
 }
 
+/// Which build of the page this process gives out; empty if it does not know.
+pub fn build() -> String {
+    chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()
+}
+
 /// Whether strangers may create an account.
 pub fn registration_open() -> bool {
     chat().is_ok_and(|chat| chat.registration_open())

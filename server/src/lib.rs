@@ -51,7 +51,9 @@ pub async fn run(
     let address = listener.local_addr().context("cannot tell where the listener is")?;
     let origins = config.origins(address)?;
     let site = config.site()?;
-    let chat = Chat::begin(config.chat()?).await?;
+    let leptos = leptos_options(&site)?;
+    let build = leptos.hash_files.then(page_build).flatten();
+    let chat = Chat::begin(chat::Config { build, ..config.chat()? }).await?;
     let state = AppState {
         chat: chat.clone(),
         cookie: session_cookie(origins.is_https()),
@@ -59,7 +61,7 @@ pub async fn run(
         trusted_proxies: config.trusted_proxies.clone().into(),
         sockets: TaskTracker::new(),
         draining: Draining::default(),
-        leptos: leptos_options(&site)?,
+        leptos,
         site: Arc::new(site),
     };
     let (sockets, draining) = (state.sockets.clone(), state.draining.clone());
@@ -91,10 +93,23 @@ fn session_cookie(https: bool) -> SessionCookie {
     SessionCookie { name, secure: https }
 }
 
+/// The list of the hashes that the build left beside the binary.
+const HASHES: &str = "hash.txt";
+
+/// Which build of the page is given out: the beginnings of its files' hashes. Other files, another
+/// build; a server that was built anew around the same page gives out the same.
+fn page_build() -> Option<String> {
+    let binary = std::env::current_exe().ok()?;
+    let list = std::fs::read_to_string(binary.with_file_name(HASHES)).ok()?;
+    let hashes = list.lines().filter_map(|line| line.split_once(": ")?.1.get(..8));
+    let build = hashes.collect::<Vec<_>>().join("-");
+    (!build.is_empty()).then_some(build)
+}
+
 /// File names hold their hash where the build left a list of the hashes beside the binary.
 fn leptos_options(site: &Path) -> Result<LeptosOptions> {
     let binary = std::env::current_exe().context("cannot tell where the binary is")?;
-    let hash_files = binary.parent().is_some_and(|beside| beside.join("hash.txt").is_file());
+    let hash_files = binary.parent().is_some_and(|beside| beside.join(HASHES).is_file());
     // `cargo leptos watch` asks for pages that reload by themselves.
     let watched = std::env::var_os("LEPTOS_WATCH").is_some();
     let reload_port = std::env::var("LEPTOS_RELOAD_PORT").ok().and_then(|port| port.parse().ok());

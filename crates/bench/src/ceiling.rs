@@ -161,5 +161,11 @@ fn pass_on(lines: &Lines, accepted: Accepted, seq: Seq) {
 
 fn hello(id: UserId) -> ServerFrame {
     let user = User { id, username: String::new(), display_name: String::new() };
-    ServerFrame::Hello { user, epoch: Epoch::new(), time: Timestamp(0), limits: Limits::default() }
+    ServerFrame::Hello {
+        user,
+        epoch: Epoch::new(),
+        time: Timestamp(0),
+        limits: Limits::default(),
+        build: None,
+    }
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub max_connections_per_user: usize,
     /// How long someone stays online after their last connection ended: a reload is no absence.
     pub presence_grace: Duration,
+    /// Which build of the page the process gives out, if it knows; told to each connection.
+    pub build: Option<String>,
 }
 
 /// How often one may, each with the burst the code beside it states.
@@ -70,6 +72,7 @@ impl Config {
             max_connections: 10_000,
             max_connections_per_user: 10,
             presence_grace: Duration::from_secs(30),
+            build: None,
         }
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
         epoch: chat.epoch(),
         time: clock::now(),
         limits: Limits::default(),
+        build: chat.build().map(str::to_owned),
     })
 }
 

@@ -133,6 +133,11 @@ impl Chat {
         Ok(chat)
     }
 
+    /// Which build of the page this process gives out, if it knows.
+    pub fn build(&self) -> Option<&str> {
+        self.0.config.build.as_deref()
+    }
+
     /// The life of the store.
     pub fn epoch(&self) -> Epoch {
         self.store().epoch()

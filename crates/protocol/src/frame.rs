@@ -64,6 +64,10 @@ pub enum ServerFrame {
         time: Timestamp,
         /// What it accepts.
         limits: Limits,
+        /// Which build of the page this server gives out. A page of another one is not the newest;
+        /// other clients have no use for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<String>,
     },
     /// The message is on disk.
     Sent(Sent),
