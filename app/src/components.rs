@@ -2,6 +2,7 @@
 //! none of them knows the socket.
 
 mod announcer;
+mod ask_notices;
 mod avatar;
 mod banner;
 mod brand;
@@ -12,6 +13,7 @@ mod emoji;
 mod field;
 mod icons;
 mod message_row;
+mod notification_choices;
 mod people_search;
 mod profile_bar;
 #[cfg(feature = "hydrate")]
@@ -20,6 +22,7 @@ mod shortcuts;
 mod skeleton;
 mod timeline;
 
+pub use ask_notices::AskNotices;
 pub use avatar::Avatar;
 pub use banner::Banner;
 pub use brand::{DuetMark, Wordmark};
@@ -29,6 +32,7 @@ pub use conversation_list::ConversationList;
 pub use field::{FieldKind, FormAlert, TextField};
 pub use icons::Icon;
 pub use message_row::MessageRow;
+pub use notification_choices::NotificationChoices;
 pub use people_search::PeopleSearch;
 pub use profile_bar::ProfileBar;
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};

@@ -2,8 +2,8 @@
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, EventTarget, FocusEvent, HtmlElement, VisibilityState};
 
 /// This computer's clock, in milliseconds since 1970.
@@ -17,6 +17,17 @@ pub fn now_ms() -> i64 {
 pub fn is_watched() -> bool {
     document().visibility_state() == VisibilityState::Visible
         && document().has_focus().unwrap_or(true)
+}
+
+/// Whether the browser has something of this name.
+pub fn has(target: &JsValue, name: &str) -> bool {
+    js_sys::Reflect::has(target, &JsValue::from_str(name)).unwrap_or(false)
+}
+
+/// Which build of the page this is, if the server knew.
+pub fn page_build() -> Option<String> {
+    let meta = document().query_selector("meta[name=build]").ok()??;
+    meta.get_attribute("content").filter(|build| !build.is_empty())
 }
 
 /// Whether Enter should send: there is a fine pointer, so there is a keyboard with Shift.

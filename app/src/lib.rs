@@ -14,6 +14,7 @@
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
 
+pub mod attention;
 pub mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
@@ -58,9 +59,10 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         context::set_content_security_policy(&nonce, watched.then_some(port));
     }
     #[cfg(feature = "ssr")]
-    let (look, language) = (context::look(), context::language());
+    let (look, language, build) = (context::look(), context::language(), context::build());
     #[cfg(not(feature = "ssr"))]
-    let (look, language) = (look::Look::default(), language::Language::default());
+    let (look, language, build) =
+        (look::Look::default(), language::Language::default(), String::new());
     view! {
         <!DOCTYPE html>
         <html
@@ -77,6 +79,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 />
                 <meta name="color-scheme" content="light dark" />
                 {theme_colours(look.theme)}
+                <meta name="build" content=build />
                 <meta name="description" content="Duet, a private chat for two." />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="apple-touch-icon" href="/icons/apple-touch-icon.png" />

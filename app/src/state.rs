@@ -23,6 +23,7 @@ use protocol::{
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
 
+use crate::attention::Attention;
 use crate::live::outbox::Outbox;
 use crate::live::summary;
 use crate::live::timeline::Timeline;
@@ -81,6 +82,10 @@ pub struct State {
     pub list_has_more: RwSignal<bool>,
     /// Whether events arrive.
     pub connection: RwSignal<Connection>,
+    /// Whether the server gives out another build of the page than this one.
+    pub newer_build: RwSignal<bool>,
+    /// What reaches the person when they do not look.
+    pub attention: Attention,
     /// Whether times are shown by the viewer's own clock; false until the page is live, since the
     /// server does not know that clock.
     pub local_time: RwSignal<bool>,
@@ -115,6 +120,8 @@ impl State {
             list: RwSignal::new(Vec::new()),
             list_has_more: RwSignal::new(false),
             connection: RwSignal::new(Connection::Connecting),
+            newer_build: RwSignal::new(false),
+            attention: Attention::new(),
             local_time: RwSignal::new(false),
             storage_works: RwSignal::new(true),
             wrote: RwSignal::new(0),

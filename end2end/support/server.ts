@@ -7,7 +7,8 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const root = path.join(__dirname, "../..");
-const binary = process.env.DUET_BINARY ?? path.join(root, "target/release/duet");
+/** The release build. */
+export const binary = process.env.DUET_BINARY ?? path.join(root, "target/release/duet");
 
 /** Variables of the server; `undefined` takes a variable away, so that the server's own default holds. */
 export type Settings = Record<string, string | undefined>;
@@ -23,6 +24,8 @@ const relaxed: Settings = {
 export class Server {
   readonly url: string;
   log = "";
+  /** What is started: another build, when it was installed in the place of the first. */
+  binary = binary;
   #process?: ChildProcess;
 
   private constructor(
@@ -42,7 +45,7 @@ export class Server {
   /** Starts on the same port and data as before, and returns when the server is ready. */
   async start(): Promise<void> {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("DUET_")));
-    const child = spawn(binary, [], {
+    const child = spawn(this.binary, [], {
       cwd: root,
       env: { ...inherited, ...relaxed, DUET_LISTEN: `127.0.0.1:${this.port}`, DUET_DATA: this.data, ...this.settings },
       stdio: ["ignore", "pipe", "pipe"],

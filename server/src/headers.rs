@@ -48,8 +48,9 @@ const OFFLINE: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 /// For a drawing, which holds its own style: the colours of light and dark.
-const DRAWING: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+const DRAWING: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+);
 
 /// Adds the headers.
 pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {

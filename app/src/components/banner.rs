@@ -103,6 +103,23 @@ pub fn Banner() -> impl IntoView {
             <div role="status" class="banner is-bad" class:hidden=move || state.storage_works.get()>
                 {t.storage_fails}
             </div>
+            <div
+                role="status"
+                class="banner"
+                class:hidden=move || !state.newer_build.get() || notice.get() == Notice::Outdated
+            >
+                <span>{t.newer_build}</span>
+                <button
+                    class="link ms-3"
+                    type="button"
+                    on:click=move |_| { _ = window().location().reload(); }
+                >
+                    {t.reload}
+                </button>
+                <button class="link ms-3" type="button" on:click=move |_| state.newer_build.set(false)>
+                    {t.not_now}
+                </button>
+            </div>
             <noscript inner_html=without_scripts(t)></noscript>
         </div>
     }

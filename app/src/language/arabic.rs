@@ -104,6 +104,22 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "هذا المتصفح لا يحفظ شيئًا لـ Duet (ذاكرته ممتلئة أو معطلة): لن تبقى المسودات والرسائل غير المرسلة بعد إعادة التحميل.",
     without_scripts: "من دون JavaScript لا تتجدد هذه الصفحة: أعد تحميلها لترى الجديد.",
 
+    // To whom is not looking.
+    newer_build: "يتوفر إصدار جديد.",
+    ask_notices: "هل تريد تفعيل الإشعارات؟",
+    turn_on: "تفعيل",
+    not_now: "ليس الآن",
+    new_message: "رسالة جديدة",
+    notifications: "الإشعارات",
+    show_notices: "عرض الإشعارات",
+    show_notices_help: "للرسائل التي تصل وأنت منشغل بشيء آخر، ما دام Duet مفتوحًا في علامة تبويب.",
+    notices_denied: "يحظر هذا المتصفح إشعارات Duet. اسمح بها في إعداداته لهذا الموقع.",
+    notices_missing: "لا يستطيع هذا المتصفح عرض الإشعارات هنا.",
+    show_text: "عرض نص الرسالة",
+    show_text_help: "وإلا فلا يذكر الإشعار إلا اسم المرسل.",
+    play_sound: "تشغيل صوت",
+    play_sound_help: "نغمتان خافتتان حين لا ينظر أحد إلى Duet.",
+
     // A conversation.
     back_to_conversations: "العودة إلى المحادثات",
     conversation_with: "محادثة مع {}",

@@ -90,6 +90,22 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "This browser keeps nothing for Duet (its storage is full or switched off): drafts and unsent messages would not survive a reload.",
     without_scripts: "Without JavaScript this page does not renew itself: reload it to see what is new.",
 
+    // To whom is not looking.
+    newer_build: "A new version is here.",
+    ask_notices: "Turn on notifications?",
+    turn_on: "Turn on",
+    not_now: "Not now",
+    new_message: "New message",
+    notifications: "Notifications",
+    show_notices: "Show notifications",
+    show_notices_help: "For messages that come while you look elsewhere, as long as Duet is open in a tab.",
+    notices_denied: "This browser blocks notifications from Duet. Allow them in its settings for this site.",
+    notices_missing: "This browser cannot show notifications here.",
+    show_text: "Show the words of the message",
+    show_text_help: "Otherwise a notification says only who wrote.",
+    play_sound: "Play a sound",
+    play_sound_help: "Two soft notes, when nobody is looking at Duet.",
+
     // A conversation.
     back_to_conversations: "Back to conversations",
     conversation_with: "Conversation with {}",

@@ -90,6 +90,22 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "Dieser Browser behält nichts für Duet (sein Speicher ist voll oder ausgeschaltet): Entwürfe und ungesendete Nachrichten würden ein Neuladen nicht überstehen.",
     without_scripts: "Ohne JavaScript erneuert sich diese Seite nicht: lade sie neu, um Neues zu sehen.",
 
+    // To whom is not looking.
+    newer_build: "Eine neue Version ist da.",
+    ask_notices: "Benachrichtigungen einschalten?",
+    turn_on: "Einschalten",
+    not_now: "Jetzt nicht",
+    new_message: "Neue Nachricht",
+    notifications: "Benachrichtigungen",
+    show_notices: "Benachrichtigungen zeigen",
+    show_notices_help: "Für Nachrichten, die kommen, während du woanders hinsiehst, solange Duet in einem Tab offen ist.",
+    notices_denied: "Dieser Browser blockiert Benachrichtigungen von Duet. Erlaube sie in seinen Einstellungen für diese Seite.",
+    notices_missing: "Dieser Browser kann hier keine Benachrichtigungen zeigen.",
+    show_text: "Den Text der Nachricht zeigen",
+    show_text_help: "Sonst sagt eine Benachrichtigung nur, wer geschrieben hat.",
+    play_sound: "Einen Ton spielen",
+    play_sound_help: "Zwei leise Töne, wenn niemand auf Duet sieht.",
+
     // A conversation.
     back_to_conversations: "Zurück zu den Gesprächen",
     conversation_with: "Gespräch mit {}",

@@ -106,6 +106,22 @@ pub struct Texts {
     pub storage_fails: &'static str,
     pub without_scripts: &'static str,
 
+    // To whom is not looking.
+    pub newer_build: &'static str,
+    pub ask_notices: &'static str,
+    pub turn_on: &'static str,
+    pub not_now: &'static str,
+    pub new_message: &'static str,
+    pub notifications: &'static str,
+    pub show_notices: &'static str,
+    pub show_notices_help: &'static str,
+    pub notices_denied: &'static str,
+    pub notices_missing: &'static str,
+    pub show_text: &'static str,
+    pub show_text_help: &'static str,
+    pub play_sound: &'static str,
+    pub play_sound_help: &'static str,
+
     // A conversation.
     pub back_to_conversations: &'static str,
     pub conversation_with: &'static str,

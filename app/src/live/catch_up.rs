@@ -5,10 +5,11 @@
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::ConversationId;
+use protocol::{ConversationId, Seq};
 
 use super::marks;
 use super::summary::Known;
+use crate::attention::arrival;
 use crate::error::AppError;
 use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
 use crate::state::State;
@@ -46,9 +47,18 @@ async fn read_entries(state: State) -> Result<(), AppError> {
             read_further.push((conversation.id, held.mine));
         }
     }
+    // Told as what comes live is; what this page knew already is no news.
+    let news = page.conversations.iter().filter(|listed| {
+        let known = state.summary(listed.id).map_or(Seq::ZERO, |held| held.last_seq);
+        listed.unread > 0 && listed.last_seq > known
+    });
+    let news: Vec<_> = news.filter_map(|listed| listed.last.clone()).collect();
     let open = state.open_conversation().map(|open| open.id);
     let open = open.filter(|open| page.conversations.iter().all(|listed| listed.id != *open));
     state.adopt_list(page, true);
+    for message in &news {
+        arrival::arrived(state, message);
+    }
     // The open conversation may be too old for the first page of the list.
     if let Some(id) = open {
         state.adopt(get_conversation(id).await?);

@@ -18,6 +18,7 @@ use protocol::{
 
 use super::backoff::Backoff;
 use super::{catch_up, marks, sender};
+use crate::attention::arrival;
 use crate::dom::{self, Listener};
 use crate::state::{Connection, State};
 
@@ -133,10 +134,13 @@ async fn connect(
         () = TimeoutFuture::new(HELLO_MS).fuse() => Err(End::Lost(None)),
     };
     match hello {
-        Ok(Some(ServerFrame::Hello { user, epoch: now, .. })) => {
+        Ok(Some(ServerFrame::Hello { user, epoch: now, build, .. })) => {
             if !is_same_person(state, &user) {
                 return End::OtherPerson;
             }
+            // Said by each connection anew: after a return to the old build nothing is newer.
+            let page = dom::page_build();
+            state.newer_build.set(page.is_some() && build.is_some() && page != build);
             if epoch.replace(now).is_some_and(|before| before != now) {
                 state.forget();
             }
@@ -255,6 +259,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Refused { .. } => {}
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
+            arrival::arrived(state, &message);
             sender::on_applied(state, message.conversation, applied);
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {

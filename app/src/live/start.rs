@@ -8,6 +8,7 @@ use web_sys::StorageEvent;
 
 use super::storage::{self, Change};
 use super::{connection, sender, writing};
+use crate::attention::arrival;
 use crate::dom::{self, Listener};
 use crate::state::State;
 
@@ -24,6 +25,8 @@ pub fn start(state: State) {
             listen_to_other_tabs(state, me.id);
             connection::start(state);
         }
+        // For nobody as well: then nothing of whoever was here before is counted or shown.
+        arrival::start(state);
         spawn_local(async {
             // One turn later every effect of this render has run: all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;

@@ -142,6 +142,29 @@ pub fn put_place(state: State, conversation: ConversationId, place: Option<KeptP
     };
 }
 
+/// A choice that this browser keeps, whoever is signed in.
+pub fn kept(name: &str) -> Option<String> {
+    storage()?.get_item(&format!("duet:{name}")).ok().flatten()
+}
+
+/// Keeps a choice. Without storage it holds until the page goes.
+pub fn keep(name: &str, value: &str) {
+    if let Some(storage) = storage() {
+        _ = storage.set_item(&format!("duet:{name}"), value);
+    }
+}
+
+/// Whether no tab has told of this message yet; then this one does. Without storage each does.
+pub fn first_to_tell(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
+    let name = format!("{user}:told:{conversation}");
+    let told = kept(&name).and_then(|told| told.parse().ok()).unwrap_or(0);
+    let first = seq.0 > told;
+    if first {
+        keep(&name, &seq.0.to_string());
+    }
+    first
+}
+
 /// Writes, and says so when the browser does not.
 fn write(state: State, key: &str, value: Option<&str>) {
     let done = storage().is_some_and(|storage| match value {

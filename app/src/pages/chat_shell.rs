@@ -1,10 +1,11 @@
 //! The two panes: the list of conversations, and beside it what is open.
 
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
 use leptos_router::components::Outlet;
-use leptos_router::hooks::{use_location, use_query_map};
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 
-use crate::components::{Banner, ConversationList, PeopleSearch, ProfileBar, Wordmark};
+use crate::components::{AskNotices, Banner, ConversationList, PeopleSearch, ProfileBar, Wordmark};
 use crate::first_view::use_read_ahead;
 use crate::language::use_texts;
 use crate::paths;
@@ -34,6 +35,14 @@ pub fn ChatShell() -> impl IntoView {
         None => (Vec::new(), None),
     };
     let path = use_location().pathname;
+    let navigate = use_navigate();
+    // A click on a notification.
+    Effect::new(move |_| {
+        if let Some(id) = state.attention.wanted.get() {
+            state.attention.wanted.set(None);
+            navigate(&paths::conversation(id), NavigateOptions::default());
+        }
+    });
     let is_list = Memo::new(move |_| path.get() == paths::HOME);
     view! {
         <a class="skip-link" href="#content" rel="external">{t.skip_to_conversation}</a>
@@ -43,6 +52,7 @@ pub fn ChatShell() -> impl IntoView {
                 <header class="pane-list-header">
                     <Wordmark />
                 </header>
+                <AskNotices />
                 <PeopleSearch typed=typed.unwrap_or_default() people=people />
                 {error.map(|error| view! { <p class="px-5 py-3 text-danger" role="alert">{error}</p> })}
                 <ConversationList />

@@ -1,0 +1,98 @@
+//! From a message that came to whoever is to be told. Browser only.
+
+use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::Message;
+
+use super::due::{Looking, due, may_ask};
+use super::{badge, choices, claim, notices, tone, worker};
+use crate::dom::{self, Listener};
+use crate::language::use_texts;
+use crate::state::State;
+use crate::text;
+
+/// How long a tab that nobody looks at leaves the word to one that somebody may look at.
+const AFTER_YOU_MS: u32 = 300;
+
+/// Begins: counts, and waits for the person to come back. `live::start` calls it once.
+pub fn start(state: State) {
+    let attention = state.attention;
+    attention.wordless.set_value(use_texts().new_message);
+    choices::read(attention);
+    worker::start(attention);
+    let unread = state.unread_counter();
+    Effect::new(move |before: Option<u32>| {
+        let now = unread();
+        if before != Some(now) {
+            badge::show(now);
+        }
+        if before.is_none_or(|before| now < before) {
+            spawn_local(notices::close_read(state));
+        }
+        now
+    });
+    for target in [window().into(), document().into()] as [web_sys::EventTarget; 2] {
+        for event in ["focus", "visibilitychange"] {
+            Listener::new(&target, event, move |_| back(state)).forget();
+        }
+    }
+}
+
+/// The person is back: what they chose elsewhere is learnt, and if a message came meanwhile, it is
+/// the moment to ask.
+fn back(state: State) {
+    if !dom::is_watched() {
+        return;
+    }
+    let attention = state.attention;
+    choices::read(attention);
+    let may = may_ask(attention.choices.get_untracked(), attention.permission.get_untracked());
+    attention.asking.set(may && attention.missed.get_value());
+}
+
+/// A message was heard of, live or after an absence.
+pub fn arrived(state: State, message: &Message) {
+    if state.is_me(message.sender) {
+        return;
+    }
+    let message = message.clone();
+    spawn_local(async move {
+        if !dom::is_watched() {
+            TimeoutFuture::new(AFTER_YOU_MS).await;
+        }
+        tell(state, message).await;
+    });
+}
+
+async fn tell(state: State, message: Message) {
+    let (id, attention) = (message.conversation, state.attention);
+    let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
+    // Read already, in another tab or on another device.
+    if entry.mine.read >= message.seq {
+        return;
+    }
+    let open = state.open_conversation().is_some_and(|open| open.id == id);
+    let looking = match (dom::is_watched(), open) {
+        (true, true) => Looking::AtIt,
+        (true, false) => Looking::Elsewhere,
+        (false, _) => Looking::Away,
+    };
+    if looking == Looking::Away {
+        attention.missed.set_value(true);
+    }
+    if !claim::claim(me.id, id, message.seq).await {
+        return;
+    }
+    choices::read(attention);
+    let choices = attention.choices.get_untracked();
+    let due = due(looking, choices, attention.permission.get_untracked());
+    if due.sound {
+        tone::play();
+    }
+    if due.notice {
+        let body = choices.text.then(|| text::preview(&message.body));
+        let body = body.unwrap_or_else(|| attention.wordless.get_value().to_owned());
+        notices::show(state, id, &entry.peer.user.display_name, &body).await;
+    }
+}

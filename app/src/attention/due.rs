@@ -1,0 +1,78 @@
+//! What a message of the peer's calls for. Pure; `arrival` does it.
+
+use super::choices::{Choices, Permission};
+
+/// How the page stands when a message comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    /// The page is in front and focused, and its conversation is the open one.
+    AtIt,
+    /// The page is in front and focused, with something else open.
+    Elsewhere,
+    /// Nobody looks at the page.
+    Away,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Show a notification.
+    pub notice: bool,
+    /// Play the sound.
+    pub sound: bool,
+}
+
+/// Decides.
+pub fn due(looking: Looking, choices: Choices, permission: Permission) -> Due {
+    let wanted = choices.notices == Some(true) && permission == Permission::Granted;
+    Due {
+        notice: wanted && looking != Looking::AtIt,
+        sound: choices.sound && looking == Looking::Away,
+    }
+}
+
+/// Whether to ask, when the person is back after a message they did not see, if they want
+/// notifications: once they have answered, or the browser has for them, never again.
+pub fn may_ask(choices: Choices, permission: Permission) -> bool {
+    choices.notices.is_none() && matches!(permission, Permission::Asks | Permission::Granted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON: Choices = Choices { notices: Some(true), text: true, sound: true };
+
+    #[test]
+    fn nothing_is_told_of_the_conversation_one_looks_at() {
+        let due = due(Looking::AtIt, ON, Permission::Granted);
+        assert_eq!(due, Due { notice: false, sound: false });
+    }
+
+    #[test]
+    fn whoever_looks_at_another_conversation_sees_a_notice_and_hears_nothing() {
+        let due = due(Looking::Elsewhere, ON, Permission::Granted);
+        assert_eq!(due, Due { notice: true, sound: false });
+    }
+
+    #[test]
+    fn each_choice_stands_for_itself() {
+        let away = |choices| due(Looking::Away, choices, Permission::Granted);
+        assert_eq!(away(ON), Due { notice: true, sound: true });
+        assert_eq!(away(Choices { sound: false, ..ON }), Due { notice: true, sound: false });
+        assert_eq!(away(Choices { notices: None, ..ON }), Due { notice: false, sound: true });
+        let denied = due(Looking::Away, ON, Permission::Denied);
+        assert_eq!(denied, Due { notice: false, sound: true });
+    }
+
+    #[test]
+    fn one_is_asked_only_while_there_is_something_to_answer() {
+        assert!(may_ask(Choices::default(), Permission::Asks));
+        assert!(may_ask(Choices::default(), Permission::Granted));
+        for permission in [Permission::Denied, Permission::Missing] {
+            assert!(!may_ask(Choices::default(), permission));
+        }
+        assert!(!may_ask(Choices { notices: Some(false), ..ON }, Permission::Asks));
+        assert!(!may_ask(ON, Permission::Asks));
+    }
+}

@@ -1,0 +1,44 @@
+//! The page's side of the service worker (`public/sw.js`). Browser only.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
+
+use super::Attention;
+use crate::dom::{self, Listener};
+use crate::paths;
+
+const SCRIPT: &str = "/sw.js";
+
+/// What leads to the worker; only where the address is secure.
+fn container() -> Option<ServiceWorkerContainer> {
+    let navigator = window().navigator();
+    dom::has(&navigator, "serviceWorker").then(|| navigator.service_worker())
+}
+
+/// Registers the worker, and listens for the clicks that it passes on.
+pub fn start(attention: Attention) {
+    let Some(container) = container() else { return };
+    Listener::new(&container, "message", move |event| {
+        let opened = event.dyn_into::<MessageEvent>().ok().and_then(|event| {
+            let path = js_sys::Reflect::get(&event.data(), &"open".into()).ok()?.as_string()?;
+            paths::opened(&path)
+        });
+        if opened.is_some() {
+            attention.wanted.set(opened);
+        }
+    })
+    .forget();
+    let registered = container.register(SCRIPT);
+    // A browser that refuses it does without; the page needs none.
+    spawn_local(async move { _ = JsFuture::from(registered).await });
+}
+
+/// The worker, when it works.
+pub async fn registration() -> Option<ServiceWorkerRegistration> {
+    let found = JsFuture::from(container()?.get_registration()).await.ok()?;
+    let registration = found.dyn_into::<ServiceWorkerRegistration>().ok()?;
+    registration.active().map(|_| registration)
+}

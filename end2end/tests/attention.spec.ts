@@ -1,0 +1,229 @@
+import type { BrowserContext, Locator, Page } from "@playwright/test";
+import { ready } from "../support/pages";
+import type { Person } from "../support/person";
+import { expect, test } from "../support/test";
+
+interface Told {
+  notices: { title: string; body: string; tag: string }[];
+  notes: number;
+  badges: number[];
+}
+
+/** Writes down, in every page of a browser, what it would show and play. The real thing is done as well. */
+async function overhear(context: BrowserContext): Promise<void> {
+  await context.grantPermissions(["notifications"]);
+  await context.addInitScript(() => {
+    const told: Told = { notices: [], notes: 0, badges: [] };
+    Object.assign(window, { told });
+    const show = ServiceWorkerRegistration.prototype.showNotification;
+    ServiceWorkerRegistration.prototype.showNotification = function (title, options = {}) {
+      told.notices.push({ title, body: options.body ?? "", tag: options.tag ?? "" });
+      return show.call(this, title, options);
+    };
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (when) {
+      told.notes += 1;
+      start.call(this, when);
+    };
+    Object.assign(navigator, {
+      setAppBadge: async (count: number) => {
+        told.badges.push(count);
+      },
+    });
+  });
+}
+
+function told(page: Page): Promise<Told> {
+  return page.evaluate(() => (window as unknown as { told: Told }).told);
+}
+
+/** Nobody looks at the page any more. Headless browsers hold every page for one that is looked at. */
+async function lookAway(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => "hidden" });
+    document.hasFocus = () => false;
+    document.dispatchEvent(new Event("visibilitychange"));
+    window.dispatchEvent(new Event("blur"));
+  });
+}
+
+async function lookBack(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    Reflect.deleteProperty(document, "visibilityState");
+    Reflect.deleteProperty(document, "hasFocus");
+    document.dispatchEvent(new Event("visibilitychange"));
+    window.dispatchEvent(new Event("focus"));
+  });
+}
+
+/** Waits until the worker can show something. */
+async function workerStands(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
+}
+
+function question(page: Page): Locator {
+  return page.getByRole("status").filter({ hasText: "Turn on notifications?" });
+}
+
+/** A browser where the question was answered with yes. */
+async function wants(person: Person, choices: Record<string, "on" | "off"> = {}): Promise<void> {
+  await overhear(person.context);
+  await person.context.addInitScript((choices) => {
+    for (const [name, value] of Object.entries(choices)) localStorage.setItem(`duet:${name}`, value);
+  }, { notices: "on", ...choices });
+}
+
+test("what is unread is counted in the title, on the tab's icon and on the app's", async ({ alice, bob, conversation }) => {
+  await overhear(alice.context);
+  const home = await alice.home();
+  const { page } = home;
+  const icon = page.locator("link[rel=icon]");
+  await expect(page).toHaveTitle("Duet");
+  await expect(icon).toHaveAttribute("href", "/favicon.svg");
+  await bob.apiSend(conversation, "One", "Two");
+  await expect(page).toHaveTitle("(2) Duet");
+  await expect(icon).toHaveAttribute("href", "/icons/favicon-unread.svg");
+  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
+  await home.entry(bob.name).click();
+  await expect(icon).toHaveAttribute("href", "/favicon.svg");
+  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(0);
+  const picture = await page.request.get(new URL("/icons/favicon-unread.svg", page.url()).href);
+  expect(picture.headers()["content-type"]).toBe("image/svg+xml");
+});
+
+test("notifications are asked for once a message was missed and the person is back, and not again after a no", async ({ alice, bob, conversation }) => {
+  await overhear(alice.context);
+  const { page } = await alice.home();
+  await expect(question(page)).toBeHidden();
+  await bob.apiSend(conversation, "You see this come");
+  await expect(page).toHaveTitle(/^\(1\)/);
+  await expect(question(page)).toBeHidden();
+  await lookAway(page);
+  await bob.apiSend(conversation, "You do not see this come");
+  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
+  // Longer than a tab that is not looked at waits for one that is.
+  await page.waitForTimeout(1_000);
+  await expect(question(page)).toBeHidden();
+  await lookBack(page);
+  await expect(question(page)).toBeVisible();
+  await question(page).getByRole("button", { name: "Not now" }).click();
+  await expect(question(page)).toBeHidden();
+
+  await page.reload();
+  await ready(page);
+  await lookAway(page);
+  await bob.apiSend(conversation, "Nor this");
+  await page.waitForTimeout(1_000);
+  await lookBack(page);
+  await expect(page).toHaveTitle(/^\(3\)/);
+  await expect(question(page)).toBeHidden();
+  expect((await told(page)).notices).toEqual([]);
+});
+
+test("whoever says yes is told from then on, and the notification goes when the message is read", async ({ alice, bob, conversation }) => {
+  await overhear(alice.context);
+  const home = await alice.home();
+  const { page } = home;
+  await workerStands(page);
+  await lookAway(page);
+  await bob.apiSend(conversation, "The first");
+  await page.waitForTimeout(1_000);
+  await lookBack(page);
+  await question(page).getByRole("button", { name: "Turn on" }).click();
+  await expect(question(page)).toBeHidden();
+  await lookAway(page);
+  await bob.apiSend(conversation, "The second", "The third");
+  const notice = (body: string) => ({ title: bob.name, body, tag: conversation });
+  await expect.poll(async () => (await told(page)).notices).toEqual([notice("The second"), notice("The third")]);
+  const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
+  // One a conversation: the newer in the place of the older.
+  await expect.poll(shown).toEqual(["The third"]);
+  await lookBack(page);
+  await home.entry(bob.name).click();
+  await home.expectUnread(bob.name, 0);
+  await expect.poll(shown).toEqual([]);
+});
+
+test("of several tabs one tells", async ({ alice, bob, conversation }) => {
+  await wants(alice);
+  const first = (await alice.home()).page;
+  const second = (await alice.home(await alice.tab())).page;
+  for (const page of [first, second]) {
+    await workerStands(page);
+    await page.mouse.click(5, 5);
+    await lookAway(page);
+  }
+  await bob.apiSend(conversation, "Once is enough");
+  const all = async () => {
+    const heard = await Promise.all([first, second].map(told));
+    return { notices: heard.flatMap(({ notices }) => notices.map(({ body }) => body)), notes: heard.reduce((sum, { notes }) => sum + notes, 0) };
+  };
+  await expect.poll(all).toEqual({ notices: ["Once is enough"], notes: 2 });
+  await first.waitForTimeout(1_500);
+  expect(await all()).toEqual({ notices: ["Once is enough"], notes: 2 });
+});
+
+test("nothing is told of the conversation that one looks at, in whichever tab", async ({ alice, bob, someone, conversation }) => {
+  await wants(alice);
+  const carol = await someone("Carol Cole");
+  const withCarol = await carol.apiConversation(alice);
+  const here = await alice.open(conversation, bob);
+  const other = (await alice.home(await alice.tab())).page;
+  for (const page of [here.page, other]) await workerStands(page);
+  await lookAway(other);
+  await here.page.bringToFront();
+  await bob.apiSend(conversation, "Right before your eyes");
+  await expect(here.message("Right before your eyes")).toBeVisible();
+  await carol.apiSend(withCarol, "Over here");
+  const bodies = async () => (await Promise.all([here.page, other].map(told))).flatMap(({ notices }) => notices.map(({ body }) => body));
+  await expect.poll(bodies).toEqual(["Over here"]);
+  await here.page.waitForTimeout(1_500);
+  expect(await bodies()).toEqual(["Over here"]);
+  expect((await told(here.page)).notes + (await told(other)).notes, "no sound while somebody looks").toBe(0);
+});
+
+test("whoever wants it so is told who wrote and not what", async ({ alice, bob, conversation }) => {
+  await wants(alice, { "notice-text": "off" });
+  const { page } = await alice.home();
+  await workerStands(page);
+  await lookAway(page);
+  await bob.apiSend(conversation, "For your eyes only");
+  await expect.poll(async () => (await told(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
+});
+
+test("what came while there was no connection is told as well", async ({ alice, bob, conversation, server, watch }) => {
+  watch.allow(/net::ERR_|WebSocket connection to .* failed/);
+  await wants(alice);
+  const { page } = await alice.home();
+  await workerStands(page);
+  await lookAway(page);
+  await alice.context.setOffline(true);
+  // An open socket may survive the emulated outage; a restart ends it for good.
+  await server.restart();
+  await bob.apiSend(conversation, "While you were in a tunnel");
+  await alice.context.setOffline(false);
+  await expect.poll(async () => (await told(page)).notices.map(({ body }) => body), { timeout: 20_000 }).toEqual(["While you were in a tunnel"]);
+});
+
+test("the sound comes when nobody looks, not before the page was touched, and not when it is turned off", async ({ alice, bob, conversation }) => {
+  await overhear(alice.context);
+  const { page } = await alice.home();
+  const notes = async () => (await told(page)).notes;
+  const hear = async (body: string, count: number) => {
+    await lookAway(page);
+    const before = (await told(page)).badges.length;
+    await bob.apiSend(conversation, body);
+    await expect.poll(async () => (await told(page)).badges.length).toBeGreaterThan(before);
+    await page.waitForTimeout(1_000);
+    expect(await notes(), body).toBe(count);
+    await lookBack(page);
+  };
+  await hear("Before the page was touched", 0);
+  await page.mouse.click(5, 5);
+  await hear("After", 2);
+  await page.evaluate(() => localStorage.setItem("duet:sound", "off"));
+  await hear("Turned off", 2);
+  await bob.apiSend(conversation, "In plain sight");
+  await page.waitForTimeout(1_000);
+  expect(await notes()).toBe(2);
+});
