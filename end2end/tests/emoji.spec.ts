@@ -144,7 +144,10 @@ test("Escape closes what is offered and leaves the text; Tab and a click take it
 
 test("a whole name becomes its emoji, a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
-  await here.box.pressSequentially("Good :smile: and 10:30: and :-) and :nosuchthing:");
+  const fetched = here.page.waitForResponse("**/emoji/names.js");
+  await here.box.pressSequentially("Good :");
+  await fetched;
+  await here.box.pressSequentially("smile: and 10:30: and :-) and :nosuchthing:", { delay: 20 });
   await expect(here.box).toHaveValue("Good 😄 and 10:30: and :-) and :nosuchthing:");
 });
 
@@ -166,6 +169,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     test.use({ colorScheme });
 
     test("wide, on a phone, and from right to left", async ({ someone, bob }) => {
+      test.slow();
       const anna = await someone("Anna Ash", { colorScheme });
       const here = await anna.open(await anna.apiConversation(bob), bob);
       await here.box.pressSequentially(":smi");
@@ -194,7 +198,8 @@ for (const colorScheme of ["light", "dark"] as const) {
 }
 
 async function clean(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+  // One kind of emoji is built like the other, and there are two thousand.
+  const { violations } = await new AxeBuilder({ page }).exclude(".emoji-section:nth-child(n + 2)").analyze();
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   const found = serious.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));
   expect(found).toEqual([]);

@@ -31,14 +31,15 @@ async function look(box, texts, isComposing) {
   if (isComposing || end !== box.selectionEnd || !(whole ?? part)) return close();
   // Without the names one writes without emoji; the picker says what is wrong.
   const groups = await names().catch(() => undefined);
-  // Something was typed meanwhile, which brought its own look.
-  if (!groups || box.selectionStart !== end || !box.value.startsWith(before)) return undefined;
+  if (!groups || !box.value.startsWith(before)) return undefined;
   if (whole) {
     close();
     const emoji = byShortcode(groups, whole);
-    if (emoji) take(box, end - whole.length - 2, end, emoji);
+    if (emoji) replace(box, end - whole.length - 2, end, emoji);
     return undefined;
   }
+  // Something was typed meanwhile, which brought its own look.
+  if (box.selectionStart !== end) return undefined;
   const found = find(groups, part, MOST);
   if (found.length === 0) return close();
   return show({ box, from: end - part.length - 1, end, found, index: 0 }, texts);
@@ -47,6 +48,13 @@ async function look(box, texts, isComposing) {
 function take(box, from, end, emoji) {
   keepRecent(emoji);
   insert(box, from, end, toned(emoji));
+}
+
+/** Takes the emoji of a whole name; who typed on while the names were on their way stays where they are. */
+function replace(box, from, end, emoji) {
+  const beyond = box.value.length - box.selectionStart;
+  take(box, from, end, emoji);
+  box.setSelectionRange(box.value.length - beyond, box.value.length - beyond);
 }
 
 function show(next, texts) {
@@ -87,7 +95,7 @@ function option(emoji, index) {
   const code = document.createElement("span");
   code.className = "emoji-code";
   code.dir = "ltr";
-  code.textContent = `:${emoji.codes[0]}:`;
+  code.textContent = `:${emoji.code}:`;
   item.append(picture, name, code);
   return item;
 }

@@ -24,7 +24,8 @@ export function names() {
 function entry([characters, name, shortcodes, words, takesTone]) {
   const codes = shortcodes.split(" ");
   const text = ` ${name.toLowerCase()} ${shortcodes.replaceAll("_", " ")} ${words}`;
-  return { characters, name, codes, text, takesTone: takesTone === 1 };
+  const code = codes.reduce((one, other) => (other.length < one.length ? other : one));
+  return { characters, name, codes, code, text, takesTone: takesTone === 1 };
 }
 
 /** The emoji that a query means, the best first: by shortcode, then by the beginnings of words. */

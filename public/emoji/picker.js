@@ -146,7 +146,7 @@ class Picker {
 
   #describe(target) {
     const emoji = this.#emoji.get(target);
-    if (emoji) this.preview.replaceChildren(make("bdi", "", {}, emoji.name), " ", make("bdi", "emoji-code", {}, `:${emoji.codes[0]}:`));
+    if (emoji) this.preview.replaceChildren(make("bdi", "", {}, emoji.name), " ", make("bdi", "emoji-code", {}, `:${emoji.code}:`));
   }
 
   #goTo(tab) {

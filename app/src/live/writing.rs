@@ -38,10 +38,14 @@ pub fn start(
             typed(state, conversation, &element);
         }
         written.set(element.value());
-        fit(&element);
-        if has_keyboard() {
-            _ = element.focus();
-        }
+        // Opened from another page it is in the document one turn later.
+        let shown = element.clone();
+        request_animation_frame(move || {
+            fit(&shown);
+            if has_keyboard() {
+                _ = shown.focus();
+            }
+        });
         let [paste, over, drop] = watch_files(&element, refuse_files);
         // A page that goes away does not wait for the pause.
         let leaving = Listener::new(&window(), "pagehide", move |_| {
