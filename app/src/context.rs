@@ -248,9 +248,14 @@ pub fn build() -> String {
     chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Whether strangers may create an account.
+/// Whether strangers may create an account without an invitation.
 pub fn registration_open() -> bool {
     chat().is_ok_and(|chat| chat.registration_open())
+}
+
+/// Whether an account may be created with an invitation.
+pub fn invitations_open() -> bool {
+    chat().is_ok_and(|chat| chat.invitations_open())
 }
 
 /// The path and query of the page that is asked for.

@@ -21,7 +21,8 @@ use serde::de::DeserializeOwned;
 use crate::context::{Done, within};
 use crate::error::AppError;
 use crate::server_fns::{
-    mark_conversation, open_conversation, send_message, sign_in, sign_out, sign_up,
+    accept_invitation, mark_conversation, open_conversation, send_message, sign_in, sign_out,
+    sign_up,
 };
 use crate::session::FormEcho;
 use crate::{first_view, paths};
@@ -32,6 +33,8 @@ struct Account {
     #[serde(default)]
     display_name: String,
     password: String,
+    #[serde(default)]
+    invitation: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +68,7 @@ where
     let forms = Forms { provide, options };
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
     let (four, five, six) = (forms.clone(), forms.clone(), forms.clone());
+    let seven = forms.clone();
     Router::new()
         .merge(settings::routes(forms))
         .route(paths::SIGN_IN, post(move |request: Request| one.sign_in(request)))
@@ -78,6 +82,10 @@ where
         .route(
             "/c/{conversation}/read",
             post(move |Path(id): Path<String>, request: Request| six.mark(id, request)),
+        )
+        .route(
+            "/invite/{token}",
+            post(move |Path(token): Path<String>, request: Request| seven.accept(token, request)),
         )
 }
 
@@ -111,10 +119,10 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             ..FormEcho::default()
         };
         let done = within(&parts, &self.provide, || {
-            sign_up(form.username, form.display_name, form.password)
+            sign_up(form.username, form.display_name, form.password, form.invitation)
         })
         .await;
-        self.answer(parts, done, echo, |()| next).await
+        self.answer(parts, done, echo, |opened| opened.map_or(next, paths::conversation)).await
     }
 
     async fn sign_out(self, request: Request) -> Response {
@@ -167,6 +175,12 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             mark_conversation(id, form.seen, form.seen).await.map(|()| id)
         })
         .await;
+        self.answer(parts, done, FormEcho::default(), paths::conversation).await
+    }
+
+    async fn accept(self, token: String, request: Request) -> Response {
+        let (parts, _) = request.into_parts();
+        let done = within(&parts, &self.provide, || accept_invitation(token)).await;
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
     }
 
@@ -245,7 +259,7 @@ fn see_other(path: &str) -> Response {
 fn back_from(path: &str) -> &str {
     let path = path.strip_suffix("/read").unwrap_or(path);
     match path {
-        _ if path.starts_with("/c/") => path,
+        _ if path.starts_with("/c/") || paths::invited(path).is_some() => path,
         _ if path.starts_with(paths::SETTINGS) => paths::SETTINGS,
         _ => paths::HOME,
     }
@@ -253,5 +267,6 @@ fn back_from(path: &str) -> &str {
 
 fn is_page(path: &str) -> bool {
     [paths::SIGN_IN, paths::SIGN_UP].contains(&path)
+        || paths::invited(path).is_some()
         || (path.starts_with("/c/") && !path.ends_with("/read"))
 }

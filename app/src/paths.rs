@@ -35,6 +35,16 @@ pub fn opened(path: &str) -> Option<ConversationId> {
     path.strip_prefix("/c/")?.parse().ok()
 }
 
+/// An invitation's page, and where its plain form posts to.
+pub fn invitation(token: &str) -> String {
+    format!("/invite/{token}")
+}
+
+/// The invitation whose page this is.
+pub fn invited(path: &str) -> Option<&str> {
+    path.strip_prefix("/invite/").filter(|token| !token.is_empty() && !token.contains('/'))
+}
+
 /// The page of a conversation around one message.
 pub fn message(id: ConversationId, seq: Seq) -> String {
     format!("/c/{id}?m={seq}")

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod conversations;
+mod invitations;
 mod messages;
 mod people;
 mod sessions;
@@ -15,6 +16,10 @@ pub use accounts::{SignIn, SignOut, SignUp, sign_in, sign_out, sign_up};
 pub use conversations::{
     GetConversation, ListConversations, MarkConversation, OpenConversation, get_conversation,
     list_conversations, mark_conversation, open_conversation,
+};
+pub use invitations::{
+    AcceptInvitation, CreateInvitation, GetInvitation, accept_invitation, create_invitation,
+    get_invitation,
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
 pub use people::{FindPeople, find_people};

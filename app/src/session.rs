@@ -29,8 +29,10 @@ pub struct FormEcho {
 pub struct Session {
     /// Whose page this is.
     pub me: Option<User>,
-    /// Whether strangers may create an account.
+    /// Whether strangers may create an account without an invitation.
     pub registration_open: bool,
+    /// Whether an account may be created with an invitation, and so whether one can be made.
+    pub invitations_open: bool,
     /// How they want the page to look.
     pub look: Look,
     /// The language of this page: the one they chose, else the best of the browser's.
@@ -59,6 +61,7 @@ fn read() -> Session {
     Session {
         me: crate::context::session().map(|session| session.user),
         registration_open: crate::context::registration_open(),
+        invitations_open: crate::context::invitations_open(),
         look: crate::context::look(),
         language: crate::context::language(),
         echo: use_context::<FormEcho>().unwrap_or_default(),

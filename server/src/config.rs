@@ -36,9 +36,9 @@ pub struct Config {
     #[arg(long, env = "DUET_ALLOW_HTTP")]
     pub allow_http: bool,
 
-    /// Whether strangers may create an account.
+    /// Who may create an account: everybody, whoever was invited, or nobody.
     #[arg(long, env = "DUET_REGISTRATION", default_value = "open")]
-    pub registration: Gate,
+    pub registration: Registration,
 
     /// Whether people can be found by the start of their names, or by the whole username alone.
     #[arg(long, env = "DUET_DIRECTORY", default_value = "open")]
@@ -98,6 +98,17 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// Who may create an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Whoever has an invitation of someone who is in.
+    Invited,
+    /// Nobody, and nobody can be invited.
+    Closed,
+}
+
 /// Open to all, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Gate {
@@ -133,7 +144,11 @@ impl Config {
             Some(url) => sqlite_path(url)?,
         };
         Ok(chat::Config {
-            registration_open: self.registration == Gate::Open,
+            registration: match self.registration {
+                Registration::Open => chat::Registration::Open,
+                Registration::Invited => chat::Registration::Invited,
+                Registration::Closed => chat::Registration::Closed,
+            },
             directory_open: self.directory == Gate::Open,
             rates: chat::Rates {
                 sign_ups_per_hour: self.sign_ups_per_hour,

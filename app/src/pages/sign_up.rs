@@ -81,8 +81,8 @@ fn SignUpForm(
         error.set(None);
         let next = next.clone();
         spawn_local(async move {
-            match sign_up(name, shown, secret).await {
-                Ok(()) => leave_for(&next),
+            match sign_up(name, shown, secret, None).await {
+                Ok(_) => leave_for(&next),
                 Err(refused) => {
                     busy.set(false);
                     error.set(Some(refused));

@@ -6,27 +6,34 @@
 )]
 
 use leptos::prelude::*;
+use protocol::ConversationId;
 
 use crate::error::AppError;
 
-/// Creates an account and signs in.
+/// Creates an account and signs in. With an invitation, brings the conversation with whoever made
+/// it.
 ///
 /// # Errors
-/// What is wrong with a field, that registration is closed, or when to try again.
+/// What is wrong with a field or the invitation, that registration is closed, or when to try again.
 #[server(prefix = "/api", endpoint = "sign_up")]
 pub async fn sign_up(
     username: String,
     #[server(default)] display_name: String,
     password: String,
-) -> Result<(), AppError> {
+    #[server(default)] invitation: Option<String>,
+) -> Result<Option<ConversationId>, AppError> {
     use crate::context;
-    let chat = context::chat()?;
-    let signed_in = chat
-        .sign_up(&username, &display_name, &password, context::client())
-        .await
-        .map_err(context::fail)?;
+    let (chat, from) = (context::chat()?, context::client());
+    let made = match invitation.filter(|token| !token.is_empty()) {
+        None => chat.sign_up(&username, &display_name, &password, from).await.map(|me| (me, None)),
+        Some(token) => chat
+            .sign_up_invited(&token, &username, &display_name, &password, from)
+            .await
+            .map(|(me, conversation)| (me, Some(conversation))),
+    };
+    let (signed_in, conversation) = made.map_err(context::fail)?;
     context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
-    Ok(())
+    Ok(conversation)
 }
 
 /// Signs in.

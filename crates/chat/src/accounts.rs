@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 pub(crate) use names::fold;
 pub(crate) use passwords::Passwords;
 
+use crate::config::Registration;
 use crate::error::{Error, Result};
-use crate::store::{NewSession, NewUser, SessionLife, TokenHash};
+use crate::store::{AccountOutcome, NewSession, NewUser, Opened, SessionLife, TokenHash};
 use crate::writer::Write;
 use crate::{Chat, clock};
 
@@ -60,6 +61,14 @@ impl From<IpAddr> for Client {
     }
 }
 
+/// What somebody signs up with.
+pub(crate) struct Wanted<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) display_name: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) invitation: Option<TokenHash>,
+}
+
 /// A new session and the secret that stands for it.
 pub struct SignedIn {
     /// Which.
@@ -77,9 +86,9 @@ pub struct Authenticated {
 }
 
 impl Chat {
-    /// Whether strangers may sign up.
+    /// Whether strangers may sign up without an invitation.
     pub fn registration_open(&self) -> bool {
-        self.config().registration_open
+        self.config().registration == Registration::Open
     }
 
     /// Makes an account and signs it in.
@@ -93,28 +102,46 @@ impl Chat {
         password: &str,
         from: impl Into<Client>,
     ) -> Result<SignedIn> {
-        let from = from.into();
         if !self.registration_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
-        let (username, username_key) = names::username(username)?;
-        let (display_name, display_key) = names::display_name(display_name, &username)?;
-        passwords::check_length(password)?;
+        let wanted = Wanted { username, display_name, password, invitation: None };
+        let (signed_in, _) = self.make_account(wanted, from.into()).await?;
+        Ok(signed_in)
+    }
+
+    /// Makes an account and signs it in, whoever may; with an invitation, its conversation is open.
+    pub(crate) async fn make_account(
+        &self,
+        wanted: Wanted<'_>,
+        from: Client,
+    ) -> Result<(SignedIn, Option<Opened>)> {
+        let (username, username_key) = names::username(wanted.username)?;
+        let (display_name, display_key) = names::display_name(wanted.display_name, &username)?;
+        passwords::check_length(wanted.password)?;
         self.throttle().sign_up(from.address)?;
-        // Told before the costly hash; the unique key decides when two are equally quick.
+        // Told before the costly hash; the store decides when two are equally quick.
+        if let Some(invitation) = &wanted.invitation
+            && self.store().invitation(invitation, clock::now()).await?.is_none()
+        {
+            return Err(ErrorCode::InvitationInvalid.into());
+        }
         if self.store().credentials(&username_key).await?.is_some() {
             return Err(ErrorCode::UsernameTaken.into());
         }
         let names = [username_key.clone(), display_key.clone()];
-        let password_hash = self.passwords().hash_new(password, names).await?;
+        let password_hash = self.passwords().hash_new(wanted.password, names).await?;
         let user = User { id: UserId::new(), username, display_name };
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let new = NewUser { user: user.clone(), username_key, display_key, password_hash };
-        if self.store().create_user(new, session, clock::now()).await? {
-            Ok(SignedIn { session: Session { id, user }, token })
-        } else {
-            Err(ErrorCode::UsernameTaken.into())
+        let made = self.store().create_user(new, session, wanted.invitation, clock::now()).await?;
+        match made {
+            AccountOutcome::Made(opened) => {
+                Ok((SignedIn { session: Session { id, user }, token }, opened))
+            }
+            AccountOutcome::NameTaken => Err(ErrorCode::UsernameTaken.into()),
+            AccountOutcome::InvitationInvalid => Err(ErrorCode::InvitationInvalid.into()),
         }
     }
 
@@ -204,13 +231,15 @@ fn new_session(user: UserId, device: String) -> Result<(NewSession, String)> {
     Ok((NewSession { id: SessionId::new(), user, token_hash, device }, token))
 }
 
-fn make_token() -> Result<(String, TokenHash)> {
+/// A secret of 256 bits, and what of it is stored.
+pub(crate) fn make_token() -> Result<(String, TokenHash)> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| Error::Internal("no randomness"))?;
     Ok((BASE64_URL_SAFE_NO_PAD.encode(bytes), Sha256::digest(bytes).into()))
 }
 
-fn read_token(token: &str) -> Option<TokenHash> {
+/// What a token would be stored as, if it can be one.
+pub(crate) fn read_token(token: &str) -> Option<TokenHash> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     (bytes.len() == TOKEN_BYTES).then(|| Sha256::digest(&bytes).into())
 }

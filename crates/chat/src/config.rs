@@ -9,8 +9,8 @@ use std::time::Duration;
 pub struct Config {
     /// The file of the embedded store; created, with its directory, when absent.
     pub database: PathBuf,
-    /// Whether strangers may sign up.
-    pub registration_open: bool,
+    /// Who may sign up.
+    pub registration: Registration,
     /// Whether people one has not talked to are shown and found by the start of their names. When
     /// closed, only a whole username finds someone.
     pub directory_open: bool,
@@ -24,6 +24,17 @@ pub struct Config {
     pub presence_grace: Duration,
     /// Which build of the page the process gives out, if it knows; told to each connection.
     pub build: Option<String>,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Whoever was invited by someone who has one.
+    Invited,
+    /// Nobody.
+    Closed,
 }
 
 /// How often one may, each with the burst the code beside it states.
@@ -66,7 +77,7 @@ impl Config {
     pub fn new(database: impl Into<PathBuf>) -> Self {
         Self {
             database: database.into(),
-            registration_open: true,
+            registration: Registration::Open,
             directory_open: true,
             rates: Rates::default(),
             max_connections: 10_000,

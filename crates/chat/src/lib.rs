@@ -7,6 +7,7 @@
 //! - [`accounts`](Chat::sign_up): sign up, in and out; sessions and their tokens
 //! - [`settings`](Chat::settings), [`sessions`](Chat::sessions): what people change of their account,
 //!   and the list of their sign-ins
+//! - [`invitations`](Chat::create_invitation): bringing someone in by a link
 //! - [`people`](Chat::find_people): finding someone
 //! - [`conversations`](Chat::open_conversation): opening, listing, reading
 //! - [`messages`](Chat::send_message): sending and marking by a call
@@ -29,6 +30,7 @@ mod connection;
 mod conversations;
 mod error;
 mod hub;
+mod invitations;
 mod messages;
 mod people;
 mod presence;
@@ -47,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, Session, SignedIn};
-pub use config::{Config, Rates};
+pub use config::{Config, Rates, Registration};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use hub::Outgoing;

@@ -13,11 +13,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use protocol::{
-    ConversationId, Cursor, Epoch, ListCursor, Privacy, SessionId, SessionInfo, Settings,
-    Timestamp, User, UserId,
+    ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
+    Settings, Timestamp, User, UserId,
 };
 
-pub use accounts::{Found, NewSession, NewUser, Seen, SessionLife, SessionRow, TokenHash};
+pub use accounts::{
+    Acceptance, AccountOutcome, Found, NewInvitation, NewSession, NewUser, Opened, Seen,
+    SessionLife, SessionRow, TokenHash,
+};
 pub use messages::{Batch, Committed, History, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
 /// The store could not do it; nothing was changed. Only for the log, never for a stranger.
@@ -49,9 +52,34 @@ pub trait Store: Send + Sync + 'static {
     /// Finishes what is under way and lets go of the files or connections.
     async fn close(&self);
 
-    /// Stores an account and its first session. False, and nothing stored, if the username is taken.
-    async fn create_user(&self, user: NewUser, session: NewSession, now: Timestamp)
-    -> Result<bool>;
+    /// Stores an account and its first session, and uses up the invitation it came with.
+    async fn create_user(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        invitation: Option<TokenHash>,
+        now: Timestamp,
+    ) -> Result<AccountOutcome>;
+
+    /// Stores an invitation; not, and false, if that many of the person's wait already.
+    async fn create_invitation(
+        &self,
+        new: NewInvitation,
+        most_open: u32,
+        now: Timestamp,
+    ) -> Result<bool>;
+
+    /// The good invitation of this token.
+    async fn invitation(&self, token: &TokenHash, now: Timestamp)
+    -> Result<Option<InvitationInfo>>;
+
+    /// Uses an invitation up and opens the conversation, listed for both.
+    async fn accept_invitation(
+        &self,
+        token: &TokenHash,
+        me: UserId,
+        now: Timestamp,
+    ) -> Result<Acceptance>;
 
     /// The user of this key and the hash of their password.
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>>;

@@ -25,6 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// and if none is, all are: an attacker with that many names is held by the rates per address.
 const MOST_ACCOUNTS: usize = 100_000;
 
+/// Invitations made by one person in an hour, half of them at once.
+const INVITATIONS_PER_HOUR: NonZeroU32 = match NonZeroU32::new(60) {
+    Some(count) => count,
+    None => NonZeroU32::MIN,
+};
+
 /// Changes of settings by one person in a minute: nobody has more to change.
 const CHANGES_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(30) {
     Some(count) => count,
@@ -44,6 +50,8 @@ pub(crate) struct Throttle {
     searches: Rate<UserId>,
     messages: Rate<UserId>,
     changes: Rate<UserId>,
+    invitations: Rate<UserId>,
+    looks_at_invitations: AddressRate,
     failures: Failures,
 }
 
@@ -56,6 +64,8 @@ impl Throttle {
             searches: Rate::new(rates.searches_per_minute, MINUTE, 2),
             messages: Rate::new(rates.messages_per_minute, MINUTE, 2),
             changes: Rate::new(CHANGES_PER_MINUTE, MINUTE, 1),
+            invitations: Rate::new(INVITATIONS_PER_HOUR, 60 * MINUTE, 2),
+            looks_at_invitations: AddressRate::new(rates.sign_ins_per_minute, MINUTE),
             failures: Failures::default(),
         }
     }
@@ -91,6 +101,15 @@ impl Throttle {
         self.changes.check(&user)
     }
 
+    pub(crate) fn invite(&self, user: UserId) -> Result<()> {
+        self.invitations.check(&user)
+    }
+
+    /// By address, as often as one may try to sign in: a token cannot be guessed, but asking costs.
+    pub(crate) fn look_at_invitation(&self, from: IpAddr) -> Result<()> {
+        self.looks_at_invitations.check(from)
+    }
+
     /// Forgets those who have not been seen for a while. Called now and then.
     pub(crate) fn tidy(&self) {
         self.sign_ups.strangers.limiter.retain_recent();
@@ -98,6 +117,8 @@ impl Throttle {
         self.searches.limiter.retain_recent();
         self.messages.limiter.retain_recent();
         self.changes.limiter.retain_recent();
+        self.invitations.limiter.retain_recent();
+        self.looks_at_invitations.strangers.limiter.retain_recent();
     }
 }
 

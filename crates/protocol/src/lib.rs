@@ -5,6 +5,7 @@ mod close;
 mod conversation;
 mod frame;
 mod ids;
+mod invitation;
 pub mod limits;
 mod refusal;
 mod settings;
@@ -17,6 +18,7 @@ pub use conversation::{
 };
 pub use frame::{ClientFrame, ServerFrame};
 pub use ids::{ClientId, ConversationId, Epoch, Seq, SessionId, Timestamp, UserId};
+pub use invitation::{Invitation, InvitationInfo};
 pub use limits::Limits;
 pub use refusal::{ErrorCode, Refusal, Retry};
 pub use settings::{Privacy, SessionInfo, Settings};

@@ -4,6 +4,7 @@ mod accounts;
 mod crash;
 mod documented;
 mod hostile;
+mod invitations;
 mod live;
 mod origin;
 mod pages;

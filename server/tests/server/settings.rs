@@ -1,26 +1,12 @@
 //! One's own account over HTTP: what is told live, which sockets end, and the plain forms.
 
 use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame, SessionInfo, Settings};
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, LOCATION, ORIGIN, SET_COOKIE};
 use serde_json::{Value, json};
 
 use crate::support::{Browser, PASSWORD, Socket, TestServer, http, origin};
 
 const ANOTHER: &str = "marsh-Lantern-41";
-
-/// Posts a plain form of a page.
-async fn submits(browser: &Browser, path: &str, form: &str) -> reqwest::Response {
-    http()
-        .post(format!("http://{}{path}", browser.address))
-        .header(ORIGIN, origin(browser.address))
-        .header(COOKIE, &browser.cookie)
-        .header("accept", "text/html")
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(form.to_owned())
-        .send()
-        .await
-        .expect("an answer")
-}
 
 async fn settings(browser: &Browser) -> Settings {
     browser.calls("get_settings", json!({})).await.json().await.expect("settings")
@@ -126,22 +112,22 @@ async fn the_plain_forms_do_the_same_and_lead_back_to_the_page() {
         ("/settings/privacy", "receipts=true"),
         ("/settings/sessions/end-others", ""),
     ] {
-        assert_eq!(leads_to(&submits(&alice, path, form).await), "/settings", "{path}");
+        assert_eq!(leads_to(&alice.submits(path, form).await), "/settings", "{path}");
     }
     let changed = format!("current={PASSWORD}&new={ANOTHER}");
-    assert_eq!(leads_to(&submits(&alice, "/settings/password", &changed).await), "/settings");
+    assert_eq!(leads_to(&alice.submits("/settings/password", &changed).await), "/settings");
     let found = settings(&alice).await;
     assert_eq!(found.user.display_name, "Alice Ash");
     assert_eq!((found.privacy.receipts, found.privacy.last_seen), (true, false));
-    let refused = submits(&alice, "/settings/password", &changed).await;
+    let refused = alice.submits("/settings/password", &changed).await;
     assert_eq!(refused.status(), 403, "the password is another one now");
     assert!(refused.text().await.expect("a page").contains("</html>"));
     assert_eq!(leads_to(&alice.gets("/settings/password").await), "/settings");
     let this = sessions(&alice).await[0].id;
-    let ended = submits(&alice, "/settings/sessions/end", &format!("id={this}")).await;
+    let ended = alice.submits("/settings/sessions/end", &format!("id={this}")).await;
     assert_eq!(leads_to(&ended), "/settings");
     assert!(ended.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
-    let stranger = submits(&alice, "/settings/name", "display_name=x").await;
+    let stranger = alice.submits("/settings/name", "display_name=x").await;
     assert_eq!(leads_to(&stranger), "/sign-in?next=/settings");
     server.stop().await;
 }

@@ -55,7 +55,11 @@ impl TestServer {
     }
 
     pub async fn with(arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::at(tempfile::tempdir().expect("a temporary directory"), arguments).await
+    }
+
+    /// On the store that another one left.
+    pub async fn at(directory: TempDir, arguments: &[&str]) -> Self {
         let mut config = Config::parse_from(["duet"].iter().chain(&PLENTY).chain(arguments));
         config.data = directory.path().join("data");
         config.site = Some(site(directory.path()));
@@ -176,6 +180,20 @@ impl Browser {
             .post(format!("http://{}/api/{function}", self.address))
             .header(ORIGIN, origin(self.address))
             .header(COOKIE, &self.cookie)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.to_owned())
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    /// Posts a plain form, as a page without WebAssembly does.
+    pub async fn submits(&self, path: &str, form: &str) -> reqwest::Response {
+        self.http
+            .post(format!("http://{}{path}", self.address))
+            .header(ORIGIN, origin(self.address))
+            .header(COOKIE, &self.cookie)
+            .header("accept", "text/html")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.to_owned())
             .send()

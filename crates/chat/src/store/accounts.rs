@@ -1,6 +1,6 @@
 //! What the store is told and tells of accounts and people.
 
-use protocol::{Conversation, SessionId, Timestamp, User, UserId};
+use protocol::{Conversation, ConversationId, SessionId, Timestamp, User, UserId};
 
 /// A SHA-256 of a secret token.
 pub type TokenHash = [u8; 32];
@@ -27,6 +27,46 @@ pub struct NewSession {
     pub token_hash: TokenHash,
     /// What signed in, for the person to tell it apart.
     pub device: String,
+}
+
+/// What became of a new account.
+pub enum AccountOutcome {
+    /// Stored, with the conversation that its invitation opened.
+    Made(Option<Opened>),
+    /// The username belongs to someone; nothing is stored.
+    NameTaken,
+    /// The invitation is not good; nothing is stored.
+    InvitationInvalid,
+}
+
+/// A new invitation.
+pub struct NewInvitation {
+    /// Of the token that its maker was given.
+    pub token_hash: TokenHash,
+    /// Whose.
+    pub inviter: UserId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A conversation that an invitation opened.
+pub struct Opened {
+    /// Which.
+    pub conversation: ConversationId,
+    /// With whom.
+    pub inviter: UserId,
+    /// Whether the two had none before.
+    pub is_new: bool,
+}
+
+/// What became of the wish to use an invitation.
+pub enum Acceptance {
+    /// It is used up.
+    Opened(Opened),
+    /// It is the asker's own, and stays as it is.
+    Own,
+    /// There is none, or it was used or is too old.
+    Invalid,
 }
 
 /// A session that was found by its token, and is still good.

@@ -11,6 +11,7 @@ mod commit;
 mod committer;
 mod conversations;
 mod history;
+mod invitations;
 mod open;
 mod people;
 #[cfg(test)]
@@ -24,8 +25,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
-    ConversationId, Cursor, Epoch, ListCursor, Privacy, SessionId, SessionInfo, Settings,
-    Timestamp, User, UserId,
+    ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
+    Settings, Timestamp, User, UserId,
 };
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -36,8 +37,8 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{
-    Batch, Committed, Found, History, NewSession, NewUser, Result, Seen, SessionLife, SessionRow,
-    Store, TokenHash,
+    Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
+    NewUser, Result, Seen, SessionLife, SessionRow, Store, TokenHash,
 };
 use committer::Committer;
 use open::{create_private_directory, migrate, read_or_make_epoch};
@@ -161,10 +162,39 @@ impl Store for SqliteStore {
         &self,
         user: NewUser,
         session: NewSession,
+        invitation: Option<TokenHash>,
+        now: Timestamp,
+    ) -> Result<AccountOutcome> {
+        let _turn = self.turn.lock().await;
+        accounts::create_user(&self.write, user, session, invitation, now).await
+    }
+
+    async fn create_invitation(
+        &self,
+        new: NewInvitation,
+        most_open: u32,
         now: Timestamp,
     ) -> Result<bool> {
         let _turn = self.turn.lock().await;
-        accounts::create_user(&self.write, user, session, now).await
+        invitations::create(&self.write, new, most_open, now).await
+    }
+
+    async fn invitation(
+        &self,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<InvitationInfo>> {
+        invitations::find(&self.read, token, now).await
+    }
+
+    async fn accept_invitation(
+        &self,
+        token: &TokenHash,
+        me: UserId,
+        now: Timestamp,
+    ) -> Result<Acceptance> {
+        let _turn = self.turn.lock().await;
+        invitations::accept(&self.write, token, me, now).await
     }
 
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
@@ -286,7 +316,10 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<ConversationId>> {
         let _turn = self.turn.lock().await;
-        conversations::open(&self.write, me, peer, now).await
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let opened = conversations::open(&mut tx, me, peer, now).await?;
+        tx.commit().await?;
+        Ok(opened.map(|(id, _)| id))
     }
 
     async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>> {

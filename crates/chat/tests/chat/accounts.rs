@@ -43,7 +43,7 @@ async fn a_closed_door_lets_nobody_in_but_those_who_are() {
     world.person("alice").await;
     world.chat.close().await;
     let mut config = chat::Config::new(world.directory.path().join("duet.db"));
-    config.registration_open = false;
+    config.registration = chat::Registration::Closed;
     let chat = chat::Chat::begin(config).await.expect("a chat");
     let result = chat.sign_up("bob", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(result.map(|_| ())), ErrorCode::RegistrationClosed);

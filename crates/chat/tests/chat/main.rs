@@ -2,6 +2,7 @@
 
 mod accounts;
 mod conversations;
+mod invitations;
 mod privacy;
 mod receipts;
 mod sending;

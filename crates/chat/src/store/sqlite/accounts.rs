@@ -4,15 +4,16 @@ use protocol::{Timestamp, User};
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
-use super::{sessions, user};
-use crate::store::{NewSession, NewUser, Result};
+use super::{invitations, sessions, user};
+use crate::store::{AccountOutcome, NewSession, NewUser, Result, TokenHash};
 
 pub(super) async fn create_user(
     pool: &SqlitePool,
     new: NewUser,
     session: NewSession,
+    invitation: Option<TokenHash>,
     now: Timestamp,
-) -> Result<bool> {
+) -> Result<AccountOutcome> {
     let mut tx = pool.begin_with("begin immediate").await?;
     let stored = sqlx::query(
         "insert into users \
@@ -29,11 +30,18 @@ pub(super) async fn create_user(
     .execute(&mut *tx)
     .await?;
     if stored.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(AccountOutcome::NameTaken);
     }
     sessions::insert(&mut tx, &session, now).await?;
+    let mut opened = None;
+    if let Some(token) = invitation {
+        opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;
+        if opened.is_none() {
+            return Ok(AccountOutcome::InvitationInvalid);
+        }
+    }
     tx.commit().await?;
-    Ok(true)
+    Ok(AccountOutcome::Made(opened))
 }
 
 pub(super) async fn credentials(

@@ -6,21 +6,21 @@ use protocol::{
     Timestamp, User, UserId,
 };
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow, SqliteTransaction};
 use uuid::Uuid;
 
 use crate::store::{Result, Seen};
 
+/// The conversation of two people, listed for `me`, and whether it was made now.
 pub(super) async fn open(
-    pool: &SqlitePool,
+    tx: &mut SqliteTransaction<'_>,
     me: UserId,
     peer: UserId,
     now: Timestamp,
-) -> Result<Option<ConversationId>> {
-    let mut tx = pool.begin_with("begin immediate").await?;
+) -> Result<Option<(ConversationId, bool)>> {
     let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
     // The join is the check that both people exist.
-    sqlx::query(
+    let made = sqlx::query(
         "insert into conversations (id, low_id, high_id, created_at) \
          select $1, a.id, b.id, $4 from users a, users b \
          where a.id = $2 and b.id = $3 and a.deleted_at is null and b.deleted_at is null \
@@ -30,14 +30,14 @@ pub(super) async fn open(
     .bind(low.0)
     .bind(high.0)
     .bind(now.0)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     let id: Option<Uuid> = sqlx::query_scalar(
         "select id from conversations where low_id = $1 and high_id = $2 and closed_at is null",
     )
     .bind(low.0)
     .bind(high.0)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut **tx)
     .await?;
     let Some(id) = id else { return Ok(None) };
     sqlx::query(
@@ -50,10 +50,9 @@ pub(super) async fn open(
     .bind(me.0)
     .bind(peer.0)
     .bind(now.0)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    tx.commit().await?;
-    Ok(Some(ConversationId(id)))
+    Ok(Some((ConversationId(id), made.rows_affected() == 1)))
 }
 
 /// What one person sees of a conversation. What only both together show is decided here: the peer's

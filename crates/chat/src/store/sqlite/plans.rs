@@ -15,7 +15,10 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::{SqliteStore, commit};
-use crate::store::{Batch, NewMarks, NewMessage, NewSession, NewUser, SessionLife, Store};
+use crate::store::{
+    Acceptance, AccountOutcome, Batch, NewInvitation, NewMarks, NewMessage, NewSession, NewUser,
+    SessionLife, Store,
+};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -81,7 +84,8 @@ async fn sign_up(store: &SqliteStore, name: &str, token: u8) -> (UserId, Session
         display_key: name.into(),
         password_hash: String::new(),
     };
-    assert!(store.create_user(new, first, Timestamp(1)).await.expect("an account"));
+    let made = store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
+    assert!(matches!(made, AccountOutcome::Made(None)));
     (id, session)
 }
 
@@ -123,6 +127,13 @@ async fn everything(store: &SqliteStore) -> crate::store::Result<People> {
     for cursor in [Cursor::Latest].into_iter().chain(places) {
         store.history(one, conversation, cursor, 50).await?;
     }
+    let (token_hash, expires_at) = ([9; 32], Timestamp(9));
+    let new = NewInvitation { token_hash, inviter: one, expires_at };
+    assert!(store.create_invitation(new, 20, Timestamp(3)).await?);
+    store.invitation(&token_hash, Timestamp(4)).await?.expect("an invitation");
+    store.accept_invitation(&token_hash, one, Timestamp(4)).await?;
+    let accepted = store.accept_invitation(&token_hash, other, Timestamp(4)).await?;
+    assert!(matches!(accepted, Acceptance::Opened(_)));
     store.delete_session(session_of_one).await?;
     Ok(People { one, other, session: session_of_one, conversation })
 }

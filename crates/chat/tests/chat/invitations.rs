@@ -1,0 +1,171 @@
+//! A link brings one person in, once, into a conversation with whoever made it.
+
+use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use chat::{Chat, Registration};
+use protocol::{ErrorCode, Seq, ServerFrame, UserId};
+
+async fn invites(chat: &Chat, me: UserId) -> String {
+    chat.create_invitation(me).await.expect("an invitation").token
+}
+
+/// The conversations that someone's list shows, by the peer's username.
+async fn listed(chat: &Chat, me: UserId) -> Vec<String> {
+    let page = chat.conversations(me, None).await.expect("a list");
+    page.conversations.into_iter().map(|one| one.peer.user.username).collect()
+}
+
+#[tokio::test]
+async fn the_invited_sign_up_into_a_conversation_that_both_see() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let alice = world.person("alice").await;
+    let mut of_alice = world.connect(&alice).await;
+    let token = invites(chat, alice.user.id).await;
+    let info = chat.invitation(&token, SOMEWHERE).await.expect("good");
+    assert_eq!(info.inviter, alice.user);
+    let (bob, conversation) = chat
+        .sign_up_invited(&token, "bob", "Bob Birch", PASSWORD, SOMEWHERE)
+        .await
+        .expect("an account");
+    let bob = bob.session.user;
+    let ServerFrame::Receipt { conversation: told, user, read, .. } = of_alice.hears().await else {
+        panic!("the inviter is not told");
+    };
+    assert_eq!((told, user, read), (conversation, bob.id, Seq::ZERO));
+    assert_eq!(listed(chat, alice.user.id).await, ["bob"]);
+    assert_eq!(listed(chat, bob.id).await, ["alice"]);
+    let same = chat.open_conversation(bob.id, alice.user.id).await.expect("open");
+    assert_eq!(same, conversation);
+    let again = chat.invitation(&token, SOMEWHERE).await;
+    assert_eq!(code(again), ErrorCode::InvitationInvalid, "it was used");
+}
+
+#[tokio::test]
+async fn forged_used_and_foreign_tokens_are_refused_alike() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, conversation) = world.pair().await;
+    let used = invites(chat, alice.user.id).await;
+    let opened = chat.accept_invitation(&bob.user, &used, SOMEWHERE).await.expect("accepted");
+    assert_eq!(opened, conversation, "the one they have");
+    let forged = format!("{}A", &used[..42]);
+    let session = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in").token;
+    for token in ["", "x", "../../etc", &used, &forged, &session] {
+        let expected = ErrorCode::InvitationInvalid;
+        assert_eq!(code(chat.invitation(token, SOMEWHERE).await), expected, "{token}");
+        let accepted = chat.accept_invitation(&bob.user, token, SOMEWHERE).await;
+        assert_eq!(code(accepted), expected, "{token}");
+        let made = chat.sign_up_invited(token, "carol", "", PASSWORD, SOMEWHERE).await;
+        assert_eq!(code(made.map(|_| ())), expected, "{token}");
+    }
+    assert!(chat.sign_up("carol", "", PASSWORD, SOMEWHERE).await.is_ok(), "nothing was stored");
+}
+
+#[tokio::test]
+async fn ones_own_invitation_is_refused_and_stays_good() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, _) = world.pair().await;
+    let token = invites(chat, alice.user.id).await;
+    let own = chat.accept_invitation(&alice.user, &token, SOMEWHERE).await;
+    assert_eq!(code(own), ErrorCode::NotWithOneself);
+    assert!(chat.accept_invitation(&bob.user, &token, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_sign_up_that_fails_leaves_the_invitation_good() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let alice = world.person("alice").await;
+    let token = invites(chat, alice.user.id).await;
+    for (username, password, expected) in [
+        ("alice", PASSWORD, ErrorCode::UsernameTaken),
+        ("bo", PASSWORD, ErrorCode::UsernameInvalid),
+        ("bob", "short", ErrorCode::PasswordTooShort),
+    ] {
+        let refused = chat.sign_up_invited(&token, username, "", password, SOMEWHERE).await;
+        assert_eq!(code(refused.map(|_| ())), expected);
+    }
+    assert!(chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_two_who_use_one_invitation_at_once_one_comes_in() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let alice = world.person("alice").await;
+    let token = invites(chat, alice.user.id).await;
+    let (one, two) = tokio::join!(
+        chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE),
+        chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE)
+    );
+    let refusals: Vec<_> = [one, two].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].refusal().code, ErrorCode::InvitationInvalid);
+    assert_eq!(listed(chat, alice.user.id).await.len(), 1);
+    let known = ["bob", "carol"]
+        .map(|name| async move { chat.sign_in(name, PASSWORD, SOMEWHERE).await.is_ok() });
+    let [bob, carol] = known;
+    assert!(bob.await != carol.await, "an account without its conversation was not made");
+}
+
+#[tokio::test]
+async fn one_person_has_a_bounded_number_of_open_invitations() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, _) = world.pair().await;
+    let mut tokens = Vec::new();
+    for _ in 0..20 {
+        tokens.push(invites(chat, alice.user.id).await);
+    }
+    let more = chat.create_invitation(alice.user.id).await;
+    assert_eq!(code(more), ErrorCode::TooManyInvitations);
+    chat.accept_invitation(&bob.user, &tokens[0], SOMEWHERE).await.expect("accepted");
+    assert!(chat.create_invitation(alice.user.id).await.is_ok(), "a used one waits no more");
+    assert!(chat.create_invitation(bob.user.id).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_invitation_is_over_after_a_week() {
+    let world = World::new().await;
+    let (alice, bob, _) = world.pair().await;
+    let invitation = world.chat.create_invitation(alice.user.id).await.expect("an invitation");
+    let info = world.chat.invitation(&invitation.token, SOMEWHERE).await.expect("good");
+    assert_eq!(info.expires_at, invitation.expires_at);
+    // Time is not waited for: the file is told that the week has passed.
+    let file = rusqlite::Connection::open(world.directory.path().join("duet.db")).expect("a file");
+    let week = 7 * 24 * 60 * 60 * 1_000_i64;
+    let moved = "update invitations set created_at = created_at - ?1, expires_at = expires_at - ?1";
+    assert_eq!(file.execute(moved, [week]).expect("moved"), 1);
+    drop(file);
+    let accepted = world.chat.accept_invitation(&bob.user, &invitation.token, SOMEWHERE).await;
+    assert_eq!(code(accepted), ErrorCode::InvitationInvalid);
+    let made = world.chat.sign_up_invited(&invitation.token, "carol", "", PASSWORD, SOMEWHERE);
+    assert_eq!(code(made.await.map(|_| ())), ErrorCode::InvitationInvalid);
+}
+
+#[tokio::test]
+async fn the_gate_has_three_positions() {
+    for (gate, strangers, invited) in [
+        (Registration::Open, true, true),
+        (Registration::Invited, false, true),
+        (Registration::Closed, false, false),
+    ] {
+        let world = World::new().await;
+        let alice = world.person("alice").await.user.id;
+        let before = invites(&world.chat, alice).await;
+        world.chat.close().await;
+        let mut config = chat::Config::new(world.directory.path().join("duet.db"));
+        config.registration = gate;
+        let chat = Chat::begin(config).await.expect("a chat");
+        assert_eq!((chat.registration_open(), chat.invitations_open()), (strangers, invited));
+        let refused = |result: Result<(), chat::Error>| result.err().map(|e| e.refusal().code);
+        let closed = |open: bool| (!open).then_some(ErrorCode::RegistrationClosed);
+        let stranger = chat.sign_up("mallory", "", PASSWORD, SOMEWHERE).await.map(|_| ());
+        assert_eq!(refused(stranger), closed(strangers), "{gate:?}");
+        let guest = chat.sign_up_invited(&before, "bob", "", PASSWORD, SOMEWHERE).await.map(|_| ());
+        assert_eq!(refused(guest), closed(invited), "{gate:?}");
+        let more = chat.create_invitation(alice).await.map(|_| ());
+        assert_eq!(refused(more), closed(invited), "{gate:?}");
+    }
+}

@@ -1,0 +1,23 @@
+//! Bringing someone in by a link.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, User};
+
+/// A new invitation. Its token is told once, to the one who made it; the server keeps no copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Whoever holds it may use it: 43 characters that can stand in an address.
+    pub token: String,
+    /// When it ends, used or not.
+    pub expires_at: Timestamp,
+}
+
+/// What whoever holds an invitation may know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationInfo {
+    /// Who wants to talk with them.
+    pub inviter: User,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
