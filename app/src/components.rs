@@ -18,6 +18,7 @@ mod people_search;
 mod profile_bar;
 #[cfg(feature = "hydrate")]
 mod scroll;
+pub mod settings;
 mod shortcuts;
 mod skeleton;
 mod timeline;

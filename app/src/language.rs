@@ -12,6 +12,7 @@ mod german;
 mod texts;
 
 use leptos::prelude::use_context;
+use protocol::User;
 use serde::{Deserialize, Serialize};
 
 pub use texts::{EmojiTexts, KeyTexts, Plural, Texts};
@@ -132,6 +133,11 @@ impl Texts {
             1_000.. => thing.other.replace("{}", "999+"),
             number => form.replace("{}", &number.to_string()),
         }
+    }
+
+    /// What a person is called; those who deleted their account have no name any more.
+    pub fn name<'user>(&'user self, user: &'user User) -> &'user str {
+        if user.username.is_empty() { self.deleted_account } else { &user.display_name }
     }
 
     /// A sentence with a person's name, or another text of a direction of its own, in it.

@@ -44,7 +44,7 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::components::ShortcutsSheet;
-use crate::pages::{ChatShell, ConversationPage, NotFound, SignIn, SignUp, Welcome};
+use crate::pages::{ChatShell, ConversationPage, NotFound, SettingsPage, SignIn, SignUp, Welcome};
 use crate::state::State;
 
 /// The id of the element that holds the application.
@@ -118,6 +118,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
+                    <Route path=path!("settings") view=SettingsPage />
                 </ParentRoute>
                 <Route path=path!("sign-in") view=SignIn ssr=SsrMode::Async />
                 <Route path=path!("sign-up") view=SignUp ssr=SsrMode::Async />

@@ -22,12 +22,21 @@ pub const SET_PASSWORD: &str = "/settings/password";
 pub const SET_PRIVACY: &str = "/settings/privacy";
 /// Where the plain forms that end a session post to.
 pub const END_SESSION: &str = "/settings/sessions/end";
+/// Where the plain form that changes the look posts to.
+pub const SET_LOOK: &str = "/settings/look";
+/// Inviting somebody.
+pub const INVITE: &str = "/invite";
 /// Where the plain form that ends all other sessions posts to.
 pub const END_OTHER_SESSIONS: &str = "/settings/sessions/end-others";
 
 /// A conversation's page.
 pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")
+}
+
+/// The page of an invitation.
+pub fn invited(token: &str) -> String {
+    format!("/invite/{token}")
 }
 
 /// The conversation whose page this is.

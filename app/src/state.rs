@@ -74,7 +74,7 @@ struct Held {
 /// The store. A cheap copy of handles.
 #[derive(Clone, Copy)]
 pub struct State {
-    me: StoredValue<Option<User>>,
+    me: RwSignal<Option<User>>,
     held: StoredValue<Held>,
     /// The list, newest first.
     pub list: RwSignal<Vec<ConversationId>>,
@@ -115,7 +115,7 @@ impl State {
     /// An empty store of a person, or of nobody.
     pub fn new(me: Option<User>) -> Self {
         Self {
-            me: StoredValue::new(me),
+            me: RwSignal::new(me),
             held: StoredValue::new(Held::default()),
             list: RwSignal::new(Vec::new()),
             list_has_more: RwSignal::new(false),
@@ -140,12 +140,17 @@ impl State {
 
     /// Whose page this is.
     pub fn me(&self) -> Option<User> {
-        self.me.get_value()
+        self.me.get_untracked()
+    }
+
+    /// The same, listening for a change of the name.
+    pub fn watch_me(&self) -> Option<User> {
+        self.me.get()
     }
 
     /// Whether a person is the one whose page this is.
     pub fn is_me(&self, user: UserId) -> bool {
-        self.me.with_value(|me| me.as_ref().is_some_and(|me| me.id == user))
+        self.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.id == user))
     }
 
     /// A conversation's entry, if it is known.

@@ -14,13 +14,17 @@ pub fn ConversationHeader(
     /// Its place in the list, which knows the peer.
     entry: Entry,
 ) -> impl IntoView {
-    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let (t, local) = (use_texts(), use_state().local_time);
+    let user = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))
+    };
+    let name = move || user.with(|user| t.name(user).to_owned());
     let presence = {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.presence))
     };
     let typing = entry.typing.clone();
-    let (t, local) = (use_texts(), use_state().local_time);
     let words = Memo::new(move |_| match (typing.get(), presence.get()) {
         (true, _) => t.typing.to_owned(),
         (_, presence) if presence.online => t.online.to_owned(),
@@ -32,13 +36,13 @@ pub fn ConversationHeader(
     view! {
         <header class="conversation-header">
             <a class="icon-button md:hidden" href=paths::HOME aria-label=t.back_to_conversations>
-                {Icon::Back.draw("size-6")}
+                {Icon::Back.draw("size-6 flip")}
             </a>
-            <Avatar user=user.clone() online=online />
+            {move || view! { <Avatar user=user.get() online=online /> }}
             <div class="min-w-0">
-                <h1 class="truncate font-semibold leading-tight" dir="auto">{user.display_name.clone()}</h1>
+                <h1 class="truncate font-semibold leading-tight" dir="auto">{name}</h1>
                 <p class="truncate text-sm leading-tight text-muted">
-                    <span class="sr-only">"@" {user.username.clone()} " "</span>
+                    <span class="sr-only">"@" {move || user.with(|user| user.username.clone())} " "</span>
                     <span class:text-accent-two=move || words.with(|words| words == t.typing)>{words}</span>
                 </p>
             </div>

@@ -96,7 +96,10 @@ fn ListEntry(
         let (path, location) = (path.clone(), use_location().pathname);
         Memo::new(move |_| location.with(|location| *location == path))
     };
-    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let user = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))
+    };
     let part = |read: fn(&Conversation) -> u32| {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(read))
@@ -116,10 +119,10 @@ fn ListEntry(
                 tabindex=move || passed_over.get().then_some("-1")
                 on:focus=move |_| focused.set(Some(id))
             >
-                <Avatar user=user.clone() online=Signal::derive(move || online.get() > 0) />
+                {move || view! { <Avatar user=user.get() online=Signal::derive(move || online.get() > 0) /> }}
                 <span class="min-w-0 flex-1">
                     <span class="flex items-baseline gap-2">
-                        <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{user.display_name}</span>
+                        <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{move || user.with(|user| t.name(user).to_owned())}</span>
                         <span class="shrink-0 text-xs text-muted">
                             {move || at.get().map(|at| time::short(t, at, local.get())).unwrap_or_default()}
                         </span>

@@ -18,6 +18,10 @@ pub enum FieldKind {
     CurrentPassword,
     /// A password to be set.
     NewPassword,
+    /// The password there is, beside the one to come.
+    PresentPassword,
+    /// The password to come.
+    NextPassword,
 }
 
 struct Shape {
@@ -58,6 +62,16 @@ impl FieldKind {
                 ..username
             },
             Self::CurrentPassword => password,
+            Self::PresentPassword => {
+                Shape { name: "current", label: t.present_password, ..password }
+            }
+            Self::NextPassword => Shape {
+                name: "new",
+                label: t.next_password,
+                autocomplete: "new-password",
+                help: Some(t.password_help),
+                ..password
+            },
             Self::NewPassword => {
                 Shape { autocomplete: "new-password", help: Some(t.password_help), ..password }
             }

@@ -27,6 +27,10 @@ pub enum Icon {
     Down,
     /// Sign out.
     Leave,
+    /// Settings.
+    Settings,
+    /// Invite.
+    Invite,
 }
 
 impl Icon {
@@ -44,6 +48,10 @@ impl Icon {
             Self::Close => "M6 6l12 12M18 6L6 18",
             Self::Search => "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4",
             Self::Down => "M12 5v14M6 13l6 6 6-6",
+            Self::Settings => "M4 7h9M19 7h1M16 4.5v5M4 17h2M12 17h8M9 14.5v5",
+            Self::Invite => {
+                "M15 20a6 6 0 0 0-12 0M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM19 8v6M16 11h6"
+            }
             Self::Leave => "M9 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h3M16 8l4 4-4 4M20 12H9",
         }
     }

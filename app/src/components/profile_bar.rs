@@ -13,7 +13,7 @@ use crate::state::use_state;
 /// The foot of the list.
 #[component]
 pub fn ProfileBar() -> impl IntoView {
-    let me = use_state().me();
+    let (t, state) = (use_texts(), use_state());
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
         spawn_local(async {
@@ -23,19 +23,24 @@ pub fn ProfileBar() -> impl IntoView {
             }
         });
     };
-    me.map(|me| view! {
+    move || {
+        state.watch_me().map(|me| view! {
         <footer class="profile-bar">
+            <a class="profile-link" href=paths::SETTINGS aria-label=t.settings>
             <Avatar user=me.clone() class="avatar-small" />
             <span class="min-w-0 flex-1">
                 <span class="block truncate text-sm font-semibold" dir="auto">{me.display_name.clone()}</span>
                 <span class="block truncate text-xs text-muted">"@" {me.username.clone()}</span>
             </span>
+            {Icon::Settings.draw("size-5 shrink-0 text-muted")}
+            </a>
             <form method="post" action=paths::SIGN_OUT on:submit=on_submit>
                 <button class="button-quiet" type="submit">
                     {Icon::Leave.draw("size-4")}
-                    {use_texts().sign_out}
+                    {t.sign_out}
                 </button>
             </form>
         </footer>
     })
+    }
 }

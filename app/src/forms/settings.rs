@@ -3,13 +3,15 @@
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::post;
 use protocol::SessionId;
 use serde::Deserialize;
 
 use super::{Forms, read, see_other};
-use crate::context::within;
+use crate::context::{self, within};
+use crate::look::Look;
 use crate::paths;
 use crate::server_fns::{
     change_password, end_other_sessions, end_session, set_display_name, set_privacy,
@@ -38,6 +40,16 @@ struct Shown {
 }
 
 #[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    theme: String,
+    #[serde(default)]
+    language: String,
+    #[serde(default)]
+    hours: String,
+}
+
+#[derive(Deserialize)]
 struct Chosen {
     id: SessionId,
 }
@@ -49,7 +61,7 @@ where
     P: Fn() + Clone + Send + Sync + 'static,
 {
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
-    let (four, five) = (forms.clone(), forms);
+    let (four, five, six) = (forms.clone(), forms.clone(), forms);
     let page = || async { see_other(paths::SETTINGS) };
     Router::new()
         .route(paths::SET_NAME, post(move |request: Request| one.set_name(request)).get(page))
@@ -69,6 +81,7 @@ where
             paths::END_OTHER_SESSIONS,
             post(move |request: Request| five.end_other_sessions(request)).get(page),
         )
+        .route(paths::SET_LOOK, post(move |request: Request| six.set_look(request)).get(page))
 }
 
 fn back<T>(_: T) -> String {
@@ -102,6 +115,24 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         };
         let done =
             within(&parts, &self.provide, || set_privacy(form.receipts, form.last_seen)).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    /// Nothing of this is the server's to keep: the browser gets a cookie.
+    async fn set_look(self, request: Request) -> Response {
+        let (parts, form) = match read::<Wanted>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let look = Look::parse(&[form.theme, form.language, form.hours].join("."));
+        let done = within(&parts, &self.provide, || async move {
+            let secure = context::session_cookie()?.secure;
+            if let Ok(cookie) = HeaderValue::try_from(look.cookie(secure)) {
+                context::set_cookie(cookie);
+            }
+            Ok(())
+        })
+        .await;
         self.answer(parts, done, FormEcho::default(), back).await
     }
 

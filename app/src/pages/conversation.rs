@@ -92,10 +92,10 @@ fn Conversation(
     /// A message to turn to.
     target: Option<Seq>,
 ) -> impl IntoView {
-    let state = use_state();
+    let (t, state) = (use_texts(), use_state());
     let open = state.open(&first);
     let id = open.id;
-    let name = first.conversation.peer.user.display_name.clone();
+    let name = t.name(&first.conversation.peer.user).to_owned();
     let newest = first.page.messages.last().map_or(Seq::ZERO, |message| message.seq);
     let Some(entry) = state.entry(id) else {
         return view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any();
@@ -105,7 +105,10 @@ fn Conversation(
         <main class="pane-conversation" id="content">
             <ConversationHeader entry=entry />
             <Timeline open=open name=name.clone() target=target />
-            <Composer conversation=id name=name seen=newest />
+            {match first.conversation.peer.user.username.is_empty() {
+                true => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
+                false => view! { <Composer conversation=id name=name seen=newest /> }.into_any(),
+            }}
         </main>
     }
     .into_any()

@@ -108,8 +108,11 @@ impl State {
         }
     }
 
-    /// Applies that a person has another name now.
+    /// Applies that a person, perhaps oneself, has another name now.
     pub fn apply_user(&self, user: &User) {
+        if self.is_me(user.id) {
+            self.me.set(Some(user.clone()));
+        }
         for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
         {
             let mut summary = entry.summary.get_untracked();

@@ -1,0 +1,107 @@
+//! Theme, language and clock: kept in this browser, and in force at once.
+
+use leptos::ev::Event;
+use leptos::html::Form;
+use leptos::prelude::*;
+
+use super::{PlainSave, SettingsSection};
+use crate::language::{Language, use_texts};
+use crate::look::{Hours, Theme};
+use crate::paths;
+use crate::session::use_session;
+
+/// The three choices. Each value is a word of [`Look::parse`]; an empty one follows the browser.
+#[component]
+pub fn Appearance() -> impl IntoView {
+    let (t, look) = (use_texts(), use_session().look);
+    let form = NodeRef::<Form>::new();
+    let on_change = move |_: Event| {
+        #[cfg(feature = "hydrate")]
+        if let Some(form) = form.get_untracked() {
+            live::choose(look, &form);
+        }
+        // On the server nobody chooses.
+        #[cfg(not(feature = "hydrate"))]
+        let _ = form;
+    };
+    let theme = look.theme.map_or("", Theme::name);
+    let hours = look.hours.map_or("", Hours::cycle);
+    let language = look.language.map_or("", Language::tag);
+    let languages = Language::ALL.map(|language| (language.tag(), language.own_name()));
+    view! {
+        <SettingsSection id="appearance" title=t.appearance>
+            <form node_ref=form class="flex flex-col gap-5" method="post" action=paths::SET_LOOK on:change=on_change>
+                <Segments name="theme" label=t.theme chosen=theme options=[("", t.as_the_system), ("light", t.light), ("dark", t.dark)] />
+                <div class="field">
+                    <label for="language">{t.page_language}</label>
+                    <select id="language" name="language" autocomplete="off">
+                        <option value="" selected=language.is_empty()>{t.as_the_browser}</option>
+                        {languages.map(|(tag, name)| view! {
+                            <option value=tag lang=tag selected=tag == language>{name}</option>
+                        }).into_iter().collect_view()}
+                    </select>
+                </div>
+                <Segments name="hours" label=t.clock chosen=hours options=[("", t.as_the_language), ("h12", t.twelve_hours), ("h23", t.twenty_four_hours)] />
+                <PlainSave />
+            </form>
+        </SettingsSection>
+    }
+}
+
+/// A few choices side by side, of which one holds.
+#[component]
+fn Segments(
+    /// Its name in the form.
+    name: &'static str,
+    /// What it is called.
+    label: &'static str,
+    /// The value that holds.
+    chosen: &'static str,
+    /// Values and their words.
+    options: [(&'static str, &'static str); 3],
+) -> impl IntoView {
+    view! {
+        <fieldset class="segments">
+            <legend>{label}</legend>
+            <div class="segments-row">
+                {options.map(|(value, words)| view! {
+                    <label>
+                        <input type="radio" name=name value=value checked=value == chosen autocomplete="off" />
+                        <span>{words}</span>
+                    </label>
+                }).into_iter().collect_view()}
+            </div>
+        </fieldset>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+mod live {
+    use leptos::prelude::{document, window};
+    use wasm_bindgen::JsCast;
+    use web_sys::{FormData, HtmlDocument, HtmlFormElement};
+
+    use crate::look::{Look, Theme};
+
+    /// Keeps what is chosen now. A theme changes under one's eyes; for another language or clock
+    /// the page is read anew, drafts being kept.
+    pub fn choose(rendered: Look, form: &HtmlFormElement) {
+        let Ok(data) = FormData::new_with_form(form) else { return };
+        let value = |name| data.get(name).as_string().unwrap_or_default();
+        let words = [value("theme"), value("language"), value("hours")].join(".");
+        let look = Look::parse(&words);
+        let secure = window().location().protocol().is_ok_and(|protocol| protocol == "https:");
+        if let Ok(document) = document().dyn_into::<HtmlDocument>() {
+            // Refused only where cookies are off; then the choice lasts as long as the page.
+            _ = document.set_cookie(&look.cookie(secure));
+        }
+        if (look.language, look.hours) != (rendered.language, rendered.hours) {
+            _ = window().location().reload();
+        } else if let Some(root) = document().document_element() {
+            _ = match look.theme.map(Theme::name) {
+                Some(theme) => root.set_attribute("data-theme", theme),
+                None => root.remove_attribute("data-theme"),
+            };
+        }
+    }
+}

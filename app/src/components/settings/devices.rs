@@ -1,0 +1,95 @@
+//! Where one is signed in, and signing out there.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use protocol::SessionInfo;
+
+use super::{Outcome, SettingsSection, ask};
+use crate::components::FormAlert;
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::{end_other_sessions, end_session};
+use crate::state::use_state;
+use crate::time;
+use crate::words;
+
+/// The sessions, this one first.
+#[component]
+pub fn Devices(
+    /// All of them.
+    sessions: Vec<SessionInfo>,
+) -> impl IntoView {
+    let t = use_texts();
+    let outcome = RwSignal::new(Outcome::Untouched);
+    let sessions = RwSignal::new(sessions);
+    let on_others = move |event: SubmitEvent| {
+        event.prevent_default();
+        ask(outcome, end_other_sessions(), move |()| {
+            sessions.update(|sessions| sessions.retain(|session| session.current));
+        });
+    };
+    view! {
+        <SettingsSection id="devices" title=t.devices help=t.devices_help>
+            <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error))) />
+            <ul class="devices">
+                <For each=move || sessions.get() key=|session| session.id let:session>
+                    <Device session=session sessions=sessions outcome=outcome />
+                </For>
+            </ul>
+            <form
+                method="post"
+                action=paths::END_OTHER_SESSIONS
+                on:submit=on_others
+                class:hidden=move || sessions.with(|sessions| sessions.len() < 2)
+            >
+                <button class="button-quiet is-edged" type="submit">{t.sign_out_others}</button>
+            </form>
+        </SettingsSection>
+    }
+}
+
+/// One of them.
+#[component]
+fn Device(
+    /// Which.
+    session: SessionInfo,
+    /// All of them.
+    sessions: RwSignal<Vec<SessionInfo>>,
+    /// What became of ending one.
+    outcome: RwSignal<Outcome>,
+) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().local_time);
+    let id = session.id;
+    let name = if session.device.is_empty() { t.unknown_device.to_owned() } else { session.device };
+    let label = t.fill(t.sign_out_of, &name);
+    let when = move || {
+        let (sentence, at) = match session.current {
+            true => (t.signed_in_since, session.created_at),
+            false => (t.last_used, session.seen_at),
+        };
+        sentence.replace("{}", &time::short(t, at, local.get()))
+    };
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        ask(outcome, end_session(id), move |()| {
+            sessions.update(|sessions| sessions.retain(|session| session.id != id));
+        });
+    };
+    view! {
+        <li class="device">
+            <span class="min-w-0 flex-1">
+                <span class="flex flex-wrap items-center gap-x-2">
+                    <bdi class="font-medium">{name}</bdi>
+                    {session.current.then(|| view! { <span class="tag">{t.this_device}</span> })}
+                </span>
+                <span class="block text-sm text-muted">{when}</span>
+            </span>
+            {(!session.current).then(|| view! {
+                <form method="post" action=paths::END_SESSION on:submit=on_submit>
+                    <input type="hidden" name="id" value=id.to_string() />
+                    <button class="button-quiet" type="submit" aria-label=label>{t.sign_out}</button>
+                </form>
+            })}
+        </li>
+    }
+}

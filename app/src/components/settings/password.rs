@@ -1,0 +1,67 @@
+//! A new password.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use protocol::ErrorCode;
+
+use super::{Outcome, SaveButton, SettingsSection, ask};
+use crate::components::{FieldKind, FormAlert, TextField};
+use crate::error::AppError;
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::change_password;
+use crate::state::use_state;
+use crate::words::{self, Field};
+
+/// The form; afterwards every other device is signed out.
+#[component]
+pub fn ChangePassword() -> impl IntoView {
+    let (t, me) = (use_texts(), use_state().me());
+    let outcome = RwSignal::new(Outcome::Untouched);
+    let (current, new) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let (Some(old), Some(field)) = (current.get_untracked(), new.get_untracked()) else {
+            return;
+        };
+        ask(outcome, change_password(old.value(), field.value()), move |()| {
+            old.set_value("");
+            field.set_value("");
+        });
+    };
+    let at = move |wanted: At| {
+        Signal::derive(move || {
+            let error = outcome.get().error().filter(|error| place(*error) == wanted)?;
+            Some(words::sentence(t, error))
+        })
+    };
+    view! {
+        <SettingsSection id="change-password" title=t.change_password help=t.change_password_help>
+            <form class="flex flex-col gap-4" method="post" action=paths::SET_PASSWORD on:submit=on_submit>
+                // For password managers: whose password it is.
+                <input type="text" name="username" autocomplete="username" value=me.map(|me| me.username) hidden=true />
+                <FormAlert text=at(At::Form) />
+                <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(At::Current) />
+                <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(At::New) />
+                <SaveButton outcome=outcome label=t.change_password busy=t.saving done=t.password_changed />
+            </form>
+        </SettingsSection>
+    }
+}
+
+/// Where an error belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Current,
+    New,
+    Form,
+}
+
+fn place(error: AppError) -> At {
+    match (error.code(), words::field(error)) {
+        (Some(ErrorCode::WrongPassword), _) => At::Current,
+        (_, Some(Field::Password)) => At::New,
+        _ => At::Form,
+    }
+}

@@ -1,0 +1,57 @@
+//! What others may see, and so what one sees of them.
+
+use leptos::ev::Event;
+use leptos::html::Form;
+use leptos::prelude::*;
+use protocol::Privacy;
+
+#[cfg(feature = "hydrate")]
+use super::ask;
+use super::{Outcome, PlainSave, SettingsSection, Switch};
+use crate::components::FormAlert;
+use crate::language::use_texts;
+use crate::paths;
+#[cfg(feature = "hydrate")]
+use crate::server_fns::set_privacy;
+use crate::words;
+
+/// Two switches that hold at once.
+#[component]
+pub fn PrivacyChoices(
+    /// How they stand.
+    privacy: Privacy,
+) -> impl IntoView {
+    let t = use_texts();
+    let outcome = RwSignal::new(Outcome::Untouched);
+    let form = NodeRef::<Form>::new();
+    let on_change = move |_: Event| {
+        #[cfg(feature = "hydrate")]
+        if let Some(form) = form.get_untracked() {
+            let (receipts, last_seen) = (is_on(&form, "receipts"), is_on(&form, "last_seen"));
+            ask(outcome, set_privacy(receipts, last_seen), |()| {});
+        }
+        // On the server nobody switches.
+        #[cfg(not(feature = "hydrate"))]
+        let _ = form;
+    };
+    view! {
+        <SettingsSection id="privacy" title=t.privacy>
+            <form node_ref=form class="choices" method="post" action=paths::SET_PRIVACY on:change=on_change>
+                <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error))) />
+                <Switch name="receipts" label=t.read_receipts help=t.read_receipts_help on=privacy.receipts />
+                <Switch name="last_seen" label=t.show_last_seen help=t.show_last_seen_help on=privacy.last_seen />
+                <PlainSave />
+            </form>
+        </SettingsSection>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+fn is_on(form: &web_sys::HtmlFormElement, name: &str) -> bool {
+    use wasm_bindgen::JsCast;
+
+    form.elements()
+        .named_item(name)
+        .and_then(|element| element.dyn_into::<web_sys::HtmlInputElement>().ok())
+        .is_some_and(|input| input.checked())
+}

@@ -1,0 +1,61 @@
+//! What one is called.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use protocol::User;
+
+use super::{Outcome, SaveButton, SettingsSection, ask};
+use crate::components::{Avatar, FieldKind, TextField};
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::set_display_name;
+use crate::session::use_session;
+use crate::state::use_state;
+use crate::words;
+
+/// The display name, with the face that goes with it.
+#[component]
+pub fn Profile(
+    /// Oneself.
+    user: User,
+) -> impl IntoView {
+    let (t, state, echo) = (use_texts(), use_state(), use_session().echo);
+    let outcome = RwSignal::new(Outcome::Untouched);
+    let field = NodeRef::<Input>::new();
+    let shown = RwSignal::new(user.clone());
+    // The username stands in as long as there is no other name.
+    let value = match (echo.error, user.display_name == user.username) {
+        (Some(_), _) => echo.display_name,
+        (None, true) => String::new(),
+        (None, false) => user.display_name.clone(),
+    };
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let Some(field) = field.get_untracked() else { return };
+        ask(outcome, set_display_name(field.value()), move |user| {
+            shown.set(user.clone());
+            state.apply_user(&user);
+        });
+    };
+    view! {
+        <SettingsSection id="profile" title=t.profile help=t.profile_help>
+            <div class="flex items-center gap-4">
+                {move || view! { <Avatar user=shown.get() class="avatar-large" /> }}
+                <span class="min-w-0">
+                    <span class="block truncate text-lg font-semibold" dir="auto">{move || shown.with(|user| user.display_name.clone())}</span>
+                    <span class="block truncate text-muted" dir="ltr">"@" {user.username.clone()}</span>
+                </span>
+            </div>
+            <form class="flex flex-col gap-4" method="post" action=paths::SET_NAME on:submit=on_submit>
+                <TextField
+                    kind=FieldKind::DisplayName
+                    node_ref=field
+                    value=value
+                    error=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error)))
+                />
+                <SaveButton outcome=outcome label=t.save busy=t.saving done=t.saved />
+            </form>
+        </SettingsSection>
+    }
+}
