@@ -16,6 +16,7 @@ mod message_row;
 mod notification_choices;
 mod people_search;
 mod profile_bar;
+mod qr_code;
 #[cfg(feature = "hydrate")]
 mod scroll;
 pub mod settings;
@@ -36,6 +37,7 @@ pub use message_row::MessageRow;
 pub use notification_choices::NotificationChoices;
 pub use people_search::PeopleSearch;
 pub use profile_bar::ProfileBar;
+pub use qr_code::QrCode;
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::TimelineSkeleton;
 pub use timeline::Timeline;

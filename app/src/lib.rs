@@ -44,7 +44,10 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::components::ShortcutsSheet;
-use crate::pages::{ChatShell, ConversationPage, NotFound, SettingsPage, SignIn, SignUp, Welcome};
+use crate::pages::{
+    ChatShell, ConversationPage, InvitePage, Invited, NotFound, SettingsPage, SignIn, SignUp,
+    Welcome,
+};
 use crate::state::State;
 
 /// The id of the element that holds the application.
@@ -119,7 +122,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
                     <Route path=path!("settings") view=SettingsPage />
+                    <Route path=path!("invite") view=InvitePage />
                 </ParentRoute>
+                <Route path=path!("invite/:token") view=Invited ssr=SsrMode::Async />
                 <Route path=path!("sign-in") view=SignIn ssr=SsrMode::Async />
                 <Route path=path!("sign-up") view=SignUp ssr=SsrMode::Async />
             </Routes>

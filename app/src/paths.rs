@@ -34,11 +34,6 @@ pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")
 }
 
-/// The page of an invitation.
-pub fn invited(token: &str) -> String {
-    format!("/invite/{token}")
-}
-
 /// The conversation whose page this is.
 pub fn opened(path: &str) -> Option<ConversationId> {
     path.strip_prefix("/c/")?.parse().ok()

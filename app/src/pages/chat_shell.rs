@@ -5,10 +5,13 @@ use leptos_router::NavigateOptions;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 
-use crate::components::{AskNotices, Banner, ConversationList, PeopleSearch, ProfileBar, Wordmark};
+use crate::components::{
+    AskNotices, Banner, ConversationList, Icon, PeopleSearch, ProfileBar, Wordmark,
+};
 use crate::first_view::use_read_ahead;
 use crate::language::use_texts;
 use crate::paths;
+use crate::session::use_session;
 use crate::state::use_state;
 use crate::words;
 
@@ -21,6 +24,7 @@ pub fn ChatShell() -> impl IntoView {
         crate::context::redirect(&paths::sign_in_then(&crate::context::asked_path()));
         return view! { <SignedOut /> }.into_any();
     }
+    let invitations_open = use_session().invitations_open;
     let typed = use_query_map().with_untracked(|query| query.get("find"));
     let (people, error) = match use_read_ahead().pane() {
         Some(Ok(pane)) => {
@@ -51,6 +55,11 @@ pub fn ChatShell() -> impl IntoView {
             <nav class="pane-list" aria-label=t.conversations>
                 <header class="pane-list-header">
                     <Wordmark />
+                    {invitations_open.then(|| view! {
+                        <a class="icon-button ms-auto" href=paths::INVITE aria-label=t.invite title=t.invite>
+                            {Icon::Invite.draw("size-5")}
+                        </a>
+                    })}
                 </header>
                 <AskNotices />
                 <PeopleSearch typed=typed.unwrap_or_default() people=people />

@@ -20,26 +20,31 @@ use crate::words::{self, Field};
 #[component]
 pub fn SignUp() -> impl IntoView {
     let (t, session) = (use_texts(), use_session());
-    let next = use_query_map()
-        .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
-        .unwrap_or_else(|| paths::HOME.to_owned());
+    let query = use_query_map().get_untracked();
+    let next = query.get("next").map(|next| paths::safe(&next).to_owned());
+    let next = next.unwrap_or_else(|| paths::HOME.to_owned());
     #[cfg(feature = "ssr")]
     if session.me.is_some() {
         crate::context::redirect(&next);
     }
     let sign_in = paths::sign_in_then(&next);
-    let open = session.registration_open;
+    let invitation = query.get("invitation").filter(|_| session.invitations_open);
+    let open = session.registration_open || invitation.is_some();
+    let closed = match session.invitations_open {
+        true => t.registration_invited,
+        false => t.registration_closed,
+    };
     view! {
         <Title text=t.create_an_account />
         <main class="card-page">
             <div class="card">
                 <Wordmark />
                 {if open {
-                    view! { <SignUpForm next=next /> }.into_any()
+                    view! { <SignUpForm next=next invitation=invitation /> }.into_any()
                 } else {
                     view! {
                         <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.registration_closed_title}</h1>
-                        <p class="mt-2 text-muted">{t.registration_closed}</p>
+                        <p class="mt-2 text-muted">{closed}</p>
                     }.into_any()
                 }}
                 <p class="mt-6 text-center text-muted">
@@ -50,17 +55,24 @@ pub fn SignUp() -> impl IntoView {
     }
 }
 
-/// The form itself; `next` is where to go with the new account.
+/// The form itself.
 #[component]
-fn SignUpForm(
-    /// Where to go then.
+pub(super) fn SignUpForm(
+    /// Where to go with the new account.
     next: String,
+    /// The invitation it comes by; then it leads into the conversation with who invited.
+    invitation: Option<String>,
 ) -> impl IntoView {
     let (t, echo) = (use_texts(), use_session().echo);
     let action = match next.as_str() {
         paths::HOME => paths::SIGN_UP.to_owned(),
         next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
     };
+    let action = match &invitation {
+        Some(token) => format!("{}?invitation={}", paths::SIGN_UP, paths::encode(token)),
+        None => action,
+    };
+    let (invited, token) = (invitation.is_some(), invitation.clone());
     let username = NodeRef::<Input>::new();
     let display_name = NodeRef::<Input>::new();
     let password = NodeRef::<Input>::new();
@@ -79,10 +91,10 @@ fn SignUpForm(
         }
         busy.set(true);
         error.set(None);
-        let next = next.clone();
+        let (next, token) = (next.clone(), token.clone());
         spawn_local(async move {
-            match sign_up(name, shown, secret, None).await {
-                Ok(_) => leave_for(&next),
+            match sign_up(name, shown, secret, token).await {
+                Ok(opened) => leave_for(&opened.map_or(next, paths::conversation)),
                 Err(refused) => {
                     busy.set(false);
                     error.set(Some(refused));
@@ -108,10 +120,13 @@ fn SignUpForm(
             .map(|error| words::sentence(t, error))
     });
     view! {
-        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.create_your_account}</h1>
-        <p class="mt-1 text-muted">{t.all_it_takes}</p>
+        {(!invited).then(|| view! {
+            <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.create_your_account}</h1>
+            <p class="mt-1 text-muted">{t.all_it_takes}</p>
+        })}
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
             <FormAlert text=elsewhere />
+            {invitation.map(|token| view! { <input type="hidden" name="invitation" value=token /> })}
             <TextField kind=FieldKind::NewUsername node_ref=username value=echo.username error=at(Field::Username) />
             <TextField kind=FieldKind::DisplayName node_ref=display_name value=echo.display_name error=at(Field::DisplayName) />
             <TextField kind=FieldKind::NewPassword node_ref=password value=String::new() error=at(Field::Password) />

@@ -1,0 +1,134 @@
+//! `/invite/{token}`: whom an invitation is from, and the way into the conversation with them.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use protocol::{InvitationInfo, User};
+
+use super::leave_for;
+use super::sign_up::SignUpForm;
+use crate::components::{Avatar, FormAlert, Wordmark};
+use crate::error::AppError;
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::{accept_invitation, get_invitation};
+use crate::session::use_session;
+use crate::words;
+
+/// The page: signing up for those who are new, one button for those who are here already.
+#[component]
+pub fn Invited() -> impl IntoView {
+    let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
+    let read = Resource::new(|| (), {
+        let token = token.clone();
+        move |()| get_invitation(token.clone())
+    });
+    view! {
+        <main class="card-page">
+            <div class="card">
+                <Wordmark />
+                <Suspense>
+                    {move || {
+                        let token = token.clone();
+                        Suspend::new(async move {
+                            match read.await {
+                                Ok(info) => view! { <Welcome info=info token=token /> }.into_any(),
+                                Err(error) => view! { <Gone error=error /> }.into_any(),
+                            }
+                        })
+                    }}
+                </Suspense>
+            </div>
+        </main>
+    }
+}
+
+/// A good invitation.
+#[component]
+fn Welcome(
+    /// Whose.
+    info: InvitationInfo,
+    /// Its secret.
+    token: String,
+) -> impl IntoView {
+    let (t, session) = (use_texts(), use_session());
+    let name = info.inviter.display_name.clone();
+    let title = t.fill(t.invited_by, &name);
+    let sign_in = paths::sign_in_then(&paths::invitation(&token));
+    view! {
+        <Title text=title.clone() />
+        <div class="mt-6 flex flex-col items-center text-center">
+            <Avatar user=info.inviter.clone() class="avatar-large" />
+            <h1 class="mt-4 text-2xl font-semibold tracking-tight">{title}</h1>
+        </div>
+        {match session.me {
+            Some(me) => view! { <Accept me=me name=name token=token /> }.into_any(),
+            None => view! {
+                <p class="mt-2 text-center text-muted">{t.invited_help}</p>
+                <SignUpForm next=paths::HOME.to_owned() invitation=Some(token) />
+                <p class="mt-6 text-center text-muted">
+                    {t.have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
+                </p>
+            }.into_any(),
+        }}
+    }
+}
+
+/// For somebody who is signed in: one press.
+#[component]
+fn Accept(
+    /// Who.
+    me: User,
+    /// Whom they are going to talk to.
+    name: String,
+    /// The invitation's secret.
+    token: String,
+) -> impl IntoView {
+    let t = use_texts();
+    let refused = RwSignal::new(use_session().echo.error);
+    let busy = RwSignal::new(false);
+    let action = paths::invitation(&token);
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        let token = token.clone();
+        spawn_local(async move {
+            match accept_invitation(token).await {
+                Ok(conversation) => leave_for(&paths::conversation(conversation)),
+                Err(error) => {
+                    busy.set(false);
+                    refused.set(Some(error));
+                }
+            }
+        });
+    };
+    view! {
+        <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+            <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
+            <p class="text-center text-muted">{t.fill(t.already_signed_in_as, &me.display_name)}</p>
+            <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
+                {t.fill(t.talk_with, &name)}
+            </button>
+        </form>
+    }
+}
+
+/// An invitation that leads nowhere any more.
+#[component]
+fn Gone(
+    /// Why.
+    error: AppError,
+) -> impl IntoView {
+    let t = use_texts();
+    view! {
+        <Title text=t.invitation_gone />
+        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.invitation_gone}</h1>
+        <p class="mt-2 text-muted">{words::sentence(t, error)}</p>
+        <a class="button-primary mt-6 inline-flex" href=paths::HOME rel="external">{t.go_to_conversations}</a>
+    }
+}
