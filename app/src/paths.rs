@@ -29,6 +29,9 @@ pub const INVITE: &str = "/invite";
 /// Where the plain form that ends all other sessions posts to.
 pub const END_OTHER_SESSIONS: &str = "/settings/sessions/end-others";
 
+/// Where the plain form that deletes one's account posts to.
+pub const DELETE_ACCOUNT: &str = "/settings/delete";
+
 /// A conversation's page.
 pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")

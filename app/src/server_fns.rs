@@ -27,6 +27,6 @@ pub use sessions::{
     EndOtherSessions, EndSession, ListSessions, end_other_sessions, end_session, list_sessions,
 };
 pub use settings::{
-    ChangePassword, GetSettings, SetDisplayName, SetPrivacy, change_password, get_settings,
-    set_display_name, set_privacy,
+    ChangePassword, DeleteAccount, GetSettings, SetDisplayName, SetPrivacy, change_password,
+    delete_account, get_settings, set_display_name, set_privacy,
 };

@@ -14,7 +14,7 @@ use crate::context::{self, within};
 use crate::look::Look;
 use crate::paths;
 use crate::server_fns::{
-    change_password, end_other_sessions, end_session, set_display_name, set_privacy,
+    change_password, delete_account, end_other_sessions, end_session, set_display_name, set_privacy,
 };
 use crate::session::FormEcho;
 
@@ -28,6 +28,11 @@ struct Name {
 struct Passwords {
     current: String,
     new: String,
+}
+
+#[derive(Deserialize)]
+struct Farewell {
+    password: String,
 }
 
 /// Boxes that are not ticked do not come at all; those that are hold `true`.
@@ -61,7 +66,8 @@ where
     P: Fn() + Clone + Send + Sync + 'static,
 {
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
-    let (four, five, six) = (forms.clone(), forms.clone(), forms);
+    let (four, five) = (forms.clone(), forms.clone());
+    let (six, seven) = (forms.clone(), forms);
     let page = || async { see_other(paths::SETTINGS) };
     Router::new()
         .route(paths::SET_NAME, post(move |request: Request| one.set_name(request)).get(page))
@@ -82,6 +88,7 @@ where
             post(move |request: Request| five.end_other_sessions(request)).get(page),
         )
         .route(paths::SET_LOOK, post(move |request: Request| six.set_look(request)).get(page))
+        .route(paths::DELETE_ACCOUNT, post(move |request: Request| seven.delete(request)).get(page))
 }
 
 fn back<T>(_: T) -> String {
@@ -149,5 +156,14 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let (parts, _) = request.into_parts();
         let done = within(&parts, &self.provide, end_other_sessions).await;
         self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    async fn delete(self, request: Request) -> Response {
+        let (parts, form) = match read::<Farewell>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = within(&parts, &self.provide, || delete_account(form.password)).await;
+        self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await
     }
 }

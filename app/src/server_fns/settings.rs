@@ -59,3 +59,17 @@ pub async fn change_password(current: String, new: String) -> Result<(), AppErro
     let chat = context::chat()?;
     chat.change_password(&me, &current, &new, context::client()).await.map_err(context::fail)
 }
+
+/// Deletes my account and signs out.
+///
+/// # Errors
+/// When not signed in, the password is wrong, or when to try again.
+#[server(prefix = "/api", endpoint = "delete_account")]
+pub async fn delete_account(password: String) -> Result<(), AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    let chat = context::chat()?;
+    chat.delete_account(&me, &password, context::client()).await.map_err(context::fail)?;
+    context::set_cookie(context::session_cookie()?.clear());
+    Ok(())
+}

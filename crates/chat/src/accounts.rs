@@ -158,19 +158,19 @@ impl Chat {
         let from = from.into();
         let key = fold(username.trim());
         self.throttle().sign_in(from.address, &key)?;
-        let (user, hash) = match self.store().credentials(&key).await? {
-            Some((user, hash)) => (Some(user), Some(hash)),
-            None => (None, None),
-        };
+        let found = self.store().credentials(&key).await?;
+        let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let right = self.passwords().verify(password, hash).await?;
-        let Some(user) = user.filter(|_| right) else {
+        let Some((user, verified)) = found.filter(|_| right) else {
             self.throttle().wrong_password(&key);
             return Err(ErrorCode::WrongCredentials.into());
         };
         self.throttle().right_password(&key);
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
-        let removed = self.store().create_session(session, MOST_SESSIONS, clock::now()).await?;
+        let now = clock::now();
+        let removed = self.store().create_session(session, &verified, MOST_SESSIONS, now).await?;
+        let removed = removed.ok_or(ErrorCode::WrongCredentials)?;
         self.hub().close_sessions(&removed, CloseCode::SessionEnded);
         Ok(SignedIn { session: Session { id, user }, token })
     }

@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`accounts`](Chat::sign_up): sign up, in and out; sessions and their tokens
 //! - [`settings`](Chat::settings), [`sessions`](Chat::sessions): what people change of their account,
-//!   and the list of their sign-ins
+//!   and the list of their sign-ins; [`deletion`](Chat::delete_account): the end of one
 //! - [`invitations`](Chat::create_invitation): bringing someone in by a link
 //! - [`people`](Chat::find_people): finding someone
 //! - [`conversations`](Chat::open_conversation): opening, listing, reading
@@ -28,6 +28,7 @@ mod clock;
 mod config;
 mod connection;
 mod conversations;
+mod deletion;
 mod error;
 mod hub;
 mod invitations;

@@ -61,6 +61,16 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<AccountOutcome>;
 
+    /// Deletes the account of whoever still has the password that was verified, and the
+    /// conversations whose other one has none either. Returns the sessions that ended; `None` if
+    /// the password was changed or the account deleted meanwhile.
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>>;
+
     /// Stores an invitation; not, and false, if that many of the person's wait already.
     async fn create_invitation(
         &self,
@@ -84,14 +94,16 @@ pub trait Store: Send + Sync + 'static {
     /// The user of this key and the hash of their password.
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>>;
 
-    /// Stores a session and removes the person's least recently used ones beyond `keep`.
-    /// Returns those removed.
+    /// Stores a session of whoever still has the password that was verified, and removes their
+    /// least recently used ones beyond `keep`. Returns those removed; `None`, and nothing stored,
+    /// if the password was changed or the account deleted meanwhile.
     async fn create_session(
         &self,
         session: NewSession,
+        verified: &str,
         keep: u32,
         now: Timestamp,
-    ) -> Result<Vec<SessionId>>;
+    ) -> Result<Option<Vec<SessionId>>>;
 
     /// The good session with this present or, for a moment after a rotation, previous token.
     async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>>;

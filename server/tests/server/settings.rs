@@ -131,3 +131,27 @@ async fn the_plain_forms_do_the_same_and_lead_back_to_the_page() {
     assert_eq!(leads_to(&stranger), "/sign-in?next=/settings");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_account_is_deleted_with_its_password_alone() {
+    let server = TestServer::start().await;
+    let (alice, bob, conversation) = server.pair().await;
+    let mut socket = alice.joins().await;
+    let wrong = alice.submits("/settings/delete", "password=wrong-Harbor-92").await;
+    assert_eq!(wrong.status(), 403);
+    lives(&mut socket).await;
+    let done = alice.submits("/settings/delete", &format!("password={PASSWORD}")).await;
+    assert_eq!(done.status(), 303);
+    assert_eq!(done.headers()[LOCATION], "/sign-in");
+    assert!(done.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
+    assert_eq!(socket.is_closed().await, Some(CloseCode::SessionEnded.code()));
+    assert_eq!(alice.calls("get_settings", json!({})).await.status(), 401);
+    let message = format!(
+        "conversation={conversation}&client_id={}&body=too+late",
+        protocol::ClientId::new()
+    );
+    let refused = bob.posts("send_message", &message).await;
+    assert_eq!((refused.status().as_u16(), code(refused).await), (409, json!("peer_deleted")));
+    assert_eq!(bob.gets(&format!("/c/{conversation}")).await.status(), 200, "it can be read");
+    server.stop().await;
+}

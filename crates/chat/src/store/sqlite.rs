@@ -10,6 +10,7 @@ mod accounts;
 mod commit;
 mod committer;
 mod conversations;
+mod deletion;
 mod history;
 mod invitations;
 mod open;
@@ -204,11 +205,22 @@ impl Store for SqliteStore {
     async fn create_session(
         &self,
         session: NewSession,
+        verified: &str,
         keep: u32,
         now: Timestamp,
-    ) -> Result<Vec<SessionId>> {
+    ) -> Result<Option<Vec<SessionId>>> {
         let _turn = self.turn.lock().await;
-        sessions::create_session(&self.write, session, keep, now).await
+        sessions::create_session(&self.write, session, verified, keep, now).await
+    }
+
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let _turn = self.turn.lock().await;
+        deletion::delete_account(&self.write, user, verified, now).await
     }
 
     async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {

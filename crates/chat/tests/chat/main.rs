@@ -2,6 +2,7 @@
 
 mod accounts;
 mod conversations;
+mod deletion;
 mod invitations;
 mod privacy;
 mod receipts;

@@ -97,7 +97,7 @@ async fn everything(store: &SqliteStore) -> crate::store::Result<People> {
         SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
     store.check_writable().await?;
     store.credentials("one").await?;
-    store.create_session(session(one, 3), 10, Timestamp(2)).await?;
+    store.create_session(session(one, 3), "", 10, Timestamp(2)).await?.expect("a session");
     store.session(&[1; 32], life).await?;
     store.rotate_session(session_of_one, &[1; 32], &[4; 32], Timestamp(2), Timestamp(3)).await?;
     store.good_sessions(&[session_of_one], life).await?;
@@ -135,6 +135,9 @@ async fn everything(store: &SqliteStore) -> crate::store::Result<People> {
     let accepted = store.accept_invitation(&token_hash, other, Timestamp(4)).await?;
     assert!(matches!(accepted, Acceptance::Opened(_)));
     store.delete_session(session_of_one).await?;
+    let (third, _) = sign_up(store, "third", 5).await;
+    store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
+    store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
     Ok(People { one, other, session: session_of_one, conversation })
 }
 

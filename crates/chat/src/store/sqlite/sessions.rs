@@ -30,10 +30,22 @@ pub(super) async fn insert(
 pub(super) async fn create_session(
     pool: &SqlitePool,
     session: NewSession,
+    verified: &str,
     keep: u32,
     now: Timestamp,
-) -> Result<Vec<SessionId>> {
+) -> Result<Option<Vec<SessionId>>> {
     let mut tx = pool.begin_with("begin immediate").await?;
+    let still: bool = sqlx::query_scalar(
+        "select exists (select 1 from users \
+         where id = $1 and password_hash = $2 and deleted_at is null)",
+    )
+    .bind(session.user.0)
+    .bind(verified)
+    .fetch_one(&mut *tx)
+    .await?;
+    if !still {
+        return Ok(None);
+    }
     insert(&mut tx, &session, now).await?;
     let removed: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions where user_id = $1 and id in \
@@ -45,7 +57,7 @@ pub(super) async fn create_session(
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(removed.into_iter().map(SessionId).collect())
+    Ok(Some(removed.into_iter().map(SessionId).collect()))
 }
 
 pub(super) async fn session(

@@ -1,0 +1,132 @@
+//! What a deleted account leaves, and to whom.
+
+use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use protocol::{
+    ClientFrame, ClientId, CloseCode, Cursor, ErrorCode, Marks, Presence, Seq, ServerFrame, UserId,
+};
+
+async fn rows(world: &World, sql: &str) -> i64 {
+    let file = rusqlite::Connection::open(world.directory.path().join("duet.db")).expect("a file");
+    file.query_row(sql, (), |row| row.get(0)).expect("a count")
+}
+
+async fn bodies(world: &World, me: UserId, id: protocol::ConversationId) -> Vec<String> {
+    let page = world.chat.history(me, id, Cursor::Latest).await.expect("read");
+    page.messages.into_iter().map(|message| message.body).collect()
+}
+
+#[tokio::test]
+async fn the_messages_stay_with_the_peer_and_nothing_else_does() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, id) = world.pair().await;
+    let elsewhere = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
+    let invitation = chat.create_invitation(alice.user.id).await.expect("an invitation").token;
+    world.send(alice.user.id, id, "I was here").await;
+    world.send(bob.user.id, id, "so was I").await;
+    let mut here = world.connect(&alice).await;
+    let mut there = world.connect(&elsewhere.session).await;
+    let mut of_bob = world.connect(&bob).await;
+
+    let wrong = chat.delete_account(&alice, "wrong-Harbor-92", SOMEWHERE).await;
+    assert_eq!(code(wrong), ErrorCode::WrongPassword);
+    chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
+
+    assert_eq!(here.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    let mut offline = false;
+    let gone = loop {
+        match of_bob.hears().await {
+            ServerFrame::Presence { presence, .. } => offline = presence == Presence::default(),
+            ServerFrame::User(user) => break user,
+            other => panic!("heard {other:?}"),
+        }
+    };
+    assert!(offline, "nobody is shown as there who is not");
+    assert_eq!((gone.id, gone.username.as_str()), (alice.user.id, ""));
+    let seen = chat.conversation(bob.user.id, id).await.expect("read");
+    assert_eq!((seen.peer.user, seen.peer.presence), (gone, Presence::default()));
+    assert_eq!(bodies(&world, bob.user.id, id).await, ["I was here", "so was I"]);
+    let left = chat.sign_in("alice", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(left.map(|_| ())), ErrorCode::WrongCredentials);
+    let info = chat.invitation(&invitation, SOMEWHERE).await;
+    assert_eq!(code(info), ErrorCode::InvitationInvalid);
+    assert_eq!(rows(&world, "select count(*) from sessions").await, 1, "Bob's");
+    let kept = "select count(*) from users where deleted_at is not null and (username <> '' \
+                or display_name <> '' or password_hash <> '' or last_seen_at is not null \
+                or username_key like '%alice%' or display_key like '%alice%')";
+    assert_eq!(rows(&world, kept).await, 0);
+}
+
+#[tokio::test]
+async fn a_deleted_person_is_not_found_opened_or_written_to() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, id) = world.pair().await;
+    let (a, b) = (alice.user.id, bob.user.id);
+    let first = ClientId::new();
+    let sent = chat.send_message(b, id, first, "before").await.expect("sent");
+    chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
+
+    for typed in ["alice", "", "\u{10ffff}"] {
+        let found = chat.find_people(b, typed).await.expect("found");
+        assert!(found.is_empty(), "{typed:?}");
+    }
+    assert_eq!(code(chat.open_conversation(b, a).await), ErrorCode::NotFound);
+    let again = chat.send_message(b, id, first, "before").await.expect("the first answer again");
+    assert_eq!(again, sent);
+    let after = chat.send_message(b, id, ClientId::new(), "after").await;
+    assert_eq!(code(after), ErrorCode::PeerDeleted);
+    let reused = chat.send_message(b, id, first, "another").await;
+    assert_eq!(code(reused), ErrorCode::ClientIdReused);
+    let mut tab = world.connect(&bob).await;
+    tab.sends(id, "over a line").await;
+    let (re, refusal) = tab.is_refused().await;
+    assert_eq!((re.as_deref(), refusal.code), (Some("send"), ErrorCode::PeerDeleted));
+    // Reading on is no matter of the other one.
+    tab.says(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
+    chat.mark(b, id, Marks::default()).await.expect("marked");
+    assert_eq!(chat.conversation(b, id).await.expect("read").mine.read, Seq(1));
+    // What was on its way from the one who is gone comes too late.
+    let late = chat.send_message(a, id, ClientId::new(), "late").await;
+    assert_eq!(code(late), ErrorCode::PeerDeleted);
+    assert_eq!(code(chat.open_conversation(a, b).await), ErrorCode::NotFound);
+    assert_eq!(code(chat.settings(a).await), ErrorCode::Unauthenticated);
+    assert_eq!(bodies(&world, b, id).await, ["before"]);
+}
+
+#[tokio::test]
+async fn the_username_is_free_again_and_its_new_owner_has_nothing_of_the_old_one() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, id) = world.pair().await;
+    world.send(alice.user.id, id, "old").await;
+    chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
+    let new = world.person("alice").await;
+    assert!(chat.conversations(new.user.id, None).await.expect("read").conversations.is_empty());
+    let other = world.open(&bob, &new).await;
+    assert_ne!(other, id);
+    assert_eq!(chat.find_people(bob.user.id, "alice").await.expect("found")[0].user, new.user);
+}
+
+#[tokio::test]
+async fn when_both_are_gone_nothing_of_the_conversation_stays() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, id) = world.pair().await;
+    let carol = world.person("carol").await;
+    let kept = world.open(&carol, &bob).await;
+    for n in 0..3 {
+        world.send(alice.user.id, id, &n.to_string()).await;
+        world.send(bob.user.id, kept, &n.to_string()).await;
+    }
+    chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
+    assert_eq!(rows(&world, "select count(*) from messages").await, 6);
+    chat.delete_account(&bob, PASSWORD, SOMEWHERE).await.expect("deleted");
+    assert_eq!(rows(&world, "select count(*) from messages").await, 3);
+    assert_eq!(rows(&world, "select count(*) from members").await, 2);
+    assert_eq!(rows(&world, "select count(*) from conversations").await, 1);
+    assert_eq!(bodies(&world, carol.user.id, kept).await, ["0", "1", "2"]);
+    assert_eq!(rows(&world, "select count(*) from pragma_foreign_key_check").await, 0);
+}
