@@ -116,10 +116,16 @@ async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise
   }, kind);
 }
 
+test("signs that cannot be shown do not hinder a pasted text", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.write("from a\u000bword processor, \u001b[32mgreen");
+  await here.expectStored("from a\nword processor, [32mgreen");
+});
+
 test("Enter sends nothing while an input method composes, also where the composition ends before the key", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("日本");
-  const enter = (init: KeyboardEventInit) =>
+  const enter = (init: { isComposing?: boolean; keyCode?: number }) =>
     here.box.evaluate((box, init) => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init })), init);
   expect(await enter({ isComposing: true })).toBe(true);
   await here.box.evaluate((box) => {
@@ -139,6 +145,8 @@ test("a draft stands in the list, one for each conversation, also after a reload
   await alice.apiSend(other, "Hello Carol");
   const here = await alice.open(conversation, bob);
   await here.box.fill("About the boat");
+  await here.draftIsKept("About the boat");
+  await expect(here.page.locator(".list-entry[aria-current=page]")).not.toContainText("Draft");
   const home = await alice.home();
   const entry = home.entry(bob.name);
   await expect(entry).toContainText("Draft: About the boat");

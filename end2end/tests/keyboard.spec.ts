@@ -1,3 +1,4 @@
+import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
@@ -160,6 +161,26 @@ test("the list of keys opens by its key and gives the focus back; other keys res
   await page.mouse.click(5, 5);
   await expect(sheet).toBeHidden();
 });
+
+for (const [colorScheme, locale] of [
+  ["light", "en-GB"],
+  ["dark", "ar"],
+] as const) {
+  test(`axe finds nothing in the list of keys, ${colorScheme}, ${locale}`, async ({ someone, bob }) => {
+    const anna = await someone("Anna Ash", { colorScheme, locale });
+    const here = await anna.open(await anna.apiConversation(bob), bob);
+    for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
+      await here.page.setViewportSize(viewport);
+      await here.page.keyboard.press("ControlOrMeta+/");
+      const sheet = here.page.locator("dialog[open]");
+      await expect(sheet).toBeVisible();
+      const { violations } = await new AxeBuilder({ page: here.page }).include("dialog[open]").analyze();
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)).toEqual([]);
+      await here.page.keyboard.press("Escape");
+      await expect(sheet).toHaveCount(0);
+    }
+  });
+}
 
 test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Round we go");

@@ -46,7 +46,7 @@ pub fn Composer(
     let submit = move || {
         let Some(element) = field.get_untracked() else { return };
         notice.set(None);
-        match Body::parse(&element.value()) {
+        match Body::parse(&sendable(&element.value())) {
             Ok(body) => {
                 problem.set(None);
                 element.set_value("");
@@ -178,6 +178,17 @@ fn Counter(
     }
 }
 
+/// A text without what cannot be shown, which one may paste and could not find to take it out:
+/// word processors break lines by signs of their own, terminals colour by invisible ones.
+fn sendable(text: &str) -> String {
+    let kept = |sign: char| match sign {
+        '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
+        '\n' | '\r' | '\t' => Some(sign),
+        _ => (!sign.is_control()).then_some(sign),
+    };
+    text.chars().filter_map(kept).collect()
+}
+
 /// A number of characters, for a count.
 fn whole(characters: usize) -> u32 {
     u32::try_from(characters).unwrap_or(u32::MAX)
@@ -240,7 +251,17 @@ mod plain {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, sendable};
+
+    #[test]
+    fn what_cannot_be_shown_is_left_out_and_every_line_stays() {
+        assert_eq!(
+            sendable("one\u{b}two\u{c}three\u{85}four\r\n\tfive"),
+            "one\ntwo\nthree\nfour\r\n\tfive"
+        );
+        assert_eq!(sendable("\u{1b}[31mred\u{0}"), "[31mred");
+        assert_eq!(sendable("\u{200d}\u{202e}ü👍🏽"), "\u{200d}\u{202e}ü👍🏽");
+    }
 
     #[test]
     fn what_was_typed_cannot_leave_its_field() {

@@ -128,7 +128,7 @@ fn ListEntry(
                         </span>
                     </span>
                     <span class="mt-0.5 flex items-center gap-2">
-                        <Preview entry=entry />
+                        <Preview entry=entry open=current />
                         <span class="badge" class:hidden=move || unread.get() == 0>
                             <span aria-hidden="true">{move || badge(unread.get())}</span>
                             <span class="sr-only">{move || format!(", {}", t.count(t.unread, unread.get()))}</span>
@@ -163,15 +163,19 @@ impl Under {
 fn Preview(
     /// What is known of the conversation.
     entry: Entry,
+    /// Whether it is open: then its draft is on the screen already.
+    open: Memo<bool>,
 ) -> impl IntoView {
     let t = use_texts();
     let (summary, typing, draft) = (entry.summary, entry.typing, entry.draft);
     let kind = {
         let draft = draft.clone();
-        Memo::new(move |_| match (typing.get(), draft.with(String::is_empty)) {
-            (true, _) => Under::Typing,
-            (_, false) => Under::Draft,
-            _ => Under::LastMessage,
+        Memo::new(move |_| {
+            match (typing.get(), !open.get() && draft.with(|draft| !draft.is_empty())) {
+                (true, _) => Under::Typing,
+                (_, true) => Under::Draft,
+                _ => Under::LastMessage,
+            }
         })
     };
     let line = Memo::new(move |_| match kind.get() {

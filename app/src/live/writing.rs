@@ -137,7 +137,7 @@ pub fn show_drafts(state: State) {
     }
 }
 
-/// Shows a draft in the list; not while one writes it, which is on the screen already.
+/// Shows a draft in the list.
 pub fn show_draft(state: State, conversation: ConversationId, text: String) {
     if let Some(entry) = state.entry(conversation)
         && entry.draft.with_untracked(|draft| *draft != text)
