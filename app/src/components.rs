@@ -12,6 +12,7 @@ mod conversation_list;
 mod emoji;
 mod field;
 mod icons;
+mod message_menu;
 mod message_row;
 mod notification_choices;
 mod people_search;

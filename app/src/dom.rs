@@ -2,8 +2,10 @@
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, Event, EventTarget, FocusEvent, HtmlElement, VisibilityState};
 
 /// This computer's clock, in milliseconds since 1970.
@@ -47,6 +49,33 @@ pub fn mark_live() {
         document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok())
     {
         _ = root.dataset().set("hydrated", "true");
+    }
+}
+
+/// Puts a text into the clipboard. Where the page came without encryption there is no such thing
+/// but the old way: to copy what is selected.
+pub fn copy_text(text: &str) {
+    let navigator = window().navigator();
+    if js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false) {
+        let written = JsFuture::from(navigator.clipboard().write_text(text));
+        // A refusal leaves the clipboard as it was; there is nothing to add.
+        spawn_local(async move { _ = written.await });
+        return;
+    }
+    let document = document();
+    let Ok(field) = document.create_element("textarea") else { return };
+    let field: web_sys::HtmlTextAreaElement = field.unchecked_into();
+    let before = document.active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
+    field.set_value(text);
+    if let Some(body) = document.body()
+        && body.append_child(&field).is_ok()
+    {
+        field.select();
+        _ = document.unchecked_ref::<web_sys::HtmlDocument>().exec_command("copy");
+        field.remove();
+    }
+    if let Some(before) = before {
+        _ = before.focus();
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the page makes of plain text: links, large emoji, initials. Never HTML.
 
+mod host;
+
 use linkify::{LinkFinder, LinkKind};
 use protocol::UserId;
 
@@ -8,8 +10,15 @@ use protocol::UserId;
 pub enum Piece {
     /// Words.
     Text(String),
-    /// A web or mail address: where to, and as it was written.
-    Link(String, String),
+    /// A web or mail address.
+    Link {
+        /// Where to.
+        to: String,
+        /// As it was written.
+        text: String,
+        /// The host as the network knows it, where what is written may look like another one.
+        real_host: Option<String>,
+    },
 }
 
 /// Cuts a body into words and links. Only http, https and mail addresses become links.
@@ -20,20 +29,23 @@ pub fn pieces(body: &str) -> Vec<Piece> {
         .spans(body)
         .map(|span| {
             let text = span.as_str();
-            match span.kind() {
-                Some(LinkKind::Email) => Piece::Link(format!("mailto:{text}"), text.to_owned()),
-                Some(LinkKind::Url) if is_web(text) => {
-                    Piece::Link(text.to_owned(), text.to_owned())
-                }
-                _ => Piece::Text(text.to_owned()),
-            }
+            let to = match span.kind() {
+                Some(LinkKind::Email) => format!("mailto:{text}"),
+                Some(LinkKind::Url) if is_web(text) => text.to_owned(),
+                _ => return Piece::Text(text.to_owned()),
+            };
+            Piece::Link { to, text: text.to_owned(), real_host: host::real(text) }
         })
         .collect()
 }
 
+/// Whether an address is one to follow. One that hides marks which turn the writing around shows
+/// something else than what it is.
 fn is_web(url: &str) -> bool {
+    let turns = |c| matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{61C}');
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     ["http", "https", "mailto"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && !url.contains(turns)
 }
 
 /// Whether a body is one to three emoji and nothing else: then they are shown large.
@@ -63,6 +75,12 @@ pub fn is_few_emoji(body: &str) -> bool {
         joined = false;
     }
     (1..=3).contains(&emoji)
+}
+
+/// Whether a body is so long that it is shown folded. By the text alone, so that the server, the
+/// browser's first render and every width of window agree.
+pub fn is_long(body: &str) -> bool {
+    body.matches('\n').count() >= 20 || body.chars().count() > 1_200
 }
 
 /// One or two letters that stand for a name.
@@ -112,7 +130,11 @@ mod tests {
 
     #[test]
     fn only_web_and_mail_addresses_become_links() {
-        let link = |to: &str, text: &str| Piece::Link(to.into(), text.into());
+        let link = |to: &str, text: &str| Piece::Link {
+            to: to.into(),
+            text: text.into(),
+            real_host: None,
+        };
         let text = |text: &str| Piece::Text(text.into());
         assert_eq!(
             pieces("see https://example.org/a?b, or a@example.org!"),
@@ -124,10 +146,19 @@ mod tests {
                 text("!")
             ]
         );
-        for plain in ["javascript:alert(1)", "data://x", "file:///etc/passwd", "<b>bold</b>"] {
+        let turned = "https://example.org/\u{202E}gpj.exe";
+        for plain in
+            ["javascript:alert(1)", "data://x", "file:///etc/passwd", "<b>bold</b>", turned]
+        {
             let pieces = pieces(plain);
             assert!(pieces.iter().all(|piece| matches!(piece, Piece::Text(_))), "{pieces:?}");
         }
+    }
+
+    #[test]
+    fn more_than_twenty_lines_or_twelve_hundred_characters_are_long() {
+        assert!(!is_long(&"line\n".repeat(19)) && is_long(&"line\n".repeat(20)));
+        assert!(!is_long(&"ä".repeat(1_200)) && is_long(&"ä".repeat(1_201)));
     }
 
     #[test]

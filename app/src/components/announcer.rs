@@ -38,8 +38,8 @@ pub fn Announcer(
     open: OpenConversation,
     /// The peer's name.
     name: String,
-    /// How many older messages came last.
-    older: RwSignal<u32>,
+    /// What else is to be said.
+    say: RwSignal<Option<String>>,
 ) -> impl IntoView {
     let t = use_texts();
     let lines = Lines(RwSignal::new(Vec::new()));
@@ -50,10 +50,7 @@ pub fn Announcer(
             lines.say(format!("{name}: {}", message.body));
         }
     });
-    Effect::new(move |_| match older.get() {
-        0 => {}
-        count => lines.say(t.count(t.older_loaded, count)),
-    });
+    Effect::new(move |_| say.get().into_iter().for_each(|text| lines.say(text)));
     let quiet = StoredValue::new(false);
     Effect::new(move |_| {
         if typing.as_ref().is_some_and(Get::get) && !quiet.get_value() {

@@ -25,6 +25,8 @@ pub enum Icon {
     Search,
     /// To the newest message.
     Down,
+    /// What can be done.
+    More,
     /// Sign out.
     Leave,
     /// Settings.
@@ -52,6 +54,7 @@ impl Icon {
             Self::Invite => {
                 "M15 20a6 6 0 0 0-12 0M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM19 8v6M16 11h6"
             }
+            Self::More => "M6 12v.01M12 12v.01M18 12v.01",
             Self::Leave => "M9 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h3M16 8l4 4-4 4M20 12H9",
         }
     }

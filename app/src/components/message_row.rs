@@ -38,6 +38,8 @@ pub fn MessageRow(
     let (t, local) = (use_texts(), use_state().local_time);
     let first = row.get_untracked();
     let large = text::is_few_emoji(&first.body);
+    let long = text::is_long(&first.body);
+    let folded = RwSignal::new(long);
     let shape = {
         let row = row.clone();
         Memo::new(move |_| row.with(|row| (row.opens_group, row.closes_group)))
@@ -66,9 +68,16 @@ pub fn MessageRow(
             data-seq=move || seq.get().map(|seq| seq.to_string())
         >
             <Separators row=row.clone() />
-            <article class:is-large=large class:is-not-sent=move || matches!(progress.get(), Some(Progress::NotSent(_)))>
+            <article
+                class:is-large=large
+                class:is-folded=folded
+                class:is-not-sent=move || matches!(progress.get(), Some(Progress::NotSent(_)))
+            >
                 <span class="sr-only"><bdi>{author}</bdi>": "</span>
-                <div class="bubble" dir="auto">{body(&first)}</div>
+                <div class="bubble">
+                    <div class="body" dir="auto">{body(t, local, &first)}</div>
+                    {long.then(|| view! { <Fold folded=folded /> })}
+                </div>
                 <p class="meta" class:sr-only=move || quiet.get()>
                     <time datetime=move || time::machine(at.get()) title=move || time::moment(t, at.get(), local.get())>
                         {move || time::clock(at.get(), local.get())}
@@ -110,7 +119,28 @@ fn Separators(
     }
 }
 
+/// Unfolds and folds a long message. `scroll` keeps in place what one looks at.
+#[component]
+fn Fold(
+    /// Whether it is folded.
+    folded: RwSignal<bool>,
+) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().local_time);
+    view! {
+        <button
+            class="fold"
+            type="button"
+            tabindex=move || one_stop(local.get())
+            aria-expanded=move || (!folded.get()).to_string()
+            on:click=move |_| folded.update(|folded| *folded = !*folded)
+        >
+            {move || if folded.get() { t.read_more } else { t.show_less }}
+        </button>
+    }
+}
+
 /// How far a message of mine has come: a small drawing, and the word for those who do not see it.
+/// Pressed, it tells more; with the keyboard, the message's menu does.
 #[component]
 fn Ticks(
     /// How far.
@@ -127,8 +157,10 @@ fn Ticks(
                 Progress::NotSent(_) => (Icon::Alert, "tick is-bad"),
             };
             view! {
-                <span class="sr-only">", " {progress.word(t)}</span>
-                {icon.draw(class)}
+                <button class="ticks" type="button" tabindex="-1">
+                    <span class="sr-only">", " {progress.word(t)}</span>
+                    {icon.draw(class)}
+                </button>
             }
         })
     }
@@ -163,16 +195,33 @@ fn retry(_: crate::state::State, _: Key) {}
 #[cfg(not(feature = "hydrate"))]
 fn delete(_: crate::state::State, _: Key) {}
 
+/// Once the page is live the log is one stop for Tab: what is in a message is reached from it.
+fn one_stop(live: bool) -> Option<&'static str> {
+    live.then_some("-1")
+}
+
 /// The text as text nodes and links, never as HTML.
-fn body(row: &Row) -> impl IntoView + use<> {
+fn body(t: &Texts, live: RwSignal<bool>, row: &Row) -> impl IntoView + use<> {
+    let link = move |to: String, text: String, real_host: Option<String>| {
+        let warning = real_host.as_ref().map(|host| t.link_warning.replace("{}", host));
+        view! {
+            <a
+                href=to
+                target="_blank"
+                rel="noopener noreferrer nofollow"
+                title=warning
+                tabindex=move || one_stop(live.get())
+            >
+                {text}
+            </a>
+            {real_host.map(|host| view! { <bdi class="real-host" dir="ltr">" (" {host} ")"</bdi> })}
+        }
+    };
     text::pieces(&row.body)
         .into_iter()
         .map(|piece| match piece {
             Piece::Text(text) => text.into_any(),
-            Piece::Link(to, text) => view! {
-                <a href=to target="_blank" rel="noopener noreferrer nofollow">{text}</a>
-            }
-            .into_any(),
+            Piece::Link { to, text, real_host } => link(to, text, real_host).into_any(),
         })
         .collect_view()
 }

@@ -6,8 +6,11 @@
 //! before the next paint, by the distance of the message in view from the end: scrolling does not
 //! change that distance, so what the reader does meanwhile is not undone.
 //!
-//! `watch` calls in here when something changed, `paging` brings rows, [`super::timeline`] starts it.
+//! `watch` calls in here when something changed, `paging` brings rows, `keys` and `menu` are what
+//! one can do with a message; [`super::timeline`] starts it all.
 
+mod keys;
+pub(super) mod menu;
 mod paging;
 mod watch;
 
@@ -24,6 +27,7 @@ use web_sys::{
 };
 
 use super::timeline::View;
+use crate::language::{Texts, use_texts};
 use crate::live::rows::Row;
 use crate::live::storage::{self, KeptPlace};
 use crate::live::{catch_up, marks};
@@ -43,6 +47,7 @@ const DAY_PX: f64 = 56.0;
 /// The one who reads a conversation.
 pub struct Reader {
     state: State,
+    t: &'static Texts,
     id: ConversationId,
     open: OpenConversation,
     view: View,
@@ -66,6 +71,12 @@ pub struct Reader {
     /// Where the view is to be put as soon as the row is on the page.
     returning: Cell<Option<KeptPlace>>,
     edges: RefCell<Option<IntersectionObserver>>,
+    /// The message that can be reached with Tab: one for the whole log.
+    focused: RefCell<Option<HtmlElement>>,
+    /// The row that has the menu's button beside it.
+    pointed: RefCell<Option<Element>>,
+    /// A finger is down, and stays for the menu.
+    press: Cell<Option<TimeoutHandle>>,
 }
 
 /// Starts watching a conversation; answers what "jump to latest" does.
@@ -77,6 +88,7 @@ pub fn start(
     view: View,
     target: Option<Seq>,
 ) -> Callback<()> {
+    let t = use_texts();
     let reader = StoredValue::new_local(None::<Rc<Reader>>);
     let (id, keys, known) = (open.id, open.keys.clone(), open.known);
     catch_up::after_event(state, id, known);
@@ -86,6 +98,7 @@ pub fn start(
         let Some(content) = list.parent_element() else { return };
         let new = Rc::new(Reader {
             state,
+            t,
             id,
             open: open.clone(),
             view,
@@ -102,9 +115,14 @@ pub fn start(
             keep: Cell::new(None),
             returning: Cell::new(None),
             edges: RefCell::new(None),
+            focused: RefCell::new(None),
+            pointed: RefCell::new(None),
+            press: Cell::new(None),
         });
         new.begin(target);
         watch::watch(&new);
+        keys::listen(&new);
+        menu::listen(&new);
         reader.set_value(Some(new));
     });
     let with_reader = move |act: &dyn Fn(&Rc<Reader>)| {
@@ -188,6 +206,7 @@ impl Reader {
 
     /// The reader scrolled.
     fn on_scroll(self: &Rc<Self>) {
+        self.release();
         self.measure();
         self.show_day();
     }
@@ -220,6 +239,8 @@ impl Reader {
         }));
         self.in_view.set(self.last_in_view());
         self.state.set_place(seq, at_bottom);
+        self.keep_reachable();
+        self.place_button();
         self.look();
     }
 
@@ -267,13 +288,20 @@ impl Reader {
         bottom(&self.content) - top(element)
     }
 
-    /// The first message that reaches into the view, and its row: found by halving, the rows being
-    /// in order.
+    /// The first message that begins in the view, or else the one that fills it, and its row: found
+    /// by halving, the rows being in order.
     fn first_in_view(&self) -> Option<(Element, Option<Element>)> {
-        let edge = top(&self.scroller);
-        let row = self.list.children().item(self.halve(|row| bottom(row) <= edge))?;
-        let article = article_of(&row);
-        Some((row, article))
+        let (from, to) = (top(&self.scroller), bottom(&self.scroller));
+        let first = self.halve(|row| bottom(row) <= from);
+        let at = |index| {
+            let row = self.list.children().item(index)?;
+            let article = article_of(&row);
+            Some((row, article))
+        };
+        let begins = |(_, article): &(Element, Option<Element>)| {
+            article.as_ref().is_some_and(|article| (from..to).contains(&top(article)))
+        };
+        at(first).filter(begins).or_else(|| at(first + 1).filter(begins)).or_else(|| at(first))
     }
 
     /// The newest stored message whose beginning is in view.

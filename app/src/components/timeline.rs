@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use protocol::{ConversationId, Seq, Timestamp};
 
 use super::announcer::Announcer;
+use super::message_menu::{MessageMenu, Parts};
 use super::{Icon, MessageRow};
 use crate::language::use_texts;
 use crate::paths;
@@ -27,18 +28,22 @@ pub(super) struct View {
     pub day: RwSignal<Option<Timestamp>>,
     /// Whether that day is shown over the rows.
     pub day_shown: RwSignal<bool>,
-    /// How many older messages came last.
-    pub older: RwSignal<u32>,
+    /// What is to be said aloud.
+    pub say: RwSignal<Option<String>>,
+    /// The menu of a message.
+    pub menu: Parts,
 }
 
 impl View {
     fn new() -> Self {
+        let say = RwSignal::new(None);
         Self {
             away: RwSignal::new(false),
             at_end: RwSignal::new(true),
             day: RwSignal::new(None),
             day_shown: RwSignal::new(false),
-            older: RwSignal::new(0),
+            say,
+            menu: Parts::new(say),
         }
     }
 }
@@ -88,7 +93,8 @@ pub fn Timeline(
                 </div>
             </div>
             <DayChip view=view />
-            <Announcer open=open.clone() name=name older=view.older />
+            <MessageMenu id=open.id parts=view.menu />
+            <Announcer open=open.clone() name=name say=view.say />
             <JumpToLatest open=open away=view.away jump=jump />
         </div>
     }

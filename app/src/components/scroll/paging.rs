@@ -31,8 +31,9 @@ impl Reader {
             }
             reader.loading.set(false);
             let came = before.0 - reader.open.first_seq().0;
-            if older && came > 0 && !reader.view.older.is_disposed() {
-                reader.view.older.set(u32::try_from(came).unwrap_or(0));
+            if older && came > 0 && !reader.view.say.is_disposed() {
+                let came = u32::try_from(came).unwrap_or(0);
+                reader.view.say.set(Some(reader.t.count(reader.t.older_loaded, came)));
             }
             // Observing anew tells again if the edge is still near. With nothing beyond the edge
             // that would go on for ever.

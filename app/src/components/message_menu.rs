@@ -1,0 +1,203 @@
+//! What can be done with a message, and how far it has come: one menu and one note for the whole
+//! log, opened beside the message by `scroll`. Both are the platform's popovers, which lie over all
+//! else; Escape and a press elsewhere close them, and the focus goes back to where it was.
+
+use leptos::ev::KeyboardEvent;
+use leptos::html::{Button, Div};
+use leptos::prelude::*;
+use protocol::{ConversationId, Timestamp};
+
+use super::Icon;
+use crate::language::{Texts, use_texts};
+use crate::live::rows::{Progress, Row};
+use crate::state::{Connection, State, use_state};
+use crate::time;
+use crate::words;
+
+/// The parts that `scroll` opens and places.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    /// The button that appears beside the message one points at.
+    pub button: NodeRef<Button>,
+    /// The menu.
+    pub menu: NodeRef<Div>,
+    /// The note on how far a message has come.
+    pub note: NodeRef<Div>,
+    /// The message they are about.
+    pub chosen: RwSignal<Option<Row>>,
+    /// What is to be said aloud.
+    pub say: RwSignal<Option<String>>,
+}
+
+impl Parts {
+    pub(super) fn new(say: RwSignal<Option<String>>) -> Self {
+        Self {
+            button: NodeRef::new(),
+            menu: NodeRef::new(),
+            note: NodeRef::new(),
+            chosen: RwSignal::new(None),
+            say,
+        }
+    }
+}
+
+/// The button, the menu and the note.
+#[component]
+pub(super) fn MessageMenu(
+    /// Where.
+    id: ConversationId,
+    /// Its parts.
+    parts: Parts,
+) -> impl IntoView {
+    let (t, state) = (use_texts(), use_state());
+    let note = move || {
+        parts.chosen.get().map(|row| {
+            let lines = progress_in_words(t, state, id, &row);
+            lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
+        })
+    };
+    view! {
+        <button
+            node_ref=parts.button
+            class="message-button hidden"
+            type="button"
+            aria-haspopup="menu"
+            aria-label=t.message_actions
+        >
+            {Icon::More.draw("size-5")}
+        </button>
+        <div
+            node_ref=parts.menu
+            class="message-menu"
+            popover="manual"
+            role="menu"
+            tabindex="-1"
+            aria-label=t.message_actions
+            on:keydown=|event: KeyboardEvent| walk_items(&event)
+        >
+            {move || parts.chosen.get().map(|row| view! { <Items id=id parts=parts row=row /> })}
+        </div>
+        <div node_ref=parts.note class="message-note" popover="manual" role="dialog" aria-label=t.details tabindex="-1">
+            {note}
+        </div>
+    }
+}
+
+/// What the menu offers for a message.
+#[component]
+fn Items(
+    /// Where it is.
+    id: ConversationId,
+    /// The menu's parts.
+    parts: Parts,
+    /// The message.
+    row: Row,
+) -> impl IntoView {
+    let (t, state, key) = (use_texts(), use_state(), row.key);
+    let refused = matches!(row.progress, Some(Progress::NotSent(_)));
+    let body = row.body;
+    let copy = move |text: String| {
+        copy_text(&text);
+        parts.say.set(Some(t.copied.to_owned()));
+    };
+    view! {
+        <Item parts=parts words=t.copy_text act=Callback::new(move |()| copy(body.clone())) />
+        {row.seq.map(|seq| view! {
+            <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(id, seq))) />
+        })}
+        {key.mine.then(|| view! {
+            <Item parts=parts words=t.details act=Callback::new(move |()| show_note(parts)) />
+        })}
+        {refused.then(|| view! {
+            <Item parts=parts words=t.retry act=Callback::new(move |()| retry(state, key)) />
+            <Item parts=parts words=t.delete act=Callback::new(move |()| delete(state, key)) />
+        })}
+    }
+}
+
+/// One entry of the menu.
+#[component]
+fn Item(
+    /// The menu's parts.
+    parts: Parts,
+    /// What it says.
+    words: &'static str,
+    /// What it does.
+    act: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            role="menuitem"
+            tabindex="-1"
+            on:click=move |_| {
+                close(parts);
+                act.run(());
+            }
+        >
+            {words}
+        </button>
+    }
+}
+
+/// How far a message of mine has come and what it waits for, sentence by sentence.
+fn progress_in_words(t: &Texts, state: State, id: ConversationId, row: &Row) -> Vec<String> {
+    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &time::moment(t, at, true));
+    let delivered = || t.delivered_to_device.to_owned();
+    let sent = at(t.sent_at, row.at);
+    match row.progress {
+        None => vec![sent],
+        Some(Progress::NotSent(code)) => {
+            vec![
+                at(t.written_at, row.at),
+                t.not_sent_because.to_owned() + &words::sentence(t, code.into()),
+            ]
+        }
+        Some(Progress::Sending) => {
+            let live = state.connection.get() == Connection::Live;
+            let why = if live { t.waits_in_line } else { t.waits_for_connection };
+            vec![at(t.written_at, row.at), why.to_owned()]
+        }
+        Some(Progress::Sent) => {
+            let presence = state.summary(id).map(|summary| summary.peer.presence);
+            let away = presence.filter(|presence| !presence.online);
+            let why = away.and_then(|presence| presence.last_seen).map_or_else(
+                || t.waits_for_device.to_owned(),
+                |seen| t.no_device_since.replace("{}", &time::last_seen(t, seen, true)),
+            );
+            vec![sent, why]
+        }
+        Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
+        Some(Progress::Read) => vec![sent, delivered(), t.was_read.to_owned()],
+    }
+}
+
+#[cfg(feature = "hydrate")]
+use super::scroll::menu::{close, link, show_note, walk_items};
+#[cfg(feature = "hydrate")]
+use crate::dom::copy_text;
+#[cfg(feature = "hydrate")]
+use crate::live::sender::{delete, retry};
+#[cfg(not(feature = "hydrate"))]
+use plain::{close, copy_text, delete, link, retry, show_note, walk_items};
+
+/// On the server nothing is opened.
+#[cfg(not(feature = "hydrate"))]
+mod plain {
+    use leptos::ev::KeyboardEvent;
+    use protocol::{ConversationId, Seq};
+
+    use super::Parts;
+    use crate::live::rows::Key;
+    use crate::state::State;
+
+    pub fn walk_items(_: &KeyboardEvent) {}
+    pub fn copy_text(_: &str) {}
+    pub fn link(_: ConversationId, _: Seq) -> String {
+        String::new()
+    }
+    pub fn close(_: Parts) {}
+    pub fn show_note(_: Parts) {}
+    pub fn retry(_: State, _: Key) {}
+    pub fn delete(_: State, _: Key) {}
+}

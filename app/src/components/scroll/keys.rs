@@ -1,0 +1,163 @@
+//! The keys of the conversation: walking over messages, scrolling while one writes, back to the
+//! newest. One listener on the pane; the keys of the whole page are in [`crate::keyboard`].
+//!
+//! The log is one stop for Tab: the log itself at first, then the message that was focused last.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{
+    Element, HtmlElement, HtmlTextAreaElement, KeyboardEvent, ScrollIntoViewOptions,
+    ScrollLogicalPosition,
+};
+
+use super::{Reader, article_of, menu, top};
+use crate::dom::Listener;
+
+/// Listens until the conversation is closed.
+pub(super) fn listen(reader: &Rc<Reader>) {
+    let Some(pane) = reader.scroller.closest("main").ok().flatten() else { return };
+    let weak = Rc::downgrade(reader);
+    let listener = Listener::new(&pane, "keydown", move |event| {
+        if let (Some(reader), Ok(event)) = (weak.upgrade(), event.dyn_into::<KeyboardEvent>())
+            && on_key(&reader, &event) == Some(())
+        {
+            event.prevent_default();
+        }
+    });
+    let kept = StoredValue::new_local(listener);
+    on_cleanup(move || kept.dispose());
+}
+
+/// Answers nothing for a key that is not one of these.
+fn on_key(reader: &Rc<Reader>, event: &KeyboardEvent) -> Option<()> {
+    let target: Element = event.target()?.dyn_into().ok()?;
+    // What an input method composes, a menu and a dialog have their own keys.
+    let elsewhere = event.default_prevented()
+        || event.is_composing()
+        || event.key_code() == 229
+        || event.alt_key()
+        || event.meta_key()
+        || target.closest("[popover], dialog").ok()?.is_some();
+    if elsewhere {
+        return None;
+    }
+    let field = target.dyn_ref::<HtmlTextAreaElement>();
+    let in_log = reader.scroller.contains(Some(&target));
+    if field.is_none() && !in_log {
+        return None;
+    }
+    let empty = field.is_none_or(|field| field.value().is_empty());
+    match (event.key().as_str(), event.ctrl_key(), event.shift_key()) {
+        ("Escape", false, false) => {
+            reader.state.dismiss_divider();
+            reader.go_to_latest();
+            reader.focus_composer(in_log)
+        }
+        ("PageUp", false, true) => reader.go_to_divider(),
+        ("PageUp", false, false) => reader.scroll_pages(-1.0),
+        ("PageDown", false, false) => reader.scroll_pages(1.0),
+        ("Home", true, false) if empty => {
+            reader
+                .scroller
+                .scroll_by_with_x_and_y(0.0, -f64::from(reader.scroller.scroll_height()));
+        }
+        ("End", true, false) if empty => reader.go_to_latest(),
+        ("ArrowUp", false, false) if empty && !in_log => return reader.focus_last_own(),
+        _ if in_log => return on_key_in_log(reader, event, &target),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn on_key_in_log(reader: &Rc<Reader>, event: &KeyboardEvent, target: &Element) -> Option<()> {
+    let article = target.closest("article").ok()?;
+    let on_message = article.as_ref().is_some_and(|article| article == target);
+    match (event.key().as_str(), event.ctrl_key(), event.shift_key()) {
+        ("ArrowUp", false, false) => reader.step(article.as_ref(), -1),
+        ("ArrowDown", false, false) => reader.step(article.as_ref(), 1),
+        ("Home", false, false) => reader.focus_row(0),
+        ("End", false, false) => reader.focus_row(reader.list.children().length().checked_sub(1)?),
+        ("Enter" | "ContextMenu", false, false) | ("F10", false, true) if on_message => {
+            menu::open(reader, &article?.closest("li").ok()??, target);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+impl Reader {
+    fn scroll_pages(&self, pages: f64) {
+        let page = f64::from(self.scroller.client_height()) * 0.9;
+        self.scroller.scroll_by_with_x_and_y(0.0, pages * page);
+    }
+
+    fn focus_composer(&self, wanted: bool) {
+        let pane = self.scroller.closest("main").ok().flatten().filter(|_| wanted);
+        let field = pane.and_then(|pane| pane.query_selector(".composer textarea").ok().flatten());
+        if let Some(field) = field.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
+            _ = field.focus();
+        }
+    }
+
+    /// From one message to its neighbour; from the log itself to the newest in view.
+    fn step(&self, article: Option<&Element>, by: i32) -> Option<()> {
+        let rows = self.list.children();
+        let Some(article) = article else {
+            let edge = self.scroller.get_bounding_client_rect().bottom();
+            return self.focus_row(self.halve(|row| top(row) < edge).checked_sub(1)?);
+        };
+        let row = article.closest("li").ok()??;
+        let here = (0..rows.length()).find(|index| rows.item(*index).as_ref() == Some(&row))?;
+        // At either end the key has nothing more to do, and must not scroll.
+        self.focus_row(here.saturating_add_signed(by).min(rows.length() - 1))
+    }
+
+    fn focus_last_own(&self) -> Option<()> {
+        let own = self.list.query_selector_all(".row.is-mine > article").ok()?;
+        self.focus(own.item(own.length().checked_sub(1)?)?.dyn_into().ok()?)
+    }
+
+    fn focus_row(&self, index: u32) -> Option<()> {
+        let row = self.list.children().item(index)?;
+        self.focus(article_of(&row)?.dyn_into().ok()?)
+    }
+
+    /// Focuses a message. It is read out whole, and what is in it can be reached with Tab.
+    fn focus(&self, article: HtmlElement) -> Option<()> {
+        let before = self.focused.replace(Some(article.clone()));
+        if let Some(before) = before.filter(|before| *before != article) {
+            _ = before.remove_attribute("tabindex");
+            _ = before.remove_attribute("aria-label");
+            reach(&before, false);
+        }
+        let words = article.text_content().unwrap_or_default();
+        _ = article.set_attribute("aria-label", &words);
+        article.set_tab_index(0);
+        self.scroller.set_tab_index(-1);
+        reach(&article, true);
+        _ = article.focus();
+        let options = ScrollIntoViewOptions::new();
+        options.set_block(ScrollLogicalPosition::Nearest);
+        article.scroll_into_view_with_scroll_into_view_options(&options);
+        self.point_at(article.closest("li").ok().flatten());
+        Some(())
+    }
+
+    /// The focused message may have left the page: then the log itself is the stop again.
+    pub(super) fn keep_reachable(&self) {
+        let gone = self.focused.borrow().as_ref().is_some_and(|focused| !focused.is_connected());
+        if gone {
+            self.focused.take();
+            self.scroller.set_tab_index(0);
+        }
+    }
+}
+
+/// Whether links and buttons of a message are stops for Tab.
+fn reach(article: &HtmlElement, reachable: bool) {
+    let Ok(stops) = article.query_selector_all(".bubble a, .fold") else { return };
+    let stops = (0..stops.length()).filter_map(|index| stops.item(index)?.dyn_into().ok());
+    stops.for_each(|stop: HtmlElement| stop.set_tab_index(if reachable { 0 } else { -1 }));
+}

@@ -1,0 +1,290 @@
+//! Opens the menu of a message, by the button beside it, a long press or the keyboard, and the note
+//! that a press on the ticks asks for. Browser only; what they show is in `message_menu`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use gloo_timers::future::TimeoutFuture;
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use protocol::{ConversationId, Seq};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, FocusEvent, HtmlElement, PointerEvent};
+
+use super::Reader;
+use crate::components::message_menu::Parts;
+use crate::dom::{Listener, keeps_focus};
+use crate::paths;
+
+/// A finger that stays for so long wants the menu.
+const LONG_PRESS: Duration = Duration::from_millis(500);
+/// The size of the button beside a message, and of the gaps around what is opened.
+const BUTTON_PX: f64 = 32.0;
+const GAP_PX: f64 = 4.0;
+
+thread_local! {
+    /// What had the focus before the menu.
+    static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
+}
+
+/// Listens until the conversation is closed.
+pub(super) fn listen(reader: &Rc<Reader>) {
+    let weak = Rc::downgrade(reader);
+    let on = |react: fn(&Rc<Reader>, &Event)| {
+        let weak = weak.clone();
+        move |event: Event| {
+            if let Some(reader) = weak.upgrade() {
+                react(&reader, &event);
+            }
+        }
+    };
+    let scroller = &reader.scroller;
+    let mut listeners = vec![
+        Listener::new(
+            scroller,
+            "pointerover",
+            on(|reader, event| {
+                if pointer(event) == "mouse" {
+                    reader.point_at(closest(event, ".row"));
+                }
+            }),
+        ),
+        Listener::new(
+            scroller,
+            "click",
+            on(|reader, event| {
+                if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row"))
+                {
+                    choose(reader, &row);
+                    show(reader.view.menu.note, ticks);
+                }
+            }),
+        ),
+        Listener::new(scroller, "pointerdown", on(Reader::press)),
+        Listener::new(scroller, "pointerup", on(|reader, _| reader.release())),
+        Listener::new(scroller, "pointercancel", on(|reader, _| reader.release())),
+        // A long press, or the keyboard's menu key. The mouse has the browser's own menu.
+        Listener::new(
+            scroller,
+            "contextmenu",
+            on(|reader, event| {
+                let article = closest(event, "article").zip(closest(event, ".row"));
+                if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
+                    event.prevent_default();
+                    reader.release();
+                    open(reader, &row, &article);
+                }
+            }),
+        ),
+    ];
+    if let Some(frame) = scroller.parent_element() {
+        listeners.push(Listener::new(
+            &frame,
+            "pointerleave",
+            on(|reader, _| reader.point_at(None)),
+        ));
+    }
+    let parts = reader.view.menu;
+    if let Some(button) = parts.button.get_untracked() {
+        listeners.push(Listener::new(
+            &button,
+            "click",
+            on(|reader, event| {
+                let row = reader.pointed.borrow().clone();
+                if let (Some(row), Some(button)) = (row, closest(event, "button")) {
+                    open(reader, &row, &button);
+                }
+            }),
+        ));
+    }
+    for part in [parts.menu, parts.note] {
+        let Some(part) = part.get_untracked() else { continue };
+        listeners.push(Listener::new(&part, "focusout", |event| {
+            if let Some(event) = event.dyn_ref::<FocusEvent>()
+                && !keeps_focus(event)
+                && let Some(part) = event.current_target()
+            {
+                _ = part.unchecked_into::<HtmlElement>().hide_popover();
+            }
+        }));
+        listeners.push(Listener::new(&part, "keydown", move |event| {
+            if let Some(event) = event.dyn_ref::<KeyboardEvent>()
+                && event.key() == "Escape"
+            {
+                event.prevent_default();
+                close(parts);
+            }
+        }));
+    }
+    let kept = StoredValue::new_local(listeners);
+    on_cleanup(move || kept.dispose());
+}
+
+fn closest(event: &Event, selector: &str) -> Option<Element> {
+    event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok().flatten()
+}
+
+/// What kind of pointer an event came from; nothing for the keyboard.
+fn pointer(event: &Event) -> String {
+    event.dyn_ref::<PointerEvent>().map_or_else(|| "mouse".to_owned(), PointerEvent::pointer_type)
+}
+
+impl Reader {
+    fn press(self: &Rc<Self>, event: &Event) {
+        self.release();
+        let article = closest(event, "article").zip(closest(event, ".row"));
+        let Some((article, row)) = article.filter(|_| pointer(event) == "touch") else { return };
+        let weak = Rc::downgrade(self);
+        let timer = set_timeout_with_handle(
+            move || {
+                if let Some(reader) = weak.upgrade() {
+                    open(&reader, &row, &article);
+                }
+            },
+            LONG_PRESS,
+        );
+        self.press.set(timer.ok());
+    }
+
+    /// The finger is lifted, or it scrolls.
+    pub(super) fn release(&self) {
+        if let Some(timer) = self.press.take() {
+            timer.clear();
+        }
+    }
+
+    /// Shows the button beside a message, on the side where there is more room.
+    pub(super) fn point_at(&self, row: Option<Element>) {
+        self.pointed.replace(row);
+        self.place_button();
+    }
+
+    /// Puts the button where its message is now.
+    pub(super) fn place_button(&self) {
+        let Some(button) = self.view.menu.button.try_get_untracked().flatten() else { return };
+        let bubble = self
+            .pointed
+            .borrow()
+            .as_ref()
+            .filter(|row| row.is_connected())
+            .and_then(|row| row.query_selector(".bubble").ok().flatten());
+        let frame = self.scroller.get_bounding_client_rect();
+        let place = bubble.map(|bubble| bubble.get_bounding_client_rect()).filter(|bubble| {
+            bubble.bottom() > frame.top() + BUTTON_PX && bubble.top() < frame.bottom() - BUTTON_PX
+        });
+        _ = button.class_list().toggle_with_force("hidden", place.is_none());
+        let Some(bubble) = place else { return };
+        let room_before = bubble.left() - frame.left();
+        let left = if room_before > frame.right() - bubble.right() {
+            room_before - BUTTON_PX - GAP_PX
+        } else {
+            bubble.right() - frame.left() + GAP_PX
+        };
+        let style = HtmlElement::style(&button);
+        let left = left.clamp(0.0, (frame.width() - BUTTON_PX).max(0.0));
+        let top = (bubble.top() - frame.top()).max(GAP_PX);
+        _ = style.set_property("left", &format!("{left}px"));
+        _ = style.set_property("top", &format!("{top}px"));
+    }
+}
+
+fn choose(reader: &Reader, row: &Element) {
+    reader.view.menu.chosen.set(reader.content_of(row));
+}
+
+/// Opens the menu of a message beside something of it.
+pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
+    choose(reader, row);
+    show(reader.view.menu.menu, beside.clone());
+}
+
+/// Shows the note on a message whose menu was open.
+pub fn show_note(parts: Parts) {
+    if let Some(article) = document().active_element() {
+        show(parts.note, article);
+    }
+}
+
+/// Opens a part beside something, once it is filled, and puts the focus into it.
+fn show(part: NodeRef<leptos::html::Div>, beside: Element) {
+    let Some(part) = part.get_untracked() else { return };
+    let before = document().active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
+    BEFORE.set(before);
+    spawn_local(async move {
+        TimeoutFuture::new(0).await;
+        if part.show_popover().is_err() {
+            return;
+        }
+        place(&part, &beside);
+        let first = part.query_selector("[role=menuitem]").ok().flatten();
+        let first = first.and_then(|first| first.dyn_into::<HtmlElement>().ok());
+        _ = first.as_ref().unwrap_or(&part).focus();
+    });
+}
+
+/// Below something or, where there is no room, above it; and inside the window.
+fn place(part: &HtmlElement, beside: &Element) {
+    let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
+    let size = |value: Result<wasm_bindgen::JsValue, _>| {
+        value.ok().and_then(|value| value.as_f64()).unwrap_or_default()
+    };
+    let (width, height) = (size(window().inner_width()), size(window().inner_height()));
+    let below = other.bottom() + GAP_PX;
+    let fits = below + own.height() + GAP_PX <= height;
+    let top = if fits { below } else { other.top() - own.height() - GAP_PX };
+    // The edge that is nearer to the window's is the common one.
+    let left = if other.left() + other.right() > width {
+        other.right() - own.width()
+    } else {
+        other.left()
+    };
+    let inside = |value: f64, most: f64| value.clamp(GAP_PX, most.max(GAP_PX));
+    let style = part.style();
+    _ = style.set_property("left", &format!("{}px", inside(left, width - own.width() - GAP_PX)));
+    _ = style.set_property("top", &format!("{}px", inside(top, height - own.height() - GAP_PX)));
+}
+
+/// Closes what is open and gives the focus back.
+pub fn close(parts: Parts) {
+    let before = BEFORE.take();
+    for part in
+        [parts.menu, parts.note].iter().filter_map(GetUntracked::try_get_untracked).flatten()
+    {
+        _ = part.hide_popover();
+    }
+    if let Some(before) = before {
+        _ = before.focus();
+    }
+}
+
+/// Arrow keys walk over the entries of the menu, round and round.
+pub fn walk_items(event: &KeyboardEvent) {
+    let Some(menu) = event.current_target().and_then(|menu| menu.dyn_into::<Element>().ok()) else {
+        return;
+    };
+    let Ok(items) = menu.query_selector_all("[role=menuitem]") else { return };
+    let focused = document().active_element();
+    let items: Vec<HtmlElement> =
+        (0..items.length()).filter_map(|index| items.item(index)?.dyn_into().ok()).collect();
+    let here = items.iter().position(|item| focused.as_ref().is_some_and(|it| **item == *it));
+    let (here, count) = (here.unwrap_or_default(), items.len());
+    let next = match event.key().as_str() {
+        "ArrowDown" => here + 1,
+        "ArrowUp" => here + count - 1,
+        "Home" => 0,
+        "End" => count - 1,
+        _ => return,
+    };
+    event.prevent_default();
+    if let Some(item) = items.get(next % count.max(1)) {
+        _ = item.focus();
+    }
+}
+
+/// The address of a message.
+pub fn link(id: ConversationId, seq: Seq) -> String {
+    let origin = window().location().origin().unwrap_or_default();
+    format!("{origin}{}?m={seq}", paths::conversation(id))
+}
