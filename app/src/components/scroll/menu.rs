@@ -286,5 +286,5 @@ pub fn walk_items(event: &KeyboardEvent) {
 /// The address of a message.
 pub fn link(id: ConversationId, seq: Seq) -> String {
     let origin = window().location().origin().unwrap_or_default();
-    format!("{origin}{}?m={seq}", paths::conversation(id))
+    origin + &paths::message(id, seq)
 }
