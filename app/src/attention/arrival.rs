@@ -3,7 +3,7 @@
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::Message;
+use protocol::{ConversationId, Message};
 
 use super::due::{Looking, due, may_ask};
 use super::{badge, choices, claim, notices, tone, worker};
@@ -14,6 +14,8 @@ use crate::text;
 
 /// How long a tab that nobody looks at leaves the word to one that somebody may look at.
 const AFTER_YOU_MS: u32 = 300;
+/// How many times as long it may take until a new conversation is known.
+const KNOWN_AFTER: u32 = 20;
 
 /// Begins: counts, and waits for the person to come back. `live::start` calls it once.
 pub fn start(state: State) {
@@ -67,9 +69,9 @@ pub fn arrived(state: State, message: &Message) {
 
 async fn tell(state: State, message: Message) {
     let (id, attention) = (message.conversation, state.attention);
-    let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
+    let Some(me) = state.me() else { return };
     // Read already, in another tab or on another device.
-    if entry.mine.read >= message.seq {
+    if state.summary(id).is_some_and(|entry| entry.mine.read >= message.seq) {
         return;
     }
     let open = state.open_conversation().is_some_and(|open| open.id == id);
@@ -90,9 +92,22 @@ async fn tell(state: State, message: Message) {
     if due.sound {
         tone::play();
     }
-    if due.notice {
+    if due.notice
+        && let Some(name) = name_of_peer(state, id).await
+    {
         let body = choices.text.then(|| text::preview(&message.body));
         let body = body.unwrap_or_else(|| attention.wordless.get_value().to_owned());
-        notices::show(state, id, &entry.peer.user.display_name, &body).await;
+        notices::show(state, id, &name, &body).await;
     }
+}
+
+/// Who writes there. A conversation that begins with this message is only just being read.
+async fn name_of_peer(state: State, id: ConversationId) -> Option<String> {
+    for _ in 0..KNOWN_AFTER {
+        if let Some(entry) = state.summary(id) {
+            return Some(entry.peer.user.display_name);
+        }
+        TimeoutFuture::new(AFTER_YOU_MS).await;
+    }
+    None
 }
