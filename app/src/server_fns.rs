@@ -14,8 +14,8 @@ mod settings;
 
 pub use accounts::{SignIn, SignOut, SignUp, sign_in, sign_out, sign_up};
 pub use conversations::{
-    GetConversation, ListConversations, MarkConversation, OpenConversation, get_conversation,
-    list_conversations, mark_conversation, open_conversation,
+    GetConversation, GetTickTimes, ListConversations, MarkConversation, OpenConversation,
+    get_conversation, list_conversations, mark_conversation, open_conversation, tick_times,
 };
 pub use invitations::{
     AcceptInvitation, CreateInvitation, GetInvitation, accept_invitation, create_invitation,

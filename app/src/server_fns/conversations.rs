@@ -7,7 +7,9 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
-use protocol::{Conversation, ConversationId, ConversationPage, ListCursor, Seq, UserId};
+use protocol::{
+    Conversation, ConversationId, ConversationPage, ListCursor, Seq, TickTimes, UserId,
+};
 
 use crate::error::AppError;
 
@@ -58,4 +60,15 @@ pub async fn mark_conversation(
     let me = context::signed_in()?;
     let marks = protocol::Marks { delivered: delivered.max(read), read };
     context::chat()?.mark(me.user.id, id, marks).await.map_err(context::fail)
+}
+
+/// How far the peer has come, and when: the why of a tick.
+///
+/// # Errors
+/// When not signed in, or the conversation is not mine.
+#[server(name = GetTickTimes, prefix = "/api", endpoint = "tick_times", input = Json)]
+pub async fn tick_times(conversation: ConversationId) -> Result<TickTimes, AppError> {
+    use crate::context;
+    let me = context::signed_in()?;
+    context::chat()?.tick_times(me.user.id, conversation).await.map_err(context::fail)
 }

@@ -3,7 +3,7 @@
 use protocol::limits::{PAGE_CONVERSATIONS, PAGE_MESSAGES};
 use protocol::{
     Conversation, ConversationId, ConversationPage, Cursor, ErrorCode, HistoryPage, ListCursor,
-    UserId,
+    TickTimes, UserId,
 };
 
 use crate::error::Result;
@@ -67,6 +67,14 @@ impl Chat {
             History::OutOfRange => Err(ErrorCode::OutOfRange.into()),
             History::NotFound => Err(ErrorCode::NotFound.into()),
         }
+    }
+
+    /// How far the peer has come in one of my conversations, and when.
+    ///
+    /// # Errors
+    /// `not_found` if it does not exist or is not mine.
+    pub async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<TickTimes> {
+        self.store().tick_times(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
     /// The other one of a conversation of mine.

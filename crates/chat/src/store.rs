@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use protocol::{
     ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
-    Settings, Timestamp, User, UserId,
+    Settings, TickTimes, Timestamp, User, UserId,
 };
 
 pub use accounts::{
@@ -196,6 +196,9 @@ pub trait Store: Send + Sync + 'static {
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<Seen>>;
+
+    /// How far the peer has come in a conversation of mine, and when, as I may see it.
+    async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>>;
 
     /// The other one of a conversation of mine.
     async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>>;

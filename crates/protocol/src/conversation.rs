@@ -61,6 +61,25 @@ pub struct Marks {
     pub read: Seq,
 }
 
+/// One of the peer's marks, and when it came there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickTime {
+    /// The mark; inclusive.
+    pub up_to: Seq,
+    /// When it last moved: exact for the message at `up_to`, the latest possible for those before
+    /// it. Absent while it never moved, or where that was not noted yet.
+    pub at: Option<Timestamp>,
+}
+
+/// What the ticks of my messages are made from, with times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickTimes {
+    /// See [`Marks::delivered`].
+    pub delivered: TickTime,
+    /// See [`Marks::read`]; at zero and without a time where it is not shown.
+    pub read: TickTime,
+}
+
 /// A conversation, as one of its two people sees it in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {

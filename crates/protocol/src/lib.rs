@@ -14,7 +14,7 @@ pub use body::{Body, BodyError};
 pub use close::{CloseCode, Reconnect};
 pub use conversation::{
     Conversation, ConversationPage, Cursor, HistoryPage, ListCursor, Marks, Message, Person,
-    Presence, Sent, User,
+    Presence, Sent, TickTime, TickTimes, User,
 };
 pub use frame::{ClientFrame, ServerFrame};
 pub use ids::{ClientId, ConversationId, Epoch, Seq, SessionId, Timestamp, UserId};

@@ -27,7 +27,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use protocol::{
     ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
-    Settings, Timestamp, User, UserId,
+    Settings, TickTimes, Timestamp, User, UserId,
 };
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -345,6 +345,10 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Seen>> {
         conversations::list(&self.read, me, after, limit).await
+    }
+
+    async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {
+        conversations::tick_times(&self.read, me, id).await
     }
 
     async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {

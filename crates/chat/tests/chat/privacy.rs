@@ -24,7 +24,10 @@ async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
     let one = chat.conversation(me, id).await.expect("read").theirs;
     let list = chat.conversations(me, None).await.expect("read").conversations;
     let page = chat.history(me, id, Cursor::Latest).await.expect("read").theirs;
-    assert_eq!((list[0].theirs, page), (one, one), "all ways say the same");
+    let times = chat.tick_times(me, id).await.expect("read");
+    let ticks = Marks { delivered: times.delivered.up_to, read: times.read.up_to };
+    assert_eq!((list[0].theirs, page, ticks), (one, one, one), "all ways say the same");
+    assert_eq!(times.read.at.is_some(), one.read > Seq::ZERO, "nor is the time told");
     one
 }
 

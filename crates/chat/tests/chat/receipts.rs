@@ -1,7 +1,7 @@
 //! Marks only move forward, and everyone concerned is told.
 
 use crate::support::{World, code};
-use protocol::{ClientFrame, ErrorCode, Marks, Seq, ServerFrame};
+use protocol::{ClientFrame, ErrorCode, Marks, Seq, ServerFrame, TickTime, TickTimes};
 
 async fn marks(world: &World, me: protocol::UserId, id: protocol::ConversationId) -> Marks {
     world.chat.conversation(me, id).await.expect("a conversation").mine
@@ -117,4 +117,40 @@ async fn unread_is_what_the_peer_said_after_my_mark() {
     let read = Marks { delivered: Seq(6), read: Seq(6) };
     world.chat.mark(bob.user.id, conversation, read).await.expect("marked");
     assert_eq!(unread(bob.user.id).await, 0);
+}
+
+#[tokio::test]
+async fn the_time_of_a_mark_is_when_it_last_moved() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    let stranger = world.person("mallory").await.user.id;
+    for n in 0..3 {
+        world.send(alice.user.id, conversation, &n.to_string()).await;
+    }
+    let times = async || world.chat.tick_times(alice.user.id, conversation).await.expect("mine");
+    let never = times().await;
+    assert_eq!(never, TickTimes::default());
+    let mark = async |delivered, read| {
+        let marks = Marks { delivered: Seq(delivered), read: Seq(read) };
+        world.chat.mark(bob.user.id, conversation, marks).await.expect("marked");
+        // Beyond what a clock of milliseconds may take for the same moment.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    mark(2, 0).await;
+    let delivered = times().await;
+    assert_eq!((delivered.delivered.up_to, delivered.read), (Seq(2), TickTime::default()));
+    mark(2, 1).await;
+    let read = times().await;
+    assert_eq!(read.delivered, delivered.delivered, "a mark that stays keeps its time");
+    assert!(read.read.at > delivered.delivered.at);
+    mark(1, 1).await;
+    assert_eq!(times().await, read, "a repeat moves nothing");
+    mark(3, 3).await;
+    let all = times().await;
+    assert_eq!((all.delivered.up_to, all.read.up_to), (Seq(3), Seq(3)));
+    assert!(all.delivered.at == all.read.at && all.read.at > read.read.at);
+    let foreign = world.chat.tick_times(stranger, conversation).await;
+    assert_eq!(code(foreign), ErrorCode::NotFound);
+    let world = world.restart().await;
+    assert_eq!(world.chat.tick_times(alice.user.id, conversation).await.expect("mine"), all);
 }

@@ -3,7 +3,7 @@
 use protocol::limits::MAX_UNREAD;
 use protocol::{
     ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
-    Timestamp, User, UserId,
+    TickTime, TickTimes, Timestamp, User, UserId,
 };
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow, SqliteTransaction};
@@ -175,6 +175,37 @@ pub(super) async fn list(
         }
     };
     Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+}
+
+pub(super) async fn tick_times(
+    pool: &SqlitePool,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<TickTimes>> {
+    let row = sqlx::query(
+        "select peer.delivered_seq, peer.delivered_at, \
+                iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as read_seq, \
+                iif(u.show_receipts and mine.show_receipts, peer.read_at, null) as read_at \
+         from members me \
+         join members peer on peer.conversation_id = me.conversation_id \
+                          and peer.user_id = me.peer_id \
+         join users u on u.id = me.peer_id \
+         join users mine on mine.id = me.user_id \
+         where me.conversation_id = $1 and me.user_id = $2",
+    )
+    .bind(id.0)
+    .bind(me.0)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let time = |seq: &str, at: &str| -> std::result::Result<TickTime, sqlx::Error> {
+        let at: Option<i64> = row.try_get(at)?;
+        Ok(TickTime { up_to: Seq(row.try_get(seq)?), at: at.map(Timestamp) })
+    };
+    Ok(Some(TickTimes {
+        delivered: time("delivered_seq", "delivered_at")?,
+        read: time("read_seq", "read_at")?,
+    }))
 }
 
 pub(super) async fn peer(

@@ -123,6 +123,7 @@ async fn everything(store: &SqliteStore) -> crate::store::Result<People> {
     let after = ListCursor { active_at: Timestamp(9), id: conversation };
     store.conversations(one, Some(after), 50).await?;
     store.peer(one, conversation).await?;
+    store.tick_times(one, conversation).await?.expect("mine");
     let places = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
     for cursor in [Cursor::Latest].into_iter().chain(places) {
         store.history(one, conversation, cursor, 50).await?;
