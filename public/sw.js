@@ -60,7 +60,7 @@ async function kept(path) {
 // Brings a conversation to the front: in a tab that is open, else in a new one.
 async function show(path) {
   const tabs = await self.clients.matchAll({ type: "window" });
-  const tab = tabs.find(({ url }) => /^\/(c\/[^/]*)?$/.test(new URL(url).pathname));
+  const tab = tabs.find(({ url }) => /^\/(c\/[^/]*|settings)?$/.test(new URL(url).pathname));
   if (!tab) return self.clients.openWindow(path);
   tab.postMessage({ open: path });
   return tab.focus();

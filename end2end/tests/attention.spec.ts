@@ -186,8 +186,21 @@ test("nothing is told of the conversation that one looks at, in whichever tab", 
 });
 
 test("whoever wants it so is told who wrote and not what", async ({ alice, bob, conversation }) => {
-  await wants(alice, { "notice-text": "off" });
+  await overhear(alice.context);
   const { page } = await alice.home();
+  await page.goto("/settings");
+  await ready(page);
+  const notices = page.getByRole("switch", { name: "Show notifications" });
+  const words = page.getByRole("switch", { name: "Show the words of the message" });
+  await expect(notices).not.toBeChecked();
+  await expect(words).toBeDisabled();
+  await notices.check();
+  await expect(words).toBeChecked();
+  await words.uncheck();
+  await page.reload();
+  await ready(page);
+  await expect(notices).toBeChecked();
+  await expect(words).not.toBeChecked();
   await workerStands(page);
   await lookAway(page);
   await bob.apiSend(conversation, "For your eyes only");
@@ -229,9 +242,48 @@ test("the sound comes when nobody looks, not before the page was touched, and no
   await page.evaluate(() => Reflect.deleteProperty(navigator, "userActivation"));
   await page.mouse.click(5, 5);
   await hear("After", 2);
-  await page.evaluate(() => localStorage.setItem("duet:sound", "off"));
+  // In another tab; this one learns of it.
+  const settings = await alice.tab();
+  await settings.goto("/settings");
+  await ready(settings);
+  await settings.getByRole("switch", { name: "Play a sound" }).uncheck();
+  await settings.close();
   await hear("Turned off", 2);
   await bob.apiSend(conversation, "In plain sight");
   await page.waitForTimeout(1_000);
   expect(await notes()).toBe(2);
+});
+
+test("a browser that refuses notifications is not asked, and the settings say why", async ({ alice, bob, conversation }) => {
+  await overhear(alice.context);
+  await alice.context.addInitScript(() => Object.defineProperty(Notification, "permission", { get: () => "denied" }));
+  const { page } = await alice.home();
+  await lookAway(page);
+  await bob.apiSend(conversation, "Missed");
+  await expect(page).toHaveTitle(/^\(1\)/);
+  await page.waitForTimeout(1_000);
+  await lookBack(page);
+  await expect(question(page)).toBeHidden();
+  await page.goto("/settings");
+  await ready(page);
+  const notices = page.getByRole("switch", { name: "Show notifications" });
+  await expect(notices).toBeDisabled();
+  await expect(notices).toHaveAccessibleDescription(/blocks notifications/);
+  await expect(page.getByRole("switch", { name: "Play a sound" })).toBeEnabled();
+});
+
+test("a question that is closed without an answer leaves the switch off, and can be asked again", async ({ alice }) => {
+  await alice.context.addInitScript(() => {
+    Object.defineProperty(Notification, "permission", { get: () => "default" });
+    Notification.requestPermission = async () => "default";
+  });
+  const { page } = await alice.home();
+  await page.goto("/settings");
+  await ready(page);
+  const notices = page.getByRole("switch", { name: "Show notifications" });
+  for (let turn = 0; turn < 2; turn += 1) {
+    await notices.click();
+    await expect(notices).not.toBeChecked();
+    await expect(notices).toBeEnabled();
+  }
 });

@@ -1,6 +1,7 @@
 //! What this browser tells of messages that come while nobody looks: a part of the settings. Each
 //! choice holds at once and needs no form; without scripts there is nothing to choose.
 
+use leptos::html::Input;
 use leptos::prelude::*;
 
 use crate::attention::Attention;
@@ -73,6 +74,14 @@ fn Choice(
     choose: fn(Attention, bool),
 ) -> impl IntoView {
     let attention = use_state().attention;
+    let switch = NodeRef::<Input>::new();
+    // Each time, also when nothing changed: what was not granted must not look as if it were.
+    Effect::new(move |_| {
+        let on = on.get();
+        if let Some(switch) = switch.get() {
+            switch.set_checked(on);
+        }
+    });
     let help_id = format!("{name}-help");
     view! {
         <div class="choice">
@@ -83,14 +92,9 @@ fn Choice(
                     role="switch"
                     name=name
                     aria-describedby=help_id.clone()
-                    prop:checked=move || on.get()
+                    node_ref=switch
                     disabled=move || !possible.get()
-                    on:change=move |event| {
-                        choose(attention, event_target_checked(&event));
-                        // What was not granted is not shown as if it were.
-                        event_target::<leptos::web_sys::HtmlInputElement>(&event)
-                            .set_checked(on.get_untracked());
-                    }
+                    on:change=move |event| choose(attention, event_target_checked(&event))
                 />
             </label>
             <p class="field-help" id=help_id>{move || help.get()}</p>
