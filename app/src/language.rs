@@ -90,8 +90,8 @@ impl Language {
         best.map(|(_, language)| language)
     }
 
-    /// Which form a whole number takes (the rules of Unicode's CLDR). The same on the server, which
-    /// has no `Intl`, and in the browser, whose `Intl.PluralRules` a test compares it with.
+    /// Which form a whole number takes, by the rules of Unicode's CLDR, with whose data a test
+    /// compares them. Not asked of the browser's `Intl`: the server writes the same sentences.
     const fn form(self, number: u32) -> Form {
         match (self, number) {
             (Self::Arabic, 0) => Form::Zero,
@@ -190,6 +190,27 @@ mod tests {
         assert_eq!(count(Language::Arabic, 3), "3 رسائل جديدة");
         assert_eq!(count(Language::Arabic, 11), "11 رسالة جديدة");
         assert_eq!(count(Language::Arabic, 100), "100 رسالة جديدة");
+    }
+
+    #[test]
+    fn the_forms_are_those_of_the_cldr() {
+        use intl_pluralrules::{PluralCategory, PluralRuleType, PluralRules};
+
+        for language in Language::ALL {
+            let tag = language.tag().parse().expect("a language tag");
+            let rules = PluralRules::create(tag, PluralRuleType::CARDINAL).expect("known rules");
+            for number in 0..=1_100_u32 {
+                let expected = match rules.select(number).expect("a form") {
+                    PluralCategory::ZERO => Form::Zero,
+                    PluralCategory::ONE => Form::One,
+                    PluralCategory::TWO => Form::Two,
+                    PluralCategory::FEW => Form::Few,
+                    PluralCategory::MANY => Form::Many,
+                    PluralCategory::OTHER => Form::Other,
+                };
+                assert_eq!(language.form(number), expected, "{language:?} {number}");
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::dom::Ends;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::list_conversations;
+use crate::session::use_session;
 use crate::state::{Entry, State, use_state};
 use crate::text;
 use crate::time;
@@ -20,6 +21,7 @@ use crate::time;
 #[component]
 pub fn ConversationList() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
+    let invitations_open = use_session().invitations_open;
     let loading = RwSignal::new(false);
     let load = move || {
         if !loading.get_untracked() {
@@ -60,6 +62,13 @@ pub fn ConversationList() -> impl IntoView {
                 {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused /> })}
             </For>
         </ul>
+        <Show when=move || invitations_open && state.list.with(Vec::is_empty)>
+            <div class="nobody-yet">
+                <p class="font-semibold">{t.alone_here}</p>
+                <p class="mt-1 text-sm text-muted">{t.invite_before}</p>
+                <a class="button-primary mt-4 inline-flex" href=paths::INVITE>{t.invite}</a>
+            </div>
+        </Show>
         <Show when=move || state.list_has_more.get()>
             <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| load()>
                 {move || if loading.get() { t.loading } else { t.older_conversations }}

@@ -2,6 +2,7 @@
 //! works without scripts; once the page is live the same form asks the server in place.
 
 mod appearance;
+mod delete_account;
 mod devices;
 mod password;
 mod privacy;
@@ -11,6 +12,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
+pub use delete_account::DeleteAccount;
 pub use devices::Devices;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use protocol::{SessionInfo, Settings};
 
 use crate::components::settings::{
-    Appearance, ChangePassword, Devices, PrivacyChoices, Profile, SettingsSection,
+    Appearance, ChangePassword, DeleteAccount, Devices, PrivacyChoices, Profile, SettingsSection,
 };
 use crate::components::{FormAlert, Icon, NotificationChoices, use_shortcuts};
 use crate::error::AppError;
@@ -73,5 +73,6 @@ fn Sections(
             </button>
         </SettingsSection>
         <Devices sessions=sessions />
+        <DeleteAccount />
     }
 }

@@ -1,0 +1,45 @@
+//! Leaving for good.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use super::{Outcome, SaveButton, SettingsSection, ask};
+use crate::components::{FieldKind, TextField};
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::delete_account;
+use crate::words;
+
+/// What happens, and the form for it, folded away.
+#[component]
+pub fn DeleteAccount() -> impl IntoView {
+    let t = use_texts();
+    let outcome = RwSignal::new(Outcome::Untouched);
+    let password = NodeRef::<Input>::new();
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let Some(field) = password.get_untracked() else { return };
+        ask(outcome, delete_account(field.value()), |()| {
+            // A new page: nothing of this person stays in memory.
+            _ = window().location().assign(paths::SIGN_IN);
+        });
+    };
+    view! {
+        <SettingsSection id="delete-account" title=t.delete_account>
+            <details class="folded">
+                <summary class="link">{t.delete_account}"…"</summary>
+                <p class="mt-3">{t.delete_account_help}</p>
+                <form class="mt-4 flex flex-col gap-4" method="post" action=paths::DELETE_ACCOUNT on:submit=on_submit>
+                    <TextField
+                        kind=FieldKind::CurrentPassword
+                        node_ref=password
+                        value=String::new()
+                        error=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error)))
+                    />
+                    <SaveButton outcome=outcome label=t.delete_for_ever busy=t.deleting done="" danger=true />
+                </form>
+            </details>
+        </SettingsSection>
+    }
+}

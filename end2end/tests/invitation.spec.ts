@@ -1,0 +1,78 @@
+import { ConversationPage, HomePage, ready } from "../support/pages";
+import { expect, test } from "../support/test";
+
+/** Makes an invitation by the page, and answers its address. */
+async function invite(page: import("@playwright/test").Page): Promise<string> {
+  await page.goto("/invite");
+  await ready(page);
+  await page.getByRole("button", { name: "Make a link" }).click();
+  const link = page.getByLabel("Invitation link");
+  await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+  return link.inputValue();
+}
+
+test("somebody alone brings the other one in, who lands in the conversation", async ({ someone, browser, server, watch }) => {
+  const anna = await someone("Anna Alone");
+  await anna.home();
+  await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
+  await anna.page.waitForURL("/invite");
+  await anna.page.getByRole("button", { name: "Make a link" }).click();
+  const address = await anna.page.getByLabel("Invitation link").inputValue();
+  await anna.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await anna.page.getByRole("button", { name: "Copy link" }).click();
+  await expect(anna.page.getByText("Copied")).toBeVisible();
+  expect(await anna.page.evaluate(() => navigator.clipboard.readText())).toBe(address);
+  await expect(anna.page.getByRole("img", { name: "QR code of the invitation link" })).toBeVisible();
+
+  const context = await browser.newContext({ baseURL: server.url });
+  watch.over(context);
+  const page = await context.newPage();
+  await page.goto(address);
+  await ready(page);
+  await expect(page.getByRole("heading", { name: "Anna Alone invites you to talk" })).toBeVisible();
+  await page.getByLabel("Username").fill("bruno.new");
+  await page.getByLabel("Display name").fill("Bruno New");
+  await page.getByLabel("Password", { exact: true }).fill("bruno likes long walks");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.waitForURL(/\/c\//);
+  await ready(page);
+  const there = new ConversationPage(page, "Anna Alone");
+  await there.write("I am in!");
+  await anna.page.goto("/");
+  await ready(anna.page);
+  await expect(new HomePage(anna.page).entry("Bruno New")).toContainText("I am in!");
+
+  const again = await browser.newContext({ baseURL: server.url });
+  const late = await again.newPage();
+  await late.goto(address);
+  await expect(late.getByRole("heading", { name: "This invitation is no longer valid" })).toBeVisible();
+  await Promise.all([context.close(), again.close()]);
+});
+
+test("an invitation works without scripts, also after a field was refused", async ({ alice, browser, server }) => {
+  const address = await invite(alice.page);
+  const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(address);
+  await page.getByLabel("Username").fill("carla.plain");
+  await page.getByLabel("Password", { exact: true }).fill("sunshine");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByLabel("Password", { exact: true }).fill("carla likes long walks");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page).toHaveURL(/\/c\//);
+  await expect(page.getByRole("heading", { name: alice.name })).toBeVisible();
+  await context.close();
+});
+
+test("somebody who is here already needs one press; one's own invitation is not used up by oneself", async ({ alice, bob }) => {
+  const address = await invite(alice.page);
+  await alice.page.goto(address);
+  await ready(alice.page);
+  await alice.page.getByRole("button", { name: /^Talk with/ }).click();
+  await expect(alice.page.getByRole("alert").filter({ hasText: "yourself" })).toBeVisible();
+  await bob.page.goto(address);
+  await ready(bob.page);
+  await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+  await bob.page.waitForURL(/\/c\//);
+  await expect(bob.page.getByRole("heading", { name: alice.name })).toBeVisible();
+});

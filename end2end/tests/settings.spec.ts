@@ -1,0 +1,179 @@
+import { complaint, ready, signOutOf } from "../support/pages";
+import { expect, test } from "../support/test";
+
+test("a name that is changed is seen at once by oneself and by others", async ({ alice, bob, conversation }) => {
+  const there = await bob.open(conversation, alice);
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  const name = alice.page.getByLabel("Display name");
+  await name.fill("Alice Winter");
+  await alice.page.getByRole("button", { name: "Save" }).click();
+  await expect(alice.page.getByText("Saved", { exact: true })).toBeVisible();
+  await expect(alice.page.getByRole("link", { name: "Settings" })).toContainText("Alice Winter");
+  await expect(there.page.getByRole("heading", { name: "Alice Winter" })).toBeVisible();
+  await name.fill("x".repeat(65));
+  await alice.page.getByRole("button", { name: "Save" }).click();
+  await expect(name).toHaveAttribute("aria-invalid", "true");
+  expect(await complaint(name)).toMatch(/at most/);
+});
+
+test("a new password signs out every other device and lets one in", async ({ alice, bob, conversation, browser, server }) => {
+  const elsewhere = await browser.newContext({ baseURL: server.url });
+  const other = await elsewhere.newPage();
+  await other.goto("/sign-in");
+  await ready(other);
+  await other.getByLabel("Username").fill(alice.username);
+  await other.getByLabel("Password", { exact: true }).fill(alice.password);
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await other.waitForURL("/");
+  await other.goto(`/c/${conversation}`);
+  await ready(other);
+  await other.getByRole("textbox", { name: "Message" }).fill("A draft of mine");
+
+  const { page } = alice;
+  await page.goto("/settings");
+  await ready(page);
+  await expect(page.getByRole("listitem").filter({ hasText: "This device" })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Devices" }).getByRole("listitem")).toHaveCount(2);
+  const [current, next] = [page.getByLabel("Current password"), page.getByLabel("New password")];
+  await current.fill("not my password at all");
+  await next.fill("a quiet evening by the lake");
+  const change = page.getByRole("button", { name: "Change password" });
+  await change.click();
+  await expect(current).toHaveAttribute("aria-invalid", "true");
+  expect(await complaint(current)).toMatch(/password/);
+  await current.fill(alice.password);
+  await change.click();
+  await expect(page.getByText("Password changed")).toBeVisible();
+  await expect(other.getByText("You were signed out. What you wrote is kept.")).toBeVisible();
+  await expect(other.getByRole("textbox", { name: "Message" })).toHaveValue("A draft of mine");
+  await page.reload();
+  await ready(page);
+  await expect(page.getByRole("region", { name: "Devices" }).getByRole("listitem")).toHaveCount(1);
+  await elsewhere.close();
+  expect(bob.name).toBe(bob.name);
+});
+
+test("one device can be signed out from another", async ({ alice, browser, server }) => {
+  const elsewhere = await browser.newContext({ baseURL: server.url, userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
+  const other = await elsewhere.newPage();
+  await other.goto("/sign-in");
+  await ready(other);
+  await other.getByLabel("Username").fill(alice.username);
+  await other.getByLabel("Password", { exact: true }).fill(alice.password);
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await other.waitForURL("/");
+  await ready(other);
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  await alice.page.getByRole("button", { name: "Sign out: Firefox on Linux" }).click();
+  await expect(alice.page.getByRole("listitem").filter({ hasText: "Firefox on Linux" })).toBeHidden();
+  await expect(other.getByText(/You were signed out/)).toBeVisible();
+  await elsewhere.close();
+});
+
+test("without receipts neither sees what the other has read; what is delivered is still told", async ({ alice, bob, conversation }) => {
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  const receipts = alice.page.getByRole("switch", { name: "Read receipts" });
+  await expect(receipts).toBeChecked();
+  const saved = alice.page.waitForResponse((response) => response.url().includes("set_privacy"));
+  await receipts.click();
+  await saved;
+  await alice.page.reload();
+  await ready(alice.page);
+  await expect(receipts).not.toBeChecked();
+  const here = await alice.open(conversation, bob);
+  const there = await bob.open(conversation, alice);
+  await there.write("Have you seen this?");
+  await expect(here.message("Have you seen this?")).toBeVisible();
+  await there.expectState("Have you seen this?", "delivered");
+  await here.write("Yes");
+  await here.expectState("Yes", "delivered");
+  await there.page.reload();
+  await ready(there.page);
+  await there.expectState("Have you seen this?", "delivered");
+});
+
+test("without last seen nobody is told that one is there, nor is one told of them", async ({ alice, bob, conversation }) => {
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  const saved = alice.page.waitForResponse((response) => response.url().includes("set_privacy"));
+  await alice.page.getByRole("switch", { name: "Online and last seen" }).click();
+  await saved;
+  const there = await bob.open(conversation, alice);
+  const here = await alice.open(conversation, bob);
+  await expect(there.heading).toBeVisible();
+  for (const page of [there.page, here.page]) await expect(page.getByRole("banner").getByText(/online|last seen/)).toHaveCount(0);
+});
+
+test("the theme changes under one's eyes and is there from the first byte of the next page", async ({ alice }) => {
+  const { page } = alice;
+  await page.goto("/settings");
+  await ready(page);
+  const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const light = await paper();
+  await page.getByRole("radio", { name: "Dark" }).check();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  expect(await paper()).not.toBe(light);
+  expect(await (await page.request.get("/settings")).text()).toContain('data-theme="dark"');
+  await page.reload();
+  await ready(page);
+  await expect(page.getByRole("radio", { name: "Dark" })).toBeChecked();
+  await page.getByRole("radio", { name: "System" }).check();
+  await expect.poll(paper).toBe(light);
+});
+
+test("hours are counted as one wants them", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "What time is it?");
+  const { page } = alice;
+  for (const [hours, form] of [["12 hours", /^\d{1,2}:\d\d\s?[ap]m$/i], ["24 hours", /^\d\d:\d\d$/]] as const) {
+    await page.goto("/settings");
+    await ready(page);
+    const reloaded = page.waitForEvent("load");
+    await page.getByRole("radio", { name: hours }).check();
+    await reloaded;
+    const here = await alice.open(conversation, bob);
+    await expect(here.message("What time is it?").locator("time")).toHaveText(form);
+  }
+});
+
+test("an account that is deleted leaves its messages under no name, and cannot be written to", async ({ alice, bob, conversation }) => {
+  await alice.apiSend(conversation, "This will stay with you");
+  const there = await bob.open(conversation, alice);
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  await alice.page.getByText("Delete account…").click();
+  const password = alice.page.getByLabel("Password", { exact: true });
+  await expect(alice.page.getByText(/What you wrote stays/)).toBeVisible();
+  await password.fill("not my password");
+  await alice.page.getByRole("button", { name: "Delete my account for ever" }).click();
+  await expect(password).toHaveAttribute("aria-invalid", "true");
+  await password.fill(alice.password);
+  await alice.page.getByRole("button", { name: "Delete my account for ever" }).click();
+  await alice.page.waitForURL(/\/sign-in/);
+  await expect(there.page.getByRole("heading", { name: "Deleted account" })).toBeVisible();
+  await there.page.reload();
+  await ready(there.page);
+  await expect(there.page.getByText("This will stay with you")).toBeVisible();
+  await expect(there.page.getByText("Nothing can be sent to it").or(there.page.getByText("no longer receive messages"))).toBeVisible();
+  await expect(there.box).toBeHidden();
+});
+
+test("settings work without scripts", async ({ alice, browser, server }) => {
+  const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false, storageState: await alice.context.storageState() });
+  const page = await context.newPage();
+  await page.goto("/settings");
+  await page.getByLabel("Display name").fill("Alice Plain");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await expect(page.getByLabel("Display name")).toHaveValue("Alice Plain");
+  await page.getByRole("radio", { name: "Dark" }).check();
+  await page.getByRole("region", { name: "Appearance" }).getByRole("button", { name: "Save" }).click();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await page.getByRole("switch", { name: "Read receipts" }).uncheck();
+  await page.getByRole("region", { name: "Privacy" }).getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("switch", { name: "Read receipts" })).not.toBeChecked();
+  await signOutOf(page).click();
+  await expect(page).toHaveURL(/sign-in/);
+  await context.close();
+});
