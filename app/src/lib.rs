@@ -44,10 +44,7 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::components::ShortcutsSheet;
-use crate::pages::{
-    ChatShell, ConversationPage, InvitePage, Invited, NotFound, SettingsPage, SignIn, SignUp,
-    Welcome,
-};
+use crate::pages::{ChatShell, ConversationPage, NotFound, Welcome, lazy};
 use crate::state::State;
 
 /// The id of the element that holds the application.
@@ -121,12 +118,12 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
-                    <Route path=path!("settings") view=SettingsPage />
-                    <Route path=path!("invite") view=InvitePage />
+                    <Route path=path!("settings") view=lazy::settings() />
+                    <Route path=path!("invite") view=lazy::invite() />
                 </ParentRoute>
-                <Route path=path!("invite/:token") view=Invited ssr=SsrMode::Async />
-                <Route path=path!("sign-in") view=SignIn ssr=SsrMode::Async />
-                <Route path=path!("sign-up") view=SignUp ssr=SsrMode::Async />
+                <Route path=path!("invite/:token") view=lazy::invited() ssr=SsrMode::Async />
+                <Route path=path!("sign-in") view=lazy::sign_in() ssr=SsrMode::Async />
+                <Route path=path!("sign-up") view=lazy::sign_up() ssr=SsrMode::Async />
             </Routes>
         </Router>
     }

@@ -5,6 +5,7 @@
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::HtmlElement;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::spawn_local;
 
 /// Called by the page's script when this module is loaded.
 ///
@@ -18,6 +19,10 @@ pub fn hydrate() {
         .and_then(|element| element.dyn_into::<HtmlElement>().ok());
     // Without the element there is no page of ours to bring to life; its plain forms still work.
     if let Some(root) = root {
-        leptos::mount::hydrate_from(root, app::App).forget();
+        spawn_local(async move {
+            let path = leptos::prelude::window().location().pathname();
+            app::pages::lazy::load(&path.unwrap_or_default()).await;
+            leptos::mount::hydrate_from(root, app::App).forget();
+        });
     }
 }
