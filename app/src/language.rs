@@ -197,7 +197,8 @@ mod tests {
         use intl_pluralrules::{PluralCategory, PluralRuleType, PluralRules};
 
         for language in Language::ALL {
-            let tag = language.tag().parse().expect("a language tag");
+            let tag: unic_langid::LanguageIdentifier =
+                language.tag().parse().expect("a language tag");
             let rules = PluralRules::create(tag, PluralRuleType::CARDINAL).expect("known rules");
             for number in 0..=1_100_u32 {
                 let expected = match rules.select(number).expect("a form") {
