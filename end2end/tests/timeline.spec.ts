@@ -51,8 +51,8 @@ test("the day is shown while one scrolls, and is no part of what is read out", a
 
 test("a long message is folded on the server's page already, unfolds and folds in place", async ({ alice, bob, conversation }) => {
   const long = Array.from({ length: 40 }, (_, index) => `Verse ${index + 1}`).join("\n");
-  await alice.apiSend(conversation, "Before it", long, "After it");
-  await bob.apiRead(conversation, 3);
+  await alice.apiSend(conversation, ...Array.from({ length: 20 }, (_, index) => `Before it ${index}`), long, "After it");
+  await bob.apiRead(conversation, 22);
   const here = await bob.open(conversation, alice);
   const message = here.message("Verse 40");
   const fold = message.getByRole("button", { name: "Read more" });

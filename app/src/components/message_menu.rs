@@ -142,7 +142,7 @@ fn Item(
 
 /// How far a message of mine has come and what it waits for, sentence by sentence.
 fn progress_in_words(t: &Texts, state: State, id: ConversationId, row: &Row) -> Vec<String> {
-    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &time::moment(t, at, true));
+    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at));
     let delivered = || t.delivered_to_device.to_owned();
     let sent = at(t.sent_at, row.at);
     match row.progress {
@@ -170,6 +170,12 @@ fn progress_in_words(t: &Texts, state: State, id: ConversationId, row: &Row) -> 
         Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
         Some(Progress::Read) => vec![sent, delivered(), t.was_read.to_owned()],
     }
+}
+
+/// A moment in full; of today's the time is enough.
+fn moment(t: &Texts, at: Timestamp) -> String {
+    let clock = time::clock(at, true);
+    if time::short(t, at, true) == clock { clock } else { time::moment(t, at, true) }
 }
 
 #[cfg(feature = "hydrate")]

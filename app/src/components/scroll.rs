@@ -77,6 +77,8 @@ pub struct Reader {
     pointed: RefCell<Option<Element>>,
     /// A finger is down, and stays for the menu.
     press: Cell<Option<TimeoutHandle>>,
+    /// It stayed, and the menu is open.
+    pressed: Cell<bool>,
 }
 
 /// Starts watching a conversation; answers what "jump to latest" does.
@@ -118,6 +120,7 @@ pub fn start(
             focused: RefCell::new(None),
             pointed: RefCell::new(None),
             press: Cell::new(None),
+            pressed: Cell::new(false),
         });
         new.begin(target);
         watch::watch(&new);

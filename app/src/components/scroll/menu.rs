@@ -65,6 +65,16 @@ pub(super) fn listen(reader: &Rc<Reader>) {
         Listener::new(scroller, "pointerdown", on(Reader::press)),
         Listener::new(scroller, "pointerup", on(|reader, _| reader.release())),
         Listener::new(scroller, "pointercancel", on(|reader, _| reader.release())),
+        // Lifting the finger that opened the menu is not a tap, which would close it.
+        Listener::new(
+            scroller,
+            "touchend",
+            on(|reader, event| {
+                if reader.pressed.replace(false) {
+                    event.prevent_default();
+                }
+            }),
+        ),
         // A long press, or the keyboard's menu key. The mouse has the browser's own menu.
         Listener::new(
             scroller,
@@ -74,6 +84,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
                 if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
                     event.prevent_default();
                     reader.release();
+                    reader.pressed.set(pointer(event) == "touch");
                     open(reader, &row, &article);
                 }
             }),
@@ -134,12 +145,14 @@ fn pointer(event: &Event) -> String {
 impl Reader {
     fn press(self: &Rc<Self>, event: &Event) {
         self.release();
+        self.pressed.set(false);
         let article = closest(event, "article").zip(closest(event, ".row"));
         let Some((article, row)) = article.filter(|_| pointer(event) == "touch") else { return };
         let weak = Rc::downgrade(self);
         let timer = set_timeout_with_handle(
             move || {
                 if let Some(reader) = weak.upgrade() {
+                    reader.pressed.set(true);
                     open(&reader, &row, &article);
                 }
             },
