@@ -5,7 +5,7 @@
 use leptos::ev::KeyboardEvent;
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
-use protocol::{ConversationId, Timestamp};
+use protocol::{ConversationId, TickTimes, Timestamp};
 
 use super::Icon;
 use crate::language::{Texts, use_texts};
@@ -25,6 +25,8 @@ pub(super) struct Parts {
     pub note: NodeRef<Div>,
     /// The message they are about.
     pub chosen: RwSignal<Option<Row>>,
+    /// When the peer's marks last moved, once that is read.
+    pub times: RwSignal<Option<TickTimes>>,
     /// What is to be said aloud.
     pub say: RwSignal<Option<String>>,
 }
@@ -36,6 +38,7 @@ impl Parts {
             menu: NodeRef::new(),
             note: NodeRef::new(),
             chosen: RwSignal::new(None),
+            times: RwSignal::new(None),
             say,
         }
     }
@@ -52,7 +55,7 @@ pub(super) fn MessageMenu(
     let (t, state) = (use_texts(), use_state());
     let note = move || {
         parts.chosen.get().map(|row| {
-            let lines = progress_in_words(t, state, id, &row);
+            let lines = progress_in_words(t, state, id, &row, parts.times.get());
             lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
         })
     };
@@ -106,7 +109,7 @@ fn Items(
             <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(id, seq))) />
         })}
         {key.mine.then(|| view! {
-            <Item parts=parts words=t.details act=Callback::new(move |()| show_note(parts)) />
+            <Item parts=parts words=t.details act=Callback::new(move |()| show_note(parts, id)) />
         })}
         {refused.then(|| view! {
             <Item parts=parts words=t.retry act=Callback::new(move |()| retry(state, key)) />
@@ -141,9 +144,21 @@ fn Item(
 }
 
 /// How far a message of mine has come and what it waits for, sentence by sentence.
-fn progress_in_words(t: &Texts, state: State, id: ConversationId, row: &Row) -> Vec<String> {
+fn progress_in_words(
+    t: &Texts,
+    state: State,
+    id: ConversationId,
+    row: &Row,
+    times: Option<TickTimes>,
+) -> Vec<String> {
     let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at));
-    let delivered = || t.delivered_to_device.to_owned();
+    let marked = |moved: Option<Timestamp>, by: &str, plain: &str| {
+        moved.map_or_else(|| plain.to_owned(), |moved| at(by, moved))
+    };
+    let delivered = || {
+        let moved = times.and_then(|times| times.delivered.at);
+        marked(moved, t.delivered_by, t.delivered_to_device)
+    };
     let sent = at(t.sent_at, row.at);
     match row.progress {
         None => vec![sent],
@@ -168,7 +183,10 @@ fn progress_in_words(t: &Texts, state: State, id: ConversationId, row: &Row) -> 
             vec![sent, why]
         }
         Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
-        Some(Progress::Read) => vec![sent, delivered(), t.was_read.to_owned()],
+        Some(Progress::Read) => {
+            let read = marked(times.and_then(|times| times.read.at), t.read_by, t.was_read);
+            vec![sent, delivered(), read]
+        }
     }
 }
 
@@ -203,7 +221,7 @@ mod plain {
         String::new()
     }
     pub fn close(_: Parts) {}
-    pub fn show_note(_: Parts) {}
+    pub fn show_note(_: Parts, _: ConversationId) {}
     pub fn retry(_: State, _: Key) {}
     pub fn delete(_: State, _: Key) {}
 }

@@ -17,6 +17,7 @@ use super::Reader;
 use crate::components::message_menu::Parts;
 use crate::dom::{Listener, keeps_focus};
 use crate::paths;
+use crate::server_fns::tick_times;
 
 /// A finger that stays for so long wants the menu.
 const LONG_PRESS: Duration = Duration::from_millis(500);
@@ -58,7 +59,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
                 if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row"))
                 {
                     choose(reader, &row);
-                    show(reader.view.menu.note, ticks);
+                    note_beside(reader.view.menu, reader.id, ticks);
                 }
             }),
         ),
@@ -214,10 +215,24 @@ pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
 }
 
 /// Shows the note on a message whose menu was open.
-pub fn show_note(parts: Parts) {
+pub fn show_note(parts: Parts, id: ConversationId) {
     if let Some(article) = document().active_element() {
-        show(parts.note, article);
+        note_beside(parts, id, article);
     }
+}
+
+/// Shows the note on the chosen message, first with what the page knows, then with the times.
+fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
+    parts.times.set(None);
+    show(parts.note, beside.clone());
+    spawn_local(async move {
+        let Ok(times) = tick_times(id).await else { return };
+        parts.times.try_set(Some(times));
+        TimeoutFuture::new(0).await;
+        if let Some(note) = parts.note.try_get_untracked().flatten() {
+            place(&note, &beside);
+        }
+    });
 }
 
 /// Opens a part beside something, once it is filled, and puts the focus into it.
