@@ -287,3 +287,44 @@ test("a question that is closed without an answer leaves the switch off, and can
     await expect(notices).toBeEnabled();
   }
 });
+
+test("signing out takes away what was shown and counted", async ({ alice, bob, conversation }) => {
+  await wants(alice);
+  const home = await alice.home();
+  const { page } = home;
+  await workerStands(page);
+  await lookAway(page);
+  await bob.apiSend(conversation, "Only for Alice");
+  const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).length);
+  await expect.poll(shown).toBe(1);
+  await lookBack(page);
+  await home.signOut();
+  await ready(page);
+  await expect.poll(shown).toBe(0);
+  expect((await told(page)).badges).toEqual([0]);
+  await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", "/favicon.svg");
+});
+
+test("where there is no worker the page shows the notification, and a click on it opens the conversation", async ({ someone, bob }) => {
+  const dora = await someone("Dora Dale", { serviceWorkers: "block" });
+  const conversation = await bob.apiConversation(dora);
+  await wants(dora);
+  await dora.context.addInitScript(() => {
+    const shown: Notification[] = [];
+    Object.assign(window, { shown });
+    window.Notification = new Proxy(Notification, {
+      construct(target, [title, options]: [string, NotificationOptions]) {
+        const notice = new target(title, options);
+        shown.push(notice);
+        return notice;
+      },
+    });
+  });
+  const { page } = await dora.home();
+  await lookAway(page);
+  await bob.apiSend(conversation, "No worker needed");
+  const bodies = () => page.evaluate(() => (window as unknown as { shown: Notification[] }).shown.map(({ title, body }) => `${title}: ${body}`));
+  await expect.poll(bodies).toEqual([`${bob.name}: No worker needed`]);
+  await page.evaluate(() => (window as unknown as { shown: Notification[] }).shown[0]?.dispatchEvent(new Event("click")));
+  await page.waitForURL(`**/c/${conversation}`);
+});
