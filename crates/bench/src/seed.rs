@@ -101,16 +101,25 @@ impl Seed {
         let [first, second] = talk.people;
         let (low, high) = if first < second { (first, second) } else { (second, first) };
         self.database
-            .prepare_cached("insert into conversations values (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "insert into conversations (id, low_id, high_id, last_seq, created_at) \
+                 values (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![id.0, low.0, high.0, talk.messages, at])?;
         let seen = [talk.messages, if talk.waiting { 0 } else { talk.messages }];
         for (me, peer, seen) in [(first, second, seen[0]), (second, first, seen[1])] {
             self.database
-                .prepare_cached("insert into members values (?1, ?2, ?3, ?4, ?4, ?5)")?
+                .prepare_cached(
+                    "insert into members \
+                     (conversation_id, user_id, peer_id, delivered_seq, read_seq, active_at) \
+                     values (?1, ?2, ?3, ?4, ?4, ?5)",
+                )?
                 .execute(params![id.0, me.0, peer.0, seen, at])?;
         }
-        let mut messages =
-            self.database.prepare_cached("insert into messages values (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let mut messages = self.database.prepare_cached(
+            "insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
         for seq in 1..=talk.messages {
             let sender = if talk.waiting || seq % 2 == 1 { first } else { second };
             let body = format!("{seq:.<BODY_BYTES$}");
