@@ -12,7 +12,7 @@ use super::emoji::{EmojiButton, fetch_emoji};
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::session::use_session;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 use crate::words;
 
 /// The counter appears when this many characters are left.
@@ -36,31 +36,19 @@ pub fn Composer(
     let client_id = echo.as_ref().map_or(session.client_id, |(client_id, _)| *client_id);
     let refused = session.echo.error.filter(|_| echo.is_some());
     let text = echo.map(|(_, text)| text).unwrap_or_default();
-    let field = NodeRef::<Textarea>::new();
-    let written = RwSignal::new(String::new());
-    let problem = RwSignal::new(refused.map(|error| words::sentence(t, error)));
-    let notice = RwSignal::new(None::<&str>);
-    let refuse_files = Callback::new(move |()| notice.set(Some(t.no_files)));
-    let no_emoji = Callback::new(move |()| notice.set(Some(t.emoji.failed)));
-    start(conversation, field, written, refuse_files);
-    let submit = move || {
-        let Some(element) = field.get_untracked() else { return };
-        notice.set(None);
-        match Body::parse(&sendable(&element.value())) {
-            Ok(body) => {
-                problem.set(None);
-                element.set_value("");
-                written.set(String::new());
-                sent(state, conversation, &element, body);
-            }
-            Err(error) => problem.set(why_not(t, error)),
-        }
-        // On a touch screen the box has the focus still if it had it before: taking it would open
-        // the keyboard of somebody who closed it.
-        if has_keyboard() {
-            _ = element.focus();
-        }
+    let notice = RwSignal::new(None);
+    let writing = Writing {
+        t,
+        state,
+        conversation,
+        field: NodeRef::new(),
+        written: RwSignal::new(String::new()),
+        problem: RwSignal::new(refused.map(|error| words::sentence(t, error))),
+        notice,
+        no_emoji: Callback::new(move |()| notice.set(Some(t.emoji.failed))),
     };
+    let Writing { field, written, problem, .. } = writing;
+    start(conversation, field, written, Callback::new(move |()| notice.set(Some(t.no_files))));
     view! {
         <div class="composer-frame">
             <p class="composer-problem" id="message-problem" role="alert" class:hidden=move || problem.with(Option::is_none)>
@@ -76,14 +64,14 @@ pub fn Composer(
                 aria-label=t.write_a_message
                 on:submit=move |event: SubmitEvent| {
                     event.prevent_default();
-                    submit();
+                    writing.submit();
                 }
             >
                 <input type="hidden" name="client_id" value=client_id.to_string() />
                 <input type="hidden" name="sender" value=session.me.map(|me| me.id.to_string()) />
                 <input type="hidden" name="seen" value=seen.to_string() />
                 <div class="composer-box">
-                    <EmojiButton on_failure=no_emoji />
+                    <EmojiButton on_failure=writing.no_emoji />
                     <textarea
                         node_ref=field
                         name="body"
@@ -95,21 +83,11 @@ pub fn Composer(
                         autocomplete="off"
                         aria-invalid=move || problem.with(Option::is_some).then_some("true")
                         aria-describedby="message-problem"
-                        on:input=move |_| {
-                            if let Some(element) = field.get_untracked() {
-                                written.set(element.value());
-                                problem.set(None);
-                                notice.set(None);
-                                typed(state, conversation, &element);
-                                if written.with_untracked(|text| text.contains(':')) {
-                                    fetch_emoji(&t.emoji, false, no_emoji);
-                                }
-                            }
-                        }
+                        on:input=move |_| writing.changed()
                         on:keydown=move |event: KeyboardEvent| {
                             if is_send_key(&event) {
                                 event.prevent_default();
-                                submit();
+                                writing.submit();
                             }
                         }
                         inner_html=escaped(&text)
@@ -120,6 +98,57 @@ pub fn Composer(
             <Counter written=written />
             <noscript inner_html=without_scripts(t, conversation, seen)></noscript>
         </div>
+    }
+}
+
+/// What one composer holds.
+#[derive(Clone, Copy)]
+struct Writing {
+    t: &'static Texts,
+    state: State,
+    conversation: ConversationId,
+    field: NodeRef<Textarea>,
+    /// What stands in the box.
+    written: RwSignal<String>,
+    /// Why it was not sent.
+    problem: RwSignal<Option<String>>,
+    /// What else there is to tell.
+    notice: RwSignal<Option<&'static str>>,
+    /// Tells that the emoji could not be fetched.
+    no_emoji: Callback<()>,
+}
+
+impl Writing {
+    /// Sends what stands in the box, or says why not.
+    fn submit(self) {
+        let Some(element) = self.field.get_untracked() else { return };
+        self.notice.set(None);
+        match Body::parse(&sendable(&element.value())) {
+            Ok(body) => {
+                self.problem.set(None);
+                element.set_value("");
+                self.written.set(String::new());
+                sent(self.state, self.conversation, &element, body);
+            }
+            Err(error) => self.problem.set(why_not(self.t, error)),
+        }
+        // On a touch screen the box has the focus still if it had it before: taking it would open
+        // the keyboard of somebody who closed it.
+        if has_keyboard() {
+            _ = element.focus();
+        }
+    }
+
+    /// The text in the box is another one.
+    fn changed(self) {
+        let Some(element) = self.field.get_untracked() else { return };
+        self.written.set(element.value());
+        self.problem.set(None);
+        self.notice.set(None);
+        typed(self.state, self.conversation, &element);
+        if self.written.with_untracked(|text| text.contains(':')) {
+            fetch_emoji(&self.t.emoji, false, self.no_emoji);
+        }
     }
 }
 
