@@ -10,7 +10,7 @@ use protocol::{ConversationId, TickTimes, Timestamp};
 use super::Icon;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Progress, Row};
-use crate::state::{Connection, State, use_state};
+use crate::state::{Connection, OpenConversation, State, use_state};
 use crate::time;
 use crate::words;
 
@@ -48,13 +48,15 @@ impl Parts {
 #[component]
 pub(super) fn MessageMenu(
     /// Where.
-    id: ConversationId,
+    open: OpenConversation,
     /// Its parts.
     parts: Parts,
 ) -> impl IntoView {
-    let (t, state) = (use_texts(), use_state());
+    let (t, state, id) = (use_texts(), use_state(), open.id);
     let note = move || {
-        parts.chosen.get().map(|row| {
+        parts.chosen.get().map(|chosen| {
+            // It may come further while one reads how far it is.
+            let row = open.row(chosen.key).map_or(chosen, |row| row.get());
             let lines = progress_in_words(t, state, id, &row, parts.times.get());
             lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
         })

@@ -93,7 +93,7 @@ pub fn Timeline(
                 </div>
             </div>
             <DayChip view=view />
-            <MessageMenu id=open.id parts=view.menu />
+            <MessageMenu open=open.clone() parts=view.menu />
             <Announcer open=open.clone() name=name say=view.say />
             <JumpToLatest open=open away=view.away jump=jump />
         </div>

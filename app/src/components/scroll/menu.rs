@@ -254,6 +254,9 @@ fn show(part: NodeRef<leptos::html::Div>, beside: Element) {
 
 /// Below something or, where there is no room, above it; and inside the window.
 fn place(part: &HtmlElement, beside: &Element) {
+    let style = part.style();
+    // Where it was before does not bound its width.
+    _ = style.set_property("left", "0");
     let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
     let size = |value: Result<wasm_bindgen::JsValue, _>| {
         value.ok().and_then(|value| value.as_f64()).unwrap_or_default()
@@ -269,7 +272,6 @@ fn place(part: &HtmlElement, beside: &Element) {
         other.left()
     };
     let inside = |value: f64, most: f64| value.clamp(GAP_PX, most.max(GAP_PX));
-    let style = part.style();
     _ = style.set_property("left", &format!("{}px", inside(left, width - own.width() - GAP_PX)));
     _ = style.set_property("top", &format!("{}px", inside(top, height - own.height() - GAP_PX)));
 }
