@@ -1,12 +1,13 @@
 import { ConversationPage, HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
 
 /** Makes an invitation by the page, and answers its address. */
 async function invite(page: import("@playwright/test").Page): Promise<string> {
   await page.goto("/invite");
   await ready(page);
   await page.getByRole("button", { name: "Make a link" }).click();
-  const link = page.getByLabel("Invitation link");
+  const link = page.getByRole("textbox", { name: "Invitation link" });
   await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
   return link.inputValue();
 }
@@ -17,7 +18,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
   await anna.page.waitForURL("/invite");
   await anna.page.getByRole("button", { name: "Make a link" }).click();
-  const address = await anna.page.getByLabel("Invitation link").inputValue();
+  const address = await anna.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
   await anna.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await anna.page.getByRole("button", { name: "Copy link" }).click();
   await expect(anna.page.getByText("Copied")).toBeVisible();
@@ -64,7 +65,8 @@ test("an invitation works without scripts, also after a field was refused", asyn
   await context.close();
 });
 
-test("somebody who is here already needs one press; one's own invitation is not used up by oneself", async ({ alice, bob }) => {
+test("somebody who is here already needs one press; one's own invitation is not used up by oneself", async ({ alice, bob, watch }) => {
+  watch.allow(REFUSAL);
   const address = await invite(alice.page);
   await alice.page.goto(address);
   await ready(alice.page);

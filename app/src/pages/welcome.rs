@@ -14,7 +14,7 @@ pub fn Welcome() -> impl IntoView {
     let (t, invitations_open) = (use_texts(), use_session().invitations_open);
     view! {
         <Title text="" />
-        <main class="pane-conversation is-welcome">
+        <main class="pane-conversation is-welcome" id="content">
             <div class="m-auto max-w-sm px-8 text-center">
                 <DuetMark class="mx-auto size-20 opacity-90" />
                 <h1 class="mt-6 text-xl font-semibold">{t.who_to_talk_to}</h1>
