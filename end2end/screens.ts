@@ -110,6 +110,78 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(anna.page.getByText(/Connecting|offline/i).first()).toBeVisible();
         await shoot(anna.page, "conversation-unsent");
       });
+
+      test("settings and invitations", async ({ someone, browser, server, watch }) => {
+        watch.allow(/./);
+        const anna = await someone("Anna Berg");
+        await anna.page.goto("/settings");
+        await ready(anna.page);
+        await shoot(anna.page, "settings");
+        await anna.page.getByRole("heading", { name: "Privacy" }).scrollIntoViewIfNeeded();
+        await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 700));
+        await shoot(anna.page, "settings-privacy");
+        await anna.page.getByText("Delete account…").click();
+        await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 99_999));
+        await shoot(anna.page, "settings-delete");
+        await anna.page.goto("/invite");
+        await ready(anna.page);
+        await anna.page.getByRole("button", { name: "Make a link" }).click();
+        const link = anna.page.getByRole("textbox", { name: "Invitation link" });
+        await expect(link).toBeVisible();
+        await shoot(anna.page, "invite");
+        const stranger = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await stranger.newPage();
+        await page.goto(await link.inputValue());
+        await ready(page);
+        await shoot(page, "invited");
+        await stranger.close();
+      });
+
+      test("keys, emoji and the menu of a message", async ({ someone, watch }) => {
+        watch.allow(/./);
+        const anna = await someone("Anna Berg");
+        const emil = await someone("Emil Sand");
+        const talk = await emil.apiConversation(anna);
+        await emil.apiSend(talk, "Shall we bring the tent, or sleep in the hut?");
+        await anna.apiSend(talk, "The hut! It has a stove, and the weather will turn.");
+        const long = Array.from({ length: 30 }, (_, line) => `${line + 1}. Something to pack for the mountains`).join("\n");
+        await emil.apiSend(talk, long);
+        await anna.apiSend(talk, "I have most of that.");
+        const here = await anna.open(talk, emil);
+        await shoot(anna.page, "conversation-folded");
+        await here.message("I have most of that.").hover();
+        await here.message("I have most of that.").getByRole("button", { name: /menu|more|options/i }).first().click();
+        await shoot(anna.page, "message-menu");
+        await anna.page.keyboard.press("Escape");
+        await anna.page.getByRole("button", { name: /emoji/i }).click();
+        await expect(anna.page.getByRole("dialog")).toBeVisible();
+        await anna.page.waitForTimeout(700);
+        await shoot(anna.page, "emoji");
+        await anna.page.keyboard.press("Escape");
+        await anna.page.keyboard.press("Control+/");
+        await expect(anna.page.getByRole("dialog")).toBeVisible();
+        await shoot(anna.page, "shortcuts");
+      });
+
+      test("in Arabic and in German", async ({ someone, server, watch }) => {
+        watch.allow(/./);
+        const anna = await someone("Anna Berg");
+        const sami = await someone("سامي حداد");
+        const talk = await sami.apiConversation(anna);
+        await sami.apiSend(talk, "صباح الخير! هل ما زلنا على موعدنا يوم السبت؟");
+        await anna.apiSend(talk, "بالتأكيد. وجدت طريقًا على طول النهر.", "Here is the map: https://example.org/river");
+        await sami.apiSend(talk, "رائع 🍰");
+        await anna.context.addCookies([{ name: "duet-look", value: "ar", url: server.url }]);
+        await anna.open(talk, sami);
+        await shoot(anna.page, "conversation-arabic");
+        await anna.page.goto("/settings");
+        await ready(anna.page);
+        await shoot(anna.page, "settings-arabic");
+        await anna.context.addCookies([{ name: "duet-look", value: "de", url: server.url }]);
+        await anna.page.goto("/settings");
+        await ready(anna.page);
+        await shoot(anna.page, "settings-german");
+      });
     });
   }
 }

@@ -9,6 +9,7 @@ use protocol::{ConversationId, ConversationPage, Cursor, Person, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
+use crate::json::Json;
 use crate::server_fns::{find_people, get_conversation, list_conversations, load_history};
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -79,7 +80,7 @@ impl ReadAhead {
 
 /// Takes it from the request on the server, from the page in the browser; provides it to all pages.
 pub fn provide() {
-    let first = SharedValue::new(taken).into_inner();
+    let first = SharedValue::<_, Json>::new_with_encoding(taken).into_inner();
     provide_context(ReadAhead(StoredValue::new(first)));
 }
 

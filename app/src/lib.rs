@@ -24,6 +24,7 @@ pub mod error;
 pub mod first_view;
 #[cfg(feature = "ssr")]
 pub mod forms;
+pub mod json;
 #[cfg(feature = "hydrate")]
 mod keyboard;
 pub mod language;
@@ -119,6 +120,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
                     <Route path=path!("settings") view=lazy::settings() />
+                    // A plain form that was refused is answered at its own address.
+                    <Route path=path!("settings/:form") view=lazy::settings() />
                     <Route path=path!("invite") view=lazy::invite() />
                 </ParentRoute>
                 <Route path=path!("invite/:token") view=lazy::invited() ssr=SsrMode::Async />

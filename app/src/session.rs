@@ -8,6 +8,7 @@ use protocol::{ClientId, User};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
+use crate::json::Json;
 use crate::language::Language;
 use crate::look::Look;
 
@@ -45,7 +46,7 @@ pub struct Session {
 
 /// Reads it from the request on the server, from the page in the browser; provides it to all pages.
 pub fn provide() -> Session {
-    let session = SharedValue::new(read).into_inner();
+    let session = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
     provide_context(session.language);
     provide_context(session.clone());
     session

@@ -20,6 +20,7 @@ use super::backoff::Backoff;
 use super::{catch_up, marks, sender};
 use crate::attention::arrival;
 use crate::dom::{self, Listener};
+use crate::json;
 use crate::state::{Connection, State};
 
 /// Frames on their way to the socket. It takes them at once, so more than a screenful of sends
@@ -224,7 +225,7 @@ async fn talk(
 /// The next frame; `None` for one that a newer server may send and this page does not know.
 async fn next_frame(from_server: &mut SplitStream<WebSocket>) -> Result<Option<ServerFrame>, End> {
     match from_server.next().await {
-        Some(Ok(Message::Text(json))) => Ok(serde_json::from_str(&json).ok()),
+        Some(Ok(Message::Text(json))) => Ok(json::read(&json).ok()),
         Some(Ok(Message::Bytes(_))) => Ok(None),
         Some(Err(WebSocketError::ConnectionClose(close))) => {
             let code = CloseCode::from_code(close.code);

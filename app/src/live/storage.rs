@@ -8,6 +8,7 @@ use protocol::{ClientId, ConversationId, Seq, UserId};
 use web_sys::Storage;
 
 use super::outbox::Entry;
+use crate::json;
 use crate::state::State;
 
 /// The storage, where the browser grants one.
@@ -37,7 +38,7 @@ pub enum Change {
 pub fn change(user: UserId, key: &str, value: Option<String>) -> Option<Change> {
     if let Some(id) = key.strip_prefix(&outbox_prefix(user)) {
         return match value {
-            Some(value) => serde_json::from_str(&value).ok().map(Change::Put),
+            Some(value) => json::read(&value).ok().map(Change::Put),
             None => id.parse().ok().map(Change::Gone),
         };
     }
@@ -49,7 +50,7 @@ pub fn change(user: UserId, key: &str, value: Option<String>) -> Option<Change> 
 pub fn unsent(user: UserId) -> Vec<Entry> {
     values(&outbox_prefix(user))
         .into_iter()
-        .filter_map(|(_, json)| serde_json::from_str(&json).ok())
+        .filter_map(|(_, json)| json::read(&json).ok())
         .collect()
 }
 

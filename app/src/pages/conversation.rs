@@ -8,6 +8,7 @@ use protocol::{ConversationId, ErrorCode, Seq};
 use crate::components::{Composer, ConversationHeader, Timeline, TimelineSkeleton};
 use crate::error::AppError;
 use crate::first_view::{Place, read_conversation, use_read_ahead};
+use crate::json::Json;
 use crate::language::use_texts;
 use crate::paths;
 use crate::state::{FirstPage, State, use_state};
@@ -46,7 +47,7 @@ fn OpenedConversation(
         return shown(read, target);
     }
     // Opened from another page: read now, unless it is still held.
-    let first = Resource::new(
+    let first = Resource::<_, Json>::new_with_options(
         || (),
         move |()| async move {
             let kept = kept_place(state, id).filter(|_| place == Place::Unread);
@@ -57,6 +58,7 @@ fn OpenedConversation(
                 None => read_conversation(id, kept.map_or(place, Place::Message)).await,
             }
         },
+        false,
     );
     view! {
         <Suspense fallback=TimelineSkeleton>

@@ -11,6 +11,7 @@ use super::leave_for;
 use super::sign_up::SignUpForm;
 use crate::components::{Avatar, FormAlert, Wordmark};
 use crate::error::AppError;
+use crate::json::Json;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{accept_invitation, get_invitation};
@@ -21,10 +22,12 @@ use crate::words;
 #[component]
 pub fn Invited() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
-    let read = Resource::new(|| (), {
-        let token = token.clone();
-        move |()| get_invitation(token.clone())
-    });
+    let asked = token.clone();
+    let read = Resource::<_, Json>::new_with_options(
+        || (),
+        move |()| get_invitation(asked.clone()),
+        false,
+    );
     view! {
         <main class="card-page">
             <div class="card">

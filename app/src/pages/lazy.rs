@@ -59,7 +59,7 @@ lazy_pages! {
 /// the entry calls this before it begins.
 pub async fn load(path: &str) {
     match path {
-        paths::SETTINGS => SettingsRoute::preload().await,
+        _ if path.starts_with(paths::SETTINGS) => SettingsRoute::preload().await,
         paths::INVITE => InviteRoute::preload().await,
         paths::SIGN_IN => SignInRoute::preload().await,
         paths::SIGN_UP => SignUpRoute::preload().await,

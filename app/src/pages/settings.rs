@@ -9,6 +9,7 @@ use crate::components::settings::{
 };
 use crate::components::{FormAlert, Icon, NotificationChoices, use_shortcuts};
 use crate::error::AppError;
+use crate::json::Json;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{get_settings, list_sessions};
@@ -19,7 +20,7 @@ use crate::words;
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let t = use_texts();
-    let read = Resource::new(|| (), |()| read());
+    let read = Resource::<_, Json>::new_with_options(|| (), |()| read(), false);
     view! {
         <Title text=t.settings />
         <main class="pane-conversation" id="content">
