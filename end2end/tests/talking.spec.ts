@@ -76,7 +76,7 @@ test("nobody is said to be missing while the answer is on its way", async ({ ali
   const asked = alice.page.waitForRequest("**/api/find_people");
   await home.search.fill("bob");
   await asked;
-  await expect(alice.page.getByText(/nobody/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
   release();
   await expect(home.result(bob.name)).toBeVisible();
 });
