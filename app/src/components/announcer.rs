@@ -11,6 +11,8 @@ use crate::state::{OpenConversation, use_state};
 
 /// A line stays for this long: then it is not found a second time by those who read on.
 const LINE_FOR: Duration = Duration::from_secs(3);
+/// Of a flood only the last are said: nobody could listen to more.
+const MOST_LINES: usize = 5;
 /// That the peer types is said at most this often.
 const TYPING_EVERY: Duration = Duration::from_secs(10);
 
@@ -21,7 +23,11 @@ struct Lines(RwSignal<Vec<(u32, String)>>);
 impl Lines {
     fn say(self, text: String) {
         let turn = self.0.with_untracked(|lines| lines.last().map_or(0, |line| line.0 + 1));
-        self.0.update(|lines| lines.push((turn, text)));
+        self.0.update(|lines| {
+            lines.push((turn, text));
+            let surplus = lines.len().saturating_sub(MOST_LINES);
+            lines.drain(..surplus);
+        });
         set_timeout(
             move || {
                 self.0.try_update(|lines| lines.retain(|line| line.0 != turn));
