@@ -43,6 +43,13 @@ pub fn ConversationList() -> impl IntoView {
         })
     });
     view! {
+        <Show when=move || invitations_open && state.list.with(Vec::is_empty)>
+            <div class="nobody-yet">
+                <p class="font-semibold">{t.alone_here}</p>
+                <p class="mt-1 text-sm text-muted">{t.invite_before}</p>
+                <a class="button-primary mt-4 inline-flex" href=paths::INVITE>{t.invite}</a>
+            </div>
+        </Show>
         <ul
             class="conversation-list"
             on:keydown=move |event| {
@@ -62,13 +69,6 @@ pub fn ConversationList() -> impl IntoView {
                 {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused /> })}
             </For>
         </ul>
-        <Show when=move || invitations_open && state.list.with(Vec::is_empty)>
-            <div class="nobody-yet">
-                <p class="font-semibold">{t.alone_here}</p>
-                <p class="mt-1 text-sm text-muted">{t.invite_before}</p>
-                <a class="button-primary mt-4 inline-flex" href=paths::INVITE>{t.invite}</a>
-            </div>
-        </Show>
         <Show when=move || state.list_has_more.get()>
             <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| load()>
                 {move || if loading.get() { t.loading } else { t.older_conversations }}

@@ -115,7 +115,9 @@ pub fn SaveButton(
             >
                 {move || if is(Outcome::Busy) { busy } else { label }}
             </button>
-            <span class="settings-done" role="status">{move || if is(Outcome::Done) { done } else { "" }}</span>
+            <span class="settings-done" class:is-shown=move || is(Outcome::Done) role="status">
+                {move || if is(Outcome::Done) { done } else { "" }}
+            </span>
         </div>
     }
 }
