@@ -21,7 +21,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   const address = await anna.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
   await anna.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await anna.page.getByRole("button", { name: "Copy link" }).click();
-  await expect(anna.page.getByText("Copied")).toBeVisible();
+  await expect(anna.page.getByRole("button", { name: "Copied" })).toBeVisible();
   expect(await anna.page.evaluate(() => navigator.clipboard.readText())).toBe(address);
   await expect(anna.page.getByRole("img", { name: "QR code of the invitation link" })).toBeVisible();
 

@@ -210,8 +210,22 @@ impl Reader {
     /// The reader scrolled.
     fn on_scroll(self: &Rc<Self>) {
         self.release();
-        self.measure();
+        // The browser tells of scrolling before it tells of sizes that changed in the same frame: what nobody has
+        // answered for yet comes first, or the place that is lost by it would be taken for the one that was wanted.
+        if self.is_shifted() {
+            self.hold_still();
+        } else {
+            self.measure();
+        }
         self.show_day();
+    }
+
+    /// Whether something around the message in view has changed its size since one looked.
+    fn is_shifted(&self) -> bool {
+        let moved = self.anchor.borrow().as_ref().is_some_and(|(article, distance)| {
+            article.is_connected() && (self.distance_from_end(article) - distance).abs() > 0.5
+        });
+        moved || self.scroller.client_height() != self.height.get()
     }
 
     /// Looks where the reader is now.

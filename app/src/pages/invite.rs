@@ -83,8 +83,9 @@ fn Link(
             <input id="invitation-link" class="invitation-link" readonly=true dir="ltr" value=address.clone() />
             <div class="flex flex-wrap justify-center gap-3">
                 <button class="button-primary" type="button" on:click=move |_| copy(&to_copy, copied)>
-                    <span role="status">{move || if copied.get() { t.link_copied } else { t.copy_link }}</span>
+                    {move || if copied.get() { t.link_copied } else { t.copy_link }}
                 </button>
+                <span class="sr-only" role="status">{move || if copied.get() { t.link_copied } else { "" }}</span>
                 {can_share().then(|| view! {
                     <button class="button-quiet is-edged" type="button" on:click=move |_| share(&to_share)>{t.share_link}</button>
                 })}
