@@ -3,7 +3,7 @@
 //! [`Texts`] is one table with a field for each sentence; a language is one constant of it, so a
 //! sentence that is missing in one of them does not compile. A new language is a file here, a
 //! variant of [`Language`], and its plural rule. Components take the table with [`use_texts`];
-//! what stands in a sentence is put in by [`fill`], what is counted by [`Texts::count`]. Dates and
+//! what stands in a sentence is put in by [`Texts::fill`], what is counted by [`Texts::count`]. Dates and
 //! times are not here: the browser writes them (`crate::time`).
 
 mod arabic;

@@ -208,7 +208,7 @@ fn PersonOption(
                 <span class="min-w-0">
                     <span class="block truncate font-semibold" dir="auto">{user.display_name}</span>
                     <span class="block truncate text-sm text-muted">
-                        {move || refused.get().map_or_else(|| format!("@{}", user.username), |error| words::sentence(t, error))}
+                        {move || refused.get().map_or_else(|| format!("\u{2066}@{}\u{2069}", user.username), |error| words::sentence(t, error))}
                     </span>
                 </span>
             </button>

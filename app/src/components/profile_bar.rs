@@ -30,7 +30,7 @@ pub fn ProfileBar() -> impl IntoView {
             <Avatar user=me.clone() class="avatar-small" />
             <span class="min-w-0 flex-1">
                 <span class="block truncate text-sm font-semibold" dir="auto">{me.display_name.clone()}</span>
-                <span class="block truncate text-xs text-muted">"@" {me.username.clone()}</span>
+                <span class="block truncate text-xs text-muted"><bdi dir="ltr">"@" {me.username.clone()}</bdi></span>
             </span>
             {Icon::Settings.draw("size-5 shrink-0 text-muted")}
             </a>

@@ -10,7 +10,7 @@ use crate::look::{Hours, Theme};
 use crate::paths;
 use crate::session::use_session;
 
-/// The three choices. Each value is a word of [`Look::parse`]; an empty one follows the browser.
+/// The three choices. Each value is a word of [`crate::look::Look::parse`]; an empty one follows the browser.
 #[component]
 pub fn Appearance() -> impl IntoView {
     let (t, look) = (use_texts(), use_session().look);
