@@ -194,20 +194,20 @@ mod tests {
 
     #[test]
     fn the_forms_are_those_of_the_cldr() {
-        use intl_pluralrules::{PluralCategory, PluralRuleType, PluralRules};
+        use icu_locale_core::Locale;
+        use icu_plurals::{PluralCategory, PluralRules};
 
         for language in Language::ALL {
-            let tag: unic_langid::LanguageIdentifier =
-                language.tag().parse().expect("a language tag");
-            let rules = PluralRules::create(tag, PluralRuleType::CARDINAL).expect("known rules");
+            let locale: Locale = language.tag().parse().expect("a language tag");
+            let rules = PluralRules::try_new_cardinal((&locale).into()).expect("known rules");
             for number in 0..=1_100_u32 {
-                let expected = match rules.select(number).expect("a form") {
-                    PluralCategory::ZERO => Form::Zero,
-                    PluralCategory::ONE => Form::One,
-                    PluralCategory::TWO => Form::Two,
-                    PluralCategory::FEW => Form::Few,
-                    PluralCategory::MANY => Form::Many,
-                    PluralCategory::OTHER => Form::Other,
+                let expected = match rules.category_for(number) {
+                    PluralCategory::Zero => Form::Zero,
+                    PluralCategory::One => Form::One,
+                    PluralCategory::Two => Form::Two,
+                    PluralCategory::Few => Form::Few,
+                    PluralCategory::Many => Form::Many,
+                    PluralCategory::Other => Form::Other,
                 };
                 assert_eq!(language.form(number), expected, "{language:?} {number}");
             }
