@@ -13,6 +13,32 @@ for (const colorScheme of ["light", "dark"] as const) {
     test.describe(`axe finds nothing serious, ${colorScheme}, ${size}`, () => {
       test.use({ colorScheme, viewport });
 
+      test("on settings, and on both ends of an invitation", async ({ alice, browser, server, watch }) => {
+        watch.allow(REFUSAL);
+        await alice.page.goto("/settings");
+        await ready(alice.page);
+        await alice.page.getByText("Delete account…").click();
+        await alice.page.getByLabel("Display name").fill("x".repeat(65));
+        await alice.page.getByRole("button", { name: "Save" }).click();
+        await expect(alice.page.getByLabel("Display name")).toHaveAttribute("aria-invalid", "true");
+        await clean(alice.page);
+        await alice.page.goto("/invite");
+        await ready(alice.page);
+        await clean(alice.page);
+        await alice.page.getByRole("button", { name: "Make a link" }).click();
+        const link = alice.page.getByRole("textbox", { name: "Invitation link" });
+        await expect(link).toBeVisible();
+        await clean(alice.page);
+        const stranger = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await stranger.newPage();
+        for (const address of [await link.inputValue(), "/invite/nothing"]) {
+          await page.goto(address);
+          await ready(page);
+          await clean(page);
+        }
+        await stranger.close();
+      });
+
       test("on sign-up and sign-in, empty and with errors", async ({ page, watch }) => {
         watch.allow(REFUSAL);
         const signUp = new SignUpPage(page);

@@ -1,0 +1,84 @@
+// What a screen reader finds on the main views. A change here is a change of what is heard.
+import { ready } from "../support/pages";
+import { expect, test } from "../support/test";
+
+test("the list and a conversation, as they are heard", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "Hello", "Are you there?");
+  const here = await alice.open(conversation, bob);
+  await expect(here.divider(2)).toBeVisible();
+  await expect(alice.page.getByRole("navigation", { name: "Conversations" })).toMatchAriaSnapshot(`
+    - navigation "Conversations":
+      - link "Duet, home"
+      - link "Invite someone"
+      - search:
+        - searchbox "Find a person"
+      - list:
+        - listitem:
+          - link /Bob Byrne \\d\\d:\\d\\d Are you there\\?/
+      - link "Settings"
+      - button "Sign out"
+  `);
+  await expect(alice.page.getByRole("main")).toMatchAriaSnapshot(`
+    - main:
+      - heading "Bob Byrne" [level=1]
+      - log "Conversation with Bob Byrne":
+        - paragraph: Beginning of conversation
+        - list:
+          - listitem:
+            - separator "Today"
+            - separator "2 new messages"
+            - article:
+              - text: "Bob Byrne: Hello"
+              - paragraph:
+                - time: /\\d\\d:\\d\\d/
+          - listitem:
+            - article:
+              - text: "Bob Byrne: Are you there?"
+              - paragraph:
+                - time: /\\d\\d:\\d\\d/
+      - form "Write a message":
+        - button "Emoji"
+        - textbox "Message"
+        - button "Send"
+  `);
+});
+
+test("settings, as they are heard", async ({ alice }) => {
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  await expect(alice.page.getByRole("main")).toMatchAriaSnapshot(`
+    - main:
+      - heading "Settings" [level=1]
+      - region "Profile":
+        - textbox "Display name"
+        - button "Save"
+      - region "Appearance":
+        - group "Theme":
+          - radio "System" [checked]
+          - radio "Light"
+          - radio "Dark"
+        - combobox "Language"
+        - group "Time":
+          - radio "Default" [checked]
+          - radio "12 hours"
+          - radio "24 hours"
+      - region "Notifications":
+        - group "Notifications":
+          - switch "Show notifications"
+          - switch "Show the words of the message"
+          - switch "Play a sound"
+      - region "Privacy":
+        - switch "Read receipts" [checked]
+        - switch "Online and last seen" [checked]
+      - region "Change password":
+        - textbox "Current password"
+        - textbox "New password"
+        - button "Change password"
+      - region "Keyboard":
+        - button "Show all shortcuts"
+      - region "Devices":
+        - list:
+          - listitem: /This device/
+      - region "Delete account"
+  `);
+});
