@@ -59,7 +59,8 @@ async function kept(path) {
 
 // Brings a conversation to the front: in a tab that is open, else in a new one.
 async function show(path) {
-  const tabs = await self.clients.matchAll({ type: "window" });
+  // Also those that began to load before this worker, or were loaded around it: they are open all the same.
+  const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const tab = tabs.find(({ url }) => /^\/(c\/[^/]*|settings)?$/.test(new URL(url).pathname));
   if (!tab) return self.clients.openWindow(path);
   tab.postMessage({ open: path });

@@ -60,7 +60,9 @@ async function lookBack(page: Page): Promise<void> {
 
 /** Waits until the worker can show something. */
 async function workerStands(page: Page): Promise<void> {
-  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
+  // Its registration, not its control of the page: a tab that began to load before it has no controller until the next load.
+  const state = async () => (await navigator.serviceWorker.getRegistration())?.active?.state ?? "none";
+  await expect.poll(() => page.evaluate(state)).toBe("activated");
 }
 
 function question(page: Page): Locator {

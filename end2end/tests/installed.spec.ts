@@ -126,3 +126,19 @@ test("a click on a notification opens its conversation in the tab that is there"
   expect(alice.context.pages()).toHaveLength(1);
   await expect(new HomePage(page).entry(bob.name)).toBeVisible();
 });
+
+test("a tab that was loaded around the worker is found by a click as well", async ({ alice, bob, conversation }) => {
+  const { page } = await alice.home();
+  await controlled(page);
+  const cdp = await alice.context.newCDPSession(page);
+  const loaded = page.waitForEvent("load");
+  await cdp.send("Page.reload", { ignoreCache: true });
+  await loaded;
+  await ready(page);
+  expect(await page.evaluate(() => navigator.serviceWorker.controller)).toBeNull();
+  const worker = alice.context.serviceWorkers()[0] ?? (await alice.context.waitForEvent("serviceworker"));
+  await worker.evaluate((path) => (self as unknown as { show(path: string): Promise<void> }).show(path).catch(() => {}), `/c/${conversation}`);
+  await page.waitForURL(`**/c/${conversation}`);
+  await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
+  expect(alice.context.pages()).toHaveLength(1);
+});
