@@ -5,12 +5,16 @@
 //! without a new page, is read by the pages themselves, with the same functions.
 
 use leptos::prelude::*;
-use protocol::{ConversationId, ConversationPage, Cursor, Person, Seq};
+use protocol::{
+    ConversationId, ConversationPage, Cursor, InvitationInfo, Person, Seq, SessionInfo, Settings,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
 use crate::json::Json;
-use crate::server_fns::{find_people, get_conversation, list_conversations, load_history};
+use crate::server_fns::{
+    find_people, get_conversation, get_settings, list_conversations, list_sessions, load_history,
+};
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
 /// What the list's pane begins with.
@@ -46,12 +50,17 @@ impl Place {
     }
 }
 
-/// What was read ahead; nothing for pages of those who are not signed in.
+/// What was read ahead. For those who are not signed in nothing but an invitation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstView {
     pane: Option<Result<ListPane, AppError>>,
     conversation: Option<(ConversationId, Place, Result<FirstPage, AppError>)>,
+    settings: Option<Result<OwnAccount, AppError>>,
+    invitation: Option<Result<InvitationInfo, AppError>>,
 }
+
+/// One's own account, and where one is signed in to it.
+pub type OwnAccount = (Settings, Vec<SessionInfo>);
 
 /// A handle to it, for the pages.
 #[derive(Clone, Copy)]
@@ -61,6 +70,16 @@ impl ReadAhead {
     /// What the list's pane begins with. Once: afterwards the live connection knows better.
     pub fn pane(&self) -> Option<Result<ListPane, AppError>> {
         self.0.try_update_value(|first| first.pane.take()).flatten()
+    }
+
+    /// What the settings show. Once.
+    pub fn settings(&self) -> Option<Result<OwnAccount, AppError>> {
+        self.0.try_update_value(|first| first.settings.take()).flatten()
+    }
+
+    /// The invitation whose page was asked for. Once.
+    pub fn invitation(&self) -> Option<Result<InvitationInfo, AppError>> {
+        self.0.try_update_value(|first| first.invitation.take()).flatten()
     }
 
     /// The conversation at this place, if it is the one that the page was asked for. Once.
@@ -118,6 +137,14 @@ pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, people })
 }
 
+/// Reads one's own account.
+///
+/// # Errors
+/// When not signed in, or the store cannot be read.
+pub async fn read_settings() -> Result<OwnAccount, AppError> {
+    Ok((get_settings().await?, list_sessions().await?))
+}
+
 /// Reads the part of a conversation that is shown first.
 ///
 /// # Errors
@@ -160,7 +187,8 @@ mod ahead {
     use axum::middleware::Next;
     use axum::response::Response;
 
-    use super::{FirstView, Place, read_conversation, read_pane};
+    use super::{FirstView, Place, read_conversation, read_pane, read_settings};
+    use crate::server_fns::get_invitation;
     use crate::{context, paths};
 
     /// Reads ahead for a page that is asked for. `provide` is what `context::provider` gave.
@@ -177,9 +205,11 @@ mod ahead {
     pub async fn attach(parts: &mut Parts, provide: impl Fn()) {
         let path = parts.uri.path();
         let opened = paths::opened(path);
-        if (path != paths::HOME && opened.is_none())
-            || parts.extensions.get::<chat::Session>().is_none()
-        {
+        let settings = path.starts_with(paths::SETTINGS);
+        let invited = paths::invited(path).map(str::to_owned);
+        let has_pane = path == paths::HOME || path == paths::INVITE || settings || opened.is_some();
+        let signed_in = parts.extensions.get::<chat::Session>().is_some();
+        if invited.is_none() && !(has_pane && signed_in) {
             return;
         }
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
@@ -189,12 +219,17 @@ mod ahead {
         let (find, place) = (named("find"), Place::named(&named));
         // What the reads say of the answer's status belongs to the page that shows it.
         let read = context::within(parts, provide, || async move {
+            if let Some(token) = invited {
+                let invitation = Some(get_invitation(token).await);
+                return Ok(FirstView { invitation, ..FirstView::default() });
+            }
             let pane = Some(read_pane(find).await);
             let conversation = match opened {
                 Some(id) => Some((id, place, read_conversation(id, place).await)),
                 None => None,
             };
-            Ok(FirstView { pane, conversation })
+            let settings = if settings { Some(read_settings().await) } else { None };
+            Ok(FirstView { pane, conversation, settings, invitation: None })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);

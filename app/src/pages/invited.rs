@@ -5,16 +5,16 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use protocol::{InvitationInfo, User};
+use protocol::{ErrorCode, InvitationInfo, User};
 
 use super::leave_for;
 use super::sign_up::SignUpForm;
 use crate::components::{Avatar, FormAlert, Wordmark};
 use crate::error::AppError;
-use crate::json::Json;
+use crate::first_view::use_read_ahead;
 use crate::language::use_texts;
 use crate::paths;
-use crate::server_fns::{accept_invitation, get_invitation};
+use crate::server_fns::accept_invitation;
 use crate::session::use_session;
 use crate::words;
 
@@ -22,27 +22,16 @@ use crate::words;
 #[component]
 pub fn Invited() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
-    let asked = token.clone();
-    let read = Resource::<_, Json>::new_with_options(
-        || (),
-        move |()| get_invitation(asked.clone()),
-        false,
-    );
     view! {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                <Suspense>
-                    {move || {
-                        let token = token.clone();
-                        Suspend::new(async move {
-                            match read.await {
-                                Ok(info) => view! { <Welcome info=info token=token /> }.into_any(),
-                                Err(error) => view! { <Gone error=error /> }.into_any(),
-                            }
-                        })
-                    }}
-                </Suspense>
+                {match use_read_ahead().invitation() {
+                    Some(Ok(info)) => view! { <Welcome info=info token=token /> }.into_any(),
+                    Some(Err(error)) => view! { <Gone error=error /> }.into_any(),
+                    // Every way here loads the page, and the server reads before it renders.
+                    None => view! { <Gone error=ErrorCode::InvitationInvalid.into() /> }.into_any(),
+                }}
             </div>
         </main>
     }
@@ -127,6 +116,8 @@ fn Gone(
     /// Why.
     error: AppError,
 ) -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    crate::context::say(error);
     let t = use_texts();
     view! {
         <Title text=t.invitation_gone />

@@ -9,10 +9,9 @@ use crate::components::settings::{
 };
 use crate::components::{FormAlert, Icon, NotificationChoices, use_shortcuts};
 use crate::error::AppError;
-use crate::json::Json;
+use crate::first_view::{OwnAccount, read_settings, use_read_ahead};
 use crate::language::use_texts;
 use crate::paths;
-use crate::server_fns::{get_settings, list_sessions};
 use crate::session::use_session;
 use crate::words;
 
@@ -20,7 +19,6 @@ use crate::words;
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let t = use_texts();
-    let read = Resource::<_, Json>::new_with_options(|| (), |()| read(), false);
     view! {
         <Title text=t.settings />
         <main class="pane-conversation" id="content">
@@ -31,21 +29,43 @@ pub fn SettingsPage() -> impl IntoView {
                 <h1 class="text-lg font-semibold">{t.settings}</h1>
             </header>
             <div class="settings">
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        match read.await {
-                            Ok((settings, sessions)) => view! { <Sections settings=settings sessions=sessions /> }.into_any(),
-                            Err(error) => view! { <p class="text-danger" role="alert">{words::sentence(t, error)}</p> }.into_any(),
-                        }
-                    })}
-                </Suspense>
+                {match use_read_ahead().settings() {
+                    Some(read) => view! { <Read read=read /> }.into_any(),
+                    None => view! { <ReadNow /> }.into_any(),
+                }}
             </div>
         </main>
     }
 }
 
-async fn read() -> Result<(Settings, Vec<SessionInfo>), AppError> {
-    Ok((get_settings().await?, list_sessions().await?))
+/// Opened from another page: read now. On the server it was read before anything was rendered.
+#[component]
+fn ReadNow() -> impl IntoView {
+    let read = LocalResource::new(read_settings);
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move { view! { <Read read=read.await /> } })}
+        </Suspense>
+    }
+}
+
+/// What was read, or why not.
+#[component]
+fn Read(
+    /// It.
+    read: Result<OwnAccount, AppError>,
+) -> impl IntoView {
+    let t = use_texts();
+    match read {
+        Ok((settings, sessions)) => {
+            view! { <Sections settings=settings sessions=sessions /> }.into_any()
+        }
+        Err(error) => {
+            #[cfg(feature = "ssr")]
+            crate::context::say(error);
+            view! { <p class="text-danger" role="alert">{words::sentence(t, error)}</p> }.into_any()
+        }
+    }
 }
 
 /// All that can be changed.
