@@ -1,6 +1,17 @@
-import { complaint, ready, signOutOf } from "../support/pages";
+import type { Page } from "@playwright/test";
+import { complaint, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
+
+/** Signs in on another device. */
+async function signIn(page: Page, username: string, password: string): Promise<void> {
+  const form = new SignInPage(page);
+  await form.goto();
+  await ready(page);
+  await form.submit(username, password);
+  await page.waitForURL("/");
+  await ready(page);
+}
 
 test("a name that is changed is seen at once by oneself and by others", async ({ alice, bob, conversation, watch }) => {
   watch.allow(REFUSAL);
@@ -23,12 +34,7 @@ test("a new password signs out every other device and lets one in", async ({ ali
   watch.allow(REFUSAL);
   const elsewhere = await browser.newContext({ baseURL: server.url });
   const other = await elsewhere.newPage();
-  await other.goto("/sign-in");
-  await ready(other);
-  await other.getByLabel("Username").fill(alice.username);
-  await other.getByLabel("Password", { exact: true }).fill(alice.password);
-  await other.getByRole("button", { name: "Sign in" }).click();
-  await other.waitForURL("/");
+  await signIn(other, alice.username, alice.password);
   await other.goto(`/c/${conversation}`);
   await ready(other);
   await other.getByRole("textbox", { name: "Message" }).fill("A draft of mine");
@@ -53,19 +59,14 @@ test("a new password signs out every other device and lets one in", async ({ ali
   await page.reload();
   await ready(page);
   await expect(page.getByRole("region", { name: "Devices" }).getByRole("listitem")).toHaveCount(1);
+  await signIn(other, alice.username, "a quiet evening by the lake");
   await elsewhere.close();
 });
 
 test("one device can be signed out from another", async ({ alice, browser, server }) => {
   const elsewhere = await browser.newContext({ baseURL: server.url, userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
   const other = await elsewhere.newPage();
-  await other.goto("/sign-in");
-  await ready(other);
-  await other.getByLabel("Username").fill(alice.username);
-  await other.getByLabel("Password", { exact: true }).fill(alice.password);
-  await other.getByRole("button", { name: "Sign in" }).click();
-  await other.waitForURL("/");
-  await ready(other);
+  await signIn(other, alice.username, alice.password);
   await alice.page.goto("/settings");
   await ready(alice.page);
   await alice.page.getByRole("button", { name: "Sign out: Firefox · Linux" }).click();
