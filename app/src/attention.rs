@@ -7,13 +7,15 @@
 //! `arrival`, which brings them together.
 //!
 //! Nothing is asked or shown on load, and nothing is told of the conversation that one looks at.
-//! The live client reports messages, `live::start` begins it, components read [`Attention`].
+//! The live client reports messages, `live::start` begins it, components read [`Attention`]. A page
+//! that has just come has somebody who looks at it: the code comes a moment later, or with the
+//! first message.
 
 pub mod choices;
 pub mod due;
 
 #[cfg(feature = "hydrate")]
-pub mod arrival;
+mod arrival;
 #[cfg(feature = "hydrate")]
 mod badge;
 #[cfg(feature = "hydrate")]
@@ -21,12 +23,17 @@ mod claim;
 #[cfg(feature = "hydrate")]
 mod notices;
 #[cfg(feature = "hydrate")]
+mod on_demand;
+#[cfg(feature = "hydrate")]
 mod tone;
 #[cfg(feature = "hydrate")]
 mod worker;
 
 use leptos::prelude::*;
 use protocol::ConversationId;
+
+#[cfg(feature = "hydrate")]
+pub use on_demand::{arrived, start};
 
 use choices::{Choices, Permission};
 

@@ -3,11 +3,12 @@
 //! Made only by `context::fail` on the server and by the transport in the browser. Pages match on
 //! the code and say it in their own words ([`crate::words`]); nothing internal is in here.
 
-use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use protocol::{ErrorCode, Refusal, Retry};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::json::Json;
 
 /// Why a call brought nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ impl From<ErrorCode> for AppError {
 }
 
 impl FromServerFnError for AppError {
-    type Encoder = JsonEncoding;
+    type Encoder = Json;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {

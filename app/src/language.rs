@@ -15,6 +15,9 @@ use leptos::prelude::use_context;
 use protocol::User;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "hydrate")]
+use crate::on_demand::{NotLoaded, on_demand};
+
 pub use texts::{EmojiTexts, KeyTexts, Plural, Texts};
 
 /// A language that the page speaks.
@@ -28,6 +31,16 @@ pub enum Language {
     /// Arabic, written from right to left.
     Arabic,
 }
+
+#[cfg(feature = "hydrate")]
+on_demand! {
+    fn german_texts() -> &'static Texts { &german::TEXTS }
+    fn arabic_texts() -> &'static Texts { &arabic::TEXTS }
+}
+
+/// What this page says. Every page carries English, for whatever is said too early.
+#[cfg(feature = "hydrate")]
+static LOADED: std::sync::OnceLock<&'static Texts> = std::sync::OnceLock::new();
 
 impl Language {
     /// All of them, in the order in which they are offered.
@@ -60,11 +73,45 @@ impl Language {
     }
 
     /// What the page says in it.
+    #[cfg(not(feature = "hydrate"))]
     pub const fn texts(self) -> &'static Texts {
         match self {
             Self::English => &english::TEXTS,
             Self::German => &german::TEXTS,
             Self::Arabic => &arabic::TEXTS,
+        }
+    }
+
+    /// What the page says in it. A page speaks one language for as long as it lives: the one that
+    /// was loaded.
+    #[cfg(feature = "hydrate")]
+    pub fn texts(self) -> &'static Texts {
+        LOADED.get().copied().unwrap_or(&english::TEXTS)
+    }
+
+    /// Loads what the page says in it, before anything is said.
+    ///
+    /// # Errors
+    /// It could not be loaded.
+    #[cfg(feature = "hydrate")]
+    pub async fn load(self) -> Result<(), NotLoaded> {
+        let texts = match self {
+            Self::English => &english::TEXTS,
+            Self::German => german_texts().await?,
+            Self::Arabic => arabic_texts().await?,
+        };
+        // A page does so once.
+        _ = LOADED.set(texts);
+        Ok(())
+    }
+
+    /// Lets the browser of the page that is being rendered fetch it at once.
+    #[cfg(feature = "ssr")]
+    pub fn foretell(self) {
+        match self {
+            Self::English => {}
+            Self::German => leptos::prefetch_lazy_fn_on_server("german_texts"),
+            Self::Arabic => leptos::prefetch_lazy_fn_on_server("arabic_texts"),
         }
     }
 

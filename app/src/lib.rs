@@ -8,8 +8,8 @@
 //! [`language`] what the page says; [`look`] how a person wants it;
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
 //! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
-//! stays current; `keyboard` (browser) the page's keys; `context` and `forms` (server) what a request brings, and the same forms without
-//! WebAssembly.
+//! stays current; [`on_demand`] what is loaded when it is wanted; `keyboard` (browser) the page's keys; `layers` (browser) what lies above the page and how Back closes
+//! it; `context` and `forms` (server) what a request brings, and the same forms without WebAssembly.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
@@ -28,8 +28,11 @@ pub mod json;
 #[cfg(feature = "hydrate")]
 mod keyboard;
 pub mod language;
+#[cfg(feature = "hydrate")]
+mod layers;
 pub mod live;
 pub mod look;
+pub mod on_demand;
 pub mod pages;
 pub mod paths;
 pub mod server_fns;
@@ -45,6 +48,8 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use crate::components::ShortcutsSheet;
+#[cfg(feature = "hydrate")]
+use crate::on_demand::NotLoaded;
 use crate::pages::{ChatShell, ConversationPage, NotFound, Welcome, lazy};
 use crate::state::State;
 
@@ -99,6 +104,22 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
+/// Loads what the page that the browser shows needs beside its main part: hydration cannot wait in
+/// its midst.
+///
+/// # Errors
+/// Something of it could not be loaded.
+#[cfg(feature = "hydrate")]
+pub async fn load() -> Result<(), NotLoaded> {
+    let root = document().document_element();
+    let tag = root.and_then(|root| root.get_attribute("lang")).unwrap_or_default();
+    let path = window().location().pathname().unwrap_or_default();
+    let language = language::Language::from_tag(&tag).unwrap_or_default();
+    // The browser fetches both already: the server's page names them.
+    lazy::load(&path).await?;
+    language.load().await
+}
+
 /// The application: the store of this page and the table of routes.
 #[component]
 pub fn App() -> impl IntoView {
@@ -108,8 +129,12 @@ pub fn App() -> impl IntoView {
     let state = State::new(session.me);
     provide_context(state);
     #[cfg(feature = "hydrate")]
-    live::start(state);
+    {
+        live::start(state);
+        layers::start();
+    }
     provide_context(components::Shortcuts::new());
+    provide_context(components::LayersOnDemand::new());
     let unread = state.unread_counter();
     view! {
         <Title formatter=move |title: String| page_title(&title, unread()) />

@@ -59,12 +59,14 @@ pub fn use_session() -> Session {
 
 #[cfg(feature = "ssr")]
 fn read() -> Session {
+    let language = crate::context::language();
+    language.foretell();
     Session {
         me: crate::context::session().map(|session| session.user),
         registration_open: crate::context::registration_open(),
         invitations_open: crate::context::invitations_open(),
         look: crate::context::look(),
-        language: crate::context::language(),
+        language,
         echo: use_context::<FormEcho>().unwrap_or_default(),
         client_id: ClientId::new(),
     }

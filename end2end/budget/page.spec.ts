@@ -30,7 +30,7 @@ test("a conversation's page over the wire: HTML, CSS, JavaScript and WASM", asyn
   await expect.poll(() => bytes.size, { message: "HTML, CSS, JavaScript and WASM came" }).toBe(4);
   for (const [kind, size] of bytes) console.log(`      ${kind}: ${(size / 1000).toFixed(1)} kB`);
   // The goal is 250; docs/PERFORMANCE.md says what stands in its way. This keeps it from growing further meanwhile.
-  within("page over the wire", [...bytes.values()].reduce((sum, size) => sum + size) / 1000, 470, "kB");
+  within("page over the wire", [...bytes.values()].reduce((sum, size) => sum + size) / 1000, 390, "kB");
 });
 
 test("the first byte of a conversation's page", async ({ alice, bob, conversation, server }) => {
@@ -97,9 +97,12 @@ async function heapMegabytes(cdp: CDPSession, page: Page): Promise<number> {
 }
 
 test("memory after ten thousand messages were merged", async ({ alice, bob, conversation }) => {
+  test.setTimeout(400_000);
   await alice.page.addInitScript(() => {
     const keep = (source: WebAssembly.WebAssemblyInstantiatedSource) => {
-      Object.assign(window, { wasmMemory: source.instance.exports.memory });
+      // What is loaded on demand has no memory of its own.
+      const { memory } = source.instance.exports;
+      if (memory) Object.assign(window, { wasmMemory: memory });
       return source;
     };
     const instantiate = WebAssembly.instantiateStreaming.bind(WebAssembly);
@@ -108,8 +111,9 @@ test("memory after ten thousand messages were merged", async ({ alice, bob, conv
   const here = await alice.open(conversation, bob);
   const cdp = await alice.context.newCDPSession(alice.page);
   const before = await heapMegabytes(cdp, alice.page);
-  await talk(bob, bob, conversation, 10_000);
-  await expect(here.messages.last()).toContainText(/^.*(99[6-9]\d|10000)\. /);
+  await bob.apiFill(conversation, Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
+  // What is measured is the memory: on a busy machine the page may be told to come back, and then reads what it missed.
+  await expect(here.messages.last()).toContainText(/^.*(99\d\d|10000)\. /, { timeout: 120_000 });
   const after = await heapMegabytes(cdp, alice.page);
   console.log(`      before: ${before.toFixed(1)} MB`);
   within("memory after 10,000 merged messages", after, 48, "MB");

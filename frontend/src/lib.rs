@@ -20,9 +20,10 @@ pub fn hydrate() {
     // Without the element there is no page of ours to bring to life; its plain forms still work.
     if let Some(root) = root {
         spawn_local(async move {
-            let path = leptos::prelude::window().location().pathname();
-            app::pages::lazy::load(&path.unwrap_or_default()).await;
-            leptos::mount::hydrate_from(root, app::App).forget();
+            // Of a page whose code does not come the plain forms work, as before.
+            if app::load().await.is_ok() {
+                leptos::mount::hydrate_from(root, app::App).forget();
+            }
         });
     }
 }

@@ -1,4 +1,4 @@
-//! From a message that came to whoever is to be told. Browser only.
+//! From a message that came to whoever is to be told. Browser only; `on_demand` leads here.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -6,9 +6,8 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, Message};
 
 use super::due::{Looking, due, may_ask};
-use super::{badge, choices, claim, notices, tone, worker};
+use super::{badge, choices, claim, notices, tone};
 use crate::dom::{self, Listener};
-use crate::language::use_texts;
 use crate::state::State;
 use crate::text;
 
@@ -17,12 +16,10 @@ const AFTER_YOU_MS: u32 = 300;
 /// How many times as long it may take until a new conversation is known.
 const KNOWN_AFTER: u32 = 20;
 
-/// Begins: counts, and waits for the person to come back. `live::start` calls it once.
+/// Begins: counts, and waits for the person to come back. Called once.
 pub fn start(state: State) {
     let attention = state.attention;
-    attention.wordless.set_value(use_texts().new_message);
     choices::read(attention);
-    worker::start(attention);
     let unread = state.unread_counter();
     Effect::new(move |before: Option<u32>| {
         let now = unread();
@@ -53,11 +50,8 @@ fn back(state: State) {
     attention.asking.set(may && attention.missed.get_value());
 }
 
-/// A message was heard of, live or after an absence.
+/// A message of somebody else's was heard of, live or after an absence.
 pub fn arrived(state: State, message: &Message) {
-    if state.is_me(message.sender) {
-        return;
-    }
     let message = message.clone();
     spawn_local(async move {
         if !dom::is_watched() {

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use protocol::{ConversationId, TickTimes, Timestamp};
 
 use super::Icon;
+use super::layers::{LayersOnDemand, use_layers};
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Progress, Row};
 use crate::state::{Connection, OpenConversation, State, use_state};
@@ -29,6 +30,10 @@ pub(super) struct Parts {
     pub times: RwSignal<Option<TickTimes>>,
     /// What is to be said aloud.
     pub say: RwSignal<Option<String>>,
+    /// The code of the menu and the note.
+    pub layers: LayersOnDemand,
+    /// What the page says.
+    pub t: &'static Texts,
 }
 
 impl Parts {
@@ -40,6 +45,8 @@ impl Parts {
             chosen: RwSignal::new(None),
             times: RwSignal::new(None),
             say,
+            layers: use_layers(),
+            t: use_texts(),
         }
     }
 }
@@ -52,14 +59,11 @@ pub(super) fn MessageMenu(
     /// Its parts.
     parts: Parts,
 ) -> impl IntoView {
-    let (t, state, id) = (use_texts(), use_state(), open.id);
+    let (t, layers, id) = (parts.t, parts.layers, open.id);
+    let chosen = move |row| layers.when_loaded(|layers| (layers.items)(id, parts, row));
+    let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
     let note = move || {
-        parts.chosen.get().map(|chosen| {
-            // It may come further while one reads how far it is.
-            let row = open.row(chosen.key).map_or(chosen, |row| row.get());
-            let lines = progress_in_words(t, state, id, &row, parts.times.get());
-            lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
-        })
+        is_chosen.get().then(|| layers.when_loaded(|layers| (layers.note)(open.clone(), parts)))
     };
     view! {
         <button
@@ -80,7 +84,7 @@ pub(super) fn MessageMenu(
             aria-label=t.message_actions
             on:keydown=|event: KeyboardEvent| walk_items(&event)
         >
-            {move || parts.chosen.get().map(|row| view! { <Items id=id parts=parts row=row /> })}
+            {move || parts.chosen.get().map(chosen)}
         </div>
         <div node_ref=parts.note class="message-note" popover="manual" role="dialog" aria-label=t.details tabindex="-1">
             {note}
@@ -89,6 +93,24 @@ pub(super) fn MessageMenu(
 }
 
 /// What the menu offers for a message.
+pub(super) fn items(id: ConversationId, parts: Parts, row: Row) -> AnyView {
+    view! { <Items id=id parts=parts row=row /> }.into_any()
+}
+
+/// What the note says of the chosen message.
+pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
+    let (t, state) = (use_texts(), use_state());
+    let lines = move || {
+        parts.chosen.get().map(|chosen| {
+            // It may come further while one reads how far it is.
+            let row = open.row(chosen.key).map_or(chosen, |row| row.get());
+            let lines = progress_in_words(t, state, open.id, &row, parts.times.get());
+            lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
+        })
+    };
+    lines.into_any()
+}
+
 #[component]
 fn Items(
     /// Where it is.

@@ -162,6 +162,11 @@ fn top(element: &Element) -> f64 {
     element.get_bounding_client_rect().top()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "no view is that high")]
+fn in_64ths(length: f64) -> i32 {
+    (length * 64.0).round() as i32
+}
+
 fn bottom(element: &Element) -> f64 {
     element.get_bounding_client_rect().bottom()
 }
@@ -245,7 +250,7 @@ impl Reader {
         let seq = row.as_ref().and_then(seq_of);
         let place = article.as_ref().zip(seq).map(|(article, seq)| KeptPlace {
             seq,
-            offset: top(article) - top(&self.scroller),
+            offset: in_64ths(top(article) - top(&self.scroller)),
             last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
         self.keep.set(place.filter(|_| !at_bottom));
@@ -288,7 +293,7 @@ impl Reader {
         let Some(place) = self.returning.get() else { return false };
         let Some(article) = self.row(place.seq).as_ref().and_then(article_of) else { return false };
         self.returning.set(None);
-        let moved = top(&article) - top(&self.scroller) - place.offset;
+        let moved = top(&article) - top(&self.scroller) - f64::from(place.offset) / 64.0;
         self.scroller.scroll_by_with_x_and_y(0.0, moved);
         true
     }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::Icon;
+use super::layers::use_layers;
 use crate::language::{KeyTexts, use_texts};
 use crate::state::use_state;
 
@@ -39,16 +40,16 @@ pub fn use_shortcuts() -> Shortcuts {
 /// The dialog, closed at first. Rendered once, inside the router; it also starts the keys.
 #[component]
 pub fn ShortcutsSheet() -> impl IntoView {
-    let shortcuts = use_shortcuts();
+    let (shortcuts, layers) = (use_shortcuts(), use_layers());
     listen(shortcuts);
-    view! {
-        <Show when=move || shortcuts.0.get()>
-            <Sheet shortcuts=shortcuts />
-        </Show>
-    }
+    move || shortcuts.0.get().then(|| layers.when_loaded(|layers| (layers.shortcuts)(shortcuts)))
 }
 
 /// The open dialog.
+pub(super) fn sheet(shortcuts: Shortcuts) -> AnyView {
+    view! { <Sheet shortcuts=shortcuts /> }.into_any()
+}
+
 #[component]
 fn Sheet(
     /// What to close.

@@ -9,7 +9,7 @@ use protocol::{ConversationId, Seq};
 
 use super::marks;
 use super::summary::Known;
-use crate::attention::arrival;
+use crate::attention;
 use crate::error::AppError;
 use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
 use crate::state::State;
@@ -57,7 +57,7 @@ async fn read_entries(state: State) -> Result<(), AppError> {
     let open = open.filter(|open| page.conversations.iter().all(|listed| listed.id != *open));
     state.adopt_list(page, true);
     for message in &news {
-        arrival::arrived(state, message);
+        attention::arrived(state, message);
     }
     // The open conversation may be too old for the first page of the list.
     if let Some(id) = open {

@@ -18,7 +18,7 @@ use protocol::{
 
 use super::backoff::Backoff;
 use super::{catch_up, marks, sender};
-use crate::attention::arrival;
+use crate::attention;
 use crate::dom::{self, Listener};
 use crate::json;
 use crate::state::{Connection, State};
@@ -38,7 +38,7 @@ const MISSED_PINGS: u32 = 2;
 /// Why a connection is over.
 enum End {
     /// Come back; after this time, if the server named one.
-    Lost(Option<f64>),
+    Lost(Option<u32>),
     /// Sign in first.
     SignedOut,
     /// Come back when the person looks at this tab again.
@@ -108,10 +108,10 @@ fn disconnected(state: State) {
     sender::pump(state);
 }
 
-async fn pause(backoff: &mut Backoff, wait: Option<f64>, woken: &mut mpsc::Receiver<()>) {
+async fn pause(backoff: &mut Backoff, wait: Option<u32>, woken: &mut mpsc::Receiver<()>) {
     let delay = backoff.closed(dom::now_ms(), js_sys::Math::random());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a minute")]
-    let delay = wait.unwrap_or(delay).clamp(0.0, 60_000.0) as u32;
+    let delay = wait.unwrap_or(delay as u32).min(60_000);
     select! {
         () = TimeoutFuture::new(delay).fuse() => {}
         _ = woken.next() => backoff.reset(),
@@ -260,7 +260,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Refused { .. } => {}
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
-            arrival::arrived(state, &message);
+            attention::arrived(state, &message);
             sender::on_applied(state, message.conversation, applied);
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {

@@ -8,7 +8,7 @@ use web_sys::StorageEvent;
 
 use super::storage::{self, Change};
 use super::{connection, sender, writing};
-use crate::attention::arrival;
+use crate::attention;
 use crate::dom::{self, Listener};
 use crate::state::State;
 
@@ -26,7 +26,7 @@ pub fn start(state: State) {
             connection::start(state);
         }
         // For nobody as well: then nothing of whoever was here before is counted or shown.
-        arrival::start(state);
+        attention::start(state);
         spawn_local(async {
             // One turn later every effect of this render has run: all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;

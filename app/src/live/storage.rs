@@ -105,8 +105,8 @@ pub fn put_draft(state: State, conversation: ConversationId, text: &str) {
 pub struct KeptPlace {
     /// The message.
     pub seq: Seq,
-    /// Its distance from the top of the view.
-    pub offset: f64,
+    /// Its distance from the top of the view, in sixty-fourths of a pixel: layout knows no finer ones.
+    pub offset: i32,
     /// The newest message then.
     pub last: Seq,
 }

@@ -1,17 +1,15 @@
-//! Pages whose code is loaded when they are wanted, so that a conversation does not carry them.
-//!
-//! The release build cuts them out of the WebAssembly (feature `split`, with cargo-leptos'
-//! `--split`); any other build, `cargo leptos watch` too, has them in one piece. On the server,
-//! and for who looks at the page, there is no difference.
+//! Pages whose code is loaded when they are wanted.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use leptos_router::{Lazy, LazyRoute};
 
 use super::{InvitePage, Invited, SettingsPage, SignIn, SignUp};
+use crate::on_demand::{NotLoaded, on_demand};
 use crate::paths;
 
 macro_rules! lazy_pages {
-    ($($(#[$doc:meta])* $route:ident, $open:ident, $view:ident, $preload:ident => $page:ident;)*) => {$(
+    ($($(#[$doc:meta])* $route:ident, $open:ident, $view:ident, $load:ident => $page:ident;)*) => {$(
         $(#[$doc])*
         pub fn $open() -> Lazy<$route> {
             Lazy::new()
@@ -20,9 +18,10 @@ macro_rules! lazy_pages {
         $(#[$doc])*
         pub struct $route;
 
-        #[cfg_attr(feature = "split", leptos::lazy)]
-        async fn $view() -> AnyView {
-            view! { <$page /> }.into_any()
+        on_demand! {
+            fn $view() -> AnyView {
+                view! { <$page /> }.into_any()
+            } by $load
         }
 
         impl LazyRoute for $route {
@@ -31,12 +30,11 @@ macro_rules! lazy_pages {
             }
 
             async fn view(_: Self) -> AnyView {
-                $view().await
-            }
-
-            async fn preload() {
-                #[cfg(all(feature = "split", target_arch = "wasm32"))]
-                $preload().await;
+                let address = use_location();
+                match $view().await {
+                    Ok(view) => view,
+                    Err(_) => ask_the_server(address.pathname),
+                }
             }
         }
     )*};
@@ -44,26 +42,41 @@ macro_rules! lazy_pages {
 
 lazy_pages! {
     /// `/settings`.
-    SettingsRoute, settings, settings_view, __preload_settings_view => SettingsPage;
+    SettingsRoute, settings, settings_view, load_settings => SettingsPage;
     /// `/invite`.
-    InviteRoute, invite, invite_view, __preload_invite_view => InvitePage;
+    InviteRoute, invite, invite_view, load_invite => InvitePage;
     /// `/invite/{token}`.
-    InvitedRoute, invited, invited_view, __preload_invited_view => Invited;
+    InvitedRoute, invited, invited_view, load_invited => Invited;
     /// `/sign-in`.
-    SignInRoute, sign_in, sign_in_view, __preload_sign_in_view => SignIn;
+    SignInRoute, sign_in, sign_in_view, load_sign_in => SignIn;
     /// `/sign-up`.
-    SignUpRoute, sign_up, sign_up_view, __preload_sign_up_view => SignUp;
+    SignUpRoute, sign_up, sign_up_view, load_sign_up => SignUp;
 }
 
 /// Loads the code of the page at a path, if it is one of these. Hydration cannot wait in its midst:
 /// the entry calls this before it begins.
-pub async fn load(path: &str) {
+///
+/// # Errors
+/// It could not be loaded.
+pub async fn load(path: &str) -> Result<(), NotLoaded> {
     match path {
-        _ if path.starts_with(paths::SETTINGS) => SettingsRoute::preload().await,
-        paths::INVITE => InviteRoute::preload().await,
-        paths::SIGN_IN => SignInRoute::preload().await,
-        paths::SIGN_UP => SignUpRoute::preload().await,
-        _ if paths::invited(path).is_some() => InvitedRoute::preload().await,
+        _ if path.starts_with(paths::SETTINGS) => load_settings().await?,
+        paths::INVITE => load_invite().await?,
+        paths::SIGN_IN => load_sign_in().await?,
+        paths::SIGN_UP => load_sign_up().await?,
+        _ if paths::invited(path).is_some() => load_invited().await?,
         _ => {}
     }
+    Ok(())
+}
+
+/// Without the code of a page the browser goes there by itself: another build's page comes, or the
+/// one that says there is no network.
+fn ask_the_server(path: Memo<String>) -> AnyView {
+    #[cfg(feature = "hydrate")]
+    if let Some(path) = path.try_get_untracked() {
+        _ = window().location().assign(&path);
+    }
+    _ = path;
+    ().into_any()
 }

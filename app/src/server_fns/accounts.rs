@@ -9,13 +9,14 @@ use leptos::prelude::*;
 use protocol::ConversationId;
 
 use crate::error::AppError;
+use crate::json::JsonCall;
 
 /// Creates an account and signs in. With an invitation, brings the conversation with whoever made
 /// it.
 ///
 /// # Errors
 /// What is wrong with a field or the invitation, that registration is closed, or when to try again.
-#[server(prefix = "/api", endpoint = "sign_up")]
+#[server(prefix = "/api", endpoint = "sign_up", output = JsonCall)]
 pub async fn sign_up(
     username: String,
     #[server(default)] display_name: String,
@@ -40,7 +41,7 @@ pub async fn sign_up(
 ///
 /// # Errors
 /// That name and password do not fit, or when to try again.
-#[server(prefix = "/api", endpoint = "sign_in")]
+#[server(prefix = "/api", endpoint = "sign_in", output = JsonCall)]
 pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
     use crate::context;
     let chat = context::chat()?;
@@ -54,7 +55,7 @@ pub async fn sign_in(username: String, password: String) -> Result<(), AppError>
 ///
 /// # Errors
 /// When the store cannot be written.
-#[server(prefix = "/api", endpoint = "sign_out")]
+#[server(prefix = "/api", endpoint = "sign_out", output = JsonCall)]
 pub async fn sign_out() -> Result<(), AppError> {
     use crate::context;
     if let Some(session) = context::session() {

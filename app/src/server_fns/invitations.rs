@@ -6,16 +6,16 @@
 )]
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use protocol::{ConversationId, Invitation, InvitationInfo};
 
 use crate::error::AppError;
+use crate::json::JsonCall;
 
 /// Makes an invitation of mine; its token is told this once.
 ///
 /// # Errors
 /// When not signed in, nobody may be invited, too many of mine wait, or when to try again.
-#[server(prefix = "/api", endpoint = "create_invitation")]
+#[server(prefix = "/api", endpoint = "create_invitation", output = JsonCall)]
 pub async fn create_invitation() -> Result<Invitation, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -26,7 +26,7 @@ pub async fn create_invitation() -> Result<Invitation, AppError> {
 ///
 /// # Errors
 /// When it is not good, or when to try again.
-#[server(prefix = "/api", endpoint = "get_invitation", input = Json)]
+#[server(prefix = "/api", endpoint = "get_invitation", input = JsonCall, output = JsonCall)]
 pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
     use crate::context;
     let from = context::client().address;
@@ -38,7 +38,7 @@ pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
 ///
 /// # Errors
 /// When not signed in, it is not good or one's own, or when to try again.
-#[server(prefix = "/api", endpoint = "accept_invitation")]
+#[server(prefix = "/api", endpoint = "accept_invitation", output = JsonCall)]
 pub async fn accept_invitation(token: String) -> Result<ConversationId, AppError> {
     use crate::context;
     let me = context::signed_in()?;

@@ -6,16 +6,16 @@
 )]
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use protocol::{ClientId, ConversationId, Cursor, HistoryPage, Sent, UserId};
 
 use crate::error::AppError;
+use crate::json::JsonCall;
 
 /// A page of a conversation. Paging, catching up and links to messages all come here.
 ///
 /// # Errors
 /// When not signed in, the conversation is not mine, or the cursor is out of range.
-#[server(prefix = "/api", endpoint = "load_history", input = Json)]
+#[server(prefix = "/api", endpoint = "load_history", input = JsonCall, output = JsonCall)]
 pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryPage, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -29,7 +29,7 @@ pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryP
 ///
 /// # Errors
 /// When not signed in as the sender, the conversation is not mine, or the body is refused.
-#[server(prefix = "/api", endpoint = "send_message")]
+#[server(prefix = "/api", endpoint = "send_message", output = JsonCall)]
 pub async fn send_message(
     conversation: ConversationId,
     client_id: ClientId,

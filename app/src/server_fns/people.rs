@@ -6,17 +6,17 @@
 )]
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use protocol::Person;
 
 use crate::error::AppError;
+use crate::json::JsonCall;
 
 /// People whose name begins with what was typed; with nothing typed, those one talked with last,
 /// then others.
 ///
 /// # Errors
 /// When not signed in, or when to try again.
-#[server(prefix = "/api", endpoint = "find_people", input = Json)]
+#[server(prefix = "/api", endpoint = "find_people", input = JsonCall, output = JsonCall)]
 pub async fn find_people(typed: String) -> Result<Vec<Person>, AppError> {
     use crate::context;
     let me = context::signed_in()?;

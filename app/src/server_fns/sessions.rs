@@ -6,16 +6,16 @@
 )]
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use protocol::{SessionId, SessionInfo};
 
 use crate::error::AppError;
+use crate::json::JsonCall;
 
 /// My sessions: this one, then the others, the last used first.
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "list_sessions", input = Json)]
+#[server(prefix = "/api", endpoint = "list_sessions", input = JsonCall, output = JsonCall)]
 pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -26,7 +26,7 @@ pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
 ///
 /// # Errors
 /// When not signed in, or it is not mine or has ended.
-#[server(prefix = "/api", endpoint = "end_session")]
+#[server(prefix = "/api", endpoint = "end_session", output = JsonCall)]
 pub async fn end_session(id: SessionId) -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -41,7 +41,7 @@ pub async fn end_session(id: SessionId) -> Result<(), AppError> {
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "end_other_sessions")]
+#[server(prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
 pub async fn end_other_sessions() -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;

@@ -11,7 +11,9 @@ pub(super) fn real(url: &str) -> Option<String> {
     if !named && host.is_ascii() {
         return None;
     }
-    let host = host.split_once(':').map_or(host, |(host, _)| host).to_lowercase();
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    // Sign by sign, as browsers do: no sign depends on its neighbours.
+    let host: String = host.chars().flat_map(char::to_lowercase).collect();
     // All of these are dots to a browser.
     let labels: Vec<String> = host.split(['.', '。', '．', '｡']).map(label).collect();
     Some(labels.join("."))

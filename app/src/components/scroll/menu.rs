@@ -121,6 +121,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
                 _ = part.unchecked_into::<HtmlElement>().hide_popover();
             }
         }));
+        listeners.push(Listener::new(&part, "cancel", move |_| close(parts)));
         listeners.push(Listener::new(&part, "keydown", move |event| {
             if let Some(event) = event.dyn_ref::<KeyboardEvent>()
                 && event.key() == "Escape"
@@ -197,10 +198,10 @@ impl Reader {
             bubble.right() - frame.left() + GAP_PX
         };
         let style = HtmlElement::style(&button);
-        let left = left.clamp(0.0, (frame.width() - BUTTON_PX).max(0.0));
+        let left = left.min(frame.width() - BUTTON_PX).max(0.0);
         let top = (bubble.top() - frame.top()).max(GAP_PX);
-        _ = style.set_property("left", &format!("{left}px"));
-        _ = style.set_property("top", &format!("{top}px"));
+        _ = style.set_property("left", &px(left));
+        _ = style.set_property("top", &px(top));
     }
 }
 
@@ -211,7 +212,8 @@ fn choose(reader: &Reader, row: &Element) {
 /// Opens the menu of a message beside something of it.
 pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
     choose(reader, row);
-    show(reader.view.menu.menu, beside.clone());
+    let parts = reader.view.menu;
+    show(parts, parts.menu, beside.clone());
 }
 
 /// Shows the note on a message whose menu was open.
@@ -224,7 +226,7 @@ pub fn show_note(parts: Parts, id: ConversationId) {
 /// Shows the note on the chosen message, first with what the page knows, then with the times.
 fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
     parts.times.set(None);
-    show(parts.note, beside.clone());
+    show(parts, parts.note, beside.clone());
     spawn_local(async move {
         let Ok(times) = tick_times(id).await else { return };
         parts.times.try_set(Some(times));
@@ -236,11 +238,15 @@ fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
 }
 
 /// Opens a part beside something, once it is filled, and puts the focus into it.
-fn show(part: NodeRef<leptos::html::Div>, beside: Element) {
+fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     let Some(part) = part.get_untracked() else { return };
     let before = document().active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
     BEFORE.set(before);
     spawn_local(async move {
+        if parts.layers.load().await.is_err() {
+            parts.say.try_set(Some(parts.t.unreached.to_owned()));
+            return;
+        }
         TimeoutFuture::new(0).await;
         if part.show_popover().is_err() {
             return;
@@ -271,9 +277,15 @@ fn place(part: &HtmlElement, beside: &Element) {
     } else {
         other.left()
     };
-    let inside = |value: f64, most: f64| value.clamp(GAP_PX, most.max(GAP_PX));
-    _ = style.set_property("left", &format!("{}px", inside(left, width - own.width() - GAP_PX)));
-    _ = style.set_property("top", &format!("{}px", inside(top, height - own.height() - GAP_PX)));
+    let inside = |value: f64, most: f64| value.min(most).max(GAP_PX);
+    _ = style.set_property("left", &px(inside(left, width - own.width() - GAP_PX)));
+    _ = style.set_property("top", &px(inside(top, height - own.height() - GAP_PX)));
+}
+
+/// A length in whole pixels.
+#[expect(clippy::cast_possible_truncation, reason = "no window is that large")]
+fn px(length: f64) -> String {
+    format!("{}px", length.round() as i32)
 }
 
 /// Closes what is open and gives the focus back.

@@ -1,0 +1,78 @@
+import type { Locator, Page } from "@playwright/test";
+import type { ConversationPage } from "../support/pages";
+import { expect, test } from "../support/test";
+
+/** Everything that opens above a conversation: how, what it then is, and what has the focus before and afterwards. */
+const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
+  [
+    "the menu of a message",
+    async ({ page }) => {
+      await page.keyboard.press("ArrowUp");
+      await page.keyboard.press("Enter");
+      return page.getByRole("menu", { name: "Message menu" });
+    },
+  ],
+  [
+    "the note on a message, opened from its menu",
+    async ({ page }) => {
+      await page.keyboard.press("ArrowUp");
+      await page.keyboard.press("Enter");
+      await page.getByRole("menuitem", { name: "Details" }).click();
+      return page.getByRole("dialog", { name: "Details" });
+    },
+  ],
+  [
+    "the list of keys",
+    async ({ page }) => {
+      await page.keyboard.press("ControlOrMeta+/");
+      return page.getByRole("dialog", { name: "Keyboard shortcuts" });
+    },
+  ],
+  [
+    "the emoji",
+    async ({ page }) => {
+      await page.getByRole("button", { name: "Emoji" }).click();
+      return page.getByRole("dialog", { name: "Emoji" });
+    },
+  ],
+];
+
+for (const [name, open] of layers) {
+  test(`Back closes ${name}, and leaves the page only then`, async ({ alice, bob, conversation }) => {
+    const here = await start(alice.page, () => alice.open(conversation, bob));
+    const layer = await open(here);
+    await expect(layer).toBeVisible();
+    await here.page.waitForTimeout(300);
+    await here.page.goBack();
+    await expect(layer).toBeHidden();
+    await expect(here.heading).toBeVisible();
+    expect(new URL(here.page.url()).pathname).toBe(`/c/${conversation}`);
+    expect(await here.page.evaluate(() => document.activeElement !== document.body), "the focus is somewhere").toBe(true);
+    await here.page.goBack();
+    await expect(here.heading).toBeHidden();
+  });
+
+  test(`closing ${name} by Escape leaves no step for Back`, async ({ alice, bob, conversation }) => {
+    const here = await start(alice.page, () => alice.open(conversation, bob));
+    for (let turn = 0; turn < 2; turn += 1) {
+      const layer = await open(here);
+      await expect(layer).toBeVisible();
+      await here.page.keyboard.press("Escape");
+      await expect(layer).toBeHidden();
+      await expect.poll(() => here.page.evaluate(() => history.state)).not.toBe("layer");
+      await here.box.focus();
+    }
+    await here.page.goBack();
+    await expect(here.heading).toBeHidden();
+  });
+}
+
+/** A conversation one came to from the list, where something was said; the focus is in the box. */
+async function start(page: Page, open: () => Promise<ConversationPage>): Promise<ConversationPage> {
+  await page.goto("/");
+  const here = await open();
+  await here.write("Something to open a menu of");
+  await here.expectStored("Something to open a menu of");
+  await here.box.focus();
+  return here;
+}
