@@ -44,8 +44,6 @@ impl Home {
             server().create_database(&making, Some(TEMPLATE)).expect("a database");
         });
         made.await.expect("made");
-        // Copied with everything else: stores of two tests would have one life.
-        server().sql(&name, "delete from meta").expect("emptied");
         Self(name)
     }
 

@@ -9,6 +9,7 @@ mod nodes;
 mod opening;
 mod outage;
 mod people_at_once;
+mod silence;
 mod storm;
 
 use contract::support;

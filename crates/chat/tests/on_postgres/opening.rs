@@ -95,6 +95,8 @@ async fn a_server_is_trusted_by_the_authority_that_signed_it_and_by_its_name() {
     }
     let encrypted = "select count(*) from pg_stat_ssl where ssl";
     assert_eq!(server.sql("guarded", encrypted).expect("asked"), "0", "they have gone");
+    let line = refusal(&url("127.0.0.1", std::path::Path::new("/no/such/ca.pem"))).await;
+    assert!(line.contains("one of its certificate files"), "no authority: {line}");
     let line = refusal(&url("127.0.0.1", &stranger.authority())).await;
     assert!(line.contains("cannot trust Postgres"), "another authority: {line}");
     let line = refusal(&url("127.0.0.2", &server.authority())).await;

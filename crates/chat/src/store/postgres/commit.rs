@@ -41,8 +41,9 @@ with sent as ( \
            case s.sender_id when t.low_id then t.high_id else t.low_id end as peer_id, \
            u.conversation_id as used_in, u.seq as used_for \
     from sent s join talks t on t.id = s.conversation_id and s.sender_id in (t.low_id, t.high_id) \
-    left join (select * from client_ids where client_id = any ($3)) u \
-        on u.client_id = s.client_id and u.sender_id = s.sender_id \
+    left join lateral ( \
+        select conversation_id, seq from client_ids \
+        where client_id = s.client_id and sender_id = s.sender_id limit 1) u on true \
 ), fresh as materialized ( \
     select *, last_seq + row_number() over (partition by conversation_id order by place) as seq \
     from judged where used_in is null and not closed \
@@ -54,27 +55,28 @@ with sent as ( \
     select conversation_id, seq, sender_id, client_id, body, $10 from fresh \
     order by conversation_id, seq \
 ), grown as materialized ( \
-    select conversation_id, max(seq) as last_seq from fresh group by conversation_id \
+    select t.id, t.low_id, t.high_id, coalesce(g.last_seq, t.last_seq) as last_seq, \
+           g.last_seq is not null as grew \
+    from talks t left join ( \
+        select conversation_id, max(seq) as last_seq from fresh group by conversation_id) g \
+        on g.conversation_id = t.id \
 ), counted as ( \
     update conversations c set last_seq = g.last_seq from grown g \
-    where c.id = g.conversation_id and c.id = any ($9) \
+    where c.id = g.id and g.grew and c.id = any ($9) \
 ), reached as materialized ( \
-    select m.*, coalesce(g.last_seq, t.last_seq) as last_seq, \
-           case m.user_id when t.low_id then t.high_id else t.low_id end as peer_id \
-    from marked m join talks t on t.id = m.conversation_id and m.user_id in (t.low_id, t.high_id) \
-    left join grown g on g.conversation_id = m.conversation_id \
+    select m.*, g.last_seq, case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
+    from marked m join grown g on g.id = m.conversation_id and m.user_id in (g.low_id, g.high_id) \
 ), moves as ( \
     select conversation_id, user_id, max(greatest(delivered, read)) as delivered, \
            max(read) as read \
     from reached where delivered between 0 and last_seq and read between 0 and last_seq \
     group by conversation_id, user_id \
 ), touched as materialized ( \
-    select t.id as conversation_id, p.user_id, g.conversation_id is not null as grew, \
+    select g.id as conversation_id, p.user_id, g.grew, \
            coalesce(v.delivered, 0) as delivered, coalesce(v.read, 0) as read \
-    from talks t cross join lateral (values (t.low_id), (t.high_id)) as p (user_id) \
-    left join grown g on g.conversation_id = t.id \
-    left join moves v on v.conversation_id = t.id and v.user_id = p.user_id \
-    where g.conversation_id is not null or v.user_id is not null \
+    from grown g cross join lateral (values (g.low_id), (g.high_id)) as p (user_id) \
+    left join moves v on v.conversation_id = g.id and v.user_id = p.user_id \
+    where g.grew or v.user_id is not null \
 ), written as ( \
     update members m set \
         active_at = case when w.grew then $10 else m.active_at end, \
@@ -92,7 +94,8 @@ select true as of_message, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
 from judged j left join fresh f on f.place = j.place \
 union all \
 select false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
-       (select bool_and(show_receipts) from users where id = any (array[r.user_id, r.peer_id])) \
+       (select show_receipts from users where id = r.user_id) \
+           and (select show_receipts from users where id = r.peer_id) \
 from reached r \
 join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id";
 

@@ -20,6 +20,8 @@ use crate::store::{Batch, Committed, Result, StoreError};
 
 /// How often a batch is tried that meets others'. Each time one of them has come through.
 const ATTEMPTS: u32 = 8;
+/// Whoever watches the process learns within this that nothing can be stored.
+const CHECKED_WITHIN: Duration = Duration::from_secs(4);
 /// A little apart, so that two that met do not meet again.
 const APART: Duration = Duration::from_millis(2);
 
@@ -61,8 +63,8 @@ impl Committer {
 
     /// Writes something of no meaning in the way that batches go.
     pub(super) async fn check_writable(&self) -> Result<()> {
-        let mut line = self.line.lock().await;
         let checking = async {
+            let mut line = self.line.lock().await;
             let mut connection = self.take(&mut line).await?;
             let checked = commit::check_writable(&mut connection).await;
             if checked.is_ok() {
@@ -70,7 +72,7 @@ impl Committer {
             }
             checked
         };
-        timeout(PATIENCE, checking).await.unwrap_or(Err(StoreError::Silent))
+        timeout(CHECKED_WITHIN, checking).await.unwrap_or(Err(StoreError::Silent))
     }
 
     /// Waits for what is under way, and lets go of the connection.

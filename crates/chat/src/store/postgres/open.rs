@@ -178,6 +178,12 @@ fn explain(options: &PgConnectOptions, place: String, error: sqlx::Error) -> Ope
         sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => {
             OpenError::Untrusted { place, why: why.to_string() }
         }
+        // Nothing else is read from a file on the way to a port.
+        sqlx::Error::Io(why)
+            if why.kind() == std::io::ErrorKind::NotFound && options.get_socket().is_none() =>
+        {
+            OpenError::Untrusted { place, why: format!("one of its certificate files: {why}") }
+        }
         sqlx::Error::Io(why) => OpenError::Unreachable { place, why: why.to_string() },
         sqlx::Error::Tls(why) => OpenError::Untrusted { place, why: why.to_string() },
         sqlx::Error::Database(said) => {
