@@ -1,7 +1,9 @@
-//! What a commit costs on each engine, without sockets: `cargo bench -p chat` on a machine that does nothing else.
+//! What a commit costs on each engine, without sockets: `cargo bench -p chat --bench engines`, on a
+//! machine that does nothing else.
 //!
-//! Fifty pairs talk. A batch holds so many messages, and a mark for each as a page that sees it sends it; batches follow each
-//! other as the writer hands them over. Engines take turns, so that what else happens on the machine meets all of them.
+//! Fifty pairs talk. A batch holds so many messages, and a mark for each as a page that sees it
+//! sends it; batches follow each other as the writer hands them over. Engines take turns, so that
+//! whatever else happens on the machine meets all of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,13 +16,14 @@ use protocol::{ClientId, ConversationId, Marks, Seq, SessionId, Timestamp, User,
 
 const PAIRS: usize = 50;
 const BATCHES: [usize; 4] = [1, 32, 100, 256];
-const TURNS: usize = 3;
-const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 7;
+const TURN: Duration = Duration::from_secs(1);
 /// As in the bench of the whole server.
 const BODY: &str = "Fifty-odd letters, about as long as most messages are, and no more.";
 
 /// The tables as they might be instead, to know what splitting costs.
-const WHOLE_MESSAGES: &str = "drop table messages; create table messages (conversation_id uuid not null, \
+const WHOLE_MESSAGES: &str = "drop table messages; \
+    create table messages (conversation_id uuid not null, \
     seq bigint not null, sender_id uuid not null, client_id uuid not null, body text not null, \
     sent_at bigint not null, primary key (conversation_id, seq))";
 

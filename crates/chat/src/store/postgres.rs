@@ -1,4 +1,5 @@
-//! The shared store: a Postgres that several nodes stand on, each of which may vanish at any moment.
+//! The shared store: a Postgres that several nodes stand on, each of which may vanish at any
+//! moment.
 //!
 //! Every statement runs in READ COMMITTED, and what must not change under it is locked by the
 //! statement that reads it. Who locks several rows takes them in one order, so that nobody waits in
@@ -11,7 +12,7 @@
 //! conversations is in the order of times, to be shown; a page of it may so be in another order
 //! than things happened, as far as the clocks differ.
 //!
-//! Commits have a connection of their own ([`committer`]); all other calls share a pool.
+//! Commits have a connection of their own (`committer`); all other calls share a pool.
 
 mod accounts;
 mod commit;

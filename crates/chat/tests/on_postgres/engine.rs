@@ -82,11 +82,16 @@ impl Home {
         )
     }
 
-    /// How often people waited in a circle here, and Postgres had to end it.
-    pub fn deadlocks(&self) -> usize {
+    /// Where people waited in a circle here and Postgres had to end it: what it says of each.
+    pub fn deadlocks(&self) -> Vec<String> {
         let log = server().log().expect("a log");
         let here = format!("{} ", self.0);
-        log.lines().filter(|l| l.starts_with(&here) && l.contains("deadlock detected")).count()
+        let lines: Vec<&str> = log.lines().collect();
+        let found = |(_, line): &(usize, &&str)| {
+            line.starts_with(&here) && line.contains("deadlock detected")
+        };
+        let said = |(at, _)| lines[at..].iter().take(12).copied().collect::<Vec<_>>().join("\n");
+        lines.iter().enumerate().filter(found).map(said).collect()
     }
 
     /// Changes what is stored, past the chat.

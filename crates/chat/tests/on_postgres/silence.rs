@@ -1,5 +1,6 @@
-//! The way to the server falls silent: nothing is refused, nothing comes through. Whoever asks is told
-//! to come again before a proxy in front would give up, and the chat goes on by itself afterwards.
+//! The way to the server falls silent: nothing is refused, nothing comes through. Whoever asks is
+//! told to come again before a proxy in front would give up, and the chat goes on by itself
+//! afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

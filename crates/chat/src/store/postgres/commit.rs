@@ -20,8 +20,9 @@ use uuid::Uuid;
 use crate::store::sqlite::commit::{Place, forward};
 use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome};
 
-/// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the marks
-/// `$11`; `$10` is now. Answers a row for each message and mark of a conversation of its person's.
+/// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
+/// marks `$11`; `$10` is now. Answers a row for each message and mark of a conversation of its
+/// person's.
 const COMMIT: &str = "\
 with sent as ( \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
@@ -64,7 +65,8 @@ with sent as ( \
     update conversations c set last_seq = g.last_seq from grown g \
     where c.id = g.id and g.grew and c.id = any ($9) \
 ), reached as materialized ( \
-    select m.*, g.last_seq, case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
+    select m.*, g.last_seq, \
+           case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
     from marked m join grown g on g.id = m.conversation_id and m.user_id in (g.low_id, g.high_id) \
 ), moves as ( \
     select conversation_id, user_id, max(greatest(delivered, read)) as delivered, \
@@ -317,15 +319,22 @@ fn same(answer: &Answer, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> Send
 
 /// Notes who was there, and which sessions were used. People and sessions are locked before
 /// conversations, as everybody does it, and in the order of their ids.
+///
+/// People are locked by one statement and changed by the next, which sees what was locked. One that
+/// did both could find an older version of a row than the one it has locked, and would queue for it
+/// behind somebody who waits for that lock: Postgres locks each version that has other readers' locks
+/// on it, and foreign keys put such locks on people.
 async fn touch(connection: &mut PgConnection, batch: &Batch, now: Timestamp) -> Result<()> {
     if !batch.seen_users.is_empty() {
+        let seen: Vec<Uuid> = batch.seen_users.iter().map(|id| id.0).collect();
+        sqlx::query("select 1 from users where id = any ($1) order by id for no key update")
+            .bind(&seen)
+            .execute(&mut *connection)
+            .await?;
         sqlx::query(
-            "update users u set last_seen_at = $2 from ( \
-                 select id from users where id = any ($1) and deleted_at is null \
-                 order by id for no key update) seen \
-             where u.id = seen.id and u.id = any ($1)",
+            "update users set last_seen_at = $2 where id = any ($1) and deleted_at is null",
         )
-        .bind(batch.seen_users.iter().map(|id| id.0).collect::<Vec<_>>())
+        .bind(&seen)
         .bind(now.0)
         .execute(&mut *connection)
         .await?;

@@ -69,7 +69,8 @@ macro_rules! summary {
         concat!(
             "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
                     peer.delivered_seq as peer_delivered_seq, \
-                    case when u.show_receipts and mine.show_receipts then peer.read_seq else 0 end as peer_read_seq, \
+                    case when u.show_receipts and mine.show_receipts \
+                         then peer.read_seq else 0 end as peer_read_seq, \
                     u.show_last_seen and mine.show_last_seen as shows_presence, \
                     u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
                     c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
@@ -193,8 +194,10 @@ pub(super) async fn tick_times(
 ) -> Result<Option<TickTimes>> {
     let row = sqlx::query(
         "select peer.delivered_seq, peer.delivered_at, \
-                case when u.show_receipts and mine.show_receipts then peer.read_seq else 0 end as read_seq, \
-                case when u.show_receipts and mine.show_receipts then peer.read_at end as read_at \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_seq else 0 end as read_seq, \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_at end as read_at \
          from members me \
          join members peer on peer.conversation_id = me.conversation_id \
                           and peer.user_id = me.peer_id \

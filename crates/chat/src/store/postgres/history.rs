@@ -57,7 +57,8 @@ async fn place(
     let row = sqlx::query(
         "select c.last_seq, me.delivered_seq, me.read_seq, \
                 peer.delivered_seq as peer_delivered_seq, \
-                case when u.show_receipts and mine.show_receipts then peer.read_seq else 0 end as peer_read_seq \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_seq else 0 end as peer_read_seq \
          from members me \
          join conversations c on c.id = me.conversation_id \
          join members peer on peer.conversation_id = me.conversation_id \

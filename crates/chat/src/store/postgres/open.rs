@@ -32,7 +32,8 @@ const PARAMETERS: [&str; 7] =
 pub enum OpenError {
     /// The URL itself.
     #[error(
-        "the database URL is wrong: {0}. Write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full"
+        "the database URL is wrong: {0}. \
+         Write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full"
     )]
     Url(String),
     /// Nobody answers.
@@ -47,8 +48,8 @@ pub enum OpenError {
     },
     /// The server's certificate, or that it has none.
     #[error(
-        "cannot trust Postgres at {place}: {why}. With sslmode=verify-full its certificate must name \
-         this host, and sslrootcert=FILE the authority that signed it"
+        "cannot trust Postgres at {place}: {why}. With sslmode=verify-full its certificate must \
+         name this host, and sslrootcert=FILE the authority that signed it"
     )]
     Untrusted {
         /// Host and port.
@@ -58,7 +59,8 @@ pub enum OpenError {
     },
     /// User or password.
     #[error(
-        "Postgres at {place} does not let {user} in: {why}. Check user and password of the database URL"
+        "Postgres at {place} does not let {user} in: {why}. \
+         Check user and password of the database URL"
     )]
     Refused {
         /// Host and port.
@@ -70,7 +72,8 @@ pub enum OpenError {
     },
     /// No database of this name.
     #[error(
-        "Postgres at {place} has no database {name}: make it, with createdb or `create database {name}`"
+        "Postgres at {place} has no database {name}: make it, \
+         with createdb or `create database {name}`"
     )]
     NoDatabase {
         /// Host and port.
@@ -86,7 +89,7 @@ pub enum OpenError {
         /// Why.
         why: String,
     },
-    /// A version below [`OLDEST`].
+    /// A version that does not speak all of the SQL used here.
     #[error("this is Postgres {0}, and Duet needs {OLDEST} or newer")]
     TooOld(i32),
     /// A copy that only reads.
@@ -94,7 +97,8 @@ pub enum OpenError {
     Standby,
     /// An encoding that cannot hold every text.
     #[error(
-        "the database's encoding is {0}: make one with `create database NAME encoding 'UTF8' template template0`"
+        "the database's encoding is {0}: make one with \
+         `create database NAME encoding 'UTF8' template template0`"
     )]
     Encoding(String),
     /// Migration numbers beyond ours.
@@ -156,9 +160,12 @@ pub(super) async fn prepare_database(options: &PgConnectOptions) -> Result<Epoch
         .map_err(|error| explain(options, place(), error))?;
     check_server(&mut connection).await?;
     // Another node that makes the tables just now is waited for, however long it takes.
-    sqlx::query("select set_config(name, '0', false) from (values ('statement_timeout'), ('lock_timeout')) as settings (name)")
-        .execute(&mut connection)
-        .await?;
+    sqlx::query(
+        "select set_config(name, '0', false) \
+         from (values ('statement_timeout'), ('lock_timeout')) as settings (name)",
+    )
+    .execute(&mut connection)
+    .await?;
     migrate(&mut connection).await.map_err(|error| match error {
         OpenError::Migrate(
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),

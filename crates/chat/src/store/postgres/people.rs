@@ -1,7 +1,8 @@
 //! Finding people in Postgres. Called by [`super::PostgresStore`] alone.
 //!
 //! Whether the asker may see if someone is there is decided in each statement: both must show it.
-//! Those without an account any more sort behind everybody (see [`super::deletion`]) and are not found.
+//! Those without an account any more sort behind everybody (see [`super::deletion`]) and are not
+//! found.
 
 use protocol::{Timestamp, UserId};
 use sqlx::Row;
@@ -113,7 +114,8 @@ pub(super) async fn peers(
     limit: usize,
 ) -> Result<Vec<UserId>> {
     let peers: Vec<Uuid> = sqlx::query_scalar(
-        "select peer_id from members where user_id = $1 order by active_at desc nulls last limit $2",
+        "select peer_id from members where user_id = $1 \
+         order by active_at desc nulls last limit $2",
     )
     .bind(me.0)
     .bind(at_most(limit))

@@ -26,7 +26,8 @@ fn caught(sql: &str) {
 const FILLED: &str = "\
 create temporary table people as \
     select n, gen_random_uuid() as id from generate_series(1, 4000) as n; \
-insert into users (id, username, username_key, display_name, display_key, password_hash, created_at) \
+insert into users (id, username, username_key, display_name, display_key, password_hash, \
+        created_at) \
     select id, 'user' || n, 'user' || n, 'User ' || n, 'user ' || n, '', n from people; \
 insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at, device) \
     select gen_random_uuid(), id, sha256(id::text::bytea), n, n, n, '' from people; \
