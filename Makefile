@@ -13,7 +13,7 @@ serve: ## build for release and serve on http://127.0.0.1:3000 (DUET_* variables
 	@scripts/serve
 
 test: ## run every check and every test, as CI does
-	@scripts/setup tools npm lints browser
+	@scripts/setup tools npm lints browser servers
 	@scripts/check
 
 dev: ## serve a debug build that follows every change
@@ -29,6 +29,7 @@ lint: ## formatting, lints, crate arrows and documentation only
 	@scripts/check format scripts arrows lint lint-wasm docs types
 
 unit: ## unit and integration tests only
+	@scripts/setup servers
 	@scripts/check unit
 
 e2e: ## browser tests only, against the release build

@@ -25,6 +25,12 @@ test("an arrow that is not drawn is refused", () => {
   assert.match(wrongArrows(replaced(crate("frontend", ["app", "chat"])))[0], /frontend -> chat is not allowed/);
 });
 
+test("what tests may use, nothing else may", () => {
+  const house = (kind) => [crate("harness", ["protocol"]), crate("chat", ["protocol", { name: "harness", kind }]), crate("protocol", [])];
+  assert.deepEqual(wrongArrows(house("dev")), []);
+  assert.match(wrongArrows(house(null))[0], /chat -> harness is not allowed/);
+});
+
 test("a crate that is not on the map is refused", () => {
   assert.match(wrongArrows([...house(), crate("helpers", [])])[0], /helpers is not on the map/);
 });

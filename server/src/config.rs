@@ -1,8 +1,11 @@
 //! What the operator may set, by flag or variable, checked once at start.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -23,9 +26,16 @@ pub struct Config {
     #[arg(long, env = "DUET_DATA", default_value = "data")]
     pub data: PathBuf,
 
-    /// The store as a URL instead of a directory: sqlite:PATH.
-    #[arg(long, env = "DUET_DATABASE_URL")]
-    pub database_url: Option<String>,
+    /// The store as a URL instead of a directory: sqlite:PATH, or
+    /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE` for several
+    /// nodes on one database. As a variable, nobody sees it in the list of processes.
+    #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// Connections to Postgres of this process.
+    #[arg(long, env = "DUET_DATABASE_CONNECTIONS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub database_connections: u32,
 
     /// The address people type, such as `https://chat.example.org`. Needed unless only this machine
     /// is served.
@@ -98,6 +108,24 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// The URL of a database. It may hold a password, so it is shown to nobody.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
+}
+
 /// Who may create an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Registration {
@@ -137,11 +165,11 @@ impl Config {
     /// What `chat` needs.
     ///
     /// # Errors
-    /// A database URL of another kind than `sqlite:`.
+    /// A database URL of a kind that is not known.
     pub fn chat(&self) -> Result<chat::Config> {
-        let database = match self.database_url.as_deref() {
-            None => self.data.join("duet.db"),
-            Some(url) => sqlite_path(url)?,
+        let database = match &self.database_url {
+            None => self.data.join("duet.db").into(),
+            Some(DatabaseUrl(url)) => database(url, self.database_connections)?,
         };
         Ok(chat::Config {
             registration: match self.registration {
@@ -209,22 +237,28 @@ fn is_site(place: &Path) -> Option<PathBuf> {
     place.join("pkg").is_dir().then(|| place.to_owned())
 }
 
-fn sqlite_path(url: &str) -> Result<PathBuf> {
+fn database(url: &str, connections: u32) -> Result<chat::Database> {
     match url.split_once(':') {
-        Some(("sqlite", path)) => {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            let path = path.split('?').next().unwrap_or_default();
-            if path.is_empty() || path == ":memory:" {
-                bail!("DUET_DATABASE_URL names no file: messages must outlive the process");
-            }
-            Ok(PathBuf::from(path))
+        Some(("sqlite", path)) => sqlite_path(path).map(chat::Database::from),
+        Some(("postgres" | "postgresql", _)) => {
+            Ok(chat::Database::Postgres { url: url.to_owned(), connections })
         }
+        // What stands before the colon may be a name; what stands behind it may be a password.
         Some((scheme, _)) => bail!(
-            "DUET_DATABASE_URL begins with {scheme}: this version stores in SQLite only \
-             (sqlite:PATH, or a directory with DUET_DATA)"
+            "DUET_DATABASE_URL begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
+             directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"
         ),
-        None => bail!("DUET_DATABASE_URL is no URL; write sqlite:PATH"),
+        None => bail!("DUET_DATABASE_URL is no URL; write sqlite:PATH or postgres://..."),
     }
+}
+
+fn sqlite_path(path: &str) -> Result<PathBuf> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split('?').next().unwrap_or_default();
+    if path.is_empty() || path == ":memory:" {
+        bail!("DUET_DATABASE_URL names no file: messages must outlive the process");
+    }
+    Ok(PathBuf::from(path))
 }
 
 #[cfg(test)]
@@ -237,16 +271,28 @@ mod tests {
 
     #[test]
     fn the_store_is_a_directory_or_a_url() {
-        let path = |arguments: &[&str]| config(arguments).chat().map(|chat| chat.database);
-        assert_eq!(path(&[]).ok(), Some(PathBuf::from("data/duet.db")));
-        assert_eq!(path(&["--data", "/x"]).ok(), Some(PathBuf::from("/x/duet.db")));
-        assert_eq!(
-            path(&["--database-url", "sqlite:///x/y.db?mode=rwc"]).ok(),
-            Some(PathBuf::from("/x/y.db"))
-        );
-        for wrong in ["postgres://localhost/duet", "sqlite:", "sqlite::memory:", "nonsense"] {
-            assert!(path(&["--database-url", wrong]).is_err(), "{wrong}");
+        let database = |arguments: &[&str]| config(arguments).chat().map(|chat| chat.database);
+        let file = |path: &str| Some(chat::Database::Sqlite(PathBuf::from(path)));
+        assert_eq!(database(&[]).ok(), file("data/duet.db"));
+        assert_eq!(database(&["--data", "/x"]).ok(), file("/x/duet.db"));
+        let url = |url: &str| database(&["--database-url", url, "--database-connections", "20"]);
+        assert_eq!(url("sqlite:///x/y.db?mode=rwc").ok(), file("/x/y.db"));
+        for shared in ["postgres://duet:secret@db/duet", "postgresql://db/duet"] {
+            let expected = chat::Database::Postgres { url: shared.to_owned(), connections: 20 };
+            assert_eq!(url(shared).ok(), Some(expected));
         }
+        for wrong in ["mysql://localhost/duet", "sqlite:", "sqlite::memory:", "nonsense"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_of_the_store_is_shown_nowhere() {
+        let config = config(&["--database-url", "postgres://duet:very-secret@db/duet"]);
+        assert!(!format!("{config:?}").contains("secret"));
+        let mistyped = Config { database_url: "duet:very-secret@db/duet".parse().ok(), ..config };
+        let said = mistyped.chat().expect_err("no such store");
+        assert!(!format!("{said:#}").contains("secret"), "{said:#}");
     }
 
     #[test]

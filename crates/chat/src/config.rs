@@ -1,5 +1,6 @@
 //! What an operator may decide about a chat.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 /// See the fields.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file of the embedded store; created, with its directory, when absent.
-    pub database: PathBuf,
+    /// Where everything is stored.
+    pub database: Database,
     /// Who may sign up.
     pub registration: Registration,
     /// Whether people one has not talked to are shown and found by the start of their names. When
@@ -24,6 +25,38 @@ pub struct Config {
     pub presence_grace: Duration,
     /// Which build of the page the process gives out, if it knows; told to each connection.
     pub build: Option<String>,
+}
+
+/// Where everything is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// In this file of the embedded store; created, with its directory, when absent.
+    Sqlite(PathBuf),
+    /// In a Postgres, which other nodes may share.
+    Postgres {
+        /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. A secret.
+        url: String,
+        /// How many connections at most.
+        connections: u32,
+    },
+}
+
+impl From<PathBuf> for Database {
+    fn from(file: PathBuf) -> Self {
+        Self::Sqlite(file)
+    }
+}
+
+/// Without the password, nor anything that it may stand beside.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => f.debug_tuple("Sqlite").field(file).finish(),
+            Self::Postgres { connections, .. } => {
+                f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Who may make an account.
@@ -73,8 +106,8 @@ impl Default for Rates {
 }
 
 impl Config {
-    /// The defaults, on this file.
-    pub fn new(database: impl Into<PathBuf>) -> Self {
+    /// The defaults, on this database.
+    pub fn new(database: impl Into<Database>) -> Self {
         Self {
             database: database.into(),
             registration: Registration::Open,
@@ -85,5 +118,18 @@ impl Config {
             presence_grace: Duration::from_secs(30),
             build: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let url = "postgres://duet:very-secret@db/duet".to_owned();
+        let config = Config::new(Database::Postgres { url, connections: 7 });
+        let shown = format!("{config:?}");
+        assert!(shown.contains("connections: 7") && !shown.contains("secret"), "{shown}");
     }
 }

@@ -50,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, Session, SignedIn};
-pub use config::{Config, Rates, Registration};
+pub use config::{Config, Database, Rates, Registration};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use hub::Outgoing;
@@ -59,8 +59,9 @@ use accounts::{Passwords, session_life};
 use hub::{Full, Hub};
 use presence::PresenceBoard;
 use relay::Relay;
-use store::Store;
-use store::sqlite::{OpenError, SqliteStore};
+use store::postgres::PostgresStore;
+use store::sqlite::SqliteStore;
+use store::{Store, postgres, sqlite};
 use throttle::Throttle;
 use writer::Writer;
 
@@ -94,9 +95,12 @@ struct Parts {
 /// Why a chat could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
-    /// The database.
+    /// The file of the embedded store.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Sqlite(#[from] sqlite::OpenError),
+    /// The shared store.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
     /// The machine.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
@@ -108,7 +112,12 @@ impl Chat {
     /// # Errors
     /// One line for the operator.
     pub async fn begin(config: Config) -> std::result::Result<Self, BeginError> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database).await?);
+        let store: Arc<dyn Store> = match &config.database {
+            Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
+            Database::Postgres { url, connections } => {
+                Arc::new(PostgresStore::open(url, *connections).await?)
+            }
+        };
         let passwords = Passwords::new().await.map_err(BeginError::Passwords)?;
         let (hub, leavers) = Hub::new(
             config.max_connections,

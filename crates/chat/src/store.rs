@@ -1,13 +1,17 @@
 //! What is durable: the one trait below [`crate::Chat`], and the types it speaks.
 //!
-//! A trait because there are several engines; [`sqlite`] is the embedded one. SQL lives below this
-//! module and nowhere else. Implementations decide nothing about names, limits or rates; they do
+//! A trait because there are two engines: [`sqlite`], embedded, and [`postgres`], which several
+//! nodes share. SQL lives below this module and nowhere else. Implementations decide nothing about names, limits or rates; they do
 //! decide membership, inside the statement or transaction that does the work, and they take the
 //! numbers of a conversation inside the transaction that stores the change.
 
 mod accounts;
+#[cfg(test)]
+mod exercise;
 mod messages;
+pub mod postgres;
 pub mod sqlite;
+mod window;
 
 use std::sync::Arc;
 
@@ -35,6 +39,9 @@ pub enum StoreError {
     /// It was closed.
     #[error("the store is closed")]
     Closed,
+    /// A server that is elsewhere was not heard from.
+    #[error("the database did not answer in time")]
+    Silent,
 }
 
 /// The answer of every call.

@@ -6,11 +6,14 @@
 //! - `process`: a server that runs, and what the kernel says of it
 //! - `people`: who has signed up, and the protocol's HTTP half
 //! - `line`: the protocol's live half
+//! - `postgres`: a private Postgres, for the tests of the store as well
 
 mod line;
 mod people;
+mod postgres;
 mod process;
 
 pub use line::{Ear, Line, Mouth};
 pub use people::{Http, Person, Town};
+pub use postgres::Postgres;
 pub use process::{Running, duet, duet_at};

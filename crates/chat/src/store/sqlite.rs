@@ -7,7 +7,7 @@
 //! JSON parameter.
 
 mod accounts;
-mod commit;
+pub(super) mod commit;
 mod committer;
 mod conversations;
 mod deletion;

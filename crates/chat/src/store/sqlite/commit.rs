@@ -50,10 +50,10 @@ impl Talk {
 
 /// How far someone has come in a conversation.
 #[derive(Clone, Copy)]
-struct Place {
-    marks: Marks,
+pub(in crate::store) struct Place {
+    pub(in crate::store) marks: Marks,
     /// Whether the two show each other what they have read.
-    shows_read: bool,
+    pub(in crate::store) shows_read: bool,
 }
 
 /// A transaction under way, and what it has read.
@@ -214,7 +214,7 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage) -> Result<SendOutcome> {
 }
 
 /// Marks only move forward, read implies delivered, and neither goes beyond what was said.
-fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
+pub(in crate::store) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
     let now = place.marks;
     let possible = Seq::ZERO..=last;
     if !possible.contains(&new.delivered) || !possible.contains(&new.read) {

@@ -6,6 +6,7 @@ use protocol::{
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use crate::store::window::window;
 use crate::store::{History, Result};
 
 pub(super) async fn page(
@@ -46,25 +47,6 @@ pub(super) async fn page(
         mine,
         theirs,
     }))
-}
-
-/// The first and last place of the page; numbers are dense, so this is arithmetic. `None` for a
-/// cursor outside the conversation. Never beyond `last_seq`: what was stored since that was read is
-/// not on a page which says that it is the newest place.
-fn window(cursor: Cursor, last_seq: i64, limit: i64) -> Option<(i64, i64)> {
-    let (first, last) = match cursor {
-        Cursor::Latest => Some((last_seq.saturating_sub(limit) + 1, last_seq)),
-        Cursor::Before(Seq(seq)) if (0..=last_seq + 1).contains(&seq) => {
-            Some((seq - limit, seq - 1))
-        }
-        Cursor::After(Seq(seq)) if (0..=last_seq).contains(&seq) => Some((seq + 1, seq + limit)),
-        Cursor::Around(Seq(seq)) if (1..=last_seq).contains(&seq) => {
-            let first = (seq - limit / 2).clamp(1, (last_seq - limit + 1).max(1));
-            Some((first, first + limit - 1))
-        }
-        _ => None,
-    }?;
-    Some((first, last.min(last_seq)))
 }
 
 async fn place(
@@ -111,33 +93,4 @@ fn message(
         body: row.try_get("body")?,
         sent_at: Timestamp(row.try_get("sent_at")?),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_at_most_a_page_and_inside_the_conversation() {
-        let cases = [
-            (Cursor::Latest, Some((51, 100))),
-            (Cursor::Before(Seq(101)), Some((51, 100))),
-            (Cursor::Before(Seq(10)), Some((-40, 9))),
-            (Cursor::Before(Seq(102)), None),
-            (Cursor::Before(Seq(-1)), None),
-            (Cursor::Before(Seq(i64::MIN)), None),
-            (Cursor::After(Seq(0)), Some((1, 50))),
-            (Cursor::After(Seq(80)), Some((81, 100))),
-            (Cursor::After(Seq(100)), Some((101, 100))),
-            (Cursor::After(Seq(101)), None),
-            (Cursor::After(Seq(i64::MAX)), None),
-            (Cursor::Around(Seq(50)), Some((25, 74))),
-            (Cursor::Around(Seq(1)), Some((1, 50))),
-            (Cursor::Around(Seq(100)), Some((51, 100))),
-            (Cursor::Around(Seq(0)), None),
-        ];
-        for (cursor, expected) in cases {
-            assert_eq!(window(cursor, 100, 50), expected, "{cursor:?}");
-        }
-    }
 }

@@ -41,10 +41,9 @@ async fn two_who_want_the_same_name_at_once_are_one_and_a_refusal() {
 async fn a_closed_door_lets_nobody_in_but_those_who_are() {
     let world = World::new().await;
     world.person("alice").await;
-    world.chat.close().await;
-    let mut config = chat::Config::new(world.directory.path().join("duet.db"));
-    config.registration = chat::Registration::Closed;
-    let chat = chat::Chat::begin(config).await.expect("a chat");
+    let closed = |config: &mut chat::Config| config.registration = chat::Registration::Closed;
+    let world = world.restart_with(closed).await;
+    let chat = &world.chat;
     let result = chat.sign_up("bob", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(result.map(|_| ())), ErrorCode::RegistrationClosed);
     assert!(chat.sign_in("alice", PASSWORD, SOMEWHERE).await.is_ok());
@@ -126,4 +125,19 @@ async fn sign_ups_from_one_address_are_limited() {
     assert_eq!(code(third.map(|_| ())), ErrorCode::RateLimited);
     let elsewhere: std::net::IpAddr = "192.0.2.8".parse().expect("an address");
     assert!(world.chat.sign_up("three", "", PASSWORD, elsewhere).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_can_have_is_nobodys() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    for name in ["\0", "ali\0ce", "\u{10ffff}", "%", "_____", "a' or 'a'='a", "\\", "💬"] {
+        let found = world.chat.find_people(alice.user.id, name).await;
+        assert!(found.expect("an answer").is_empty(), "{name:?}");
+        let signed_in = world.chat.sign_in(name, PASSWORD, SOMEWHERE).await;
+        assert_eq!(code(signed_in.map(|_| ())), ErrorCode::WrongCredentials, "{name:?}");
+    }
+    let closed = |config: &mut chat::Config| config.directory_open = false;
+    let world = world.restart_with(closed).await;
+    assert!(world.chat.find_people(alice.user.id, "al\0").await.expect("asked").is_empty());
 }

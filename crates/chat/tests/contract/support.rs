@@ -1,4 +1,4 @@
-//! A chat on a temporary directory, and people who act in it.
+//! A chat on a store of its own, and people who act in it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -8,8 +8,9 @@ use chat::{Chat, Config, Connection, Outgoing, Rates, Session};
 use protocol::{
     ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Refusal, Seq, ServerFrame, UserId,
 };
-use tempfile::TempDir;
 use tokio::time::timeout;
+
+use crate::engine::Home;
 
 pub const PASSWORD: &str = "tulip-Harbor-92";
 pub const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct World {
     pub chat: Chat,
-    pub directory: TempDir,
+    pub home: Home,
 }
 
 pub fn plenty() -> Rates {
@@ -38,22 +39,26 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut config = Config::new(directory.path().join("duet.db"));
+        Self::on(Home::new().await, change).await
+    }
+
+    /// Ends the chat and begins it again on the same store.
+    pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    pub async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        self.chat.close().await;
+        Self::on(self.home, change).await
+    }
+
+    async fn on(home: Home, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(home.database());
         config.rates = plenty();
         config.presence_grace = Duration::from_millis(50);
         change(&mut config);
         let chat = Chat::begin(config).await.expect("a chat");
-        Self { chat, directory }
-    }
-
-    /// Ends the chat and begins it again on the same file.
-    pub async fn restart(self) -> Self {
-        self.chat.close().await;
-        let mut config = Config::new(self.directory.path().join("duet.db"));
-        config.rates = plenty();
-        let chat = Chat::begin(config).await.expect("a chat");
-        Self { chat, directory: self.directory }
+        Self { chat, home }
     }
 
     pub async fn person(&self, username: &str) -> Session {

@@ -5,11 +5,6 @@ use protocol::{
     ClientFrame, ClientId, CloseCode, Cursor, ErrorCode, Marks, Presence, Seq, ServerFrame, UserId,
 };
 
-async fn rows(world: &World, sql: &str) -> i64 {
-    let file = rusqlite::Connection::open(world.directory.path().join("duet.db")).expect("a file");
-    file.query_row(sql, (), |row| row.get(0)).expect("a count")
-}
-
 async fn bodies(world: &World, me: UserId, id: protocol::ConversationId) -> Vec<String> {
     let page = world.chat.history(me, id, Cursor::Latest).await.expect("read");
     page.messages.into_iter().map(|message| message.body).collect()
@@ -52,11 +47,11 @@ async fn the_messages_stay_with_the_peer_and_nothing_else_does() {
     assert_eq!(code(left.map(|_| ())), ErrorCode::WrongCredentials);
     let info = chat.invitation(&invitation, SOMEWHERE).await;
     assert_eq!(code(info), ErrorCode::InvitationInvalid);
-    assert_eq!(rows(&world, "select count(*) from sessions").await, 1, "Bob's");
+    assert_eq!(world.home.number("select count(*) from sessions"), 1, "Bob's");
     let kept = "select count(*) from users where deleted_at is not null and (username <> '' \
                 or display_name <> '' or password_hash <> '' or last_seen_at is not null \
                 or username_key like '%alice%' or display_key like '%alice%')";
-    assert_eq!(rows(&world, kept).await, 0);
+    assert_eq!(world.home.number(kept), 0);
 }
 
 #[tokio::test]
@@ -122,11 +117,11 @@ async fn when_both_are_gone_nothing_of_the_conversation_stays() {
         world.send(bob.user.id, kept, &n.to_string()).await;
     }
     chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
-    assert_eq!(rows(&world, "select count(*) from messages").await, 6);
+    assert_eq!(world.home.number("select count(*) from messages"), 6);
     chat.delete_account(&bob, PASSWORD, SOMEWHERE).await.expect("deleted");
-    assert_eq!(rows(&world, "select count(*) from messages").await, 3);
-    assert_eq!(rows(&world, "select count(*) from members").await, 2);
-    assert_eq!(rows(&world, "select count(*) from conversations").await, 1);
+    assert_eq!(world.home.number("select count(*) from messages"), 3);
+    assert_eq!(world.home.number("select count(*) from members"), 2);
+    assert_eq!(world.home.number("select count(*) from conversations"), 1);
     assert_eq!(bodies(&world, carol.user.id, kept).await, ["0", "1", "2"]);
-    assert_eq!(rows(&world, "select count(*) from pragma_foreign_key_check").await, 0);
+    assert_eq!(world.home.orphans(), 0);
 }

@@ -132,12 +132,11 @@ async fn an_invitation_is_over_after_a_week() {
     let invitation = world.chat.create_invitation(alice.user.id).await.expect("an invitation");
     let info = world.chat.invitation(&invitation.token, SOMEWHERE).await.expect("good");
     assert_eq!(info.expires_at, invitation.expires_at);
-    // Time is not waited for: the file is told that the week has passed.
-    let file = rusqlite::Connection::open(world.directory.path().join("duet.db")).expect("a file");
+    // Time is not waited for: the store is told that the week has passed.
     let week = 7 * 24 * 60 * 60 * 1_000_i64;
-    let moved = "update invitations set created_at = created_at - ?1, expires_at = expires_at - ?1";
-    assert_eq!(file.execute(moved, [week]).expect("moved"), 1);
-    drop(file);
+    world.home.execute(&format!(
+        "update invitations set created_at = created_at - {week}, expires_at = expires_at - {week}"
+    ));
     let accepted = world.chat.accept_invitation(&bob.user, &invitation.token, SOMEWHERE).await;
     assert_eq!(code(accepted), ErrorCode::InvitationInvalid);
     let made = world.chat.sign_up_invited(&invitation.token, "carol", "", PASSWORD, SOMEWHERE);
@@ -154,10 +153,8 @@ async fn the_gate_has_three_positions() {
         let world = World::new().await;
         let alice = world.person("alice").await.user.id;
         let before = invites(&world.chat, alice).await;
-        world.chat.close().await;
-        let mut config = chat::Config::new(world.directory.path().join("duet.db"));
-        config.registration = gate;
-        let chat = Chat::begin(config).await.expect("a chat");
+        let world = world.restart_with(|config| config.registration = gate).await;
+        let chat = &world.chat;
         assert_eq!((chat.registration_open(), chat.invitations_open()), (strangers, invited));
         let refused = |result: Result<(), chat::Error>| result.err().map(|e| e.refusal().code);
         let closed = |open: bool| (!open).then_some(ErrorCode::RegistrationClosed);

@@ -1,0 +1,324 @@
+//! The shared store: a Postgres that several nodes stand on, each of which may vanish at any
+//! moment.
+//!
+//! Every statement runs in READ COMMITTED, and what must not change under it is locked by the
+//! statement that reads it. Who locks several rows takes them in one order, so that nobody waits in
+//! a circle: users, sessions, invitations, conversations, members, ids of messages; of one kind by
+//! their ids. Ids are `uuid`, lists go into a statement as arrays.
+//!
+//! Clocks: times are those of the node that writes, which may differ by minutes. Nothing is
+//! numbered or decided by them but the lives of sessions and invitations, which are days. What is
+//! over in a minute (the token before a rotation) goes by the clock of the database. The list of
+//! conversations is in the order of times, to be shown; a page of it may so be in another order
+//! than things happened, as far as the clocks differ.
+//!
+//! Commits have a connection of their own (`committer`); all other calls share a pool.
+
+mod accounts;
+mod commit;
+mod committer;
+mod connections;
+mod conversations;
+mod deletion;
+mod history;
+mod invitations;
+mod open;
+mod people;
+#[cfg(test)]
+mod plans;
+mod sessions;
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use protocol::{
+    ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
+    Settings, TickTimes, Timestamp, User, UserId,
+};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::{Connection, Row};
+use tokio::time::timeout;
+
+use super::{
+    Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
+    NewUser, Result, Seen, SessionLife, SessionRow, Store, StoreError, TokenHash,
+};
+use committer::Committer;
+use connections::{Lent, PATIENCE};
+
+pub use open::OpenError;
+
+/// See the module.
+pub struct PostgresStore {
+    committer: Committer,
+    pool: PgPool,
+    epoch: Epoch,
+}
+
+impl PostgresStore {
+    /// Connects to the database of this URL, by at most so many connections, and brings it up to
+    /// date. Nodes that start at the same moment wait for each other.
+    ///
+    /// # Errors
+    /// One line that tells the operator what to do, without the password.
+    pub async fn open(url: &str, connections: u32) -> std::result::Result<Self, OpenError> {
+        let options = open::options(url)?;
+        let epoch = open::prepare_database(&options).await?;
+        let committer = Committer::new(options.clone());
+        let pool = connections::pool(options, connections.saturating_sub(1).max(1));
+        Ok(Self { committer, pool, epoch })
+    }
+}
+
+/// Lends a connection to a call, within the time that a call may take.
+macro_rules! call {
+    ($store:ident, $connection:ident => $call:expr) => {
+        call!(PATIENCE, $store, $connection => $call)
+    };
+    ($patience:expr, $store:ident, $connection:ident => $call:expr) => {{
+        let calling = async {
+            let mut lent = Lent::from(&$store.pool).await?;
+            let $connection = lent.connection()?;
+            let outcome = $call.await;
+            lent.give_back(outcome)
+        };
+        timeout($patience, calling).await.unwrap_or(Err(StoreError::Silent))
+    }};
+}
+
+/// Reads the columns `id`, `username`, `display_name`.
+fn user(row: &PgRow) -> std::result::Result<User, sqlx::Error> {
+    Ok(User {
+        id: UserId(row.try_get("id")?),
+        username: row.try_get("username")?,
+        display_name: row.try_get("display_name")?,
+    })
+}
+
+/// Whether a text can be compared with what is stored: Postgres refuses a NUL even in a question,
+/// and nothing stored has one.
+fn can_be_asked(text: &str) -> bool {
+    !text.contains('\0')
+}
+
+async fn open_conversation(
+    connection: &mut PgConnection,
+    me: UserId,
+    peer: UserId,
+    now: Timestamp,
+) -> Result<Option<ConversationId>> {
+    let mut tx = connection.begin().await?;
+    let opened = conversations::open(&mut tx, me, peer, now).await?;
+    tx.commit().await?;
+    Ok(opened.map(|(id, _)| id))
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    async fn check_writable(&self) -> Result<()> {
+        // Messages go by that connection, and by nothing else.
+        self.committer.check_writable().await
+    }
+
+    async fn close(&self) {
+        self.committer.close().await;
+        self.pool.close().await;
+    }
+
+    async fn create_user(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        invitation: Option<TokenHash>,
+        now: Timestamp,
+    ) -> Result<AccountOutcome> {
+        call!(self, c => accounts::create_user(c, user, session, invitation, now))
+    }
+
+    async fn create_invitation(
+        &self,
+        new: NewInvitation,
+        most_open: u32,
+        now: Timestamp,
+    ) -> Result<bool> {
+        call!(self, c => invitations::create(c, new, most_open, now))
+    }
+
+    async fn invitation(
+        &self,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<InvitationInfo>> {
+        call!(self, c => invitations::find(c, token, now))
+    }
+
+    async fn accept_invitation(
+        &self,
+        token: &TokenHash,
+        me: UserId,
+        now: Timestamp,
+    ) -> Result<Acceptance> {
+        call!(self, c => invitations::accept(c, token, me, now))
+    }
+
+    async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
+        call!(self, c => accounts::credentials(c, username_key))
+    }
+
+    async fn create_session(
+        &self,
+        session: NewSession,
+        verified: &str,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        call!(self, c => sessions::create_session(c, session, verified, keep, now))
+    }
+
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        call!(deletion::PATIENCE, self, c => deletion::delete_account(c, user, verified, now))
+    }
+
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {
+        call!(self, c => sessions::session(c, token, life))
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: Timestamp,
+        previous_until: Timestamp,
+    ) -> Result<bool> {
+        call!(self, c => sessions::rotate_session(c, id, from, to, now, previous_until))
+    }
+
+    async fn delete_session(&self, id: SessionId) -> Result<()> {
+        call!(self, c => sessions::delete_session(c, id))
+    }
+
+    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+        call!(self, c => sessions::delete_session_of(c, user, id))
+    }
+
+    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
+        call!(self, c => sessions::delete_others(c, user, keep))
+    }
+
+    async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
+        call!(self, c => sessions::list(c, user, life))
+    }
+
+    async fn settings(&self, user: UserId) -> Result<Option<Settings>> {
+        call!(self, c => settings::read(c, user))
+    }
+
+    async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
+        call!(self, c => settings::password_hash(c, user))
+    }
+
+    async fn set_display_name(&self, user: UserId, name: &str, key: &str) -> Result<Option<User>> {
+        call!(self, c => settings::set_display_name(c, user, name, key))
+    }
+
+    async fn set_privacy(&self, user: UserId, privacy: Privacy) -> Result<()> {
+        call!(self, c => settings::set_privacy(c, user, privacy))
+    }
+
+    async fn set_password(
+        &self,
+        user: UserId,
+        verified: &str,
+        hash: &str,
+        keep: SessionId,
+    ) -> Result<Option<Vec<SessionId>>> {
+        call!(self, c => settings::set_password(c, user, verified, hash, keep))
+    }
+
+    async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
+        call!(self, c => sessions::good_sessions(c, ids, life))
+    }
+
+    async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
+        call!(self, c => sessions::forget_old_sessions(c, life))
+    }
+
+    async fn people_by_prefix(&self, me: UserId, prefix: &str, limit: usize) -> Result<Vec<Found>> {
+        call!(self, c => people::by_prefix(c, me, prefix, limit))
+    }
+
+    async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
+        call!(self, c => people::by_username(c, me, username_key))
+    }
+
+    async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
+        call!(self, c => people::recent_peers(c, me, limit))
+    }
+
+    async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        call!(self, c => people::peers(c, me, limit))
+    }
+
+    async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        call!(self, c => people::presence_peers(c, me, limit))
+    }
+
+    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
+        call!(self, c => people::directory(c, me, limit))
+    }
+
+    async fn open_conversation(
+        &self,
+        me: UserId,
+        peer: UserId,
+        now: Timestamp,
+    ) -> Result<Option<ConversationId>> {
+        call!(self, c => open_conversation(c, me, peer, now))
+    }
+
+    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
+        call!(self, c => conversations::one(c, me, id))
+    }
+
+    async fn conversations(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<Seen>> {
+        call!(self, c => conversations::list(c, me, after, limit))
+    }
+
+    async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {
+        call!(self, c => conversations::tick_times(c, me, id))
+    }
+
+    async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {
+        call!(self, c => conversations::peer(c, me, id))
+    }
+
+    async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<History> {
+        call!(self, c => history::page(c, me, id, cursor, limit))
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
+        self.committer.commit(&batch, now).await
+    }
+}

@@ -1,0 +1,236 @@
+//! Conversations in Postgres. Called by [`super::PostgresStore`] and its neighbours alone.
+
+use protocol::limits::MAX_UNREAD;
+use protocol::{
+    ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
+    TickTime, TickTimes, Timestamp, User, UserId,
+};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use uuid::Uuid;
+
+use crate::store::{Result, Seen};
+
+/// The conversation of two people, listed for `me`, and whether it was made now. Inside a
+/// transaction.
+pub(super) async fn open(
+    tx: &mut PgConnection,
+    me: UserId,
+    peer: UserId,
+    now: Timestamp,
+) -> Result<Option<(ConversationId, bool)>> {
+    let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
+    // The join is the check that both people exist. Whoever deletes an account changes its keys, so
+    // this waits for that, or that for this. Of two nodes that open at once, the second waits for
+    // the pair of the first, and finds it below.
+    let made = sqlx::query(
+        "insert into conversations (id, low_id, high_id, created_at) \
+         select $1, a.id, b.id, $4 from users a, users b \
+         where a.id = $2 and b.id = $3 and a.deleted_at is null and b.deleted_at is null \
+         for key share of a, b \
+         on conflict (low_id, high_id) do nothing",
+    )
+    .bind(ConversationId::new().0)
+    .bind(low.0)
+    .bind(high.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "select id from conversations \
+         where low_id = $1 and high_id = $2 and closed_at is null for no key update",
+    )
+    .bind(low.0)
+    .bind(high.0)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(id) = id else { return Ok(None) };
+    sqlx::query(
+        "insert into members (conversation_id, user_id, peer_id, active_at) \
+         values ($1, $2, $3, $4), ($1, $3, $2, null) \
+         on conflict (conversation_id, user_id) do update \
+         set active_at = coalesce(members.active_at, excluded.active_at)",
+    )
+    .bind(id)
+    .bind(me.0)
+    .bind(peer.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    Ok(Some((ConversationId(id), made.rows_affected() == 1)))
+}
+
+/// What one person sees of a conversation. What only both together show is decided here: the peer's
+/// `read` mark, and whether they are there. The count of unread messages walks the unread part of
+/// the conversation and no further than the limit. `$1` is always the person, `$2` the limit of
+/// the count.
+macro_rules! summary {
+    ($rest:literal) => {
+        concat!(
+            "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
+                    peer.delivered_seq as peer_delivered_seq, \
+                    case when u.show_receipts and mine.show_receipts \
+                         then peer.read_seq else 0 end as peer_read_seq, \
+                    u.show_last_seen and mine.show_last_seen as shows_presence, \
+                    u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
+                    c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
+                    (select count(*) from (select 1 from messages n \
+                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                        and n.sender_id <> $1 limit $2) as unread_ones) as unread \
+             from members me \
+             join conversations c on c.id = me.conversation_id \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             join users u on u.id = me.peer_id \
+             join users mine on mine.id = me.user_id \
+             left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
+             where me.user_id = $1 ",
+            $rest
+        )
+    };
+}
+
+fn summary(row: &PgRow) -> std::result::Result<Seen, sqlx::Error> {
+    let id = ConversationId(row.try_get("conversation_id")?);
+    let seq: Option<i64> = row.try_get("seq")?;
+    let last = match seq {
+        Some(seq) => Some(Message {
+            conversation: id,
+            seq: Seq(seq),
+            client_id: ClientId(row.try_get("client_id")?),
+            sender: UserId(row.try_get("sender_id")?),
+            body: row.try_get("body")?,
+            sent_at: Timestamp(row.try_get("sent_at")?),
+        }),
+        None => None,
+    };
+    let last_seen: Option<i64> = row.try_get("last_seen_at")?;
+    let shows_presence: bool = row.try_get("shows_presence")?;
+    let last_seen = last_seen.filter(|_| shows_presence).map(Timestamp);
+    let active_at: Option<i64> = row.try_get("active_at")?;
+    let conversation = Conversation {
+        id,
+        peer: Person {
+            user: User {
+                id: UserId(row.try_get("peer_id")?),
+                username: row.try_get("username")?,
+                display_name: row.try_get("display_name")?,
+            },
+            presence: Presence { online: false, last_seen },
+        },
+        last,
+        last_seq: Seq(row.try_get("last_seq")?),
+        active_at: Timestamp(match active_at {
+            Some(at) => at,
+            None => row.try_get("created_at")?,
+        }),
+        unread: u32::try_from(row.try_get::<i64, _>("unread")?).unwrap_or(MAX_UNREAD),
+        mine: Marks {
+            delivered: Seq(row.try_get("delivered_seq")?),
+            read: Seq(row.try_get("read_seq")?),
+        },
+        theirs: Marks {
+            delivered: Seq(row.try_get("peer_delivered_seq")?),
+            read: Seq(row.try_get("peer_read_seq")?),
+        },
+    };
+    Ok(Seen { conversation, shows_presence })
+}
+
+pub(super) async fn one(
+    connection: &mut PgConnection,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<Seen>> {
+    let row = sqlx::query(summary!("and me.conversation_id = $3"))
+        .bind(me.0)
+        .bind(i64::from(MAX_UNREAD))
+        .bind(id.0)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.as_ref().map(summary).transpose()?)
+}
+
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    me: UserId,
+    after: Option<ListCursor>,
+    limit: usize,
+) -> Result<Vec<Seen>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = match after {
+        None => {
+            sqlx::query(summary!(
+                "and me.active_at is not null \
+                 order by me.active_at desc nulls last, me.conversation_id desc limit $3"
+            ))
+            .bind(me.0)
+            .bind(i64::from(MAX_UNREAD))
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }
+        Some(cursor) => {
+            sqlx::query(summary!(
+                "and (me.active_at, me.conversation_id) < ($4, $5) \
+                 order by me.active_at desc nulls last, me.conversation_id desc limit $3"
+            ))
+            .bind(me.0)
+            .bind(i64::from(MAX_UNREAD))
+            .bind(limit)
+            .bind(cursor.active_at.0)
+            .bind(cursor.id.0)
+            .fetch_all(connection)
+            .await?
+        }
+    };
+    Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+}
+
+pub(super) async fn tick_times(
+    connection: &mut PgConnection,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<TickTimes>> {
+    let row = sqlx::query(
+        "select peer.delivered_seq, peer.delivered_at, \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_seq else 0 end as read_seq, \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_at end as read_at \
+         from members me \
+         join members peer on peer.conversation_id = me.conversation_id \
+                          and peer.user_id = me.peer_id \
+         join users u on u.id = me.peer_id \
+         join users mine on mine.id = me.user_id \
+         where me.conversation_id = $1 and me.user_id = $2",
+    )
+    .bind(id.0)
+    .bind(me.0)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let time = |seq: &str, at: &str| -> std::result::Result<TickTime, sqlx::Error> {
+        let at: Option<i64> = row.try_get(at)?;
+        Ok(TickTime { up_to: Seq(row.try_get(seq)?), at: at.map(Timestamp) })
+    };
+    Ok(Some(TickTimes {
+        delivered: time("delivered_seq", "delivered_at")?,
+        read: time("read_seq", "read_at")?,
+    }))
+}
+
+pub(super) async fn peer(
+    connection: &mut PgConnection,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<UserId>> {
+    let peer: Option<Uuid> = sqlx::query_scalar(
+        "select peer_id from members where conversation_id = $1 and user_id = $2",
+    )
+    .bind(id.0)
+    .bind(me.0)
+    .fetch_optional(connection)
+    .await?;
+    Ok(peer.map(UserId))
+}

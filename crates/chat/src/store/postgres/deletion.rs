@@ -1,0 +1,99 @@
+//! Deleting accounts in Postgres. Called by [`super::PostgresStore`] alone.
+//!
+//! The row of a person stays, for the messages that point to it, without anything of theirs. Its
+//! keys must be unique and be found by nobody: they sort behind every name there can be.
+//!
+//! The change of the person's keys comes first: from then on no conversation with them can begin,
+//! so those that are locked next are all. When both of one delete their accounts at once, the
+//! second waits for the conversation's row, and then finds that nobody is left.
+
+use std::time::Duration;
+
+use protocol::{SessionId, Timestamp, UserId};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use crate::store::Result;
+
+/// Long conversations take their time to be removed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// All of it in one transaction.
+pub(super) async fn delete_account(
+    connection: &mut PgConnection,
+    id: UserId,
+    verified: &str,
+    now: Timestamp,
+) -> Result<Option<Vec<SessionId>>> {
+    let mut tx = connection.begin().await?;
+    sqlx::query("set local statement_timeout = '5min'").execute(&mut *tx).await?;
+    let done = sqlx::query(
+        "update users set username = '', display_name = '', password_hash = '', \
+                username_key = chr(1114111) || id::text, display_key = chr(1114111) || id::text, \
+                last_seen_at = null, show_last_seen = false, deleted_at = $3 \
+         where id = $1 and password_hash = $2 and deleted_at is null",
+    )
+    .bind(id.0)
+    .bind(verified)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    let ended: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions s using ( \
+             select id from sessions where user_id = $1 order by id for update) own \
+         where s.id = own.id returning s.id",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    sqlx::query("delete from invitations where inviter_id = $1")
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await?;
+    let talks: Vec<Uuid> = sqlx::query_scalar(
+        "select id from conversations where id = any (array( \
+             select conversation_id from members where user_id = $1)) \
+         order by id for update",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    remove_deserted(&mut tx, id, &talks).await?;
+    sqlx::query("update conversations set closed_at = $2 where id = any ($1)")
+        .bind(&talks)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(ended.into_iter().map(SessionId).collect()))
+}
+
+/// Removes those of this person's conversations whose other one has no account any more either.
+async fn remove_deserted(tx: &mut PgConnection, id: UserId, talks: &[Uuid]) -> Result<()> {
+    let deserted: Vec<Uuid> = sqlx::query_scalar(
+        "select m.conversation_id from members m join users u on u.id = m.peer_id \
+         where m.conversation_id = any ($2) and m.user_id = $1 and u.deleted_at is not null",
+    )
+    .bind(id.0)
+    .bind(talks)
+    .fetch_all(&mut *tx)
+    .await?;
+    if deserted.is_empty() {
+        return Ok(());
+    }
+    for statement in [
+        "delete from client_ids k using messages m where m.conversation_id = any ($1) \
+         and k.client_id = m.client_id and k.sender_id = m.sender_id",
+        "delete from messages where conversation_id = any ($1)",
+        "delete from members where conversation_id = any ($1)",
+        "delete from conversations where id = any ($1)",
+    ] {
+        sqlx::query(statement).bind(&deserted).execute(&mut *tx).await?;
+    }
+    Ok(())
+}

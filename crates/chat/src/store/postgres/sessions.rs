@@ -1,0 +1,226 @@
+//! Sessions in Postgres. Called by [`super::PostgresStore`] and its neighbours alone.
+//!
+//! Signing in and changing the password lock the person's row first, so that a sign-in through one
+//! node does not outlive the password that another one changes at that moment.
+
+use protocol::{SessionId, SessionInfo, Timestamp, UserId};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+use super::user;
+use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash};
+
+/// Sessions that are forgotten in one statement.
+const FORGOTTEN_AT_ONCE: i64 = 10_000;
+
+/// The clock of the database: nodes agree on it to the millisecond, whatever their own say.
+macro_rules! with_database_clock {
+    ($before:literal, $after:literal) => {
+        concat!($before, "(extract(epoch from clock_timestamp()) * 1000)::bigint", $after)
+    };
+}
+
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    session: &NewSession,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at, device) \
+         values ($1, $2, $3, $4, $4, $4, $5)",
+    )
+    .bind(session.id.0)
+    .bind(session.user.0)
+    .bind(session.token_hash.as_slice())
+    .bind(now.0)
+    .bind(&session.device)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn create_session(
+    connection: &mut PgConnection,
+    session: NewSession,
+    verified: &str,
+    keep: u32,
+    now: Timestamp,
+) -> Result<Option<Vec<SessionId>>> {
+    let mut tx = connection.begin().await?;
+    let still = sqlx::query(
+        "select 1 from users where id = $1 and password_hash = $2 and deleted_at is null \
+         for no key update",
+    )
+    .bind(session.user.0)
+    .bind(verified)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if still.is_none() {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    insert(&mut tx, &session, now).await?;
+    let removed: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions s using ( \
+             select id from sessions where id in ( \
+                 select id from sessions where user_id = $1 \
+                 order by seen_at desc, id desc offset $2) \
+             order by id for update) longest_unused \
+         where s.id = longest_unused.id returning s.id",
+    )
+    .bind(session.user.0)
+    .bind(i64::from(keep))
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Some(removed.into_iter().map(SessionId).collect()))
+}
+
+pub(super) async fn session(
+    connection: &mut PgConnection,
+    token: &TokenHash,
+    life: SessionLife,
+) -> Result<Option<SessionRow>> {
+    let row = sqlx::query(with_database_clock!(
+        "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
+                s.token_hash = $1 as current \
+         from sessions s join users u on u.id = s.user_id \
+         where (s.token_hash = $1 or (s.previous_hash = $1 and s.previous_until > ",
+        ")) and s.created_at > $2 and s.seen_at > $3"
+    ))
+    .bind(token.as_slice())
+    .bind(life.oldest_created.0)
+    .bind(life.oldest_seen.0)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SessionRow {
+        id: SessionId(row.try_get("session_id")?),
+        user: user(&row)?,
+        seen_at: Timestamp(row.try_get("seen_at")?),
+        rotated_at: Timestamp(row.try_get("rotated_at")?),
+        current: row.try_get("current")?,
+    }))
+}
+
+/// Of two nodes that rotate at once, the second finds that `from` is not the present one any more.
+pub(super) async fn rotate_session(
+    connection: &mut PgConnection,
+    id: SessionId,
+    from: &TokenHash,
+    to: &TokenHash,
+    now: Timestamp,
+    previous_until: Timestamp,
+) -> Result<bool> {
+    let done = sqlx::query(with_database_clock!(
+        "update sessions set token_hash = $3, previous_hash = $2, previous_until = $5 + ",
+        ", rotated_at = $4, seen_at = $4 where id = $1 and token_hash = $2"
+    ))
+    .bind(id.0)
+    .bind(from.as_slice())
+    .bind(to.as_slice())
+    .bind(now.0)
+    .bind(previous_until.0 - now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn delete_session(connection: &mut PgConnection, id: SessionId) -> Result<()> {
+    sqlx::query("delete from sessions where id = $1").bind(id.0).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn good_sessions(
+    connection: &mut PgConnection,
+    ids: &[SessionId],
+    life: SessionLife,
+) -> Result<Vec<SessionId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let good: Vec<Uuid> = sqlx::query_scalar(
+        "select id from sessions where id = any ($1) and created_at > $2 and seen_at > $3",
+    )
+    .bind(ids)
+    .bind(life.oldest_created.0)
+    .bind(life.oldest_seen.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(good.into_iter().map(SessionId).collect())
+}
+
+/// Those that another node forgets just now are left to it.
+pub(super) async fn forget_old_sessions(
+    connection: &mut PgConnection,
+    life: SessionLife,
+) -> Result<()> {
+    sqlx::query(
+        "delete from sessions where id = any (array( \
+             select id from sessions where id = any (array( \
+                 (select id from sessions where created_at <= $1 limit $3) union \
+                 (select id from sessions where seen_at <= $2 limit $3))) \
+             order by id for update skip locked))",
+    )
+    .bind(life.oldest_created.0)
+    .bind(life.oldest_seen.0)
+    .bind(FORGOTTEN_AT_ONCE)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_session_of(
+    connection: &mut PgConnection,
+    user: UserId,
+    id: SessionId,
+) -> Result<bool> {
+    let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
+        .bind(id.0)
+        .bind(user.0)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn delete_others(
+    connection: &mut PgConnection,
+    user: UserId,
+    keep: SessionId,
+) -> Result<Vec<SessionId>> {
+    let ended: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions s using ( \
+             select id from sessions where user_id = $1 and id <> $2 order by id for update) other \
+         where s.id = other.id returning s.id",
+    )
+    .bind(user.0)
+    .bind(keep.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(ended.into_iter().map(SessionId).collect())
+}
+
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    user: UserId,
+    life: SessionLife,
+) -> Result<Vec<SessionInfo>> {
+    let rows = sqlx::query(
+        "select id, device, created_at, seen_at from sessions \
+         where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
+    )
+    .bind(user.0)
+    .bind(life.oldest_seen.0)
+    .bind(life.oldest_created.0)
+    .fetch_all(connection)
+    .await?;
+    let session = |row: &PgRow| {
+        Ok(SessionInfo {
+            id: SessionId(row.try_get("id")?),
+            device: row.try_get("device")?,
+            created_at: Timestamp(row.try_get("created_at")?),
+            seen_at: Timestamp(row.try_get("seen_at")?),
+            current: false,
+        })
+    };
+    Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
+}

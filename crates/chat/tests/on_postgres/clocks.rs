@@ -1,0 +1,66 @@
+//! Nodes whose clocks are ten minutes apart.
+
+use std::sync::Arc;
+
+use chat::store::{Batch, NewMessage, SendOutcome, SessionLife};
+use protocol::{ClientId, Cursor, Seq, Timestamp};
+
+use crate::support::{PASSWORD, SOMEWHERE, World};
+
+const TEN_MINUTES: i64 = 10 * 60 * 1_000;
+
+#[tokio::test]
+async fn the_order_is_that_of_the_numbers_whatever_the_clocks_say() {
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    let stores = [world.home.store().await, world.home.store().await];
+    let now = 1_800_000_000_000;
+    for n in 1..=6_i64 {
+        let (ahead, sender) = if n % 2 == 0 { (0, &alice) } else { (1, &bob) };
+        let message = NewMessage {
+            sender: sender.user.id,
+            conversation,
+            client_id: ClientId::new(),
+            body: n.to_string(),
+        };
+        let batch = Batch { messages: vec![message], ..Batch::default() };
+        let at = Timestamp(now + n + ahead * TEN_MINUTES);
+        let done = stores[usize::from(ahead == 1)].commit(Arc::new(batch), at).await;
+        let done = done.expect("committed").messages[0];
+        assert!(matches!(done, SendOutcome::Stored { seq: Seq(seq), .. } if seq == n), "{done:?}");
+    }
+    let page = world.chat.history(alice.user.id, conversation, Cursor::Latest).await.expect("read");
+    let bodies: Vec<&str> = page.messages.iter().map(|message| message.body.as_str()).collect();
+    assert_eq!(bodies, ["1", "2", "3", "4", "5", "6"]);
+    let seen = world.chat.conversation(bob.user.id, conversation).await.expect("read");
+    assert_eq!(seen.last.map(|message| message.seq), Some(Seq(6)));
+}
+
+/// The token before a rotation is honoured for a minute: less than the clocks may differ.
+#[tokio::test]
+async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead() {
+    let world = World::new().await;
+    let signed_in = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made");
+    let store = world.home.store().await;
+    let id = signed_in.session.id;
+    let found = world.home.text("select encode(token_hash, 'hex') from sessions");
+    let mut from = [0; 32];
+    for (at, byte) in from.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&found[at * 2..at * 2 + 2], 16).expect("hex");
+    }
+    let behind = 1_800_000_000_000;
+    let until = Timestamp(behind + 60_000);
+    let done = store.rotate_session(id, &from, &[7; 32], Timestamp(behind), until).await;
+    assert!(done.expect("asked"));
+    let life = SessionLife {
+        now: Timestamp(behind + TEN_MINUTES),
+        oldest_created: Timestamp(0),
+        oldest_seen: Timestamp(0),
+    };
+    let row = store.session(&from, life).await.expect("asked").expect("still honoured");
+    assert!(!row.current);
+    // And no longer than that minute.
+    world.home.execute("update sessions set previous_until = previous_until - 61000");
+    assert!(store.session(&from, life).await.expect("asked").is_none());
+    assert!(store.session(&[7; 32], life).await.expect("asked").is_some_and(|row| row.current));
+}

@@ -1,0 +1,101 @@
+//! A database of its own for each test, in a private Postgres that the tests of this process share.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use chat::Database;
+use chat::store::Store;
+use chat::store::postgres::PostgresStore;
+use harness::Postgres;
+
+/// Connections of one store here: many stores are open at once.
+pub const CONNECTIONS: u32 = 4;
+/// A database in which everything is made already: a copy of it is quicker than making it.
+const TEMPLATE: &str = "template_of_tests";
+
+/// The server ends with the process.
+pub fn server() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Postgres::start().expect("a private Postgres");
+        server.create_database(TEMPLATE, None).expect("a database");
+        let url = server.url(TEMPLATE);
+        // On a thread of its own: whoever comes first is inside another runtime.
+        let made = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                PostgresStore::open(&url, 1).await.expect("a store").close().await;
+            });
+        });
+        made.join().expect("the tables");
+        server
+    })
+}
+
+/// Where one test stores.
+pub struct Home(String);
+
+impl Home {
+    pub async fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let making = name.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            server().create_database(&making, Some(TEMPLATE)).expect("a database");
+        });
+        made.await.expect("made");
+        Self(name)
+    }
+
+    pub fn url(&self) -> String {
+        server().url(&self.0)
+    }
+
+    pub fn database(&self) -> Database {
+        Database::Postgres { url: self.url(), connections: CONNECTIONS }
+    }
+
+    /// The store alone, without a chat.
+    pub async fn store(&self) -> Arc<dyn Store> {
+        Arc::new(PostgresStore::open(&self.url(), CONNECTIONS).await.expect("a store"))
+    }
+
+    /// The number that a query answers.
+    pub fn number(&self, sql: &str) -> i64 {
+        self.text(sql).parse().expect("a number")
+    }
+
+    /// The text that a query answers.
+    pub fn text(&self, sql: &str) -> String {
+        server().sql(&self.0, sql).expect("an answer")
+    }
+
+    /// Rows that point to one that is not there, where no foreign key forbids it.
+    pub fn orphans(&self) -> i64 {
+        self.number(
+            "select (select count(*) from messages m full join client_ids k \
+                     on (k.client_id, k.sender_id, k.conversation_id, k.seq) \
+                      = (m.client_id, m.sender_id, m.conversation_id, m.seq) \
+                     where m.seq is null or k.seq is null) \
+                  + (select count(*) from messages m \
+                     left join conversations c on c.id = m.conversation_id where c.id is null)",
+        )
+    }
+
+    /// Where people waited in a circle here and Postgres had to end it: what it says of each.
+    pub fn deadlocks(&self) -> Vec<String> {
+        let log = server().log().expect("a log");
+        let here = format!("{} ", self.0);
+        let lines: Vec<&str> = log.lines().collect();
+        let found = |(_, line): &(usize, &&str)| {
+            line.starts_with(&here) && line.contains("deadlock detected")
+        };
+        let said = |(at, _)| lines[at..].iter().take(12).copied().collect::<Vec<_>>().join("\n");
+        lines.iter().enumerate().filter(found).map(said).collect()
+    }
+
+    /// Changes what is stored, past the chat.
+    pub fn execute(&self, sql: &str) {
+        server().sql(&self.0, sql).expect("executed");
+    }
+}

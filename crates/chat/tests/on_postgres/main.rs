@@ -1,0 +1,15 @@
+//! The contract of the chat on the shared store, and what only a store that is shared has to keep:
+//! nodes that do things at the same moment, a server that goes away, a way there that is guarded.
+
+mod clocks;
+#[path = "../contract/mod.rs"]
+mod contract;
+mod engine;
+mod nodes;
+mod opening;
+mod outage;
+mod people_at_once;
+mod silence;
+mod storm;
+
+use contract::support;

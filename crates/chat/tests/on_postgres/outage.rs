@@ -1,0 +1,120 @@
+//! The server goes away, as in a crash, and comes back: nothing acknowledged is lost or doubled,
+//! whoever asks meanwhile is told to come again, and the chat goes on by itself.
+
+use std::time::{Duration, Instant};
+
+use chat::{Chat, Config, Database, Session};
+use harness::Postgres;
+use protocol::{ClientId, ConversationId, Cursor, ErrorCode, Seq};
+
+use crate::support::{PASSWORD, SOMEWHERE, plenty};
+
+/// Long enough for a busy machine; whoever waits longer would be waiting for ever.
+const BACK_WITHIN: Duration = Duration::from_secs(15);
+
+async fn chat_on(server: &Postgres) -> Chat {
+    let url = server.url("duet");
+    let mut config = Config::new(Database::Postgres { url, connections: 4 });
+    config.rates = plenty();
+    Chat::begin(config).await.expect("a chat")
+}
+
+async fn person(chat: &Chat, name: &str) -> Session {
+    chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.expect("an account").session
+}
+
+async fn pair(chat: &Chat) -> (Session, ConversationId) {
+    let (alice, bob) = (person(chat, "alice").await, person(chat, "bob").await);
+    let conversation = chat.open_conversation(alice.user.id, bob.user.id).await.expect("opened");
+    (alice, conversation)
+}
+
+async fn bodies(chat: &Chat, me: &Session, conversation: ConversationId) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let after = Cursor::After(Seq(i64::try_from(all.len()).expect("few")));
+        let page = chat.history(me.user.id, conversation, after).await.expect("a page");
+        if page.messages.is_empty() {
+            return all;
+        }
+        all.extend(page.messages.into_iter().map(|message| message.body));
+    }
+}
+
+/// Sends as a page does: the same again until it is acknowledged, then the next one.
+async fn talk(
+    chat: Chat,
+    me: Session,
+    conversation: ConversationId,
+    mut over: tokio::sync::watch::Receiver<bool>,
+) -> Vec<Seq> {
+    let mut acknowledged = Vec::new();
+    while !*over.borrow_and_update() {
+        let (id, body) = (ClientId::new(), acknowledged.len().to_string());
+        loop {
+            match chat.send_message(me.user.id, conversation, id, &body).await {
+                Ok(sent) => break acknowledged.push(sent.seq),
+                Err(error) => {
+                    let refusal = error.refusal();
+                    assert_eq!(refusal.code, ErrorCode::Unavailable, "{error}");
+                    assert!(refusal.retry_after_ms.is_some(), "it says when to come again");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_and_comes_back_loses_and_doubles_nothing() {
+    let mut server = Postgres::start().expect("a private Postgres");
+    server.create_database("duet", None).expect("a database");
+    let chat = chat_on(&server).await;
+    let (alice, conversation) = pair(&chat).await;
+    let (end, over) = tokio::sync::watch::channel(false);
+    let talking = tokio::spawn(talk(chat.clone(), alice.clone(), conversation, over));
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        server.crash().expect("crashed");
+        let asked = Instant::now();
+        assert!(!chat.is_writable().await, "it says so");
+        let read = chat.history(alice.user.id, conversation, Cursor::Latest).await;
+        assert_eq!(read.err().map(|e| e.refusal().code), Some(ErrorCode::Unavailable));
+        assert!(asked.elapsed() < BACK_WITHIN, "nobody waits long: {:?}", asked.elapsed());
+        server.start_again().expect("started");
+        let back = Instant::now();
+        while !chat.is_writable().await {
+            assert!(back.elapsed() < BACK_WITHIN, "it goes on by itself");
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    end.send(true).expect("it talks");
+    let acknowledged = talking.await.expect("talked");
+    let stored = bodies(&chat, &alice, conversation).await;
+    let expected: Vec<String> = (0..acknowledged.len()).map(|n| n.to_string()).collect();
+    assert_eq!(stored, expected, "each once, in the order of one's sending");
+    let numbers: Vec<i64> = acknowledged.iter().map(|seq| seq.0).collect();
+    let dense: Vec<i64> = (1..).take(numbers.len()).collect();
+    assert_eq!(numbers, dense, "and at the place that was acknowledged");
+    chat.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_ended_from_elsewhere_are_replaced_without_a_refusal() {
+    let server = Postgres::start().expect("a private Postgres");
+    server.create_database("duet", None).expect("a database");
+    let chat = chat_on(&server).await;
+    let (alice, conversation) = pair(&chat).await;
+    for n in 0..5 {
+        let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+                     where datname = 'duet' and pid <> pg_backend_pid()";
+        server.sql("postgres", ended).expect("ended");
+        let sent = chat
+            .send_message(alice.user.id, conversation, ClientId::new(), &n.to_string())
+            .await
+            .expect("a commit is tried again on another connection");
+        assert_eq!(sent.seq, Seq(n + 1));
+    }
+    chat.close().await;
+}

@@ -1,0 +1,99 @@
+//! The way to the server falls silent: nothing is refused, nothing comes through. Whoever asks is
+//! told to come again before a proxy in front would give up, and the chat goes on by itself
+//! afterwards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chat::{Chat, Config, Database};
+use protocol::{ClientId, Cursor, ErrorCode, Seq};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::engine::{Home, server};
+use crate::support::{PASSWORD, SOMEWHERE, plenty};
+
+/// A way to the server that keeps what it is given while it is silent.
+struct Way {
+    port: u16,
+    silent: Arc<AtomicBool>,
+}
+
+impl Way {
+    async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let silent = Arc::new(AtomicBool::new(false));
+        let quiet = silent.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(("127.0.0.1", server().port())).await;
+                let (near_in, near_out) = near.into_split();
+                let (far_in, far_out) = far.expect("the server").into_split();
+                tokio::spawn(carry(near_in, far_out, quiet.clone()));
+                tokio::spawn(carry(far_in, near_out, quiet.clone()));
+            }
+        });
+        Self { port, silent }
+    }
+
+    fn falls_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, silent: Arc<AtomicBool>) {
+    let mut bytes = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        while silent.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_server_that_is_not_heard() {
+    let home = Home::new().await;
+    let way = Way::open().await;
+    let url = home.url().replace(&server().port().to_string(), &way.port.to_string());
+    let mut config = Config::new(Database::Postgres { url, connections: 3 });
+    config.rates = plenty();
+    let chat = Chat::begin(config).await.expect("a chat");
+    let alice = chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made").session.user.id;
+    let bob = chat.sign_up("bob", "", PASSWORD, SOMEWHERE).await.expect("made").session.user.id;
+    let conversation = chat.open_conversation(alice, bob).await.expect("opened");
+    chat.send_message(alice, conversation, ClientId::new(), "before").await.expect("sent");
+
+    way.falls_silent(true);
+    let asked = Instant::now();
+    let id = ClientId::new();
+    let (sent, read, ready) = tokio::join!(
+        chat.send_message(alice, conversation, id, "meanwhile"),
+        chat.history(bob, conversation, Cursor::Latest),
+        async { (chat.is_writable().await, asked.elapsed()) }
+    );
+    assert_eq!(sent.err().map(|e| e.refusal().code), Some(ErrorCode::Unavailable));
+    assert_eq!(read.err().map(|e| e.refusal().code), Some(ErrorCode::Unavailable));
+    assert!(asked.elapsed() < Duration::from_secs(14), "{:?}", asked.elapsed());
+    assert!(
+        !ready.0 && ready.1 < Duration::from_secs(5),
+        "a balancer learns of it soon: {ready:?}"
+    );
+
+    way.falls_silent(false);
+    let sent = loop {
+        match chat.send_message(alice, conversation, id, "meanwhile").await {
+            Ok(sent) => break sent,
+            Err(error) => assert_eq!(error.refusal().code, ErrorCode::Unavailable, "{error}"),
+        }
+    };
+    assert_eq!(sent.seq, Seq(2), "once, whatever became of the first time");
+    let page = chat.history(bob, conversation, Cursor::Latest).await.expect("read");
+    assert_eq!(page.last_seq, Seq(2));
+    chat.close().await;
+}

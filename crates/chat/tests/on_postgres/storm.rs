@@ -1,0 +1,158 @@
+//! Everything at once through two nodes, for a while: nothing fails, and nobody waits in a circle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chat::store::{
+    AccountOutcome, Batch, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, SessionLife,
+    Store, TokenHash,
+};
+use protocol::{ClientId, ConversationId, Marks, Privacy, Seq, SessionId, Timestamp, User, UserId};
+use tokio::task::JoinSet;
+
+use crate::support::World;
+
+const LASTS: Duration = Duration::from_secs(3);
+const PEOPLE: usize = 6;
+
+/// People who all know each other.
+#[derive(Clone)]
+struct Town {
+    people: Vec<(UserId, SessionId)>,
+    talks: Vec<(UserId, UserId, ConversationId)>,
+}
+
+/// Numbers that are mixed enough, and the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap_or(0) % sides
+    }
+}
+
+/// A batch that reaches into many conversations, in no order.
+fn batch(town: &Town, dice: &mut Dice) -> Batch {
+    let mut batch = Batch::default();
+    for _ in 0..1 + dice.below(20) {
+        let (one, two, conversation) = town.talks[dice.below(town.talks.len())];
+        let (sender, body) = (if dice.below(2) == 0 { one } else { two }, "hello".to_owned());
+        batch.messages.push(NewMessage { sender, conversation, client_id: ClientId::new(), body });
+        let marks = Marks { delivered: Seq(1), read: Seq(i64::from(dice.below(2) == 0)) };
+        batch.marks.push(NewMarks { user: one, conversation, marks });
+    }
+    for _ in 0..dice.below(4) {
+        let (user, session) = town.people[dice.below(PEOPLE)];
+        batch.seen_users.push(user);
+        batch.seen_sessions.push(session);
+    }
+    batch
+}
+
+fn token() -> TokenHash {
+    let mut token = [0; 32];
+    token[..16].copy_from_slice(SessionId::new().0.as_bytes());
+    token
+}
+
+fn new_session(user: UserId) -> NewSession {
+    NewSession { id: SessionId::new(), user, token_hash: token(), device: String::new() }
+}
+
+/// Somebody comes by invitation, says one thing, and deletes the account.
+async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::Result<()> {
+    let id = UserId::new();
+    let name = id.to_string();
+    let token_hash = token();
+    let new = NewInvitation { token_hash, inviter: host, expires_at: Timestamp(9) };
+    store.create_invitation(new, 1_000, now).await?;
+    let guest = NewUser {
+        user: User { id, username: name.clone(), display_name: name.clone() },
+        username_key: name.clone(),
+        display_key: name,
+        password_hash: "guest".into(),
+    };
+    let session = new_session(id);
+    let seen = session.id;
+    let made = store.create_user(guest, session, Some(token_hash), now).await?;
+    let AccountOutcome::Made(Some(opened)) = made else { panic!("the invitation was good") };
+    let (conversation, body) = (opened.conversation, "hello".to_owned());
+    let message = NewMessage { sender: id, conversation, client_id: ClientId::new(), body };
+    let (seen_users, seen_sessions) = (vec![id, host], vec![seen]);
+    let batch = Batch { messages: vec![message], seen_users, seen_sessions, ..Batch::default() };
+    store.commit(Arc::new(batch), now).await?;
+    store.delete_account(id, "guest", now).await?;
+    Ok(())
+}
+
+async fn one_thing(store: &dyn Store, town: &Town, dice: &mut Dice) -> chat::store::Result<()> {
+    let (user, session) = town.people[dice.below(PEOPLE)];
+    let (peer, _) = town.people[dice.below(PEOPLE)];
+    let now = Timestamp(5);
+    let life = SessionLife { now, oldest_created: Timestamp(-1), oldest_seen: Timestamp(-1) };
+    match dice.below(11) {
+        0 if user != peer => drop(store.open_conversation(user, peer, now).await?),
+        1 => drop(store.set_display_name(user, "Somebody", "somebody").await?),
+        2 => store.set_privacy(user, Privacy { receipts: true, last_seen: true }).await?,
+        3 => drop(store.delete_other_sessions(user, session).await?),
+        4 => drop(store.set_password(user, "", "", session).await?),
+        5 => drop(store.create_session(new_session(user), "", 3, now).await?),
+        6 => {
+            let token_hash = token();
+            let new = NewInvitation { token_hash, inviter: user, expires_at: Timestamp(9) };
+            store.create_invitation(new, 1_000, now).await?;
+            store.accept_invitation(&token_hash, peer, now).await?;
+        }
+        7 => visit(store, user, now).await?,
+        8 => store.forget_old_sessions(life).await?,
+        _ => drop(store.commit(Arc::new(batch(town, dice)), now).await?),
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_that_two_nodes_do_at_once_fails_or_waits_in_a_circle() {
+    let world = World::new().await;
+    let mut town = Town { people: Vec::new(), talks: Vec::new() };
+    let mut sessions = Vec::new();
+    for n in 0..PEOPLE {
+        sessions.push(world.person(&format!("person{n}")).await);
+    }
+    for (at, one) in sessions.iter().enumerate() {
+        for two in &sessions[at + 1..] {
+            town.talks.push((one.user.id, two.user.id, world.open(one, two).await));
+        }
+        town.people.push((one.user.id, one.id));
+    }
+    world.home.execute("update users set password_hash = ''");
+    let over = Arc::new(AtomicBool::new(false));
+    let mut doing = JoinSet::new();
+    for node in 0..2 {
+        let store = world.home.store().await;
+        for task in 0..4 {
+            let (store, town, over) = (store.clone(), town.clone(), over.clone());
+            doing.spawn(async move {
+                let mut dice = Dice(node * 10 + task);
+                let mut done = 0_u32;
+                while !over.load(Ordering::Relaxed) {
+                    one_thing(store.as_ref(), &town, &mut dice).await.expect("done");
+                    done += 1;
+                }
+                done
+            });
+        }
+    }
+    tokio::time::sleep(LASTS).await;
+    over.store(true, Ordering::Relaxed);
+    let done: u32 = doing.join_all().await.into_iter().sum();
+    assert!(done > 50, "{done} things");
+    assert_eq!(world.home.deadlocks(), Vec::<String>::new());
+    assert_eq!(world.home.orphans(), 0);
+    let holes = "select count(*) from conversations c where last_seq <> \
+                 (select count(*) from messages m where m.conversation_id = c.id) or last_seq <> \
+                 (select coalesce(max(seq), 0) from messages m where m.conversation_id = c.id)";
+    assert_eq!(world.home.number(holes), 0);
+}

@@ -1,0 +1,7 @@
+//! The contract of the chat on the embedded store.
+
+#[path = "../contract/mod.rs"]
+mod contract;
+mod engine;
+
+use contract::support;

@@ -1,0 +1,108 @@
+//! Where Postgres' programs are, and who they run as.
+
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::run;
+
+/// Where Debian keeps them, a directory a version; they are not on its PATH.
+const DEBIAN: &str = "/usr/lib/postgresql";
+/// Who the server runs as when root starts it, which it refuses to be.
+const SERVER_USER: &str = "postgres";
+
+pub(super) struct Programs {
+    directory: PathBuf,
+    /// The user and group to become, where one is root.
+    become_user: Option<(u32, u32)>,
+}
+
+impl Programs {
+    pub(super) fn find() -> Result<Self> {
+        let Some(directory) = newest_of_debian().or_else(on_path) else {
+            bail!(
+                "there is no Postgres server on this machine, which this needs: \
+                 apt-get install postgresql (or scripts/setup servers)"
+            );
+        };
+        let is_root = std::fs::metadata("/proc/self")?.uid() == 0;
+        let become_user = if is_root { Some(server_user()?) } else { None };
+        Ok(Self { directory, become_user })
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A program of any kind, as whom the server runs.
+    pub(super) fn as_server(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = match self.become_user {
+            None => Command::new(program.as_ref()),
+            Some((user, group)) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid", &user.to_string(), "--regid", &group.to_string()])
+                    .args(["--clear-groups", "--"])
+                    .arg(program.as_ref());
+                command
+            }
+        };
+        command.current_dir("/");
+        command
+    }
+
+    /// One of Postgres' programs, as whom the server runs.
+    pub(super) fn command(&self, name: &str) -> Command {
+        self.as_server(self.directory.join(name))
+    }
+
+    /// One that only talks to a server.
+    pub(super) fn client(&self, name: &str) -> Command {
+        let beside = self.directory.join(name);
+        if beside.exists() { Command::new(beside) } else { Command::new(name) }
+    }
+
+    /// Makes the server own a file or directory.
+    pub(super) fn give(&self, path: &Path) -> Result<()> {
+        if let Some((user, group)) = self.become_user {
+            chown(path, Some(user), Some(group))?;
+        }
+        Ok(())
+    }
+}
+
+fn newest_of_debian() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(DEBIAN).ok()?.filter_map(Result::ok);
+    let numbered = versions.filter_map(|entry| {
+        let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let directory = entry.path().join("bin");
+        is_whole(&directory).then_some((version, directory))
+    });
+    numbered.max().map(|(_, directory)| directory)
+}
+
+fn on_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    // What is there is often a link to where the others are.
+    let real = std::env::split_paths(&path)
+        .filter_map(|directory| directory.join("initdb").canonicalize().ok())
+        .filter_map(|initdb| Some(initdb.parent()?.to_owned()));
+    real.into_iter().find(|directory| is_whole(directory))
+}
+
+fn is_whole(directory: &Path) -> bool {
+    ["initdb", "pg_ctl", "postgres"].iter().all(|name| directory.join(name).exists())
+}
+
+fn server_user() -> Result<(u32, u32)> {
+    let number = |option| -> Result<u32> {
+        let id = run(Command::new("id").args([option, SERVER_USER]));
+        id.context("root needs a user to run Postgres as, which its package makes")?
+            .trim()
+            .parse()
+            .context("no number")
+    };
+    Ok((number("-u")?, number("-g")?))
+}

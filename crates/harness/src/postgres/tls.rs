@@ -1,0 +1,39 @@
+//! An authority and a certificate of its for a private server, by `openssl`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::programs::Programs;
+use super::run;
+
+/// The files in the server's directory.
+pub(super) const AUTHORITY: &str = "authority.pem";
+pub(super) const CERTIFICATE: &str = "server.pem";
+pub(super) const KEY: &str = "server.key";
+
+/// Where a server with TLS listens; the second is a name that its certificate does not have.
+pub(super) const ADDRESSES: &str = "127.0.0.1,127.0.0.2";
+
+/// Makes all three.
+pub(super) fn make_certificates(directory: &Path, programs: &Programs) -> Result<()> {
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(arguments).current_dir(directory);
+        run(&mut command).context("openssl, which tests with TLS need (apt-get install openssl)")
+    };
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let authority = ["req", "-x509", "-days", "30", "-subj", "/CN=Duet tests", "-out", AUTHORITY];
+    openssl(&[&authority[..], &["-keyout", "authority.key"], &new_key].concat())?;
+    let request = ["req", "-new", "-subj", "/CN=localhost", "-out", "server.csr", "-keyout", KEY];
+    openssl(&[&request[..], &new_key].concat())?;
+    std::fs::write(directory.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n")?;
+    let sign = ["x509", "-req", "-days", "30", "-in", "server.csr", "-extfile", "names"];
+    let signer = ["-CA", AUTHORITY, "-CAkey", "authority.key", "-CAcreateserial"];
+    openssl(&[&sign[..], &signer, &["-out", CERTIFICATE]].concat())?;
+    for file in [CERTIFICATE, KEY] {
+        programs.give(&directory.join(file))?;
+    }
+    Ok(())
+}
