@@ -8,8 +8,10 @@
 //! [`language`] what the page says; [`look`] how a person wants it;
 //! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
 //! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
-//! stays current; [`on_demand`] what is loaded when it is wanted; `keyboard` (browser) the page's keys; `layers` (browser) what lies above the page and how Back closes
-//! it; `context` and `forms` (server) what a request brings, and the same forms without WebAssembly.
+//! stays current; [`attention`] what reaches whoever does not look; [`on_demand`] what is loaded when
+//! it is wanted; `keyboard` (browser) the page's keys; `layers` (browser) what lies above the page
+//! and how Back closes it; `context` and `forms` (server) what a request brings, and the same forms
+//! without WebAssembly.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
