@@ -6,10 +6,16 @@ export const OUTAGE = /net::ERR_|WebSocket connection to .* failed/;
 /** What the browser says when the server refuses what a form sent. */
 export const REFUSAL = /Failed to load resource: the server responded with a status of 4\d\d/;
 
+/**
+ * What the browser says of a part of the page's code that was being loaded when the page was left or the network went. It is
+ * loaded again when it is wanted (on-demand.spec.ts); one that the server does not have is said in other words.
+ */
+const INTERRUPTED = /^(error|thrown): TypeError: Failed to fetch/;
+
 /** Collects what must not happen on any page: errors in the console (violated policies are such) and thrown ones. */
 export class Watch {
   readonly #problems: string[] = [];
-  readonly #allowed: RegExp[] = [];
+  readonly #allowed: RegExp[] = [INTERRUPTED];
 
   over(context: BrowserContext): void {
     context.on("weberror", (error) => this.#problems.push(`thrown: ${error.error()}`));
