@@ -46,10 +46,16 @@ pub fn start() {
     Listener::before(&page, "close", |_| set_timeout(closed, SUCCESSION)).forget();
     // Before the router hears of it: for the router nothing has changed.
     Listener::before(&window(), "popstate", |event| {
-        LEAVING.set(false);
+        let leaving = LEAVING.replace(false);
         let open = open_layers();
-        if !open.is_empty() {
-            event.stop_immediate_propagation();
+        if open.is_empty() {
+            return;
+        }
+        event.stop_immediate_propagation();
+        if leaving {
+            // Nobody pressed Back: something opened while the entry was being taken away.
+            opened();
+        } else {
             open.iter().for_each(close);
         }
     })
