@@ -6,6 +6,7 @@
 //! send, keeps to `serde_json`.
 
 mod reader;
+mod shapes;
 #[cfg(test)]
 mod tests;
 

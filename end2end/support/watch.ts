@@ -1,21 +1,15 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** What the browser says while the server or the network is away. */
-export const OUTAGE = /net::ERR_|WebSocket connection to .* failed/;
+/** What the browser says while the server or the network is away; the last is of a part of the page that was being loaded. */
+export const OUTAGE = /net::ERR_|WebSocket connection to .* failed|TypeError: Failed to fetch/;
 
 /** What the browser says when the server refuses what a form sent. */
 export const REFUSAL = /Failed to load resource: the server responded with a status of 4\d\d/;
 
-/**
- * What the browser says of a part of the page's code that was being loaded when the page was left or the network went. It is
- * loaded again when it is wanted (on-demand.spec.ts); one that the server does not have is said in other words.
- */
-const INTERRUPTED = /^(error|thrown): TypeError: Failed to fetch/;
-
 /** Collects what must not happen on any page: errors in the console (violated policies are such) and thrown ones. */
 export class Watch {
   readonly #problems: string[] = [];
-  readonly #allowed: RegExp[] = [INTERRUPTED];
+  readonly #allowed: RegExp[] = [];
 
   over(context: BrowserContext): void {
     context.on("weberror", (error) => this.#problems.push(`thrown: ${error.error()}`));

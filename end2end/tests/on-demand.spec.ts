@@ -1,10 +1,11 @@
 import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
 
 // What a conversation does not carry is fetched when it is wanted. Here it does not come, as without network or when
 // the server has another build by now.
 
 test("a page whose code does not come is asked of the server", async ({ alice, watch }) => {
-  watch.allow(/split_settings_view|net::ERR_FAILED|Failed to fetch/);
+  watch.allow(OUTAGE);
   const home = await alice.home();
   await home.page.route(/split_settings_view/, (route) => route.abort(), { times: 1 });
   await home.page.evaluate(() => Object.assign(window, { before: true }));
@@ -16,7 +17,7 @@ test("a page whose code does not come is asked of the server", async ({ alice, w
 });
 
 test("a page whose words do not come stays as the server wrote it", async ({ someone, bob, watch }) => {
-  watch.allow(/split_german_texts|net::ERR_FAILED|Failed to fetch/);
+  watch.allow(OUTAGE);
   const greta = await someone("Greta Gold", { locale: "de-DE" });
   const conversation = await greta.apiConversation(bob);
   await bob.apiSend(conversation, "Guten Morgen");
@@ -30,7 +31,7 @@ test("a page whose words do not come stays as the server wrote it", async ({ som
 });
 
 test("a menu whose code did not come opens at the next press", async ({ alice, bob, conversation, watch }) => {
-  watch.allow(/split_load_layers|net::ERR_FAILED|Failed to fetch/);
+  watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Press me");
   let refused = 0;
   await alice.page.route(/split_load_layers/, (route) => (refused++ < 2 ? route.abort() : route.continue()));

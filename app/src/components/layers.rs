@@ -54,8 +54,10 @@ impl LayersOnDemand {
     /// # Errors
     /// They could not be loaded; the next time it is tried again.
     pub async fn load(self) -> Result<(), NotLoaded> {
+        let layers = load_layers().await?;
+        // Of several who wait one tells: what is shown is not shown anew.
         if self.0.with_untracked(Option::is_none) {
-            self.0.set(Some(load_layers().await?));
+            self.0.set(Some(layers));
         }
         Ok(())
     }
