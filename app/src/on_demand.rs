@@ -7,11 +7,19 @@
 
 use std::time::Duration;
 
+use leptos::prelude::set_timeout;
+use leptos::task::spawn_local;
 pub use wasm_split_helpers::SplitLoaderError as NotLoaded;
 
-/// When what nobody has wanted yet is loaded, after the page came to life: it has its first
-/// messages by then. So it is there without network too.
-pub const SOON: Duration = Duration::from_millis(1_500);
+/// How long after the page came to life what nobody has wanted yet is loaded: it has its first
+/// messages by then.
+const SOON: Duration = Duration::from_millis(1_500);
+
+/// Loads something that nobody has wanted yet, a moment later: so it is there at once, and without
+/// network too.
+pub fn soon(loading: impl Future<Output = ()> + 'static) {
+    set_timeout(move || spawn_local(loading), SOON);
+}
 
 /// Defines functions that live in a file of their own, one file for each name. Calling one loads
 /// it first; the one named behind `by` loads it and does no more.

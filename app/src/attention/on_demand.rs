@@ -8,7 +8,7 @@ use protocol::Message;
 
 use super::{arrival, worker};
 use crate::language::use_texts;
-use crate::on_demand::{SOON, on_demand};
+use crate::on_demand::{on_demand, soon};
 use crate::state::State;
 
 /// What the loaded code does.
@@ -35,7 +35,7 @@ pub fn start(state: State) {
     // A click on a notification of before may be waiting.
     worker::start(state.attention);
     PAGE.set(Owner::current());
-    set_timeout(move || spawn_local(async move { _ = begun(state).await }), SOON);
+    soon(async move { _ = begun(state).await });
 }
 
 /// A message was heard of, live or after an absence.

@@ -10,7 +10,7 @@ use protocol::ConversationId;
 use super::message_menu::{self, Parts};
 use super::shortcuts::{self, Shortcuts};
 use crate::live::rows::Row;
-use crate::on_demand::{NotLoaded, SOON, on_demand};
+use crate::on_demand::{NotLoaded, on_demand, soon};
 use crate::state::OpenConversation;
 
 /// The views of what opens.
@@ -43,9 +43,7 @@ impl LayersOnDemand {
     pub fn new() -> Self {
         let on_demand = Self(RwSignal::new(None));
         // Runs in the browser alone.
-        Effect::new(move |_| {
-            set_timeout(move || spawn_local(async move { _ = on_demand.load().await }), SOON);
-        });
+        Effect::new(move |_| soon(async move { _ = on_demand.load().await }));
         on_demand
     }
 
