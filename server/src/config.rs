@@ -30,12 +30,26 @@ pub struct Config {
     /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE` for several
     /// nodes on one database. As a variable, nobody sees it in the list of processes.
     #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<DatabaseUrl>,
+    pub database_url: Option<SecretUrl>,
 
     /// Connections to Postgres of this process.
     #[arg(long, env = "DUET_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub database_connections: u32,
+
+    /// What passes live events between several nodes on one database:
+    /// `nats://TOKEN@HOST:4222`, `nats://USER:PASSWORD@HOST`, or `tls://HOST`; several servers of one
+    /// NATS cluster with commas.
+    #[arg(long, env = "DUET_NATS_URL", hide_env_values = true)]
+    pub nats_url: Option<SecretUrl>,
+
+    /// A NATS credentials file, in place of a token or password in the URL.
+    #[arg(long, env = "DUET_NATS_CREDENTIALS")]
+    pub nats_credentials: Option<PathBuf>,
+
+    /// The certificate of the authority to trust for NATS, besides those of the system.
+    #[arg(long, env = "DUET_NATS_AUTHORITY")]
+    pub nats_authority: Option<PathBuf>,
 
     /// The address people type, such as `https://chat.example.org`. Needed unless only this machine
     /// is served.
@@ -108,11 +122,11 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// The URL of a database. It may hold a password, so it is shown to nobody.
+/// A URL that may hold a password, so it is shown to nobody.
 #[derive(Clone)]
-pub struct DatabaseUrl(String);
+pub struct SecretUrl(String);
 
-impl FromStr for DatabaseUrl {
+impl FromStr for SecretUrl {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -120,9 +134,9 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-impl fmt::Debug for DatabaseUrl {
+impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseUrl(..)")
+        f.write_str("SecretUrl(..)")
     }
 }
 
@@ -169,9 +183,15 @@ impl Config {
     pub fn chat(&self) -> Result<chat::Config> {
         let database = match &self.database_url {
             None => self.data.join("duet.db").into(),
-            Some(DatabaseUrl(url)) => database(url, self.database_connections)?,
+            Some(SecretUrl(url)) => database(url, self.database_connections)?,
         };
+        let broker = self.nats_url.as_ref().map(|SecretUrl(url)| chat::Broker {
+            url: url.clone(),
+            credentials: self.nats_credentials.clone(),
+            authority: self.nats_authority.clone(),
+        });
         Ok(chat::Config {
+            broker,
             registration: match self.registration {
                 Registration::Open => chat::Registration::Open,
                 Registration::Invited => chat::Registration::Invited,

@@ -73,7 +73,7 @@ pub async fn run(
     tracing::info!(connections = chat.connections(), "stopping");
     draining.begin();
     tokio::time::sleep(Duration::from_secs(config.drain)).await;
-    chat.close_connections();
+    chat.close_connections().await;
     sockets.close();
     let ended = async {
         accepting.stop().await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{self, CloseFrame, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chat::{Connection, Outgoing, Session};
@@ -43,6 +44,10 @@ pub async fn upgrade(
 ) -> Response {
     if !state.origins.is_ours(&headers) {
         return (StatusCode::FORBIDDEN, "This origin may not connect.").into_response();
+    }
+    if state.draining.has_begun() && state.chat.has_other_nodes() {
+        let retry = [(RETRY_AFTER, HeaderValue::from_static("1"))];
+        return (StatusCode::SERVICE_UNAVAILABLE, retry, "Come to another node.").into_response();
     }
     let Some(Extension(session)) = session else {
         return (StatusCode::UNAUTHORIZED, "Sign in first.").into_response();
@@ -80,7 +85,9 @@ async fn serve(state: AppState, session: Session, mut socket: WebSocket) {
         Err(code) => End::Say(code),
     };
     if let End::Say(code) = end {
-        close(&mut socket, code, state.chat.connections()).await;
+        // Those who have other nodes to come to are sent there one after the other as it is.
+        let at_once = if state.chat.has_other_nodes() { 0 } else { state.chat.connections() };
+        close(&mut socket, code, at_once).await;
     }
 }
 
@@ -134,9 +141,9 @@ async fn write(socket: &mut WebSocket, connection: &mut Connection, first: Bytes
     matches!(timeout(WRITE_WITHIN, writing).await, Ok(Ok(())))
 }
 
-async fn close(socket: &mut WebSocket, code: CloseCode, connections: usize) {
+async fn close(socket: &mut WebSocket, code: CloseCode, at_once: usize) {
     let reason = match code {
-        CloseCode::Restart => coming_back(connections).to_string().into(),
+        CloseCode::Restart => coming_back(at_once).to_string().into(),
         other => Utf8Bytes::from_static(other.reason()),
     };
     let frame = CloseFrame { code: code.code(), reason };
@@ -151,9 +158,10 @@ async fn close(socket: &mut WebSocket, code: CloseCode, connections: usize) {
     let _ = timeout(CLOSE_WITHIN, closing).await;
 }
 
-/// Milliseconds to wait before coming back, so that all come back spread over time.
-fn coming_back(connections: usize) -> u32 {
-    let spread = connections.saturating_mul(1_000) / COMING_BACK_PER_SECOND;
+/// Milliseconds to wait before coming back, so that those who are sent away at once come back
+/// spread over time.
+fn coming_back(at_once: usize) -> u32 {
+    let spread = at_once.saturating_mul(1_000) / COMING_BACK_PER_SECOND;
     let spread = u32::try_from(spread).unwrap_or(u32::MAX).max(250);
     random() % spread
 }

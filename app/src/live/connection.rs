@@ -260,7 +260,9 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Refused { .. } => {}
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
-            attention::arrived(state, &message);
+            if applied.is_news {
+                attention::arrived(state, &message);
+            }
             sender::on_applied(state, message.conversation, applied);
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {
@@ -274,7 +276,9 @@ fn on_frame(state: State, frame: ServerFrame) {
                 show_typing(state, conversation, active);
             }
         }
-        ServerFrame::Hello { .. } | ServerFrame::Pong => {}
+        // Events may have been lost on their way from another node.
+        ServerFrame::Hello { .. } => spawn_local(catch_up::catch_up(state)),
+        ServerFrame::Pong => {}
     }
 }
 

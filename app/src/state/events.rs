@@ -17,6 +17,8 @@ pub struct Applied {
     pub known: Known,
     /// The message of the outbox that this answered.
     pub settled: Option<ClientId>,
+    /// Whether it was not known before. What is told twice is announced once.
+    pub is_news: bool,
 }
 
 impl State {
@@ -24,6 +26,7 @@ impl State {
     pub fn apply_message(&self, message: &Message) -> Applied {
         let id = message.conversation;
         let mine = self.is_me(message.sender);
+        let is_news = !self.knows(message);
         let known = match (self.entry(id), self.me()) {
             (Some(entry), Some(me)) => {
                 let mut summary = entry.summary.get_untracked();
@@ -45,12 +48,22 @@ impl State {
                 mine.then(|| held.outbox.settle(message.client_id))?.map(|entry| entry.client_id)
             })
             .flatten();
-        if !mine {
+        if is_news && !mine {
             self.hear(message);
         }
         self.sort_list();
         self.project_if_open(id);
-        Applied { known, settled }
+        Applied { known, settled, is_news }
+    }
+
+    /// Whether a message was heard of before: where its conversation is held, whether it is there.
+    fn knows(&self, message: &Message) -> bool {
+        let id = message.conversation;
+        let held = self.held.with_value(|held| {
+            let timeline = held.timelines.get(&id)?;
+            Some(timeline.run_around(message.seq).is_some())
+        });
+        held.unwrap_or_else(|| self.summary(id).is_some_and(|held| held.last_seq >= message.seq))
     }
 
     /// Applies the answer to a send of this tab.
@@ -67,7 +80,7 @@ impl State {
                 body,
                 sent_at: sent.sent_at,
             }),
-            _ => Applied { known: self.know_of(sent), settled: None },
+            _ => Applied { known: self.know_of(sent), settled: None, is_news: false },
         }
     }
 

@@ -160,3 +160,18 @@ fn a_place_far_back_is_turned_to_and_left_again() {
     assert_eq!(talk.shown().last(), Some(&1_000));
     assert!(!talk.state.turn_to(Seq(2_000)));
 }
+
+#[test]
+fn what_is_told_twice_is_counted_and_announced_once() {
+    let talk = Talk::empty();
+    let messages: Vec<_> = (1..=30).map(|seq| talk.message(seq, talk.peer)).collect();
+    _ = talk.state.merge_page(&page(talk.id, messages));
+    talk.state.set_place(Some(Seq(10)), false);
+    let message = talk.message(31, talk.peer);
+    assert!(talk.state.apply_message(&message).is_news);
+    talk.open.heard.set(None);
+    assert!(!talk.state.apply_message(&message).is_news);
+    assert_eq!(talk.open.heard.get_untracked(), None);
+    assert_eq!(talk.open.below.get_untracked(), 1);
+    assert_eq!(talk.shown().iter().filter(|seq| **seq == 31).count(), 1);
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use protocol::{CloseCode, ErrorCode, SessionId, Timestamp, User, UserId};
+use protocol::{ErrorCode, SessionId, Timestamp, User, UserId};
 use sha2::{Digest, Sha256};
 
 pub(crate) use names::fold;
@@ -119,7 +119,7 @@ impl Chat {
         let (username, username_key) = names::username(wanted.username)?;
         let (display_name, display_key) = names::display_name(wanted.display_name, &username)?;
         passwords::check_length(wanted.password)?;
-        self.throttle().sign_up(from.address)?;
+        self.throttle().sign_up(from.address).await?;
         // Told before the costly hash; the store decides when two are equally quick.
         if let Some(invitation) = &wanted.invitation
             && self.store().invitation(invitation, clock::now()).await?.is_none()
@@ -157,21 +157,21 @@ impl Chat {
     ) -> Result<SignedIn> {
         let from = from.into();
         let key = fold(username.trim());
-        self.throttle().sign_in(from.address, &key)?;
+        self.throttle().sign_in(from.address, &key).await?;
         let found = self.store().credentials(&key).await?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let right = self.passwords().verify(password, hash).await?;
         let Some((user, verified)) = found.filter(|_| right) else {
-            self.throttle().wrong_password(&key);
+            self.throttle().wrong_password(&key).await?;
             return Err(ErrorCode::WrongCredentials.into());
         };
-        self.throttle().right_password(&key);
+        self.throttle().right_password(&key).await?;
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let now = clock::now();
         let removed = self.store().create_session(session, &verified, MOST_SESSIONS, now).await?;
         let removed = removed.ok_or(ErrorCode::WrongCredentials)?;
-        self.hub().close_sessions(&removed, CloseCode::SessionEnded);
+        self.relay().end_sessions(&removed);
         Ok(SignedIn { session: Session { id, user }, token })
     }
 
@@ -181,7 +181,7 @@ impl Chat {
     /// Only the store's.
     pub async fn sign_out(&self, session: SessionId) -> Result<()> {
         self.store().delete_session(session).await?;
-        self.hub().close_sessions(&[session], CloseCode::SessionEnded);
+        self.relay().end_sessions(&[session]);
         Ok(())
     }
 

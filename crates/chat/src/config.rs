@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where everything is stored.
     pub database: Database,
+    /// What passes live events between nodes on one database. None: there is one node.
+    pub broker: Option<Broker>,
     /// Who may sign up.
     pub registration: Registration,
     /// Whether people one has not talked to are shown and found by the start of their names. When
@@ -39,6 +41,25 @@ pub enum Database {
         /// How many connections at most.
         connections: u32,
     },
+}
+
+/// A NATS, which passes live events between nodes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// `nats://TOKEN@HOST:PORT`, `nats://USER:PASSWORD@HOST` or `tls://HOST`; several of one
+    /// cluster with commas. A secret.
+    pub url: String,
+    /// A credentials file, instead.
+    pub credentials: Option<PathBuf>,
+    /// The certificate of the authority to trust, besides those of the system.
+    pub authority: Option<PathBuf>,
+}
+
+/// Without the token, nor anything that it may stand beside.
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
 }
 
 impl From<PathBuf> for Database {
@@ -110,6 +131,7 @@ impl Config {
     pub fn new(database: impl Into<Database>) -> Self {
         Self {
             database: database.into(),
+            broker: None,
             registration: Registration::Open,
             directory_open: true,
             rates: Rates::default(),

@@ -4,6 +4,7 @@
 //! without it, so a test needs no port. Dropping a connection leaves the hub.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,8 +15,8 @@ use protocol::{
 
 use crate::clock;
 use crate::error::{Error, later};
-use crate::hub::{Outgoing, Seat};
-use crate::relay::encode;
+use crate::hub::{Outgoing, READ_AGAIN, Seat};
+use crate::relay::{Ear, encode};
 use crate::store::{NewMarks, NewMessage};
 use crate::writer::{Reply, Write};
 use crate::{Chat, Session};
@@ -35,6 +36,8 @@ pub struct Connection {
     chat: Chat,
     session: Session,
     seat: Seat,
+    /// Behind the seat: it ends after it.
+    _ear: Option<Arc<Ear>>,
     peers: HashMap<ConversationId, UserId>,
     malformed: u32,
     allowance: f64,
@@ -53,11 +56,12 @@ pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
 }
 
 impl Connection {
-    pub(crate) fn new(chat: Chat, session: Session, seat: Seat) -> Self {
+    pub(crate) fn new(chat: Chat, session: Session, seat: Seat, ear: Option<Arc<Ear>>) -> Self {
         Self {
             chat,
             session,
             seat,
+            _ear: ear,
             peers: HashMap::new(),
             malformed: 0,
             allowance: f64::INFINITY,
@@ -70,12 +74,20 @@ impl Connection {
     /// # Cancel safety
     /// A cancelled call has taken nothing.
     pub async fn next(&mut self) -> Outgoing {
-        self.seat.next().await
+        match self.seat.next().await {
+            Outgoing::Frame(frame) => Outgoing::Frame(self.in_full(frame)),
+            close @ Outgoing::Close(_) => close,
+        }
     }
 
     /// A frame that waits already, to be written together with the one before it.
     pub fn try_next(&mut self) -> Option<Bytes> {
-        self.seat.try_next()
+        self.seat.try_next().map(|frame| self.in_full(frame))
+    }
+
+    /// Events may have been lost: another `hello` says that all is to be read again.
+    fn in_full(&self, frame: Bytes) -> Bytes {
+        if frame == READ_AGAIN { hello(&self.chat, &self.session) } else { frame }
     }
 
     /// Takes a frame from the client. Answers come out of [`Self::next`].

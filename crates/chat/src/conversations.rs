@@ -29,10 +29,10 @@ impl Chat {
     /// # Errors
     /// `not_found` if it does not exist or is not mine.
     pub async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Conversation> {
-        match self.store().conversation(me, id).await? {
-            Some(seen) => Ok(self.with_presence(seen)),
-            None => Err(ErrorCode::NotFound.into()),
-        }
+        let found = self.store().conversation(me, id).await?;
+        let mut seen = found.ok_or(ErrorCode::NotFound)?;
+        self.note_presence(std::slice::from_mut(&mut seen)).await;
+        Ok(seen.conversation)
     }
 
     /// A page of my conversations, the most recently active first.
@@ -47,7 +47,8 @@ impl Chat {
         let mut found = self.store().conversations(me, after, PAGE_CONVERSATIONS + 1).await?;
         let has_more = found.len() > PAGE_CONVERSATIONS;
         found.truncate(PAGE_CONVERSATIONS);
-        let conversations = found.into_iter().map(|one| self.with_presence(one)).collect();
+        self.note_presence(&mut found).await;
+        let conversations = found.into_iter().map(|one| one.conversation).collect();
         Ok(ConversationPage { conversations, has_more })
     }
 
@@ -82,11 +83,14 @@ impl Chat {
         self.store().peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    fn with_presence(&self, Seen { mut conversation, shows_presence }: Seen) -> Conversation {
-        if shows_presence {
-            let peer = &mut conversation.peer;
-            peer.presence = self.presence().of(peer.user.id, peer.presence.last_seen);
+    /// Notes who of the peers is there, for those whom I may see.
+    async fn note_presence(&self, found: &mut [Seen]) {
+        let shown = found.iter().filter(|seen| seen.shows_presence);
+        let peers: Vec<UserId> = shown.map(|seen| seen.conversation.peer.user.id).collect();
+        let present = self.presence().present(&peers).await;
+        for seen in found.iter_mut().filter(|seen| seen.shows_presence) {
+            let peer = &mut seen.conversation.peer;
+            peer.presence.online = present.contains(&peer.user.id);
         }
-        conversation
     }
 }

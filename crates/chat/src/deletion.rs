@@ -4,7 +4,7 @@
 //! those they wrote to: the messages, of somebody without a name. When both of a conversation have
 //! deleted their accounts, nothing of it stays.
 
-use protocol::{CloseCode, ErrorCode, User};
+use protocol::{ErrorCode, User};
 
 use crate::accounts::Client;
 use crate::error::Result;
@@ -27,7 +27,7 @@ impl Chat {
         self.presence().hide(id).await;
         let ended = self.store().delete_account(id, &verified, clock::now()).await?;
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
-        self.hub().close_sessions(&ended, CloseCode::SessionEnded);
+        self.relay().end_sessions(&ended);
         let nobody = User { id, username: String::new(), display_name: String::new() };
         self.tell_of(&nobody).await;
         Ok(())

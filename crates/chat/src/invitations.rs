@@ -35,7 +35,7 @@ impl Chat {
         if !self.invitations_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
-        self.throttle().invite(me)?;
+        self.throttle().invite(me).await?;
         let (token, token_hash) = make_token()?;
         let now = clock::now();
         let expires_at = clock::after(now, LIFE);
@@ -52,7 +52,7 @@ impl Chat {
     /// # Errors
     /// `invitation_invalid`, `rate_limited`.
     pub async fn invitation(&self, token: &str, from: IpAddr) -> Result<InvitationInfo> {
-        self.throttle().look_at_invitation(from)?;
+        self.throttle().look_at_invitation(from).await?;
         let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
         let found = self.store().invitation(&hash, clock::now()).await?;
         found.ok_or_else(|| ErrorCode::InvitationInvalid.into())
@@ -68,7 +68,7 @@ impl Chat {
         token: &str,
         from: IpAddr,
     ) -> Result<ConversationId> {
-        self.throttle().look_at_invitation(from)?;
+        self.throttle().look_at_invitation(from).await?;
         let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
         match self.store().accept_invitation(&hash, me.id, clock::now()).await? {
             Acceptance::Opened(opened) => Ok(self.tell_inviter(me.id, opened)),

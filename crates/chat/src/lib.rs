@@ -14,6 +14,7 @@
 //! - [`Connection`]: the same over a live connection, with typing
 //! - `writer`: group commit, then answers and events, in this order
 //! - `hub`, `relay`, `presence`: who is connected, passing events on, who is there
+//! - `node`: this process among others on the same store
 //! - [`store`]: what is durable; all SQL is below it
 //!
 //! # Life of a message
@@ -33,6 +34,7 @@ mod error;
 mod hub;
 mod invitations;
 mod messages;
+mod node;
 mod people;
 mod presence;
 mod relay;
@@ -50,26 +52,32 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, Session, SignedIn};
-pub use config::{Config, Database, Rates, Registration};
+pub use config::{Broker, Config, Database, Rates, Registration};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use hub::Outgoing;
+pub use relay::BrokerError;
 
 use accounts::{Passwords, session_life};
-use hub::{Full, Hub};
+use hub::{Full, Hub, spread};
+use node::Node;
 use presence::PresenceBoard;
 use relay::Relay;
 use store::postgres::PostgresStore;
 use store::sqlite::SqliteStore;
-use store::{Store, postgres, sqlite};
+use store::{NodeId, Store, postgres, sqlite};
 use throttle::Throttle;
 use writer::Writer;
 
 /// How often the sessions behind open connections are looked at again. Signing out closes them at
-/// once; this finds those that expired.
-const SESSIONS_EVERY: Duration = Duration::from_secs(30);
+/// once; this finds those that expired, and those that ended at another node which could not say so.
+const SESSIONS_EVERY: Duration = Duration::from_secs(5);
 /// How often what is over is forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Connections that are sent to other nodes in a second, when this one ends.
+const CLOSED_PER_SECOND: u32 = 1_000;
+/// However many there are.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 /// Sessions asked about in one query.
 const SESSIONS_AT_ONCE: usize = 500;
 
@@ -101,6 +109,15 @@ pub enum BeginError {
     /// The shared store.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
+    /// What passes events between nodes.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// A broker, and a store that one process has to itself.
+    #[error(
+        "NATS is for several nodes, which share a Postgres: set DUET_DATABASE_URL, \
+         or leave DUET_NATS_URL out"
+    )]
+    BrokerAlone,
     /// The machine.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
@@ -124,12 +141,21 @@ impl Chat {
             config.max_connections_per_user,
             config.presence_grace,
         );
-        let relay = Relay::new(hub.clone());
+        let mut relay = Relay::new(hub.clone());
+        if let Some(broker) = &config.broker {
+            if store.shared().is_none() {
+                return Err(BeginError::BrokerAlone);
+            }
+            relay = relay.with_broker(broker, &store.epoch().to_string()).await?;
+        }
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
         let (writer, writing) = Writer::start(store.clone(), relay.clone());
         tasks.spawn(writing);
+        relay.start(&tasks, &end);
+        let id = NodeId::new();
         let presence = Arc::new(PresenceBoard::new(
+            id,
             hub.clone(),
             relay.clone(),
             store.clone(),
@@ -137,7 +163,15 @@ impl Chat {
             config.presence_grace,
         ));
         tasks.spawn(presence.clone().watch(leavers, end.clone()));
-        let throttle = Throttle::new(&config.rates);
+        let throttle = Throttle::new(&config.rates, store.clone());
+        let node = Node {
+            id,
+            store: store.clone(),
+            hub: hub.clone(),
+            relay: relay.clone(),
+            presence: presence.clone(),
+        };
+        tasks.spawn(node.hold_lease(end.clone()));
         let parts =
             Parts { config, store, writer, hub, relay, presence, passwords, throttle, tasks, end };
         let chat = Self(Arc::new(parts));
@@ -166,6 +200,11 @@ impl Chat {
         }
     }
 
+    /// Whether what is passed on at other nodes comes here; never, without a broker.
+    pub fn hears_other_nodes(&self) -> bool {
+        self.relay().hears()
+    }
+
     /// Live connections of this node.
     pub fn connections(&self) -> usize {
         self.hub().connections()
@@ -177,6 +216,8 @@ impl Chat {
     /// The close code to say instead: the node or the person has as many as they may.
     pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
         let user = session.user.id;
+        // Whoever is heard of before `hello` is heard of by nobody, and read afterwards.
+        let ear = self.relay().listen_for(user).await;
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
         let (seat, was_away) = joined.map_err(|full| match full {
@@ -192,21 +233,34 @@ impl Chat {
         if was_away {
             self.presence().came(user).await;
         }
-        Ok(Connection::new(self.clone(), session, seat))
+        Ok(Connection::new(self.clone(), session, seat, ear))
     }
 
-    /// Ends every live connection with "come back", and says how many there were.
-    pub fn close_connections(&self) -> usize {
-        self.hub().close_all(CloseCode::Restart)
+    /// Ends every live connection with "come back". Where there are other nodes to come back to,
+    /// not all at once: until it is their turn they go on, and nobody's connection is away for
+    /// longer than it takes to make another.
+    pub async fn close_connections(&self) {
+        let over = match self.has_other_nodes() {
+            true => spread::at_rate(self.hub(), CLOSED_PER_SECOND).min(CLOSED_WITHIN),
+            false => Duration::ZERO,
+        };
+        spread::visit(self.hub(), over, |line| line.close(CloseCode::Restart)).await;
+    }
+
+    /// Whether those whose connection ends here can come back to another node at once.
+    pub fn has_other_nodes(&self) -> bool {
+        self.relay().has_broker()
     }
 
     /// Writes what waits, ends the tasks, and closes the store.
     pub async fn close(&self) {
-        self.close_connections();
+        // Those that came while the others were told.
+        spread::visit(self.hub(), Duration::ZERO, |line| line.close(CloseCode::Restart)).await;
         self.0.end.cancel();
         self.writer().close().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.relay().close().await;
         self.store().close().await;
     }
 
@@ -223,15 +277,19 @@ impl Chat {
                 () = self.0.end.cancelled() => return,
                 _ = sessions.tick() => self.close_ended_sessions().await,
                 _ = rest.tick() => {
-                    self.throttle().tidy();
-                    let life = session_life(clock::now());
-                    self.store().forget_old_sessions(life).await.map_err(Error::from)
+                    self.forget_what_is_over().await
                 }
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "tidying up failed; it is tried again");
             }
         }
+    }
+
+    async fn forget_what_is_over(&self) -> Result<()> {
+        self.throttle().tidy().await?;
+        let life = session_life(clock::now());
+        Ok(self.store().forget_old_sessions(life).await?)
     }
 
     async fn close_ended_sessions(&self) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Finding people to talk with.
 
+use std::collections::HashSet;
+
 use protocol::limits::PAGE_PEOPLE;
 use protocol::{Person, Presence, UserId};
 
@@ -17,7 +19,7 @@ impl Chat {
     /// # Errors
     /// `rate_limited`.
     pub async fn find_people(&self, me: UserId, typed: &str) -> Result<Vec<Person>> {
-        self.throttle().search(me)?;
+        self.throttle().search(me).await?;
         let prefix = fold(typed.trim());
         let prefix = prefix.trim_start_matches('@');
         let found = match (prefix.is_empty(), self.config().directory_open) {
@@ -40,15 +42,14 @@ impl Chat {
                 people
             }
         };
-        Ok(found.into_iter().map(|one| self.person(one)).collect())
+        let shown = found.iter().filter(|one| one.shows_presence).map(|one| one.user.id);
+        let present = self.presence().present(&shown.collect::<Vec<_>>()).await;
+        Ok(found.into_iter().map(|one| person(one, &present)).collect())
     }
+}
 
-    fn person(&self, Found { user, last_seen, shows_presence }: Found) -> Person {
-        let presence = if shows_presence {
-            self.presence().of(user.id, last_seen)
-        } else {
-            Presence::default()
-        };
-        Person { user, presence }
-    }
+fn person(found: Found, present: &HashSet<UserId>) -> Person {
+    // The store tells when they were last seen to those alone who may see it.
+    let online = found.shows_presence && present.contains(&found.user.id);
+    Person { user: found.user, presence: Presence { online, last_seen: found.last_seen } }
 }

@@ -2,13 +2,15 @@
 //!
 //! Someone is online while they have a connection, and for a grace time after the last one ended.
 //! Presence follows connections, and connections end by themselves when nothing is heard from
-//! them, so nobody stays online for ever. Who may see it is asked in the store, for each telling:
+//! them; where nodes share a store, who is at which is kept in it, and a node that is not heard of
+//! is given up with those who were at it. So nobody stays online for ever. Who may see it is asked in the store, for each telling:
 //! both must show it. Called by [`crate::Chat`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Presence, ServerFrame, Timestamp, UserId};
+use protocol::{Presence, ServerFrame, UserId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
@@ -16,7 +18,7 @@ use tokio_util::time::DelayQueue;
 use crate::clock;
 use crate::hub::Hub;
 use crate::relay::Relay;
-use crate::store::Store;
+use crate::store::{NodeId, Result, Store};
 use crate::writer::{Write, Writer};
 
 /// How many of the people one talks with are told at once that one came, went or changed one's
@@ -24,6 +26,7 @@ use crate::writer::{Write, Writer};
 pub(crate) const TOLD: usize = 200;
 
 pub(crate) struct PresenceBoard {
+    node: NodeId,
     hub: Arc<Hub>,
     relay: Relay,
     store: Arc<dyn Store>,
@@ -33,23 +36,41 @@ pub(crate) struct PresenceBoard {
 
 impl PresenceBoard {
     pub(crate) fn new(
+        node: NodeId,
         hub: Arc<Hub>,
         relay: Relay,
         store: Arc<dyn Store>,
         writer: Writer,
         grace: Duration,
     ) -> Self {
-        Self { hub, relay, store, writer, grace }
+        Self { node, hub, relay, store, writer, grace }
     }
 
-    /// What to show of someone to whoever may see it.
-    pub(crate) fn of(&self, user: UserId, last_seen: Option<Timestamp>) -> Presence {
-        Presence { online: self.hub.is_present(user), last_seen }
+    /// Those of these people who are there, at this node or another.
+    pub(crate) async fn present(&self, users: &[UserId]) -> HashSet<UserId> {
+        let (here, rest): (Vec<_>, Vec<_>) =
+            users.iter().copied().partition(|user| self.hub.is_present(*user));
+        let mut present: HashSet<UserId> = here.into_iter().collect();
+        if let Some(shared) = self.store.shared()
+            && !rest.is_empty()
+        {
+            match shared.present(&rest).await {
+                Ok(elsewhere) => present.extend(elsewhere),
+                Err(error) => tracing::warn!(%error, "who is at other nodes could not be asked"),
+            }
+        }
+        present
     }
 
-    /// Someone who was away has a connection again.
+    /// Someone who was away from this node has a connection here again.
     pub(crate) async fn came(&self, user: UserId) {
-        self.tell(user, true).await;
+        let was_nowhere = match self.store.shared() {
+            Some(shared) => self.told(shared.arrive(self.node, user).await, user),
+            None => true,
+        };
+        if was_nowhere {
+            self.tell(user, true).await;
+        }
     }
 
     /// Someone does not show any more whether they are there: those who saw it forget it.
@@ -59,8 +80,8 @@ impl PresenceBoard {
 
     /// Someone shows again whether they are there.
     pub(crate) async fn show(&self, user: UserId) {
-        if self.hub.is_present(user) {
-            self.push(user, self.of(user, Some(clock::now()))).await;
+        if self.present(&[user]).await.contains(&user) {
+            self.push(user, Presence { online: true, last_seen: Some(clock::now()) }).await;
         }
     }
 
@@ -86,12 +107,28 @@ impl PresenceBoard {
 
     async fn gone(&self, user: UserId) {
         // They may have come back, and even left again: then a later grace decides.
-        if self.hub.end_grace(user) {
+        if !self.hub.end_grace(user) {
+            return;
+        }
+        let is_nowhere = match self.store.shared() {
+            Some(shared) => self.told(shared.depart(self.node, user).await, user),
+            None => true,
+        };
+        if is_nowhere {
             self.tell(user, false).await;
         }
     }
 
-    async fn tell(&self, user: UserId, online: bool) {
+    /// What the store says of someone; the next lease says again who is here, if it failed.
+    fn told(&self, nowhere: Result<bool>, user: UserId) -> bool {
+        nowhere.unwrap_or_else(|error| {
+            tracing::warn!(%error, user.id = %user, "a coming or going was not noted");
+            false
+        })
+    }
+
+    /// Tells those who may see it that someone came or went.
+    pub(crate) async fn tell(&self, user: UserId, online: bool) {
         // A full queue is no reason to wait: the next coming or going writes it.
         let _ = self.writer.submit(Write::SeenUser(user));
         self.push(user, Presence { online, last_seen: Some(clock::now()) }).await;
@@ -106,8 +143,8 @@ impl PresenceBoard {
                 return;
             }
         };
-        let connected: Vec<UserId> =
-            peers.into_iter().filter(|peer| self.hub.is_connected(*peer)).collect();
-        self.relay.publish(&connected, &ServerFrame::Presence { user, presence }, None);
+        let reached: Vec<UserId> =
+            peers.into_iter().filter(|peer| self.relay.reaches(*peer)).collect();
+        self.relay.publish(&reached, &ServerFrame::Presence { user, presence }, None);
     }
 }

@@ -1,24 +1,111 @@
 //! Passing events on to people's connections, wherever those are.
 //!
 //! An event is serialised once, however many receive it. It carries only what is committed, or
-//! what may be lost (presence, typing). The receivers' nodes find it here; with one node that is
-//! the hub of this process.
+//! what may be lost (presence, typing). Those who are at this node find it in the hub; for those at
+//! others it goes through the broker, if there is one. What a broker loses costs time and nothing
+//! else: whoever may have missed something is told to read again.
+//!
+//! - `broker`: the connection to NATS, what goes out by it, and whether it carries
+//! - `ears`: what comes in by it, a subject for each person who has a connection here
+//! - `again`: telling everybody here to read again, not all at once
+
+mod again;
+mod broker;
+mod ears;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::{ServerFrame, UserId};
+use protocol::{CloseCode, ServerFrame, SessionId, UserId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::hub::{ConnectionId, Hub, Line};
+use again::Again;
+use broker::Broker;
+
+pub use broker::BrokerError;
+pub(crate) use ears::Ear;
 
 #[derive(Clone)]
 pub(crate) struct Relay {
     hub: Arc<Hub>,
+    again: Again,
+    broker: Option<Arc<Broker>>,
 }
 
 impl Relay {
+    /// A relay within this process.
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub }
+        Self { hub, again: Again::default(), broker: None }
+    }
+
+    /// Goes through a broker as well; `space` keeps stores that share a broker apart.
+    ///
+    /// # Errors
+    /// What the operator has to change. A broker that cannot be reached just now is no error.
+    pub(crate) async fn with_broker(
+        mut self,
+        broker: &crate::config::Broker,
+        space: &str,
+    ) -> Result<Self, BrokerError> {
+        let broker = Broker::connect(broker, space, self.hub.clone(), self.again.clone()).await?;
+        self.broker = Some(broker);
+        Ok(self)
+    }
+
+    /// Starts what runs beside: telling people to read again, and the broker's own. Ends with the
+    /// token.
+    pub(crate) fn start(&self, tasks: &TaskTracker, end: &CancellationToken) {
+        tasks.spawn(self.again.clone().run(self.hub.clone(), end.clone()));
+        if let Some(broker) = &self.broker {
+            broker.start(tasks, end);
+        }
+    }
+
+    /// From when this has returned until it is dropped, what others pass on to this person comes
+    /// here.
+    pub(crate) async fn listen_for(&self, user: UserId) -> Option<Arc<Ear>> {
+        match &self.broker {
+            Some(broker) => Some(ears::open(broker, user).await),
+            None => None,
+        }
+    }
+
+    /// Whether what other nodes pass on comes here.
+    pub(crate) fn hears(&self) -> bool {
+        self.broker.as_ref().is_some_and(|broker| broker.hears())
+    }
+
+    /// Whether there is a broker at all.
+    pub(crate) fn has_broker(&self) -> bool {
+        self.broker.is_some()
+    }
+
+    /// Tells everybody at this node to read again.
+    pub(crate) fn read_again_here(&self) {
+        self.again.ask();
+    }
+
+    /// Tells everybody to read again.
+    pub(crate) fn read_again_everywhere(&self) {
+        self.again.ask();
+        if let Some(broker) = &self.broker {
+            broker.ask_again();
+        }
+    }
+
+    /// Ends the connections of sessions that have ended, wherever they are.
+    pub(crate) fn end_sessions(&self, sessions: &[SessionId]) {
+        self.hub.close_sessions(sessions, CloseCode::SessionEnded);
+        if let (Some(broker), false) = (&self.broker, sessions.is_empty()) {
+            broker.say_ended(sessions);
+        }
+    }
+
+    /// Whether an event for this person goes anywhere.
+    pub(crate) fn reaches(&self, user: UserId) -> bool {
+        self.broker.is_some() || self.hub.is_connected(user)
     }
 
     /// Passes a frame to every connection of these people, except the one it came from.
@@ -30,14 +117,21 @@ impl Relay {
 
     /// Begins a wave.
     pub(crate) fn wave(&self) -> Wave<'_> {
-        Wave { hub: &self.hub, frames: Vec::new() }
+        Wave { relay: self, frames: Vec::new() }
+    }
+
+    /// Lets what waits for the broker leave. Called when nothing more is published.
+    pub(crate) async fn close(&self) {
+        if let Some(broker) = &self.broker {
+            broker.close().await;
+        }
     }
 }
 
 /// Frames that follow from one thing, mostly a commit. They are queued connection by connection, each in the
 /// order in which they were added: a socket that gets several finds them together and writes once.
-pub(crate) struct Wave<'hub> {
-    hub: &'hub Hub,
+pub(crate) struct Wave<'relay> {
+    relay: &'relay Relay,
     frames: Vec<(Line, Bytes)>,
 }
 
@@ -56,9 +150,12 @@ impl Wave<'_> {
     ) {
         let frame = encode(frame);
         for user in to {
-            self.hub.for_each_line(*user, except, |line| {
+            self.relay.hub.for_each_line(*user, except, |line| {
                 self.frames.push((line.clone(), frame.clone()));
             });
+            if let Some(broker) = &self.relay.broker {
+                broker.pass_on(*user, frame.clone());
+            }
         }
     }
 

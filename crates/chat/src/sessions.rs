@@ -1,7 +1,7 @@
 //! The list of a person's sessions, and ending them. A session that has ended loses its
 //! connections at once. Making and finding sessions is in [`crate::accounts`].
 
-use protocol::{CloseCode, ErrorCode, SessionId, SessionInfo};
+use protocol::{ErrorCode, SessionId, SessionInfo};
 
 use crate::accounts::session_life;
 use crate::error::Result;
@@ -29,7 +29,7 @@ impl Chat {
         if !self.store().delete_session_of(me.user.id, id).await? {
             return Err(ErrorCode::NotFound.into());
         }
-        self.hub().close_sessions(&[id], CloseCode::SessionEnded);
+        self.relay().end_sessions(&[id]);
         Ok(())
     }
 
@@ -39,7 +39,7 @@ impl Chat {
     /// Only the store's.
     pub async fn end_other_sessions(&self, me: &Session) -> Result<()> {
         let ended = self.store().delete_other_sessions(me.user.id, me.id).await?;
-        self.hub().close_sessions(&ended, CloseCode::SessionEnded);
+        self.relay().end_sessions(&ended);
         Ok(())
     }
 }

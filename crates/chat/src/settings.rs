@@ -1,7 +1,7 @@
 //! What people change of their own account: name, privacy, password. Each change holds at once,
 //! for what is read afterwards and for the connections that are open.
 
-use protocol::{CloseCode, ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
+use protocol::{ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
 
 use crate::accounts::{Client, names, passwords};
 use crate::error::Result;
@@ -24,7 +24,7 @@ impl Chat {
     /// `display_name_invalid`, `rate_limited`; `unauthenticated` as above.
     pub async fn set_display_name(&self, me: &User, display_name: &str) -> Result<User> {
         let (name, key) = names::display_name(display_name, &me.username)?;
-        self.throttle().change(me.id)?;
+        self.throttle().change(me.id).await?;
         let renamed = self.store().set_display_name(me.id, &name, &key).await?;
         let user = renamed.ok_or(ErrorCode::Unauthenticated)?;
         self.tell_of(&user).await;
@@ -37,7 +37,7 @@ impl Chat {
     /// # Errors
     /// `rate_limited`.
     pub async fn set_privacy(&self, me: UserId, privacy: Privacy) -> Result<()> {
-        self.throttle().change(me)?;
+        self.throttle().change(me).await?;
         if !privacy.last_seen {
             // While the store still says who sees it.
             self.presence().hide(me).await;
@@ -66,7 +66,7 @@ impl Chat {
         let hash = self.passwords().hash_new(new, names).await?;
         let ended = self.store().set_password(me.user.id, &verified, &hash, me.id).await?;
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
-        self.hub().close_sessions(&ended, CloseCode::SessionEnded);
+        self.relay().end_sessions(&ended);
         Ok(())
     }
 
@@ -79,13 +79,13 @@ impl Chat {
         from: Client,
     ) -> Result<String> {
         let key = names::fold(&me.username);
-        self.throttle().sign_in(from.address, &key)?;
+        self.throttle().sign_in(from.address, &key).await?;
         let hash = self.store().password_hash(me.id).await?.ok_or(ErrorCode::Unauthenticated)?;
         if self.passwords().verify(password, Some(hash.clone())).await? {
-            self.throttle().right_password(&key);
+            self.throttle().right_password(&key).await?;
             Ok(hash)
         } else {
-            self.throttle().wrong_password(&key);
+            self.throttle().wrong_password(&key).await?;
             Err(ErrorCode::WrongPassword.into())
         }
     }

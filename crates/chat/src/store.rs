@@ -1,15 +1,18 @@
 //! What is durable: the one trait below [`crate::Chat`], and the types it speaks.
 //!
 //! A trait because there are two engines: [`sqlite`], embedded, and [`postgres`], which several
-//! nodes share. SQL lives below this module and nowhere else. Implementations decide nothing about names, limits or rates; they do
-//! decide membership, inside the statement or transaction that does the work, and they take the
-//! numbers of a conversation inside the transaction that stores the change.
+//! nodes share. SQL lives below this module and nowhere else; `marks` and `window` are what both
+//! decide alike. Implementations decide nothing about names, limits or rates; they do decide
+//! membership, inside the statement or transaction that does the work, and they take the numbers of
+//! a conversation inside the transaction that stores the change.
 
 mod accounts;
 #[cfg(test)]
 mod exercise;
+mod marks;
 mod messages;
 pub mod postgres;
+mod shared;
 pub mod sqlite;
 mod window;
 
@@ -26,6 +29,7 @@ pub use accounts::{
     SessionLife, SessionRow, TokenHash,
 };
 pub use messages::{Batch, Committed, History, MarkOutcome, NewMarks, NewMessage, SendOutcome};
+pub use shared::{Allowance, NodeId, Renewed, Shared};
 
 /// The store could not do it; nothing was changed. Only for the log, never for a stranger.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Finishes what is under way and lets go of the files or connections.
     async fn close(&self);
+
+    /// What nodes keep in this store about each other; nothing where one process has it to itself.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
 
     /// Stores an account and its first session, and uses up the invitation it came with.
     async fn create_user(

@@ -1,13 +1,16 @@
 //! How often one may: rates by address and by person, and the growing pause after wrong passwords.
 //!
-//! Everything here is in memory and forgotten on restart; being forgotten only lets someone try
-//! again sooner.
+//! Each node counts for itself, in memory, which is forgotten on restart; being forgotten only lets
+//! someone try again sooner. What protects accounts and other people is counted over all nodes as
+//! well, where they share a store: asked only of what this node lets through. What protects a node
+//! from its own connections (frames, and messages of one person) each counts alone.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
@@ -16,6 +19,7 @@ use protocol::{ErrorCode, UserId};
 
 use crate::config::Rates;
 use crate::error::{Error, Result, later};
+use crate::store::{Allowance, Shared, Store};
 
 /// Wrong passwords before the pauses begin.
 const FREE_FAILURES: u32 = 5;
@@ -43,8 +47,12 @@ const LOOPBACK_SHARE: NonZeroU32 = match NonZeroU32::new(50) {
     None => NonZeroU32::MIN,
 };
 
-/// All limits of one node.
+/// After the last wrong password of an account, all of them are forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// All limits.
 pub(crate) struct Throttle {
+    store: Arc<dyn Store>,
     sign_ups: AddressRate,
     sign_ins: AddressRate,
     searches: Rate<UserId>,
@@ -56,62 +64,86 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    pub(crate) fn new(rates: &Rates) -> Self {
+    pub(crate) fn new(rates: &Rates, store: Arc<dyn Store>) -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
+        let (sign_ins, invitations) = (rates.sign_ins_per_minute, INVITATIONS_PER_HOUR);
         Self {
-            sign_ups: AddressRate::new(rates.sign_ups_per_hour, 60 * MINUTE),
-            sign_ins: AddressRate::new(rates.sign_ins_per_minute, MINUTE),
-            searches: Rate::new(rates.searches_per_minute, MINUTE, 2),
-            messages: Rate::new(rates.messages_per_minute, MINUTE, 2),
-            changes: Rate::new(CHANGES_PER_MINUTE, MINUTE, 1),
-            invitations: Rate::new(INVITATIONS_PER_HOUR, 60 * MINUTE, 2),
-            looks_at_invitations: AddressRate::new(rates.sign_ins_per_minute, MINUTE),
+            store,
+            sign_ups: AddressRate::new("sign_up", rates.sign_ups_per_hour, 60 * MINUTE),
+            sign_ins: AddressRate::new("sign_in", sign_ins, MINUTE),
+            searches: Rate::new("search", rates.searches_per_minute, MINUTE, 2),
+            messages: Rate::new("message", rates.messages_per_minute, MINUTE, 2),
+            changes: Rate::new("change", CHANGES_PER_MINUTE, MINUTE, 1),
+            invitations: Rate::new("invite", invitations, 60 * MINUTE, 2),
+            looks_at_invitations: AddressRate::new("invitation", sign_ins, MINUTE),
             failures: Failures::default(),
         }
     }
 
-    pub(crate) fn sign_up(&self, from: IpAddr) -> Result<()> {
-        self.sign_ups.check(from)
+    fn shared(&self) -> Option<&dyn Shared> {
+        self.store.shared()
+    }
+
+    pub(crate) async fn sign_up(&self, from: IpAddr) -> Result<()> {
+        self.sign_ups.take(from, self.shared()).await
     }
 
     /// By address, then by account; the account's pause is told whether or not it exists.
-    pub(crate) fn sign_in(&self, from: IpAddr, username_key: &str) -> Result<()> {
-        self.sign_ins.check(from)?;
-        self.failures.check(username_key, Instant::now())
+    pub(crate) async fn sign_in(&self, from: IpAddr, username_key: &str) -> Result<()> {
+        self.sign_ins.take(from, self.shared()).await?;
+        let pause = match self.shared() {
+            Some(shared) => shared.pause(username_key).await?,
+            None => self.failures.pause(username_key, Instant::now()),
+        };
+        match pause {
+            Some(pause) => Err(Error::Refused(later(ErrorCode::RateLimited, pause))),
+            None => Ok(()),
+        }
     }
 
-    pub(crate) fn wrong_password(&self, username_key: &str) {
-        self.failures.add(username_key, Instant::now());
+    pub(crate) async fn wrong_password(&self, username_key: &str) -> Result<()> {
+        match self.shared() {
+            Some(shared) => {
+                shared.wrong_password(username_key, FREE_FAILURES, LONGEST_PAUSE).await?;
+            }
+            None => self.failures.add(username_key, Instant::now()),
+        }
+        Ok(())
     }
 
-    pub(crate) fn right_password(&self, username_key: &str) {
-        self.failures.forget(username_key);
+    pub(crate) async fn right_password(&self, username_key: &str) -> Result<()> {
+        match self.shared() {
+            Some(shared) => shared.right_password(username_key).await?,
+            None => self.failures.forget(username_key),
+        }
+        Ok(())
     }
 
-    pub(crate) fn search(&self, user: UserId) -> Result<()> {
-        self.searches.check(&user)
+    pub(crate) async fn search(&self, user: UserId) -> Result<()> {
+        self.searches.take(&user, self.shared()).await
     }
 
+    /// On this node alone: a message waits for nothing but its commit.
     pub(crate) fn message(&self, user: UserId) -> Result<()> {
         self.messages.check(&user)
     }
 
     /// A change of one's settings, which others are told of.
-    pub(crate) fn change(&self, user: UserId) -> Result<()> {
-        self.changes.check(&user)
+    pub(crate) async fn change(&self, user: UserId) -> Result<()> {
+        self.changes.take(&user, self.shared()).await
     }
 
-    pub(crate) fn invite(&self, user: UserId) -> Result<()> {
-        self.invitations.check(&user)
+    pub(crate) async fn invite(&self, user: UserId) -> Result<()> {
+        self.invitations.take(&user, self.shared()).await
     }
 
     /// By address, as often as one may try to sign in: a token cannot be guessed, but asking costs.
-    pub(crate) fn look_at_invitation(&self, from: IpAddr) -> Result<()> {
-        self.looks_at_invitations.check(from)
+    pub(crate) async fn look_at_invitation(&self, from: IpAddr) -> Result<()> {
+        self.looks_at_invitations.take(from, self.shared()).await
     }
 
     /// Forgets those who have not been seen for a while. Called now and then.
-    pub(crate) fn tidy(&self) {
+    pub(crate) async fn tidy(&self) -> Result<()> {
         self.sign_ups.strangers.limiter.retain_recent();
         self.sign_ins.strangers.limiter.retain_recent();
         self.searches.limiter.retain_recent();
@@ -119,6 +151,10 @@ impl Throttle {
         self.changes.limiter.retain_recent();
         self.invitations.limiter.retain_recent();
         self.looks_at_invitations.strangers.limiter.retain_recent();
+        if let Some(shared) = self.shared() {
+            shared.tidy(FORGET_AFTER).await?;
+        }
+        Ok(())
     }
 }
 
@@ -137,45 +173,60 @@ fn network(address: IpAddr) -> IpAddr {
 /// has not listed, everybody seems to come from there, and they must not lock each other out.
 struct AddressRate {
     strangers: Rate<IpAddr>,
-    loopback: Rate<()>,
+    loopback: Rate<IpAddr>,
 }
 
 impl AddressRate {
-    fn new(count: NonZeroU32, span: Duration) -> Self {
+    fn new(name: &'static str, count: NonZeroU32, span: Duration) -> Self {
         Self {
-            strangers: Rate::new(count, span, 1),
-            loopback: Rate::new(count.saturating_mul(LOOPBACK_SHARE), span, 1),
+            strangers: Rate::new(name, count, span, 1),
+            loopback: Rate::new(name, count.saturating_mul(LOOPBACK_SHARE), span, 1),
         }
     }
 
-    fn check(&self, from: IpAddr) -> Result<()> {
+    async fn take(&self, from: IpAddr, shared: Option<&dyn Shared>) -> Result<()> {
         match network(from) {
-            local if local.is_loopback() || from.is_loopback() => self.loopback.check(&()),
-            network => self.strangers.check(&network),
+            local if local.is_loopback() || from.is_loopback() => {
+                self.loopback.take(&Ipv4Addr::LOCALHOST.into(), shared).await
+            }
+            network => self.strangers.take(&network, shared).await,
         }
     }
 }
 
 struct Rate<K: Hash + Eq + Clone> {
+    name: &'static str,
+    allowance: Allowance,
     limiter: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
 }
 
-impl<K: Hash + Eq + Clone> Rate<K> {
+impl<K: Hash + Eq + Clone + Display> Rate<K> {
     /// `count` per `span`, of which the `share`-th part may come at once.
-    fn new(count: NonZeroU32, span: Duration, share: u32) -> Self {
+    fn new(name: &'static str, count: NonZeroU32, span: Duration, share: u32) -> Self {
         let burst = NonZeroU32::new(count.get() / share).unwrap_or(NonZeroU32::MIN);
-        let each = span / count.get();
-        let quota = Quota::with_period(each.max(Duration::from_nanos(1)))
-            .unwrap_or(Quota::per_second(count))
-            .allow_burst(burst);
-        Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+        let each = (span / count.get()).max(Duration::from_nanos(1));
+        let quota = Quota::with_period(each).unwrap_or(Quota::per_second(count)).allow_burst(burst);
+        let allowance = Allowance { each, burst: burst.get() };
+        let limiter = RateLimiter::keyed(quota);
+        Self { name, allowance, limiter, clock: DefaultClock::default() }
     }
 
+    /// On this node.
     fn check(&self, key: &K) -> Result<()> {
         self.limiter.check_key(key).map_err(|until| {
             Error::Refused(later(ErrorCode::RateLimited, until.wait_time_from(self.clock.now())))
         })
+    }
+
+    /// On this node, and then over all.
+    async fn take(&self, key: &K, shared: Option<&dyn Shared>) -> Result<()> {
+        self.check(key)?;
+        let Some(shared) = shared else { return Ok(()) };
+        match shared.take(&format!("{} {key}", self.name), self.allowance).await? {
+            None => Ok(()),
+            Some(wait) => Err(Error::Refused(later(ErrorCode::RateLimited, wait))),
+        }
     }
 }
 
@@ -193,14 +244,10 @@ struct Failure {
 }
 
 impl Failures {
-    fn check(&self, key: &str, now: Instant) -> Result<()> {
+    fn pause(&self, key: &str, now: Instant) -> Option<Duration> {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        match accounts.get(key) {
-            Some(failure) if failure.until > now => {
-                Err(Error::Refused(later(ErrorCode::RateLimited, failure.until - now)))
-            }
-            _ => Ok(()),
-        }
+        let failure = accounts.get(key).filter(|failure| failure.until > now)?;
+        Some(failure.until - now)
     }
 
     fn add(&self, key: &str, now: Instant) {
@@ -243,20 +290,20 @@ mod tests {
         let failures = Failures::default();
         let now = Instant::now();
         for _ in 0..6 {
-            assert!(failures.check("anna", now).is_ok());
+            assert_eq!(failures.pause("anna", now), None);
             failures.add("anna", now);
         }
-        let refusal = failures.check("anna", now).expect_err("paused").refusal();
-        assert_eq!((refusal.code, refusal.retry_after_ms), (ErrorCode::RateLimited, Some(1_000)));
-        assert!(failures.check("bob", now).is_ok());
-        assert!(failures.check("anna", now + Duration::from_secs(2)).is_ok());
+        assert_eq!(failures.pause("anna", now), Some(Duration::from_secs(1)));
+        assert_eq!(failures.pause("bob", now), None);
+        assert_eq!(failures.pause("anna", now + Duration::from_secs(2)), None);
         failures.forget("anna");
-        assert!(failures.check("anna", now).is_ok());
+        assert_eq!(failures.pause("anna", now), None);
     }
 
     #[test]
     fn a_rate_lets_a_burst_through_and_then_says_when() {
-        let rate = Rate::new(NonZeroU32::new(4).expect("not zero"), Duration::from_secs(60), 2);
+        let rate =
+            Rate::new("try", NonZeroU32::new(4).expect("not zero"), Duration::from_secs(60), 2);
         assert!(rate.check(&1).is_ok());
         assert!(rate.check(&1).is_ok());
         let refusal = rate.check(&1).expect_err("limited").refusal();

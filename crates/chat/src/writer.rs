@@ -208,15 +208,16 @@ impl Group {
             let same = first.is_some_and(|first| {
                 first.conversation == message.conversation && first.body == message.body
             });
-            let outcome = match committed.messages.get(place) {
-                _ if !same => SendOutcome::Reused,
-                Some(SendOutcome::Stored { seq, sent_at, .. }) => {
-                    SendOutcome::Repeated { seq: *seq, sent_at: *sent_at }
-                }
-                Some(outcome) => *outcome,
-                None => SendOutcome::NotFound,
-            };
-            answer_send(message, reply, outcome, wave);
+            match committed.messages.get(place) {
+                _ if !same => answer_send(message, reply, SendOutcome::Reused, wave),
+                // Passed on with the first one, below.
+                Some(
+                    SendOutcome::Stored { seq, sent_at, .. }
+                    | SendOutcome::Repeated { seq, sent_at, .. },
+                ) => reply.accept(sent(&message, *seq, *sent_at), ServerFrame::Sent, wave),
+                Some(outcome) => answer_send(message, reply, *outcome, wave),
+                None => answer_send(message, reply, SendOutcome::NotFound, wave),
+            }
         }
         let messages = self.batch.messages.into_iter().zip(self.senders);
         for ((message, reply), outcome) in messages.zip(committed.messages) {
@@ -248,17 +249,17 @@ impl Group {
     }
 }
 
+fn sent(message: &NewMessage, seq: Seq, sent_at: Timestamp) -> Sent {
+    Sent { conversation: message.conversation, client_id: message.client_id, seq, sent_at }
+}
+
 fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, wave: &mut Wave<'_>) {
-    let sent = |seq: Seq, sent_at: Timestamp| Sent {
-        conversation: message.conversation,
-        client_id: message.client_id,
-        seq,
-        sent_at,
-    };
     match outcome {
-        SendOutcome::Stored { seq, sent_at, peer } => {
+        // A repeat is passed on as well: whoever stored it may have died before it came to that.
+        SendOutcome::Stored { seq, sent_at, peer }
+        | SendOutcome::Repeated { seq, sent_at, peer } => {
             let from = reply.line().map(Line::id);
-            reply.accept(sent(seq, sent_at), ServerFrame::Sent, wave);
+            reply.accept(sent(&message, seq, sent_at), ServerFrame::Sent, wave);
             let event = ServerFrame::Message(Message {
                 conversation: message.conversation,
                 seq,
@@ -268,9 +269,6 @@ fn answer_send(message: NewMessage, reply: Reply<Sent>, outcome: SendOutcome, wa
                 sent_at,
             });
             wave.publish(&[peer, message.sender], &event, from);
-        }
-        SendOutcome::Repeated { seq, sent_at } => {
-            reply.accept(sent(seq, sent_at), ServerFrame::Sent, wave);
         }
         SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), wave),
         SendOutcome::PeerDeleted => {

@@ -7,13 +7,16 @@
 //! - `people`: who has signed up, and the protocol's HTTP half
 //! - `line`: the protocol's live half
 //! - `postgres`: a private Postgres, for the tests of the store as well
+//! - `nats`: a private NATS
 
 mod line;
+mod nats;
 mod people;
 mod postgres;
 mod process;
 
 pub use line::{Ear, Line, Mouth};
+pub use nats::Nats;
 pub use people::{Http, Person, Town};
 pub use postgres::Postgres;
 pub use process::{Running, duet, duet_at};

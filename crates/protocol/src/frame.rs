@@ -54,7 +54,8 @@ pub enum ClientFrame {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// The first frame. From here on every event reaches this client, so history read after it
-    /// leaves no gap.
+    /// leaves no gap. Said again when that was not so for a moment: then read again, as after the
+    /// first.
     Hello {
         /// Whose session this is.
         user: User,

@@ -2,6 +2,7 @@
 //! statement is executed once, and catches what is executed.
 
 use std::fmt::{Debug, Write as _};
+use std::time::Duration;
 
 use protocol::{
     ClientId, ConversationId, Cursor, ListCursor, Marks, Privacy, Seq, SessionId, Timestamp, User,
@@ -12,8 +13,8 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::{
-    Acceptance, AccountOutcome, Batch, NewInvitation, NewMarks, NewMessage, NewSession, NewUser,
-    Result, SessionLife, Store,
+    Acceptance, AccountOutcome, Allowance, Batch, NewInvitation, NewMarks, NewMessage, NewSession,
+    NewUser, NodeId, Result, SessionLife, Shared, Store,
 };
 
 /// Who and what was made on the way.
@@ -112,7 +113,34 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let (third, _) = sign_up(store, "third", 5).await;
     store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
     store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
+    if let Some(shared) = store.shared() {
+        everything_shared(shared, one).await?;
+    }
     Ok(People { one, other, session: session_of_one, conversation })
+}
+
+async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
+    let (node, fallen) = (NodeId::new(), NodeId::new());
+    shared.renew(fallen, true, Duration::from_millis(200)).await?;
+    assert!(shared.arrive(fallen, one).await?);
+    assert!(shared.renew(node, true, Duration::from_secs(60)).await?.is_new);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let renewed = shared.renew(node, true, Duration::from_secs(60)).await?;
+    assert!(renewed.one_fell && renewed.gone == [one], "{renewed:?}");
+    assert!(!shared.renew(node, false, Duration::from_secs(60)).await?.is_new);
+    shared.announce(node, &[one]).await?;
+    assert_eq!(shared.present(&[one]).await?, [one]);
+    shared.depart(node, one).await?;
+    shared.end(node).await?;
+    let allowance = Allowance { each: Duration::from_secs(60), burst: 1 };
+    assert_eq!(shared.take("try", allowance).await?, None);
+    assert!(shared.take("try", allowance).await?.is_some());
+    shared.wrong_password("one", 0, Duration::from_secs(9)).await?;
+    shared.wrong_password("one", 0, Duration::from_secs(9)).await?;
+    assert!(shared.pause("one").await?.is_some());
+    shared.right_password("one").await?;
+    assert_eq!(shared.pause("one").await?, None);
+    shared.tidy(Duration::ZERO).await
 }
 
 /// Hands over what the pools execute, which they log.

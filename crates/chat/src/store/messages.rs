@@ -33,6 +33,8 @@ pub enum SendOutcome {
         seq: Seq,
         /// When.
         sent_at: Timestamp,
+        /// Whom to tell: whoever stored it may not have come to that.
+        peer: UserId,
     },
     /// Its id was used before for something else.
     Reused,

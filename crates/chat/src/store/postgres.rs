@@ -14,7 +14,24 @@
 //!
 //! Commits have a connection of their own (`committer`); all other calls share a pool.
 
+/// Lends a connection to a call, within the time that a call may take.
+macro_rules! call {
+    ($store:ident, $connection:ident => $call:expr) => {
+        call!(PATIENCE, $store, $connection => $call)
+    };
+    ($patience:expr, $store:ident, $connection:ident => $call:expr) => {{
+        let calling = async {
+            let mut lent = Lent::from(&$store.pool).await?;
+            let $connection = lent.connection()?;
+            let outcome = $call.await;
+            lent.give_back(outcome)
+        };
+        timeout($patience, calling).await.unwrap_or(Err(StoreError::Silent))
+    }};
+}
+
 mod accounts;
+mod allowances;
 mod commit;
 mod committer;
 mod connections;
@@ -22,12 +39,14 @@ mod conversations;
 mod deletion;
 mod history;
 mod invitations;
+mod leases;
 mod open;
 mod people;
 #[cfg(test)]
 mod plans;
 mod sessions;
 mod settings;
+mod together;
 
 use std::sync::Arc;
 
@@ -42,7 +61,7 @@ use tokio::time::timeout;
 
 use super::{
     Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
-    NewUser, Result, Seen, SessionLife, SessionRow, Store, StoreError, TokenHash,
+    NewUser, Result, Seen, SessionLife, SessionRow, Shared, Store, StoreError, TokenHash,
 };
 use committer::Committer;
 use connections::{Lent, PATIENCE};
@@ -69,22 +88,6 @@ impl PostgresStore {
         let pool = connections::pool(options, connections.saturating_sub(1).max(1));
         Ok(Self { committer, pool, epoch })
     }
-}
-
-/// Lends a connection to a call, within the time that a call may take.
-macro_rules! call {
-    ($store:ident, $connection:ident => $call:expr) => {
-        call!(PATIENCE, $store, $connection => $call)
-    };
-    ($patience:expr, $store:ident, $connection:ident => $call:expr) => {{
-        let calling = async {
-            let mut lent = Lent::from(&$store.pool).await?;
-            let $connection = lent.connection()?;
-            let outcome = $call.await;
-            lent.give_back(outcome)
-        };
-        timeout($patience, calling).await.unwrap_or(Err(StoreError::Silent))
-    }};
 }
 
 /// Reads the columns `id`, `username`, `display_name`.
@@ -128,6 +131,10 @@ impl Store for PostgresStore {
     async fn close(&self) {
         self.committer.close().await;
         self.pool.close().await;
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(self)
     }
 
     async fn create_user(

@@ -7,7 +7,7 @@
 //! JSON parameter.
 
 mod accounts;
-pub(super) mod commit;
+mod commit;
 mod committer;
 mod conversations;
 mod deletion;

@@ -47,6 +47,13 @@ impl Home {
         Self(name)
     }
 
+    /// The same again, of a store that nobody has open.
+    pub fn copy(&self) -> Self {
+        let name = format!("{}_copy", self.0);
+        server().create_database(&name, Some(&self.0)).expect("a copy");
+        Self(name)
+    }
+
     pub fn url(&self) -> String {
         server().url(&self.0)
     }

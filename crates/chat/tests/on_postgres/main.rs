@@ -11,5 +11,6 @@ mod outage;
 mod people_at_once;
 mod silence;
 mod storm;
+mod together;
 
 use contract::support;

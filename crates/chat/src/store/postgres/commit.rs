@@ -17,7 +17,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use crate::store::sqlite::commit::{Place, forward};
+use crate::store::marks::{Place, forward};
 use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome};
 
 /// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
@@ -312,7 +312,7 @@ async fn judge_used(
 
 fn same(answer: &Answer, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> SendOutcome {
     match earlier {
-        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at },
+        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at, peer: answer.peer },
         Earlier::IsStored => SendOutcome::Stored { seq, sent_at, peer: answer.peer },
     }
 }

@@ -12,13 +12,18 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::time::timeout;
 
 /// Run at start, in this order, never edited. Nodes of the version before serve meanwhile and
-/// afterwards: a migration adds, and takes away only what no such node uses any more.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+/// afterwards, and may start again: a migration adds, and takes away only what no such node uses
+/// any more. One that takes away says in `meta`, under [`SERVED_FROM`], the first schema whose nodes
+/// do without.
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "accounts", include_str!("../../../migrations/postgres/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/postgres/0002_conversations.sql")),
     (3, "messages", include_str!("../../../migrations/postgres/0003_messages.sql")),
+    (4, "nodes", include_str!("../../../migrations/postgres/0004_nodes.sql")),
 ];
 
+/// Where the database says which schema a node must know at least.
+const SERVED_FROM: &str = "served_from";
 /// The oldest version whose SQL is spoken here.
 const OLDEST: i32 = 15;
 /// How long a server may take to answer at start.
@@ -101,9 +106,10 @@ pub enum OpenError {
          `create database NAME encoding 'UTF8' template template0`"
     )]
     Encoding(String),
-    /// Migration numbers beyond ours.
+    /// A schema that this version cannot serve.
     #[error(
-        "the database was written by a newer Duet (schema {0}); run that version or a newer one"
+        "the database was changed by a newer Duet and needs one that knows schema {0}: \
+         run that version or a newer one"
     )]
     Newer(i64),
     /// Anything else a migration says.
@@ -236,11 +242,19 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         })
         .collect();
-    let migrator = Migrator::with_migrations(migrations);
-    migrator.run_direct(None, connection, false).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => OpenError::Newer(version),
-        other => OpenError::Migrate(other),
-    })
+    let mut migrator = Migrator::with_migrations(migrations);
+    // What a newer version has added does not disturb.
+    migrator.set_ignore_missing(true);
+    migrator.run_direct(None, &mut *connection, false).await.map_err(OpenError::Migrate)?;
+    let served_from: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
+        .bind(SERVED_FROM)
+        .fetch_optional(connection)
+        .await?;
+    let newest = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    match served_from.and_then(|version| version.parse().ok()) {
+        Some(needed) if needed > newest => Err(OpenError::Newer(needed)),
+        _ => Ok(()),
+    }
 }
 
 /// Made once, by whichever node is first.

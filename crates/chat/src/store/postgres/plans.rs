@@ -48,6 +48,10 @@ insert into messages \
     from (select * from conversations limit 1) as longest, generate_series(11, 50000) as n; \
 insert into client_ids select client_id, sender_id, conversation_id, seq from messages \
     on conflict do nothing; \
+insert into nodes select gen_random_uuid(), clock_timestamp(), true from people; \
+insert into presences select id, gen_random_uuid() from people; \
+insert into allowances select n::text, clock_timestamp() + n * interval '1 s' from people; \
+insert into failures select n::text, 1, clock_timestamp() + n * interval '1 s' from people; \
 analyze";
 
 /// How Postgres would find the rows, whatever the parameters are; nothing for what reads none.
@@ -73,8 +77,19 @@ async fn plan(database: &mut PgConnection, sql: &str) -> Vec<String> {
 /// Steps that visit rows which are not asked for: all of a table, or all of an index. One that
 /// follows an index from where it is told stops at its limit.
 fn walks(plan: &[String]) -> Vec<&str> {
-    let tables =
-        ["users", "sessions", "invitations", "conversations", "members", "messages", "client_ids"];
+    // Of nodes there are a handful.
+    let tables = [
+        "presences",
+        "allowances",
+        "failures",
+        "users",
+        "sessions",
+        "invitations",
+        "conversations",
+        "members",
+        "messages",
+        "client_ids",
+    ];
     let of_a_table = |step: &str| {
         let table = step.split(" on ").nth(1).and_then(|rest| rest.split([' ', '_']).next());
         let whole = step.split(" on ").nth(1).is_some_and(|rest| rest.starts_with("client_ids"));

@@ -11,6 +11,7 @@ use protocol::{ConversationId, Marks, Seq, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
+use crate::store::marks::{Place, forward};
 use crate::store::{Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
 /// Stores all of a batch or nothing; returns when it is on disk.
@@ -46,14 +47,6 @@ impl Talk {
     fn peer_of(&self, user: UserId) -> Option<UserId> {
         if user == self.low { Some(self.high) } else { (user == self.high).then_some(self.low) }
     }
-}
-
-/// How far someone has come in a conversation.
-#[derive(Clone, Copy)]
-pub(in crate::store) struct Place {
-    pub(in crate::store) marks: Marks,
-    /// Whether the two show each other what they have read.
-    pub(in crate::store) shows_read: bool,
 }
 
 /// A transaction under way, and what it has read.
@@ -100,7 +93,7 @@ impl Work<'_> {
             return Ok(SendOutcome::NotFound);
         };
         if talk.closed {
-            let before = earlier(tx, message).optional()?;
+            let before = earlier(tx, message, peer).optional()?;
             return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
         }
         let seq = talk.last.next();
@@ -120,7 +113,7 @@ impl Work<'_> {
                 now.0,
             ))?;
         if inserted == 0 {
-            return earlier(tx, message);
+            return earlier(tx, message, peer);
         }
         talk.last = seq;
         talk.grew = true;
@@ -197,7 +190,7 @@ impl Work<'_> {
 }
 
 /// What was stored under this message's id before.
-fn earlier(tx: &Transaction<'_>, message: &NewMessage) -> Result<SendOutcome> {
+fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<SendOutcome> {
     tx.prepare_cached(
         "select conversation_id, seq, sent_at, body from messages \
          where client_id = ?1 and sender_id = ?2",
@@ -206,32 +199,12 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage) -> Result<SendOutcome> {
         let same = row.get::<_, [u8; 16]>(0)? == *message.conversation.0.as_bytes()
             && row.get_ref(3)?.as_str()? == message.body;
         if same {
-            Ok(SendOutcome::Repeated { seq: Seq(row.get(1)?), sent_at: Timestamp(row.get(2)?) })
+            let (seq, sent_at) = (Seq(row.get(1)?), Timestamp(row.get(2)?));
+            Ok(SendOutcome::Repeated { seq, sent_at, peer })
         } else {
             Ok(SendOutcome::Reused)
         }
     })
-}
-
-/// Marks only move forward, read implies delivered, and neither goes beyond what was said.
-pub(in crate::store) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
-    let now = place.marks;
-    let possible = Seq::ZERO..=last;
-    if !possible.contains(&new.delivered) || !possible.contains(&new.read) {
-        return MarkOutcome::OutOfRange;
-    }
-    let read = now.read.max(new.read);
-    let delivered = now.delivered.max(new.delivered).max(read);
-    let marks = Marks { delivered, read };
-    if marks == now {
-        return MarkOutcome::Unchanged;
-    }
-    // Where reading is not shown, the moment of it is not told either.
-    let shown = match place.shows_read {
-        true => Some(marks),
-        false => (delivered > now.delivered).then_some(Marks { delivered, read: Seq::ZERO }),
-    };
-    MarkOutcome::Moved { marks, peer, shown }
 }
 
 /// Notes who was there, and which sessions were used.

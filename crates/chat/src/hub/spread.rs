@@ -1,0 +1,60 @@
+//! Visiting every connection of this node, not all at once: whatever they are told, they come to
+//! the store with it.
+
+use std::time::Duration;
+
+use super::{Hub, Line};
+
+/// Between two steps.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Visits every connection that there is now, evenly over this time. Those that come meanwhile are
+/// not visited.
+pub(crate) async fn visit(hub: &Hub, over: Duration, visit: impl Fn(&Line)) {
+    let lines = hub.lines();
+    let steps = usize::try_from(over.as_millis() / STEP.as_millis()).unwrap_or(usize::MAX).max(1);
+    let mut some = lines.chunks(lines.len().div_ceil(steps).max(1)).peekable();
+    while let Some(now) = some.next() {
+        now.iter().for_each(&visit);
+        if some.peek().is_some() {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+}
+
+/// How long visiting all takes at so many a second.
+pub(crate) fn at_rate(hub: &Hub, per_second: u32) -> Duration {
+    let connections = u32::try_from(hub.connections()).unwrap_or(u32::MAX);
+    Duration::from_secs(connections.into()) / per_second
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use protocol::{SessionId, UserId};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_connection_is_visited_once_and_not_all_at_once() {
+        let (hub, _left) = Hub::new(1_000, 10, Duration::ZERO);
+        let seats: Vec<_> = (0..250)
+            .map(|_| hub.join(UserId::new(), SessionId::new(), Bytes::new()).expect("a seat"))
+            .collect();
+        let (began, visits) = (Instant::now(), Mutex::new(Vec::new()));
+        visit(&hub, at_rate(&hub, 125), |line| {
+            visits.lock().expect("a list").push((line.id(), began.elapsed()));
+        })
+        .await;
+        let mut visits = visits.into_inner().expect("a list");
+        let early = visits.iter().filter(|(_, at)| *at < Duration::from_secs(1)).count();
+        assert!((100..=150).contains(&early), "{early}");
+        visits.sort_unstable();
+        visits.dedup_by_key(|(id, _)| *id);
+        assert_eq!(visits.len(), seats.len());
+        assert!(began.elapsed() <= Duration::from_secs(2));
+    }
+}

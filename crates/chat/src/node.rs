@@ -1,0 +1,106 @@
+//! This process among others on the same store: it says again and again that it is there, and
+//! learns of those that are not there any more.
+//!
+//! Without nodes that share a store there is nothing to do here. One task, which ends with the
+//! chat. Called by [`crate::Chat`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::presence::PresenceBoard;
+use crate::relay::Relay;
+use crate::store::{self, NodeId, Renewed, Shared, Store};
+
+/// How long others wait before they give this node up.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often it says that it is there.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// How often people read again while a node does not hear the others: then nothing tells them.
+const READ_AGAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) relay: Relay,
+    pub(crate) presence: Arc<PresenceBoard>,
+}
+
+impl Node {
+    /// Holds the lease until the token ends, and says goodbye.
+    pub(crate) async fn hold_lease(self, end: CancellationToken) {
+        let Some(shared) = self.store.shared() else { return };
+        let mut state = State { has_begun: false, is_divided: false, read_at: Instant::now() };
+        loop {
+            match shared.renew(self.id, self.relay.hears(), LEASE).await {
+                Ok(renewed) => self.on_renewed(shared, renewed, &mut state).await,
+                Err(error) => tracing::warn!(%error, "this node could not say that it is there"),
+            }
+            if state.is_divided && state.read_at.elapsed() >= READ_AGAIN_EVERY {
+                state.read_at = Instant::now();
+                self.relay.read_again_here();
+            }
+            tokio::select! {
+                () = end.cancelled() => break,
+                () = tokio::time::sleep(RENEW_EVERY) => {}
+            }
+        }
+        if let Err(error) = shared.end(self.id).await {
+            tracing::warn!(%error, "the other nodes were not told that this one ends");
+        }
+    }
+
+    async fn on_renewed(&self, shared: &dyn Shared, renewed: Renewed, state: &mut State) {
+        let mut read_again = renewed.one_fell;
+        if renewed.is_new {
+            if let Err(error) = self.announce(shared).await {
+                tracing::warn!(%error, "who is at this node could not be said");
+            }
+            // At first nobody is here. Later, others may have been told that those who are were not.
+            read_again |= state.has_begun;
+        }
+        state.has_begun = true;
+        if read_again {
+            self.relay.read_again_everywhere();
+        }
+        for user in renewed.gone {
+            self.presence.tell(user, false).await;
+        }
+        let is_divided = renewed.others > 0 && (renewed.one_is_deaf || !self.relay.hears());
+        if is_divided && !state.is_divided {
+            self.warn_of_division();
+        }
+        state.is_divided = is_divided;
+    }
+
+    async fn announce(&self, shared: &dyn Shared) -> store::Result<()> {
+        for some in self.hub.present().chunks(1_000) {
+            shared.announce(self.id, some).await?;
+        }
+        Ok(())
+    }
+
+    fn warn_of_division(&self) {
+        if self.relay.has_broker() {
+            tracing::warn!("a node does not hear the others: people read again every 10 s");
+        } else {
+            tracing::warn!(
+                "another node stands on this database, and this one has no NATS to hear it by: \
+                 people read again every 10 s. Set DUET_NATS_URL on each of them"
+            );
+        }
+    }
+}
+
+struct State {
+    has_begun: bool,
+    /// Whether a node does not hear the others.
+    is_divided: bool,
+    /// When people were last told to read again because of it.
+    read_at: Instant,
+}

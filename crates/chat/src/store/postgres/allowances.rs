@@ -1,0 +1,121 @@
+//! How often people may, over all nodes, in Postgres. Called by [`super::PostgresStore`] alone.
+//!
+//! Names are as they were typed, and nobody has one that cannot be asked about: it waits for nothing.
+//!
+//! An allowance is one moment: when it will be whole again. Taking one moves it on, and there is
+//! none while it lies further ahead than a burst.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+
+use super::can_be_asked;
+use crate::store::{Allowance, Result};
+
+/// What Postgres can hold of a span.
+fn micros(span: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1))
+}
+
+/// So many seconds from now, as they come.
+fn ahead(seconds: Option<f64>) -> Option<Duration> {
+    seconds.filter(|seconds| *seconds > 0.0).map(Duration::from_secs_f64)
+}
+
+pub(super) async fn take(
+    connection: &mut PgConnection,
+    key: &str,
+    allowance: Allowance,
+) -> Result<Option<Duration>> {
+    let each = micros(allowance.each);
+    let burst = each.saturating_mul(allowance.burst);
+    let taken = sqlx::query(
+        "insert into allowances as held (key, full_at) values ($1, clock_timestamp() + $2) \
+         on conflict (key) do update \
+             set full_at = greatest(held.full_at, clock_timestamp()) + $2 \
+             where greatest(held.full_at, clock_timestamp()) + $2 <= clock_timestamp() + $3",
+    )
+    .bind(key)
+    .bind(each)
+    .bind(burst)
+    .execute(&mut *connection)
+    .await?;
+    if taken.rows_affected() > 0 {
+        return Ok(None);
+    }
+    let wait: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from full_at + $2::interval - $3::interval - clock_timestamp())::float8 \
+         from allowances where key = $1",
+    )
+    .bind(key)
+    .bind(each)
+    .bind(burst)
+    .fetch_optional(connection)
+    .await?;
+    Ok(Some(ahead(wait).unwrap_or(each)))
+}
+
+pub(super) async fn pause(
+    connection: &mut PgConnection,
+    username_key: &str,
+) -> Result<Option<Duration>> {
+    if !can_be_asked(username_key) {
+        return Ok(None);
+    }
+    let wait: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from until - clock_timestamp())::float8 \
+         from failures where username_key = $1",
+    )
+    .bind(username_key)
+    .fetch_optional(connection)
+    .await?;
+    Ok(ahead(wait))
+}
+
+pub(super) async fn wrong_password(
+    connection: &mut PgConnection,
+    username_key: &str,
+    free: u32,
+    longest: Duration,
+) -> Result<()> {
+    if !can_be_asked(username_key) {
+        return Ok(());
+    }
+    // One second after `free`, twice as long with each one more; 2 to the 20th is beyond any limit.
+    sqlx::query(
+        "insert into failures as known (username_key, count, until) \
+         values ($1, 1, clock_timestamp()) \
+         on conflict (username_key) do update set \
+             count = known.count + 1, \
+             until = clock_timestamp() + case when known.count < $2 then interval '0' else \
+                 least($3, interval '1 second' * power(2, least(known.count - $2, 20))) end",
+    )
+    .bind(username_key)
+    .bind(i32::try_from(free).unwrap_or(i32::MAX))
+    .bind(longest)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn right_password(
+    connection: &mut PgConnection,
+    username_key: &str,
+) -> Result<()> {
+    sqlx::query("delete from failures where username_key = $1")
+        .bind(username_key)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn tidy(connection: &mut PgConnection, forget_after: Duration) -> Result<()> {
+    sqlx::query("delete from allowances where full_at < statement_timestamp()")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from failures where until < statement_timestamp() - $1::interval")
+        .bind(forget_after)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

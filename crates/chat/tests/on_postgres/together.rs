@@ -1,0 +1,335 @@
+//! Nodes that pass events to each other through a broker: what is said at one is heard at the
+//! other, and what a broker loses is read again.
+
+use chat::store::NodeId;
+use chat::{BeginError, Broker, Chat, Config, Database, Session};
+use harness::Nats;
+use protocol::{ClientFrame, ClientId, CloseCode, Presence, Seq, ServerFrame, UserId};
+use std::num::NonZeroU32;
+use std::time::Duration;
+use uuid::Uuid;
+
+use crate::engine::Home;
+use crate::nodes::another_node;
+use crate::support::{PASSWORD, SOMEWHERE, Tab, World, code};
+
+fn broker(url: String) -> Option<Broker> {
+    Some(Broker { url, credentials: None, authority: None })
+}
+
+/// A node on the store of a world, with these changes.
+async fn node(home: &Home, change: impl FnOnce(&mut Config)) -> Chat {
+    let mut config = Config::new(home.database());
+    config.rates = crate::support::plenty();
+    config.presence_grace = Duration::from_millis(50);
+    change(&mut config);
+    Chat::begin(config).await.expect("a node")
+}
+
+/// Two nodes on one database, with a broker between them.
+struct Two {
+    nats: Nats,
+    world: World,
+    other: Chat,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let nats = Nats::start().expect("a private NATS");
+        let world = World::with(|config| config.broker = broker(nats.url())).await;
+        let other = node(&world.home, |config| config.broker = broker(nats.url())).await;
+        let two = Self { nats, world, other };
+        two.hear_each_other().await;
+        two
+    }
+
+    /// A node hears the broker a moment after it began.
+    async fn hear_each_other(&self) {
+        for chat in [&self.world.chat, &self.other] {
+            while !chat.hears_other_nodes() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    async fn at_the_other(&self, who: &Session) -> Tab {
+        let mut tab = Tab(self.other.connect(who.clone()).await.expect("a connection"));
+        assert!(matches!(tab.hears().await, ServerFrame::Hello { .. }));
+        tab
+    }
+}
+
+impl Tab {
+    /// Skips what else is heard.
+    async fn until<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(self.hears().await) {
+                return found;
+            }
+        }
+    }
+
+    async fn message(&mut self) -> String {
+        self.until(|frame| match frame {
+            ServerFrame::Message(message) => Some(message.body),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn online(&mut self, of: UserId) -> bool {
+        self.until(|frame| match frame {
+            ServerFrame::Presence { user, presence } if user == of => Some(presence.online),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn is_told_to_read_again(&mut self) {
+        self.until(|frame| matches!(frame, ServerFrame::Hello { .. }).then_some(())).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_at_one_node_is_heard_at_the_other() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut alice_here = two.world.connect(&alice).await;
+    let mut alice_there = two.at_the_other(&alice).await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    alice_here.sends(conversation, "hello").await;
+    assert_eq!(bob_there.message().await, "hello");
+    assert_eq!(alice_there.message().await, "hello");
+    bob_there.says(&ClientFrame::Read { conversation, up_to: Seq(1) }).await;
+    let read = |frame| match frame {
+        ServerFrame::Receipt { user, read, .. } => Some((user, read)),
+        _ => None,
+    };
+    assert_eq!(alice_here.until(read).await, (bob.user.id, Seq(1)));
+    bob_there.says(&ClientFrame::Typing { conversation, active: true }).await;
+    let typing = |frame| match frame {
+        ServerFrame::Typing { user, active, .. } => Some((user, active)),
+        _ => None,
+    };
+    assert_eq!(alice_here.until(typing).await, (bob.user.id, true));
+    two.other.set_display_name(&bob.user, "Bobby").await.expect("renamed");
+    let name = |frame| match frame {
+        ServerFrame::User(user) => Some(user.display_name),
+        _ => None,
+    };
+    assert_eq!(alice_here.until(name).await, "Bobby");
+}
+
+#[tokio::test]
+async fn a_connection_never_hears_its_own_message_and_nobody_hears_one_twice() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut alice_here = two.world.connect(&alice).await;
+    let mut bob_here = two.world.connect(&bob).await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    for n in 0..20 {
+        alice_here.sends(conversation, &n.to_string()).await;
+        let sent = |frame| match frame {
+            ServerFrame::Sent(sent) => Some(sent.seq),
+            ServerFrame::Message(message) => panic!("heard its own {message:?}"),
+            _ => None,
+        };
+        assert_eq!(alice_here.until(sent).await, Seq(n + 1));
+    }
+    for n in 0..20 {
+        assert_eq!(bob_here.message().await, n.to_string());
+        assert_eq!(bob_there.message().await, n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_stored_and_did_not_pass_on_is_passed_on_with_the_repeat() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    // It stores, and has no way to tell anybody.
+    let mute = another_node(&two.world.home).await;
+    let id = ClientId::new();
+    let first = mute.send_message(alice.user.id, conversation, id, "still there?").await;
+    let again = two.world.chat.send_message(alice.user.id, conversation, id, "still there?").await;
+    assert_eq!(first.expect("sent"), again.expect("the same"));
+    assert_eq!(bob_there.message().await, "still there?");
+}
+
+#[tokio::test]
+async fn signing_out_at_one_node_closes_sockets_at_the_other() {
+    let two = Two::new().await;
+    let alice = two.world.person("alice").await;
+    let sign_in = || two.world.chat.sign_in("alice", PASSWORD, SOMEWHERE);
+    let laptop = sign_in().await.expect("signed in").session;
+    let phone = sign_in().await.expect("signed in").session;
+    let mut laptop_there = two.at_the_other(&laptop).await;
+    let mut phone_there = two.at_the_other(&phone).await;
+    two.world.chat.sign_out(laptop.id).await.expect("signed out");
+    assert_eq!(laptop_there.is_closed().await, CloseCode::SessionEnded);
+    let new = "another-Harbor-93";
+    let changed = two.world.chat.change_password(&alice, PASSWORD, new, SOMEWHERE).await;
+    changed.expect("changed");
+    assert_eq!(phone_there.is_closed().await, CloseCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn signing_out_closes_sockets_at_the_other_node_without_a_broker_too() {
+    let mut two = Two::new().await;
+    let alice = two.world.person("alice").await;
+    let mut there = two.at_the_other(&alice).await;
+    two.nats.crash().expect("killed");
+    two.world.chat.sign_out(alice.id).await.expect("signed out");
+    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn someone_is_there_while_they_are_at_any_node() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.world.send(alice.user.id, conversation, "hello").await;
+    let mut alice_here = two.world.connect(&alice).await;
+    let bob_there = two.at_the_other(&bob).await;
+    assert!(alice_here.online(bob.user.id).await);
+    let sees = async |chat: &Chat| {
+        let seen = chat.conversation(alice.user.id, conversation).await.expect("mine");
+        let found = chat.find_people(alice.user.id, "bob").await.expect("found");
+        let Presence { online, .. } = seen.peer.presence;
+        assert_eq!(found.first().map(|person| person.presence.online), Some(online));
+        online
+    };
+    assert!(sees(&two.world.chat).await && sees(&two.other).await);
+    // From one node to the other, and nobody is told of it.
+    let bob_here = two.world.connect(&bob).await;
+    drop(bob_there);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(sees(&two.world.chat).await && sees(&two.other).await);
+    drop(bob_here);
+    assert!(!alice_here.online(bob.user.id).await, "told once, at the end");
+    assert!(!sees(&two.world.chat).await && !sees(&two.other).await);
+}
+
+#[tokio::test]
+async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.world.send(alice.user.id, conversation, "hello").await;
+    let mut alice_here = two.world.connect(&alice).await;
+    let mut alice_there = two.at_the_other(&alice).await;
+    let store = two.world.home.store().await;
+    let shared = store.shared().expect("shared");
+    let fallen = NodeId(Uuid::now_v7());
+    shared.renew(fallen, true, Duration::from_millis(1)).await.expect("there");
+    assert!(shared.arrive(fallen, bob.user.id).await.expect("arrived"));
+    alice_here.is_told_to_read_again().await;
+    alice_there.is_told_to_read_again().await;
+    assert_eq!(shared.present(&[bob.user.id]).await.expect("asked"), []);
+    // One that says goodbye has told everything.
+    let ended = NodeId(Uuid::now_v7());
+    shared.renew(ended, true, Duration::from_millis(1)).await.expect("there");
+    shared.end(ended).await.expect("goodbye");
+    assert!(!shared.renew(fallen, true, Duration::from_secs(9)).await.expect("back").one_fell);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_said_while_the_broker_was_gone_is_read() {
+    let mut two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    two.nats.crash().expect("killed");
+    let mut alice_here = two.world.connect(&alice).await;
+    two.world.send(alice.user.id, conversation, "one").await;
+    // Nobody passes it on, and everybody is told to look.
+    bob_there.is_told_to_read_again().await;
+    alice_here.is_told_to_read_again().await;
+    two.nats.start_again().expect("started");
+    bob_there.is_told_to_read_again().await;
+    two.hear_each_other().await;
+    two.world.send(alice.user.id, conversation, "two").await;
+    assert_eq!(bob_there.message().await, "two");
+}
+
+#[tokio::test]
+async fn a_broker_that_fell_silent_is_noticed() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    two.nats.freeze().expect("stopped");
+    two.world.send(alice.user.id, conversation, "one").await;
+    bob_there.is_told_to_read_again().await;
+    two.nats.thaw().expect("goes on");
+    two.hear_each_other().await;
+    bob_there.is_told_to_read_again().await;
+}
+
+#[tokio::test]
+async fn stores_that_share_a_broker_do_not_hear_each_other() {
+    let nats = Nats::start().expect("a private NATS");
+    let world = World::new().await;
+    let (alice, bob, conversation) = world.pair().await;
+    world.chat.close().await;
+    // The same people and conversation, restored elsewhere.
+    let copy = world.home.copy();
+    copy.execute(&format!("update meta set value = '{}' where key = 'epoch'", Uuid::now_v7()));
+    let begin = async |home| node(home, |config| config.broker = broker(nats.url())).await;
+    let (here, there, there_too) =
+        (begin(&world.home).await, begin(&copy).await, begin(&copy).await);
+    let connect = async |chat: &Chat| Tab(chat.connect(bob.clone()).await.expect("a connection"));
+    let (mut bob_here, mut bob_there) = (connect(&here).await, connect(&there).await);
+    let say = async |chat: &Chat, body| {
+        let sent = chat.send_message(alice.user.id, conversation, ClientId::new(), body).await;
+        sent.expect("sent");
+    };
+    say(&there_too, "for those there").await;
+    assert_eq!(bob_there.message().await, "for those there");
+    say(&here, "for those here").await;
+    assert_eq!(bob_here.message().await, "for those here");
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_rates_count_over_all_nodes() {
+    let two = Two::new().await;
+    two.world.person("alice").await;
+    for n in 0..6 {
+        let chat = if n % 2 == 0 { &two.world.chat } else { &two.other };
+        let refused = chat.sign_in("alice", "not the one", SOMEWHERE).await.map(drop);
+        assert_eq!(code(refused), protocol::ErrorCode::WrongCredentials);
+    }
+    for chat in [&two.world.chat, &two.other] {
+        let refused = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.map(drop);
+        assert_eq!(code(refused), protocol::ErrorCode::RateLimited);
+    }
+    let few = |config: &mut Config| {
+        config.rates.sign_ups_per_hour = NonZeroU32::new(2).expect("not zero");
+    };
+    let (one, other) = (node(&two.world.home, few).await, node(&two.world.home, few).await);
+    let up = async |chat: &Chat, name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.map(drop);
+    assert!(up(&one, "bob").await.is_ok() && up(&other, "carol").await.is_ok());
+    assert_eq!(code(up(&one, "dave").await), protocol::ErrorCode::RateLimited);
+    assert_eq!(code(up(&other, "dave").await), protocol::ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_be_used_is_said_so() {
+    let home = Home::new().await;
+    let nats = Nats::start().expect("a private NATS");
+    let begin = async |url: String, database: Database| {
+        let mut config = Config::new(database);
+        config.broker = broker(url);
+        Chat::begin(config).await
+    };
+    let wrong = nats.url().replace("nats://", "nats://not-");
+    let refused = begin(wrong, home.database()).await.err().expect("refused");
+    assert!(matches!(refused, BeginError::Broker(_)), "{refused}");
+    assert!(!refused.to_string().contains("not-"), "{refused}");
+    let nonsense = begin("nonsense url".into(), home.database()).await.err().expect("refused");
+    assert!(nonsense.to_string().contains("DUET_NATS_URL"), "{nonsense}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let alone = begin(nats.url(), directory.path().join("duet.db").into()).await;
+    assert!(matches!(alone.err(), Some(BeginError::BrokerAlone)));
+    // One that is away comes later: people can talk without it.
+    let away = begin("nats://127.0.0.1:1".into(), home.database()).await.expect("a chat");
+    assert!(!away.hears_other_nodes());
+    away.close().await;
+}
