@@ -7,14 +7,20 @@
 //! - `people`: who has signed up, and the protocol's HTTP half
 //! - `line`: the protocol's live half
 //! - `postgres`: a private Postgres, for the tests of the store as well
-//! - `nats`: a private NATS
+//! - `nats`, `haproxy`: the same of what stands between nodes and before them; `guard`: their end
+//! - `cluster`: nodes on all of these
 
+mod cluster;
+mod guard;
+mod haproxy;
 mod line;
 mod nats;
 mod people;
 mod postgres;
 mod process;
 
+pub use cluster::{Cluster, DATABASE, Node, Plan};
+pub use haproxy::Haproxy;
 pub use line::{Ear, Line, Mouth};
 pub use nats::Nats;
 pub use people::{Http, Person, Town};

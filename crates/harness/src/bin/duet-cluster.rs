@@ -1,0 +1,105 @@
+//! `duet-cluster`: several nodes on one machine, to be tried: Postgres, NATS, nodes and `HAProxy`,
+//! privately on loopback. `make cluster` calls it, and the browser tests, which also tell it to kill
+//! a node or to start it again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use harness::{Cluster, Node, Plan};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(
+    name = "duet-cluster",
+    version,
+    about = "Several Duet nodes on one Postgres and one NATS, behind HAProxy, to be tried."
+)]
+struct Arguments {
+    /// The server.
+    #[arg(long, default_value = "target/release/duet")]
+    duet: PathBuf,
+    /// The built site, when it is not beside the server.
+    #[arg(long)]
+    site: Option<PathBuf>,
+    /// How many nodes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    nodes: u8,
+    /// Where it is reached; a free port if not given.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Reads from standard input what to do (kill N, stop N, start N), answers each line, and ends
+    /// with it.
+    #[arg(long)]
+    obey: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("duet-cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let plan = Plan {
+        binary: arguments.duet,
+        site: arguments.site,
+        nodes: arguments.nodes.into(),
+        port: arguments.port,
+    };
+    let mut cluster = tokio::select! {
+        cluster = Cluster::start(&plan) => cluster?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    println!("Duet is ready: {}", cluster.origin());
+    for (number, address) in cluster.haproxy.each.iter().enumerate() {
+        println!("node {} alone: http://{address}", number + 1);
+    }
+    if !arguments.obey {
+        println!("Everything is in temporary directories and goes with Ctrl+C.");
+    }
+    tokio::select! {
+        done = obey(&mut cluster), if arguments.obey => done?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    for node in cluster.nodes.iter_mut().filter(|node| node.running().is_some()) {
+        node.stop().await?;
+    }
+    Ok(())
+}
+
+async fn obey(cluster: &mut Cluster) -> Result<()> {
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(order) = orders.next_line().await? {
+        match carry_out(cluster, &order).await {
+            Ok(()) => println!("done"),
+            Err(error) => println!("not done: {error:#}"),
+        }
+    }
+    Ok(())
+}
+
+async fn carry_out(cluster: &mut Cluster, order: &str) -> Result<()> {
+    let (verb, what) = order.split_once(' ').context("say what to do and with which node")?;
+    let number: usize = what.trim().parse().context("say the number of a node")?;
+    let node: Option<&mut Node> =
+        number.checked_sub(1).and_then(|index| cluster.nodes.get_mut(index));
+    let node = node.with_context(|| format!("there is no node {number}"))?;
+    match verb {
+        "kill" => node.kill().await,
+        "stop" => node.stop().await,
+        "start" => node.start().await,
+        _ => bail!("{verb} is none of kill, stop, start"),
+    }
+}

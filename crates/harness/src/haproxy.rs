@@ -1,0 +1,98 @@
+//! A private `HAProxy` before several nodes: one address for all of them, whichever is ready, and one
+//! for each. What it is told is also what docs/SCALING.md recommends.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::guard::{Guarded, find};
+use crate::postgres::free_port;
+
+/// A dead line is left after a while; sockets are asked by the nodes whether anybody is there.
+const SETTINGS: &str = "\
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 5m
+    option forwardfor
+    # Whoever asks for something again reads it again: another node may answer.
+    option redispatch 1
+    retries 3
+    retry-on conn-failure empty-response 503
+";
+
+/// See the module.
+pub struct Haproxy {
+    /// Where all nodes are.
+    pub address: SocketAddr,
+    /// Where each of them is.
+    pub each: Vec<SocketAddr>,
+    _directory: TempDir,
+    running: Option<Guarded>,
+}
+
+impl Haproxy {
+    /// Starts one on this port, or on a free one, before these nodes.
+    ///
+    /// # Errors
+    /// There is no `HAProxy` on this machine, with the line that installs it; or it does not start.
+    pub fn start(port: Option<u16>, nodes: &[SocketAddr]) -> Result<Self> {
+        let program = find("haproxy", "haproxy")?;
+        let free = || -> Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
+        let address = match port {
+            Some(port) => ([127, 0, 0, 1], port).into(),
+            None => free()?,
+        };
+        let each = nodes.iter().map(|_| free()).collect::<Result<Vec<_>>>()?;
+        let directory = tempfile::Builder::new().prefix("duet-haproxy-").tempdir()?;
+        let file = directory.path().join("haproxy.cfg");
+        std::fs::write(&file, configuration(address, &each, nodes)?)?;
+        let arguments = ["-db".as_ref(), "-f".as_ref(), file.as_os_str()];
+        let running = Guarded::start(&program, &arguments, address.port());
+        let running = running.context("HAProxy does not start")?;
+        Ok(Self { address, each, _directory: directory, running: Some(running) })
+    }
+}
+
+impl Drop for Haproxy {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            // A server that does not stop is not worth a second panic.
+            let _ = running.kill();
+        }
+    }
+}
+
+fn configuration(
+    all: SocketAddr,
+    each: &[SocketAddr],
+    nodes: &[SocketAddr],
+) -> Result<String, std::fmt::Error> {
+    let mut text = SETTINGS.to_owned();
+    write!(
+        text,
+        "frontend all\n    bind {all}\n    http-request disable-l7-retry unless METH_GET\n    \
+         default_backend nodes\n\
+         backend nodes\n    balance roundrobin\n    option httpchk GET /readyz\n    \
+         default-server check inter 500 fall 1 rise 1\n"
+    )?;
+    for (number, node) in nodes.iter().enumerate() {
+        writeln!(text, "    server node{} {node}", number + 1)?;
+    }
+    for (number, (own, node)) in each.iter().zip(nodes).enumerate() {
+        let name = number + 1;
+        // Pages are told apart by their address; to the node it is the one they all have.
+        write!(
+            text,
+            "frontend only{name}\n    bind {own}\n    \
+             http-request set-header Origin http://{all} if {{ req.hdr(Origin) -m found }}\n    \
+             default_backend only{name}\n\
+             backend only{name}\n    server node{name} {node}\n"
+        )?;
+    }
+    Ok(text)
+}
