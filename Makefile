@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e budget screens bench bench-peers doctor clean
+.PHONY: help serve test dev fmt lint unit e2e budget screens bench bench-peers cluster doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ serve: ## build for release and serve on http://127.0.0.1:3000 (DUET_* variables
 test: ## run every check and every test, as CI does
 	@scripts/setup tools npm lints browser servers
 	@scripts/check
+
+cluster: ## serve from three nodes on a Postgres, a NATS and a HAProxy of their own (CLUSTER="--nodes 2 --port 3000" for others)
+	@scripts/cluster $(CLUSTER)
 
 dev: ## serve a debug build that follows every change
 	@scripts/setup tools npm
@@ -33,7 +36,7 @@ unit: ## unit and integration tests only
 	@scripts/check unit
 
 e2e: ## browser tests only, against the release build
-	@scripts/setup tools npm browser
+	@scripts/setup tools npm browser servers
 	@scripts/check build types e2e
 
 budget: ## what the page costs: bytes, memory, times; against the release build

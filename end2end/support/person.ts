@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "./pages";
-import type { Server } from "./server";
+
+/** Where somebody's browser goes. */
+export interface Site {
+  readonly url: string;
+}
 
 /** Somebody with an account and a browser of their own. What they do by `api…` is preparation, not what is tested. */
 export class Person {
@@ -11,10 +15,10 @@ export class Person {
     readonly password: string,
     readonly context: BrowserContext,
     readonly page: Page,
-    private readonly server: Server,
+    private readonly server: Site,
   ) {}
 
-  static async create(name: string, context: BrowserContext, server: Server): Promise<Person> {
+  static async create(name: string, context: BrowserContext, server: Site): Promise<Person> {
     const username = name.toLowerCase().replace(/[^a-z]+/g, ".");
     const person = new Person(name, username, `${username} likes long walks`, context, await context.newPage(), server);
     await person.apiPost("sign_up", { username, display_name: name, password: person.password });
@@ -72,10 +76,10 @@ export class Person {
     await this.apiPost("mark_conversation", { id: conversation, delivered: String(upTo), read: String(upTo) });
   }
 
-  /** Ends this browser's session on the server, behind its back: the cookie stays and is worth nothing. */
-  async apiEndSession(): Promise<void> {
-    const elsewhere = await request.newContext({ baseURL: this.server.url, storageState: await this.context.storageState() });
-    await this.apiPost("sign_out", {}, "form", elsewhere);
+  /** Ends this browser's session on the server, or at another node, behind its back: the cookie stays and is worth nothing. */
+  async apiEndSession(at: Site = this.server): Promise<void> {
+    const elsewhere = await request.newContext({ baseURL: at.url, storageState: await this.context.storageState() });
+    await this.apiPost("sign_out", {}, "form", elsewhere, at);
     await elsewhere.dispose();
   }
 
@@ -84,10 +88,11 @@ export class Person {
     fields: Record<string, string>,
     encoding: "form" | "json" = "form",
     through: APIRequestContext = this.context.request,
+    at: Site = this.server,
   ) {
-    const headers = { Accept: "application/json", Origin: this.server.url };
+    const headers = { Accept: "application/json", Origin: at.url };
     const body = encoding === "form" ? { form: fields } : { data: fields };
-    const answer = await through.post(`${this.server.url}/api/${name}`, { headers, ...body });
+    const answer = await through.post(`${at.url}/api/${name}`, { headers, ...body });
     expect(answer.status(), `${name}: ${await answer.text()}`).toBe(200);
     return answer;
   }

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Site } from "./person";
+import { binary } from "./server";
+
+const root = path.join(__dirname, "../..");
+
+/** Several nodes on a Postgres and a NATS of their own, each reached alone or all of them through one address. */
+export class Cluster {
+  private constructor(
+    /** Where all of them are. */
+    readonly url: string,
+    private readonly nodes: string[],
+    private readonly child: ChildProcess,
+    private readonly lines: AsyncIterator<string>,
+  ) {}
+
+  static async create(count: number): Promise<Cluster> {
+    const program = path.join(root, "target/debug/duet-cluster");
+    const options = ["--duet", binary, "--site", path.join(path.dirname(binary), "site"), "--nodes", String(count), "--obey"];
+    const child = spawn(program, options, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+    const failed = once(child, "error").then(([error]) => Promise.reject(error));
+    if (!child.stdout) throw new Error("no output");
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const address = async () => {
+      const line = await Promise.race([lines.next(), failed]);
+      if (line.done) throw new Error("the cluster did not start");
+      return line.value.slice(line.value.indexOf("http://"));
+    };
+    const url = await address();
+    const nodes: string[] = [];
+    while (nodes.length < count) nodes.push(await address());
+    return new Cluster(url, nodes, child, lines);
+  }
+
+  /** One of them alone. The first one is 1. */
+  node(number: number): Site {
+    const url = this.nodes[number - 1];
+    if (url === undefined) throw new Error(`there is no node ${number}`);
+    return { url };
+  }
+
+  /** Kills a node as a crash would, stops it in order, or starts it again. */
+  async tell(verb: "kill" | "stop" | "start", node: number): Promise<void> {
+    this.child.stdin?.write(`${verb} ${node}\n`);
+    const { value } = await this.lines.next();
+    if (value !== "done") throw new Error(`${verb} ${node}: ${value}`);
+  }
+
+  async destroy(): Promise<void> {
+    const gone = once(this.child, "exit");
+    this.child.stdin?.end();
+    await gone;
+  }
+}

@@ -1,0 +1,121 @@
+import { Cluster } from "../support/cluster";
+import { Person } from "../support/person";
+import { expect, test as base } from "../support/test";
+import { OUTAGE } from "../support/watch";
+
+interface Fixtures {
+  /** Makes somebody whose browser knows one node alone (1 or 2), or both through the one address they have. */
+  at: (name: string, node?: number) => Promise<Person>;
+}
+
+interface WorkerFixtures {
+  cluster: Cluster;
+}
+
+const test = base.extend<Fixtures, WorkerFixtures>({
+  cluster: [
+    async ({}, use) => {
+      const cluster = await Cluster.create(2);
+      await use(cluster);
+      await cluster.destroy();
+    },
+    { scope: "worker", timeout: 60_000 },
+  ],
+
+  baseURL: async ({ cluster }, use) => use(cluster.url),
+
+  at: async ({ browser, cluster, watch }, use) => {
+    const people: Person[] = [];
+    await use(async (name, node) => {
+      const site = node === undefined ? cluster : cluster.node(node);
+      const context = await browser.newContext({ baseURL: site.url });
+      watch.over(context);
+      const person = await Person.create(name, context, site);
+      people.push(person);
+      return person;
+    });
+    for (const person of people) await person.context.close();
+  },
+});
+
+// One cluster for all of them.
+test.describe.configure({ mode: "default" });
+
+/** How long a page may take to come back after its node was gone. */
+const RETURN = 20_000;
+
+test("two people on two nodes talk as if there were one", async ({ at }) => {
+  const [alice, bob] = [await at("Ada Ames", 1), await at("Ben Bale", 2)];
+  const conversation = await alice.apiConversation(bob);
+  const aliceHere = await alice.open(conversation, bob);
+  const bobHere = await bob.open(conversation, alice);
+  const header = aliceHere.page.getByRole("main");
+  await expect(header.getByText("online").first()).toBeVisible();
+  await expect(bobHere.page.getByRole("main").getByText("online").first()).toBeVisible();
+
+  await aliceHere.write("Which node are you on?");
+  await expect(bobHere.message("Which node are you on?")).toBeVisible();
+  await aliceHere.expectState("Which node are you on?", "read");
+  await bobHere.box.pressSequentially("The oth");
+  await expect(header.getByText(/typing/).first()).toBeVisible();
+  await bobHere.write("The other one");
+  await expect(aliceHere.message("The other one")).toBeVisible();
+  await bobHere.expectState("The other one", "read");
+  await expect(header.getByText(/typing/)).toHaveCount(0);
+
+  const words = Array.from({ length: 20 }, (_, n) => `Word ${n + 1} of twenty`);
+  for (const [n, word] of words.entries()) await (n % 2 ? bobHere : aliceHere).write(word);
+  for (const word of words) await expect(aliceHere.message(word)).toHaveCount(1);
+  for (const word of words) await expect(bobHere.message(word)).toHaveCount(1);
+  const all = ["Which node are you on?", "The other one", ...words];
+  expect(await aliceHere.order(...all)).toEqual(await bobHere.order(...all));
+});
+
+test("signing out at one node ends the page that is at another", async ({ at, cluster }) => {
+  const alice = await at("Cara Cole", 1);
+  const home = await alice.home();
+  await alice.apiEndSession(cluster.node(2));
+  await expect(home.page.getByRole("link", { name: "Sign in" })).toBeVisible();
+});
+
+test("nodes are replaced one after the other while people talk", async ({ at, cluster, watch }) => {
+  watch.allow(OUTAGE, /status of 503/);
+  const [alice, bob] = [await at("Dora Dean"), await at("Eli East")];
+  const conversation = await alice.apiConversation(bob);
+  const aliceHere = await alice.open(conversation, bob);
+  const bobHere = await bob.open(conversation, alice);
+  const bodies: string[] = [];
+  const say = async (body: string) => {
+    bodies.push(body);
+    await (bodies.length % 2 ? aliceHere : bobHere).write(body);
+  };
+  for (const node of [1, 2]) {
+    await say(`Before node ${node} goes`);
+    await cluster.tell("stop", node);
+    await say(`Without node ${node}`);
+    await cluster.tell("start", node);
+    await say(`With node ${node} again`);
+  }
+  await expect(bobHere.messages).toHaveCount(bodies.length, { timeout: RETURN });
+  await aliceHere.expectBodies(...(await bobHere.order(...bodies)));
+  await expect(aliceHere.page.getByText("Not sent")).toHaveCount(0);
+});
+
+test("a node is killed, and whoever was there goes on at the other", async ({ at, cluster, watch }) => {
+  watch.allow(OUTAGE, /status of 50[23]/);
+  const [alice, bob] = [await at("Fay Finn"), await at("Gus Gray")];
+  const conversation = await alice.apiConversation(bob);
+  const aliceHere = await alice.open(conversation, bob);
+  const bobHere = await bob.open(conversation, alice);
+  await aliceHere.write("Still here?");
+  await expect(bobHere.message("Still here?")).toBeVisible();
+  await cluster.tell("kill", 1);
+  await aliceHere.write("And now?");
+  await bobHere.write("Yes, still");
+  await expect(bobHere.message("And now?")).toBeVisible({ timeout: RETURN });
+  await expect(aliceHere.message("Yes, still")).toBeVisible({ timeout: RETURN });
+  await aliceHere.expectState("And now?", "read", RETURN);
+  await cluster.tell("start", 1);
+  await bobHere.write("Both are back");
+  await expect(aliceHere.message("Both are back")).toBeVisible({ timeout: RETURN });
+});
