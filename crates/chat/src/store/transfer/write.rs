@@ -192,9 +192,11 @@ async fn meta(connection: &mut PgConnection, key: &str) -> sqlx::Result<Option<S
 
 /// Says whether it was claimed already.
 async fn claim(connection: &mut PgConnection, epoch: &str) -> Result<bool> {
-    let served: bool = sqlx::query_scalar("select exists (select from nodes where until > now())")
-        .fetch_one(&mut *connection)
-        .await?;
+    let served: bool = sqlx::query_scalar(
+        "select exists (select from nodes where until >= clock_timestamp() and not ending)",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if served {
         return Err(MoveError::Served);
     }
