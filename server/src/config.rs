@@ -9,15 +9,20 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::origins::Origins;
+use crate::transfer::Move;
 
 /// Duet: a private one-to-one chat on one URL.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "duet", version, about)]
+#[command(name = "duet", version, about, args_conflicts_with_subcommands = true)]
 pub struct Config {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address and port to listen on.
     #[arg(long, env = "DUET_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
@@ -122,6 +127,14 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// What `duet` does besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Moves the SQLite store to a Postgres, with everything in it. No server may run on either
+    /// meanwhile; if it is interrupted, run it again, and it goes on where it was.
+    Move(Move),
+}
+
 /// A URL that may hold a password, so it is shown to nobody.
 #[derive(Clone)]
 pub struct SecretUrl(String);
@@ -183,7 +196,7 @@ impl Config {
     pub fn chat(&self) -> Result<chat::Config> {
         let database = match &self.database_url {
             None => self.data.join("duet.db").into(),
-            Some(SecretUrl(url)) => database(url, self.database_connections)?,
+            Some(url) => database(url, self.database_connections, "DUET_DATABASE_URL")?,
         };
         let broker = self.nats_url.as_ref().map(|SecretUrl(url)| chat::Broker {
             url: url.clone(),
@@ -257,26 +270,31 @@ fn is_site(place: &Path) -> Option<PathBuf> {
     place.join("pkg").is_dir().then(|| place.to_owned())
 }
 
-fn database(url: &str, connections: u32) -> Result<chat::Database> {
+/// What a URL names; `setting` is where the operator wrote it.
+pub(crate) fn database(
+    SecretUrl(url): &SecretUrl,
+    connections: u32,
+    setting: &str,
+) -> Result<chat::Database> {
     match url.split_once(':') {
-        Some(("sqlite", path)) => sqlite_path(path).map(chat::Database::from),
+        Some(("sqlite", path)) => sqlite_path(path, setting).map(chat::Database::from),
         Some(("postgres" | "postgresql", _)) => {
             Ok(chat::Database::Postgres { url: url.to_owned(), connections })
         }
         // What stands before the colon may be a name; what stands behind it may be a password.
         Some((scheme, _)) => bail!(
-            "DUET_DATABASE_URL begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
+            "{setting} begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
              directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"
         ),
-        None => bail!("DUET_DATABASE_URL is no URL; write sqlite:PATH or postgres://..."),
+        None => bail!("{setting} is no URL; write sqlite:PATH or postgres://..."),
     }
 }
 
-fn sqlite_path(path: &str) -> Result<PathBuf> {
+fn sqlite_path(path: &str, setting: &str) -> Result<PathBuf> {
     let path = path.strip_prefix("//").unwrap_or(path);
     let path = path.split('?').next().unwrap_or_default();
     if path.is_empty() || path == ":memory:" {
-        bail!("DUET_DATABASE_URL names no file: messages must outlive the process");
+        bail!("{setting} names no file: messages must outlive the process");
     }
     Ok(PathBuf::from(path))
 }

@@ -6,6 +6,7 @@
 //! - `socket`, `heartbeat`: the live connection
 //! - `accept`: the listener, with its limits on request heads
 //! - `health`, `telemetry`: small things at the edge
+//! - [`transfer`]: `duet move`
 //!
 //! [`run`] is the same door for `main` and for tests: the caller owns the listener and the end.
 
@@ -20,6 +21,7 @@ mod router;
 mod socket;
 mod state;
 pub mod telemetry;
+pub mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! `duet`: reads its configuration, listens, and serves until it is told to stop.
+//! `duet`: reads its configuration, listens, and serves until it is told to stop; or moves its store.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use server::config::Config;
-use server::{run, telemetry};
+use server::config::{Command, Config};
+use server::{run, telemetry, transfer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,6 +22,9 @@ async fn main() -> ExitCode {
 
 async fn serve(config: Config) -> Result<()> {
     telemetry::start(&config)?;
+    if let Some(Command::Move(what)) = &config.command {
+        return transfer::run(what).await;
+    }
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with DUET_LISTEN or --listen", config.listen)
     })?;

@@ -57,6 +57,7 @@ pub use connection::Connection;
 pub use error::{Error, Result};
 pub use hub::Outgoing;
 pub use relay::BrokerError;
+pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
 use accounts::{Passwords, session_life};
 use hub::{Full, Hub, spread};

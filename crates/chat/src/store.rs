@@ -1,7 +1,7 @@
 //! What is durable: the one trait below [`crate::Chat`], and the types it speaks.
 //!
 //! A trait because there are two engines: [`sqlite`], embedded, and [`postgres`], which several
-//! nodes share. SQL lives below this module and nowhere else; `marks` and `window` are what both
+//! nodes share; [`transfer`] moves a store from the one to the other. SQL lives below this module and nowhere else; `marks` and `window` are what both
 //! decide alike. Implementations decide nothing about names, limits or rates; they do decide
 //! membership, inside the statement or transaction that does the work, and they take the numbers of
 //! a conversation inside the transaction that stores the change.
@@ -14,6 +14,7 @@ mod messages;
 pub mod postgres;
 mod shared;
 pub mod sqlite;
+pub mod transfer;
 mod window;
 
 use std::sync::Arc;

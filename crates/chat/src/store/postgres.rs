@@ -40,7 +40,7 @@ mod deletion;
 mod history;
 mod invitations;
 mod leases;
-mod open;
+pub(super) mod open;
 mod people;
 #[cfg(test)]
 mod plans;

@@ -13,7 +13,7 @@ mod conversations;
 mod deletion;
 mod history;
 mod invitations;
-mod open;
+pub(super) mod open;
 mod people;
 #[cfg(test)]
 mod plans;

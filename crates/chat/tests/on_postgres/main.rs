@@ -1,5 +1,6 @@
 //! The contract of the chat on the shared store, and what only a store that is shared has to keep:
-//! nodes that do things at the same moment, a server that goes away, a way there that is guarded.
+//! nodes that do things at the same moment, a server that goes away, a way there that is guarded, a
+//! store that moves there.
 
 mod clocks;
 #[path = "../contract/mod.rs"]
@@ -12,6 +13,7 @@ mod people_at_once;
 mod silence;
 mod storm;
 mod together;
+mod transfer;
 mod yielding;
 
 use contract::support;

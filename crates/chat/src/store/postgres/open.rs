@@ -24,6 +24,8 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
 
 /// Where the database says which schema a node must know at least.
 const SERVED_FROM: &str = "served_from";
+/// Where it says that a store is being moved here and is not all there: whose, by its epoch.
+pub(in crate::store) const MOVE: &str = "move";
 /// The oldest version whose SQL is spoken here.
 const OLDEST: i32 = 15;
 /// How long a server may take to answer at start.
@@ -112,6 +114,12 @@ pub enum OpenError {
          run that version or a newer one"
     )]
     Newer(i64),
+    /// A copy that is not all there.
+    #[error(
+        "a store is being moved to this database and is not all there: run `duet move` again, it \
+         goes on where it was"
+    )]
+    Unfinished,
     /// Anything else a migration says.
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
@@ -121,7 +129,7 @@ pub enum OpenError {
 }
 
 /// What a URL says.
-pub(super) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+pub(in crate::store) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
     let names: Vec<&str> = match url.split_once('?') {
         Some((_, query)) => query.split('&').filter_map(|pair| pair.split('=').next()).collect(),
         None => Vec::new(),
@@ -159,6 +167,24 @@ fn is_this_machine(host: &str) -> bool {
 
 /// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch.
 pub(super) async fn prepare_database(options: &PgConnectOptions) -> Result<Epoch, OpenError> {
+    let mut connection = up_to_date(options).await?;
+    let unfinished: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
+        .bind(MOVE)
+        .fetch_optional(&mut connection)
+        .await?;
+    if unfinished.is_some() {
+        return Err(OpenError::Unfinished);
+    }
+    let epoch = read_or_make_epoch(&mut connection).await?;
+    connection.close().await?;
+    Ok(epoch)
+}
+
+/// A connection to a database on which Duet can stand and that has its tables. No statement of it
+/// ends before its time.
+pub(in crate::store) async fn up_to_date(
+    options: &PgConnectOptions,
+) -> Result<PgConnection, OpenError> {
     let place = || format!("{}:{}", options.get_host(), options.get_port());
     let mut connection = timeout(REACHED_WITHIN, options.connect())
         .await
@@ -179,9 +205,7 @@ pub(super) async fn prepare_database(options: &PgConnectOptions) -> Result<Epoch
         | OpenError::Database(error) => explain(options, place(), error),
         other => other,
     })?;
-    let epoch = read_or_make_epoch(&mut connection).await?;
-    connection.close().await?;
-    Ok(epoch)
+    Ok(connection)
 }
 
 fn explain(options: &PgConnectOptions, place: String, error: sqlx::Error) -> OpenError {
@@ -234,6 +258,11 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The number of the last migration.
+pub(in crate::store) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
 /// Under a lock of the whole database, so that nodes that start together run each of them once.
 async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     let migrations = MIGRATIONS
@@ -250,9 +279,8 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         .bind(SERVED_FROM)
         .fetch_optional(connection)
         .await?;
-    let newest = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
     match served_from.and_then(|version| version.parse().ok()) {
-        Some(needed) if needed > newest => Err(OpenError::Newer(needed)),
+        Some(needed) if needed > newest_schema() => Err(OpenError::Newer(needed)),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! Bringing a database file up to date at start. Called by [`super::SqliteStore::open`] alone.
+//! Bringing a database file up to date at start. Called by [`super::SqliteStore::open`]; a move of
+//! the store asks which schema that is.
 
 use std::path::Path;
 
@@ -60,6 +61,11 @@ pub(super) fn create_private_directory(directory: &Path) -> std::io::Result<()> 
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
+}
+
+/// The number of the last of them.
+pub(in crate::store) fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
 pub(super) async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenError> {

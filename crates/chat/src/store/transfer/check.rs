@@ -1,0 +1,183 @@
+//! The check at the end: both sides are read again from the beginning and added up, each
+//! conversation's messages in their order and every other table's rows in the order of their keys,
+//! into a count and a SHA-256. What is not the same is named.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::read::{Source, id};
+use super::tables::{Kind, Table};
+use super::write::{SILENCE, Target};
+use super::{MoveError, Result};
+
+/// Rows between two words of progress.
+const WORD: u64 = 5_000;
+
+/// What the rows of a conversation, or of a table, come to.
+#[derive(PartialEq, Eq)]
+struct Sum {
+    conversation: Option<Uuid>,
+    rows: u64,
+    hash: [u8; 32],
+}
+
+/// Adds rows up.
+struct Sums {
+    by_conversation: bool,
+    before: Vec<Sum>,
+    conversation: Option<Uuid>,
+    rows: u64,
+    hash: Sha256,
+}
+
+/// Compares a table on both sides; says how many rows both have.
+pub(super) async fn compare(
+    source: &Arc<Source>,
+    target: &mut Target,
+    table: &'static Table,
+    word: impl FnMut(u64),
+) -> Result<u64> {
+    let here = source.clone();
+    let here = tokio::task::spawn_blocking(move || sums_here(&here, table));
+    let there = sums_there(target, table, word).await?;
+    let here = here.await.map_err(|_| MoveError::Broken)??;
+    match difference(table, &here, &there) {
+        Some(difference) => Err(MoveError::Different(difference)),
+        None => Ok(here.iter().map(|sum| sum.rows).sum()),
+    }
+}
+
+fn sums_here(source: &Source, table: &Table) -> Result<Vec<Sum>> {
+    let mut sums = Sums::new(table);
+    source.each(table, None, |row| {
+        if table.by_conversation() {
+            sums.row_of(id(row, 0)?);
+        } else {
+            sums.row_of(None);
+        }
+        for (at, kind) in table.kinds() {
+            let value = row.get_ref(at)?;
+            match kind {
+                Kind::Id | Kind::Bytes => sums.add(value.as_blob_or_null()?),
+                Kind::Text => sums.add(value.as_str_or_null()?.map(str::as_bytes)),
+                Kind::Number => sums.add_number(value.as_i64_or_null()?),
+                Kind::Flag => sums.add_number(value.as_i64_or_null()?.map(|n| i64::from(n != 0))),
+            }
+        }
+        Ok(true)
+    })?;
+    Ok(sums.end())
+}
+
+async fn sums_there(
+    target: &mut Target,
+    table: &Table,
+    mut word: impl FnMut(u64),
+) -> Result<Vec<Sum>> {
+    let sql = format!("select {} from {} order by {}", table.columns(), table.name, table.key());
+    let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut target.connection);
+    let (mut sums, mut read) = (Sums::new(table), 0);
+    while let Some(row) = timeout(SILENCE, rows.next()).await.map_err(|_| MoveError::Silent)? {
+        add_there(&mut sums, table, &row?)?;
+        read += 1;
+        if read % WORD == 0 {
+            word(read);
+        }
+    }
+    word(read);
+    Ok(sums.end())
+}
+
+fn add_there(sums: &mut Sums, table: &Table, row: &PgRow) -> Result<()> {
+    sums.row_of(if table.by_conversation() { Some(row.try_get(0)?) } else { None });
+    for (at, kind) in table.kinds() {
+        match kind {
+            Kind::Id => {
+                let id: Option<Uuid> = row.try_get(at)?;
+                sums.add(id.as_ref().map(|id| id.as_bytes().as_slice()));
+            }
+            Kind::Bytes => sums.add(row.try_get(at)?),
+            Kind::Text => sums.add(row.try_get::<Option<&str>, _>(at)?.map(str::as_bytes)),
+            Kind::Number => sums.add_number(row.try_get(at)?),
+            Kind::Flag => sums.add_number(row.try_get::<Option<bool>, _>(at)?.map(i64::from)),
+        }
+    }
+    Ok(())
+}
+
+impl Sums {
+    fn new(table: &Table) -> Self {
+        Self {
+            by_conversation: table.by_conversation(),
+            before: Vec::new(),
+            conversation: None,
+            rows: 0,
+            hash: Sha256::new(),
+        }
+    }
+
+    /// What is added next belongs to another row.
+    fn row_of(&mut self, conversation: Option<Uuid>) {
+        if conversation != self.conversation && self.rows > 0 {
+            self.close();
+        }
+        self.conversation = conversation;
+        self.rows += 1;
+    }
+
+    fn close(&mut self) {
+        let hash = std::mem::take(&mut self.hash).finalize().into();
+        self.before.push(Sum { conversation: self.conversation, rows: self.rows, hash });
+        self.rows = 0;
+    }
+
+    /// With its length, so that no two rows of values read the same.
+    fn add(&mut self, value: Option<&[u8]>) {
+        match value {
+            None => self.hash.update([0]),
+            Some(bytes) => {
+                self.hash.update([1]);
+                self.hash.update(bytes.len().to_le_bytes());
+                self.hash.update(bytes);
+            }
+        }
+    }
+
+    fn add_number(&mut self, number: Option<i64>) {
+        self.add(number.map(i64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    }
+
+    fn end(mut self) -> Vec<Sum> {
+        // A table without rows has a sum as well.
+        if self.rows > 0 || !self.by_conversation {
+            self.close();
+        }
+        self.before
+    }
+}
+
+/// The first thing that is not the same, in words.
+fn difference(table: &Table, here: &[Sum], there: &[Sum]) -> Option<String> {
+    let at = (0..here.len().max(there.len())).find(|&at| here.get(at) != there.get(at))?;
+    let (here, there) = (here.get(at), there.get(at));
+    // Of two conversations, the one that comes first is missing on the other side.
+    let first = [here, there].into_iter().flatten().map(|sum| sum.conversation).min()?;
+    let rows =
+        |sum: Option<&Sum>| sum.filter(|sum| sum.conversation == first).map_or(0, |sum| sum.rows);
+    let (what, rows_are) = match first {
+        Some(id) => (format!("conversation {id}"), "messages"),
+        None => (format!("table {}", table.name), "rows"),
+    };
+    let (here, there) = (rows(here), rows(there));
+    Some(if here == there {
+        format!("{what} has {here} {rows_are} on both sides, and they are not the same")
+    } else {
+        format!("{what} has {here} {rows_are} in the SQLite file and {there} in Postgres")
+    })
+}

@@ -1,0 +1,231 @@
+//! The store that is moved: an SQLite file that nobody else has open, read and never changed.
+//!
+//! It is opened in SQLite's exclusive mode, which succeeds only while no other connection is there:
+//! a server keeps its connections, and each of them a shared lock, for as long as it runs. From then
+//! on no server can open it either. Everything is read in one transaction.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params_from_iter};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::tables::{Kind, Table};
+use super::{MoveError, Result};
+use crate::store::sqlite::open::newest_schema;
+
+/// Rows that are written at once.
+const ROWS: usize = 5_000;
+/// Bytes of text after which a batch is full before that.
+const BYTES: usize = 4 * 1024 * 1024;
+/// Batches that are read while one is written.
+const AHEAD: usize = 2;
+/// Somebody who has the file open only for a moment is waited for.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(super) struct Source {
+    file: PathBuf,
+    connection: Mutex<Connection>,
+    /// The life of the store.
+    pub(super) epoch: String,
+}
+
+/// Values of one column, for as many rows as the others have.
+pub(super) enum Column {
+    Ids(Vec<Option<Uuid>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+    Texts(Vec<Option<String>>),
+    Numbers(Vec<Option<i64>>),
+    Flags(Vec<Option<bool>>),
+}
+
+/// Some rows of a table, by column.
+pub(super) struct Rows {
+    pub(super) columns: Vec<Column>,
+    pub(super) count: usize,
+    bytes: usize,
+}
+
+/// The key of a row, as SQLite compares it.
+pub(super) type Place = Vec<Value>;
+
+impl Source {
+    /// Takes the file for itself.
+    pub(super) fn open(file: &Path) -> Result<Self> {
+        let name = file.display().to_string();
+        if !file.is_file() {
+            return Err(MoveError::NoSource(name));
+        }
+        let (connection, epoch) = take(file).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                MoveError::InUse(name.clone())
+            }
+            _ => MoveError::Source { file: name.clone(), why: error },
+        })?;
+        match epoch {
+            Ok(epoch) => {
+                Ok(Self { file: file.to_owned(), connection: Mutex::new(connection), epoch })
+            }
+            Err(schema) if schema > newest_schema() => Err(MoveError::NewerSource(name, schema)),
+            Err(_) => Err(MoveError::OlderSource(name)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn explain(&self, why: rusqlite::Error) -> MoveError {
+        MoveError::Source { file: self.file.display().to_string(), why }
+    }
+
+    /// How many rows a table has up to a place, or in all.
+    pub(super) fn count(&self, table: &Table, up_to: Option<&Place>) -> Result<u64> {
+        let place = up_to.cloned().unwrap_or_default();
+        let sql = format!(
+            "select count(*) from {}{}",
+            table.source,
+            if up_to.is_some() { beyond(table, "<=") } else { String::new() }
+        );
+        let count: i64 = self
+            .lock()
+            .query_row(&sql, params_from_iter(place), |row| row.get(0))
+            .map_err(|error| self.explain(error))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Shows all rows of a table behind a place to somebody, in order, until they have enough.
+    pub(super) fn each(
+        &self,
+        table: &Table,
+        after: Option<Place>,
+        mut show: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+    ) -> Result<()> {
+        let sql = format!(
+            "select {} from {}{} order by {}",
+            table.columns(),
+            table.source,
+            if after.is_some() { beyond(table, ">") } else { String::new() },
+            table.key()
+        );
+        let connection = self.lock();
+        let reading = || {
+            let mut statement = connection.prepare(&sql)?;
+            let mut rows = statement.query(params_from_iter(after.unwrap_or_default()))?;
+            while let Some(row) = rows.next()? {
+                if !show(row)? {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        reading().map_err(|error| self.explain(error))
+    }
+
+    /// The rows of a table behind a place, read on a thread of its own a little ahead of whoever
+    /// takes them.
+    pub(super) fn batches(
+        self: &Arc<Self>,
+        table: &'static Table,
+        after: Option<Place>,
+    ) -> mpsc::Receiver<Result<Rows>> {
+        let (give, take) = mpsc::channel(AHEAD);
+        let source = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut rows = Rows::new(table);
+            let read = source.each(table, after, |row| {
+                rows.push(table, row)?;
+                if rows.count < ROWS && rows.bytes < BYTES {
+                    return Ok(true);
+                }
+                let full = std::mem::replace(&mut rows, Rows::new(table));
+                // Nobody takes it when the move was given up.
+                Ok(give.blocking_send(Ok(full)).is_ok())
+            });
+            let last = read.map(|()| rows);
+            if !matches!(&last, Ok(rows) if rows.count == 0) {
+                let _ = give.blocking_send(last);
+            }
+        });
+        take
+    }
+}
+
+/// ` where (key) > (?, ?)`.
+fn beyond(table: &Table, operator: &str) -> String {
+    let marks = vec!["?"; table.key].join(", ");
+    format!(" where ({}) {operator} ({marks})", table.key())
+}
+
+/// A connection that nobody shares the file with, in a transaction, and the epoch; or, of a store
+/// with another schema, that one's number.
+fn take(file: &Path) -> rusqlite::Result<(Connection, std::result::Result<String, i64>)> {
+    // What a server that was killed has left there is read from there, and stays.
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let left = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, left)?;
+    connection.busy_timeout(MOMENT)?;
+    connection.execute_batch(
+        "pragma locking_mode = exclusive; begin exclusive; pragma query_only = on",
+    )?;
+    let known = "select count(*) from sqlite_schema where name = '_sqlx_migrations'";
+    let known: i64 = connection.query_row(known, [], |row| row.get(0))?;
+    let schema = match known {
+        0 => 0,
+        _ => connection.query_row(
+            "select coalesce(max(version), 0) from _sqlx_migrations where success",
+            [],
+            |row| row.get(0),
+        )?,
+    };
+    if schema != newest_schema() {
+        return Ok((connection, Err(schema)));
+    }
+    let epoch =
+        connection.query_row("select value from meta where key = 'epoch'", [], |row| row.get(0))?;
+    Ok((connection, Ok(epoch)))
+}
+
+impl Rows {
+    fn new(table: &Table) -> Self {
+        let column = |(_, kind)| match kind {
+            Kind::Id => Column::Ids(Vec::new()),
+            Kind::Bytes => Column::Bytes(Vec::new()),
+            Kind::Text => Column::Texts(Vec::new()),
+            Kind::Number => Column::Numbers(Vec::new()),
+            Kind::Flag => Column::Flags(Vec::new()),
+        };
+        Self { columns: table.kinds().map(column).collect(), count: 0, bytes: 0 }
+    }
+
+    fn push(&mut self, table: &Table, row: &Row<'_>) -> rusqlite::Result<()> {
+        for ((at, _), column) in table.kinds().zip(&mut self.columns) {
+            match column {
+                Column::Ids(ids) => ids.push(id(row, at)?),
+                Column::Bytes(all) => all.push(row.get(at)?),
+                Column::Texts(texts) => {
+                    let text: Option<String> = row.get(at)?;
+                    self.bytes += text.as_ref().map_or(0, String::len);
+                    texts.push(text);
+                }
+                Column::Numbers(numbers) => numbers.push(row.get(at)?),
+                Column::Flags(flags) => flags.push(row.get(at)?),
+            }
+        }
+        self.count += 1;
+        Ok(())
+    }
+}
+
+/// Reads an id.
+pub(super) fn id(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Uuid>> {
+    let bytes: Option<[u8; 16]> = row.get(at)?;
+    Ok(bytes.map(Uuid::from_bytes))
+}

@@ -1,0 +1,155 @@
+//! What is moved: every table that lasts, in an order in which each finds what it points to. Both
+//! sides are read, and the copy is written, by this list alone.
+
+/// What a column holds, whatever each engine calls it.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Id,
+    Bytes,
+    Text,
+    Number,
+    Flag,
+}
+
+use Kind::{Bytes, Flag, Id, Number, Text};
+
+/// See the module.
+pub(super) struct Table {
+    /// In the copy.
+    pub(super) name: &'static str,
+    /// Where its rows are in the embedded store.
+    pub(super) source: &'static str,
+    /// Those of the key first.
+    pub(super) columns: &'static [(&'static str, Kind)],
+    /// How many columns the key has. Rows are read, written and added up in its order.
+    pub(super) key: usize,
+}
+
+pub(super) const TABLES: [Table; 7] = [
+    Table {
+        name: "users",
+        source: "users",
+        columns: &[
+            ("id", Id),
+            ("username", Text),
+            ("username_key", Text),
+            ("display_name", Text),
+            ("display_key", Text),
+            ("password_hash", Text),
+            ("created_at", Number),
+            ("last_seen_at", Number),
+            ("show_receipts", Flag),
+            ("show_last_seen", Flag),
+            ("deleted_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "sessions",
+        source: "sessions",
+        columns: &[
+            ("id", Id),
+            ("user_id", Id),
+            ("token_hash", Bytes),
+            ("previous_hash", Bytes),
+            ("previous_until", Number),
+            ("created_at", Number),
+            ("seen_at", Number),
+            ("rotated_at", Number),
+            ("device", Text),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "invitations",
+        source: "invitations",
+        columns: &[
+            ("token_hash", Bytes),
+            ("inviter_id", Id),
+            ("created_at", Number),
+            ("expires_at", Number),
+            ("used_by", Id),
+            ("used_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "conversations",
+        source: "conversations",
+        columns: &[
+            ("id", Id),
+            ("low_id", Id),
+            ("high_id", Id),
+            ("last_seq", Number),
+            ("created_at", Number),
+            ("closed_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "members",
+        source: "members",
+        columns: &[
+            ("conversation_id", Id),
+            ("user_id", Id),
+            ("peer_id", Id),
+            ("delivered_seq", Number),
+            ("read_seq", Number),
+            ("delivered_at", Number),
+            ("read_at", Number),
+            ("active_at", Number),
+        ],
+        key: 2,
+    },
+    Table {
+        name: MESSAGES,
+        source: "messages",
+        columns: &[
+            ("conversation_id", Id),
+            ("seq", Number),
+            ("sender_id", Id),
+            ("client_id", Id),
+            ("body", Text),
+            ("sent_at", Number),
+        ],
+        key: 2,
+    },
+    // An index in the embedded store, a table in the shared one.
+    Table {
+        name: "client_ids",
+        source: "messages",
+        columns: &[("client_id", Id), ("sender_id", Id), ("conversation_id", Id), ("seq", Number)],
+        key: 2,
+    },
+];
+
+const MESSAGES: &str = "messages";
+
+impl Table {
+    /// Whether its rows are added up for each conversation by itself.
+    pub(super) fn by_conversation(&self) -> bool {
+        self.name == MESSAGES
+    }
+
+    pub(super) fn columns(&self) -> String {
+        names(self.columns).join(", ")
+    }
+
+    /// `column, column`.
+    pub(super) fn key(&self) -> String {
+        names(&self.columns[..self.key]).join(", ")
+    }
+
+    /// `column desc, column desc`.
+    pub(super) fn last_first(&self) -> String {
+        self.key().replace(',', " desc,") + " desc"
+    }
+
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (usize, Kind)> {
+        self.columns.iter().map(|(_, kind)| *kind).enumerate()
+    }
+}
+
+fn names(columns: &[(&'static str, Kind)]) -> Vec<&'static str> {
+    columns.iter().map(|(name, _)| *name).collect()
+}

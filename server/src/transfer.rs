@@ -1,0 +1,144 @@
+//! `duet move`: reads what is to be moved where, and shows how far it is. The move is `chat`'s.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use chat::{Database, Moved, Progress, Stage, move_store};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::config::{SecretUrl, database};
+
+/// Between two lines where there is no terminal to draw on.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// What is moved, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct Move {
+    /// Directory of the SQLite store, as it is served.
+    #[arg(long, env = "DUET_DATA", default_value = "data")]
+    data: PathBuf,
+
+    /// The SQLite store as a file instead: sqlite:PATH.
+    #[arg(long)]
+    from: Option<SecretUrl>,
+
+    /// The Postgres database: `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. As the
+    /// variable, nobody sees it in the list of processes.
+    #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
+    to: Option<SecretUrl>,
+}
+
+/// Moves a store, and says what the operator does next.
+///
+/// # Errors
+/// One line that tells the operator what to change, or to run it again.
+pub async fn run(what: &Move) -> Result<()> {
+    let (from, to) = what.places()?;
+    let began = Instant::now();
+    let mut shown = Shown::new();
+    let moved = move_store(&from, &to, |progress| shown.show(progress)).await;
+    shown.end();
+    println!("{}", summary(&moved?, began.elapsed()));
+    println!(
+        "Serve it from Postgres now, with DUET_DATABASE_URL. {} is as it was: keep it as a backup, \
+         and start no server on it any more.",
+        from.display()
+    );
+    Ok(())
+}
+
+impl Move {
+    fn places(&self) -> Result<(PathBuf, String)> {
+        let from = match &self.from {
+            None => self.data.join("duet.db"),
+            Some(url) => match database(url, 1, "--from")? {
+                Database::Sqlite(file) => file,
+                Database::Postgres { .. } => bail!("--from is an SQLite store: sqlite:PATH"),
+            },
+        };
+        let Some(url) = &self.to else {
+            bail!(
+                "say where to: DUET_DATABASE_URL or --to, postgres://USER:PASSWORD@HOST/DATABASE"
+            );
+        };
+        match database(url, 1, "DUET_DATABASE_URL or --to")? {
+            Database::Postgres { url, .. } => Ok((from, url)),
+            Database::Sqlite(_) => bail!(
+                "DUET_DATABASE_URL or --to is where the store moves to, a Postgres: \
+                 postgres://USER:PASSWORD@HOST/DATABASE"
+            ),
+        }
+    }
+}
+
+/// How far it is: a bar on a terminal, a line every few seconds elsewhere.
+struct Shown {
+    bar: Option<ProgressBar>,
+    said: Option<(Stage, Instant)>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        let style = "{msg:24} {wide_bar} {human_pos} of {human_len} rows, {per_sec}, {eta} left";
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            // A template of ours that cannot be read leaves the bar as it comes.
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, said: None }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let Progress { stage, done, of } = progress;
+        let (verb, table) = match stage {
+            Stage::Copying(table) => ("copying", table),
+            Stage::Checking(table) => ("checking", table),
+        };
+        let verb_before = self.said.map(|(stage, _)| matches!(stage, Stage::Checking(_)));
+        let another = verb_before != Some(matches!(stage, Stage::Checking(_)));
+        if let Some(bar) = &self.bar {
+            if another {
+                // What an earlier run has done took this one no time.
+                bar.reset();
+                bar.set_length(of);
+                bar.set_position(done);
+                bar.reset_eta();
+            }
+            bar.set_position(done);
+            bar.set_message(format!("{verb} {}", table.replace('_', " ")));
+            self.said = Some((stage, Instant::now()));
+        } else if another || self.said.is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY) {
+            eprintln!("{verb} {}: {done} of {of} rows", table.replace('_', " "));
+            self.said = Some((stage, Instant::now()));
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn summary(moved: &Moved, took: Duration) -> String {
+    let mut text = String::new();
+    if moved.resumed_at > 0 {
+        text += &format!("An earlier run had copied {} rows.\n", moved.resumed_at);
+    }
+    let tables: Vec<String> = moved
+        .tables
+        .iter()
+        .map(|(table, rows)| format!("{rows} {}", table.replace('_', " ")))
+        .collect();
+    text + &format!(
+        "Moved in {} s, and the same on both sides: {}.",
+        took.as_secs(),
+        tables.join(", ")
+    )
+}
