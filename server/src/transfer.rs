@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use chat::{Database, Moved, Progress, Stage, move_store};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::{SecretUrl, database};
 
 /// Between two lines where there is no terminal to draw on.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+const BAR: &str = "{msg:24} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
 
 /// What is moved, and where to.
 #[derive(Args, Clone, Debug)]
@@ -77,45 +78,46 @@ impl Move {
 /// How far it is: a bar on a terminal, a line every few seconds elsewhere.
 struct Shown {
     bar: Option<ProgressBar>,
-    said: Option<(Stage, Instant)>,
+    /// Whether it was about the check, and when.
+    last: Option<(bool, Instant)>,
 }
 
 impl Shown {
     fn new() -> Self {
-        let style = "{msg:24} {wide_bar} {human_pos} of {human_len} rows, {per_sec}, {eta} left";
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0);
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
+        if let Some(bar) = &bar
             // A template of ours that cannot be read leaves the bar as it comes.
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, said: None }
+            && let Ok(style) = ProgressStyle::with_template(BAR)
+        {
+            bar.set_style(style);
+        }
+        Self { bar, last: None }
     }
 
     fn show(&mut self, progress: Progress) {
         let Progress { stage, done, of } = progress;
-        let (verb, table) = match stage {
-            Stage::Copying(table) => ("copying", table),
-            Stage::Checking(table) => ("checking", table),
+        let (checking, text) = match stage {
+            Stage::Copying(table) => (false, format!("copying {}", words(table))),
+            Stage::Checking(table) => (true, format!("checking {}", words(table))),
         };
-        let verb_before = self.said.map(|(stage, _)| matches!(stage, Stage::Checking(_)));
-        let another = verb_before != Some(matches!(stage, Stage::Checking(_)));
+        let another = self.last.is_none_or(|(before, _)| before != checking);
+        let due = another || self.last.is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY);
         if let Some(bar) = &self.bar {
             if another {
-                // What an earlier run has done took this one no time.
-                bar.reset();
                 bar.set_length(of);
+                bar.reset();
                 bar.set_position(done);
+                // What an earlier run has done took this one no time.
                 bar.reset_eta();
+                bar.set_draw_target(ProgressDrawTarget::stderr());
             }
+            bar.set_message(text);
             bar.set_position(done);
-            bar.set_message(format!("{verb} {}", table.replace('_', " ")));
-            self.said = Some((stage, Instant::now()));
-        } else if another || self.said.is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY) {
-            eprintln!("{verb} {}: {done} of {of} rows", table.replace('_', " "));
-            self.said = Some((stage, Instant::now()));
+        } else if due {
+            eprintln!("{text}: {done} of {of} rows");
+        }
+        if due {
+            self.last = Some((checking, Instant::now()));
         }
     }
 
@@ -126,16 +128,17 @@ impl Shown {
     }
 }
 
+fn words(table: &str) -> String {
+    table.replace('_', " ")
+}
+
 fn summary(moved: &Moved, took: Duration) -> String {
     let mut text = String::new();
     if moved.resumed_at > 0 {
         text += &format!("An earlier run had copied {} rows.\n", moved.resumed_at);
     }
-    let tables: Vec<String> = moved
-        .tables
-        .iter()
-        .map(|(table, rows)| format!("{rows} {}", table.replace('_', " ")))
-        .collect();
+    let tables: Vec<String> =
+        moved.tables.iter().map(|(table, rows)| format!("{rows} {}", words(table))).collect();
     text + &format!(
         "Moved in {} s, and the same on both sides: {}.",
         took.as_secs(),

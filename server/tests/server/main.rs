@@ -12,3 +12,4 @@ mod requests;
 mod settings;
 mod shutdown;
 mod support;
+mod transfer;

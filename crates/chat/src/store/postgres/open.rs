@@ -1,5 +1,5 @@
 //! Reaching a database at start, and bringing it up to date. Called by
-//! [`super::PostgresStore::open`] alone. What goes wrong here is the operator's to change, so each
+//! [`super::PostgresStore::open`], and by a move of a store to here. What goes wrong here is the operator's to change, so each
 //! error says what; none shows the password.
 
 use std::str::FromStr;
@@ -193,8 +193,9 @@ pub(in crate::store) async fn up_to_date(
     check_server(&mut connection).await?;
     // Another node that makes the tables just now is waited for, however long it takes.
     sqlx::query(
-        "select set_config(name, '0', false) \
-         from (values ('statement_timeout'), ('lock_timeout')) as settings (name)",
+        "select set_config(name, value, false) \
+         from (values ('statement_timeout', '0'), ('lock_timeout', '0'), \
+                      ('client_min_messages', 'warning')) as settings (name, value)",
     )
     .execute(&mut connection)
     .await?;

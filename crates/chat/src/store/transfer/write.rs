@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::types::Value;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -51,7 +51,8 @@ impl Target {
     /// Comes to the database, makes the tables if there are none, and says there that it is the
     /// unfinished copy of this store; or refuses it as it is.
     pub(super) async fn begin(url: &str, epoch: &str) -> Result<Self> {
-        let options = options(url)?;
+        // Long statements are what is to be expected here.
+        let options = options(url)?.disable_statement_logging();
         let mut connection = up_to_date(&options).await?;
         sqlx::query(SETTINGS).execute(&mut connection).await?;
         let newest: i64 = sqlx::query_scalar("select max(version) from _sqlx_migrations")

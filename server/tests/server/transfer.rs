@@ -1,0 +1,133 @@
+//! `duet move` as an operator types it: killed on the way, run again, and served from there.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use chat::{Chat, Database};
+use clap::Parser;
+use futures::future::join_all;
+use harness::Postgres;
+use protocol::{ClientId, ConversationId, Seq};
+use server::config::Config;
+
+use crate::support::{Browser, PASSWORD, TestServer, http};
+
+const MESSAGES: usize = 12_000;
+
+fn duet(arguments: &[&str], url: &str) -> Command {
+    let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
+    duet.args(arguments).env("DUET_DATABASE_URL", url).stdin(Stdio::null());
+    duet
+}
+
+/// What it says, in all; nothing of it is the password.
+fn said(output: &Output, url: &str) -> String {
+    let text = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    let text = text.concat();
+    let password = url.split([':', '@']).nth(2).expect("a password");
+    assert!(!text.contains(password), "{text}");
+    text
+}
+
+/// A store with a long conversation, and the token of somebody in it.
+async fn store(file: &Path) -> (String, ConversationId) {
+    let config = Config::parse_from(["duet"].iter().chain(&crate::support::PLENTY));
+    let config = config.chat().expect("a configuration");
+    let database = Database::Sqlite(file.to_owned());
+    let chat = Chat::begin(chat::Config { database, ..config }).await.expect("a chat");
+    let here = std::net::IpAddr::from([127, 0, 0, 1]);
+    let alice = chat.sign_up("alice", "", PASSWORD, here).await.expect("an account");
+    let bob = chat.sign_up("bob", "", PASSWORD, here).await.expect("an account");
+    let me = alice.session.user.id;
+    let opened = chat.open_conversation(me, bob.session.user.id).await.expect("opened");
+    // As many at once as are let wait.
+    for _ in 0..MESSAGES / 200 {
+        let sends = (0..200).map(|_| chat.send_message(me, opened, ClientId::new(), "word"));
+        for sent in join_all(sends).await {
+            sent.expect("sent");
+        }
+    }
+    chat.close().await;
+    (alice.token, opened)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_that_is_killed_is_run_again_and_served() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let (token, conversation) = store(&data.join("duet.db")).await;
+    let data = data.to_str().expect("a path");
+    let postgres = Postgres::start().expect("a private Postgres");
+    postgres.create_database("duet", None).expect("a database");
+    let url = postgres.url("duet");
+
+    let mut first = duet(&["move", "--data", data], &url)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    // Until the first are there, the table may not be.
+    let some = "select count(*) from (select from messages limit 1) as some";
+    while postgres.sql("duet", some).unwrap_or_default() != "1" {
+        assert!(first.try_wait().expect("asked").is_none(), "it ended by itself");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    first.kill().expect("it runs");
+    first.wait().expect("it ends");
+
+    let early = duet(&["--listen", "127.0.0.1:0", "--data", data], &url).output().expect("it ran");
+    assert!(!early.status.success());
+    assert!(said(&early, &url).contains("run `duet move` again"), "{}", said(&early, &url));
+
+    let from = format!("sqlite:{data}/duet.db");
+    let second = duet(&["move", "--from", &from], &url).output().expect("it ran");
+    let text = said(&second, &url);
+    assert!(second.status.success(), "{text}");
+    for word in ["An earlier run had copied", "12000 messages", "checking", "start no server on it"]
+    {
+        assert!(text.contains(word), "{text}");
+    }
+    let third = duet(&["move", "--data", data], &url).output().expect("it ran");
+    assert_eq!(third.status.code(), Some(1));
+    assert!(said(&third, &url).contains("was moved to this"), "{}", said(&third, &url));
+
+    let server = TestServer::with(&["--database-url", &url]).await;
+    let cookie = format!("duet-dev-sid={token}");
+    let alice =
+        Browser { address: server.address, http: http(), cookie, id: protocol::UserId::new() };
+    let all = alice.reads(conversation).await;
+    assert!(all.iter().zip(1..).all(|(message, n)| message.seq == Seq(n)), "a hole");
+    assert_eq!(all.len(), MESSAGES);
+    server.stop().await;
+}
+
+#[test]
+fn what_is_typed_wrong_is_said_in_a_line() {
+    let cases: [(&[&str], &str, &str); 5] = [
+        (&["move"], "", "say where to"),
+        (&["move", "--to", "sqlite:there.db"], "", "is where the store moves to, a Postgres"),
+        (
+            &["move", "--from", "postgres://db/duet"],
+            "postgres://db/duet",
+            "--from is an SQLite store",
+        ),
+        (
+            &["move", "--data", "/no/such"],
+            "postgres://a:Harbor@db/duet",
+            "there is no file /no/such",
+        ),
+        (&["--data", "here", "move"], "postgres://a:Harbor@db/duet", "cannot be used with"),
+    ];
+    for (arguments, url, expected) in cases {
+        let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
+        duet.args(arguments).env_remove("DUET_DATABASE_URL");
+        if !url.is_empty() {
+            duet.env("DUET_DATABASE_URL", url);
+        }
+        let output = duet.output().expect("it ran");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(expected), "{text}");
+        assert!(!text.contains("Harbor"), "{text}");
+    }
+}
