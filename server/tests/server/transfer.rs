@@ -11,7 +11,7 @@ use harness::Postgres;
 use protocol::{ClientId, ConversationId, Seq};
 use server::config::Config;
 
-use crate::support::{Browser, PASSWORD, TestServer, http};
+use crate::support::{Browser, PASSWORD, PLENTY, TestServer, http, site};
 
 const MESSAGES: usize = 12_000;
 
@@ -32,7 +32,7 @@ fn said(output: &Output, url: &str) -> String {
 
 /// A store with a long conversation, and the token of somebody in it.
 async fn store(file: &Path) -> (String, ConversationId) {
-    let config = Config::parse_from(["duet"].iter().chain(&crate::support::PLENTY));
+    let config = Config::parse_from(["duet"].iter().chain(&PLENTY));
     let config = config.chat().expect("a configuration");
     let database = Database::Sqlite(file.to_owned());
     let chat = Chat::begin(chat::Config { database, ..config }).await.expect("a chat");
@@ -68,7 +68,7 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
         .spawn()
         .expect("it starts");
     // Until the first are there, the table may not be.
-    let some = "select count(*) from (select from messages limit 1) as some";
+    let some = "select count(*) from (select from messages limit 1) as one";
     while postgres.sql("duet", some).unwrap_or_default() != "1" {
         assert!(first.try_wait().expect("asked").is_none(), "it ended by itself");
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -76,7 +76,9 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
     first.kill().expect("it runs");
     first.wait().expect("it ends");
 
-    let early = duet(&["--listen", "127.0.0.1:0", "--data", data], &url).output().expect("it ran");
+    let site = site(directory.path());
+    let site = site.to_str().expect("a path");
+    let early = duet(&["--listen", "127.0.0.1:0", "--site", site], &url).output().expect("it ran");
     assert!(!early.status.success());
     assert!(said(&early, &url).contains("run `duet move` again"), "{}", said(&early, &url));
 
