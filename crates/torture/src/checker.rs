@@ -8,12 +8,14 @@
 //! - `messages`: I1, I2, I3 and I7, about what was sent
 //! - `reads`: I4, I5 and I6, about what was seen
 //! - `marks`: I8
+//! - `terms`: what differs from one kind of site to another
 //! - `ends`: I9 and I10, about screens in the end and about sessions
 
 mod ends;
 mod marks;
 mod messages;
 mod reads;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ use serde::Serialize;
 
 use crate::log::{Event, Tab};
 use crate::store::{Row, Stored};
+pub use terms::Terms;
 
 /// What is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
@@ -51,7 +54,7 @@ pub enum Invariant {
     I10,
     /// While the disk fails nothing unsafe is acknowledged and the server says so; then all is well.
     Disk,
-    /// The server ends and starts in order, and its file is whole.
+    /// The server ends and starts in order, and its store is whole.
     Server,
 }
 
@@ -103,6 +106,8 @@ pub struct Evidence {
     pub stored: Stored,
     /// The screens in the end.
     pub screens: Vec<Screen>,
+    /// What is promised of this site.
+    pub terms: Terms,
 }
 
 impl Evidence {
@@ -127,7 +132,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     marks::check(evidence, &mut found);
     ends::check(evidence, &mut found);
     if evidence.stored.integrity != "ok" {
-        let text = format!("integrity_check: {}", evidence.stored.integrity);
+        let text = format!("the store is not whole: {}", evidence.stored.integrity);
         found.push(Violation::new(Invariant::Server, text));
     }
     found

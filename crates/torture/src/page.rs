@@ -101,6 +101,8 @@ pub struct Page {
     board: Board,
     line: u32,
     ordinal: u64,
+    /// Events may have been lost: whatever it holds is read again.
+    is_behind: bool,
 }
 
 impl Page {
@@ -122,8 +124,21 @@ impl Page {
     ) -> anyhow::Result<Self> {
         let http = Http::at(address.proxy, address.origin())?;
         let talks = with.iter().map(|with| (with.conversation, Talk::new(*with))).collect();
-        let (line, ordinal) = (0, 0);
-        Ok(Self { tab, me, address, http, talks, log, chance, habits, phase, board, line, ordinal })
+        Ok(Self {
+            tab,
+            me,
+            address,
+            http,
+            talks,
+            log,
+            chance,
+            habits,
+            phase,
+            board,
+            line: 0,
+            ordinal: 0,
+            is_behind: true,
+        })
     }
 
     /// Lives until the round is over; what it shows then.
