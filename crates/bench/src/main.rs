@@ -7,6 +7,8 @@
 //! - `plan`: what a run does, in which order
 //! - `system`: the servers that are measured; `ceiling`: those that only show what is possible;
 //!   `peer`: others that do this job
+//! - `server`: one of them at work, or several nodes
+//! - `nodes`: several nodes beside one
 //! - `scenario`: what is measured; `seed`: rows written before a server starts
 //! - `call`: one HTTP connection, as bare as can be
 //! - `latency`, `report`: figures and tables
@@ -14,11 +16,13 @@
 mod call;
 mod ceiling;
 mod latency;
+mod nodes;
 mod peer;
 mod plan;
 mod report;
 mod scenario;
 mod seed;
+mod server;
 mod system;
 
 use std::path::PathBuf;

@@ -13,11 +13,13 @@ use clap::ValueEnum;
 use harness::Town;
 use serde_json::{Value, json};
 
+use crate::nodes;
 use crate::peer::Peer;
 use crate::report::{self, Row};
 use crate::scenario::paced::Pace;
 use crate::scenario::page::Of;
 use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returning};
+use crate::server::Nodes;
 use crate::system::{Binaries, Disk, System};
 
 /// Pairs that *paced* takes, and whose peak it goes by.
@@ -41,6 +43,15 @@ enum Scenario {
     Page,
     /// Everybody coming back at once.
     Herd,
+}
+
+/// What Duet stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// Inside the process.
+    Sqlite,
+    /// Shared by nodes.
+    Postgres,
 }
 
 /// What a run does.
@@ -79,6 +90,12 @@ pub struct Plan {
     /// page: a conversation of ten million messages too (minutes and gigabytes, once).
     #[arg(long)]
     huge: bool,
+    /// With postgres: several nodes beside one, on Postgres and on SQLite (pairs and paced alone).
+    #[arg(long, default_value = "sqlite")]
+    store: Store,
+    /// With `--store postgres`: how many nodes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+    nodes: u8,
     /// herd: connections that are cut at once.
     #[arg(long, default_value_t = 5_000)]
     herd: usize,
@@ -98,7 +115,15 @@ impl Plan {
         let people = 2 * self.pairs.iter().copied().max().unwrap_or(1).max(PACED_PAIRS);
         let town = Town::of(people, &self.directory, &binaries.duet).await?;
         let lasts = Duration::from_secs(self.seconds);
-        let bench = Arc::new(Bench { binaries, town, lasts, base: Instant::now() });
+        let nodes = match self.store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(Nodes::prepare(&binaries.duet, self.nodes, people).await?),
+        };
+        let bench = Arc::new(Bench { binaries, town, nodes, lasts, base: Instant::now() });
+        if self.store == Store::Postgres {
+            let rows = nodes::run(&bench, self.nodes, &self.pairs).await?;
+            return report::write(&self.directory.join("nodes.json"), &rows, &self.settings());
+        }
         let mut rows = Vec::new();
         for scenario in Scenario::value_variants() {
             if !self.only.is_empty() && !self.only.contains(scenario) {
@@ -133,6 +158,7 @@ impl Plan {
             "connections": self.connections,
             "waiting": self.waiting,
             "herd": self.herd,
+            "nodes": self.nodes,
         })
     }
 
@@ -175,7 +201,7 @@ impl Plan {
             }
         }
         // Then past saturation, wherever that is today.
-        let Some(first) = pairs::peak(before, PACED_PAIRS) else { return Ok(rows) };
+        let Some(first) = pairs::peak(before, System::Duet, PACED_PAIRS) else { return Ok(rows) };
         let mut peak = first;
         for times in [1.0_f64, 2.0, 4.0, 8.0] {
             let rate = (times * first).round();

@@ -128,6 +128,7 @@ pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
         "settings": settings,
         "ceiling": { "relay": of(System::Relay), "store": of(System::Store) },
         "duet": of(System::Duet),
+        "nodes": all(&|system| matches!(system, System::Nodes(_))),
         "peers": all(&|system| matches!(system, System::Peer(_))),
     });
     Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)

@@ -7,14 +7,16 @@ pub mod page;
 pub mod pairs;
 pub mod returning;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Http, Line, Person, Running, Town};
+use harness::{Line, Person, Running, Town};
 use protocol::{ConversationId, Cursor};
 use tempfile::TempDir;
 
+use crate::server::{Nodes, Server};
 use crate::system::{Binaries, Disk, System};
 
 /// Bytes of a message's body.
@@ -30,6 +32,8 @@ pub struct Bench {
     pub binaries: Binaries,
     /// The people.
     pub town: Town,
+    /// What measurements of several nodes stand on.
+    pub nodes: Option<Nodes>,
     /// How long a load lasts, after it has warmed up.
     pub lasts: Duration,
     /// The moment that bodies are stamped against.
@@ -45,6 +49,28 @@ pub struct Pair {
     pub conversation: ConversationId,
 }
 
+/// How somebody connects.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// To which server.
+    address: SocketAddr,
+    origin: String,
+    cookie: String,
+    query: String,
+}
+
+impl Reach {
+    /// Another line.
+    ///
+    /// # Errors
+    /// Refused.
+    pub async fn line(&self) -> Result<Line> {
+        let mut line = Line::open_at(self.address, &self.origin, &self.cookie, &self.query).await?;
+        line.hello().await?;
+        Ok(line)
+    }
+}
+
 impl Bench {
     /// Starts a system, Duet with the town's people in it.
     ///
@@ -54,6 +80,21 @@ impl Bench {
         self.binaries.start(system, disk, self.data(system)?).await
     }
 
+    /// Starts a system for a load.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn serve(&self, system: System, disk: &Disk) -> Result<Server> {
+        match system {
+            System::Nodes(count) => self.several()?.start(count).await,
+            one => Ok(Server::One(Box::new(self.start(one, disk).await?))),
+        }
+    }
+
+    fn several(&self) -> Result<&Nodes> {
+        self.nodes.as_ref().context("this run has no nodes")
+    }
+
     /// What a system starts with: Duet with the town's people, a ceiling with nothing.
     ///
     /// # Errors
@@ -61,7 +102,9 @@ impl Bench {
     pub fn data(&self, system: System) -> Result<TempDir> {
         match system {
             System::Duet => self.town.copy(),
-            System::Relay | System::Store | System::Peer(_) => Ok(tempfile::tempdir()?),
+            System::Nodes(_) | System::Relay | System::Store | System::Peer(_) => {
+                Ok(tempfile::tempdir()?)
+            }
         }
     }
 
@@ -85,17 +128,22 @@ impl Bench {
     ///
     /// # Errors
     /// The town is too small, or a conversation is refused.
-    pub async fn pairs(&self, server: &Running, system: System, count: usize) -> Result<Vec<Pair>> {
-        let http = Http::new(server.address)?;
-        let (couples, _) = self.town.people().as_chunks::<2>();
+    pub async fn pairs(&self, server: &Server, system: System, count: usize) -> Result<Vec<Pair>> {
+        let http = server.http()?;
+        let people = match system {
+            System::Nodes(_) => self.several()?.people(),
+            _ => self.town.people(),
+        };
+        let (couples, _) = people.as_chunks::<2>();
         let couples = couples.get(..count).context("the town is too small")?;
         stream::iter(couples)
             .map(|people| {
                 let http = http.clone();
                 async move {
-                    let conversation = match system {
-                        System::Duet => http.open(&people[0], people[1].id).await?,
-                        System::Relay | System::Store | System::Peer(_) => ConversationId::new(),
+                    let conversation = if system.is_duet() {
+                        http.open(&people[0], people[1].id).await?
+                    } else {
+                        ConversationId::new()
                     };
                     Ok(Pair { people: people.clone(), conversation })
                 }
@@ -105,22 +153,22 @@ impl Bench {
             .await
     }
 
-    /// A line for each of these people, with what they belong to.
+    /// A line for each of these people, with what they belong to and how they come back.
     ///
     /// # Errors
     /// One was refused.
-    pub async fn lines(
-        &self,
-        server: &Running,
-        pairs: &[Pair],
-    ) -> Result<Vec<(Line, Pair, String)>> {
+    pub async fn lines(&self, server: &Server, pairs: &[Pair]) -> Result<Vec<(Line, Pair, Reach)>> {
+        let origin = server.origin()?;
         let mut lines = Vec::with_capacity(2 * pairs.len());
         for pair in pairs {
             for person in &pair.people {
-                let query = pair.conversation.to_string();
-                let mut line = Line::open(server.address, &person.cookie, &query).await?;
-                line.hello().await?;
-                lines.push((line, pair.clone(), person.cookie.clone()));
+                let reach = Reach {
+                    address: server.address_of(lines.len())?,
+                    origin: origin.clone(),
+                    cookie: person.cookie.clone(),
+                    query: pair.conversation.to_string(),
+                };
+                lines.push((reach.line().await?, pair.clone(), reach));
             }
         }
         Ok(lines)
@@ -143,8 +191,8 @@ impl Bench {
 ///
 /// # Errors
 /// A conversation cannot be read.
-pub async fn stored(server: &Running, pairs: &[Pair]) -> Result<u64> {
-    let http = Http::new(server.address)?;
+pub async fn stored(server: &Server, pairs: &[Pair]) -> Result<u64> {
+    let http = server.http()?;
     let counts: Vec<u64> = stream::iter(pairs)
         .map(|pair| {
             let http = http.clone();

@@ -15,6 +15,8 @@ use crate::peer::Peer;
 pub enum System {
     /// The product.
     Duet,
+    /// So many nodes of it on one Postgres.
+    Nodes(u8),
     /// A relay without a store: what sockets alone cost.
     Relay,
     /// The same with a group-committing SQLite writer: what durability costs on top.
@@ -28,16 +30,25 @@ impl System {
     pub fn name(self) -> &'static str {
         match self {
             Self::Duet => "Duet",
+            Self::Nodes(1) => "Duet, Postgres",
+            Self::Nodes(2) => "Duet, 2 nodes",
+            Self::Nodes(3) => "Duet, 3 nodes",
+            Self::Nodes(_) => "Duet, more nodes",
             Self::Relay => "ceiling: relay",
             Self::Store => "ceiling: relay+SQLite",
             Self::Peer(peer) => peer.name(),
         }
     }
 
+    /// Whether it is the product, however many of it.
+    pub fn is_duet(self) -> bool {
+        matches!(self, Self::Duet | Self::Nodes(_))
+    }
+
     /// Whether data is fsynced, and whether that is waited for.
     pub fn fsynced(self) -> &'static str {
         match self {
-            Self::Duet | Self::Store | Self::Peer(Peer::EjabberdPostgres) => "yes",
+            Self::Duet | Self::Nodes(_) | Self::Store | Self::Peer(Peer::EjabberdPostgres) => "yes",
             Self::Relay => "no",
             // Its acknowledgements were seen to run ahead of its store.
             Self::Peer(Peer::EjabberdSqlite) => "later",
@@ -101,6 +112,7 @@ impl Binaries {
             System::Duet => duet(&self.duet, data.path()),
             System::Relay => ceiling(&self.bench, "relay", data.path()),
             System::Store => ceiling(&self.bench, "store", data.path()),
+            System::Nodes(_) => bail!("nodes are not started alone"),
             System::Peer(peer) => bail!("{} speaks no Duet", peer.name()),
         };
         disk.slow(&mut command);

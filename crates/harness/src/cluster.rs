@@ -128,8 +128,13 @@ impl Node {
 
     /// Sets or replaces what it is told, from its next start on.
     pub fn set(&mut self, name: &str, value: String) {
-        self.settings.retain(|(known, _)| known != name);
+        self.unset(name);
         self.settings.push((name.to_owned(), value));
+    }
+
+    /// Does not tell it that any more, from its next start on.
+    pub fn unset(&mut self, name: &str) {
+        self.settings.retain(|(known, _)| known != name);
     }
 
     /// The process, while there is one.

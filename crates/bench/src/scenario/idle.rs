@@ -34,7 +34,7 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
     let most = counts.iter().copied().max().unwrap_or(0);
     let people = match system {
         System::Duet => crowd(bench, data.path(), most)?,
-        System::Relay | System::Store | System::Peer(_) => {
+        System::Nodes(_) | System::Relay | System::Store | System::Peer(_) => {
             let nobody = || Person { id: UserId::new(), cookie: String::new() };
             std::iter::repeat_with(nobody).take(most).collect()
         }

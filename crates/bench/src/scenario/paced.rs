@@ -16,7 +16,7 @@ use protocol::{ClientFrame, ClientId, Seq, ServerFrame};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
-use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
+use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Reach, Window, bytes_in_mb, exactly, stored};
 use crate::latency::Latency;
 use crate::report::{Refusals, Row};
 use crate::system::{Disk, System};
@@ -82,7 +82,7 @@ impl Seen {
 /// The server is gone, or does not hold what it acknowledged.
 pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) -> Result<Row> {
     let disk = Disk::Own;
-    let server = bench.start(system, &disk).await?;
+    let server = bench.serve(system, &disk).await?;
     let pairs = bench.pairs(&server, system, count).await?;
     let lines = bench.lines(&server, &pairs).await?;
     let begin = Instant::now() + Duration::from_millis(100);
@@ -90,17 +90,16 @@ pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) 
     let window = Window { from, until: from + bench.lasts };
     let each = Duration::from_secs_f64(exactly(2 * count as u64) / pace.rate);
     let mut due = begin;
-    let sides = lines.into_iter().map(|(line, pair, cookie)| {
+    let sides = lines.into_iter().map(|(line, pair, reach)| {
         due += Duration::from_secs_f64(1.0 / pace.rate);
         let side = Side {
             bench: bench.clone(),
             pair,
             window,
             each,
-            receipts: system == System::Duet,
+            receipts: system.is_duet(),
             under_way: Mutex::default(),
         };
-        let reach = Reach { address: server.address, cookie };
         tokio::spawn(side.run(line, reach, due))
     });
     let sides: Vec<_> = sides.collect();
@@ -113,7 +112,7 @@ pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) 
     for side in try_join_all(sides).await? {
         seen.add(side?);
     }
-    if system == System::Duet {
+    if system.is_duet() {
         let stored = stored(&server, &pairs).await?;
         if stored < seen.total || stored > seen.total + seen.unanswered {
             bail!(
@@ -152,12 +151,6 @@ fn row(
     row
 }
 
-/// How to come back after the server closed a line.
-struct Reach {
-    address: std::net::SocketAddr,
-    cookie: String,
-}
-
 /// One person of a pair, at work.
 struct Side {
     bench: Arc<Bench>,
@@ -190,9 +183,7 @@ impl Side {
             if Instant::now() >= self.window.until {
                 return Ok(seen);
             }
-            let query = self.pair.conversation.to_string();
-            line = Line::open(reach.address, &reach.cookie, &query).await?;
-            line.hello().await?;
+            line = reach.line().await?;
         }
     }
 

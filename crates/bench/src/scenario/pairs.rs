@@ -44,12 +44,12 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     if let System::Peer(peer) = system {
         return peer::pairs::run(bench, peer, disk, count).await;
     }
-    let server = bench.start(system, disk).await?;
+    let server = bench.serve(system, disk).await?;
     let pairs = bench.pairs(&server, system, count).await?;
     let lines = bench.lines(&server, &pairs).await?;
     let from = Instant::now() + WARM_UP;
     let window = Window { from, until: from + bench.lasts };
-    let receipts = system == System::Duet;
+    let receipts = system.is_duet();
     let sides = lines.into_iter().map(|(line, pair, _)| {
         tokio::spawn(Side { bench: bench.clone(), line, pair, window, receipts }.run())
     });
@@ -68,7 +68,7 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
             *seen.refused.entry(code).or_default() += times;
         }
     }
-    if system == System::Duet {
+    if system.is_duet() {
         let stored = stored(&server, &pairs).await?;
         if stored != seen.total {
             bail!("{} messages were acknowledged and {stored} are stored", seen.total);
@@ -94,12 +94,12 @@ pub fn setting(count: usize, disk: &Disk) -> String {
     format!("{count} pair{}{}", if count == 1 { "" } else { "s" }, disk.label())
 }
 
-/// The messages a second that Duet was measured to take from so many pairs, on this disk.
-pub fn peak(rows: &[Row], count: usize) -> Option<f64> {
+/// The messages a second that a system was measured to take from so many pairs, on this disk.
+pub fn peak(rows: &[Row], system: System, count: usize) -> Option<f64> {
     let setting = setting(count, &Disk::Own);
-    let row = rows.iter().find(|row| {
-        row.scenario == "pairs" && row.system == System::Duet && row.setting == setting
-    });
+    let row = rows
+        .iter()
+        .find(|row| row.scenario == "pairs" && row.system == system && row.setting == setting);
     row?.figure(MESSAGES)
 }
 

@@ -40,6 +40,7 @@ impl People {
             marks: vec![NewMarks { user: self.other, conversation: self.conversation, marks }],
             seen_users: vec![self.one],
             seen_sessions: vec![self.session],
+            yields: false,
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum SendOutcome {
     PeerDeleted,
     /// No such conversation of this person's.
     NotFound,
+    /// Not stored, and not refused: see [`Batch::yields`].
+    LeftOut,
 }
 
 /// Marks to move forward.
@@ -73,6 +75,8 @@ pub enum MarkOutcome {
     OutOfRange,
     /// No such conversation of this person's.
     NotFound,
+    /// Not moved, and not refused: see [`Batch::yields`].
+    LeftOut,
 }
 
 /// All that is written in one transaction.
@@ -86,6 +90,9 @@ pub struct Batch {
     pub seen_users: Vec<UserId>,
     /// Sessions that were just used.
     pub seen_sessions: Vec<SessionId>,
+    /// Leaves out what stands in conversations that another node is writing just now, instead of
+    /// waiting for it.
+    pub yields: bool,
 }
 
 /// What became of a [`Batch`], each list in its order.

@@ -104,7 +104,14 @@ async fn a_repeat_at_once_or_later_has_one_row_and_one_answer() {
     assert_eq!(later.expect("an answer"), answers[0]);
     let mut tab = world.connect(&alice).await;
     tab.says(&ClientFrame::Send { conversation, client_id: id, body: "once".into() }).await;
-    assert_eq!(tab.hears().await, ServerFrame::Sent(answers[0]));
+    // A repeat is passed on, as the first was: the one before may still come here.
+    let answer = loop {
+        match tab.hears().await {
+            ServerFrame::Message(message) => assert_eq!(message.client_id, id),
+            other => break other,
+        }
+    };
+    assert_eq!(answer, ServerFrame::Sent(answers[0]));
     assert_eq!(everything(&world, bob.user.id, conversation).await.len(), 2);
 }
 

@@ -12,5 +12,6 @@ mod people_at_once;
 mod silence;
 mod storm;
 mod together;
+mod yielding;
 
 use contract::support;

@@ -23,7 +23,10 @@ use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome};
 /// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
 /// marks `$11`; `$10` is now. Answers a row for each message and mark of a conversation of its
 /// person's.
-const COMMIT: &str = "\
+macro_rules! commit {
+    ($lock:literal) => {
+        concat!(
+            "\
 with sent as ( \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
         with ordinality as sent (conversation_id, sender_id, client_id, body, place) \
@@ -32,7 +35,9 @@ with sent as ( \
         with ordinality as marked (conversation_id, user_id, delivered, read, place) \
 ), talks as materialized ( \
     select id, low_id, high_id, last_seq, closed_at is not null as closed \
-    from conversations where id = any ($9) order by id for no key update \
+    from conversations where id = any ($9) order by id for no key update",
+            $lock,
+            " \
 ), places as materialized ( \
     select conversation_id, user_id, delivered_seq, read_seq from members \
     where conversation_id = any (array(select id from talks where id = any ($11))) \
@@ -99,7 +104,15 @@ select false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.rea
        (select show_receipts from users where id = r.user_id) \
            and (select show_receipts from users where id = r.peer_id) \
 from reached r \
-join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id";
+join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id"
+        )
+    };
+}
+
+/// Waits for conversations that another node is writing.
+const COMMIT: &str = commit!("");
+/// Leaves them out.
+const COMMIT_YIELDING: &str = commit!(" skip locked");
 
 /// What a message is that is found to be stored already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,9 +158,14 @@ async fn store(
     now: Timestamp,
     earlier: Earlier,
 ) -> Result<Committed> {
+    // A batch that yields may only have left out what it did not find.
+    let (no_message, no_mark) = match batch.yields {
+        true => (SendOutcome::LeftOut, MarkOutcome::LeftOut),
+        false => (SendOutcome::NotFound, MarkOutcome::NotFound),
+    };
     let mut committed = Committed {
-        messages: vec![SendOutcome::NotFound; batch.messages.len()],
-        marks: vec![MarkOutcome::NotFound; batch.marks.len()],
+        messages: vec![no_message; batch.messages.len()],
+        marks: vec![no_mark; batch.marks.len()],
     };
     if batch.messages.is_empty() && batch.marks.is_empty() {
         return Ok(committed);
@@ -168,9 +186,53 @@ async fn store(
     marks.sort_unstable_by_key(|(place, ..)| *place);
     judge_marks(batch, marks, &mut committed.marks);
     if !used.is_empty() {
-        judge_used(connection, batch, used, earlier, &mut committed.messages).await?;
+        judge_used(&mut *connection, batch, used, earlier, &mut committed.messages).await?;
+    }
+    if batch.yields {
+        judge_left_out(connection, batch, &mut committed).await?;
     }
     Ok(committed)
+}
+
+/// Of what was not found: what is there, and only left out, and what is not this person's.
+async fn judge_left_out(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    committed: &mut Committed,
+) -> Result<()> {
+    let messages = batch.messages.iter().zip(&mut committed.messages);
+    let messages = messages.filter(|(_, outcome)| **outcome == SendOutcome::LeftOut);
+    let mut messages: Vec<_> = messages.collect();
+    let marks = batch.marks.iter().zip(&mut committed.marks);
+    let mut marks: Vec<_> =
+        marks.filter(|(_, outcome)| **outcome == MarkOutcome::LeftOut).collect();
+    if messages.is_empty() && marks.is_empty() {
+        return Ok(());
+    }
+    let of_messages = messages.iter().map(|(new, _)| new.conversation);
+    let asked = distinct(of_messages.chain(marks.iter().map(|(new, _)| new.conversation)));
+    let rows = sqlx::query("select id, low_id, high_id from conversations where id = any ($1)")
+        .bind(asked)
+        .fetch_all(connection)
+        .await?;
+    let mut people: HashMap<Uuid, [Uuid; 2]> = HashMap::new();
+    for row in rows {
+        people.insert(row.try_get("id")?, [row.try_get("low_id")?, row.try_get("high_id")?]);
+    }
+    let is_theirs = |conversation: ConversationId, user: UserId| {
+        people.get(&conversation.0).is_some_and(|people| people.contains(&user.0))
+    };
+    for (new, outcome) in &mut messages {
+        if !is_theirs(new.conversation, new.sender) {
+            **outcome = SendOutcome::NotFound;
+        }
+    }
+    for (new, outcome) in &mut marks {
+        if !is_theirs(new.conversation, new.user) {
+            **outcome = MarkOutcome::NotFound;
+        }
+    }
+    Ok(())
 }
 
 async fn execute(
@@ -183,7 +245,7 @@ async fn execute(
     let all = distinct(
         messages.iter().map(|m| m.conversation).chain(marks.iter().map(|new| new.conversation)),
     );
-    let rows = sqlx::query(COMMIT)
+    let rows = sqlx::query(if batch.yields { COMMIT_YIELDING } else { COMMIT })
         .bind(messages.iter().map(|m| m.conversation.0).collect::<Vec<_>>())
         .bind(messages.iter().map(|m| m.sender.0).collect::<Vec<_>>())
         .bind(messages.iter().map(|m| m.client_id.0).collect::<Vec<_>>())

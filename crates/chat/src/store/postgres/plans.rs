@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::PostgresStore;
-use crate::store::Store;
 use crate::store::exercise::{Catch, everything};
+use crate::store::{Batch, Store};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -122,6 +122,8 @@ async fn every_statement_is_prepared_and_none_walks_through_a_table() {
         for _ in 0..2 {
             store.commit(batch.clone(), Timestamp(4)).await.expect("a commit");
         }
+        let yielding = Batch { yields: true, ..people.batch() };
+        store.commit(Arc::new(yielding), Timestamp(4)).await.expect("a commit");
     }
     store.close().await;
     server.sql("plans", FILLED).expect("filled");

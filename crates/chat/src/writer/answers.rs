@@ -1,0 +1,154 @@
+//! What everybody is told of a group that was decided: the answers to those who asked, and the events
+//! for those whom they concern. Called by [`super::group`] alone.
+
+use protocol::{ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
+
+use super::Reply;
+use crate::error::Error;
+use crate::hub::Line;
+use crate::relay::Wave;
+use crate::store::{MarkOutcome, NewMarks, NewMessage, SendOutcome};
+
+pub(super) fn sent(message: &NewMessage, seq: Seq, sent_at: Timestamp) -> Sent {
+    Sent { conversation: message.conversation, client_id: message.client_id, seq, sent_at }
+}
+
+pub(super) fn answer_send(
+    message: NewMessage,
+    reply: Reply<Sent>,
+    outcome: SendOutcome,
+    wave: &mut Wave<'_>,
+) {
+    match outcome {
+        // A repeat is passed on as well: whoever stored it may have died before it came to that.
+        SendOutcome::Stored { seq, sent_at, peer }
+        | SendOutcome::Repeated { seq, sent_at, peer } => {
+            let from = reply.line().map(Line::id);
+            reply.accept(sent(&message, seq, sent_at), ServerFrame::Sent, wave);
+            let event = ServerFrame::Message(Message {
+                conversation: message.conversation,
+                seq,
+                client_id: message.client_id,
+                sender: message.sender,
+                body: message.body,
+                sent_at,
+            });
+            wave.publish(&[peer, message.sender], &event, from);
+        }
+        SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), wave),
+        SendOutcome::PeerDeleted => {
+            refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), wave);
+        }
+        // What was left out does not come here: it goes into the next group.
+        SendOutcome::NotFound | SendOutcome::LeftOut => {
+            refuse_send(&message, reply, ErrorCode::NotFound.into(), wave);
+        }
+    }
+}
+
+pub(super) fn answer_mark(
+    new: &NewMarks,
+    reply: Reply<()>,
+    outcome: MarkOutcome,
+    wave: &mut Wave<'_>,
+) {
+    match outcome {
+        MarkOutcome::Moved { marks, peer, shown } => {
+            let from = reply.line().map(Line::id);
+            reply.accept_silently();
+            let receipt = |marks: Marks| ServerFrame::Receipt {
+                conversation: new.conversation,
+                user: new.user,
+                delivered: marks.delivered,
+                read: marks.read,
+            };
+            if shown == Some(marks) {
+                wave.publish(&[peer, new.user], &receipt(marks), from);
+                return;
+            }
+            wave.publish(&[new.user], &receipt(marks), from);
+            if let Some(shown) = shown {
+                wave.publish(&[peer], &receipt(shown), from);
+            }
+        }
+        MarkOutcome::Unchanged => reply.accept_silently(),
+        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), wave),
+        MarkOutcome::NotFound | MarkOutcome::LeftOut => {
+            refuse_mark(new, reply, ErrorCode::NotFound.into(), wave);
+        }
+    }
+}
+
+pub(super) fn refuse_send(
+    message: &NewMessage,
+    reply: Reply<Sent>,
+    refusal: Refusal,
+    wave: &mut Wave<'_>,
+) {
+    let frame = |refusal| ServerFrame::Refused {
+        re: Some("send".to_owned()),
+        conversation: Some(message.conversation),
+        client_id: Some(message.client_id),
+        refusal,
+    };
+    reply.refuse(refusal, frame, wave);
+}
+
+pub(super) fn refuse_mark(
+    marks: &NewMarks,
+    reply: Reply<()>,
+    refusal: Refusal,
+    wave: &mut Wave<'_>,
+) {
+    let re = if marks.marks.read > Seq::ZERO { "read" } else { "delivered" };
+    let frame = |refusal| ServerFrame::Refused {
+        re: Some(re.to_owned()),
+        conversation: Some(marks.conversation),
+        client_id: None,
+        refusal,
+    };
+    reply.refuse(refusal, frame, wave);
+}
+
+impl<T> Reply<T> {
+    fn line(&self) -> Option<&Line> {
+        match self {
+            Self::Connection(line) => Some(line),
+            Self::Call(_) => None,
+        }
+    }
+
+    pub(super) fn accept(
+        self,
+        value: T,
+        frame: impl FnOnce(T) -> ServerFrame,
+        wave: &mut Wave<'_>,
+    ) {
+        match self {
+            Self::Connection(line) => wave.answer(line, &frame(value)),
+            // Whoever asked has gone; the write stands, and a repeat gets the same answer.
+            Self::Call(call) => drop(call.send(Ok(value))),
+        }
+    }
+
+    fn refuse(
+        self,
+        refusal: Refusal,
+        frame: impl FnOnce(Refusal) -> ServerFrame,
+        wave: &mut Wave<'_>,
+    ) {
+        match self {
+            Self::Connection(line) => wave.answer(line, &frame(refusal)),
+            Self::Call(call) => drop(call.send(Err(Error::Refused(refusal)))),
+        }
+    }
+}
+
+impl Reply<()> {
+    fn accept_silently(self) {
+        if let Self::Call(call) = self {
+            // As above.
+            let _ = call.send(Ok(()));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What goes into one transaction: the writes of a moment, who waits for each, and what becomes of
+//! them. Decides nothing of a chat; the store does. Called by the writer's task alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::{ClientId, ConversationId, ErrorCode, Sent, ServerFrame, UserId};
+use tokio::sync::mpsc;
+
+use super::answers::{answer_mark, answer_send, refuse_mark, refuse_send, sent};
+use super::{Command, Reply, Write};
+use crate::clock;
+use crate::error::later;
+use crate::relay::{Relay, Wave};
+use crate::store::{
+    self, Batch, Committed, MarkOutcome, NewMessage, SendOutcome, Store, StoreError,
+};
+
+/// When to come again after the store failed.
+const FAILED_RETRY: Duration = Duration::from_secs(1);
+/// How long a write gives way to other nodes before its group waits for them: longer than any commit
+/// should take. A node that died in one holds its conversations for seconds.
+const GIVES_WAY: Duration = Duration::from_secs(2);
+
+/// What goes into one transaction, and who waits for it.
+#[derive(Default)]
+pub(super) struct Group {
+    batch: Batch,
+    /// One for each message of the batch.
+    senders: Vec<Reply<Sent>>,
+    /// One for each of the marks of the batch.
+    markers: Vec<Reply<()>>,
+    /// Where a message stands in the batch.
+    places: HashMap<(UserId, ClientId), usize>,
+    /// Those whose id came twice at once, with the place of the first in the batch.
+    repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
+    /// Since when writes of these conversations were left out.
+    since: HashMap<ConversationId, Instant>,
+}
+
+/// Writes that a group left out because another node was writing their conversations. They go
+/// first in the next one, before what came to the same conversations later.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    writes: Vec<Write>,
+    since: HashMap<ConversationId, Instant>,
+    /// Nothing else was in the group.
+    is_all: bool,
+}
+
+impl LeftOut {
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Whether it is too soon to ask again: nothing of what was asked for was free.
+    pub(super) fn is_all(&self) -> bool {
+        self.is_all
+    }
+}
+
+/// A group whose fate is on disk, and not yet told.
+pub(super) struct Decided {
+    group: Group,
+    outcome: store::Result<Committed>,
+}
+
+impl Decided {
+    /// Takes out what was left out.
+    pub(super) fn take_left_out(&mut self) -> LeftOut {
+        let Ok(committed) = &mut self.outcome else { return LeftOut::default() };
+        let any = committed.messages.contains(&SendOutcome::LeftOut)
+            || committed.marks.contains(&MarkOutcome::LeftOut);
+        if any { self.group.take_left_out(committed) } else { LeftOut::default() }
+    }
+
+    pub(super) fn answer(self, relay: &Relay) {
+        let mut wave = relay.wave();
+        match self.outcome {
+            Ok(committed) => self.group.answer(committed, &mut wave),
+            Err(error) => self.group.refuse_all(&error, &mut wave),
+        }
+        wave.send();
+    }
+}
+
+impl Group {
+    /// Takes what was left out before, and commands; one that says so closes the queue, and what
+    /// waits in it is still written.
+    pub(super) fn of(
+        left_out: LeftOut,
+        commands: &mut Vec<Command>,
+        waiting: &mut mpsc::Receiver<Command>,
+    ) -> Self {
+        let mut group = Self { since: left_out.since, ..Self::default() };
+        left_out.writes.into_iter().for_each(|write| group.add(write));
+        for command in commands.drain(..) {
+            match command {
+                Command::Write(write) => group.add(write),
+                Command::Close => waiting.close(),
+            }
+        }
+        group
+    }
+
+    fn add(&mut self, write: Write) {
+        match write {
+            Write::Send(message, reply) => self.add_message(message, reply),
+            Write::Mark(marks, reply) => {
+                self.batch.marks.push(marks);
+                self.markers.push(reply);
+            }
+            Write::SeenUser(user) => self.batch.seen_users.push(user),
+            Write::SeenSession(session) => self.batch.seen_sessions.push(session),
+        }
+    }
+
+    fn add_message(&mut self, message: NewMessage, reply: Reply<Sent>) {
+        let place = *self
+            .places
+            .entry((message.sender, message.client_id))
+            .or_insert(self.batch.messages.len());
+        if place == self.batch.messages.len() {
+            self.batch.messages.push(message);
+            self.senders.push(reply);
+        } else {
+            self.repeats.push((place, message, reply));
+        }
+    }
+
+    pub(super) async fn commit(mut self, store: &dyn Store) -> Decided {
+        self.batch.yields = self.since.values().all(|since| since.elapsed() < GIVES_WAY);
+        let batch = Arc::new(std::mem::take(&mut self.batch));
+        let outcome = store.commit(batch.clone(), clock::now()).await;
+        // The store has let go of it.
+        self.batch = Arc::try_unwrap(batch).unwrap_or_else(|shared| Batch::clone(&shared));
+        Decided { group: self, outcome }
+    }
+
+    /// Takes out what was left out, with its repeats.
+    fn take_left_out(&mut self, committed: &mut Committed) -> LeftOut {
+        let before = std::mem::take(&mut self.since);
+        let mut left_out = LeftOut::default();
+        let mut leave_out = |conversation: ConversationId, write| {
+            left_out.writes.push(write);
+            let since = before.get(&conversation).copied().unwrap_or_else(Instant::now);
+            left_out.since.entry(conversation).or_insert(since);
+        };
+        // Where each message stands now, for its repeats.
+        let (mut places, mut kept) = (Vec::new(), Vec::new());
+        let messages = self.batch.messages.drain(..).zip(self.senders.drain(..));
+        for ((message, reply), outcome) in messages.zip(committed.messages.drain(..)) {
+            if outcome == SendOutcome::LeftOut {
+                places.push(None);
+                leave_out(message.conversation, Write::Send(message, reply));
+            } else {
+                places.push(Some(kept.len()));
+                kept.push((message, reply, outcome));
+            }
+        }
+        for (message, reply, outcome) in kept {
+            self.batch.messages.push(message);
+            self.senders.push(reply);
+            committed.messages.push(outcome);
+        }
+        for (place, message, reply) in std::mem::take(&mut self.repeats) {
+            match places.get(place).copied().flatten() {
+                Some(place) => self.repeats.push((place, message, reply)),
+                None => leave_out(message.conversation, Write::Send(message, reply)),
+            }
+        }
+        let mut kept = Vec::new();
+        let marks = self.batch.marks.drain(..).zip(self.markers.drain(..));
+        for ((new, reply), outcome) in marks.zip(committed.marks.drain(..)) {
+            if outcome == MarkOutcome::LeftOut {
+                leave_out(new.conversation, Write::Mark(new, reply));
+            } else {
+                kept.push((new, reply, outcome));
+            }
+        }
+        for (new, reply, outcome) in kept {
+            self.batch.marks.push(new);
+            self.markers.push(reply);
+            committed.marks.push(outcome);
+        }
+        left_out.is_all = committed.messages.is_empty() && committed.marks.is_empty();
+        left_out
+    }
+
+    fn answer(self, committed: Committed, wave: &mut Wave<'_>) {
+        for (place, message, reply) in self.repeats {
+            let first = self.batch.messages.get(place);
+            let same = first.is_some_and(|first| {
+                first.conversation == message.conversation && first.body == message.body
+            });
+            match committed.messages.get(place) {
+                _ if !same => answer_send(message, reply, SendOutcome::Reused, wave),
+                // Passed on with the first one, below.
+                Some(
+                    SendOutcome::Stored { seq, sent_at, .. }
+                    | SendOutcome::Repeated { seq, sent_at, .. },
+                ) => reply.accept(sent(&message, *seq, *sent_at), ServerFrame::Sent, wave),
+                Some(outcome) => answer_send(message, reply, *outcome, wave),
+                None => answer_send(message, reply, SendOutcome::NotFound, wave),
+            }
+        }
+        let messages = self.batch.messages.into_iter().zip(self.senders);
+        for ((message, reply), outcome) in messages.zip(committed.messages) {
+            answer_send(message, reply, outcome, wave);
+        }
+        let marks = self.batch.marks.into_iter().zip(self.markers);
+        for ((marks, reply), outcome) in marks.zip(committed.marks) {
+            answer_mark(&marks, reply, outcome, wave);
+        }
+    }
+
+    fn refuse_all(self, error: &StoreError, wave: &mut Wave<'_>) {
+        tracing::error!(
+            %error,
+            messages = self.senders.len(),
+            marks = self.markers.len(),
+            "the store did not commit; everyone is asked to come again"
+        );
+        let refusal = later(ErrorCode::Unavailable, FAILED_RETRY);
+        for (message, reply) in self.batch.messages.into_iter().zip(self.senders) {
+            refuse_send(&message, reply, refusal, wave);
+        }
+        for (_, message, reply) in self.repeats {
+            refuse_send(&message, reply, refusal, wave);
+        }
+        for (marks, reply) in self.batch.marks.into_iter().zip(self.markers) {
+            refuse_mark(&marks, reply, refusal, wave);
+        }
+    }
+}

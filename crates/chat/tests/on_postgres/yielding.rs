@@ -1,0 +1,115 @@
+//! A conversation that another node is writing: it is left out, and nothing of it is lost, refused or
+//! put out of order.
+
+use std::sync::Arc;
+
+use chat::store::{Batch, MarkOutcome, NewMarks, NewMessage, SendOutcome};
+use protocol::{
+    ClientFrame, ClientId, ConversationId, ErrorCode, Marks, Seq, ServerFrame, Timestamp,
+};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+
+use crate::engine::Home;
+use crate::support::World;
+
+/// Another node in the middle of a commit. It ends when dropped.
+async fn writing(home: &Home, conversation: ConversationId) -> PgConnection {
+    let mut other = PgConnection::connect(&home.url()).await.expect("a connection");
+    sqlx::query("begin").execute(&mut other).await.expect("begun");
+    sqlx::query("select 1 from conversations where id = $1 for no key update")
+        .bind(conversation.0)
+        .execute(&mut other)
+        .await
+        .expect("locked");
+    other
+}
+
+#[tokio::test]
+async fn a_batch_leaves_out_what_another_node_is_writing() {
+    let world = World::new().await;
+    let (alice, bob, busy) = world.pair().await;
+    let carol = world.person("carol").await;
+    let free = world.open(&alice, &carol).await;
+    world.send(bob.user.id, busy, "first").await;
+    let store = world.home.store().await;
+    let message = |conversation, body: &str| NewMessage {
+        sender: alice.user.id,
+        conversation,
+        client_id: ClientId::new(),
+        body: body.to_owned(),
+    };
+    let marks = Marks { delivered: Seq(1), read: Seq(1) };
+    let batch = Batch {
+        messages: vec![message(busy, "second"), message(free, "hello"), message(busy, "third")],
+        marks: vec![NewMarks { user: alice.user.id, conversation: busy, marks }],
+        yields: true,
+        ..Batch::default()
+    };
+    let other = writing(&world.home, busy).await;
+    let done = store.commit(Arc::new(batch.clone()), Timestamp(1)).await.expect("committed");
+    let [SendOutcome::LeftOut, SendOutcome::Stored { .. }, SendOutcome::LeftOut] =
+        done.messages[..]
+    else {
+        panic!("{done:?}")
+    };
+    assert_eq!(done.marks, [MarkOutcome::LeftOut]);
+    assert_eq!(world.home.number("select count(*) from messages"), 2);
+    drop(other);
+    let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
+    let seqs: Vec<_> = again
+        .messages
+        .iter()
+        .filter_map(|outcome| match outcome {
+            SendOutcome::Stored { seq, .. } | SendOutcome::Repeated { seq, .. } => Some(seq.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(seqs, [2, 1, 3]);
+    assert!(matches!(again.marks[..], [MarkOutcome::Moved { .. }]));
+    assert_eq!(world.home.orphans(), 0);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
+    let world = World::new().await;
+    let (alice, _bob, busy) = world.pair().await;
+    let carol = world.person("carol").await;
+    let free = world.open(&alice, &carol).await;
+    let mut tab = world.connect(&alice).await;
+    let other = writing(&world.home, busy).await;
+    let mut expected = Vec::new();
+    for n in 0..10 {
+        expected.push(tab.sends(busy, &n.to_string()).await);
+        tokio::task::yield_now().await;
+    }
+    let nowhere = ConversationId::new();
+    tab.sends(nowhere, "to nobody").await;
+    tab.says(&ClientFrame::Read { conversation: busy, up_to: Seq(3) }).await;
+    for n in 0..10 {
+        // Not behind the busy one.
+        world.send(carol.user.id, free, &n.to_string()).await;
+    }
+    assert_eq!(world.home.number("select count(*) from messages"), 10);
+    drop(other);
+    for n in 10..20 {
+        expected.push(tab.sends(busy, &n.to_string()).await);
+    }
+    let (mut sent, mut refused) = (Vec::new(), Vec::new());
+    while sent.len() < expected.len() {
+        match tab.hears().await {
+            ServerFrame::Sent(one) => sent.push((one.client_id, one.seq.0)),
+            ServerFrame::Refused { conversation, refusal, re, .. } => {
+                refused.push((conversation, refusal.code, re));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(sent, expected.into_iter().zip(1..).collect::<Vec<_>>());
+    let [(Some(place), ErrorCode::NotFound, _)] = refused[..] else { panic!("{refused:?}") };
+    assert_eq!(place, nowhere);
+    let mine = world.chat.conversation(alice.user.id, busy).await.expect("mine").mine;
+    assert_eq!(mine.read, Seq(3));
+    assert_eq!(world.home.orphans(), 0);
+}
