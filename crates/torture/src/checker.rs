@@ -22,7 +22,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
-use protocol::{ClientId, ConversationId, UserId};
+use protocol::{ClientId, ConversationId, Marks, UserId};
 use serde::Serialize;
 
 use crate::log::{Event, Tab};
@@ -91,6 +91,10 @@ pub struct Screen {
     pub conversation: ConversationId,
     /// Places and ids.
     pub rows: Vec<(i64, ClientId)>,
+    /// Whom it is with.
+    pub peer: UserId,
+    /// How far the peer has come, as it shows.
+    pub theirs: Marks,
     /// Messages it still wants to send.
     pub unsent: usize,
     /// Whether it is on the line.

@@ -14,6 +14,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
         let stored: Vec<_> = list.iter().map(|row| (row.seq, row.id)).collect();
         equal(screen, &stored, found);
         marked(evidence, screen, found);
+        ticked(evidence, screen, found);
     }
     sessions(evidence, found);
 }
@@ -45,6 +46,19 @@ fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let marks = marks.copied().unwrap_or_default();
     if marks.delivered < Seq(last) || marks.read < Seq(last) {
         let text = format!("{:?} has read all {last}, {marks:?} is stored", screen.tab);
+        found.push(Violation::new(Invariant::I9, text));
+    }
+}
+
+/// Whoever wrote sees what the peer has got and read, also where the receipt was lost on its way.
+fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
+    let stored = evidence.stored.marks.get(&(screen.conversation, screen.peer));
+    let stored = stored.copied().unwrap_or_default();
+    if screen.theirs != stored {
+        let text = format!(
+            "{:?} in {} shows {:?} of its peer, {stored:?} is stored",
+            screen.tab, screen.conversation, screen.theirs
+        );
         found.push(Violation::new(Invariant::I9, text));
     }
 }

@@ -111,6 +111,7 @@ impl Page {
                 self.log.write(self.tab, self.me.id, what);
                 let Some(talk) = self.talks.get_mut(&id) else { break };
                 talk.goes_to(page.last_seq);
+                talk.merge_marks(page.theirs);
                 page.messages.iter().for_each(|message| talk.merge(Seen::from(message)));
                 if talk.held() == after && talk.has_hole() {
                     bail!("the page after {after} does not begin there");
@@ -142,6 +143,10 @@ impl Page {
                 let marks = Marks { delivered, read };
                 let what = What::Receipt { line: self.line, conversation, whose: user, marks };
                 self.log.write(self.tab, self.me.id, what);
+                let talk = self.talks.get_mut(&conversation);
+                if let Some(talk) = talk.filter(|talk| talk.with.peer == user) {
+                    talk.merge_marks(marks);
+                }
             }
             _ => {}
         }

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::weather::Sky;
 use crate::chance::Chance;
 use crate::checker::{Invariant, Violation};
 use crate::log::Log;
 use crate::nodes::{Behind, Nodes};
+use crate::page::Phase;
 use crate::plan::{NodesPlan, Stroke};
 use crate::proxy::Weather;
 
@@ -37,6 +40,9 @@ pub(super) struct Blast<'a> {
     log: Log,
     silences: Vec<Silence>,
     rolls: usize,
+    phase: watch::Sender<Phase>,
+    /// Whether people write their last during this stroke.
+    is_last: bool,
 }
 
 impl<'a> Blast<'a> {
@@ -45,12 +51,22 @@ impl<'a> Blast<'a> {
         versions: [&'a Path; 2],
         chance: &Chance,
         log: Log,
+        phase: watch::Sender<Phase>,
     ) -> Self {
-        let (silences, rolls) = (Vec::new(), 0);
-        Self { plan, versions, chance: chance.split(0), log, silences, rolls }
+        Self {
+            plan,
+            versions,
+            chance: chance.split(0),
+            log,
+            silences: Vec::new(),
+            rolls: 0,
+            phase,
+            is_last: false,
+        }
     }
 
-    /// Until the time is over. What a node did wrong meanwhile is added to `found`.
+    /// Until the time is over, and a last stroke in which people fall silent: what is lost then is
+    /// not found by what comes after it. What a node did wrong meanwhile is added to `found`.
     pub(super) async fn rage(
         &mut self,
         nodes: &mut Nodes<'_>,
@@ -65,15 +81,32 @@ impl<'a> Blast<'a> {
             if self.plan.strokes.is_empty() || Instant::now() >= until {
                 continue;
             }
-            let stroke = self.plan.strokes[self.chance.index(self.plan.strokes.len())];
-            if let Err(error) = self.strike(nodes, stroke).await {
-                found.push(Violation::new(Invariant::Server, format!("{error:#}")));
-                return;
+            if let Err(error) = self.strike(nodes).await {
+                return found.push(Violation::new(Invariant::Server, format!("{error:#}")));
             }
+        }
+        self.is_last = true;
+        if self.chance.percent(50) {
+            // The last words are on their way when it strikes.
+            self.fall_silent();
+            sleep(self.chance.millis(0..100)).await;
+        }
+        if let Err(error) = self.strike(nodes).await {
+            found.push(Violation::new(Invariant::Server, format!("{error:#}")));
+        }
+        self.fall_silent();
+        self.end_silences(nodes, |_| true);
+    }
+
+    fn fall_silent(&self) {
+        if self.is_last {
+            self.phase.send_replace(Phase::Settling);
         }
     }
 
-    async fn strike(&mut self, nodes: &mut Nodes<'_>, stroke: Stroke) -> Result<()> {
+    async fn strike(&mut self, nodes: &mut Nodes<'_>) -> Result<()> {
+        let Some(last) = self.plan.strokes.len().checked_sub(1) else { return Ok(()) };
+        let stroke = self.plan.strokes[self.chance.index(last + 1)];
         let which = self.chance.index(nodes.count());
         match stroke {
             Stroke::Kill => {
@@ -82,8 +115,8 @@ impl<'a> Blast<'a> {
                 return nodes.start(which).await;
             }
             Stroke::Roll => return self.roll(nodes).await,
-            Stroke::SilenceBroker => self.silence(nodes, which, Behind::Broker),
-            Stroke::SilenceDatabase => self.silence(nodes, which, Behind::Database),
+            Stroke::SilenceBroker => self.silence(nodes, which, Behind::Broker).await,
+            Stroke::SilenceDatabase => self.silence(nodes, which, Behind::Database).await,
             Stroke::EndBackends => {
                 let percent = self.chance.within(20..101);
                 let ended = nodes.end_backends(percent)?;
@@ -123,12 +156,13 @@ impl<'a> Blast<'a> {
             nodes.start(which).await?;
             let pause = self.chance.millis(0..500);
             self.wait(nodes, pause).await;
+            self.fall_silent();
         }
         Ok(())
     }
 
     /// No node is cut off on both its ways.
-    fn silence(&mut self, nodes: &Nodes<'_>, which: usize, behind: Behind) {
+    async fn silence(&mut self, nodes: &Nodes<'_>, which: usize, behind: Behind) {
         let until = Instant::now() + self.chance.millis(SILENT);
         let up = self.chance.percent(50);
         if self.silences.iter().any(|silence| silence.which == which) {
@@ -144,10 +178,15 @@ impl<'a> Blast<'a> {
         self.log.fault(format!("the node {which} does not get through"));
         nodes.set_weather(which, behind, weather);
         self.silences.push(Silence { which, behind, until });
+        if self.is_last {
+            self.away(nodes).await;
+        }
     }
 
     async fn away(&mut self, nodes: &Nodes<'_>) {
-        let pause = self.chance.millis(AWAY);
+        let pause = self.chance.millis(AWAY) / 2;
+        self.wait(nodes, pause).await;
+        self.fall_silent();
         self.wait(nodes, pause).await;
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness::{Http, Person};
-use protocol::{ConversationId, Cursor};
+use protocol::{ConversationId, Cursor, Marks, Seq, UserId};
 use tokio::time::{sleep, timeout};
 
 use super::Crowd;
@@ -44,22 +44,26 @@ async fn is_settled(address: &Address, log: &Log, crowd: &Crowd) -> Result<bool>
     }
     let http = address.http()?;
     let mut last: HashMap<ConversationId, i64> = HashMap::new();
+    let mut marks: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
     let mut marked = true;
     for (person, with) in &crowd.with {
         for with in with {
-            let (newest, is_marked) = look(&http, log, person, with).await?;
-            last.insert(with.conversation, newest);
-            marked &= is_marked;
+            let (newest, mine) = look(&http, log, person, with).await?;
+            last.insert(with.conversation, newest.0);
+            marked &= mine.read == newest;
+            marks.insert((with.conversation, person.id), mine);
         }
     }
     let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = board.values().flat_map(|tab| &tab.held);
-    Ok(marked && held.all(|(id, held)| last.get(id) == Some(held)))
+    let mut theirs = board.values().flat_map(|tab| &tab.theirs);
+    Ok(marked
+        && held.all(|(id, held)| last.get(id) == Some(held))
+        && theirs.all(|(whose, theirs)| marks.get(whose) == Some(theirs)))
 }
 
-/// A read as another tab of this person would do it: the newest place, and whether the person's
-/// marks are there.
-async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(i64, bool)> {
+/// A read as another tab of this person would do it: the newest place, and the person's marks.
+async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(Seq, Marks)> {
     let asked = log.now();
     let page = http.history(me, with.conversation, Cursor::Latest).await?;
     let what = What::Page {
@@ -73,5 +77,5 @@ async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(i64, 
         peer: with.peer,
     };
     log.write(Tab(0), me.id, what);
-    Ok((page.last_seq.0, page.mine.read == page.last_seq))
+    Ok((page.last_seq, page.mine))
 }

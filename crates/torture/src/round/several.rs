@@ -38,7 +38,7 @@ pub async fn run_nodes(
     };
     let crowd = Crowd::gather(&scene, chance, &log).await?;
     let mut violations = Vec::new();
-    let mut blast = blast::Blast::new(plan, versions, chance, log.clone());
+    let mut blast = blast::Blast::new(plan, versions, chance, log.clone(), crowd.phase.clone());
     blast.rage(&mut nodes, ground.lasts, &mut violations).await;
     let mended = nodes.mend().await.context("not all comes back");
     let mut complain = |text| violations.push(Violation::new(Invariant::Server, text));
