@@ -8,23 +8,26 @@
 //! - `messages`: I1, I2, I3 and I7, about what was sent
 //! - `reads`: I4, I5 and I6, about what was seen
 //! - `marks`: I8
+//! - `terms`: what differs from one kind of site to another
 //! - `ends`: I9 and I10, about screens in the end and about sessions
 
 mod ends;
 mod marks;
 mod messages;
 mod reads;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 
-use protocol::{ClientId, ConversationId, UserId};
+use protocol::{ClientId, ConversationId, Marks, UserId};
 use serde::Serialize;
 
 use crate::log::{Event, Tab};
 use crate::store::{Row, Stored};
+pub use terms::Terms;
 
 /// What is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
@@ -51,7 +54,7 @@ pub enum Invariant {
     I10,
     /// While the disk fails nothing unsafe is acknowledged and the server says so; then all is well.
     Disk,
-    /// The server ends and starts in order, and its file is whole.
+    /// The server ends and starts in order, and its store is whole.
     Server,
 }
 
@@ -88,6 +91,10 @@ pub struct Screen {
     pub conversation: ConversationId,
     /// Places and ids.
     pub rows: Vec<(i64, ClientId)>,
+    /// Whom it is with.
+    pub peer: UserId,
+    /// How far the peer has come, as it shows.
+    pub theirs: Marks,
     /// Messages it still wants to send.
     pub unsent: usize,
     /// Whether it is on the line.
@@ -103,6 +110,8 @@ pub struct Evidence {
     pub stored: Stored,
     /// The screens in the end.
     pub screens: Vec<Screen>,
+    /// What is promised of this site.
+    pub terms: Terms,
 }
 
 impl Evidence {
@@ -127,7 +136,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     marks::check(evidence, &mut found);
     ends::check(evidence, &mut found);
     if evidence.stored.integrity != "ok" {
-        let text = format!("integrity_check: {}", evidence.stored.integrity);
+        let text = format!("the store is not whole: {}", evidence.stored.integrity);
         found.push(Violation::new(Invariant::Server, text));
     }
     found

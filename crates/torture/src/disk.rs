@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
 /// What the small disk holds: the store of a round, with a log that grows to 16 MiB.
@@ -135,19 +135,6 @@ impl Drop for Disk {
     }
 }
 
-/// Compiles the shim into this directory.
-///
-/// # Errors
-/// There is no C compiler.
-pub fn shim(directory: &Path) -> Result<PathBuf> {
-    let shim = directory.canonicalize()?.join("failing_disk.so");
-    let source = directory.join("failing_disk.c");
-    std::fs::write(&source, include_str!("../shim/failing_disk.c"))?;
-    run(Command::new("cc").args(["-O2", "-shared", "-fPIC", "-o"]).args([&shim, &source]))
-        .context("a C compiler is needed: apt-get install gcc libc6-dev")?;
-    Ok(shim)
-}
-
 /// Whether this process may mount, and what it mounts ends with it.
 pub fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
@@ -172,7 +159,7 @@ pub fn alone() {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let output = command.output()?;
     if !output.status.success() {
         bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());

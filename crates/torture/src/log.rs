@@ -114,6 +114,8 @@ pub enum What {
         /// How far.
         marks: Marks,
     },
+    /// A second hello on a line: events may have been lost.
+    ReadAgain,
     /// A line ended, or could not be had.
     Left(String),
     /// The session of this tab was ended, and the server said so.

@@ -8,6 +8,8 @@
 //! - `plan`: what a round does, from its seed; `round`: does it
 //! - `page`: clients, as Duet's own page behaves
 //! - `site`: the server and the network before it; `proxy`: that network; `disk`: what lies below
+//! - `nodes`: several servers, what they stand on, and the network around them
+//! - `shim`: what makes a machine's disk or clock fail
 //! - `log`: what clients wrote down; `store`: what is stored; `checker`: decides
 //! - `report`: figures, and what is kept of a failure
 
@@ -15,27 +17,30 @@ mod chance;
 mod checker;
 mod disk;
 mod log;
+mod nodes;
 mod page;
 mod plan;
 mod proxy;
 mod report;
 mod round;
+mod shim;
 mod site;
 mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use harness::Town;
 
 use chance::Chance;
 use checker::Invariant;
-use plan::{Kind, plan};
+use nodes::Machines;
+use plan::{Kind, plan, plan_of_nodes};
 use report::Sum;
-use round::{Ground, PEOPLE};
+use round::{Ground, Outcome, PEOPLE};
 
 #[derive(Parser)]
 #[command(
@@ -47,6 +52,12 @@ struct Arguments {
     /// The server.
     #[arg(long, default_value = "target/release/duet")]
     duet: PathBuf,
+    /// So many nodes on a private Postgres and NATS, instead of one server on `SQLite`.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: Option<u8>,
+    /// Another version of the server: nodes begin as this one, and are replaced one after the other.
+    #[arg(long, requires = "nodes")]
+    old_duet: Option<PathBuf>,
     /// Where people, and what is known of failed rounds, are kept.
     #[arg(long, default_value = "target/torture")]
     directory: PathBuf,
@@ -65,9 +76,9 @@ struct Arguments {
     /// Only rounds of these kinds.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Milliseconds for which people write in each round.
-    #[arg(long, default_value_t = 6_000)]
-    lasts: u64,
+    /// Milliseconds for which people write in each round; 6000, or 12000 with nodes.
+    #[arg(long)]
+    lasts: Option<u64>,
     /// The server is broken on purpose: succeed if and only if this is found to be broken.
     #[arg(long, ignore_case = true)]
     expect: Option<Invariant>,
@@ -75,7 +86,9 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    disk::alone();
+    if arguments.nodes.is_none() {
+        disk::alone();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(torture(arguments))
 }
@@ -83,18 +96,21 @@ fn main() -> Result<ExitCode> {
 async fn torture(arguments: Arguments) -> Result<ExitCode> {
     std::fs::create_dir_all(&arguments.directory)?;
     let duet = arguments.duet.canonicalize().context("no server: run `make torture`")?;
-    let town = Town::of(PEOPLE, &arguments.directory, &duet).await?;
-    let shim = disk::shim(&arguments.directory)
-        .inspect_err(|error| eprintln!("no rounds with failing flushes: {error:#}"))
-        .ok();
-    let kinds = kinds(&arguments.only, shim.is_some());
+    let old = arguments.old_duet.as_ref().map(|old| old.canonicalize()).transpose();
+    let old = old.context("there is no such old server")?;
+    let mut stage = Stage::open(&arguments, &duet).await?;
+    let shim = |made: Result<PathBuf>| made.inspect_err(|error| eprintln!("{error:#}")).ok();
+    let disk_shim = shim(shim::failing_disk(&arguments.directory));
+    let clock_shim = shim(shim::other_clock(&arguments.directory));
+    let kinds = kinds(&arguments, disk_shim.is_some())?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
     println!("seed {seed}");
     let ground = Ground {
         binary: &duet,
-        town: &town,
-        shim: shim.as_deref(),
-        lasts: Duration::from_millis(arguments.lasts),
+        old: old.as_deref(),
+        disk_shim: disk_shim.as_deref(),
+        clock_shim: clock_shim.as_deref(),
+        lasts: Duration::from_millis(lasts(&arguments)),
     };
     let mut sum = Sum::default();
     let begun = Instant::now();
@@ -107,13 +123,52 @@ async fn torture(arguments: Arguments) -> Result<ExitCode> {
             break;
         }
         let kind = kinds[usize::try_from(number)? % kinds.len()];
-        one_round(&ground, &arguments, &mut sum, Place { seed, number, kind }).await?;
+        let place = Place { seed, number, kind };
+        one_round(&ground, &mut stage, &arguments, &mut sum, place).await?;
         if arguments.expect.is_some_and(|expected| sum.broken(expected) > 0) {
             break;
         }
     }
     print!("{}", sum.text());
     Ok(verdict(&sum, arguments.expect))
+}
+
+/// What rounds are run on.
+enum Stage {
+    /// One server, whose data is a copy of this.
+    One(Town),
+    /// Nodes.
+    Several(Box<Machines>),
+}
+
+impl Stage {
+    async fn open(arguments: &Arguments, duet: &Path) -> Result<Self> {
+        Ok(match arguments.nodes {
+            None => Self::One(Town::of(PEOPLE, &arguments.directory, duet).await?),
+            Some(nodes) => {
+                Self::Several(Box::new(Machines::start(duet, nodes.into(), PEOPLE).await?))
+            }
+        })
+    }
+
+    async fn run(
+        &mut self,
+        ground: &Ground<'_>,
+        kind: Kind,
+        number: u64,
+        chance: &mut Chance,
+    ) -> Result<Outcome> {
+        match self {
+            Self::One(town) => {
+                let plan = plan(kind, chance);
+                round::run(ground, town, &plan, chance).await
+            }
+            Self::Several(machines) => {
+                let plan = plan_of_nodes(kind, machines.nodes());
+                round::run_nodes(ground, machines, &plan, chance, number).await
+            }
+        }
+    }
 }
 
 /// Which round.
@@ -125,14 +180,15 @@ struct Place {
 
 async fn one_round(
     ground: &Ground<'_>,
+    stage: &mut Stage,
     arguments: &Arguments,
     sum: &mut Sum,
     place: Place,
 ) -> Result<()> {
     let Place { seed, number, kind } = place;
     let mut chance = Chance::new(seed).split(number + 1);
-    let plan = plan(kind, &mut chance);
-    let outcome = round::run(ground, &plan, &chance)
+    let outcome = stage
+        .run(ground, kind, number, &mut chance)
         .await
         .with_context(|| format!("round {number} ({}) of seed {seed}", kind.name()))?;
     let words = sum.add(&outcome);
@@ -141,10 +197,11 @@ async fn one_round(
     println!("round {number:>3} {name:<8} {verdict}: {words}");
     if !outcome.violations.is_empty() {
         let replay = format!(
-            "{} --duet {} --seed {seed} --from {number} --rounds 1 --lasts {}{}",
+            "{} --duet {}{} --seed {seed} --from {number} --rounds 1 --lasts {}{}",
             program(),
             arguments.duet.display(),
-            arguments.lasts,
+            nodes_of(arguments),
+            lasts(arguments),
             only(&arguments.only)
         );
         let kept = arguments.directory.join(seed.to_string()).join(number.to_string());
@@ -166,11 +223,17 @@ fn verdict(sum: &Sum, expect: Option<Invariant>) -> ExitCode {
 }
 
 /// The kinds of rounds that are asked for and possible here; what is left out is said.
-fn kinds(only: &[Kind], has_shim: bool) -> Vec<Kind> {
-    let asked = if only.is_empty() { &Kind::ALL[..] } else { only };
+fn kinds(arguments: &Arguments, has_shim: bool) -> Result<Vec<Kind>> {
+    let all = if arguments.nodes.is_some() { &Kind::NODES[..] } else { &Kind::ONE[..] };
+    let only = &arguments.only;
+    if let Some(kind) = only.iter().find(|kind| !all.contains(kind)) {
+        let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
+        bail!("--only {} does not go with this; there are {}", kind.name(), names.join(", "));
+    }
+    let asked = if only.is_empty() { all } else { only };
     let possible = |kind: &Kind| match kind {
         Kind::Full => disk::is_alone(),
-        Kind::Eio => has_shim,
+        Kind::Eio | Kind::Clocks => has_shim,
         Kind::Ruin => disk::is_alone() && has_shim,
         _ => true,
     };
@@ -178,7 +241,18 @@ fn kinds(only: &[Kind], has_shim: bool) -> Vec<Kind> {
     for kind in left {
         println!("SKIPPED {}: this user may not mount, or there is no C compiler", kind.name());
     }
-    if kinds.is_empty() { vec![Kind::Calm] } else { kinds }
+    Ok(if kinds.is_empty() { vec![Kind::Calm] } else { kinds })
+}
+
+fn lasts(arguments: &Arguments) -> u64 {
+    let usual = if arguments.nodes.is_some() { 12_000 } else { 6_000 };
+    arguments.lasts.unwrap_or(usual)
+}
+
+fn nodes_of(arguments: &Arguments) -> String {
+    let nodes = arguments.nodes.map(|nodes| format!(" --nodes {nodes}"));
+    let old = arguments.old_duet.as_ref().map(|old| format!(" --old-duet {}", old.display()));
+    [nodes, old].into_iter().flatten().collect()
 }
 
 fn only(kinds: &[Kind]) -> String {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use harness::{Http, Person};
-use protocol::{ConversationId, UserId};
+use protocol::{ConversationId, Marks, UserId};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -69,6 +69,8 @@ pub struct Progress {
     pub unsent: usize,
     /// Complete up to here.
     pub held: HashMap<ConversationId, i64>,
+    /// The peers' marks.
+    pub theirs: HashMap<(ConversationId, UserId), Marks>,
     /// Whether it is on the line.
     pub connected: bool,
 }
@@ -101,6 +103,8 @@ pub struct Page {
     board: Board,
     line: u32,
     ordinal: u64,
+    /// Events may have been lost: whatever it holds is read again.
+    is_behind: bool,
 }
 
 impl Page {
@@ -122,8 +126,21 @@ impl Page {
     ) -> anyhow::Result<Self> {
         let http = Http::at(address.proxy, address.origin())?;
         let talks = with.iter().map(|with| (with.conversation, Talk::new(*with))).collect();
-        let (line, ordinal) = (0, 0);
-        Ok(Self { tab, me, address, http, talks, log, chance, habits, phase, board, line, ordinal })
+        Ok(Self {
+            tab,
+            me,
+            address,
+            http,
+            talks,
+            log,
+            chance,
+            habits,
+            phase,
+            board,
+            line: 0,
+            ordinal: 0,
+            is_behind: true,
+        })
     }
 
     /// Lives until the round is over; what it shows then.
@@ -157,6 +174,11 @@ impl Page {
         let progress = Progress {
             unsent: self.talks.values().map(Talk::unsent).sum(),
             held: self.talks.iter().map(|(id, talk)| (*id, talk.held())).collect(),
+            theirs: self
+                .talks
+                .iter()
+                .map(|(id, talk)| ((*id, talk.with.peer), talk.theirs()))
+                .collect(),
             connected,
         };
         self.board.lock().unwrap_or_else(PoisonError::into_inner).insert(self.tab, progress);
@@ -169,6 +191,8 @@ impl Page {
             user: self.me.id,
             conversation: *id,
             rows: talk.rows(),
+            peer: talk.with.peer,
+            theirs: talk.theirs(),
             unsent: talk.unsent(),
             connected: board.get(&self.tab).is_some_and(|progress| progress.connected),
         };

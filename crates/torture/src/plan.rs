@@ -1,4 +1,8 @@
 //! What a round does, from its seed: which faults, which habits.
+//!
+//! - `nodes`: rounds of several nodes
+
+mod nodes;
 
 use std::ops::Range;
 
@@ -7,6 +11,7 @@ use clap::ValueEnum;
 use crate::chance::Chance;
 use crate::disk;
 use crate::page::Habits;
+pub use nodes::{NodesPlan, Stroke, plan_of_nodes};
 
 /// The rounds there are, in the order in which they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -29,11 +34,22 @@ pub enum Kind {
     Mixed,
     /// A failing disk, kill -9, the network and clients together.
     Ruin,
+    /// Of nodes: one after the other is told to end, and started again; as another version if there
+    /// is one.
+    Roll,
+    /// Of nodes: NATS is killed, or stands still.
+    Broker,
+    /// Of nodes: Postgres is stopped at once, or ends its connections.
+    Database,
+    /// Of nodes: what one of them says to Postgres or NATS, or hears from them, does not arrive.
+    Silence,
+    /// Of nodes: their clocks are ten minutes apart, and nodes are killed.
+    Clocks,
 }
 
 impl Kind {
-    /// All, in their order.
-    pub const ALL: [Self; 9] = [
+    /// Those of one server, in their order.
+    pub const ONE: [Self; 9] = [
         Self::Calm,
         Self::Kill,
         Self::Term,
@@ -43,6 +59,20 @@ impl Kind {
         Self::Eio,
         Self::Mixed,
         Self::Ruin,
+    ];
+
+    /// Those of several nodes, in their order.
+    pub const NODES: [Self; 10] = [
+        Self::Mixed,
+        Self::Kill,
+        Self::Silence,
+        Self::Database,
+        Self::Broker,
+        Self::Roll,
+        Self::Clocks,
+        Self::Network,
+        Self::Clients,
+        Self::Calm,
     ];
 
     /// How it is called on the command line and in reports.
@@ -57,6 +87,11 @@ impl Kind {
             Self::Eio => "eio",
             Self::Mixed => "mixed",
             Self::Ruin => "ruin",
+            Self::Roll => "roll",
+            Self::Broker => "broker",
+            Self::Database => "database",
+            Self::Silence => "silence",
+            Self::Clocks => "clocks",
         }
     }
 }
@@ -89,10 +124,14 @@ pub struct Plan {
     pub disk: disk::Kind,
 }
 
-/// The plan of a round.
-pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
-    let gentle = Habits { calls: 5, body: 60, pause: 120, ..Habits::default() };
-    let wild = Habits {
+/// People who write, and little more.
+fn gentle() -> Habits {
+    Habits { calls: 5, body: 60, pause: 120, ..Habits::default() }
+}
+
+/// People who do everything that a client may.
+fn wild() -> Habits {
+    Habits {
         repeats: 5,
         forges: 1,
         stale_marks: 2,
@@ -103,18 +142,26 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
         body: 400,
         burst: 0,
         pause: 80,
-    };
+    }
+}
+
+/// People whose bodies are long, and who make no pauses: who stops reading has a full queue soon.
+fn flood() -> Habits {
+    Habits { stops_reading: 40, reloads: 5, body: 3_900, burst: 3, pause: 40, ..wild() }
+}
+
+/// The plan of a round of one server.
+pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
+    let (gentle, wild) = (gentle(), wild());
     let (blows, network, habits, disk): (&[Blow], _, _, _) = match kind {
-        Kind::Calm => (&[], false, gentle, disk::Kind::Own),
+        // The others are not of one server, and are not asked for here.
+        Kind::Calm | Kind::Roll | Kind::Broker | Kind::Database | Kind::Silence | Kind::Clocks => {
+            (&[], false, gentle, disk::Kind::Own)
+        }
         Kind::Kill => (&[Blow::Kill], false, gentle, disk::Kind::Own),
         Kind::Term => (&[Blow::Term], false, gentle, disk::Kind::Own),
         Kind::Network => (&[], true, gentle, disk::Kind::Own),
-        // Long bodies and no pauses: who stops reading has a full queue soon.
-        Kind::Clients => {
-            let flood =
-                Habits { stops_reading: 40, reloads: 5, body: 3_900, burst: 3, pause: 40, ..wild };
-            (&[], false, flood, disk::Kind::Own)
-        }
+        Kind::Clients => (&[], false, flood(), disk::Kind::Own),
         Kind::Full => (&[Blow::Disk], false, gentle, disk::Kind::Small),
         Kind::Eio => (&[Blow::Disk], false, gentle, disk::Kind::Failing),
         Kind::Mixed => (&[Blow::Kill, Blow::Kill, Blow::Term], true, wild, disk::Kind::Own),

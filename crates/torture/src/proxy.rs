@@ -2,7 +2,8 @@
 //!
 //! Bytes pass in both directions, each pumped by a task of its own that looks at its connection's
 //! weather before every step. Small buffers, so that whoever stops reading is soon felt by the
-//! server. It knows nothing of HTTP or frames. The address stays while servers behind it come and go.
+//! server. It knows nothing of what it carries. The address stays while servers behind it come and go.
+//! Also the way between one node and its database or broker, with a weather for all of it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+use crate::chance::Chance;
 
 /// The kernel's buffers of each connection.
 const KERNEL_BUFFER: u32 = 16 * 1024;
@@ -35,6 +38,10 @@ pub enum Weather {
     Slow(Duration),
     /// They wait, both ways, and nobody is told.
     Stalled,
+    /// What the client says waits, the server's answers pass, and nobody is told.
+    SilentUp,
+    /// What the client says passes, the server's answers wait, and nobody is told.
+    SilentDown,
     /// What the client says passes, the server's answers are lost.
     Swallowed,
     /// The client seems to have said its last; answers pass.
@@ -51,8 +58,16 @@ struct Open {
 }
 
 struct Shared {
-    upstream: Mutex<Option<SocketAddr>>,
+    upstream: Mutex<Upstream>,
     open: Mutex<Vec<Open>>,
+    /// What a new connection meets.
+    climate: Mutex<Weather>,
+}
+
+/// Where connections lead: each to one of these servers.
+struct Upstream {
+    servers: Vec<SocketAddr>,
+    chance: Chance,
 }
 
 /// See the module. Ends when dropped; connections end with either of their ends.
@@ -81,14 +96,27 @@ impl Proxy {
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { upstream: Mutex::default(), open: Mutex::default() });
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(Upstream { servers: Vec::new(), chance: Chance::new(0) }),
+            open: Mutex::default(),
+            climate: Mutex::new(Weather::Clear),
+        });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, accepting })
     }
 
-    /// From now on connections lead there, or are reset.
-    pub fn lead_to(&self, server: Option<SocketAddr>) {
-        *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    /// From now on connections lead to any of these, or are reset if there is none.
+    pub fn lead_to(&self, servers: &[SocketAddr]) {
+        let mut upstream = self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.clone_into(&mut upstream.servers);
+    }
+
+    /// Changes the weather of all connections, and of those that come.
+    pub fn set_all(&self, weather: Weather) {
+        *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+        for one in self.open().iter() {
+            one.weather.send_replace(weather);
+        }
     }
 
     /// Changes the weather of one open connection, chosen by this number. Nothing to change: false.
@@ -104,11 +132,18 @@ impl Proxy {
 
     /// Mends all connections; those that have lost bytes or an end cannot be, and are cut.
     pub fn clear(&self, cut_all: bool) {
+        *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = Weather::Clear;
         let mut open = self.open();
         open.retain(|one| !one.weather.is_closed());
         for one in open.iter() {
             one.weather.send_modify(|weather| match weather {
-                Weather::Clear | Weather::Slow(_) | Weather::Stalled if !cut_all => {
+                Weather::Clear
+                | Weather::Slow(_)
+                | Weather::Stalled
+                | Weather::SilentUp
+                | Weather::SilentDown
+                    if !cut_all =>
+                {
                     *weather = Weather::Clear;
                 }
                 _ => *weather = Weather::Cut,
@@ -129,8 +164,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn join(client: TcpStream, shared: Arc<Shared>) {
-    let upstream = *shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-    let server = match upstream {
+    let server = match shared.choose() {
         Some(address) => match small_socket() {
             Ok(socket) => socket.connect(address).await,
             Err(error) => Err(error),
@@ -142,7 +176,8 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
-    let (weather, changes) = watch::channel(Weather::Clear);
+    let climate = *shared.climate.lock().unwrap_or_else(PoisonError::into_inner);
+    let (weather, changes) = watch::channel(climate);
     shared.open.lock().unwrap_or_else(PoisonError::into_inner).push(Open { weather });
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
@@ -154,6 +189,14 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
         if let Ok(stream) = read.reunite(write) {
             reset(&stream);
         }
+    }
+}
+
+impl Shared {
+    fn choose(&self) -> Option<SocketAddr> {
+        let mut upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let Upstream { servers, chance } = &mut *upstream;
+        servers.get(chance.index(servers.len().max(1))).copied()
     }
 }
 
@@ -186,6 +229,16 @@ impl Direction {
             Self::Down => Weather::HalfClosedDown,
         }
     }
+
+    /// Whether nothing moves this way, although the connection is whole.
+    fn stands_still(self, weather: Weather) -> bool {
+        match weather {
+            Weather::Stalled => true,
+            Weather::SilentUp => self == Self::Up,
+            Weather::SilentDown => self == Self::Down,
+            _ => false,
+        }
+    }
 }
 
 /// Moves bytes one way until an end comes, by itself or by the weather; gives the halves back.
@@ -205,7 +258,7 @@ async fn pump(
             // Said only to the far end: the near one's bytes are no longer taken.
             let _ = to.shutdown().await;
         }
-        if now == Weather::Stalled || now == direction.half_closed() {
+        if direction.stands_still(now) || now == direction.half_closed() {
             if weather.changed().await.is_err() {
                 break;
             }
@@ -237,7 +290,7 @@ async fn carry(
         let now = *weather.borrow_and_update();
         match now {
             Weather::Cut => return false,
-            Weather::Stalled => {
+            now if direction.stands_still(now) => {
                 if weather.changed().await.is_err() {
                     return false;
                 }

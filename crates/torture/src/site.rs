@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,19 +24,32 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 pub struct Address {
     /// Where the network begins.
     pub proxy: SocketAddr,
-    /// The server itself, for those who must not be disturbed; changes with each start.
-    direct: Arc<Mutex<Option<SocketAddr>>>,
+    /// The servers themselves, for those who must not be disturbed; changes with each start.
+    direct: Arc<Mutex<Vec<SocketAddr>>>,
+    turn: Arc<AtomicUsize>,
 }
 
 impl Address {
+    /// No server is there yet.
+    pub fn new(proxy: SocketAddr) -> Self {
+        Self { proxy, direct: Arc::default(), turn: Arc::default() }
+    }
+
     /// What browsers say they came from.
     pub fn origin(&self) -> String {
         format!("http://{}", self.proxy)
     }
 
-    /// The server itself, if there is one.
+    /// The server itself, if there is one; another one each time if there are several.
     pub fn direct(&self) -> Option<SocketAddr> {
-        *self.direct.lock().unwrap_or_else(PoisonError::into_inner)
+        let servers = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        turn.checked_rem(servers.len()).and_then(|turn| servers.get(turn)).copied()
+    }
+
+    /// From now on these are the servers.
+    pub fn lead_to(&self, servers: &[SocketAddr]) {
+        servers.clone_into(&mut self.direct.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Calls that no fault of the network touches.
@@ -70,7 +84,7 @@ impl Site {
     /// It does not start.
     pub async fn open(binary: &Path, disk: Disk, log: Log) -> Result<Self> {
         let proxy = Proxy::start().await?;
-        let address = Address { proxy: proxy.address, direct: Arc::default() };
+        let address = Address::new(proxy.address);
         let mut site = Self {
             address,
             proxy,
@@ -102,7 +116,7 @@ impl Site {
         let took = begun.elapsed();
         self.slowest_start = self.slowest_start.max(took);
         self.log.fault(format!("the server is ready after {} ms", took.as_millis()));
-        self.lead_to(Some(server.address));
+        self.lead_to(&[server.address]);
         self.server = Some(server);
         if took > READY_WITHIN {
             bail!("the server took {} ms to start", took.as_millis());
@@ -143,12 +157,12 @@ impl Site {
     fn take(&mut self) -> Option<Running> {
         let server = self.server.take()?;
         self.last_words.extend(server.log());
-        self.lead_to(None);
+        self.lead_to(&[]);
         Some(server)
     }
 
-    fn lead_to(&self, server: Option<SocketAddr>) {
-        self.proxy.lead_to(server);
-        *self.address.direct.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    fn lead_to(&self, servers: &[SocketAddr]) {
+        self.proxy.lead_to(servers);
+        self.address.lead_to(servers);
     }
 }

@@ -1,9 +1,11 @@
-//! What is in the store in the end, read from its file after the server has gone.
+//! What is in the store in the end, read from `SQLite`'s file or from Postgres after the servers have
+//! gone.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use harness::Postgres;
 use protocol::{ClientId, ConversationId, Marks, Seq, UserId};
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -33,11 +35,11 @@ pub struct Stored {
     pub last: HashMap<ConversationId, i64>,
     /// How far who has come.
     pub marks: HashMap<(ConversationId, UserId), Marks>,
-    /// What `SQLite` says of its file; `ok` if it is whole.
+    /// `ok` if the store is whole; otherwise what is wrong with it.
     pub integrity: String,
 }
 
-/// Reads a store that no process has open. What waits in the write-ahead log is counted, as it is
+/// Reads a file that no process has open. What waits in the write-ahead log is counted, as it is
 /// when a server starts.
 ///
 /// # Errors
@@ -79,4 +81,117 @@ pub fn read(directory: &Path) -> Result<Stored> {
 
 fn id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     Ok(Uuid::from_bytes(row.get(column)?))
+}
+
+/// Message ids that are known without their message, or messages without their ids.
+const UNMATCHED: &str = "\
+select count(*) from messages m full join client_ids i \
+on i.client_id = m.client_id and i.sender_id = m.sender_id \
+and i.conversation_id = m.conversation_id and i.seq = m.seq \
+where m.seq is null or i.seq is null";
+
+/// Reads a database that no node uses any more, by what `psql` prints of it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_postgres(postgres: &Postgres, database: &str) -> Result<Stored> {
+    // A body may hold any character; in hexadecimal none that separates.
+    let rows = table(
+        postgres,
+        database,
+        "select conversation_id, seq, sender_id, client_id, encode(convert_to(body, 'UTF8'), 'hex') \
+         from messages order by conversation_id, seq",
+        |[conversation, seq, sender, id, body]| {
+            Ok(Row {
+                conversation: ConversationId(conversation.parse()?),
+                seq: seq.parse()?,
+                sender: UserId(sender.parse()?),
+                id: ClientId(id.parse()?),
+                body: text_of(body)?,
+            })
+        },
+    )?;
+    let last = table(postgres, database, "select id, last_seq from conversations", |[id, seq]| {
+        Ok((ConversationId(id.parse()?), seq.parse()?))
+    })?;
+    let marks = table(
+        postgres,
+        database,
+        "select conversation_id, user_id, delivered_seq, read_seq from members",
+        |[conversation, user, delivered, read]| {
+            let marks = Marks { delivered: Seq(delivered.parse()?), read: Seq(read.parse()?) };
+            Ok(((ConversationId(conversation.parse()?), UserId(user.parse()?)), marks))
+        },
+    )?;
+    let integrity = match postgres.sql(database, UNMATCHED)?.as_str() {
+        "0" => "ok".to_owned(),
+        count => format!("{count} messages without their id, or ids without their message"),
+    };
+    Ok(Stored {
+        rows,
+        last: last.into_iter().collect(),
+        marks: marks.into_iter().collect(),
+        integrity,
+    })
+}
+
+fn table<T, const COLUMNS: usize>(
+    postgres: &Postgres,
+    database: &str,
+    query: &str,
+    read: impl Fn([&str; COLUMNS]) -> Result<T>,
+) -> Result<Vec<T>> {
+    let text = postgres.sql(database, query)?;
+    let row = |line: &str| {
+        let columns: Vec<&str> = line.split('|').collect();
+        let columns: [&str; COLUMNS] =
+            columns.try_into().ok().context("another number of columns")?;
+        read(columns)
+    };
+    text.lines().map(|line| row(line).with_context(|| format!("a row {line:?}"))).collect()
+}
+
+fn text_of(hex: &str) -> Result<String> {
+    let byte =
+        |pair: &[u8]| -> Result<u8> { Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?) };
+    let bytes = hex.as_bytes().chunks(2).map(byte).collect::<Result<Vec<u8>>>()?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_out_of_postgres_as_they_went_in() {
+        let postgres = Postgres::start().expect("a Postgres");
+        let (id, body) = (Uuid::now_v7(), "a|b\n\u{1F337} 'c' \\ näher");
+        let hex: String = body.bytes().map(|byte| format!("{byte:02x}")).collect();
+        postgres.create_database("duet", None).expect("a database");
+        let tables = format!(
+            "create table messages (conversation_id uuid, seq bigint, sender_id uuid, \
+                 client_id uuid, body text); \
+             create table client_ids (client_id uuid, sender_id uuid, conversation_id uuid, \
+                 seq bigint); \
+             create table conversations (id uuid, last_seq bigint); \
+             create table members (conversation_id uuid, user_id uuid, delivered_seq bigint, \
+                 read_seq bigint); \
+             insert into messages values \
+                 ('{id}', 1, '{id}', '{id}', convert_from(decode('{hex}', 'hex'), 'UTF8')); \
+             insert into client_ids values ('{id}', '{id}', '{id}', 1); \
+             insert into conversations values ('{id}', 1); \
+             insert into members values ('{id}', '{id}', 1, 0)"
+        );
+        postgres.sql("duet", &tables).expect("tables");
+        let stored = read_postgres(&postgres, "duet").expect("a store");
+        let (conversation, user) = (ConversationId(id), UserId(id));
+        let row = Row { conversation, seq: 1, sender: user, id: ClientId(id), body: body.into() };
+        assert_eq!(stored.rows, [row]);
+        assert_eq!(stored.last.get(&conversation), Some(&1));
+        let marks = Marks { delivered: Seq(1), read: Seq(0) };
+        assert_eq!(stored.marks.get(&(conversation, user)), Some(&marks));
+        assert_eq!(stored.integrity, "ok");
+        postgres.sql("duet", "delete from client_ids").expect("an id");
+        assert_ne!(read_postgres(&postgres, "duet").expect("a store").integrity, "ok");
+    }
 }

@@ -7,9 +7,6 @@ use protocol::{ClientId, Seq};
 use super::{Evidence, Invariant, Screen, Violation};
 use crate::log::{Tab, What};
 
-/// How long the news of its end may take to reach a session's lines.
-const END_WITHIN_US: u64 = 2_000_000;
-
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let lists = evidence.lists();
     for screen in &evidence.screens {
@@ -17,6 +14,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
         let stored: Vec<_> = list.iter().map(|row| (row.seq, row.id)).collect();
         equal(screen, &stored, found);
         marked(evidence, screen, found);
+        ticked(evidence, screen, found);
     }
     sessions(evidence, found);
 }
@@ -52,9 +50,25 @@ fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     }
 }
 
+/// Whoever wrote sees what the peer has got and read, also where the receipt was lost on its way.
+fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
+    let stored = evidence.stored.marks.get(&(screen.conversation, screen.peer));
+    let stored = stored.copied().unwrap_or_default();
+    if screen.theirs != stored {
+        let text = format!(
+            "{:?} in {} shows {:?} of its peer, {stored:?} is stored",
+            screen.tab, screen.conversation, screen.theirs
+        );
+        found.push(Violation::new(Invariant::I9, text));
+    }
+}
+
 fn sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let within = evidence.terms.ends_within;
+    let within = within.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
     let mut ended: HashMap<Tab, u64> = HashMap::new();
     for event in &evidence.events {
+        let mut limit = within;
         let what = match &event.what {
             What::SignedOut => {
                 ended.insert(event.tab, event.at);
@@ -64,12 +78,15 @@ fn sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
             What::Receipt { .. } => "a receipt".to_owned(),
             What::Page { .. } => "a page".to_owned(),
             What::Told { .. } => "an acknowledgement".to_owned(),
-            What::AfterEnd(what) => what.clone(),
+            What::AfterEnd(what) => {
+                limit = Some(0);
+                what.clone()
+            }
             _ => continue,
         };
         let Some(end) = ended.get(&event.tab) else { continue };
         let late = event.at.saturating_sub(*end);
-        if late > END_WITHIN_US {
+        if limit.is_some_and(|limit| late > limit) {
             let text = format!("{:?} got {what} {} ms after its end", event.tab, late / 1_000);
             found.push(Violation::new(Invariant::I10, text));
         }

@@ -34,7 +34,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
                 let known = all.entry((*conversation, *whose)).or_default();
                 possible(known, *marks, found);
                 let before = known.told.insert((event.tab, *line), *marks).unwrap_or_default();
-                if behind(*marks, before) {
+                if evidence.terms.one_way && behind(*marks, before) {
                     let text = format!("{:?} was told {before:?}, then {marks:?}", event.tab);
                     found.push(Violation::new(Invariant::I8, text));
                 }

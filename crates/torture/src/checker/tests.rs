@@ -41,7 +41,16 @@ impl Story {
         story.evidence.stored.last.insert(conversation, 2);
         story.evidence.stored.marks.insert((conversation, bob), marks(2, 2));
         let rows = story.evidence.stored.rows.iter().map(|row| (row.seq, row.id)).collect();
-        let screen = Screen { tab: BOB, user: bob, conversation, rows, unsent: 0, connected: true };
+        let screen = Screen {
+            tab: BOB,
+            user: bob,
+            conversation,
+            rows,
+            peer: anna,
+            theirs: Marks::default(),
+            unsent: 0,
+            connected: true,
+        };
         story.evidence.screens.push(screen);
         story
     }
@@ -81,8 +90,12 @@ impl Story {
     }
 
     fn mark(&mut self, up_to: i64) {
+        self.mark_as(BOB, up_to);
+    }
+
+    fn mark_as(&mut self, tab: Tab, up_to: i64) {
         let conversation = self.conversation;
-        self.write(BOB, What::Marked { conversation, marks: marks(up_to, up_to) });
+        self.write(tab, What::Marked { conversation, marks: marks(up_to, up_to) });
     }
 
     fn receipt(&mut self, marks: Marks) {
@@ -303,6 +316,51 @@ fn i9_a_mark_that_was_not_kept() {
     let newest = (3, story.row(3).id);
     story.evidence.screens[0].rows.push(newest);
     story.breaks(Invariant::I9);
+}
+
+#[test]
+fn i9_a_receipt_that_was_lost() {
+    let mut story = Story::whole();
+    let rows = story.evidence.screens[0].rows.clone();
+    let (anna, bob, conversation) = (story.anna, story.bob, story.conversation);
+    let mut screen = Screen {
+        tab: ANNA,
+        user: anna,
+        conversation,
+        rows,
+        peer: bob,
+        theirs: marks(2, 2),
+        unsent: 0,
+        connected: true,
+    };
+    story.evidence.stored.marks.insert((conversation, anna), marks(2, 2));
+    story.evidence.screens[0].theirs = marks(2, 2);
+    story.mark_as(ANNA, 2);
+    story.evidence.screens.push(screen.clone());
+    assert_eq!(check(&story.evidence), []);
+    screen.theirs = marks(2, 1);
+    story.evidence.screens[1] = screen;
+    story.breaks(Invariant::I9);
+}
+
+#[test]
+fn i8_among_nodes_a_receipt_may_be_overtaken() {
+    let mut story = Story::whole();
+    story.receipt(marks(2, 1));
+    story.evidence.terms.one_way = false;
+    assert_eq!(check(&story.evidence), []);
+}
+
+#[test]
+fn i10_among_nodes_the_end_of_a_session_may_take_longer() {
+    let mut story = Story::whole();
+    story.write(BOB, What::SignedOut);
+    (0..3).for_each(|_| story.hear(BOB, 2));
+    story.evidence.terms.ends_within = Some(std::time::Duration::from_secs(3));
+    assert_eq!(check(&story.evidence), []);
+    story.evidence.terms.ends_within = None;
+    story.write(BOB, What::AfterEnd("a new line".to_owned()));
+    story.breaks(Invariant::I10);
 }
 
 #[test]

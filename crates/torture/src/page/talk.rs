@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use protocol::{ClientId, Seq};
+use protocol::{ClientId, Marks, Seq};
 
 use super::With;
 use crate::log::Seen;
@@ -39,6 +39,7 @@ pub struct Talk {
     pub said_delivered: i64,
     /// The same for read.
     pub said_read: i64,
+    theirs: Marks,
 }
 
 impl Talk {
@@ -55,6 +56,7 @@ impl Talk {
             answered: Vec::new(),
             said_delivered: 0,
             said_read: 0,
+            theirs: Marks::default(),
         }
     }
 
@@ -70,6 +72,17 @@ impl Talk {
     /// A conversation that goes as far as this.
     pub fn goes_to(&mut self, seq: Seq) {
         self.known = self.known.max(seq.0);
+    }
+
+    /// The peer's marks, from wherever they came: they only move forward.
+    pub fn merge_marks(&mut self, marks: Marks) {
+        self.theirs.delivered = self.theirs.delivered.max(marks.delivered);
+        self.theirs.read = self.theirs.read.max(marks.read);
+    }
+
+    /// What it shows of the peer's marks.
+    pub fn theirs(&self) -> Marks {
+        self.theirs
     }
 
     /// Complete up to here.
@@ -154,6 +167,7 @@ impl Talk {
     pub fn reload(&mut self) {
         self.timeline.clear();
         (self.held, self.known) = (0, 0);
+        self.theirs = Marks::default();
     }
 }
 

@@ -41,7 +41,8 @@ impl Page {
         let mut line = timeout(ANSWER_WITHIN, opening).await.context("no line in time")??;
         timeout(ANSWER_WITHIN, line.hello()).await.context("no hello in time")??;
         self.line += 1;
-        self.catch_up(true).await?;
+        self.is_behind = true;
+        self.catch_up().await?;
         let now = Instant::now();
         let mut clock = Clock { opened: now, heard: now, pinged: now, writes: now, beat: now };
         while *self.phase.borrow() != Phase::Over {
@@ -63,7 +64,7 @@ impl Page {
                 continue;
             }
             clock.beat = Instant::now();
-            self.catch_up(false).await?;
+            self.catch_up().await?;
             let writing = *self.phase.borrow() == Phase::Writing;
             if writing && self.mischief(&mut clock).await {
                 return Ok(());
@@ -82,8 +83,9 @@ impl Page {
         Ok(())
     }
 
-    /// Reads what is missing: all of it on a new line, and where a hole is known otherwise.
-    async fn catch_up(&mut self, all: bool) -> Result<()> {
+    /// Reads what is missing: after a hello of all conversations, and where a hole is known otherwise.
+    async fn catch_up(&mut self) -> Result<()> {
+        let all = std::mem::take(&mut self.is_behind);
         let ids: Vec<ConversationId> = self.talks.keys().copied().collect();
         for id in ids {
             let mut more = all;
@@ -109,6 +111,7 @@ impl Page {
                 self.log.write(self.tab, self.me.id, what);
                 let Some(talk) = self.talks.get_mut(&id) else { break };
                 talk.goes_to(page.last_seq);
+                talk.merge_marks(page.theirs);
                 page.messages.iter().for_each(|message| talk.merge(Seen::from(message)));
                 if talk.held() == after && talk.has_hole() {
                     bail!("the page after {after} does not begin there");
@@ -121,6 +124,10 @@ impl Page {
 
     fn on_frame(&mut self, frame: ServerFrame) {
         match frame {
+            ServerFrame::Hello { .. } => {
+                self.log.write(self.tab, self.me.id, What::ReadAgain);
+                self.is_behind = true;
+            }
             ServerFrame::Sent(sent) => self.on_sent(sent),
             ServerFrame::Message(message) => self.on_message(&message),
             ServerFrame::Refused { conversation, client_id: Some(id), refusal, .. } => {
@@ -136,6 +143,10 @@ impl Page {
                 let marks = Marks { delivered, read };
                 let what = What::Receipt { line: self.line, conversation, whose: user, marks };
                 self.log.write(self.tab, self.me.id, what);
+                let talk = self.talks.get_mut(&conversation);
+                if let Some(talk) = talk.filter(|talk| talk.with.peer == user) {
+                    talk.merge_marks(marks);
+                }
             }
             _ => {}
         }

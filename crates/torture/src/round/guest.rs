@@ -1,22 +1,24 @@
 //! A session that is ended during the round: nothing may reach it any more.
 //!
-//! It goes to the server directly: what a broken network brings late would prove nothing. When the
+//! It goes to a server directly, and ends its session at another one if there are several: what a broken network brings late would prove nothing. When the
 //! server is killed under it, it only proves that the session does not come back.
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use harness::{Http, Line, Person};
 use protocol::{Cursor, Marks, ServerFrame};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::chance::Chance;
 use crate::log::{Log, Seen, Tab, What};
 use crate::page::With;
 use crate::site::Address;
 
-/// How long it listens after its end.
-const LISTENS: Duration = Duration::from_secs(4);
+/// How much longer it listens than the news of its end may take.
+const LISTENS_ON: Duration = Duration::from_secs(2);
+/// An answer that takes longer is none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub struct Guest {
@@ -32,38 +34,60 @@ pub struct Guest {
     pub log: Log,
     /// When it leaves.
     pub chance: Chance,
+    /// Until when it leaves at the latest.
+    pub lasts: Duration,
+    /// How soon the servers must know of its end, if that is promised.
+    pub ends_within: Option<Duration>,
+    /// Whether its open line must be ended then: no server was killed under it.
+    pub must_close: bool,
 }
 
 impl Guest {
-    /// Signs in, listens, signs out, and listens on. While the server is steady, the line must end.
-    pub async fn live(mut self, lasts: Duration, steady: bool) -> Result<()> {
+    /// Signs in, listens, signs out, and listens on.
+    pub async fn live(mut self) -> Result<()> {
         let me = self.address.http()?.sign_in(&self.username).await?;
-        let longest = u64::try_from(lasts.as_millis())?.max(400);
+        let longest = u64::try_from(self.lasts.as_millis())?.max(400);
         let stays = self.chance.millis(200..longest);
         let mut line = self.connect(&me).await?;
         self.listen(&mut line, &me, Instant::now() + stays).await;
         self.sign_out(&me).await;
         self.log.write(self.tab, me.id, What::SignedOut);
-        let closed = self.listen(&mut line, &me, Instant::now() + LISTENS).await;
-        if steady && !closed {
+        let closed = self.listen(&mut line, &me, Instant::now() + self.listens()).await;
+        if self.must_close && !closed {
             self.after_end(&me, "an open line".to_owned());
         }
         self.try_again(&me).await;
         Ok(())
     }
 
+    fn listens(&self) -> Duration {
+        self.ends_within.unwrap_or(LISTENS_ON) + LISTENS_ON
+    }
+
+    /// How long all of it may take.
+    pub fn longest(&self) -> Duration {
+        self.lasts + self.listens() + 4 * ANSWER_WITHIN
+    }
+
     async fn connect(&self, me: &Person) -> Result<Line> {
         let Some(server) = self.address.direct() else { bail!("there is no server") };
-        let mut line = Line::open_at(server, &self.address.origin(), &me.cookie, "").await?;
-        line.hello().await?;
-        Ok(line)
+        let opening = async {
+            let mut line = Line::open_at(server, &self.address.origin(), &me.cookie, "").await?;
+            line.hello().await?;
+            Ok(line)
+        };
+        timeout(ANSWER_WITHIN, opening).await.context("no line in time")?
     }
 
     /// Until a server has said that the session is over.
     async fn sign_out(&self, me: &Person) {
         loop {
             match self.address.http() {
-                Ok(http) if http.sign_out(me).await.is_ok() => return,
+                Ok(http)
+                    if matches!(timeout(ANSWER_WITHIN, http.sign_out(me)).await, Ok(Ok(()))) =>
+                {
+                    return;
+                }
                 _ => sleep(Duration::from_millis(100)).await,
             }
         }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness::{Http, Person};
-use protocol::{ConversationId, Cursor};
-use tokio::time::sleep;
+use protocol::{ConversationId, Cursor, Marks, Seq, UserId};
+use tokio::time::{sleep, timeout};
 
 use super::Crowd;
 use crate::log::{Log, Seen, Tab, What};
 use crate::page::With;
-use crate::site::Site;
+use crate::site::Address;
 
 /// Within this all screens must equal the store (I9).
 const SETTLED_WITHIN: Duration = Duration::from_secs(15);
@@ -21,18 +21,20 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(150);
 
 /// How long it took; none if it did not come to that.
-pub(super) async fn settle(site: &Site, log: &Log, crowd: &Crowd) -> Option<Duration> {
+pub(super) async fn settle(address: &Address, log: &Log, crowd: &Crowd) -> Option<Duration> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLED_WITHIN {
         sleep(LOOK).await;
-        if is_settled(site, log, crowd).await.unwrap_or(false) {
+        // A server that does not answer is not settled either.
+        let left = SETTLED_WITHIN.saturating_sub(begun.elapsed());
+        if let Ok(Ok(true)) = timeout(left, is_settled(address, log, crowd)).await {
             return Some(begun.elapsed());
         }
     }
     None
 }
 
-async fn is_settled(site: &Site, log: &Log, crowd: &Crowd) -> Result<bool> {
+async fn is_settled(address: &Address, log: &Log, crowd: &Crowd) -> Result<bool> {
     let is_busy = {
         let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
         board.values().any(|tab| tab.unsent > 0 || !tab.connected)
@@ -40,24 +42,28 @@ async fn is_settled(site: &Site, log: &Log, crowd: &Crowd) -> Result<bool> {
     if is_busy {
         return Ok(false);
     }
-    let http = site.address.http()?;
+    let http = address.http()?;
     let mut last: HashMap<ConversationId, i64> = HashMap::new();
+    let mut marks: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
     let mut marked = true;
     for (person, with) in &crowd.with {
         for with in with {
-            let (newest, is_marked) = look(&http, log, person, with).await?;
-            last.insert(with.conversation, newest);
-            marked &= is_marked;
+            let (newest, mine) = look(&http, log, person, with).await?;
+            last.insert(with.conversation, newest.0);
+            marked &= mine.read == newest;
+            marks.insert((with.conversation, person.id), mine);
         }
     }
     let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = board.values().flat_map(|tab| &tab.held);
-    Ok(marked && held.all(|(id, held)| last.get(id) == Some(held)))
+    let mut theirs = board.values().flat_map(|tab| &tab.theirs);
+    Ok(marked
+        && held.all(|(id, held)| last.get(id) == Some(held))
+        && theirs.all(|(whose, theirs)| marks.get(whose) == Some(theirs)))
 }
 
-/// A read as another tab of this person would do it: the newest place, and whether the person's
-/// marks are there.
-async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(i64, bool)> {
+/// A read as another tab of this person would do it: the newest place, and the person's marks.
+async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(Seq, Marks)> {
     let asked = log.now();
     let page = http.history(me, with.conversation, Cursor::Latest).await?;
     let what = What::Page {
@@ -71,5 +77,5 @@ async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(i64, 
         peer: with.peer,
     };
     log.write(Tab(0), me.id, what);
-    Ok((page.last_seq.0, page.mine.read == page.last_seq))
+    Ok((page.last_seq, page.mine))
 }

@@ -1,23 +1,18 @@
-//! What breaks, and when: blows to the server one after the other, the network all the while.
+//! What breaks, and when: blows to one server one after the other, the network all the while.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use harness::Person;
-use tokio::time::sleep;
 
 use super::failing::{self, Look};
+use super::weather::Sky;
 use crate::chance::Chance;
 use crate::checker::{Invariant, Violation};
-use crate::log::{Event, Log, What};
+use crate::log::Log;
 use crate::page::With;
 use crate::plan::{Blow, Plan};
-use crate::proxy::{Proxy, Weather};
 use crate::site::Site;
-
-/// From here on nothing is broken any more.
-pub(super) const MENDED: &str = "all is mended";
 
 /// See the module.
 pub(super) struct Storm<'a> {
@@ -48,7 +43,7 @@ impl<'a> Storm<'a> {
         while Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
             let pause = self.chance.millis(self.plan.between.clone()).min(left);
-            self.weather(&site.proxy, pause).await;
+            self.sky().pass(&site.proxy, pause).await;
             if self.plan.blows.is_empty() || Instant::now() >= until {
                 continue;
             }
@@ -75,51 +70,11 @@ impl<'a> Storm<'a> {
             }
         }
         let pause = self.chance.millis(0..300);
-        self.weather(&site.proxy, pause).await;
+        self.sky().pass(&site.proxy, pause).await;
         site.start().await
     }
 
-    /// Lets time pass, with the network as the plan wants it.
-    async fn weather(&mut self, proxy: &Proxy, lasts: Duration) {
-        let until = Instant::now() + lasts;
-        while self.plan.network && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            sleep(self.chance.millis(20..250).min(left)).await;
-            let which = self.chance.next();
-            let delay = self.chance.millis(1..120);
-            let (name, weather) = match self.chance.within(0..100) {
-                0..20 => ("delay", Weather::Slow(delay)),
-                20..45 => ("cut", Weather::Cut),
-                45..55 => ("half-close to the server", Weather::HalfClosedUp),
-                55..65 => ("half-close to the client", Weather::HalfClosedDown),
-                65..80 => ("stall", Weather::Stalled),
-                80..90 => ("swallow answers", Weather::Swallowed),
-                _ => {
-                    proxy.clear(false);
-                    self.log.fault("the network is mended");
-                    continue;
-                }
-            };
-            if proxy.set(which, weather) {
-                self.log.fault(name);
-            }
-        }
-        sleep(until.saturating_duration_since(Instant::now())).await;
+    fn sky(&mut self) -> Sky<'_> {
+        Sky { breaks: self.plan.network, chance: &mut self.chance, log: &self.log }
     }
-}
-
-/// How often what was broken.
-pub(super) fn count(events: &[Event]) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for event in events {
-        let What::Fault(text) = &event.what else { continue };
-        if text == MENDED {
-            break;
-        }
-        let is_good_news = ["the ", "all ", "well "].iter().any(|start| text.starts_with(start));
-        if !is_good_news {
-            *counts.entry(text.clone()).or_default() += 1;
-        }
-    }
-    counts
 }
