@@ -58,8 +58,8 @@ bench-peers: ## the same pairs with ejabberd and Prosody beside (installs them f
 	@scripts/bench-peers
 	@$(MAKE) --no-print-directory bench BENCH="--only pairs --pairs 50 --peers $(BENCH)"
 
-torture: ## ten minutes of crashes, bad networks and bad disks (TORTURE="--seconds 60 --seed 7" for others)
-	@scripts/setup tools npm
+torture: ## ten minutes of crashes, bad networks and bad disks (TORTURE="--nodes 3 --seconds 60 --seed 7" for others)
+	@scripts/setup tools npm servers
 	@scripts/build
 	@$(ENV) cargo build --locked --release -p torture
 	@$(ENV) exec target/release/duet-torture $(TORTURE)

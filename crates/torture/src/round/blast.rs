@@ -89,7 +89,7 @@ impl<'a> Blast<'a> {
         if self.chance.percent(50) {
             // The last words are on their way when it strikes.
             self.fall_silent();
-            sleep(self.chance.millis(0..100)).await;
+            sleep(self.chance.millis(0..80)).await;
         }
         if let Err(error) = self.strike(nodes).await {
             found.push(Violation::new(Invariant::Server, format!("{error:#}")));
