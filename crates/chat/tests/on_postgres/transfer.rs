@@ -1,7 +1,7 @@
 //! Moving from SQLite: what arrives, what is refused, and what becomes of a move that is interrupted.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
 use chat::store::postgres::{OpenError, PostgresStore};
 use chat::{Chat, Config, Database, MoveError, Moved, Progress, Session, Stage, move_store};
@@ -300,7 +300,7 @@ async fn what_was_changed_behind_its_back_is_found_and_named() {
     // Whoever vanished has left it when nobody is connected any more.
     let left = "select count(*) from pg_stat_activity where datname = 'unchecked'";
     while server().sql("postgres", left).expect("asked") != "0" {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for (number, (change, named)) in cases.into_iter().enumerate() {
         let name = format!("changed_{number}");
@@ -318,6 +318,11 @@ async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
     let old = Old::with_messages(1).await;
     let url = empty("of_other_people");
     let chat = on_postgres(&url).await;
+    // It says that it is there a moment after it has begun.
+    let nodes = "select count(*) from nodes";
+    while server().sql("of_other_people", nodes).expect("asked") != "1" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert!(matches!(refusal(&old.file(), &url).await, MoveError::Served));
     let other = person(&chat, "zoe").await;
     let epoch = chat.epoch();
@@ -339,6 +344,27 @@ async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
     let later = "insert into _sqlx_migrations values (99, 'later', now(), true, '', 0)";
     server().sql("of_a_later_version", later).expect("written");
     assert!(matches!(refusal(&old.file(), &url).await, MoveError::NewerTarget(99)));
+}
+
+#[tokio::test]
+async fn a_copy_that_a_server_came_upon_meanwhile_is_not_finished() {
+    let old = Old::with_messages(1).await;
+    let url = empty("come_upon");
+    let comes = "insert into nodes (id, until, hears) values \
+                 (gen_random_uuid(), now() + interval '1 hour', true)";
+    let mut came = false;
+    let refused = move_store(&old.file(), &url, |progress| {
+        if !came && matches!(progress.stage, Stage::Checking(_)) {
+            server().sql("come_upon", comes).expect("came");
+            came = true;
+        }
+    })
+    .await;
+    assert!(matches!(refused, Err(MoveError::Served)), "{refused:?}");
+    let served = PostgresStore::open(&url, 2).await.err().expect("a refusal");
+    assert!(matches!(served, OpenError::Unfinished), "{served}");
+    server().sql("come_upon", "delete from nodes").expect("gone");
+    assert_eq!(count(&moved(&old.file(), &url).await, "messages"), 1);
 }
 
 #[tokio::test]
@@ -367,26 +393,17 @@ async fn a_source_at_work_or_of_another_version_is_refused() {
     assert_eq!(server().sql("never_reached", tables).expect("asked"), "0", "nothing was made");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_moves_of_one_store_do_not_meet() {
-    let old = Arc::new(Old::with_messages(MANY).await);
-    let url = empty("moved_by_two");
-    let both = [(); 2].map(|()| {
-        let (old, url) = (old.clone(), url.clone());
-        tokio::spawn(async move { move_store(&old.file(), &url, |_| {}).await })
-    });
-    let mut outcomes = Vec::new();
-    for one in both {
-        outcomes.push(one.await.expect("no panic"));
-    }
-    let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert!(done >= 1, "{outcomes:?}");
-    let known = |outcome: &Result<Moved, MoveError>| {
-        matches!(outcome, Ok(_) | Err(MoveError::InUse(_) | MoveError::Moved))
+#[tokio::test]
+async fn a_second_move_beside_the_first_is_refused() {
+    let old = Old::with_messages(MANY).await;
+    let (file, url, begun) = (old.file(), empty("moved_by_two"), Notify::new());
+    let first = move_store(&file, &url, |_| begun.notify_one());
+    let second = async {
+        begun.notified().await;
+        refusal(&file, &url).await
     };
-    assert!(outcomes.iter().all(known), "{outcomes:?}");
-    assert_eq!(
-        server().sql("moved_by_two", "select count(*) from messages").expect("asked"),
-        "23000"
-    );
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(count(&first.expect("moved"), "messages"), 23_000);
+    // It may have waited for the file until the first was done.
+    assert!(matches!(second, MoveError::InUse(_) | MoveError::Moved), "{second}");
 }

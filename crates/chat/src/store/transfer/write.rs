@@ -119,8 +119,10 @@ impl Target {
         Ok(meta(&mut self.connection, "epoch").await?)
     }
 
-    /// From here on nodes may serve it.
+    /// From here on nodes may serve it. One that does already came in the moment before the database
+    /// was claimed, and believes it to be another store.
     pub(super) async fn finish(mut self) -> Result<()> {
+        refuse_if_served(&mut self.connection).await?;
         sqlx::query("delete from meta where key = $1")
             .bind(MOVE)
             .execute(&mut self.connection)
@@ -191,16 +193,15 @@ async fn meta(connection: &mut PgConnection, key: &str) -> sqlx::Result<Option<S
         .await
 }
 
+async fn refuse_if_served(connection: &mut PgConnection) -> Result<()> {
+    let nodes = "select exists (select from nodes where until >= clock_timestamp() and not ending)";
+    let served: bool = sqlx::query_scalar(nodes).fetch_one(connection).await?;
+    if served { Err(MoveError::Served) } else { Ok(()) }
+}
+
 /// Says whether it was claimed already.
 async fn claim(connection: &mut PgConnection, epoch: &str) -> Result<bool> {
-    let served: bool = sqlx::query_scalar(
-        "select exists (select from nodes where until >= clock_timestamp() and not ending)",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if served {
-        return Err(MoveError::Served);
-    }
+    refuse_if_served(connection).await?;
     match meta(connection, MOVE).await? {
         Some(unfinished) if unfinished == epoch => return Ok(true),
         Some(_) => return Err(MoveError::OtherCopy),
