@@ -16,7 +16,7 @@ test: ## run every check and every test, as CI does
 	@scripts/setup tools npm lints browser servers
 	@scripts/check
 
-cluster: ## serve from three nodes on a Postgres, a NATS and a HAProxy of their own (CLUSTER="--nodes 2 --port 3000" for others)
+cluster: ## serve from three nodes on a Postgres, a NATS and a HAProxy of their own (CLUSTER="--nodes 2 --port 3000 --data DIR": others, kept)
 	@scripts/cluster $(CLUSTER)
 
 dev: ## serve a debug build that follows every change

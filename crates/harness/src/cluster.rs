@@ -26,12 +26,14 @@ pub struct Plan {
     pub nodes: usize,
     /// Where the load balancer listens; on a free port if not given.
     pub port: Option<u16>,
+    /// Where the database is kept; in a temporary directory if not given.
+    pub data: Option<PathBuf>,
 }
 
 impl Plan {
     /// Of so many nodes.
     pub fn of(binary: &Path, nodes: usize) -> Self {
-        Self { binary: binary.to_owned(), site: None, nodes, port: None }
+        Self { binary: binary.to_owned(), site: None, nodes, port: None, data: None }
     }
 }
 
@@ -65,8 +67,7 @@ impl Cluster {
     /// # Errors
     /// A server is missing, with the line that installs it, or does not start.
     pub async fn start(plan: &Plan) -> Result<Self> {
-        let cluster = Self::prepare(plan)?;
-        let mut cluster = cluster;
+        let mut cluster = Self::prepare(plan)?;
         for node in &mut cluster.nodes {
             node.start().await?;
         }
@@ -78,8 +79,13 @@ impl Cluster {
     /// # Errors
     /// As above.
     pub fn prepare(plan: &Plan) -> Result<Self> {
-        let postgres = Postgres::start()?;
-        postgres.create_database(DATABASE, None)?;
+        let postgres = match &plan.data {
+            Some(directory) => Postgres::start_in(directory)?,
+            None => Postgres::start()?,
+        };
+        if !postgres.has_database(DATABASE)? {
+            postgres.create_database(DATABASE, None)?;
+        }
         let nats = Nats::start()?;
         let addresses = (0..plan.nodes)
             .map(|_| Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?))))

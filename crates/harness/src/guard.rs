@@ -1,14 +1,14 @@
-//! A server of somebody else's that must not outlive whoever started it.
+//! Nothing that was started may outlive whoever started it, however that one ends.
 //!
-//! A shell guards it: it waits for a line, or for the end of its input, which comes however the
-//! process that started it ends, and kills the server. Used by [`crate::Nats`] and
-//! [`crate::Haproxy`].
+//! Beside each process a shell waits: for a line, which says that the process is not its business any
+//! more, or for the end of its input, which comes also when the process at the other end is killed.
+//! Then it kills and clears away. Used for nodes, and by [`crate::Nats`] and [`crate::Haproxy`];
+//! [`crate::Postgres`] has a guard of its own, because it is stopped and not killed.
 
-use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{Read, Seek, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,67 +17,91 @@ use anyhow::{Context, Result, bail};
 /// A server that does not listen by then will not.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-const GUARD: &str = r#"
-"$@" >/dev/null 2>&1 &
-server=$!
-echo "$server"
-read -r _
-kill -KILL "$server" 2>/dev/null
-wait "$server" 2>/dev/null
+/// `$1` is who is killed, `$2` what is removed, if anything.
+const WATCH: &str = r#"
+if read -r _; then exit; fi
+kill -KILL "$1" 2>/dev/null
+if [ -n "$2" ]; then rm -rf "$2"; fi
 "#;
 
-/// See the module.
-pub(crate) struct Guarded {
-    guard: Child,
-    pid: u32,
-}
+/// Kills a process and removes its directory when this process is no more. Dropped, it lets both be.
+pub(crate) struct Watch(Child);
 
-impl Guarded {
-    /// Starts a program that listens on this port, and waits until it does.
-    pub(crate) fn start(
-        program: &PathBuf,
-        arguments: &[impl AsRef<OsStr>],
-        port: u16,
-    ) -> Result<Self> {
-        let mut guard = Command::new("sh")
-            .args(["-c", GUARD, "guard"])
-            .arg(program)
-            .args(arguments)
+impl Watch {
+    /// Over a process that this one started.
+    pub(crate) fn over(pid: u32, directory: Option<&Path>) -> Result<Self> {
+        let shell = Command::new("sh")
+            .args(["-c", WATCH, "watch", &pid.to_string()])
+            .arg(directory.unwrap_or(Path::new("")))
             .current_dir("/")
             // What is meant for the test in the foreground, such as Ctrl+C, must not reach it.
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start a shell")?;
-        let mut said = String::new();
-        BufReader::new(guard.stdout.take().context("no output")?).read_line(&mut said)?;
-        let pid = said.trim().parse().context("the guard started nothing")?;
-        let guarded = Self { guard, pid };
+            .spawn();
+        Ok(Self(shell.context("cannot start a shell")?))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(mut orders) = self.0.stdin.take() {
+            // One that is gone already does nothing more.
+            let _ = writeln!(orders, "let it be");
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// A server of somebody else's; killed when dropped, and nobody is told.
+pub(crate) struct Guarded {
+    server: Child,
+    _watch: Option<Watch>,
+}
+
+impl Guarded {
+    /// Starts one that listens on this port of loopback, and waits until it does.
+    pub(crate) fn start(mut command: Command, port: u16, directory: Option<&Path>) -> Result<Self> {
+        // Somebody else who listens there would be taken for it.
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .with_context(|| format!("port {port} is taken: choose another one"))?;
+        let mut said = tempfile::tempfile()?;
+        let server = command
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said.try_clone()?)
+            .spawn()?;
+        let mut guarded = Self { server, _watch: None };
+        guarded._watch = Some(Watch::over(guarded.pid(), directory)?);
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Some(status) = guarded.server.try_wait()? {
+                let mut text = String::new();
+                said.rewind()?;
+                said.read_to_string(&mut text)?;
+                bail!("it ended with {status}: {}", text.trim());
+            }
             if began.elapsed() > READY_WITHIN {
-                guarded.kill()?;
-                bail!("{} does not listen on port {port}", program.display());
+                bail!("it does not listen on port {port}");
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(guarded)
     }
 
-    /// Kills it: nobody is told.
-    pub(crate) fn kill(mut self) -> Result<()> {
-        let mut orders = self.guard.stdin.take().context("no input")?;
-        // One that has ended by itself takes none.
-        let _ = writeln!(orders, "end");
-        drop(orders);
-        self.guard.wait()?;
-        Ok(())
-    }
-
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.server.id()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // One that has ended by itself cannot be killed, and need not be.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
     }
 }
 
@@ -93,4 +117,58 @@ pub(crate) fn find(program: &str, package: &str) -> Result<PathBuf> {
              apt-get install {package} (or scripts/setup servers)"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn sleeping() -> Child {
+        Command::new("sleep").arg("20").spawn().expect("a process")
+    }
+
+    /// What a process that is killed leaves behind: the end of the input, and no line.
+    fn die(mut watch: Watch) -> ExitStatus {
+        drop(watch.0.stdin.take());
+        watch.0.wait().expect("an end")
+    }
+
+    #[test]
+    fn what_is_watched_over_ends_with_whoever_started_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut server = sleeping();
+        die(Watch::over(server.id(), Some(directory.path())).expect("a watch"));
+        assert!(!server.wait().expect("an end").success());
+        assert!(!directory.path().exists());
+    }
+
+    #[test]
+    fn what_is_let_be_goes_on_with_its_files() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut server = sleeping();
+        drop(Watch::over(server.id(), Some(directory.path())).expect("a watch"));
+        let ended = server.try_wait().expect("a state");
+        server.kill().expect("killed");
+        server.wait().expect("an end");
+        assert!(ended.is_none() && directory.path().exists());
+    }
+
+    #[test]
+    fn whoever_listens_already_is_not_taken_for_the_server() {
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = other.local_addr().expect("an address").port();
+        let refused = Guarded::start(Command::new("true"), port, None).err().expect("refused");
+        assert!(format!("{refused:#}").contains("taken"), "{refused:#}");
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_says_why() {
+        let port = crate::postgres::free_port().expect("a port");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such option >&2; exit 3"]);
+        let refused = Guarded::start(command, port, None).err().expect("refused");
+        assert!(format!("{refused:#}").contains("no such option"), "{refused:#}");
+    }
 }

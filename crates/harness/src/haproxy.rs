@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -31,8 +32,8 @@ pub struct Haproxy {
     pub address: SocketAddr,
     /// Where each of them is.
     pub each: Vec<SocketAddr>,
+    _running: Guarded,
     _directory: TempDir,
-    running: Option<Guarded>,
 }
 
 impl Haproxy {
@@ -51,19 +52,11 @@ impl Haproxy {
         let directory = tempfile::Builder::new().prefix("duet-haproxy-").tempdir()?;
         let file = directory.path().join("haproxy.cfg");
         std::fs::write(&file, configuration(address, &each, nodes)?)?;
-        let arguments = ["-db".as_ref(), "-f".as_ref(), file.as_os_str()];
-        let running = Guarded::start(&program, &arguments, address.port());
+        let mut command = Command::new(program);
+        command.arg("-db").arg("-f").arg(&file);
+        let running = Guarded::start(command, address.port(), Some(directory.path()));
         let running = running.context("HAProxy does not start")?;
-        Ok(Self { address, each, _directory: directory, running: Some(running) })
-    }
-}
-
-impl Drop for Haproxy {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            // A server that does not stop is not worth a second panic.
-            let _ = running.kill();
-        }
+        Ok(Self { address, each, _running: running, _directory: directory })
     }
 }
 

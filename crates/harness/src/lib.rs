@@ -3,11 +3,11 @@
 //! measures nothing and judges nothing.
 //!
 //! # Layout
-//! - `process`: a server that runs, and what the kernel says of it
+//! - `process`: a server that runs, and what the kernel says of it; `processor`: the time it took
 //! - `people`: who has signed up, and the protocol's HTTP half
 //! - `line`: the protocol's live half
 //! - `postgres`: a private Postgres, for the tests of the store as well
-//! - `nats`, `haproxy`: the same of what stands between nodes and before them; `guard`: their end
+//! - `nats`, `haproxy`: the same of what stands between nodes and before them; `guard`: the end of all
 //! - `cluster`: nodes on all of these
 
 mod cluster;
@@ -18,6 +18,7 @@ mod nats;
 mod people;
 mod postgres;
 mod process;
+mod processor;
 
 pub use cluster::{Cluster, DATABASE, Node, Plan};
 pub use haproxy::Haproxy;

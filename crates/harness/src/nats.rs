@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::guard::{Guarded, find};
 use crate::postgres::{free_port, run};
+use crate::processor;
 
 /// No secret: the server listens on loopback alone and lives as long as a test.
 const TOKEN: &str = "only-Loopback-4222";
@@ -45,9 +46,10 @@ impl Nats {
     /// # Errors
     /// It does not start.
     pub fn start_again(&mut self) -> Result<()> {
-        let port = self.port.to_string();
-        let arguments = ["-a", "127.0.0.1", "-p", &port, "--auth", TOKEN];
-        self.running = Some(Guarded::start(&self.program, &arguments, self.port)?);
+        let mut command = Command::new(&self.program);
+        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "--auth", TOKEN]);
+        let running = Guarded::start(command, self.port, None);
+        self.running = Some(running.context("NATS does not start")?);
         Ok(())
     }
 
@@ -56,7 +58,7 @@ impl Nats {
     /// # Errors
     /// It is not running.
     pub fn crash(&mut self) -> Result<()> {
-        self.running.take().context("it is not running")?.kill()
+        self.running.take().context("it is not running").map(drop)
     }
 
     /// Lets it do nothing at all, while its connections stay as they are.
@@ -94,11 +96,12 @@ impl Nats {
     pub fn port(&self) -> u16 {
         self.port
     }
-}
 
-impl Drop for Nats {
-    fn drop(&mut self) {
-        // A server that does not stop is not worth a second panic.
-        let _ = self.crash();
+    /// Processor time so far, in seconds.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        processor::seconds(self.running.as_ref().context("it is not running")?.pid())
     }
 }

@@ -1,5 +1,5 @@
-//! A private Postgres: its own data in a temporary directory, a free port on loopback, gone with
-//! whoever started it. For the tests of the store and for measurements; it never touches the
+//! A private Postgres: its own data in a temporary directory, or in one that is named and kept, a free
+//! port on loopback, gone with whoever started it. For the tests of the store and for measurements; it never touches the
 //! machine's own cluster, and knows nothing of what is stored in it.
 //!
 //! It is as durable as it is shipped (`fsync` is on), and its own order of texts is not that of
@@ -21,6 +21,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::processor;
 use programs::Programs;
 
 /// Who one is in it.
@@ -30,22 +31,31 @@ const PASSWORD: &str = "only-Loopback-15";
 /// Between finding a free port and listening on it somebody else may take it.
 const ATTEMPTS: usize = 3;
 
-/// `$1` is where the programs are, `$2` the directory, `$3` the server's options.
+/// `$1` is where the programs are, `$2` the temporary directory, `$3` the data's, `$4` the server's
+/// options, `$5` how it is stopped when whoever started it is no more.
 const GUARD: &str = r#"
-"$1/pg_ctl" start -w -s -D "$2/data" -l "$2/log" -o "$3" >/dev/null 2>&1 || exit 1
+"$1/pg_ctl" start -w -s -D "$3" -l "$2/log" -o "$4" >/dev/null 2>&1 || exit 1
 echo ready
 if read -r mode; then
-  "$1/pg_ctl" stop -w -s -D "$2/data" -m "$mode" >/dev/null 2>&1
+  "$1/pg_ctl" stop -w -s -D "$3" -m "$mode" >/dev/null 2>&1
 else
-  "$1/pg_ctl" stop -w -s -D "$2/data" -m immediate >/dev/null 2>&1
+  "$1/pg_ctl" stop -w -s -D "$3" -m "$5" >/dev/null 2>&1
   rm -rf "$2"
 fi
 "#;
+/// A stop that finishes nothing: the log is read at the next start.
+const IMMEDIATE: &str = "immediate";
+/// A stop in order, for data that is kept.
+const FAST: &str = "fast";
 
 /// See the module.
 pub struct Postgres {
     programs: Programs,
     directory: TempDir,
+    /// The tables, in that directory or where they are kept.
+    data: PathBuf,
+    /// How it ends.
+    end: &'static str,
     port: u16,
     tls: bool,
     guard: Option<Child>,
@@ -57,7 +67,17 @@ impl Postgres {
     /// # Errors
     /// There is no Postgres on this machine, with the line that installs it; or it does not start.
     pub fn start() -> Result<Self> {
-        Self::make(false)
+        Self::make(None, false)
+    }
+
+    /// Makes a cluster in a directory that is kept, or starts the one that is there.
+    ///
+    /// # Errors
+    /// As above, or the directory is no place for it.
+    pub fn start_in(directory: &Path) -> Result<Self> {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        Self::make(Some(directory.canonicalize()?), false)
     }
 
     /// The same with a certificate for 127.0.0.1 and `localhost`; see [`Self::authority`].
@@ -65,29 +85,22 @@ impl Postgres {
     /// # Errors
     /// As above, or there is no `openssl`.
     pub fn start_with_tls() -> Result<Self> {
-        Self::make(true)
+        Self::make(None, true)
     }
 
-    fn make(tls: bool) -> Result<Self> {
+    fn make(kept: Option<PathBuf>, tls: bool) -> Result<Self> {
         let programs = Programs::find()?;
         let directory = tempfile::Builder::new().prefix("duet-postgres-").tempdir()?;
         programs.give(directory.path())?;
-        let secret = directory.path().join("password");
-        std::fs::write(&secret, PASSWORD)?;
-        programs.give(&secret)?;
-        let mut initdb = programs.command("initdb");
-        initdb
-            .args(["--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu"])
-            .args(["--icu-locale=en", "--auth-local=trust", "--auth-host=scram-sha-256"])
-            .args(["-U", USER, "--pwfile"])
-            .arg(&secret)
-            .arg("-D")
-            .arg(directory.path().join("data"));
-        run(&mut initdb).context("initdb")?;
+        let end = if kept.is_some() { FAST } else { IMMEDIATE };
+        let data = kept.unwrap_or_else(|| directory.path().join("data"));
+        if !data.join("PG_VERSION").exists() {
+            make_tables(&programs, directory.path(), &data)?;
+        }
         if tls {
             tls::make_certificates(directory.path(), &programs)?;
         }
-        let mut postgres = Self { programs, directory, port: 0, tls, guard: None };
+        let mut postgres = Self { programs, directory, data, end, port: 0, tls, guard: None };
         for _ in 1..ATTEMPTS {
             postgres.port = free_port()?;
             if postgres.start_again().is_ok() {
@@ -124,8 +137,8 @@ impl Postgres {
             .programs
             .as_server("sh")
             .args(["-c", GUARD, "guard"])
-            .args([self.programs.directory(), directory])
-            .arg(options)
+            .args([self.programs.directory(), directory, &self.data])
+            .args([&options, self.end])
             .current_dir("/")
             // What is meant for the test in the foreground, such as Ctrl+C, must not reach it.
             .process_group(0)
@@ -149,7 +162,7 @@ impl Postgres {
     /// # Errors
     /// It is not running.
     pub fn crash(&mut self) -> Result<()> {
-        self.stop("immediate")
+        self.stop(IMMEDIATE)
     }
 
     fn stop(&mut self, mode: &str) -> Result<()> {
@@ -168,6 +181,15 @@ impl Postgres {
     pub fn create_database(&self, name: &str, template: Option<&str>) -> Result<()> {
         let template = template.unwrap_or("template0");
         self.sql("postgres", &format!("create database {name} template {template}")).map(drop)
+    }
+
+    /// Whether there is a database of this name.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub fn has_database(&self, name: &str) -> Result<bool> {
+        let found = format!("select 1 from pg_database where datname = '{name}'");
+        Ok(!self.sql("postgres", &found)?.is_empty())
     }
 
     /// Has a statement executed and returns what `psql` prints of its rows, unadorned.
@@ -200,6 +222,16 @@ impl Postgres {
         self.port
     }
 
+    /// Processor time so far, in seconds, of all its processes.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let file = std::fs::read_to_string(self.data.join("postmaster.pid"))?;
+        let pid = file.lines().next().and_then(|line| line.parse().ok());
+        processor::seconds_of_family(pid.context("it says no number of its process")?)
+    }
+
     /// The certificate of the authority that a server with TLS was certified by.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join(tls::AUTHORITY)
@@ -209,8 +241,27 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // A server that does not stop is not worth a second panic.
-        let _ = self.stop("immediate");
+        let _ = self.stop(self.end);
     }
+}
+
+/// A cluster without databases of ours.
+fn make_tables(programs: &Programs, temporary: &Path, data: &Path) -> Result<()> {
+    let secret = temporary.join("password");
+    std::fs::write(&secret, PASSWORD)?;
+    programs.give(&secret)?;
+    if data.exists() {
+        programs.give(data)?;
+    }
+    let mut initdb = programs.command("initdb");
+    initdb
+        .args(["--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu"])
+        .args(["--icu-locale=en", "--auth-local=trust", "--auth-host=scram-sha-256"])
+        .args(["-U", USER, "--pwfile"])
+        .arg(&secret)
+        .arg("-D")
+        .arg(data);
+    run(&mut initdb).context("initdb").map(drop)
 }
 
 pub(crate) fn free_port() -> Result<u16> {

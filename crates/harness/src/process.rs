@@ -13,16 +13,17 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::guard::Watch;
+use crate::processor;
+
 /// How long a server may take to be ready; the store of a long run is large.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long it may take to end when asked to.
 const END_WITHIN: Duration = Duration::from_secs(40);
 /// Lines of its log that are kept.
 const LOG_LINES: usize = 200;
-/// The kernel counts processor time in these.
-const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A server at work; killed when dropped.
+/// A server at work; killed when dropped, and when this process is killed; its data goes with it.
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
@@ -30,6 +31,7 @@ pub struct Running {
     pid: u32,
     data: TempDir,
     log: Arc<Mutex<VecDeque<String>>>,
+    _watch: Watch,
 }
 
 impl Running {
@@ -46,6 +48,7 @@ impl Running {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().context("the server ended at once")?;
+        let watch = Watch::over(pid, Some(data.path()))?;
         let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
         let ready = async {
             let mut last = String::new();
@@ -73,7 +76,7 @@ impl Running {
                 kept.push_back(line);
             }
         });
-        Ok(Self { address, child, pid, data, log })
+        Ok(Self { address, child, pid, data, log, _watch: watch })
     }
 
     /// The last lines of its log.
@@ -95,12 +98,7 @@ impl Running {
     /// # Errors
     /// It is gone.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        // The name, in brackets, may hold spaces.
-        let fields = stat.rsplit_once(')').context("no fields")?.1.split_whitespace();
-        let ticks: Vec<f64> =
-            fields.skip(11).take(2).filter_map(|text| text.parse().ok()).collect();
-        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+        processor::seconds(self.pid)
     }
 
     /// Resident memory in bytes.

@@ -2,7 +2,7 @@
 //! privately on loopback. `make cluster` calls it, and the browser tests, which also tell it to kill
 //! a node or to start it again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -25,11 +25,14 @@ struct Arguments {
     #[arg(long)]
     site: Option<PathBuf>,
     /// How many nodes.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=15))]
     nodes: u8,
     /// Where it is reached; a free port if not given.
     #[arg(long)]
     port: Option<u16>,
+    /// Where what is said is kept; in a temporary directory, and gone at the end, if not given.
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// Reads from standard input what to do (kill N, stop N, start N), answers each line, and ends
     /// with it.
     #[arg(long)]
@@ -55,6 +58,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         site: arguments.site,
         nodes: arguments.nodes.into(),
         port: arguments.port,
+        data: arguments.data,
     };
     let mut cluster = tokio::select! {
         cluster = Cluster::start(&plan) => cluster?,
@@ -66,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         println!("node {} alone: http://{address}", number + 1);
     }
     if !arguments.obey {
-        println!("Everything is in temporary directories and goes with Ctrl+C.");
+        println!("{}", what_is_kept(plan.data.as_deref()));
     }
     tokio::select! {
         done = obey(&mut cluster), if arguments.obey => done?,
@@ -77,6 +81,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         node.stop().await?;
     }
     Ok(())
+}
+
+fn what_is_kept(data: Option<&Path>) -> String {
+    match data {
+        Some(directory) => {
+            format!("Ctrl+C ends it; what is said is kept in {}.", directory.display())
+        }
+        None => "Everything is in temporary directories and goes with Ctrl+C.".to_owned(),
+    }
 }
 
 async fn obey(cluster: &mut Cluster) -> Result<()> {

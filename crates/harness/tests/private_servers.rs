@@ -1,0 +1,175 @@
+//! What stands before nodes and between them, as it is started here: the real programs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use futures::{SinkExt, StreamExt};
+use harness::{Haproxy, Nats, Postgres};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, client_async};
+
+/// What comes about by itself does so within this.
+const SOON: Duration = Duration::from_secs(20);
+
+/// What a node is to a load balancer: it says whether it is ready, and answers whatever else is asked
+/// with its name and what reached it.
+struct Backend {
+    address: SocketAddr,
+    ready: Arc<AtomicBool>,
+}
+
+impl Backend {
+    async fn start(name: &'static str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, ready) = (listener.local_addr()?, Arc::new(AtomicBool::new(true)));
+        let says = ready.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, name, says.clone()));
+            }
+        });
+        Ok(Self { address, ready })
+    }
+}
+
+async fn answer(stream: TcpStream, name: &str, ready: Arc<AtomicBool>) -> Result<()> {
+    let mut begin = [0; 7];
+    stream.peek(&mut begin).await?;
+    if &begin == b"GET /ws" {
+        let mut socket = accept_async(stream).await?;
+        while let Some(said) = socket.next().await {
+            socket.send(said?).await?;
+        }
+        return Ok(());
+    }
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        ensure!(stream.read_line(&mut head).await? > 0, "the line was cut");
+    }
+    let head = head.to_ascii_lowercase();
+    let is_ready = ready.load(Ordering::Relaxed);
+    let status = if head.starts_with("get /readyz") && !is_ready { "503 No" } else { "200 OK" };
+    let body = format!("{name}\n{head}");
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Ok(stream.write_all(answer.as_bytes()).await?)
+}
+
+async fn ask(address: SocketAddr) -> Result<String> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let request =
+        client.get(format!("http://{address}/")).header("origin", format!("http://{address}"));
+    Ok(timeout(SOON, request.send()).await??.error_for_status()?.text().await?)
+}
+
+/// Asks through the one address until the answers are as wanted.
+async fn ask_until(address: SocketAddr, wanted: impl Fn(&[String]) -> bool) -> Result<Vec<String>> {
+    let began = Instant::now();
+    loop {
+        let mut answers = Vec::new();
+        for _ in 0..8 {
+            answers.extend(ask(address).await);
+        }
+        if wanted(&answers) {
+            return Ok(answers);
+        }
+        ensure!(began.elapsed() < SOON, "{answers:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn all_from(names: &'static [&str]) -> impl Fn(&[String]) -> bool {
+    move |answers| {
+        let from = |answer: &String| names.iter().any(|name| answer.starts_with(name));
+        let is_there = |name: &&str| answers.iter().any(|answer| answer.starts_with(*name));
+        answers.len() == 8 && answers.iter().all(from) && names.iter().all(is_there)
+    }
+}
+
+#[tokio::test]
+async fn requests_go_to_whoever_is_ready_and_to_one_alone_where_it_is_named() -> Result<()> {
+    let backends = [Backend::start("one").await?, Backend::start("two").await?];
+    let haproxy = Haproxy::start(None, &backends.each_ref().map(|backend| backend.address))?;
+    let origin = format!("\norigin: http://{}\r", haproxy.address);
+    let answers = ask_until(haproxy.address, all_from(&["one\n", "two\n"])).await?;
+    assert!(answers.iter().all(|answer| answer.contains(&origin)), "{answers:?}");
+    for (name, address) in ["one\n", "two\n"].into_iter().zip(&haproxy.each) {
+        let answer = ask(*address).await?;
+        assert!(answer.starts_with(name), "{answer}");
+        assert!(answer.contains(&origin), "the node would refuse it: {answer}");
+        assert!(answer.contains("\nx-forwarded-for: 127.0.0.1\r"), "{answer}");
+    }
+    backends[0].ready.store(false, Ordering::Relaxed);
+    ask_until(haproxy.address, all_from(&["two\n"])).await?;
+    backends[0].ready.store(true, Ordering::Relaxed);
+    ask_until(haproxy.address, all_from(&["one\n", "two\n"])).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_socket_goes_through_the_load_balancer() -> Result<()> {
+    let backend = Backend::start("one").await?;
+    let haproxy = Haproxy::start(None, &[backend.address])?;
+    let stream = TcpStream::connect(haproxy.address).await?;
+    let (mut socket, _) = client_async(format!("ws://{}/ws", haproxy.address), stream).await?;
+    socket.send(Message::text("hello")).await?;
+    let echo = timeout(SOON, socket.next()).await?.context("the line was cut")??;
+    assert_eq!(echo, Message::text("hello"));
+    Ok(())
+}
+
+/// What NATS says first, and what it answers to somebody with this token.
+async fn connect(port: u16, token: &str) -> Result<String> {
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
+    let mut said = String::new();
+    timeout(SOON, stream.read_line(&mut said)).await??;
+    let connect = format!("CONNECT {{\"verbose\":false,\"auth_token\":\"{token}\"}}\r\nPING\r\n");
+    stream.write_all(connect.as_bytes()).await?;
+    said.clear();
+    timeout(SOON, stream.read_line(&mut said)).await??;
+    Ok(said.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_broker_comes_back_where_it_was_and_takes_its_token_alone() -> Result<()> {
+    let mut nats = Nats::start()?;
+    let (url, port) = (nats.url(), nats.port());
+    let token = url.trim_start_matches("nats://").split('@').next().unwrap_or_default();
+    assert_eq!(connect(port, token).await?, "PONG");
+    assert!(connect(port, "a guess").await?.starts_with("-ERR"));
+    nats.crash()?;
+    assert!(connect(port, token).await.is_err());
+    nats.start_again()?;
+    assert_eq!((nats.url(), nats.port()), (url.clone(), port));
+    assert_eq!(connect(port, token).await?, "PONG");
+    Ok(())
+}
+
+#[test]
+fn a_database_in_a_named_directory_is_there_again() -> Result<()> {
+    // Where whoever Postgres runs as may go.
+    let parent = tempfile::Builder::new().prefix("duet-kept-").tempdir()?;
+    std::fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let kept = parent.path().join("tables");
+    {
+        let postgres = Postgres::start_in(&kept)?;
+        assert!(!postgres.has_database("talk")?);
+        postgres.create_database("talk", None)?;
+        postgres.sql("talk", "create table said (text text); insert into said values ('hello')")?;
+    }
+    let postgres = Postgres::start_in(&kept)?;
+    assert!(postgres.has_database("talk")?);
+    assert_eq!(postgres.sql("talk", "select text from said")?, "hello");
+    assert!(Postgres::start_in(&kept).is_err(), "two on the same tables");
+    assert_eq!(postgres.sql("talk", "select text from said")?, "hello");
+    Ok(())
+}
