@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use crate::engine::Home;
 use crate::support::World;
 
-/// Another node in the middle of a commit. It ends when dropped.
+/// Another node in the middle of a commit.
 async fn writing(home: &Home, conversation: ConversationId) -> PgConnection {
     let mut other = PgConnection::connect(&home.url()).await.expect("a connection");
     sqlx::query("begin").execute(&mut other).await.expect("begun");
@@ -23,6 +23,11 @@ async fn writing(home: &Home, conversation: ConversationId) -> PgConnection {
         .await
         .expect("locked");
     other
+}
+
+/// It ends: known to be over when this returns, which a dropped connection does not say.
+async fn ended(mut other: PgConnection) {
+    sqlx::query("rollback").execute(&mut other).await.expect("rolled back");
 }
 
 #[tokio::test]
@@ -55,7 +60,7 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
     };
     assert_eq!(done.marks, [MarkOutcome::LeftOut]);
     assert_eq!(world.home.number("select count(*) from messages"), 2);
-    drop(other);
+    ended(other).await;
     let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
     let seqs: Vec<_> = again
         .messages
@@ -92,7 +97,7 @@ async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
         world.send(carol.user.id, free, &n.to_string()).await;
     }
     assert_eq!(world.home.number("select count(*) from messages"), 10);
-    drop(other);
+    ended(other).await;
     for n in 10..20 {
         expected.push(tab.sends(busy, &n.to_string()).await);
     }
