@@ -38,27 +38,41 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
     let free = world.open(&alice, &carol).await;
     world.send(bob.user.id, busy, "first").await;
     let store = world.home.store().await;
-    let message = |conversation, body: &str| NewMessage {
-        sender: alice.user.id,
+    let said_by = |sender, conversation, body: &str| NewMessage {
+        sender,
         conversation,
         client_id: ClientId::new(),
         body: body.to_owned(),
     };
+    let message = |conversation, body| said_by(alice.user.id, conversation, body);
+    let stranger = carol.user.id;
     let marks = Marks { delivered: Seq(1), read: Seq(1) };
     let batch = Batch {
-        messages: vec![message(busy, "second"), message(free, "hello"), message(busy, "third")],
-        marks: vec![NewMarks { user: alice.user.id, conversation: busy, marks }],
+        messages: vec![
+            message(busy, "second"),
+            message(free, "hello"),
+            message(busy, "third"),
+            said_by(stranger, busy, "not one of the two"),
+        ],
+        marks: vec![
+            NewMarks { user: alice.user.id, conversation: busy, marks },
+            NewMarks { user: stranger, conversation: busy, marks },
+        ],
         yields: true,
         ..Batch::default()
     };
     let other = writing(&world.home, busy).await;
     let done = store.commit(Arc::new(batch.clone()), Timestamp(1)).await.expect("committed");
-    let [SendOutcome::LeftOut, SendOutcome::Stored { .. }, SendOutcome::LeftOut] =
-        done.messages[..]
+    let [
+        SendOutcome::LeftOut,
+        SendOutcome::Stored { .. },
+        SendOutcome::LeftOut,
+        SendOutcome::NotFound,
+    ] = done.messages[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!(done.marks, [MarkOutcome::LeftOut]);
+    assert_eq!(done.marks, [MarkOutcome::LeftOut, MarkOutcome::NotFound]);
     assert_eq!(world.home.number("select count(*) from messages"), 2);
     ended(other).await;
     let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
@@ -71,7 +85,7 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
         })
         .collect();
     assert_eq!(seqs, [2, 1, 3]);
-    assert!(matches!(again.marks[..], [MarkOutcome::Moved { .. }]));
+    assert!(matches!(again.marks[..], [MarkOutcome::Moved { .. }, MarkOutcome::NotFound]));
     assert_eq!(world.home.orphans(), 0);
     store.close().await;
 }

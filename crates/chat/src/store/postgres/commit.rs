@@ -24,7 +24,7 @@ use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome};
 /// marks `$11`; `$10` is now. Answers a row for each message and mark of a conversation of its
 /// person's.
 macro_rules! commit {
-    ($lock:literal) => {
+    ($lock:literal, $left_out:literal) => {
         concat!(
             "\
 with sent as ( \
@@ -96,23 +96,35 @@ with sent as ( \
         and m.conversation_id = any ($9) \
         and (w.grew or w.delivered > m.delivered_seq or w.read > m.read_seq) \
 ) \
-select true as of_message, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
+select true as of_message, false as left_out, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
        null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
 from judged j left join fresh f on f.place = j.place \
 union all \
-select false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
+select false, false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
        (select show_receipts from users where id = r.user_id) \
            and (select show_receipts from users where id = r.peer_id) \
 from reached r \
-join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id"
+join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id",
+            $left_out
         )
     };
 }
 
 /// Waits for conversations that another node is writing.
-const COMMIT: &str = commit!("");
-/// Leaves them out.
-const COMMIT_YIELDING: &str = commit!(" skip locked");
+const COMMIT: &str = commit!("", "");
+/// Leaves them out, and says what it left out: all else that it does not answer is not there.
+const COMMIT_YIELDING: &str = commit!(
+    " skip locked",
+    " \
+union all \
+select l.of_message, true, l.place, null, null, null, null, null, null, null \
+from conversations c join ( \
+    select true as of_message, place, conversation_id, sender_id as user_id from sent \
+    union all \
+    select false, place, conversation_id, user_id from marked) l \
+    on l.conversation_id = c.id and l.user_id in (c.low_id, c.high_id) \
+where c.id = any ($9) and c.id <> all (array(select id from talks))"
+);
 
 /// What a message is that is found to be stored already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,14 +170,9 @@ async fn store(
     now: Timestamp,
     earlier: Earlier,
 ) -> Result<Committed> {
-    // A batch that yields may only have left out what it did not find.
-    let (no_message, no_mark) = match batch.yields {
-        true => (SendOutcome::LeftOut, MarkOutcome::LeftOut),
-        false => (SendOutcome::NotFound, MarkOutcome::NotFound),
-    };
     let mut committed = Committed {
-        messages: vec![no_message; batch.messages.len()],
-        marks: vec![no_mark; batch.marks.len()],
+        messages: vec![SendOutcome::NotFound; batch.messages.len()],
+        marks: vec![MarkOutcome::NotFound; batch.marks.len()],
     };
     if batch.messages.is_empty() && batch.marks.is_empty() {
         return Ok(committed);
@@ -174,8 +181,17 @@ async fn store(
     let mut used = Vec::new();
     let mut marks = Vec::new();
     for row in rows {
+        let of_message: bool = row.try_get("of_message")?;
+        if row.try_get("left_out")? {
+            let at = at(&row)?;
+            match of_message {
+                true => set(&mut committed.messages, at, SendOutcome::LeftOut),
+                false => set(&mut committed.marks, at, MarkOutcome::LeftOut),
+            }
+            continue;
+        }
         let answer = Answer::read(&row)?;
-        if !row.try_get::<bool, _>("of_message")? {
+        if !of_message {
             marks.push((answer.place, answer, place(&row)?));
         } else if let Some(outcome) = answer.outcome(now) {
             set(&mut committed.messages, answer.place, outcome);
@@ -188,51 +204,7 @@ async fn store(
     if !used.is_empty() {
         judge_used(&mut *connection, batch, used, earlier, &mut committed.messages).await?;
     }
-    if batch.yields {
-        judge_left_out(connection, batch, &mut committed).await?;
-    }
     Ok(committed)
-}
-
-/// Of what was not found: what is there, and only left out, and what is not this person's.
-async fn judge_left_out(
-    connection: &mut PgConnection,
-    batch: &Batch,
-    committed: &mut Committed,
-) -> Result<()> {
-    let messages = batch.messages.iter().zip(&mut committed.messages);
-    let messages = messages.filter(|(_, outcome)| **outcome == SendOutcome::LeftOut);
-    let mut messages: Vec<_> = messages.collect();
-    let marks = batch.marks.iter().zip(&mut committed.marks);
-    let mut marks: Vec<_> =
-        marks.filter(|(_, outcome)| **outcome == MarkOutcome::LeftOut).collect();
-    if messages.is_empty() && marks.is_empty() {
-        return Ok(());
-    }
-    let of_messages = messages.iter().map(|(new, _)| new.conversation);
-    let asked = distinct(of_messages.chain(marks.iter().map(|(new, _)| new.conversation)));
-    let rows = sqlx::query("select id, low_id, high_id from conversations where id = any ($1)")
-        .bind(asked)
-        .fetch_all(connection)
-        .await?;
-    let mut people: HashMap<Uuid, [Uuid; 2]> = HashMap::new();
-    for row in rows {
-        people.insert(row.try_get("id")?, [row.try_get("low_id")?, row.try_get("high_id")?]);
-    }
-    let is_theirs = |conversation: ConversationId, user: UserId| {
-        people.get(&conversation.0).is_some_and(|people| people.contains(&user.0))
-    };
-    for (new, outcome) in &mut messages {
-        if !is_theirs(new.conversation, new.sender) {
-            **outcome = SendOutcome::NotFound;
-        }
-    }
-    for (new, outcome) in &mut marks {
-        if !is_theirs(new.conversation, new.user) {
-            **outcome = MarkOutcome::NotFound;
-        }
-    }
-    Ok(())
 }
 
 async fn execute(
@@ -282,12 +254,11 @@ struct Answer {
 
 impl Answer {
     fn read(row: &PgRow) -> std::result::Result<Self, sqlx::Error> {
-        let place: i64 = row.try_get("place")?;
         let seq: Option<i64> = row.try_get("seq")?;
         let used_in: Option<Uuid> = row.try_get("used_in")?;
         let used_for: Option<i64> = row.try_get("used_for")?;
         Ok(Self {
-            place: usize::try_from(place - 1).unwrap_or(usize::MAX),
+            place: at(row)?,
             peer: UserId(row.try_get("peer_id")?),
             seq: seq.map(Seq),
             used: used_in.zip(used_for),
@@ -302,6 +273,12 @@ impl Answer {
             (None, Some(_)) => None,
         }
     }
+}
+
+/// In the batch, from zero: what a row is about.
+fn at(row: &PgRow) -> std::result::Result<usize, sqlx::Error> {
+    let place: i64 = row.try_get("place")?;
+    Ok(usize::try_from(place - 1).unwrap_or(usize::MAX))
 }
 
 fn place(row: &PgRow) -> std::result::Result<Place, sqlx::Error> {
