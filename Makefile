@@ -65,7 +65,7 @@ torture: ## ten minutes of crashes, bad networks and bad disks (TORTURE="--nodes
 	@$(ENV) exec target/release/duet-torture $(TORTURE)
 
 torture-demonstrate: ## show that the torture finds servers that are broken on purpose
-	@scripts/setup tools npm
+	@scripts/setup tools npm servers
 	@scripts/build
 	@$(ENV) cargo build --locked --release -p torture
 	@scripts/torture-demonstrate

@@ -10,13 +10,16 @@ use anyhow::{Context, Result};
 
 use crate::report::{self, Row};
 use crate::scenario::paced::{self, Pace};
-use crate::scenario::{Bench, RECEIVED, pairs};
+use crate::scenario::{Bench, RECEIVED, idle, pairs};
 use crate::system::{Disk, System};
 
 /// The part of the peak at which times are compared.
 const UNHURRIED: f64 = 3.0;
 /// Each is measured so often, in turns: the machine is not the same from one minute to the next.
 const TURNS: usize = 3;
+
+/// People whose connections are held, to see what one costs where nodes listen to a broker for each.
+pub const HELD: usize = 1_000;
 
 /// Measures, and prints tables and ratios.
 ///
@@ -54,6 +57,13 @@ pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<
         rows.extend(of_count);
         rows.extend(paced);
     }
+    let mut held = Vec::new();
+    for system in [System::Nodes(1), System::Nodes(nodes)] {
+        eprintln!("idle: {HELD} connections, {}", system.name());
+        held.push(idle::of_nodes(bench, system, HELD).await?);
+    }
+    println!("{}", report::table(&held));
+    rows.extend(held);
     Ok(rows)
 }
 

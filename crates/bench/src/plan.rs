@@ -117,7 +117,10 @@ impl Plan {
         let lasts = Duration::from_secs(self.seconds);
         let nodes = match self.store {
             Store::Sqlite => None,
-            Store::Postgres => Some(Nodes::prepare(&binaries.duet, self.nodes, people).await?),
+            Store::Postgres => {
+                let people = people.max(nodes::HELD);
+                Some(Nodes::prepare(&binaries.duet, self.nodes, people).await?)
+            }
         };
         let bench = Arc::new(Bench { binaries, town, nodes, lasts, base: Instant::now() });
         if self.store == Store::Postgres {

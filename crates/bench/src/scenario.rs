@@ -91,7 +91,11 @@ impl Bench {
         }
     }
 
-    fn several(&self) -> Result<&Nodes> {
+    /// The nodes of this run, and their people.
+    ///
+    /// # Errors
+    /// It is a run without.
+    pub fn several(&self) -> Result<&Nodes> {
         self.nodes.as_ref().context("this run has no nodes")
     }
 

@@ -8,6 +8,7 @@
 //! - `line`: the protocol's live half
 //! - `postgres`: a private Postgres, for the tests of the store as well
 //! - `nats`, `haproxy`: the same of what stands between nodes and before them; `guard`: the end of all
+//! - `tls`: certificates for them
 //! - `cluster`: nodes on all of these
 
 mod cluster;
@@ -19,6 +20,7 @@ mod people;
 mod postgres;
 mod process;
 mod processor;
+mod tls;
 
 pub use cluster::{Cluster, DATABASE, Node, Plan};
 pub use haproxy::Haproxy;

@@ -10,7 +10,6 @@
 //! because one server serves all tests of a process, whichever runtime they are on.
 
 mod programs;
-mod tls;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -21,7 +20,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::processor;
+use crate::{processor, tls};
 use programs::Programs;
 
 /// Who one is in it.
@@ -98,7 +97,10 @@ impl Postgres {
             make_tables(&programs, directory.path(), &data)?;
         }
         if tls {
-            tls::make_certificates(directory.path(), &programs)?;
+            tls::make_certificates(directory.path())?;
+            for file in [tls::CERTIFICATE, tls::KEY] {
+                programs.give(&directory.path().join(file))?;
+            }
         }
         let mut postgres = Self { programs, directory, data, end, port: 0, tls, guard: None };
         for _ in 1..ATTEMPTS {

@@ -18,6 +18,8 @@ use crate::report::Row;
 use crate::seed::{Seed, Talk};
 use crate::system::{Disk, System};
 
+/// The figure.
+const EACH: &str = "KiB per connection";
 /// Connections that are opened at once.
 const AT_ONCE: usize = 64;
 /// After the last has come, until memory is looked at.
@@ -58,15 +60,55 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
         let with = server.resident_bytes()?;
         let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
         let row = Row::new("idle", format!("{count} connections"), system, &Disk::Own)
-            .with("KiB per connection", each / 1024.0)
+            .with(EACH, each / 1024.0)
             .with("server MB", bytes_in_mb(with))
             .with("server MB before", bytes_in_mb(before))
-            .comparing("KiB per connection");
+            .comparing(EACH);
         rows.push(row);
     }
     held.shutdown().await;
     server.stop().await?;
     Ok(rows)
+}
+
+/// Measures the same on nodes with so many connections, spread over them, each another person's.
+///
+/// # Errors
+/// As above.
+pub async fn of_nodes(bench: &Bench, system: System, count: usize) -> Result<Row> {
+    let server = bench.serve(system, &Disk::Own).await?;
+    sleep(SETTLE).await;
+    let before = server.resident_bytes()?;
+    let mut held = JoinSet::new();
+    let origin = server.origin()?;
+    let mut lines = stream::iter(bench.several()?.people().iter().take(count).enumerate())
+        .map(|(number, person)| {
+            let (server, origin) = (&server, &origin);
+            async move {
+                let address = server.address_of(number)?;
+                let mut line = Line::open_at(address, origin, &person.cookie, "").await?;
+                line.hello().await?;
+                Ok::<_, anyhow::Error>(line)
+            }
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some(mut line) = lines.try_next().await? {
+        held.spawn(async move { while line.hear().await.is_ok() {} });
+    }
+    drop(lines);
+    sleep(SETTLE).await;
+    if held.try_join_next().is_some() {
+        bail!("a connection was lost");
+    }
+    let (with, all) = (server.resident_bytes()?, u64::try_from(held.len())?);
+    held.shutdown().await;
+    server.stop().await?;
+    let each = exactly(with.saturating_sub(before)) / exactly(all);
+    Ok(Row::new("idle", format!("{all} connections"), system, &Disk::Own)
+        .with(EACH, each / 1024.0)
+        .with("server MB", bytes_in_mb(with))
+        .with("server MB before", bytes_in_mb(before))
+        .comparing(EACH))
 }
 
 /// Writes so many people into the store, each in a conversation with the next.

@@ -54,9 +54,14 @@ pub enum BrokerError {
     /// The credentials file.
     #[error("cannot read the NATS credentials in {0}: {1}")]
     Credentials(String, std::io::Error),
-    /// It does not let us in, or cannot be trusted.
+    /// It does not let us in.
     #[error("NATS does not let this node in: {0}. Check DUET_NATS_URL and the credentials")]
     Refused(async_nats::ConnectError),
+    /// Its certificate.
+    #[error(
+        "cannot trust NATS: {0}. Name the certificate of who signed its own in DUET_NATS_AUTHORITY"
+    )]
+    Untrusted(std::io::Error),
 }
 
 /// What nodes say to each other.
@@ -314,10 +319,28 @@ async fn connect(config: &config::Broker, lagged: Arc<AtomicBool>) -> Result<Cli
         ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {}
         _ => return Err(BrokerError::Refused(error)),
     }
+    if let Some(why) = distrust(&error) {
+        return Err(BrokerError::Untrusted(why));
+    }
     // It is a hint, not the truth: people can talk without it, a little later.
     tracing::warn!(%error, "NATS cannot be reached yet; it is tried again");
     let options = options_again(config, &servers, lagged).await?;
     options.connect(servers).await.map_err(BrokerError::Refused)
+}
+
+/// What is wrong with its certificate, if that is why there is no connection: it comes as an error of
+/// the line, as if the server were away.
+fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::InvalidData
+        {
+            return Some(std::io::Error::new(io.kind(), io.to_string()));
+        }
+        source = inner.source();
+    }
+    None
 }
 
 async fn options_again(

@@ -90,6 +90,48 @@ impl Tab {
     }
 }
 
+/// What `duet` says where it does not start.
+async fn refusal(home: &Home, broker: Broker) -> String {
+    let mut config = Config::new(home.database());
+    config.broker = Some(broker);
+    Chat::begin(config).await.err().expect("a refusal").to_string()
+}
+
+#[tokio::test]
+async fn a_broker_with_tls_and_credentials_is_trusted_and_trusts() {
+    let nats = Nats::start_secured().expect("a private NATS");
+    let known =
+        || Broker { url: nats.url(), credentials: nats.credentials(), authority: nats.authority() };
+    let world = World::with(|config| config.broker = Some(known())).await;
+    let other = node(&world.home, |config| config.broker = Some(known())).await;
+    let two = Two { nats, world, other };
+    two.hear_each_other().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    let mut bob_there = two.at_the_other(&bob).await;
+    two.world.send(alice.user.id, conversation, "hello").await;
+    assert_eq!(bob_there.message().await, "hello");
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_let_a_node_in_says_so_before_anybody_is_served() {
+    let nats = Nats::start_secured().expect("a private NATS");
+    let home = Home::new().await;
+    let (authority, stranger) = (nats.authority(), nats.credentials_of_a_stranger());
+    let nobody = Broker { url: nats.url(), credentials: None, authority: authority.clone() };
+    let line = refusal(&home, nobody).await;
+    assert!(line.contains("does not let this node in"), "{line}");
+    let stranger = Broker { url: nats.url(), credentials: stranger, authority };
+    let line = refusal(&home, stranger).await;
+    assert!(line.contains("does not let this node in"), "{line}");
+    let missing = Some("no/such/file.creds".into());
+    let missing = Broker { url: nats.url(), credentials: missing, authority: None };
+    let line = refusal(&home, missing).await;
+    assert!(line.contains("cannot read the NATS credentials in no/such/file.creds"), "{line}");
+    let untrusted = Broker { url: nats.url(), credentials: nats.credentials(), authority: None };
+    let line = refusal(&home, untrusted).await;
+    assert!(line.contains("cannot trust NATS") && line.contains("DUET_NATS_AUTHORITY"), "{line}");
+}
+
 #[tokio::test]
 async fn what_is_said_at_one_node_is_heard_at_the_other() {
     let two = Two::new().await;

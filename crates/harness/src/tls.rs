@@ -5,19 +5,18 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::programs::Programs;
-use super::run;
+use crate::postgres::run;
 
 /// The files in the server's directory.
-pub(super) const AUTHORITY: &str = "authority.pem";
-pub(super) const CERTIFICATE: &str = "server.pem";
-pub(super) const KEY: &str = "server.key";
+pub(crate) const AUTHORITY: &str = "authority.pem";
+pub(crate) const CERTIFICATE: &str = "server.pem";
+pub(crate) const KEY: &str = "server.key";
 
-/// Where a server with TLS listens; the second is a name that its certificate does not have.
-pub(super) const ADDRESSES: &str = "127.0.0.1,127.0.0.2";
+/// Where a Postgres with TLS listens; the second is a name that its certificate does not have.
+pub(crate) const ADDRESSES: &str = "127.0.0.1,127.0.0.2";
 
 /// Makes all three.
-pub(super) fn make_certificates(directory: &Path, programs: &Programs) -> Result<()> {
+pub(crate) fn make_certificates(directory: &Path) -> Result<()> {
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new("openssl");
         command.args(arguments).current_dir(directory);
@@ -31,9 +30,5 @@ pub(super) fn make_certificates(directory: &Path, programs: &Programs) -> Result
     std::fs::write(directory.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n")?;
     let sign = ["x509", "-req", "-days", "30", "-in", "server.csr", "-extfile", "names"];
     let signer = ["-CA", AUTHORITY, "-CAkey", "authority.key", "-CAcreateserial"];
-    openssl(&[&sign[..], &signer, &["-out", CERTIFICATE]].concat())?;
-    for file in [CERTIFICATE, KEY] {
-        programs.give(&directory.join(file))?;
-    }
-    Ok(())
+    openssl(&[&sign[..], &signer, &["-out", CERTIFICATE]].concat()).map(drop)
 }
