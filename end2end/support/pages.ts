@@ -156,6 +156,11 @@ export class ConversationPage {
     await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toMatch(/^(sent|delivered|read)$/);
   }
 
+  /** What was open above the page takes its step of the history away a moment after it closed, and would stop another navigation. */
+  async expectNoLayer(): Promise<void> {
+    await expect.poll(() => this.page.evaluate(() => history.state)).not.toBe("layer");
+  }
+
   private async state(body: string): Promise<string> {
     const text = (await spoken(this.message(body))).replaceAll(body, "");
     return text.match(/not sent|sending|sent|delivered|read/i)?.[0].toLowerCase() ?? "none";

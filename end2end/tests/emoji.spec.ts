@@ -100,8 +100,7 @@ test("a tone is kept and used", async ({ alice, bob, conversation }) => {
   await dialog.getByRole("searchbox").fill("thumbsup");
   await dialog.getByRole("option", { name: "thumbs up" }).click();
   await expect(here.box).toHaveValue("👍🏿");
-  // The picker's step of the history is taken away a moment after it.
-  await expect.poll(() => here.page.evaluate(() => history.state)).not.toBe("layer");
+  await here.expectNoLayer();
   await here.page.reload();
   dialog = await open(here);
   await expect(dialog.getByRole("radio", { name: "Dark", exact: true })).toBeChecked();

@@ -59,7 +59,7 @@ for (const [name, open] of layers) {
       await expect(layer).toBeVisible();
       await here.page.keyboard.press("Escape");
       await expect(layer).toBeHidden();
-      await expect.poll(() => here.page.evaluate(() => history.state)).not.toBe("layer");
+      await here.expectNoLayer();
       await here.box.focus();
     }
     await here.page.goBack();

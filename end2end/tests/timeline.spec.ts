@@ -129,6 +129,7 @@ test("the menu copies the text and the link, and gives the focus back", async ({
   await here.page.getByRole("button", { name: "Message menu" }).click();
   await menu.getByRole("menuitem", { name: "Copy link" }).click();
   await expect.poll(() => clipboard(here.page)).toBe(`${server.url}/c/${conversation}?m=1`);
+  await here.expectNoLayer();
   await here.page.goto(await clipboard(here.page));
   await expect(here.message("Copy me")).toBeInViewport();
 });
