@@ -35,6 +35,22 @@ test("nothing of the emoji is fetched before the first use, and the names once",
   expect(asked.filter((path) => path.includes("/names/"))).toEqual(["/emoji/names/en.js"]);
 });
 
+test("a press on the button while the scripts are on their way opens the picker when they are here", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await here.page.route("**/emoji/emoji.js", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = here.page.waitForRequest("**/emoji/emoji.js");
+  await here.box.pressSequentially(":");
+  await asked;
+  await here.page.getByRole("button", { name: "Emoji" }).click();
+  release();
+  await expect(picker(here.page).getByRole("option").first()).toBeVisible();
+});
+
 test("an emoji goes in at the caret, and undo takes it out again", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("Well  done");

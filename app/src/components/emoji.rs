@@ -48,10 +48,16 @@ mod browser {
 
     /// The element by which the scripts find their words.
     const ID: &str = "emoji-script";
+    /// Whether the picker opens as soon as they are here.
+    const OPEN: &str = "data-open";
 
     pub fn fetch(texts: &EmojiTexts, open: bool, on_failure: Callback<()>) {
         let page = document();
-        if page.get_element_by_id(ID).is_some() {
+        if let Some(script) = page.get_element_by_id(ID) {
+            // While they come nobody else listens to the button. Those that have come look no more.
+            if open {
+                _ = script.set_attribute(OPEN, "true");
+            }
             return;
         }
         let (Ok(script), Some(body)) = (page.create_element("script"), page.body()) else { return };
@@ -74,7 +80,7 @@ mod browser {
             ("type", "module"),
             ("src", "/emoji/emoji.js"),
             ("data-texts", &texts),
-            ("data-open", if open { "true" } else { "" }),
+            (OPEN, if open { "true" } else { "" }),
         ];
         for (name, value) in attributes {
             // Refused only for names that are none.
