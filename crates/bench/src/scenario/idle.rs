@@ -18,8 +18,6 @@ use crate::report::Row;
 use crate::seed::{Seed, Talk};
 use crate::system::{Disk, System};
 
-/// The figure.
-const EACH: &str = "KiB per connection";
 /// Connections that are opened at once.
 const AT_ONCE: usize = 64;
 /// After the last has come, until memory is looked at.
@@ -57,14 +55,7 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
         if held.try_join_next().is_some() {
             bail!("a connection was lost");
         }
-        let with = server.resident_bytes()?;
-        let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
-        let row = Row::new("idle", format!("{count} connections"), system, &Disk::Own)
-            .with(EACH, each / 1024.0)
-            .with("server MB", bytes_in_mb(with))
-            .with("server MB before", bytes_in_mb(before))
-            .comparing(EACH);
-        rows.push(row);
+        rows.push(row(system, count, before, server.resident_bytes()?)?);
     }
     held.shutdown().await;
     server.stop().await?;
@@ -100,15 +91,20 @@ pub async fn of_nodes(bench: &Bench, system: System, count: usize) -> Result<Row
     if held.try_join_next().is_some() {
         bail!("a connection was lost");
     }
-    let (with, all) = (server.resident_bytes()?, u64::try_from(held.len())?);
+    let row = row(system, held.len(), before, server.resident_bytes()?)?;
     held.shutdown().await;
     server.stop().await?;
-    let each = exactly(with.saturating_sub(before)) / exactly(all);
-    Ok(Row::new("idle", format!("{all} connections"), system, &Disk::Own)
-        .with(EACH, each / 1024.0)
+    Ok(row)
+}
+
+/// What so many connections cost, by the resident bytes before them and with them.
+fn row(system: System, count: usize, before: u64, with: u64) -> Result<Row> {
+    let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
+    Ok(Row::new("idle", format!("{count} connections"), system, &Disk::Own)
+        .with("KiB per connection", each / 1024.0)
         .with("server MB", bytes_in_mb(with))
         .with("server MB before", bytes_in_mb(before))
-        .comparing(EACH))
+        .comparing("KiB per connection"))
 }
 
 /// Writes so many people into the store, each in a conversation with the next.
