@@ -2,6 +2,7 @@ import type { BrowserContext, Locator, Page } from "@playwright/test";
 import { ready } from "../support/pages";
 import type { Person } from "../support/person";
 import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
 
 interface Told {
   notices: { title: string; body: string; tag: string }[];
@@ -210,7 +211,7 @@ test("whoever wants it so is told who wrote and not what", async ({ alice, bob, 
 });
 
 test("what came while there was no connection is told as well", async ({ alice, bob, conversation, server, watch }) => {
-  watch.allow(/net::ERR_|WebSocket connection to .* failed/);
+  watch.allow(OUTAGE);
   await wants(alice);
   const { page } = await alice.home();
   await workerStands(page);

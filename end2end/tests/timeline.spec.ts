@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import type { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
 import { Wire } from "../support/wire";
 
 const RLO = "\u202e";
@@ -208,7 +209,7 @@ test("keys scroll while one writes, and reach both ends only from an empty box",
 });
 
 test("the ticks say in words how far a message is and what it waits for", async ({ alice, bob, conversation, watch }) => {
-  watch.allow(/net::ERR_|WebSocket/);
+  watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
   const note = here.page.getByRole("dialog", { name: "Details" });

@@ -6,19 +6,52 @@ test("cargo's results are summed over all binaries, with and without colours", (
   const log = [
     "running 2 tests",
     "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+    "test stored::twice ... ok",
+    "test stored::once ... \x1b[31mFAILED\x1b[0m",
     "test result: \x1b[31mFAILED\x1b[0m. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s",
     "a message that says test result: ok. 9 passed; 9 failed; 9 ignored;",
   ].join("\n");
-  assert.deepEqual(countCargo(log), { passed: 5, failed: 1, skipped: 1 });
+  assert.deepEqual(countCargo(log), { passed: 5, failed: 1, skipped: 1, failures: ["stored::once"] });
 });
 
 test("a run that compiled nothing counts nothing", () => {
-  assert.deepEqual(countCargo("error: could not compile `chat`"), { passed: 0, failed: 0, skipped: 0 });
+  assert.deepEqual(countCargo("error: could not compile `chat`"), { passed: 0, failed: 0, skipped: 0, failures: [] });
 });
 
-test("a flaky browser test and an error outside of the tests are failures", () => {
-  const report = JSON.stringify({ stats: { expected: 4, unexpected: 1, flaky: 1, skipped: 2 }, errors: [{ message: "" }] });
-  assert.deepEqual(countPlaywright(report), { passed: 4, failed: 3, skipped: 2 });
+test("a flaky browser test and an error outside of the tests are failures, and are named", () => {
+  const spec = (title, status, ...messages) => ({
+    title,
+    file: "talking.spec.ts",
+    line: 7,
+    tests: [{ status, results: messages.map((message) => (message ? { error: { message } } : {})) }],
+  });
+  const report = JSON.stringify({
+    stats: { expected: 4, unexpected: 1, flaky: 1, skipped: 2 },
+    errors: [{ message: "no such\n  file" }],
+    suites: [
+      {
+        specs: [spec("one writes", "expected", undefined)],
+        suites: [
+          {
+            specs: [
+              spec("one reads", "unexpected", "\x1b[31mexpected\x1b[0m 1\nreceived 2\nCall log:\n  waiting"),
+              spec("one waits", "flaky", "too late\n    at line 8", undefined),
+            ],
+          },
+        ],
+      },
+    ],
+  });
+  assert.deepEqual(countPlaywright(report), {
+    passed: 4,
+    failed: 3,
+    skipped: 2,
+    failures: [
+      "talking.spec.ts:7 one reads: expected 1 received 2",
+      "talking.spec.ts:7 one waits: too late",
+      "no such file",
+    ],
+  });
 });
 
 test("a round of the torture is a test, and one that is not possible here is skipped", () => {
@@ -30,5 +63,10 @@ test("a round of the torture is a test, and one that is not possible here is ski
     "  I1: a round 3 kept: in a sentence",
     "rounds 2, of which 1 failed",
   ].join("\n");
-  assert.deepEqual(countTorture(log), { passed: 1, failed: 1, skipped: 1 });
+  assert.deepEqual(countTorture(log), {
+    passed: 1,
+    failed: 1,
+    skipped: 1,
+    failures: ["round   1 kill     BROKEN: 9 messages, 2 faults, did not settle"],
+  });
 });
