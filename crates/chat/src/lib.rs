@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{CloseCode, Epoch, SessionId};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,7 +69,7 @@ use store::postgres::PostgresStore;
 use store::sqlite::SqliteStore;
 use store::{NodeId, Store, postgres, sqlite};
 use throttle::Throttle;
-use writer::Writer;
+use writer::{Commits, Leader, Leads, Writer};
 
 /// How often the sessions behind open connections are looked at again. Signing out closes them at
 /// once; this finds those that expired, and those that ended at another node which could not say so.
@@ -151,8 +152,18 @@ impl Chat {
         }
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
-        let (writer, writing) = Writer::start(store.clone(), relay.clone());
+        let (leads, who_leads) = watch::channel(Leads::Nobody);
+        let leader = Leader::new(relay.clone(), who_leads.clone());
+        let commits = Arc::new(Commits::new(store.clone(), leader));
+        let (writer, writing) = Writer::start(commits.clone(), relay.clone());
         tasks.spawn(writing);
+        tasks.spawn(writer::answer_others(
+            commits,
+            relay.clone(),
+            who_leads,
+            tasks.clone(),
+            end.clone(),
+        ));
         relay.start(&tasks, &end);
         let id = NodeId::new();
         let presence = Arc::new(PresenceBoard::new(
@@ -171,6 +182,7 @@ impl Chat {
             hub: hub.clone(),
             relay: relay.clone(),
             presence: presence.clone(),
+            leads,
         };
         tasks.spawn(node.hold_lease(end.clone()));
         let parts =

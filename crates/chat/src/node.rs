@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::hub::Hub;
 use crate::presence::PresenceBoard;
 use crate::relay::Relay;
 use crate::store::{self, NodeId, Renewed, Shared, Store};
+use crate::writer::Leads;
 
 /// How long others wait before they give this node up.
 const LEASE: Duration = Duration::from_secs(10);
@@ -29,16 +31,27 @@ pub(crate) struct Node {
     pub(crate) hub: Arc<Hub>,
     pub(crate) relay: Relay,
     pub(crate) presence: Arc<PresenceBoard>,
+    /// Who commits is said here.
+    pub(crate) leads: watch::Sender<Leads>,
 }
 
 impl Node {
     /// Holds the lease until the token ends, and says goodbye.
     pub(crate) async fn hold_lease(self, end: CancellationToken) {
         let Some(shared) = self.store.shared() else { return };
-        let mut state = State { has_begun: false, is_divided: false, read_at: Instant::now() };
+        let mut state =
+            State { has_begun: false, heard: false, is_divided: false, read_at: Instant::now() };
         loop {
-            match shared.renew(self.id, self.relay.hears(), LEASE).await {
-                Ok(renewed) => self.on_renewed(shared, renewed, &mut state).await,
+            let hears = self.relay.hears();
+            match shared.renew(self.id, hears, LEASE).await {
+                Ok(renewed) => {
+                    let is_news = renewed.is_new || state.heard != hears;
+                    state.heard = hears;
+                    self.on_renewed(shared, renewed, &mut state).await;
+                    if is_news {
+                        self.relay.say_nodes_changed();
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "this node could not say that it is there"),
             }
             if state.is_divided && state.read_at.elapsed() >= READ_AGAIN_EVERY {
@@ -47,12 +60,14 @@ impl Node {
             }
             tokio::select! {
                 () = end.cancelled() => break,
+                () = self.relay.nodes_changed() => {}
                 () = tokio::time::sleep(RENEW_EVERY) => {}
             }
         }
         if let Err(error) = shared.end(self.id).await {
             tracing::warn!(%error, "the other nodes were not told that this one ends");
         }
+        self.relay.say_nodes_changed();
     }
 
     async fn on_renewed(&self, shared: &dyn Shared, renewed: Renewed, state: &mut State) {
@@ -65,6 +80,7 @@ impl Node {
             read_again |= state.has_begun;
         }
         state.has_begun = true;
+        self.say_who_leads(&renewed);
         if read_again {
             self.relay.read_again_everywhere();
         }
@@ -76,6 +92,20 @@ impl Node {
             self.warn_of_division();
         }
         state.is_divided = is_divided;
+    }
+
+    /// The one that is there the longest leads, among nodes that hear each other.
+    fn say_who_leads(&self, renewed: &Renewed) {
+        let leads = match renewed.first {
+            Some(first) if renewed.others > 0 && self.relay.hears() => match first == self.id {
+                true => Leads::Here,
+                false => Leads::Elsewhere,
+            },
+            _ => Leads::Nobody,
+        };
+        if self.leads.send_replace(leads) != leads {
+            tracing::info!(?leads, "which node commits has changed");
+        }
     }
 
     async fn announce(&self, shared: &dyn Shared) -> store::Result<()> {
@@ -99,6 +129,8 @@ impl Node {
 
 struct State {
     has_begun: bool,
+    /// Whether the lease says that this node hears the others.
+    heard: bool,
     /// Whether a node does not hear the others.
     is_divided: bool,
     /// When people were last told to read again because of it.

@@ -6,14 +6,19 @@
 //! else: whoever may have missed something is told to read again.
 //!
 //! - `broker`: the connection to NATS, what goes out by it, and whether it carries
+//! - `connect`: how it is made, and why not
 //! - `ears`: what comes in by it, a subject for each person who has a connection here
+//! - `questions`: what nodes ask of the one that leads
 //! - `again`: telling everybody here to read again, not all at once
 
 mod again;
 mod broker;
+mod connect;
 mod ears;
+mod questions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::{CloseCode, ServerFrame, SessionId, UserId};
@@ -24,8 +29,9 @@ use crate::hub::{ConnectionId, Hub, Line};
 use again::Again;
 use broker::Broker;
 
-pub use broker::BrokerError;
+pub use connect::BrokerError;
 pub(crate) use ears::Ear;
+pub(crate) use questions::{Question, Questions};
 
 #[derive(Clone)]
 pub(crate) struct Relay {
@@ -75,6 +81,31 @@ impl Relay {
     /// Whether what other nodes pass on comes here.
     pub(crate) fn hears(&self) -> bool {
         self.broker.as_ref().is_some_and(|broker| broker.hears())
+    }
+
+    /// Tells other nodes that this one came or goes, or hears or does not.
+    pub(crate) fn say_nodes_changed(&self) {
+        if let Some(broker) = &self.broker {
+            broker.say_nodes_changed();
+        }
+    }
+
+    /// Until the leases should be looked at; never, without a broker.
+    pub(crate) async fn nodes_changed(&self) {
+        match &self.broker {
+            Some(broker) => broker.nodes_changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Asks the node that leads; `None` where no answer comes in time.
+    pub(crate) async fn ask_leader(&self, question: Bytes, within: Duration) -> Option<Bytes> {
+        self.broker.as_ref()?.ask_leader(question, within).await
+    }
+
+    /// What is asked of this node as the one that leads; nothing without a broker.
+    pub(crate) async fn questions(&self) -> Option<Questions> {
+        self.broker.as_ref()?.questions().await
     }
 
     /// Whether there is a broker at all.

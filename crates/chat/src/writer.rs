@@ -9,13 +9,16 @@
 //! in the next one: nodes do not queue behind each other for a conversation of many.
 //!
 //! - `group`: what goes into one transaction
+//! - `commits`, `leader`: where a group is committed, at which node
 //! - `answers`: what everybody is told of it
 //!
 //! Bounds: [`QUEUE`] writes wait; beyond that the asker is refused with `busy` and comes again.
 //! The task ends when [`Writer::close`] was called and the queue is empty.
 
 mod answers;
+mod commits;
 mod group;
+mod leader;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +29,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{Error, Result, later};
 use crate::hub::Line;
 use crate::relay::Relay;
-use crate::store::{NewMarks, NewMessage, Store};
+use crate::store::{NewMarks, NewMessage};
+use commits::MAX_BATCH;
 use group::{Group, LeftOut};
+
+pub(crate) use commits::Commits;
+pub(crate) use leader::{Leader, Leads, answer_others};
 
 /// Writes that may wait: about a tenth of a second of full load.
 const QUEUE: usize = 4_096;
-/// Writes in one transaction. More gains nothing: at this size the fsync is already a small part.
-const MAX_BATCH: usize = 512;
 /// When to come again after a full queue.
 const BUSY_RETRY: Duration = Duration::from_millis(250);
 
@@ -69,11 +74,11 @@ enum Command {
 impl Writer {
     /// Starts the task. The handle ends when the last write is on disk after [`Self::close`].
     pub(crate) fn start(
-        store: Arc<dyn Store>,
+        commits: Arc<Commits>,
         relay: Relay,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, run(store, relay, waiting))
+        (Self { queue }, run(commits, relay, waiting))
     }
 
     /// Hands a write over, or refuses it because too many wait.
@@ -102,11 +107,11 @@ impl Writer {
     }
 }
 
-async fn run(store: Arc<dyn Store>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
+async fn run(commits: Arc<Commits>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
     let mut commands = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
         let first = Group::of(LeftOut::default(), &mut commands, &mut waiting);
-        let mut decided = first.commit(store.as_ref()).await;
+        let mut decided = first.commit(&commits).await;
         // Under load the disk works on the next group while this one is answered.
         loop {
             let left_out = decided.take_left_out();
@@ -119,7 +124,7 @@ async fn run(store: Arc<dyn Store>, relay: Relay, mut waiting: mpsc::Receiver<Co
             let next = Group::of(left_out, &mut commands, &mut waiting);
             (decided, ()) = tokio::join!(
                 biased;
-                next.commit(store.as_ref()),
+                next.commit(&commits),
                 async { decided.answer(&relay) },
             );
         }

@@ -13,17 +13,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, RequestErrorKind, ServerAddr};
+use async_nats::{Client, RequestErrorKind};
 use bytes::Bytes;
 use futures::StreamExt;
 use protocol::{CloseCode, SessionId, UserId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::again::Again;
+use super::connect::{BrokerError, connect};
 use super::ears::Ears;
 use crate::config;
 use crate::hub::Hub;
@@ -33,36 +34,13 @@ const QUEUE: usize = 65_536;
 /// Taken from the queue at once.
 const AT_ONCE: usize = 256;
 /// Between two questions to the broker.
-const BEAT: Duration = Duration::from_secs(2);
+pub(super) const BEAT: Duration = Duration::from_secs(2);
 /// An answer that takes longer is none.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Questions without an answer before the connection is made anew.
 const UNANSWERED: u32 = 2;
-/// How long a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// Before a connection is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How long what waits may take to leave at the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-
-/// Why a broker could not be used: one line for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// An address.
-    #[error("DUET_NATS_URL: {0}. Write nats://TOKEN@HOST:4222 or tls://HOST:4222")]
-    Url(String),
-    /// The credentials file.
-    #[error("cannot read the NATS credentials in {0}: {1}")]
-    Credentials(String, std::io::Error),
-    /// It does not let us in.
-    #[error("NATS does not let this node in: {0}. Check DUET_NATS_URL and the credentials")]
-    Refused(async_nats::ConnectError),
-    /// Its certificate.
-    #[error(
-        "cannot trust NATS: {0}. Name the certificate of who signed its own in DUET_NATS_AUTHORITY"
-    )]
-    Untrusted(std::io::Error),
-}
 
 /// What nodes say to each other.
 #[derive(Serialize, Deserialize)]
@@ -72,6 +50,8 @@ enum Notice {
     SessionsEnded(Vec<SessionId>),
     /// Something was lost: let everybody read again.
     ReadAgain,
+    /// One came or goes, or hears or does not: look at the leases.
+    NodesChanged,
 }
 
 enum Outgoing {
@@ -91,6 +71,8 @@ pub(super) struct Broker {
     queue: mpsc::Sender<Outgoing>,
     waiting: Mutex<Option<mpsc::Receiver<Outgoing>>>,
     hears: AtomicBool,
+    /// Who is there, or hears, has changed.
+    changed: Notify,
     /// Something did not go out: others have to read again.
     missed: AtomicBool,
     /// Something did not come in: those who are here have to.
@@ -116,6 +98,7 @@ impl Broker {
             queue,
             waiting: Mutex::new(Some(waiting)),
             hears: AtomicBool::new(false),
+            changed: Notify::new(),
             missed: AtomicBool::new(false),
             lagged,
         }))
@@ -136,6 +119,10 @@ impl Broker {
                 }
             });
         }
+    }
+
+    pub(super) fn space(&self) -> &str {
+        &self.space
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -170,6 +157,18 @@ impl Broker {
 
     pub(super) fn ask_again(&self) {
         self.say(&Notice::ReadAgain);
+    }
+
+    /// Others look at the leases in a moment anyway, so nothing is missed where this is not heard.
+    pub(super) fn say_nodes_changed(&self) {
+        if self.hears() {
+            self.say(&Notice::NodesChanged);
+        }
+    }
+
+    /// Until a node says that it came or goes, or this one hears, or does not any more.
+    pub(super) async fn nodes_changed(&self) {
+        self.changed.notified().await;
     }
 
     fn say(&self, notice: &Notice) {
@@ -225,6 +224,7 @@ impl Broker {
                     self.hub.close_sessions(&sessions, CloseCode::SessionEnded);
                 }
                 Ok(Notice::ReadAgain) => self.again.ask(),
+                Ok(Notice::NodesChanged) => self.changed.notify_one(),
                 Err(error) => tracing::debug!(%error, "a notice that is not known"),
             }
         }
@@ -239,6 +239,9 @@ impl Broker {
         loop {
             let answers = self.answers().await;
             let heard = self.hears.swap(answers, Ordering::AcqRel);
+            if heard != answers {
+                self.changed.notify_one();
+            }
             if answers {
                 unanswered = 0;
                 let is_anew = begun && (!heard || connects() != known);
@@ -300,93 +303,4 @@ fn futures_of(
     task: impl Future<Output = ()> + Send + 'static,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(task)
-}
-
-async fn connect(config: &config::Broker, lagged: Arc<AtomicBool>) -> Result<Client, BrokerError> {
-    let mut servers = Vec::new();
-    for url in config.url.split(',') {
-        servers.push(url.trim().parse::<ServerAddr>().map_err(|error| {
-            // The URL may hold a token, so it is not repeated.
-            BrokerError::Url(error.to_string())
-        })?);
-    }
-    let options = options(config, &servers, lagged.clone()).await?;
-    let error = match options.connect(servers.clone()).await {
-        Ok(client) => return Ok(client),
-        Err(error) => error,
-    };
-    match error.kind() {
-        ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {}
-        _ => return Err(BrokerError::Refused(error)),
-    }
-    if let Some(why) = distrust(&error) {
-        return Err(BrokerError::Untrusted(why));
-    }
-    // It is a hint, not the truth: people can talk without it, a little later.
-    tracing::warn!(%error, "NATS cannot be reached yet; it is tried again");
-    let options = options_again(config, &servers, lagged).await?;
-    options.connect(servers).await.map_err(BrokerError::Refused)
-}
-
-/// What is wrong with its certificate, if that is why there is no connection: it comes as an error of
-/// the line, as if the server were away.
-fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::InvalidData
-        {
-            return Some(std::io::Error::new(io.kind(), io.to_string()));
-        }
-        source = inner.source();
-    }
-    None
-}
-
-async fn options_again(
-    config: &config::Broker,
-    servers: &[ServerAddr],
-    lagged: Arc<AtomicBool>,
-) -> Result<ConnectOptions, BrokerError> {
-    Ok(options(config, servers, lagged).await?.retry_on_initial_connect())
-}
-
-async fn options(
-    config: &config::Broker,
-    servers: &[ServerAddr],
-    lagged: Arc<AtomicBool>,
-) -> Result<ConnectOptions, BrokerError> {
-    let mut options = ConnectOptions::new()
-        .name("duet")
-        .no_echo()
-        .connection_timeout(CONNECT_WITHIN)
-        .ping_interval(BEAT * 2)
-        .max_reconnects(None)
-        .reconnect_delay_callback(|tries| if tries <= 1 { Duration::ZERO } else { TRY_AGAIN })
-        .event_callback(move |event| {
-            let lagged = lagged.clone();
-            async move {
-                match event {
-                    Event::SlowConsumer(_) => lagged.store(true, Ordering::Release),
-                    other => tracing::debug!(event = %other, "NATS"),
-                }
-            }
-        });
-    if let Some(server) = servers.iter().find(|server| server.has_user_pass()) {
-        let name = server.username().unwrap_or_default().to_owned();
-        options = match server.password() {
-            Some(password) => options.user_and_password(name, password.to_owned()),
-            None => options.token(name),
-        };
-    }
-    if let Some(file) = &config.credentials {
-        options = options
-            .credentials_file(file)
-            .await
-            .map_err(|error| BrokerError::Credentials(file.display().to_string(), error))?;
-    }
-    if let Some(authority) = &config.authority {
-        options = options.add_root_certificates(authority.clone());
-    }
-    Ok(options)
 }

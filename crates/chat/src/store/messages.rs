@@ -1,9 +1,10 @@
 //! What the store is told and tells of messages and marks.
 
 use protocol::{ClientId, ConversationId, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 
 /// A message to store. Its body was checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewMessage {
     /// Who.
     pub sender: UserId,
@@ -16,7 +17,7 @@ pub struct NewMessage {
 }
 
 /// What became of a [`NewMessage`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SendOutcome {
     /// Stored now.
     Stored {
@@ -47,7 +48,7 @@ pub enum SendOutcome {
 }
 
 /// Marks to move forward.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct NewMarks {
     /// Whose.
     pub user: UserId,
@@ -58,7 +59,7 @@ pub struct NewMarks {
 }
 
 /// What became of [`NewMarks`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarkOutcome {
     /// Moved to this.
     Moved {
@@ -80,7 +81,7 @@ pub enum MarkOutcome {
 }
 
 /// All that is written in one transaction.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// In the order they came. No two of them have the same sender and client id.
     pub messages: Vec<NewMessage>,
@@ -95,13 +96,32 @@ pub struct Batch {
     pub yields: bool,
 }
 
+impl Batch {
+    /// How many writes.
+    pub fn len(&self) -> usize {
+        self.messages.len() + self.marks.len() + self.seen_users.len() + self.seen_sessions.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What became of a [`Batch`], each list in its order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Committed {
     /// One for each message.
     pub messages: Vec<SendOutcome>,
     /// One for each of the marks.
     pub marks: Vec<MarkOutcome>,
+}
+
+impl Committed {
+    /// Whether it says something of each thing in a batch.
+    pub(crate) fn is_of(&self, batch: &Batch) -> bool {
+        self.messages.len() == batch.messages.len() && self.marks.len() == batch.marks.len()
+    }
 }
 
 /// A part of a conversation, or why not.

@@ -34,6 +34,8 @@ pub struct Renewed {
     pub gone: Vec<UserId>,
     /// How many others there are.
     pub others: u32,
+    /// Of all that hear each other, the one that is there the longest.
+    pub first: Option<NodeId>,
     /// Whether one of them does not hear the others.
     pub one_is_deaf: bool,
 }

@@ -9,13 +9,11 @@ use protocol::{ClientId, ConversationId, ErrorCode, Sent, ServerFrame, UserId};
 use tokio::sync::mpsc;
 
 use super::answers::{answer_mark, answer_send, refuse_mark, refuse_send, sent};
+use super::commits::{Commits, Outcome};
 use super::{Command, Reply, Write};
-use crate::clock;
 use crate::error::later;
 use crate::relay::{Relay, Wave};
-use crate::store::{
-    self, Batch, Committed, MarkOutcome, NewMessage, SendOutcome, Store, StoreError,
-};
+use crate::store::{Batch, Committed, MarkOutcome, NewMessage, SendOutcome, StoreError};
 
 /// When to come again after the store failed.
 const FAILED_RETRY: Duration = Duration::from_secs(1);
@@ -63,7 +61,7 @@ impl LeftOut {
 /// A group whose fate is on disk, and not yet told.
 pub(super) struct Decided {
     group: Group,
-    outcome: store::Result<Committed>,
+    outcome: Outcome,
 }
 
 impl Decided {
@@ -129,11 +127,11 @@ impl Group {
         }
     }
 
-    pub(super) async fn commit(mut self, store: &dyn Store) -> Decided {
+    pub(super) async fn commit(mut self, commits: &Commits) -> Decided {
         self.batch.yields = self.since.values().all(|since| since.elapsed() < GIVES_WAY);
         let batch = Arc::new(std::mem::take(&mut self.batch));
-        let outcome = store.commit(batch.clone(), clock::now()).await;
-        // The store has let go of it.
+        let outcome = commits.commit(batch.clone()).await;
+        // Nobody else holds it any more.
         self.batch = Arc::try_unwrap(batch).unwrap_or_else(|shared| Batch::clone(&shared));
         Decided { group: self, outcome }
     }

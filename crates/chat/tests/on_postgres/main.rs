@@ -6,6 +6,7 @@ mod clocks;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod engine;
+mod leader;
 mod nodes;
 mod opening;
 mod outage;

@@ -20,7 +20,7 @@ pub async fn another_node(home: &Home) -> Chat {
     Chat::begin(config).await.expect("a node")
 }
 
-async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Message> {
+pub async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Message> {
     let mut all: Vec<Message> = Vec::new();
     loop {
         let after = all.last().map_or(Seq::ZERO, |message| message.seq);

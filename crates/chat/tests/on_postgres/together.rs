@@ -27,14 +27,14 @@ async fn node(home: &Home, change: impl FnOnce(&mut Config)) -> Chat {
 }
 
 /// Two nodes on one database, with a broker between them.
-struct Two {
-    nats: Nats,
-    world: World,
-    other: Chat,
+pub struct Two {
+    pub nats: Nats,
+    pub world: World,
+    pub other: Chat,
 }
 
 impl Two {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let nats = Nats::start().expect("a private NATS");
         let world = World::with(|config| config.broker = broker(nats.url())).await;
         let other = node(&world.home, |config| config.broker = broker(nats.url())).await;

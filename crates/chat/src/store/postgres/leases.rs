@@ -40,8 +40,10 @@ pub(super) async fn renew(
     let is_new = !stay(connection, node, hears, lease).await?;
     let (one_fell, gone) = give_up(connection).await?;
     let others = sqlx::query(
-        "select count(*), coalesce(bool_or(not hears), false) from nodes \
-         where id <> $1 and until >= clock_timestamp() and not ending",
+        "select count(*) filter (where id <> $1), \
+                coalesce(bool_or(not hears) filter (where id <> $1), false), \
+                (array_agg(id order by id) filter (where hears))[1] \
+         from nodes where until >= clock_timestamp() and not ending",
     )
     .bind(node.0)
     .fetch_one(&mut *connection)
@@ -52,6 +54,7 @@ pub(super) async fn renew(
         gone,
         others: u32::try_from(others.try_get::<i64, _>(0)?).unwrap_or(u32::MAX),
         one_is_deaf: others.try_get(1)?,
+        first: others.try_get::<Option<Uuid>, _>(2)?.map(NodeId),
     })
 }
 

@@ -1,0 +1,128 @@
+//! How a connection to NATS is made, and why not. Called by [`super::broker`] alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+
+use super::broker::BEAT;
+use crate::config;
+
+/// How long a connection may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// Before a connection is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// Why a broker could not be used: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// An address.
+    #[error("DUET_NATS_URL: {0}. Write nats://TOKEN@HOST:4222 or tls://HOST:4222")]
+    Url(String),
+    /// The credentials file.
+    #[error("cannot read the NATS credentials in {0}: {1}")]
+    Credentials(String, std::io::Error),
+    /// It does not let us in.
+    #[error("NATS does not let this node in: {0}. Check DUET_NATS_URL and the credentials")]
+    Refused(async_nats::ConnectError),
+    /// Its certificate.
+    #[error(
+        "cannot trust NATS: {0}. Name the certificate of who signed its own in DUET_NATS_AUTHORITY"
+    )]
+    Untrusted(std::io::Error),
+}
+
+/// Connects. Sets `lagged` whenever something that came in was dropped. A server that cannot be reached
+/// just now is tried again and again.
+pub(super) async fn connect(
+    config: &config::Broker,
+    lagged: Arc<AtomicBool>,
+) -> Result<Client, BrokerError> {
+    let mut servers = Vec::new();
+    for url in config.url.split(',') {
+        servers.push(url.trim().parse::<ServerAddr>().map_err(|error| {
+            // The URL may hold a token, so it is not repeated.
+            BrokerError::Url(error.to_string())
+        })?);
+    }
+    let options = options(config, &servers, lagged.clone()).await?;
+    let error = match options.connect(servers.clone()).await {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {}
+        _ => return Err(BrokerError::Refused(error)),
+    }
+    if let Some(why) = distrust(&error) {
+        return Err(BrokerError::Untrusted(why));
+    }
+    // It is a hint, not the truth: people can talk without it, a little later.
+    tracing::warn!(%error, "NATS cannot be reached yet; it is tried again");
+    let options = options_again(config, &servers, lagged).await?;
+    options.connect(servers).await.map_err(BrokerError::Refused)
+}
+
+/// What is wrong with its certificate, if that is why there is no connection: it comes as an error of
+/// the line, as if the server were away.
+fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::InvalidData
+        {
+            return Some(std::io::Error::new(io.kind(), io.to_string()));
+        }
+        source = inner.source();
+    }
+    None
+}
+
+async fn options_again(
+    config: &config::Broker,
+    servers: &[ServerAddr],
+    lagged: Arc<AtomicBool>,
+) -> Result<ConnectOptions, BrokerError> {
+    Ok(options(config, servers, lagged).await?.retry_on_initial_connect())
+}
+
+async fn options(
+    config: &config::Broker,
+    servers: &[ServerAddr],
+    lagged: Arc<AtomicBool>,
+) -> Result<ConnectOptions, BrokerError> {
+    let mut options = ConnectOptions::new()
+        .name("duet")
+        .no_echo()
+        .connection_timeout(CONNECT_WITHIN)
+        .ping_interval(BEAT * 2)
+        .max_reconnects(None)
+        .reconnect_delay_callback(|tries| if tries <= 1 { Duration::ZERO } else { TRY_AGAIN })
+        .event_callback(move |event| {
+            let lagged = lagged.clone();
+            async move {
+                match event {
+                    Event::SlowConsumer(_) => lagged.store(true, Ordering::Release),
+                    other => tracing::debug!(event = %other, "NATS"),
+                }
+            }
+        });
+    if let Some(server) = servers.iter().find(|server| server.has_user_pass()) {
+        let name = server.username().unwrap_or_default().to_owned();
+        options = match server.password() {
+            Some(password) => options.user_and_password(name, password.to_owned()),
+            None => options.token(name),
+        };
+    }
+    if let Some(file) = &config.credentials {
+        options = options
+            .credentials_file(file)
+            .await
+            .map_err(|error| BrokerError::Credentials(file.display().to_string(), error))?;
+    }
+    if let Some(authority) = &config.authority {
+        options = options.add_root_certificates(authority.clone());
+    }
+    Ok(options)
+}

@@ -1,0 +1,137 @@
+//! Nodes of which one commits for all: what is said at several is in one transaction, and whoever
+//! leads may end, fall silent or talk nonsense.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use chat::Chat;
+use futures::StreamExt;
+use protocol::{ClientId, ConversationId, UserId};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::nodes::everything;
+use crate::together::Two;
+
+/// How often two people wrote in one transaction.
+const TOGETHER: &str = "select count(*) from (select 1 from messages \
+     group by xmin::text having count(distinct sender_id) > 1) as together";
+
+/// Sends many at once, each through a node.
+async fn send_at_once(through: &[(&Chat, UserId)], conversation: ConversationId, each: usize) {
+    let mut sends = JoinSet::new();
+    for n in 0..each {
+        for (chat, from) in through {
+            let (chat, from) = ((*chat).clone(), *from);
+            sends.spawn(async move {
+                let body = n.to_string();
+                let sent = chat.send_message(from, conversation, ClientId::new(), &body).await;
+                sent.expect("sent");
+            });
+        }
+    }
+    sends.join_all().await;
+}
+
+impl Two {
+    /// Until one of them leads: then people at both write in one transaction.
+    async fn is_led(&self, conversation: ConversationId, people: [UserId; 2]) {
+        let through = [(&self.world.chat, people[0]), (&self.other, people[1])];
+        let began = Instant::now();
+        while self.world.home.number(TOGETHER) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody leads");
+            send_at_once(&through, conversation, 20).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_said_at_two_nodes_at_once_is_one_transaction() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let all = everything(&two.other, bob.user.id, conversation).await;
+    let places: Vec<_> = all.iter().map(|message| message.seq.0).collect();
+    assert_eq!(places, (1..=all.len() as i64).collect::<Vec<_>>());
+    assert_eq!(two.world.home.orphans(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_id_through_a_node_that_leads_and_one_that_follows_has_one_answer() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let before = everything(&two.other, bob.user.id, conversation).await.len();
+    let mut sends = JoinSet::new();
+    for n in 0..200 {
+        let id = ClientId::new();
+        for chat in [&two.world.chat, &two.other] {
+            let (chat, from) = (chat.clone(), alice.user.id);
+            sends.spawn(async move {
+                let sent = chat.send_message(from, conversation, id, &n.to_string()).await;
+                let sent = sent.expect("an answer");
+                (n, sent.seq, sent.sent_at)
+            });
+        }
+    }
+    let answers: HashSet<_> = sends.join_all().await.into_iter().collect();
+    assert_eq!(answers.len(), 200, "one answer for each");
+    assert_eq!(everything(&two.other, bob.user.id, conversation).await.len(), before + 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_that_leads_may_end_while_people_write_at_another() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let before = everything(&two.other, bob.user.id, conversation).await.len();
+    // It was there first, so it leads.
+    let ending = two.world.chat.clone();
+    let ends = tokio::spawn(async move { ending.close().await });
+    let began = Instant::now();
+    for _ in 0..20 {
+        send_at_once(&[(&two.other, bob.user.id)], conversation, 10).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    ends.await.expect("ended");
+    assert_eq!(everything(&two.other, bob.user.id, conversation).await.len(), before + 200);
+}
+
+/// Half of the questions go to someone who answers the first with nonsense, and then nothing more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_that_leads_badly_costs_time_and_nothing_else() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let address: async_nats::ServerAddr = two.nats.url().parse().expect("an address");
+    let token = address.username().expect("a token").to_owned();
+    let impostor = async_nats::ConnectOptions::with_token(token).connect(address).await;
+    let impostor = impostor.expect("a connection");
+    let subject = format!("duet.{}.leader", two.world.chat.epoch());
+    let asked = impostor.queue_subscribe(subject, "leader".to_owned()).await;
+    let mut asked = asked.expect("subscribed");
+    impostor.flush().await.expect("heard");
+    let done = CancellationToken::new();
+    let (chat, enough) = (two.other.clone(), done.clone());
+    let sending = tokio::spawn(async move {
+        let mut places = Vec::new();
+        while !enough.is_cancelled() {
+            let sent = chat.send_message(bob.user.id, conversation, ClientId::new(), "hello").await;
+            places.push(sent.expect("sent").seq.0);
+        }
+        places
+    });
+    let mut question = async || {
+        let question = tokio::time::timeout(Duration::from_secs(20), asked.next()).await;
+        question.expect("soon").expect("a question")
+    };
+    let reply = question().await.reply.expect("somebody waits");
+    impostor.publish(reply, "nonsense".into()).await.expect("said");
+    question().await;
+    // Nothing comes of it, and people go on.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    done.cancel();
+    let places = sending.await.expect("went on");
+    let first = places.first().copied().expect("something was sent");
+    assert_eq!(places, (first..first + places.len() as i64).collect::<Vec<_>>());
+}
