@@ -153,17 +153,11 @@ impl Chat {
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
         let (leads, who_leads) = watch::channel(Leads::Nobody);
-        let leader = Leader::new(relay.clone(), who_leads.clone());
+        let leader = Leader::new(relay.clone(), store.as_ref(), who_leads);
         let commits = Arc::new(Commits::new(store.clone(), leader));
         let (writer, writing) = Writer::start(commits.clone(), relay.clone());
         tasks.spawn(writing);
-        tasks.spawn(writer::answer_others(
-            commits,
-            relay.clone(),
-            who_leads,
-            tasks.clone(),
-            end.clone(),
-        ));
+        tasks.spawn(writer::answer_others(commits, tasks.clone(), end.clone()));
         relay.start(&tasks, &end);
         let id = NodeId::new();
         let presence = Arc::new(PresenceBoard::new(

@@ -30,7 +30,7 @@ pub use accounts::{
     SessionLife, SessionRow, TokenHash,
 };
 pub use messages::{Batch, Committed, History, MarkOutcome, NewMarks, NewMessage, SendOutcome};
-pub use shared::{Allowance, NodeId, Renewed, Shared};
+pub use shared::{Allowance, NodeId, NodesSecret, Renewed, Shared};
 
 /// The store could not do it; nothing was changed. Only for the log, never for a stranger.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@
 //!
 //! - `group`: what goes into one transaction
 //! - `commits`, `leader`: where a group is committed, at which node
+//! - `seal`: what nodes know each other by in that
 //! - `answers`: what everybody is told of it
 //!
 //! Bounds: [`QUEUE`] writes wait; beyond that the asker is refused with `busy` and comes again.
@@ -19,6 +20,7 @@ mod answers;
 mod commits;
 mod group;
 mod leader;
+mod seal;
 
 use std::sync::Arc;
 use std::time::Duration;

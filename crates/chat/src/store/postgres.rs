@@ -61,7 +61,8 @@ use tokio::time::timeout;
 
 use super::{
     Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
-    NewUser, Result, Seen, SessionLife, SessionRow, Shared, Store, StoreError, TokenHash,
+    NewUser, NodesSecret, Result, Seen, SessionLife, SessionRow, Shared, Store, StoreError,
+    TokenHash,
 };
 use committer::Committer;
 use connections::{Lent, PATIENCE};
@@ -73,6 +74,7 @@ pub struct PostgresStore {
     committer: Committer,
     pool: PgPool,
     epoch: Epoch,
+    secret: NodesSecret,
 }
 
 impl PostgresStore {
@@ -83,10 +85,10 @@ impl PostgresStore {
     /// One line that tells the operator what to do, without the password.
     pub async fn open(url: &str, connections: u32) -> std::result::Result<Self, OpenError> {
         let options = open::options(url)?;
-        let epoch = open::prepare_database(&options).await?;
+        let (epoch, secret) = open::prepare_database(&options).await?;
         let committer = Committer::new(options.clone());
         let pool = connections::pool(options, connections.saturating_sub(1).max(1));
-        Ok(Self { committer, pool, epoch })
+        Ok(Self { committer, pool, epoch, secret })
     }
 }
 

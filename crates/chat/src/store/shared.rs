@@ -23,6 +23,15 @@ impl NodeId {
     }
 }
 
+/// What only those know who can read the store, to know each other by. Shown nowhere.
+pub struct NodesSecret(pub(super) [u8; 32]);
+
+impl NodesSecret {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// What a node learns when it says that it is there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Renewed {
@@ -52,6 +61,9 @@ pub struct Allowance {
 /// See the module.
 #[async_trait]
 pub trait Shared: Send + Sync {
+    /// What the nodes on this store know each other by.
+    fn secret(&self) -> &NodesSecret;
+
     /// Says that a node is there for this long from now, and whether it hears the others; gives up
     /// those that have not said so in time.
     async fn renew(&self, node: NodeId, hears: bool, lease: Duration) -> Result<Renewed>;

@@ -43,6 +43,10 @@ impl Commits {
         Self { store, leader, turn: tokio::sync::Mutex::default(), waiting: Mutex::default() }
     }
 
+    pub(super) fn leader(&self) -> &Leader {
+        &self.leader
+    }
+
     /// Commits a group, and returns when it is on disk.
     pub(super) async fn commit(&self, batch: Arc<Batch>) -> Outcome {
         match self.leader.ask(&batch).await {

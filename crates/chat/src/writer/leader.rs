@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::commits::Commits;
+use super::seal::Seal;
 use crate::relay::{Question, Relay};
-use crate::store::{Batch, Committed};
+use crate::store::{Batch, Committed, Store};
 
 /// How long the one that leads may take; then a group is committed here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -48,18 +49,22 @@ enum Answer {
 /// See the module.
 pub(crate) struct Leader {
     relay: Relay,
+    /// None where one process has the store to itself.
+    seal: Option<Seal>,
     leads: watch::Receiver<Leads>,
     not_before: Mutex<Option<Instant>>,
 }
 
 impl Leader {
-    pub(crate) fn new(relay: Relay, leads: watch::Receiver<Leads>) -> Self {
-        Self { relay, leads, not_before: Mutex::default() }
+    pub(crate) fn new(relay: Relay, store: &dyn Store, leads: watch::Receiver<Leads>) -> Self {
+        let seal = store.shared().map(|shared| Seal::new(shared.secret().bytes()));
+        Self { relay, seal, leads, not_before: Mutex::default() }
     }
 
     /// Lets another node commit a group, if one leads. Nothing is known of the group where there is
     /// no answer: it may be on disk.
     pub(super) async fn ask(&self, batch: &Batch) -> Option<Committed> {
+        let seal = self.seal.as_ref()?;
         if *self.leads.borrow() != Leads::Elsewhere || !self.is_time() {
             return None;
         }
@@ -68,12 +73,13 @@ impl Leader {
         if question.len() > LONGEST {
             return None;
         }
-        let Some(answer) = self.relay.ask_leader(question.into(), ANSWER_WITHIN).await else {
+        let question = seal.question(question);
+        let Some(answer) = self.relay.ask_leader(question.clone(), ANSWER_WITHIN).await else {
             tracing::warn!("the node that leads does not answer: this one commits for itself");
             self.put_off();
             return None;
         };
-        match serde_json::from_slice(&answer) {
+        match serde_json::from_slice(seal.open_answer(&question, &answer)?) {
             Ok(Answer::Committed(committed)) if committed.is_of(batch) => Some(committed),
             _ => None,
         }
@@ -93,11 +99,10 @@ impl Leader {
 /// Answers the other nodes while this one leads.
 pub(crate) async fn answer_others(
     commits: Arc<Commits>,
-    relay: Relay,
-    mut leads: watch::Receiver<Leads>,
     tasks: TaskTracker,
     end: CancellationToken,
 ) {
+    let mut leads = commits.leader().leads.clone();
     let answer = |question| drop(tasks.spawn(answer(commits.clone(), question)));
     loop {
         let begins = tokio::select! {
@@ -105,7 +110,10 @@ pub(crate) async fn answer_others(
             () = end.cancelled() => false,
             leads = leads.wait_for(|leads| *leads == Leads::Here) => leads.is_ok(),
         };
-        let Some(mut questions) = relay.questions().await.filter(|_| begins) else { return };
+        if !begins {
+            return;
+        }
+        let Some(mut questions) = commits.leader().relay.questions().await else { return };
         loop {
             tokio::select! {
                 () = end.cancelled() => break,
@@ -127,7 +135,14 @@ pub(crate) async fn answer_others(
 }
 
 async fn answer(commits: Arc<Commits>, question: Question) {
-    let answer = match serde_json::from_slice::<Batch>(question.payload()) {
+    let Some(seal) = &commits.leader().seal else { return };
+    let Some(batch) = seal.open_question(question.payload()) else {
+        tracing::warn!(
+            "somebody who is none of the nodes asks NATS for a commit; see who gets in there"
+        );
+        return;
+    };
+    let answer = match serde_json::from_slice::<Batch>(batch) {
         Ok(batch) if !commits.is_full() => match commits.commit_here(Arc::new(batch)).await {
             Ok(committed) => Answer::Committed(committed),
             Err(_) => Answer::Not,
@@ -135,5 +150,7 @@ async fn answer(commits: Arc<Commits>, question: Question) {
         // A newer node may ask what this one does not know.
         _ => Answer::Not,
     };
-    question.answer(serde_json::to_vec(&answer).unwrap_or_default().into()).await;
+    let answer = serde_json::to_vec(&answer).unwrap_or_default();
+    let answer = seal.answer(question.payload(), answer);
+    question.answer(answer).await;
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chat::Chat;
+use chat::store::{Batch, NewMessage};
 use futures::StreamExt;
 use protocol::{ClientId, ConversationId, UserId};
 use tokio::task::JoinSet;
@@ -97,18 +98,51 @@ async fn one_that_leads_may_end_while_people_write_at_another() {
     assert_eq!(everything(&two.other, bob.user.id, conversation).await.len(), before + 200);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_gets_at_the_broker_alone_writes_nothing() {
+    let two = Two::new().await;
+    let (alice, bob, conversation) = two.world.pair().await;
+    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let before = everything(&two.other, bob.user.id, conversation).await.len();
+    let impostor = stranger(&two).await;
+    let forged = NewMessage {
+        sender: alice.user.id,
+        conversation,
+        client_id: ClientId::new(),
+        body: "I never said that".into(),
+    };
+    let batch = Batch { messages: vec![forged], ..Batch::default() };
+    let mut question = serde_json::to_vec(&batch).expect("written");
+    for _ in 0..2 {
+        let asking = impostor.request(subject(&two), question.clone().into());
+        let answer = tokio::time::timeout(Duration::from_millis(500), asking).await;
+        assert!(answer.is_err(), "{answer:?}");
+        question.extend([0; 32]);
+    }
+    let after = everything(&two.other, bob.user.id, conversation).await.len();
+    assert_eq!(before, after);
+}
+
+/// Someone who is let in by the broker, and is no node.
+async fn stranger(two: &Two) -> async_nats::Client {
+    let address: async_nats::ServerAddr = two.nats.url().parse().expect("an address");
+    let token = address.username().expect("a token").to_owned();
+    let connected = async_nats::ConnectOptions::with_token(token).connect(address).await;
+    connected.expect("a connection")
+}
+
+fn subject(two: &Two) -> String {
+    format!("duet.{}.leader", two.world.chat.epoch())
+}
+
 /// Half of the questions go to someone who answers the first with nonsense, and then nothing more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_that_leads_badly_costs_time_and_nothing_else() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     two.is_led(conversation, [alice.user.id, bob.user.id]).await;
-    let address: async_nats::ServerAddr = two.nats.url().parse().expect("an address");
-    let token = address.username().expect("a token").to_owned();
-    let impostor = async_nats::ConnectOptions::with_token(token).connect(address).await;
-    let impostor = impostor.expect("a connection");
-    let subject = format!("duet.{}.leader", two.world.chat.epoch());
-    let asked = impostor.queue_subscribe(subject, "leader".to_owned()).await;
+    let impostor = stranger(&two).await;
+    let asked = impostor.queue_subscribe(subject(&two), "leader".to_owned()).await;
     let mut asked = asked.expect("subscribed");
     impostor.flush().await.expect("heard");
     let done = CancellationToken::new();

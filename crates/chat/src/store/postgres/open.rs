@@ -5,11 +5,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use protocol::Epoch;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::time::timeout;
+
+use crate::store::NodesSecret;
 
 /// Run at start, in this order, never edited. Nodes of the version before serve meanwhile and
 /// afterwards, and may start again: a migration adds, and takes away only what no such node uses
@@ -165,8 +169,11 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch.
-pub(super) async fn prepare_database(options: &PgConnectOptions) -> Result<Epoch, OpenError> {
+/// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch and
+/// the nodes' secret.
+pub(super) async fn prepare_database(
+    options: &PgConnectOptions,
+) -> Result<(Epoch, NodesSecret), OpenError> {
     let mut connection = up_to_date(options).await?;
     let unfinished: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
         .bind(MOVE)
@@ -176,8 +183,9 @@ pub(super) async fn prepare_database(options: &PgConnectOptions) -> Result<Epoch
         return Err(OpenError::Unfinished);
     }
     let epoch = read_or_make_epoch(&mut connection).await?;
+    let secret = read_or_make_secret(&mut connection).await?;
     connection.close().await?;
-    Ok(epoch)
+    Ok((epoch, secret))
 }
 
 /// A connection to a database on which Duet can stand and that has its tables. No statement of it
@@ -286,14 +294,33 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     }
 }
 
-/// Made once, by whichever node is first.
 async fn read_or_make_epoch(connection: &mut PgConnection) -> Result<Epoch, sqlx::Error> {
-    sqlx::query("insert into meta (key, value) values ('epoch', $1) on conflict (key) do nothing")
-        .bind(Epoch::new().to_string())
+    let text = read_or_make(connection, "epoch", &Epoch::new().to_string()).await?;
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+async fn read_or_make_secret(connection: &mut PgConnection) -> Result<NodesSecret, sqlx::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let text = read_or_make(connection, "nodes_secret", &BASE64.encode(bytes)).await?;
+    let decoded = BASE64.decode(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let bytes = decoded.try_into();
+    bytes.map(NodesSecret).map_err(|_| sqlx::Error::Decode("not 32 bytes".into()))
+}
+
+/// A fact about the store, made once, by whichever node is first.
+async fn read_or_make(
+    connection: &mut PgConnection,
+    key: &str,
+    new: &str,
+) -> Result<String, sqlx::Error> {
+    sqlx::query("insert into meta (key, value) values ($1, $2) on conflict (key) do nothing")
+        .bind(key)
+        .bind(new)
         .execute(&mut *connection)
         .await?;
-    let text: String = sqlx::query_scalar("select value from meta where key = 'epoch'")
+    sqlx::query_scalar("select value from meta where key = $1")
+        .bind(key)
         .fetch_one(connection)
-        .await?;
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        .await
 }

@@ -9,10 +9,14 @@ use tokio::time::timeout;
 
 use super::connections::{Lent, PATIENCE};
 use super::{PostgresStore, allowances, leases};
-use crate::store::{Allowance, NodeId, Renewed, Result, Shared, StoreError};
+use crate::store::{Allowance, NodeId, NodesSecret, Renewed, Result, Shared, StoreError};
 
 #[async_trait]
 impl Shared for PostgresStore {
+    fn secret(&self) -> &NodesSecret {
+        &self.secret
+    }
+
     async fn renew(&self, node: NodeId, hears: bool, lease: Duration) -> Result<Renewed> {
         call!(self, c => leases::renew(c, node, hears, lease))
     }
