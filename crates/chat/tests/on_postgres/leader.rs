@@ -1,7 +1,6 @@
 //! Nodes of which one commits for all: what is said at several is in one transaction, and whoever
 //! leads may end, fall silent or talk nonsense.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chat::Chat;
@@ -11,7 +10,7 @@ use protocol::{ClientId, ConversationId, UserId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::nodes::everything;
+use crate::nodes::{everything, repeat_at_once};
 use crate::together::Two;
 
 /// How often two people wrote in one transaction.
@@ -35,23 +34,25 @@ async fn send_at_once(through: &[(&Chat, UserId)], conversation: ConversationId,
 }
 
 impl Two {
-    /// Until one of them leads: then people at both write in one transaction.
-    async fn is_led(&self, conversation: ConversationId, people: [UserId; 2]) {
-        let through = [(&self.world.chat, people[0]), (&self.other, people[1])];
+    /// Two of which one leads: people at both have written in one transaction.
+    async fn led() -> (Self, UserId, UserId, ConversationId) {
+        let two = Self::new().await;
+        let (alice, bob, conversation) = two.world.pair().await;
+        let (alice, bob) = (alice.user.id, bob.user.id);
+        let through = [(&two.world.chat, alice), (&two.other, bob)];
         let began = Instant::now();
-        while self.world.home.number(TOGETHER) == 0 {
+        while two.world.home.number(TOGETHER) == 0 {
             assert!(began.elapsed() < Duration::from_secs(20), "nobody leads");
             send_at_once(&through, conversation, 20).await;
         }
+        (two, alice, bob, conversation)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_said_at_two_nodes_at_once_is_one_transaction() {
-    let two = Two::new().await;
-    let (alice, bob, conversation) = two.world.pair().await;
-    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
-    let all = everything(&two.other, bob.user.id, conversation).await;
+    let (two, _, bob, conversation) = Two::led().await;
+    let all = everything(&two.other, bob, conversation).await;
     let places: Vec<_> = all.iter().map(|message| message.seq.0).collect();
     assert_eq!(places, (1..=all.len() as i64).collect::<Vec<_>>());
     assert_eq!(two.world.home.orphans(), 0);
@@ -59,54 +60,35 @@ async fn what_is_said_at_two_nodes_at_once_is_one_transaction() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_id_through_a_node_that_leads_and_one_that_follows_has_one_answer() {
-    let two = Two::new().await;
-    let (alice, bob, conversation) = two.world.pair().await;
-    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
-    let before = everything(&two.other, bob.user.id, conversation).await.len();
-    let mut sends = JoinSet::new();
-    for n in 0..200 {
-        let id = ClientId::new();
-        for chat in [&two.world.chat, &two.other] {
-            let (chat, from) = (chat.clone(), alice.user.id);
-            sends.spawn(async move {
-                let sent = chat.send_message(from, conversation, id, &n.to_string()).await;
-                let sent = sent.expect("an answer");
-                (n, sent.seq, sent.sent_at)
-            });
-        }
-    }
-    let answers: HashSet<_> = sends.join_all().await.into_iter().collect();
-    assert_eq!(answers.len(), 200, "one answer for each");
-    assert_eq!(everything(&two.other, bob.user.id, conversation).await.len(), before + 200);
+    let (two, alice, bob, conversation) = Two::led().await;
+    let before = everything(&two.other, bob, conversation).await.len();
+    repeat_at_once(&[&two.world.chat, &two.other], alice, conversation).await;
+    assert_eq!(everything(&two.other, bob, conversation).await.len(), before + 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_that_leads_may_end_while_people_write_at_another() {
-    let two = Two::new().await;
-    let (alice, bob, conversation) = two.world.pair().await;
-    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
-    let before = everything(&two.other, bob.user.id, conversation).await.len();
+    let (two, _, bob, conversation) = Two::led().await;
+    let before = everything(&two.other, bob, conversation).await.len();
     // It was there first, so it leads.
     let ending = two.world.chat.clone();
     let ends = tokio::spawn(async move { ending.close().await });
     let began = Instant::now();
     for _ in 0..20 {
-        send_at_once(&[(&two.other, bob.user.id)], conversation, 10).await;
+        send_at_once(&[(&two.other, bob)], conversation, 10).await;
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     ends.await.expect("ended");
-    assert_eq!(everything(&two.other, bob.user.id, conversation).await.len(), before + 200);
+    assert_eq!(everything(&two.other, bob, conversation).await.len(), before + 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_gets_at_the_broker_alone_writes_nothing() {
-    let two = Two::new().await;
-    let (alice, bob, conversation) = two.world.pair().await;
-    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
-    let before = everything(&two.other, bob.user.id, conversation).await.len();
+    let (two, alice, bob, conversation) = Two::led().await;
+    let before = everything(&two.other, bob, conversation).await.len();
     let impostor = stranger(&two).await;
     let forged = NewMessage {
-        sender: alice.user.id,
+        sender: alice,
         conversation,
         client_id: ClientId::new(),
         body: "I never said that".into(),
@@ -119,7 +101,7 @@ async fn whoever_gets_at_the_broker_alone_writes_nothing() {
         assert!(answer.is_err(), "{answer:?}");
         question.extend([0; 32]);
     }
-    let after = everything(&two.other, bob.user.id, conversation).await.len();
+    let after = everything(&two.other, bob, conversation).await.len();
     assert_eq!(before, after);
 }
 
@@ -138,9 +120,7 @@ fn subject(two: &Two) -> String {
 /// Half of the questions go to someone who answers the first with nonsense, and then nothing more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_that_leads_badly_costs_time_and_nothing_else() {
-    let two = Two::new().await;
-    let (alice, bob, conversation) = two.world.pair().await;
-    two.is_led(conversation, [alice.user.id, bob.user.id]).await;
+    let (two, _, bob, conversation) = Two::led().await;
     let impostor = stranger(&two).await;
     let asked = impostor.queue_subscribe(subject(&two), "leader".to_owned()).await;
     let mut asked = asked.expect("subscribed");
@@ -150,7 +130,7 @@ async fn one_that_leads_badly_costs_time_and_nothing_else() {
     let sending = tokio::spawn(async move {
         let mut places = Vec::new();
         while !enough.is_cancelled() {
-            let sent = chat.send_message(bob.user.id, conversation, ClientId::new(), "hello").await;
+            let sent = chat.send_message(bob, conversation, ClientId::new(), "hello").await;
             places.push(sent.expect("sent").seq.0);
         }
         places

@@ -58,16 +58,13 @@ async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through
     assert_eq!(world.home.orphans(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
-    let world = World::new().await;
-    let other = another_node(&world.home).await;
-    let (alice, bob, conversation) = world.pair().await;
+/// Sends two hundred messages, each through all of these at once: each has one answer.
+pub async fn repeat_at_once(through: &[&Chat], from: UserId, conversation: ConversationId) {
     let mut sends = JoinSet::new();
     for n in 0..200 {
         let id = ClientId::new();
-        for chat in [&world.chat, &other, &other] {
-            let (chat, from) = (chat.clone(), alice.user.id);
+        for chat in through {
+            let chat = (*chat).clone();
             sends.spawn(async move {
                 let sent = chat.send_message(from, conversation, id, &n.to_string()).await;
                 let sent = sent.expect("an answer");
@@ -77,6 +74,14 @@ async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
     }
     let answers: HashSet<_> = sends.join_all().await.into_iter().collect();
     assert_eq!(answers.len(), 200, "one answer for each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
+    let world = World::new().await;
+    let other = another_node(&world.home).await;
+    let (alice, bob, conversation) = world.pair().await;
+    repeat_at_once(&[&world.chat, &other, &other], alice.user.id, conversation).await;
     assert_eq!(everything(&other, bob.user.id, conversation).await.len(), 200);
     assert_eq!(world.home.orphans(), 0);
 }
