@@ -4,8 +4,7 @@
 //! store here, directly, in the order of arrival. Browser only.
 
 use futures::channel::mpsc;
-use futures::stream::{SplitSink, SplitStream};
-use futures::{FutureExt, SinkExt, StreamExt, select};
+use futures::{FutureExt, StreamExt, select};
 use gloo_net::websocket::futures::WebSocket;
 use gloo_net::websocket::{Message, WebSocketError};
 use gloo_timers::future::TimeoutFuture;
@@ -126,10 +125,12 @@ async fn connect(
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
     let Some(address) = address() else { return End::Outdated };
-    let Ok(socket) = WebSocket::open_with_protocol(&address, SUBPROTOCOL) else {
+    let Ok(to_server) = web_sys::WebSocket::new_with_str(&address, SUBPROTOCOL) else {
         return End::Lost(None);
     };
-    let (mut to_server, mut from_server) = socket.split();
+    let Ok(mut from_server) = WebSocket::try_from(to_server.clone()) else {
+        return End::Lost(None);
+    };
     let hello = select! {
         frame = next_frame(&mut from_server).fuse() => frame,
         () = TimeoutFuture::new(HELLO_MS).fuse() => Err(End::Lost(None)),
@@ -162,7 +163,7 @@ async fn connect(
             sender::pump(state);
         }
     });
-    talk(state, &mut to_server, &mut from_server, outgoing, woken).await
+    talk(state, &to_server, &mut from_server, outgoing, woken).await
 }
 
 fn is_same_person(state: State, user: &User) -> bool {
@@ -178,8 +179,8 @@ fn address() -> Option<String> {
 /// Carries frames both ways until the connection is over.
 async fn talk(
     state: State,
-    to_server: &mut SplitSink<WebSocket, Message>,
-    from_server: &mut SplitStream<WebSocket>,
+    to_server: &web_sys::WebSocket,
+    from_server: &mut WebSocket,
     mut outgoing: mpsc::Receiver<ClientFrame>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
@@ -215,15 +216,20 @@ async fn talk(
                 ClientFrame::Ping
             }
         };
+        // One that is closing takes nothing and complains; how it ended is the next that is heard, and
+        // what was not taken is repeated on the connection after it.
+        if to_server.ready_state() != web_sys::WebSocket::OPEN {
+            continue;
+        }
         let Ok(json) = serde_json::to_string(&frame) else { continue };
-        if to_server.send(Message::Text(json)).await.is_err() {
+        if to_server.send_with_str(&json).is_err() {
             return End::Lost(None);
         }
     }
 }
 
 /// The next frame; `None` for one that a newer server may send and this page does not know.
-async fn next_frame(from_server: &mut SplitStream<WebSocket>) -> Result<Option<ServerFrame>, End> {
+async fn next_frame(from_server: &mut WebSocket) -> Result<Option<ServerFrame>, End> {
     match from_server.next().await {
         Some(Ok(Message::Text(json))) => Ok(json::read(&json).ok()),
         Some(Ok(Message::Bytes(_))) => Ok(None),
