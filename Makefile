@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e budget screens bench bench-peers cluster doctor clean
+.PHONY: help serve test dev fmt lint unit e2e engines budget screens bench bench-peers cluster doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +13,7 @@ serve: ## build for release and serve on http://127.0.0.1:3000 (DUET_* variables
 	@scripts/serve
 
 test: ## run every check and every test, as CI does
-	@scripts/setup tools npm lints browser servers
+	@scripts/setup tools npm lints browser engines servers
 	@scripts/check
 
 cluster: ## serve from three nodes on a Postgres, a NATS and a HAProxy of their own (CLUSTER="--nodes 2 --port 3000 --data DIR": others, kept)
@@ -38,6 +38,10 @@ unit: ## unit and integration tests only
 e2e: ## browser tests only, against the release build
 	@scripts/setup tools npm browser servers
 	@scripts/check build types e2e
+
+engines: ## the pages in Firefox and WebKit, where the system's packages have them; against the release build
+	@scripts/setup tools npm browser engines
+	@scripts/check build types engines
 
 budget: ## what the page costs: bytes, memory, times; against the release build
 	@scripts/setup tools npm browser

@@ -8,7 +8,7 @@ export default defineConfig({
   workers: 1,
   forbidOnly: !!process.env.CI,
   retries: 0,
-  timeout: 120_000,
+  timeout: 400_000,
   reporter: [["list"], ["json", { outputFile: ".output/budget.json" }]],
   use: browser,
 });

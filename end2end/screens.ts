@@ -88,6 +88,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "list");
         await home.search.fill("so");
         await expect(home.result(sofia.name)).toBeVisible();
+        await expect(anna.page.getByText("Searching…")).toBeHidden();
         await shoot(anna.page, "search");
         await home.search.fill("zoltan");
         await expect(anna.page.getByText(/Nobody is called .zoltan/)).toBeVisible();
@@ -104,10 +105,10 @@ for (const colorScheme of ["light", "dark"] as const) {
         await cut.write("Gladly. Send me the page numbers?");
         await cut.expectState("Gladly. Send me the page numbers?", "not sent");
         wire.refuse(undefined);
-        await wire.cut();
+        await anna.context.setOffline(true);
         await cut.write("I can read it tonight, on the train.");
         await cut.expectState("I can read it tonight, on the train.", "sending");
-        await expect(anna.page.getByText(/Connecting|offline/i).first()).toBeVisible();
+        await expect(anna.page.getByText(/Waiting for the network|offline/i).first()).toBeVisible();
         await shoot(anna.page, "conversation-unsent");
       });
 
@@ -125,7 +126,6 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "settings-delete");
         await anna.page.goto("/invite");
         await ready(anna.page);
-        await anna.page.getByRole("button", { name: "Make a link" }).click();
         const link = anna.page.getByRole("textbox", { name: "Invitation link" });
         await expect(link).toBeVisible();
         await shoot(anna.page, "invite");

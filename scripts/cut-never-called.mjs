@@ -6,9 +6,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import binaryen from "binaryen";
 
-// How the compiler's names of these functions, and of the futures that they return, end. Not the closures inside them:
-// the compiler keeps one of several functions that do the same, and those do what others do too.
-const NEVER_CALLED = /13hydrate_async(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)?17h[0-9a-f]{16}E/;
+// How the compiler's names of these functions end: what hydrates asynchronously, with the futures and closures inside;
+// what hydrates a page that was written without values (`template!`).
+const CLOSURE = String.raw`(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)`;
+const NEVER_CALLED = new RegExp(
+  `(13hydrate_async${CLOSURE}{0,2}|21hydrate_from_template)17h[0-9a-f]{16}E`,
+);
 
 // What the compiler uses and every browser of the last years has: with more, binaryen would write what only few read.
 const { MutableGlobals, BulkMemory, NontrappingFPToInt, SignExt, ReferenceTypes, Multivalue } = binaryen.Features;

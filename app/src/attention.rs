@@ -3,8 +3,9 @@
 //!
 //! # Layout
 //! [`choices`] what the person wants, in this browser; [`due`] what a message calls for (pure). In
-//! the browser only: `badge`, `notices`, `tone`, `claim` (one tab tells, not all), `worker`, and
-//! `arrival`, which brings them together.
+//! the browser only: `badge`, `notices`, `tone`, `claim` (one tab tells, not all), `worker`,
+//! `questions` (what the person is asked, and when Duet is offered for `install`), and `arrival`, which
+//! brings them together.
 //!
 //! Nothing is asked or shown on load, and nothing is told of the conversation that one looks at.
 //! The live client reports messages, `live::start` begins it, components read [`Attention`]. A page
@@ -21,13 +22,17 @@ mod badge;
 #[cfg(feature = "hydrate")]
 mod claim;
 #[cfg(feature = "hydrate")]
+mod install;
+#[cfg(feature = "hydrate")]
 mod notices;
 #[cfg(feature = "hydrate")]
 mod on_demand;
 #[cfg(feature = "hydrate")]
+mod questions;
+#[cfg(feature = "hydrate")]
 mod tone;
 #[cfg(feature = "hydrate")]
-mod worker;
+pub(crate) mod worker;
 
 use leptos::prelude::*;
 use protocol::ConversationId;
@@ -37,6 +42,9 @@ pub use on_demand::{arrived, start};
 
 use choices::{Choices, Permission};
 
+/// The view of a question to the person.
+pub type Ask = fn(Attention) -> AnyView;
+
 /// What is known of this browser's notifications. A cheap copy of handles; part of the store.
 #[derive(Clone, Copy)]
 pub struct Attention {
@@ -44,8 +52,8 @@ pub struct Attention {
     pub choices: RwSignal<Choices>,
     /// What the browser allows.
     pub permission: RwSignal<Permission>,
-    /// Whether it is the moment to ask if notifications are wanted.
-    pub asking: RwSignal<bool>,
+    /// What the person is asked now.
+    pub asking: RwSignal<Option<Ask>>,
     /// The conversation that a click on a notification wants opened.
     pub wanted: RwSignal<Option<ConversationId>>,
     /// Whether a message came while nobody looked at this page.
@@ -62,7 +70,7 @@ impl Attention {
         Self {
             choices: RwSignal::new(Choices::default()),
             permission: RwSignal::new(Permission::default()),
-            asking: RwSignal::new(false),
+            asking: RwSignal::new(None),
             wanted: RwSignal::new(None),
             #[cfg(feature = "hydrate")]
             missed: StoredValue::new(false),

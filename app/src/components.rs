@@ -2,7 +2,6 @@
 //! none of them knows the socket.
 
 mod announcer;
-mod ask_notices;
 mod avatar;
 mod banner;
 mod brand;
@@ -11,36 +10,50 @@ mod conversation_header;
 mod conversation_list;
 mod emoji;
 mod field;
+mod greeting;
 mod icons;
 mod layers;
+mod leaving;
 mod message_menu;
 mod message_row;
+mod no_conversations;
 mod notification_choices;
 mod people_search;
 mod profile_bar;
 mod qr_code;
+mod question;
 #[cfg(feature = "hydrate")]
 mod scroll;
+#[cfg(feature = "hydrate")]
+mod search_keys;
+mod search_option;
+mod search_results;
 pub mod settings;
 mod shortcuts;
 mod skeleton;
 mod timeline;
 
-pub use ask_notices::AskNotices;
 pub use avatar::Avatar;
 pub use banner::Banner;
 pub use brand::{DuetMark, Wordmark};
 pub use composer::Composer;
+#[cfg(feature = "ssr")]
+pub(crate) use composer::escaped;
 pub use conversation_header::ConversationHeader;
 pub use conversation_list::ConversationList;
-pub use field::{FieldKind, FormAlert, TextField};
+pub use field::{FieldKind, ForWhom, FormAlert, TextField, begin_in};
+pub use greeting::Greeting;
 pub use icons::Icon;
 pub use layers::LayersOnDemand;
+#[cfg(feature = "hydrate")]
+pub(crate) use layers::load_what_is_shown;
 pub use message_row::MessageRow;
+pub use no_conversations::NoConversations;
 pub use notification_choices::NotificationChoices;
-pub use people_search::PeopleSearch;
+pub use people_search::{Found, PeopleSearch, Search};
 pub use profile_bar::ProfileBar;
 pub use qr_code::QrCode;
+pub use question::Question;
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
-pub use skeleton::TimelineSkeleton;
+pub use skeleton::{NotRead, TimelineSkeleton};
 pub use timeline::Timeline;

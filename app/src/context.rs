@@ -7,6 +7,9 @@
 mod device;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::header::{
     ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, RETRY_AFTER, SET_COOKIE,
@@ -24,23 +27,24 @@ use crate::error::AppError;
 use crate::language::Language;
 use crate::look::{self, Look};
 use crate::paths;
+use crate::time::Local;
+use crate::time::customs::{self, Told};
 
 /// How the session cookie is named and protected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionCookie {
     /// `__Host-…` over https; a plain name over http, where browsers refuse that prefix.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Whether the cookie goes over https alone.
     pub secure: bool,
+    /// How long a browser keeps it: as long as a session lasts at most.
+    pub seconds: u32,
 }
-
-/// How long a browser keeps the cookie. The session itself ends by the store's own rule.
-const COOKIE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
 impl SessionCookie {
     /// The header that gives a browser its token.
     pub fn issue(&self, token: &str) -> HeaderValue {
-        self.header(token, COOKIE_SECONDS)
+        self.header(token, self.seconds)
     }
 
     /// The header that takes it away.
@@ -50,7 +54,7 @@ impl SessionCookie {
 
     fn header(&self, token: &str, seconds: u32) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
-        let name = self.name;
+        let name = &self.name;
         HeaderValue::try_from(format!(
             "{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
         ))
@@ -62,11 +66,32 @@ impl SessionCookie {
 #[derive(Clone, Copy, Debug)]
 pub struct ClientIp(pub IpAddr);
 
-/// What makes the chat and the cookie known to pages and server functions.
-pub fn provider(chat: Chat, cookie: SessionCookie) -> impl Fn() + Clone + Send + Sync + 'static {
+/// The origins under which the site may be opened, the public one first, separated by blanks.
+#[derive(Clone, Debug)]
+pub struct Addresses(pub Arc<str>);
+
+/// What the operator tells those who are not signed in.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// Who runs this Duet; "Duet" where nobody says so.
+    pub name: Arc<str>,
+    /// A sentence of welcome, or nothing.
+    pub welcome: Arc<str>,
+}
+
+/// What makes the chat, the cookie, the site's addresses and its greeting known to pages and server
+/// functions.
+pub fn provider(
+    chat: Chat,
+    cookie: SessionCookie,
+    addresses: Addresses,
+    greeting: Greeting,
+) -> impl Fn() + Clone + Send + Sync + 'static {
     move || {
         provide_context(chat.clone());
-        provide_context(cookie);
+        provide_context(cookie.clone());
+        provide_context(addresses.clone());
+        provide_context(greeting.clone());
     }
 }
 
@@ -89,6 +114,16 @@ pub fn session() -> Option<Session> {
 /// `Unauthenticated`, with its status, when they are not signed in.
 pub fn signed_in() -> Result<Session, AppError> {
     session().ok_or_else(|| refuse(ErrorCode::Unauthenticated.into()))
+}
+
+/// Ends the session that this browser had until now: its cookie is replaced, so that nobody could end
+/// it there any more, and open pages of it learn at once that it is over.
+pub async fn end_session_before() {
+    let (Some(before), Ok(chat)) = (session(), chat()) else { return };
+    if let Err(error) = chat.sign_out(before.id).await {
+        // It ends by itself later; signing in does not fail for it.
+        tracing::warn!(%error, "the session before was not ended");
+    }
 }
 
 /// Where the request came from; the unspecified address when the server did not say, which puts
@@ -120,6 +155,25 @@ pub fn language() -> Language {
     look().language.or_else(accepted).unwrap_or_default()
 }
 
+/// By whose clock and customs the page writes times.
+pub fn local() -> Local {
+    let Some(parts) = use_context::<Parts>() else { return Local::default() };
+    let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+    let told = clock_cookie(&parts).map(Told::parse).unwrap_or_default();
+    customs::local(told, accepted.unwrap_or_default(), language(), look().hours)
+}
+
+/// The name of the viewer's zone, if it is known, as their browser tells it.
+pub fn zone() -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    let zone = clock_cookie(&parts).map(Told::parse)?.zone;
+    (!zone.is_empty()).then(|| zone.to_owned())
+}
+
+fn clock_cookie(parts: &Parts) -> Option<&str> {
+    cookies(&parts.headers).find_map(|(name, value)| (name == customs::COOKIE).then_some(value))
+}
+
 /// The cookies of a request, by name.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
@@ -134,6 +188,9 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 /// theirs, with the HTTP status that fits.
 pub fn fail(error: chat::Error) -> AppError {
     let refusal = error.refusal();
+    if let Some(chat) = use_context::<Chat>() {
+        chat.note_failure(&error);
+    }
     if refusal.code == ErrorCode::Internal {
         tracing::error!(error = %error, "a request failed");
     }
@@ -142,11 +199,32 @@ pub fn fail(error: chat::Error) -> AppError {
 
 /// Refuses with the status and headers that belong to the code.
 pub fn refuse(refusal: Refusal) -> AppError {
+    log_refusal(refusal.code);
     set_status(status(refusal.code));
     if let Some(ms) = refusal.retry_after_ms {
         set_header(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
     }
     AppError::Refused(refusal)
+}
+
+/// What asks for an operator's eye is told at the level that is usual, the rest for those who look.
+fn log_refusal(code: ErrorCode) {
+    match code {
+        ErrorCode::RateLimited | ErrorCode::Busy | ErrorCode::Unavailable
+            if is_first_in_second() =>
+        {
+            tracing::info!(client.ip = %client().address, ?code, "a call was refused for now");
+        }
+        _ => tracing::debug!(?code, "a call was refused"),
+    }
+}
+
+/// Whether nobody has asked in this second. Who is refused may ask as often as the network allows, and
+/// must not fill the log.
+fn is_first_in_second() -> bool {
+    static ASKED_IN: AtomicU64 = AtomicU64::new(0);
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    ASKED_IN.swap(second, Ordering::Relaxed) != second
 }
 
 /// Gives a page that shows an error the status and headers that belong to it.
@@ -163,6 +241,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::RegistrationClosed | ErrorCode::ForeignOrigin | ErrorCode::WrongPassword => {
             StatusCode::FORBIDDEN
         }
+        // No other refusal has this status, so that a page can tell by it alone.
+        ErrorCode::OtherPerson => StatusCode::PRECONDITION_FAILED,
         ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
         ErrorCode::ClientIdReused
         | ErrorCode::UsernameTaken
@@ -171,6 +251,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::TimedOut => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
@@ -229,7 +310,8 @@ pub async fn within<T, F>(parts: &Parts, provide: impl Fn(), work: impl FnOnce()
 where
     F: Future<Output = Result<T, AppError>>,
 {
-    let owner = Owner::new();
+    // A root, because the owner before on this thread may belong to the page of somebody else.
+    let owner = Owner::new_root(None);
     let options = ResponseOptions::default();
     let work = owner.with(|| {
         provide_context(parts.clone());
@@ -246,6 +328,23 @@ where
 /// Which build of the page this process gives out; empty if it does not know.
 pub fn build() -> String {
     chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The origins under which the site may be opened, separated by blanks.
+pub fn addresses() -> Arc<str> {
+    use_context::<Addresses>().map(|Addresses(all)| all).unwrap_or_default()
+}
+
+/// What those who are not signed in are told: who runs this Duet, where somebody says so, and a
+/// sentence of theirs.
+pub fn greeting() -> (String, String) {
+    /// What the name is where nobody set one.
+    const NOBODY: &str = "Duet";
+    let Some(Greeting { name, welcome }) = use_context::<Greeting>() else {
+        return Default::default();
+    };
+    let name = if *name == *NOBODY { String::new() } else { name.to_string() };
+    (name, welcome.to_string())
 }
 
 /// Whether strangers may create an account without an invitation.
@@ -298,13 +397,14 @@ mod tests {
 
     #[test]
     fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
-        let cookie = SessionCookie { name: "__Host-duet", secure: true };
+        let seconds = 2_592_000;
+        let cookie = SessionCookie { name: "__Host-duet".into(), secure: true, seconds };
         let issued = cookie.issue("abc");
         assert_eq!(
             issued.to_str().ok(),
             Some("__Host-duet=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure")
         );
-        let plain = SessionCookie { name: "duet", secure: false };
+        let plain = SessionCookie { name: "duet".into(), secure: false, seconds };
         assert_eq!(
             plain.clear().to_str().ok(),
             Some("duet=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")

@@ -2,23 +2,49 @@
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, Event, EventTarget, FocusEvent, HtmlElement, VisibilityState};
 
-/// This computer's clock, in milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for ever")]
-    let now = js_sys::Date::now() as i64;
+use crate::live::outbox::Moment;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+/// The time since the page was loaded, in milliseconds. Every wait is measured by this clock, because
+/// the time of day may be wrong and may jump.
+pub fn uptime_ms() -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a page's life")]
+    let now = performance_now() as i64;
     now
+}
+
+/// This moment by both clocks.
+pub fn moment() -> Moment {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for ever")]
+    let wall_ms = js_sys::Date::now() as i64;
+    Moment { uptime_ms: uptime_ms(), wall_ms }
 }
 
 /// Whether the person sees this page: in front, and focused.
 pub fn is_watched() -> bool {
     document().visibility_state() == VisibilityState::Visible
         && document().has_focus().unwrap_or(true)
+}
+
+/// Whether the browser has a network. A server on the same machine is reached without one as well.
+pub fn is_online() -> bool {
+    window().navigator().on_line()
+}
+
+/// Whether all handlers of the page are in place.
+pub fn is_live() -> bool {
+    document().document_element().is_some_and(|root| root.has_attribute("data-hydrated"))
 }
 
 /// Whether the browser has something of this name.
@@ -32,6 +58,18 @@ pub fn page_build() -> Option<String> {
     meta.get_attribute("content").filter(|build| !build.is_empty())
 }
 
+/// The address under which the site may be opened.
+pub fn right_address() -> String {
+    let meta = document().query_selector("meta[name=addresses]").ok().flatten();
+    let all = meta.and_then(|meta| meta.get_attribute("content")).unwrap_or_default();
+    all.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Whether this page was opened under another address, where the server refuses every call.
+pub fn is_wrong_address() -> bool {
+    document().document_element().is_some_and(|root| root.has_attribute("data-wrong-address"))
+}
+
 /// Whether Enter should send: there is a fine pointer, so there is a keyboard with Shift.
 pub fn has_keyboard() -> bool {
     let query = window().match_media("(hover: none) and (pointer: coarse)");
@@ -43,40 +81,31 @@ pub fn is_mac() -> bool {
     window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac"))
 }
 
-/// Marks the document as live, for tests and for styles that need scripts.
-pub fn mark_live() {
-    if let Some(root) =
-        document().document_element().and_then(|root| root.dyn_into::<HtmlElement>().ok())
-    {
-        _ = root.dataset().set("hydrated", "true");
-    }
-}
-
-/// Puts a text into the clipboard. Where the page came without encryption there is no such thing
-/// but the old way: to copy what is selected.
-pub fn copy_text(text: &str) {
+/// Puts a text into the clipboard, and answers whether it is there. Where the page came without
+/// encryption, or the browser refuses, the old way is left: to copy what is selected.
+pub async fn copy_text(text: &str) -> bool {
     let navigator = window().navigator();
-    if js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false) {
-        let written = JsFuture::from(navigator.clipboard().write_text(text));
-        // A refusal leaves the clipboard as it was; there is nothing to add.
-        spawn_local(async move { _ = written.await });
-        return;
+    if has(&navigator, "clipboard")
+        && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+    {
+        return true;
     }
     let document = document();
-    let Ok(field) = document.create_element("textarea") else { return };
+    let Ok(field) = document.create_element("textarea") else { return false };
     let field: web_sys::HtmlTextAreaElement = field.unchecked_into();
     let before = document.active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
     field.set_value(text);
-    if let Some(body) = document.body()
-        && body.append_child(&field).is_ok()
-    {
+    let copied = document.body().is_some_and(|body| {
+        _ = body.append_child(&field);
         field.select();
-        _ = document.unchecked_ref::<web_sys::HtmlDocument>().exec_command("copy");
+        let copied = document.unchecked_ref::<web_sys::HtmlDocument>().exec_command("copy");
         field.remove();
-    }
+        copied.unwrap_or(false)
+    });
     if let Some(before) = before {
         _ = before.focus();
     }
+    copied
 }
 
 /// An event listener that is taken off when dropped.
@@ -146,17 +175,8 @@ pub fn keeps_focus(event: &FocusEvent) -> bool {
     }
 }
 
-/// What Home and End do in a list that arrow keys walk through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ends {
-    /// They go to its first and last element.
-    Reached,
-    /// They belong to the text in one of its elements.
-    Untouched,
-}
-
-/// Arrow keys walk through the elements of a list; `stops` selects them.
-pub fn walk(event: &KeyboardEvent, stops: &str, ends: Ends) {
+/// Arrow keys, Home and End walk through the elements of a list; `stops` selects them.
+pub fn walk(event: &KeyboardEvent, stops: &str) {
     if event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key() {
         return;
     }
@@ -169,8 +189,8 @@ pub fn walk(event: &KeyboardEvent, stops: &str, ends: Ends) {
     let next = match event.key().as_str() {
         "ArrowDown" => here.map(|here| here + 1),
         "ArrowUp" => here.and_then(|here| here.checked_sub(1)),
-        "Home" if ends == Ends::Reached => Some(0),
-        "End" if ends == Ends::Reached => stops.len().checked_sub(1),
+        "Home" => Some(0),
+        "End" => stops.len().checked_sub(1),
         _ => None,
     };
     if let Some(stop) = next.and_then(|next| stops.get(next)) {

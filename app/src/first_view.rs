@@ -6,14 +6,15 @@
 
 use leptos::prelude::*;
 use protocol::{
-    ConversationId, ConversationPage, Cursor, InvitationInfo, Person, Seq, SessionInfo, Settings,
+    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, SearchResults, Seq,
+    SessionInfo, Settings,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
 use crate::json::Json;
 use crate::server_fns::{
-    find_people, get_conversation, get_settings, list_conversations, list_sessions, load_history,
+    get_conversation, get_settings, list_conversations, list_sessions, load_history, search,
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -23,7 +24,7 @@ pub struct ListPane {
     /// The first page of the list.
     pub page: ConversationPage,
     /// The answer to `?find=`, or, while there is no conversation yet, people to begin with.
-    pub people: Vec<Person>,
+    pub found: SearchResults,
 }
 
 /// Where a conversation is opened.
@@ -126,15 +127,16 @@ fn taken() -> FirstView {
 /// When not signed in, or the store cannot be read.
 pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     let page = list_conversations(None).await?;
-    let people = match typed {
-        Some(typed) => find_people(typed).await?,
+    let found = match typed {
+        // All at once, for pages without scripts.
+        Some(typed) => search(typed, true).await?,
         // A throttled or closed directory must not take the list with it.
         None if page.conversations.is_empty() => {
-            find_people(String::new()).await.unwrap_or_default()
+            search(String::new(), false).await.unwrap_or_default()
         }
-        None => Vec::new(),
+        None => SearchResults::default(),
     };
-    Ok(ListPane { page, people })
+    Ok(ListPane { page, found })
 }
 
 /// Reads one's own account.
@@ -163,6 +165,22 @@ pub async fn read_conversation(id: ConversationId, place: Place) -> Result<First
     Ok(FirstPage { conversation, page })
 }
 
+/// Reads who somebody is with whom one talks, and nothing of what was said.
+///
+/// # Errors
+/// When not signed in, the conversation is not mine, or the store cannot be read.
+pub async fn read_person(id: ConversationId) -> Result<FirstPage, AppError> {
+    let conversation = get_conversation(id).await?;
+    let page = HistoryPage {
+        conversation: id,
+        messages: Vec::new(),
+        last_seq: conversation.last_seq,
+        mine: conversation.mine,
+        theirs: conversation.theirs,
+    };
+    Ok(FirstPage { conversation, page })
+}
+
 /// About where the first unread message is. The read mark alone does not tell: it may be far back,
 /// with only one's own messages after it.
 fn first_unread(conversation: &protocol::Conversation) -> Seq {
@@ -187,7 +205,7 @@ mod ahead {
     use axum::middleware::Next;
     use axum::response::Response;
 
-    use super::{FirstView, Place, read_conversation, read_pane, read_settings};
+    use super::{FirstView, Place, read_conversation, read_pane, read_person, read_settings};
     use crate::server_fns::get_invitation;
     use crate::{context, paths};
 
@@ -204,7 +222,7 @@ mod ahead {
     /// Puts what the page of this address shows first into the request.
     pub async fn attach(parts: &mut Parts, provide: impl Fn()) {
         let path = parts.uri.path();
-        let opened = paths::opened(path);
+        let (opened, about) = (paths::opened(path), paths::is_about(path));
         let settings = path.starts_with(paths::SETTINGS);
         let invited = paths::invited(path).map(str::to_owned);
         let has_pane = path == paths::HOME || path == paths::INVITE || settings || opened.is_some();
@@ -225,6 +243,7 @@ mod ahead {
             }
             let pane = Some(read_pane(find).await);
             let conversation = match opened {
+                Some(id) if about => Some((id, Place::Unread, read_person(id).await)),
                 Some(id) => Some((id, place, read_conversation(id, place).await)),
                 None => None,
             };

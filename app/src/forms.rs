@@ -5,11 +5,14 @@
 //! kept on the server and nothing typed is lost. Server only; `server` mounts [`routes`] beside
 //! the pages, behind the middleware that knows the session and judges the origin.
 
+mod invite;
 mod settings;
+mod stale;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -21,14 +24,15 @@ use serde::de::DeserializeOwned;
 use crate::context::{Done, within};
 use crate::error::AppError;
 use crate::server_fns::{
-    accept_invitation, mark_conversation, open_conversation, send_message, sign_in, sign_out,
-    sign_up,
+    accept_invitation, free_usernames, mark_conversation, open_conversation, send_message, sign_in,
+    sign_out, sign_up,
 };
 use crate::session::FormEcho;
 use crate::{first_view, paths};
 
 #[derive(Deserialize)]
 struct Account {
+    #[serde(default)]
     username: String,
     #[serde(default)]
     display_name: String,
@@ -42,9 +46,20 @@ struct Written {
     client_id: ClientId,
     body: String,
     #[serde(default)]
-    sender: Option<UserId>,
-    #[serde(default)]
     seen: Seq,
+}
+
+/// For whom the page of a form is. Pages of older builds say so of messages alone, or not at all.
+#[derive(Default, Deserialize)]
+struct Whose {
+    #[serde(rename = "for", alias = "sender", default)]
+    user: Option<UserId>,
+}
+
+/// The message of a form, if it is one.
+#[derive(Deserialize)]
+struct Text {
+    body: String,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +83,7 @@ where
     let forms = Forms { provide, options };
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
     let (four, five, six) = (forms.clone(), forms.clone(), forms.clone());
-    let seven = forms.clone();
+    let (seven, eight) = (forms.clone(), forms.clone());
     Router::new()
         .merge(settings::routes(forms))
         .route(paths::SIGN_IN, post(move |request: Request| one.sign_in(request)))
@@ -83,6 +98,7 @@ where
             "/c/{conversation}/read",
             post(move |Path(id): Path<String>, request: Request| six.mark(id, request)),
         )
+        .route(paths::INVITE, post(move |request: Request| eight.invite(request)))
         .route(
             "/invite/{token}",
             post(move |Path(token): Path<String>, request: Request| seven.accept(token, request)),
@@ -98,7 +114,7 @@ struct Forms<P> {
 impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     async fn sign_in(self, request: Request) -> Response {
         let next = next(&request);
-        let (parts, form) = match read::<Account>(request).await {
+        let (parts, form) = match self.read::<Account>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -109,30 +125,40 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
 
     async fn sign_up(self, request: Request) -> Response {
         let next = next(&request);
-        let (parts, form) = match read::<Account>(request).await {
+        let (parts, form) = match self.read::<Account>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let echo = FormEcho {
+        let mut echo = FormEcho {
             username: form.username.clone(),
             display_name: form.display_name.clone(),
             ..FormEcho::default()
         };
+        let invitation = form.invitation.clone();
         let done = within(&parts, &self.provide, || {
             sign_up(form.username, form.display_name, form.password, form.invitation)
         })
         .await;
+        if done.result.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::UsernameTaken)) {
+            let (wanted, ask) = (echo.username.clone(), &self.provide);
+            let free = within(&parts, ask, || free_usernames(wanted, invitation)).await;
+            // Where none can be told, the refusal alone says enough.
+            echo.free = free.result.unwrap_or_default().join(" ");
+        }
         self.answer(parts, done, echo, |opened| opened.map_or(next, paths::conversation)).await
     }
 
     async fn sign_out(self, request: Request) -> Response {
-        let (parts, _) = request.into_parts();
+        let (parts, _) = match self.check(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
         let done = within(&parts, &self.provide, sign_out).await;
         self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await
     }
 
     async fn open(self, request: Request) -> Response {
-        let (parts, form) = match read::<Chosen>(request).await {
+        let (parts, form) = match self.read::<Chosen>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -144,14 +170,14 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let Ok(id) = id.parse::<ConversationId>() else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let (parts, form) = match read::<Written>(request).await {
+        let (parts, form) = match self.read::<Written>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
         let message = Some((form.client_id, form.body.clone()));
         let echo = FormEcho { message, ..FormEcho::default() };
         let done = within(&parts, &self.provide, || async move {
-            send_message(id, form.client_id, form.body, form.sender).await?;
+            send_message(id, form.client_id, form.body, None).await?;
             // Who answers has read what they answer. The message is stored: a fault in
             // marking must not say otherwise.
             if form.seen > Seq::ZERO {
@@ -167,7 +193,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let Ok(id) = id.parse::<ConversationId>() else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let (parts, form) = match read::<Seen>(request).await {
+        let (parts, form) = match self.read::<Seen>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -179,15 +205,42 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn accept(self, token: String, request: Request) -> Response {
-        let (parts, _) = request.into_parts();
+        let (parts, _) = match self.check(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
         let done = within(&parts, &self.provide, || accept_invitation(token)).await;
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
+    }
+
+    /// The head and the bytes of a form. One of another person's page is refused here, once for all
+    /// forms: nothing is done in the name of whoever signed in since.
+    async fn check(&self, request: Request) -> Result<(Parts, Bytes), Response> {
+        let (parts, body) = request.into_parts();
+        // The request's own limit holds for what is collected.
+        let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        };
+        let whose = parsed::<Whose>(&parts, body.clone()).await.unwrap_or_default();
+        if let (Some(user), Some(session)) = (whose.user, parts.extensions.get::<chat::Session>())
+            && session.user.id != user
+        {
+            let text = parsed::<Text>(&parts, body).await.ok().map(|Text { body }| body);
+            return Err(self.stale(&parts, ErrorCode::OtherPerson, text).await);
+        }
+        Ok((parts, body))
+    }
+
+    /// Reads a form, keeping the request's head.
+    async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<(Parts, T), Response> {
+        let (parts, body) = self.check(request).await?;
+        parsed(&parts, body).await.map(|form| (parts, form))
     }
 
     /// Sends the visitor on, or shows the page again with what is wrong.
     async fn answer<T>(
         self,
-        parts: axum::http::request::Parts,
+        parts: Parts,
         done: Done<T>,
         echo: FormEcho,
         to: impl FnOnce(T) -> String,
@@ -195,7 +248,11 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let mut response = match done.result {
             Ok(done) => see_other(&to(done)),
             Err(AppError::Refused(refusal)) if refusal.code == ErrorCode::Unauthenticated => {
-                see_other(&paths::sign_in_then(back_from(parts.uri.path())))
+                match echo.message {
+                    // What was typed is in the answer, or it would be lost on the way to signing in.
+                    Some((_, text)) => self.stale(&parts, refusal.code, Some(text)).await,
+                    None => see_other(&paths::sign_in_then(back_from(parts.uri.path()))),
+                }
             }
             Err(error) => {
                 let echo = FormEcho { error: Some(error), ..echo };
@@ -209,7 +266,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     /// Renders the page that the form stands on, as if it had been asked for.
-    async fn render(self, mut parts: axum::http::request::Parts, echo: FormEcho) -> Response {
+    async fn render(self, mut parts: Parts, echo: FormEcho) -> Response {
         parts.method = Method::GET;
         if !is_page(parts.uri.path()) {
             let of_settings = parts.uri.path().starts_with(paths::SETTINGS);
@@ -229,14 +286,11 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 }
 
-/// Reads a form, keeping the request's head.
-async fn read<T: DeserializeOwned>(
-    request: Request,
-) -> Result<(axum::http::request::Parts, T), Response> {
-    let (parts, body) = request.into_parts();
-    let request = Request::from_parts(parts.clone(), body);
+/// Reads a form from the bytes of a request.
+async fn parsed<T: DeserializeOwned>(parts: &Parts, body: Bytes) -> Result<T, Response> {
+    let request = Request::from_parts(parts.clone(), Body::from(body));
     match axum::Form::<T>::from_request(request, &()).await {
-        Ok(axum::Form(form)) => Ok((parts, form)),
+        Ok(axum::Form(form)) => Ok(form),
         Err(rejection) => Err(rejection.into_response()),
     }
 }
@@ -266,7 +320,7 @@ fn back_from(path: &str) -> &str {
 }
 
 fn is_page(path: &str) -> bool {
-    [paths::SIGN_IN, paths::SIGN_UP].contains(&path)
+    [paths::SIGN_IN, paths::SIGN_UP, paths::INVITE].contains(&path)
         || paths::invited(path).is_some()
         || (path.starts_with("/c/") && !path.ends_with("/read"))
 }

@@ -4,7 +4,7 @@
 //! sentence that is missing in one of them does not compile. A new language is a file here, a
 //! variant of [`Language`], and its plural rule. Components take the table with [`use_texts`];
 //! what stands in a sentence is put in by [`Texts::fill`], what is counted by [`Texts::count`]. Dates and
-//! times are not here: the browser writes them (`crate::time`).
+//! times are not here: they follow the region as well (`crate::time`).
 
 mod arabic;
 mod english;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use crate::on_demand::{NotLoaded, on_demand};
 
-pub use texts::{EmojiTexts, KeyTexts, Plural, Texts};
+pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 
 /// A language that the page speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

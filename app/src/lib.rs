@@ -11,12 +11,13 @@
 //! stays current; [`attention`] what reaches whoever does not look; [`on_demand`] what is loaded when
 //! it is wanted; `keyboard` (browser) the page's keys; `layers` (browser) what lies above the page
 //! and how Back closes it; `context` and `forms` (server) what a request brings, and the same forms
-//! without WebAssembly.
+//! without WebAssembly; `start` (browser), `structure` (server) and `page.js` how a page comes to life.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
 
 pub mod attention;
+pub mod calls;
 pub mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
@@ -39,10 +40,17 @@ pub mod pages;
 pub mod paths;
 pub mod server_fns;
 pub mod session;
+#[cfg(feature = "hydrate")]
+pub mod start;
 pub mod state;
+#[cfg(feature = "ssr")]
+pub mod structure;
 pub mod text;
 pub mod time;
 pub mod words;
+
+#[cfg(feature = "ssr")]
+use std::sync::LazyLock;
 
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
@@ -58,6 +66,13 @@ use crate::state::State;
 /// The id of the element that holds the application.
 pub const ROOT_ID: &str = "app";
 
+/// What each page carries to watch over its own start. Without its comments and indentation.
+#[cfg(feature = "ssr")]
+static PAGE_SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("page.js").lines().map(str::trim);
+    lines.filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n")
+});
+
 /// The document around the application. Server only in effect; it also sets the page's policy.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     #[cfg(feature = "ssr")]
@@ -67,17 +82,23 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         context::set_content_security_policy(&nonce, watched.then_some(port));
     }
     #[cfg(feature = "ssr")]
-    let (look, language, build) = (context::look(), context::language(), context::build());
+    let (look, language, build, addresses) =
+        (context::look(), context::language(), context::build(), context::addresses());
+    #[cfg(feature = "ssr")]
+    let zone = context::zone();
     #[cfg(not(feature = "ssr"))]
-    let (look, language, build) =
-        (look::Look::default(), language::Language::default(), String::new());
+    let (look, language, build, addresses) =
+        (look::Look::default(), language::Language::default(), String::new(), String::new());
+    #[cfg(not(feature = "ssr"))]
+    let zone = None::<String>;
     view! {
         <!DOCTYPE html>
         <html
             lang=language.tag()
             dir=language.direction()
             data-theme=look.theme.map(look::Theme::name)
-            data-hours=look.hours.map(look::Hours::cycle)
+            data-language=language.tag()
+            data-zone=zone
         >
             <head>
                 <meta charset="utf-8" />
@@ -86,8 +107,11 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                     content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"
                 />
                 <meta name="color-scheme" content="light dark" />
+                // Nothing is painted before the page is whole and the script has put it in place.
+                <link rel="expect" href="#page-script" blocking="render" />
                 {theme_colours(look.theme)}
                 <meta name="build" content=build />
+                <meta name="addresses" content=addresses.to_string() />
                 <meta name="description" content="Duet, a private chat for two." />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="apple-touch-icon" href="/icons/apple-touch-icon.png" />
@@ -101,10 +125,38 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <div id=ROOT_ID>
                     <App />
                 </div>
+                {wrong_address(language, &addresses)}
+                {page_script()}
             </body>
         </html>
     }
 }
+
+/// Says where Duet is, on a page that was opened under another address. `page.js` shows the line
+/// once the server has refused a call, because only the browser knows the address that it used,
+/// and a proxy that works well may change what a request says of it (`Host`, `Origin`).
+fn wrong_address(language: language::Language, addresses: &str) -> impl IntoView + use<> {
+    let t = language.texts();
+    let address = addresses.split(' ').next().unwrap_or_default().to_owned();
+    let (before, after) = t.wrong_address.split_once("{}").unwrap_or((t.wrong_address, ""));
+    view! {
+        <div id="wrong-address" class="banners" role="alert" hidden=true>
+            <p class="banner is-bad">
+                <span>{before}<a class="link" href=address.clone()>{address.clone()}</a>{after}" "{t.wrong_address_owner}</span>
+            </p>
+        </div>
+    }
+}
+
+/// The script that decides how the page starts. Inline, because the script must watch the page from
+/// the moment the page is read, and answer when the program does not come.
+#[cfg(feature = "ssr")]
+fn page_script() -> impl IntoView {
+    view! { <script id="page-script" nonce=leptos::nonce::use_nonce()>{PAGE_SCRIPT.as_str()}</script> }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn page_script() -> impl IntoView {}
 
 /// Loads what the page that the browser shows needs beside its main part: hydration cannot wait in
 /// its midst.
@@ -112,13 +164,15 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// # Errors
 /// Something of it could not be loaded.
 #[cfg(feature = "hydrate")]
-pub async fn load() -> Result<(), NotLoaded> {
+pub(crate) async fn load() -> Result<(), NotLoaded> {
     let root = document().document_element();
-    let tag = root.and_then(|root| root.get_attribute("lang")).unwrap_or_default();
+    // Not `lang`, which translators change.
+    let tag = root.and_then(|root| root.get_attribute("data-language")).unwrap_or_default();
     let path = window().location().pathname().unwrap_or_default();
     let language = language::Language::from_tag(&tag).unwrap_or_default();
     // The browser fetches both already: the server's page names them.
     lazy::load(&path).await?;
+    components::load_what_is_shown().await?;
     language.load().await
 }
 
@@ -129,6 +183,7 @@ pub fn App() -> impl IntoView {
     let session = session::provide();
     first_view::provide();
     let state = State::new(session.me);
+    state.local_time.set(use_context().unwrap_or_default());
     provide_context(state);
     #[cfg(feature = "hydrate")]
     {
@@ -146,6 +201,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
+                    <Route path=path!("c/:conversation/about") view=lazy::person() />
                     <Route path=path!("settings") view=lazy::settings() />
                     // A plain form that was refused is answered at its own address.
                     <Route path=path!("settings/:form") view=lazy::settings() />
@@ -162,15 +218,15 @@ pub fn App() -> impl IntoView {
 /// The colour of the browser's own bars: that of the theme in force.
 fn theme_colours(chosen: Option<look::Theme>) -> impl IntoView {
     use look::Theme::{Dark, Light};
-    let colour = |theme, colour| {
-        let meta = leptos::html::meta().name("theme-color").content(colour);
+    let colour = |theme| {
+        let meta = leptos::html::meta().name("theme-color").content(look::Theme::colour(theme));
         let system = format!("(prefers-color-scheme: {})", look::Theme::name(theme));
         match chosen {
             None => Some(meta.attr("media", Some(system))),
             Some(chosen) => (chosen == theme).then(|| meta.attr("media", None::<String>)),
         }
     };
-    (colour(Light, "#fffdf9"), colour(Dark, "#201b18"))
+    (colour(Light), colour(Dark))
 }
 
 fn page_title(title: &str, unread: u32) -> String {

@@ -32,6 +32,14 @@ impl Theme {
             Self::Dark => "dark",
         }
     }
+
+    /// The colour of the browser's own bars beside the page: that of its surfaces.
+    pub const fn colour(self) -> &'static str {
+        match self {
+            Self::Light => "#fffdf9",
+            Self::Dark => "#201b18",
+        }
+    }
 }
 
 /// How hours are counted.

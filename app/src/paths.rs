@@ -37,9 +37,23 @@ pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")
 }
 
-/// The conversation whose page this is.
+/// The conversation whose page this is, or the page of its person.
 pub fn opened(path: &str) -> Option<ConversationId> {
-    path.strip_prefix("/c/")?.parse().ok()
+    let id = path.strip_prefix("/c/")?;
+    id.strip_suffix(ABOUT).unwrap_or(id).parse().ok()
+}
+
+/// What a conversation's address has behind it on the page of the other one.
+const ABOUT: &str = "/about";
+
+/// The page of whom one talks with.
+pub fn about(id: ConversationId) -> String {
+    conversation(id) + ABOUT
+}
+
+/// Whether this is the page of a person.
+pub fn is_about(path: &str) -> bool {
+    path.starts_with("/c/") && path.ends_with(ABOUT)
 }
 
 /// An invitation's page, and where its plain form posts to.

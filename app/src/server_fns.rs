@@ -12,17 +12,19 @@ mod people;
 mod sessions;
 mod settings;
 
-pub use accounts::{SignIn, SignOut, SignUp, sign_in, sign_out, sign_up};
+pub use accounts::{
+    FreeUsernames, SignIn, SignOut, SignUp, free_usernames, sign_in, sign_out, sign_up,
+};
 pub use conversations::{
     GetConversation, GetTickTimes, ListConversations, MarkConversation, OpenConversation,
     get_conversation, list_conversations, mark_conversation, open_conversation, tick_times,
 };
 pub use invitations::{
-    AcceptInvitation, CreateInvitation, GetInvitation, accept_invitation, create_invitation,
-    get_invitation,
+    AcceptInvitation, CreateInvitation, GetInvitation, ListInvitations, WithdrawInvitation,
+    accept_invitation, create_invitation, get_invitation, list_invitations, withdraw_invitation,
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
-pub use people::{FindPeople, find_people};
+pub use people::{FindPeople, Search, find_people, search};
 pub use sessions::{
     EndOtherSessions, EndSession, ListSessions, end_other_sessions, end_session, list_sessions,
 };

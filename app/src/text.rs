@@ -1,16 +1,25 @@
 //! What the page makes of plain text: links, large emoji, initials. Never HTML.
 
+mod bare;
+mod browser;
 mod host;
+mod links;
+mod question;
+mod signs;
+mod username;
 
-use linkify::{LinkFinder, LinkKind};
+use links::Kind;
 use protocol::UserId;
+
+pub use question::Question;
+pub use username::username;
 
 /// A piece of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Words.
     Text(String),
-    /// A web or mail address.
+    /// A web or mail address, or a telephone number.
     Link {
         /// Where to.
         to: String,
@@ -21,31 +30,37 @@ pub enum Piece {
     },
 }
 
-/// Cuts a body into words and links. Only http, https and mail addresses become links.
+/// Cuts a body into words and links. Only web and mail addresses and telephone numbers become links.
 pub fn pieces(body: &str) -> Vec<Piece> {
-    let mut finder = LinkFinder::new();
-    finder.kinds(&[LinkKind::Url, LinkKind::Email]);
-    finder
-        .spans(body)
-        .map(|span| {
-            let text = span.as_str();
-            let to = match span.kind() {
-                Some(LinkKind::Email) => format!("mailto:{text}"),
-                Some(LinkKind::Url) if is_web(text) => text.to_owned(),
-                _ => return Piece::Text(text.to_owned()),
-            };
-            Piece::Link { to, text: text.to_owned(), real_host: host::real(text) }
-        })
-        .collect()
+    let mut pieces = Vec::new();
+    let mut words_from = 0;
+    for (range, kind) in links::find(body) {
+        if range.start > words_from {
+            pieces.push(Piece::Text(body[words_from..range.start].to_owned()));
+        }
+        words_from = range.end;
+        let text = &body[range];
+        let to = match kind {
+            Kind::Web | Kind::MailTo => text.to_owned(),
+            Kind::Mail => "mailto:".to_owned() + text,
+            Kind::Bare => "https://".to_owned() + text,
+            Kind::Phone => "tel:".to_owned() + &bare::dialled(text),
+        };
+        let real_host = host::real(&to);
+        pieces.push(Piece::Link { to, text: text.to_owned(), real_host });
+    }
+    if words_from < body.len() {
+        pieces.push(Piece::Text(body[words_from..].to_owned()));
+    }
+    pieces
 }
 
-/// Whether an address is one to follow. One that hides marks which turn the writing around shows
-/// something else than what it is.
-fn is_web(url: &str) -> bool {
-    let turns = |c| matches!(c, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{61C}');
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    ["http", "https", "mailto"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-        && !url.contains(turns)
+/// A username as it is shown, whichever way the text around it runs; nothing for who has none any more.
+pub fn handle(username: &str) -> String {
+    if username.is_empty() {
+        return String::new();
+    }
+    ["\u{2066}@", username, "\u{2069}"].concat()
 }
 
 /// Whether a body is one to three emoji and nothing else: then they are shown large.
@@ -90,7 +105,7 @@ pub fn initials(name: &str) -> String {
         .filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let first = words.next();
     let last = words.next_back();
-    first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+    first.into_iter().chain(last).map(browser::uppercase).collect()
 }
 
 /// How many colours there are for faces.
@@ -115,13 +130,80 @@ pub fn colour(user: UserId) -> &'static str {
     }
 }
 
-/// The first line of a body, short enough for the list.
+/// A text as the content of an element. Words that change are written in this way: a translator of
+/// the page replaces text nodes by its own, and would leave the page with nodes that nobody sees.
+pub fn as_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// What the composer shows of the text in its box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    is_blank: bool,
+    length: usize,
+    has_colon: bool,
+}
+
+impl Written {
+    /// That of a text.
+    pub fn of(text: &str) -> Self {
+        Self {
+            is_blank: text.trim().is_empty(),
+            length: text.chars().count(),
+            has_colon: text.contains(':'),
+        }
+    }
+
+    /// That of a text so long that it is not read at every key.
+    pub fn long(length: usize) -> Self {
+        Self { is_blank: false, length, has_colon: false }
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_blank(self) -> bool {
+        self.is_blank
+    }
+
+    /// In characters.
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    /// Whether it may name an emoji.
+    pub fn has_colon(self) -> bool {
+        self.has_colon
+    }
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self::of("")
+    }
+}
+
+/// The first line of a body, short enough for the list. Of a very long text only its beginning is read.
 pub fn preview(body: &str) -> String {
-    let mut short: String = body.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = short.char_indices().nth(120) {
-        short.truncate(end);
+    /// Characters.
+    const MOST: usize = 120;
+    let mut short = String::new();
+    for word in body.split_whitespace() {
+        if !short.is_empty() {
+            short.push(' ');
+        }
+        short.extend(word.chars().take(MOST));
+        if let Some((end, _)) = short.char_indices().nth(MOST) {
+            short.truncate(end);
+            break;
+        }
     }
     short
+}
+
+/// The direction of a text by its first letter, where there is one.
+pub fn direction(beginning: &str) -> Option<&'static str> {
+    let is_rtl = |c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}');
+    let first = beginning.chars().find(|c| c.is_alphabetic())?;
+    Some(if is_rtl(first) { "rtl" } else { "ltr" })
 }
 
 #[cfg(test)]
@@ -129,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_web_and_mail_addresses_become_links() {
+    fn only_web_and_mail_addresses_and_telephone_numbers_become_links() {
         let link = |to: &str, text: &str| Piece::Link {
             to: to.into(),
             text: text.into(),
@@ -144,6 +226,14 @@ mod tests {
                 text(", or "),
                 link("mailto:a@example.org", "a@example.org"),
                 text("!")
+            ]
+        );
+        assert_eq!(
+            pieces("example.org or +1 202 555 0123"),
+            [
+                link("https://example.org", "example.org"),
+                text(" or "),
+                link("tel:+12025550123", "+1 202 555 0123")
             ]
         );
         let turned = "https://example.org/\u{202E}gpj.exe";
@@ -185,5 +275,20 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(initials(name), expected);
         }
+    }
+
+    #[test]
+    fn a_preview_is_one_short_line_of_any_text() {
+        assert_eq!(preview("  one\n\ttwo  three "), "one two three");
+        assert_eq!(preview(&"a".repeat(1_000)), "a".repeat(120));
+        assert_eq!(preview(&"ab ".repeat(1_000)), "ab ".repeat(40));
+        assert_eq!(preview(""), "");
+    }
+
+    #[test]
+    fn the_first_letter_says_the_direction() {
+        assert_eq!(direction("12, hello שלום"), Some("ltr"));
+        assert_eq!(direction("12, مرحبا hello"), Some("rtl"));
+        assert_eq!(direction("12:30 – 👍"), None);
     }
 }

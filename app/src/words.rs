@@ -22,9 +22,10 @@ pub fn field(error: AppError) -> Option<Field> {
     match error.code()? {
         ErrorCode::UsernameInvalid | ErrorCode::UsernameTaken => Some(Field::Username),
         ErrorCode::DisplayNameInvalid => Some(Field::DisplayName),
-        ErrorCode::PasswordTooShort | ErrorCode::PasswordTooLong | ErrorCode::PasswordCommon => {
-            Some(Field::Password)
-        }
+        ErrorCode::PasswordTooShort
+        | ErrorCode::PasswordTooLong
+        | ErrorCode::PasswordInvalid
+        | ErrorCode::PasswordCommon => Some(Field::Password),
         _ => None,
     }
 }
@@ -39,6 +40,7 @@ pub fn sentence(t: &Texts, error: AppError) -> String {
     match refusal.code {
         ErrorCode::Malformed | ErrorCode::OutOfRange => t.malformed.into(),
         ErrorCode::Unauthenticated => t.unauthenticated.into(),
+        ErrorCode::OtherPerson => t.other_person.into(),
         ErrorCode::NotFound => t.not_found.into(),
         ErrorCode::BodyBlank => t.body_blank.into(),
         ErrorCode::BodyTooLong => numbered(t.body_too_long, MAX_BODY_CHARS),
@@ -50,6 +52,7 @@ pub fn sentence(t: &Texts, error: AppError) -> String {
         ErrorCode::DisplayNameInvalid => numbered(t.display_name_invalid, MAX_DISPLAY_NAME_CHARS),
         ErrorCode::PasswordTooShort => numbered(t.password_too_short, MIN_PASSWORD_CHARS),
         ErrorCode::PasswordTooLong => t.password_too_long.into(),
+        ErrorCode::PasswordInvalid => t.password_invalid.into(),
         ErrorCode::PasswordCommon => t.password_common.into(),
         ErrorCode::WrongCredentials => t.wrong_credentials.into(),
         ErrorCode::WrongPassword => t.wrong_password.into(),
@@ -59,9 +62,19 @@ pub fn sentence(t: &Texts, error: AppError) -> String {
         ErrorCode::RegistrationClosed => t.registration_refused.into(),
         ErrorCode::RateLimited => later(t.rate_limited),
         ErrorCode::Busy | ErrorCode::Unavailable => later(t.busy),
-        ErrorCode::ForeignOrigin => t.foreign_origin.into(),
+        ErrorCode::TimedOut => t.timed_out.into(),
+        ErrorCode::ForeignOrigin => t.fill(t.foreign_origin, &right_address()),
         ErrorCode::Internal => t.internal.into(),
     }
+}
+
+/// Where the site may be opened. Only browsers ask: the server refuses a foreign page before any
+/// words are looked for.
+fn right_address() -> String {
+    #[cfg(feature = "hydrate")]
+    return crate::dom::right_address();
+    #[cfg(not(feature = "hydrate"))]
+    String::new()
 }
 
 /// A delay in words: "in 40 seconds".

@@ -4,16 +4,6 @@ import { expect } from "@playwright/test";
 
 const results = path.join(__dirname, "../../target/bench/page.json");
 
-export function median(values: number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-export function percentile(values: number[], share: number): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
 /** Says a figure, keeps it beside those of the bench, and fails when it is beyond its budget. */
 export function within(name: string, value: number, most: number, unit: string): void {
   console.log(`      ${name}: ${value.toFixed(1)} ${unit} of ${most}`);

@@ -2,7 +2,7 @@ import { expect, type Locator, type Page } from "@playwright/test";
 
 /** Waits until the page is live: before that, nothing listens to its buttons. */
 export async function ready(page: Page): Promise<void> {
-  await expect(page.locator("html")).toHaveAttribute("data-hydrated", "true", { timeout: 20_000 });
+  await expect(page.locator("html")).toHaveAttribute("data-hydrated", "true", { timeout: 60_000 });
 }
 
 /** What a screen reader finds in a part of the page, as one text. */
@@ -18,7 +18,7 @@ export class SignUpPage {
 
   constructor(readonly page: Page) {
     this.username = page.getByLabel("Username");
-    this.displayName = page.getByLabel("Display name");
+    this.displayName = page.getByLabel("Your name");
     this.password = page.getByLabel("Password", { exact: true });
     this.create = page.getByRole("button", { name: "Create account" });
   }
@@ -28,8 +28,8 @@ export class SignUpPage {
   }
 
   async submit(username: string, displayName: string, password: string): Promise<void> {
-    await this.username.fill(username);
     await this.displayName.fill(displayName);
+    await this.username.fill(username);
     await this.password.fill(password);
     await this.create.click();
   }
@@ -71,7 +71,7 @@ export class HomePage {
 
   constructor(readonly page: Page) {
     this.list = page.getByRole("navigation", { name: "Conversations" });
-    this.search = page.getByRole("searchbox", { name: "Find a person" });
+    this.search = page.getByRole("combobox", { name: "Find a person" });
   }
 
   /** A conversation's place in the list. */
@@ -179,7 +179,7 @@ export class ConversationPage {
 
   /** Waits until exactly these are shown, in this order. */
   async expectBodies(...bodies: string[]): Promise<void> {
-    await expect(this.messages).toContainText(bodies, { timeout: 20_000 });
+    await expect(this.messages).toContainText(bodies);
     await expect(this.messages).toHaveCount(bodies.length);
   }
 }

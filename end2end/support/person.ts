@@ -9,6 +9,8 @@ export interface Site {
 
 /** Somebody with an account and a browser of their own. What they do by `api…` is preparation, not what is tested. */
 export class Person {
+  #headers?: Promise<Record<string, string>>;
+
   private constructor(
     readonly name: string,
     readonly username: string,
@@ -56,19 +58,16 @@ export class Person {
     for (const body of bodies) await this.apiPost("send_message", { conversation, client_id: uuid7(), body });
   }
 
-  /** Sends very many messages, some at a time and so in any order: without the browser, which would be the slowest part. */
-  async apiFill(conversation: string, bodies: string[], atOnce = 40): Promise<void> {
-    const cookies = (await this.context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
-    const headers = { Accept: "application/json", Origin: this.server.url, Cookie: cookies };
-    const rest = bodies.values();
-    const send = async () => {
-      for (const body of rest) {
-        const form = new URLSearchParams({ conversation, client_id: uuid7(), body });
-        const answer = await fetch(`${this.server.url}/api/send_message`, { method: "POST", headers, body: form });
-        expect(answer.status, await answer.text()).toBe(200);
-      }
-    };
-    await Promise.all(Array.from({ length: atOnce }, send));
+  /** Sends one message without the browser: a trace of very many requests would cost more than the requests. */
+  async apiSendDirectly(conversation: string, body: string): Promise<void> {
+    this.#headers ??= this.context.cookies().then((cookies) => ({
+      Accept: "application/json",
+      Origin: this.server.url,
+      Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; "),
+    }));
+    const form = new URLSearchParams({ conversation, client_id: uuid7(), body });
+    const answer = await fetch(`${this.server.url}/api/send_message`, { method: "POST", headers: await this.#headers, body: form });
+    expect(answer.status, await answer.text()).toBe(200);
   }
 
   /** Says that everything up to a place was read. */
@@ -96,6 +95,18 @@ export class Person {
     expect(answer.status(), `${name}: ${await answer.text()}`).toBe(200);
     return answer;
   }
+}
+
+/**
+ * Sends very many messages, by each of the people in turn. Forty are under way at a time, so neighbours may change places; each
+ * message is stored once.
+ */
+export async function fill(conversation: string, people: Person[], bodies: string[]): Promise<void> {
+  const rest = bodies.entries();
+  const send = async () => {
+    for (const [index, body] of rest) await people[index % people.length]?.apiSendDirectly(conversation, body);
+  };
+  await Promise.all(Array.from({ length: 40 }, send));
 }
 
 /** A version 7 id, as the page makes one for each message. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -27,6 +27,7 @@ export class Server {
   /** What is started: another build, when it was installed in the place of the first. */
   binary = binary;
   #process?: ChildProcess;
+  readonly #copies: string[] = [];
 
   private constructor(
     private readonly port: number,
@@ -36,8 +37,9 @@ export class Server {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async create(settings: Settings = {}): Promise<Server> {
+  static async create(settings: Settings = {}, program = binary): Promise<Server> {
     const server = new Server(await freePort(), await mkdtemp(path.join(tmpdir(), "duet-e2e-")), settings);
+    server.binary = program;
     await server.start();
     return server;
   }
@@ -57,12 +59,12 @@ export class Server {
   }
 
   async #ready(child: ChildProcess): Promise<void> {
-    for (const started = Date.now(); Date.now() - started < 15_000; await delay(25)) {
+    for (const started = Date.now(); Date.now() - started < 60_000; await delay(25)) {
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.log}`);
       const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
       if (answer?.ok) return;
     }
-    throw new Error(`the server was not ready in 15 s:\n${this.log}`);
+    throw new Error(`the server was not ready in 60 s:\n${this.log}`);
   }
 
   /** Ends the server, politely or not, and returns when it is gone. */
@@ -80,13 +82,35 @@ export class Server {
     await this.start();
   }
 
+  /** Copies the data directory while the server is stopped. */
+  async keepCopy(): Promise<string> {
+    const copy = await mkdtemp(path.join(tmpdir(), "duet-e2e-copy-"));
+    await this.stop();
+    await cp(this.data, copy, { recursive: true });
+    await this.start();
+    this.#copies.push(copy);
+    return copy;
+  }
+
+  /** Restarts on a copy: on the database file alone, as from a backup, or on all that was there, as after a snapshot of the machine. */
+  async putBack(copy: string, what: "database" | "everything"): Promise<void> {
+    await this.stop();
+    if (what === "database") {
+      await copyFile(path.join(copy, "duet.db"), path.join(this.data, "duet.db"));
+    } else {
+      await rm(this.data, { recursive: true });
+      await cp(copy, this.data, { recursive: true });
+    }
+    await this.start();
+  }
+
   async destroy(): Promise<void> {
     await this.stop("SIGKILL");
-    await rm(this.data, { recursive: true, force: true });
+    for (const directory of [this.data, ...this.#copies]) await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();

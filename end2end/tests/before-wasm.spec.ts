@@ -1,5 +1,5 @@
-import type { BrowserContext } from "@playwright/test";
-import { ConversationPage, ready, SignUpPage } from "../support/pages";
+import { holdWasm } from "../support/held";
+import { ConversationPage, HomePage, ready, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 
 test("a conversation can be read before the page is live, and what is typed meanwhile is kept", async ({ alice, bob, conversation }) => {
@@ -20,6 +20,41 @@ test("a conversation can be read before the page is live, and what is typed mean
   await here.expectBodies("Read me early", "Typed on a slow line");
 });
 
+test("whoever types in the search while the page comes to life stays there", async ({ alice, bob, conversation }) => {
+  const arrive = await holdWasm(alice.context);
+  await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
+  const home = new HomePage(alice.page);
+  await home.search.pressSequentially("Bo");
+  arrive();
+  await ready(alice.page);
+  // The text box of a conversation would take the focus in the next frame.
+  await alice.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await alice.page.keyboard.type("b");
+  await expect(home.search).toHaveValue("Bob");
+  await expect(new ConversationPage(alice.page, bob.name).box).toHaveValue("");
+});
+
+test("a switch that is turned before the page is live is heeded, and the others show what is chosen", async ({ alice }) => {
+  const settings = await alice.tab();
+  await settings.goto("/settings");
+  await ready(settings);
+  const receipts = settings.getByRole("switch", { name: "Read receipts" });
+  const sound = settings.getByRole("switch", { name: "Play a sound" });
+  await expect(receipts).toBeChecked();
+  await expect(sound).toBeChecked();
+  const arrive = await holdWasm(alice.context);
+  await settings.goto("/settings", { waitUntil: "commit" });
+  await receipts.uncheck();
+  const stored = settings.waitForResponse((response) => response.url().includes("set_privacy"));
+  arrive();
+  await stored;
+  await expect(receipts).not.toBeChecked();
+  await expect(sound).toBeChecked();
+  await settings.reload();
+  await ready(settings);
+  await expect(receipts).not.toBeChecked();
+});
+
 test("a message can be sent before the page is live", async ({ alice, bob, conversation }) => {
   const arrive = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
@@ -35,10 +70,46 @@ test("a message can be sent before the page is live", async ({ alice, bob, conve
   await here.expectBodies("By the plain form", "By the live page");
 });
 
+test("Enter sends before the page is live, once, and what is typed meanwhile comes along", async ({ alice, bob, conversation }) => {
+  const arrive = await holdWasm(alice.context);
+  const { page } = alice;
+  await page.goto(`/c/${conversation}`, { waitUntil: "commit" });
+  const here = new ConversationPage(page, bob.name);
+  await expect(here.box).toHaveAttribute("enterkeyhint", "enter");
+  await here.box.fill("First line");
+  await here.box.press("Shift+Enter");
+  await here.box.pressSequentially("second line");
+  await here.box.press("Enter");
+  await expect(here.message("second line")).toBeVisible();
+  await expect(here.box).toHaveValue("");
+  const posts: string[] = [];
+  page.on("request", (request) => request.method() === "POST" && posts.push(request.postData() ?? ""));
+  // While a message is on its way, the next one waits.
+  await here.box.evaluate((box: HTMLTextAreaElement) => {
+    const enter = () => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    box.value = "Third line";
+    enter();
+    box.value += " and more";
+    enter();
+  });
+  await expect(here.message("Third line")).toBeVisible();
+  await expect(here.box).toHaveValue("and more");
+  expect(posts).toHaveLength(1);
+  arrive();
+  await ready(page);
+  await expect(here.box).toHaveValue("and more");
+  await expect(here.box).toHaveAttribute("enterkeyhint", "send");
+  await here.box.press("Enter");
+  await here.expectStored("and more");
+  const there = await bob.open(conversation, alice);
+  for (const shown of [here, there]) await shown.expectBodies("second line", "Third line", "and more");
+});
+
 test("a form that is filled before the page is live is kept", async ({ page, context }) => {
   const arrive = await holdWasm(context);
   const form = new SignUpPage(page);
   await page.goto("/sign-up", { waitUntil: "commit" });
+  await form.displayName.fill("Early Bird");
   await form.username.fill("early.bird");
   await form.password.fill("a walk in the rain");
   arrive();
@@ -47,14 +118,3 @@ test("a form that is filled before the page is live is kept", async ({ page, con
   await form.create.click();
   await page.waitForURL(/\/$/);
 });
-
-/** Holds the page's program back until the returned function is called. */
-async function holdWasm(context: BrowserContext): Promise<() => void> {
-  let arrive = () => {};
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
-  await context.route(/\.wasm(\?|$)/, async (route) => {
-    await arrived;
-    await route.continue();
-  });
-  return () => arrive();
-}

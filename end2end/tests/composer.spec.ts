@@ -89,7 +89,7 @@ test("pasted text keeps its lines, and a pasted or dropped file is refused in wo
     if (document.activeElement?.dispatchEvent(event)) document.execCommand("insertText", false, data.getData("text/plain"));
   });
   await expect(here.box).toHaveValue("one\n\ttwo\n\n  four");
-  const refused = here.page.getByText("Files cannot be sent here");
+  const refused = here.page.getByText("You can’t send files here");
   await expect(refused).toHaveCount(0);
 
   await giveFile(here, "paste");
@@ -115,6 +115,55 @@ async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise
     );
   }, kind);
 }
+
+test("a paste of a megabyte leaves the box usable, says the limit, and is a draft that opens as quickly", async ({ alice, bob, conversation }) => {
+  test.slow();
+  const here = await alice.open(conversation, bob);
+  // The same text in a box without any of ours says how quick this machine is at this moment.
+  const times = await here.page.evaluate(async () => {
+    const text = "word and word ".repeat(75_000);
+    const insert = async (box: HTMLTextAreaElement) => {
+      box.focus();
+      const began = performance.now();
+      document.execCommand("insertText", false, text);
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+      return performance.now() - began;
+    };
+    const plain = document.createElement("textarea");
+    plain.style.cssText = "position: fixed; width: 40rem; height: 13.5rem";
+    document.body.append(plain);
+    const yardstick = await insert(plain);
+    plain.remove();
+    const ours = document.querySelector<HTMLTextAreaElement>("textarea[name=body]");
+    return { yardstick, ours: ours ? await insert(ours) : Number.NaN };
+  });
+  expect(times.ours).toBeLessThan(3 * times.yardstick + 500);
+  await expect(here.page.locator(".counter")).toHaveText(/too many$/);
+  await here.box.press("End");
+  await here.box.press("!");
+  await here.box.press("Enter");
+  await expect(here.page.getByText("up to 4000")).toBeVisible();
+  await expect(here.messages).toHaveCount(0);
+  const length = async () => here.box.evaluate((box: HTMLTextAreaElement) => box.value.length);
+  expect(await length()).toBe(14 * 75_000 + 1);
+  await here.draftIsKept("word and word !");
+
+  await here.page.reload();
+  await ready(here.page);
+  await expect.poll(length).toBe(14 * 75_000 + 1);
+  await here.box.fill("Short again");
+  await expect(here.box).toHaveAttribute("dir", "ltr");
+  await here.box.press("Enter");
+  await here.expectStored("Short again");
+});
+
+test("a very long text has the direction of its first letter", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("12, مرحبا ".repeat(4_000));
+  await expect(here.box).toHaveCSS("direction", "rtl");
+  await here.box.fill("12, hello ".repeat(4_000));
+  await expect(here.box).toHaveCSS("direction", "ltr");
+});
 
 test("signs that cannot be shown do not hinder a pasted text", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
@@ -202,4 +251,18 @@ test.describe("on a touch screen", () => {
     await expect(here.box).toBeFocused();
     expect(await here.page.evaluate(() => (window as unknown as { blurs: number }).blurs)).toBe(0);
   });
+
+  for (const keys of ["Control+Enter", "Meta+Enter"]) {
+    test(`${keys} sends, for a touch screen may have a keyboard`, async ({ someone, bob }) => {
+      const tess = await someone("Tess Touch", phone);
+      const here = await tess.open(await tess.apiConversation(bob), bob);
+      await here.box.tap();
+      await here.box.pressSequentially("By the keyboard");
+      await here.box.press("Shift+Enter");
+      await here.box.pressSequentially("of a tablet");
+      await here.box.press(keys);
+      await here.expectStored("By the keyboard\nof a tablet");
+      await expect(here.box).toHaveValue("");
+    });
+  }
 });

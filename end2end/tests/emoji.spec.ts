@@ -168,6 +168,38 @@ test("a whole name becomes its emoji, a time and a smiley of signs stay", async 
   await expect(here.box).toHaveValue("Good 😄 and 10:30: and :-) and :nosuchthing:");
 });
 
+for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_0"]) {
+  test(`"${text}" and Enter is sent as it is`, async ({ alice, bob, conversation }) => {
+    const here = await alice.open(conversation, bob);
+    const fetched = here.page.waitForResponse("**/emoji/names.js");
+    await here.box.pressSequentially(":");
+    await fetched;
+    await here.box.fill("");
+    // Once the names are here, whatever is offered is offered at once.
+    await here.box.pressSequentially(":smi");
+    await expect(offer(here.page)).toBeVisible();
+    await here.box.fill("");
+    await here.box.pressSequentially(text);
+    await expect(offer(here.page)).toHaveCount(0);
+    await here.box.press("Enter");
+    await here.expectStored(text);
+  });
+}
+
+test("Enter takes what the person began to name, and sends where only a description fits", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await here.box.pressSequentially(":+1");
+  await expect(offer(here.page).getByRole("option").first()).toContainText("👍");
+  await here.box.press("Enter");
+  await expect(here.box).toHaveValue(/^👍/);
+  await here.box.fill("");
+  // A word of the description of an emoji, and the beginning of no name.
+  await here.box.pressSequentially("So :celebr");
+  await expect(offer(here.page)).toBeVisible();
+  await here.box.press("Enter");
+  await here.expectStored("So :celebr");
+});
+
 test.describe("in German", () => {
   test.use({ locale: "de-DE" });
 

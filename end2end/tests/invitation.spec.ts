@@ -6,7 +6,6 @@ import { REFUSAL } from "../support/watch";
 async function invite(page: import("@playwright/test").Page): Promise<string> {
   await page.goto("/invite");
   await ready(page);
-  await page.getByRole("button", { name: "Make a link" }).click();
   const link = page.getByRole("textbox", { name: "Invitation link" });
   await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
   return link.inputValue();
@@ -17,7 +16,6 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   await anna.home();
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
   await anna.page.waitForURL("/invite");
-  await anna.page.getByRole("button", { name: "Make a link" }).click();
   const address = await anna.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
   await anna.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await anna.page.getByRole("button", { name: "Copy link" }).click();
@@ -30,9 +28,9 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   const page = await context.newPage();
   await page.goto(address);
   await ready(page);
-  await expect(page.getByRole("heading", { name: "Anna Alone invites you to talk" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Anna Alone invited you to talk" })).toBeVisible();
   await page.getByLabel("Username").fill("bruno.new");
-  await page.getByLabel("Display name").fill("Bruno New");
+  await page.getByLabel("Your name").fill("Bruno New");
   await page.getByLabel("Password", { exact: true }).fill("bruno likes long walks");
   await page.getByRole("button", { name: "Create account" }).click();
   await page.waitForURL(/\/c\//);
@@ -55,6 +53,7 @@ test("an invitation works without scripts, also after a field was refused", asyn
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(address);
+  await page.getByLabel("Your name").fill("Carla Plain");
   await page.getByLabel("Username").fill("carla.plain");
   await page.getByLabel("Password", { exact: true }).fill("sunshine");
   await page.getByRole("button", { name: "Create account" }).click();

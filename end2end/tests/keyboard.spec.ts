@@ -160,6 +160,18 @@ test("the list of keys opens by its key and gives the focus back; other keys res
   await expect(sheet).toBeVisible();
   await page.mouse.click(5, 5);
   await expect(sheet).toBeHidden();
+
+  // By the mouse nothing is ringed.
+  await here.expectNoLayer();
+  await page.goto("/settings");
+  await ready(page);
+  const button = page.getByRole("button", { name: "Show all shortcuts" });
+  await button.click();
+  await expect(sheet).toBeVisible();
+  await expect(sheet.getByRole("button", { name: "Close" })).not.toBeFocused();
+  await expect(page.locator(":focus-visible")).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await expect(button).toBeFocused();
 });
 
 for (const [colorScheme, locale] of [
@@ -194,6 +206,90 @@ test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversati
     parts.push(part ?? "nothing");
   }
   expect(parts).toEqual(["people-search", "conversation-list", "profile-bar", "timeline-frame", "composer-frame"]);
+});
+
+test("what is typed or pasted anywhere in a conversation is for its box", async ({ alice, bob, conversation }) => {
+  await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
+  await alice.apiRead(conversation, 40);
+  const here = await alice.open(conversation, bob);
+  const { page } = here;
+  const { keyboard } = page;
+  const last = here.message("Line 40.");
+  const writes = async (what: string, text: string) => {
+    await keyboard.type(text);
+    await expect(here.box, what).toHaveValue(text);
+    await expect(here.box, what).toBeFocused();
+    await here.box.fill("");
+  };
+  await here.log.click({ position: { x: 4, y: 200 } });
+  await expect(here.box).not.toBeFocused();
+  await writes("after a click beside the messages", "one");
+  await last.click();
+  await writes("after a click on a message", "two words");
+  await keyboard.press("ArrowUp");
+  await here.log.focus();
+  await keyboard.press("ArrowUp");
+  await writes("from a message that has the focus", "Three?");
+  await here.log.focus();
+  await keyboard.press("Control+Home");
+  await page.getByRole("button", { name: /Jump to latest/ }).click();
+  await expect(last).toBeInViewport();
+  await expect(here.box).toBeFocused();
+  await writes("after the jump to the latest", "four");
+  await last.hover();
+  await page.getByRole("button", { name: "Message menu" }).click();
+  await page.getByRole("menuitem", { name: "Copy text" }).click();
+  await expect(page.getByRole("menu")).toBeHidden();
+  await writes("after the menu of a message", "five");
+  await last.hover();
+  await page.getByRole("button", { name: "Message menu" }).click();
+  await expect(page.getByRole("menuitem", { name: "Copy text" })).toBeFocused();
+  await keyboard.press("Escape");
+  await expect(here.box).toBeFocused();
+  await writes("after a menu that was closed", "six");
+  await page.getByRole("button", { name: "Emoji" }).click();
+  await expect(page.getByRole("dialog", { name: "Emoji" })).toBeVisible();
+  await keyboard.press("Escape");
+  await expect(page.getByRole("dialog", { name: "Emoji" })).toBeHidden();
+  await writes("after the emoji", "seven");
+
+  // Pasted, by an input method, by a dead key.
+  await last.click();
+  await page.evaluate(() => navigator.clipboard.writeText("From elsewhere"));
+  await keyboard.press("ControlOrMeta+v");
+  await expect(here.box).toHaveValue("From elsewhere");
+  await here.box.fill("");
+  for (const key of ["Process", "Dead", "\u0644\u0627"]) {
+    await last.click();
+    await page.evaluate((key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })), key);
+    await expect(here.box, key).toBeFocused();
+  }
+
+  // Not Space on a button, not in an empty box, and no command.
+  for (const press of ["Space", "Control+b", "F2", "Alt+x"]) {
+    await here.log.focus();
+    await keyboard.press(press);
+    await expect(here.log, press).toBeFocused();
+  }
+  await page.getByRole("link", { name: /Settings/ }).focus();
+  await keyboard.press("Space");
+  await expect(here.box).toHaveValue("");
+});
+
+test.describe("on a touch screen", () => {
+  test.use({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+
+  test("a button that goes does not take the focus along, and none opens the keyboard", async ({ alice, bob, conversation }) => {
+    await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
+    await alice.apiRead(conversation, 40);
+    const here = await alice.open(conversation, bob);
+    await here.log.evaluate((log) => log.scrollBy(0, -log.scrollHeight));
+    await here.page.getByRole("button", { name: /Jump to latest/ }).tap();
+    await expect(here.message("Line 40.")).toBeInViewport();
+    await expect.poll(() => here.page.evaluate(() => document.activeElement?.closest("main")?.id)).toBe("content");
+    await expect(here.box).not.toBeFocused();
+  });
 });
 
 test("on a phone Ctrl+K leads from the conversation to the search", async ({ alice, bob, conversation }) => {

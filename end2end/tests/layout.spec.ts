@@ -11,7 +11,7 @@ test("nothing is cut off or pushed out from 320 to 2560 pixels", async ({ alice,
   const { page } = alice;
   for (const path of ["/", `/c/${conversation}`, "/settings", "/invite", "/nothing/here"]) {
     await page.goto(path);
-    await page.locator("h1").or(page.getByRole("searchbox")).first().waitFor();
+    await page.locator("h1").or(page.getByRole("combobox")).first().waitFor();
     for (const width of [320, 390, 600, 767, 768, 820, 1024, 1920, 2560]) {
       await page.setViewportSize({ width, height: width < 768 ? 640 : 900 });
       const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -58,6 +58,20 @@ test.describe("where the person chose the colours", () => {
     // The system's own box, which keeps its contrast.
     expect(await alice.page.getByRole("switch", { name: "Read receipts" }).evaluate((element) => getComputedStyle(element).appearance)).not.toBe("none");
   });
+});
+
+test("what the system draws elsewhere is drawn here, but where the person chose the colours", async ({ alice }) => {
+  const { page } = alice;
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.goto("/settings");
+  await ready(page);
+  const appearance = () => page.locator("select").first().evaluate((select) => getComputedStyle(select).appearance);
+  expect(await appearance()).toBe("none");
+  await page.emulateMedia({ forcedColors: "active" });
+  expect(await appearance()).not.toBe("none");
+  for (const button of await page.locator(".button-primary, .button-quiet").all()) {
+    expect(await button.evaluate((element) => getComputedStyle(element).textAlign)).toBe("center");
+  }
 });
 
 test("who wants less motion gets none", async ({ alice, bob, conversation }) => {

@@ -11,16 +11,17 @@ test("the list and a conversation, as they are heard", async ({ alice, bob, conv
       - link "Duet, home"
       - link "Invite someone"
       - search:
-        - searchbox "Find a person"
+        - combobox "Find a person"
       - list:
         - listitem:
           - link /Bob Byrne \\d\\d:\\d\\d Are you there\\?/
-      - link "Settings"
+      - link /Alice Arden @alice\\.arden ?, Settings/
       - button "Sign out"
   `);
   await expect(alice.page.getByRole("main")).toMatchAriaSnapshot(`
     - main:
-      - heading "Bob Byrne" [level=1]
+      - link /Bob Byrne .*@bob\\.byrne/:
+        - heading "Bob Byrne" [level=1]
       - log "Conversation with Bob Byrne":
         - paragraph: Beginning of conversation
         - list:
@@ -38,7 +39,7 @@ test("the list and a conversation, as they are heard", async ({ alice, bob, conv
                 - time: /\\d\\d:\\d\\d/
       - form "Write a message":
         - button "Emoji"
-        - textbox "Message"
+        - textbox "Message to Bob Byrne"
         - button "Send"
   `);
 });
@@ -50,7 +51,7 @@ test("settings, as they are heard", async ({ alice }) => {
     - main:
       - heading "Settings" [level=1]
       - region "Profile":
-        - textbox "Display name"
+        - textbox "Your name"
         - button "Save"
       - region "Appearance":
         - group "Theme":
@@ -58,14 +59,14 @@ test("settings, as they are heard", async ({ alice }) => {
           - radio "Light"
           - radio "Dark"
         - combobox "Language"
-        - group "Time":
+        - group "Time format":
           - radio "Default" [checked]
-          - radio "12 hours"
-          - radio "24 hours"
+          - radio "12-hour"
+          - radio "24-hour"
       - region "Notifications":
         - group "Notifications":
           - switch "Show notifications"
-          - switch "Show the words of the message"
+          - switch "Show message text"
           - switch "Play a sound"
       - region "Privacy":
         - switch "Read receipts" [checked]

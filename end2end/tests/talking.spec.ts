@@ -56,31 +56,6 @@ test("both open the conversation at the same instant and get the same one", asyn
   expect(await aliceHere.order(...both)).toEqual(await bobHere.order(...both));
 });
 
-test("a person is found by the start of either name, and never oneself", async ({ alice, bob }) => {
-  const home = await alice.home();
-  await home.search.fill("bob");
-  await expect(home.result(bob.name)).toBeVisible();
-  await home.search.fill("alice");
-  await expect(home.result(bob.name)).toBeHidden();
-  await expect(home.result(alice.name)).toBeHidden();
-});
-
-test("nobody is said to be missing while the answer is on its way", async ({ alice, bob }) => {
-  const home = await alice.home();
-  let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
-  await alice.page.route("**/api/find_people", async (route) => {
-    await held;
-    await route.continue();
-  });
-  const asked = alice.page.waitForRequest("**/api/find_people");
-  await home.search.fill("bob");
-  await asked;
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
-  release();
-  await expect(home.result(bob.name)).toBeVisible();
-});
-
 test("Enter sends, Shift+Enter breaks the line", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially("First line");

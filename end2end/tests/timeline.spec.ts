@@ -224,7 +224,7 @@ test("the ticks say in words how far a message is and what it waits for", async 
   await expect(there.message("Nobody there")).toBeVisible();
   await here.expectState("Nobody there", "read");
   await here.message("Nobody there").locator(".ticks").click();
-  await expect(note).toContainText(/Delivered to a device, \d\d:\d\d at the latest\.Read, \d\d:\d\d at the latest\./);
+  await expect(note).toContainText(/Delivered \d\d:\d\dRead \d\d:\d\d/);
   await here.box.click();
   await expect(note).toBeHidden();
 
@@ -232,7 +232,7 @@ test("the ticks say in words how far a message is and what it waits for", async 
   await here.write("Into the void");
   await here.expectState("Into the void", "sending");
   await here.message("Into the void").locator(".ticks").click();
-  await expect(note).toContainText("It waits for the connection.");
+  await expect(note).toContainText("Waiting for a connection");
 });
 
 test("the peer's message is said once; one's own and older pages are not", async ({ alice, bob, conversation }) => {

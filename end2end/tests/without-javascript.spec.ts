@@ -34,7 +34,7 @@ test("one can sign up, find a person, send, and sign out and in again", async ({
   await page.waitForURL(/\/sign-in/);
   const signIn = new SignInPage(page);
   await signIn.submit("nora", "not the password");
-  await expect(page.getByRole("alert").filter({ hasText: /match/ })).toBeVisible();
+  await expect(page.getByRole("alert").filter({ hasText: /wrong/i })).toBeVisible();
   await signIn.submit("nora", "a walk in the rain");
   await page.waitForURL(/\/$/);
   await expect(home.entry(bob.name)).toContainText("Plain and simple");
@@ -79,7 +79,7 @@ test("one can read, and page back to the beginning and forth to the end", async 
 
 test("the page says what needs JavaScript", async ({ alice, bob, conversation }) => {
   await open(alice.page, conversation, bob.name);
-  await expect(alice.page.locator("noscript p").filter({ hasText: "JavaScript" })).toBeVisible();
+  await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update by itself" })).toBeVisible();
 });
 
 // By the element, because Playwright's roles leave out what stands in <noscript>.

@@ -5,8 +5,11 @@ import { insert } from "./insert.js";
 import { byShortcode, find, keepRecent, names, toned } from "./names.js";
 
 const WHOLE = /(?:^|\s):([a-z0-9_+-]+):$/i;
-const PART = /(?:^|\s):([\p{L}\p{N}+][\p{L}\p{N}_+-]+)$/u;
+// A name has a letter: ` :10` is a time or a number. `:+1` is the exception that everybody knows.
+const PART = /(?:^|\s):((?=[\p{N}_+-]*\p{L}|\+1$)[\p{L}\p{N}+][\p{L}\p{N}_+-]+)$/u;
 const MOST = 6;
+/** Longer than every name: of a long text only so much before the caret is read at every key. */
+const LONGEST = 100;
 
 /** What is offered now; undefined when nothing is. */
 let offer;
@@ -25,13 +28,14 @@ export function watch(texts) {
 
 async function look(box, texts, isComposing) {
   const end = box.selectionStart;
-  const before = box.value.slice(0, end);
+  const start = Math.max(0, end - LONGEST);
+  const before = box.value.slice(start, end);
   const whole = WHOLE.exec(before)?.[1];
   const part = PART.exec(before)?.[1];
   if (isComposing || end !== box.selectionEnd || !(whole ?? part)) return close();
   // Without the names one writes without emoji; the picker says what is wrong.
   const groups = await names().catch(() => undefined);
-  if (!groups || !box.value.startsWith(before)) return undefined;
+  if (!groups || box.value.slice(start, end) !== before) return undefined;
   if (whole) {
     close();
     const emoji = byShortcode(groups, whole);
@@ -42,7 +46,7 @@ async function look(box, texts, isComposing) {
   if (box.selectionStart !== end) return undefined;
   const found = find(groups, part, MOST);
   if (found.length === 0) return close();
-  return show({ box, from: end - part.length - 1, end, found, index: 0 }, texts);
+  return show({ box, from: end - part.length - 1, end, found, index: 0, part, isChosen: false }, texts);
 }
 
 function take(box, from, end, emoji) {
@@ -106,6 +110,18 @@ function point(index) {
   offer.box.setAttribute("aria-activedescendant", `emoji-offer-${index}`);
 }
 
+function walk(index) {
+  offer.isChosen = true;
+  point(index);
+}
+
+/** Enter sends, unless the person began a name or walked to an emoji: a word of its description is no name. */
+function takesEnter({ found, index, part, isChosen }) {
+  const { codes, name } = found[index];
+  const begun = part.toLowerCase();
+  return isChosen || [...codes, name.toLowerCase()].some((one) => one.startsWith(begun));
+}
+
 function choose(index) {
   const { box, from, end, found } = offer;
   close();
@@ -124,9 +140,9 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   const count = offer.found.length;
   const act = {
-    ArrowDown: () => point((offer.index + 1) % count),
-    ArrowUp: () => point((offer.index + count - 1) % count),
-    Enter: () => choose(offer.index),
+    ArrowDown: () => walk((offer.index + 1) % count),
+    ArrowUp: () => walk((offer.index + count - 1) % count),
+    Enter: takesEnter(offer) ? () => choose(offer.index) : undefined,
     Tab: () => choose(offer.index),
     Escape: close,
   }[event.key];

@@ -5,7 +5,7 @@ const LANGUAGES = ["en", "de", "ar"];
 const TONES = ["", "\u{1F3FB}", "\u{1F3FC}", "\u{1F3FD}", "\u{1F3FE}", "\u{1F3FF}"];
 const MOST_RECENT = 24;
 
-export const language = LANGUAGES.find((tag) => document.documentElement.lang.startsWith(tag)) ?? "en";
+export const language = LANGUAGES.find((tag) => document.documentElement.dataset.language === tag) ?? "en";
 
 let loading;
 

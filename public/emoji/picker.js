@@ -104,7 +104,12 @@ class Picker {
   }
 
   #counted(count) {
-    const form = new Intl.PluralRules(language).select(count);
+    let form = "other";
+    try {
+      form = new Intl.PluralRules(language).select(count);
+    } catch {
+      // An `Intl` that refuses every locale: the form that fits most numbers.
+    }
     return count === 0 ? this.#texts.none : this.#texts.found[form].replace("{}", count);
   }
 

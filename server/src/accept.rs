@@ -2,18 +2,30 @@
 //! its request is understood. `axum::serve` sets no time limit on request heads, so a client could
 //! hold a connection open for ever with half of one.
 
+use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use crate::client_ip;
+use crate::descriptors::{Connections, Place};
+use crate::log_once::Seldom;
 
 /// A whole request head, and the pause before the next request on the same connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -23,37 +35,35 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 /// After a failed accept (too many open files, say) before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two lines of the log about connections that are not taken.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+/// What a connection is told that is not taken.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n\
+    content-length: 44\r\nretry-after: 5\r\nconnection: close\r\n\r\n\
+    Too many connections. Please try again soon.";
 
 /// A listener at work. Its tasks end with [`Server::stop`]: the accepting one at once, each
 /// connection's when its request is answered.
 pub struct Server {
     end: CancellationToken,
     connections: TaskTracker,
+    accepting: JoinHandle<()>,
 }
 
 impl Server {
     /// Starts accepting.
-    pub fn start(listener: TcpListener, router: Router) -> Self {
-        let server = Self { end: CancellationToken::new(), connections: TaskTracker::new() };
-        let (end, connections) = (server.end.clone(), server.connections.clone());
-        server.connections.spawn(async move {
-            loop {
-                let accepted = tokio::select! {
-                    () = end.cancelled() => return,
-                    accepted = listener.accept() => accepted,
-                };
-                match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(serve(stream, peer, router.clone(), end.clone()));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            }
-        });
-        server
+    pub fn start(listener: TcpListener, router: Router, open: Connections) -> Self {
+        let (end, connections) = (CancellationToken::new(), TaskTracker::new());
+        let accepting =
+            connections.spawn(accept(listener, router, open, connections.clone(), end.clone()));
+        Self { end, connections, accepting }
+    }
+
+    /// Waits until nothing is accepted any more, which only a fault of ours can cause before
+    /// [`Server::stop`].
+    pub async fn ended(&mut self) {
+        // A panic is in the log already.
+        let _ = (&mut self.accepting).await;
     }
 
     /// Accepts nothing more and waits for the requests under way.
@@ -64,9 +74,132 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, end: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    open: Connections,
+    connections: TaskTracker,
+    end: CancellationToken,
+) {
+    static SAID: Seldom = Seldom::new(SAY_EVERY);
+    let mut spare = Spare::new();
+    loop {
+        let accepted = tokio::select! {
+            () = end.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => match open.enter() {
+                Some(place) => {
+                    let stream = Stream { stream, _place: place };
+                    connections.spawn(serve(stream, peer, router.clone(), end.clone()));
+                }
+                None => {
+                    if SAID.is_due() {
+                        tracing::warn!(
+                            "all connections that the limit of open files allows are taken; more \
+                             are refused"
+                        );
+                    }
+                    refuse(&stream);
+                }
+            },
+            Err(error) => {
+                if SAID.is_due() {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
+                if !is_out_of_files(&error) || !spare.shed(&listener) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Says that there is no place. What the client has sent is not read, so it may not see this.
+fn refuse(stream: &TcpStream) {
+    let _ = stream.try_write(FULL);
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
+}
+
+/// A file that is open for nothing. Where none can be opened any more, its place is used to take a
+/// connection and to end it, which would otherwise wait for ever.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Says whether a connection was ended.
+    fn shed(&mut self, listener: &TcpListener) -> bool {
+        self.0 = None;
+        let accepted = listener.accept().now_or_never();
+        let shed = match accepted {
+            Some(Ok((stream, _))) => {
+                refuse(&stream);
+                true
+            }
+            _ => false,
+        };
+        *self = Self::new();
+        shed
+    }
+}
+
+/// A connection and its place, which it keeps when it becomes a live one.
+struct Stream {
+    stream: TcpStream,
+    _place: Place,
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+async fn serve(stream: Stream, peer: SocketAddr, router: Router, end: CancellationToken) {
     // Small frames must not wait for more to come.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
@@ -87,6 +220,31 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, end: Cancell
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%error, client.ip = %peer.ip(), "a connection ended badly");
+        tracing::debug!(%error, client.ip = %client_ip::of_peer(peer), "a connection ended badly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_its_own_length() {
+        let text = String::from_utf8_lossy(FULL);
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_ended_where_no_file_can_be_opened() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let _first = std::net::TcpStream::connect(address).expect("it waits in line");
+        let client = std::net::TcpStream::connect(address).expect("it waits in line");
+        let _accepted = listener.accept().await.expect("the first one");
+        assert!(Spare::new().shed(&listener));
+        let mut answer = String::new();
+        io::Read::read_to_string(&mut &client, &mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     }
 }

@@ -1,19 +1,23 @@
-//! What the operator may set, by flag or variable, checked once at start.
+//! What the operator may set, by flag or variable. `reading` checks it, once at start.
+
+mod reading;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
 
-use crate::origins::Origins;
+use crate::accept_store::AcceptStore;
+use crate::client_ip::Proxies;
+use crate::migrate::Migrate;
 use crate::transfer::Move;
+
+pub(crate) use reading::database;
 
 /// Duet: a private one-to-one chat on one URL.
 #[derive(Clone, Debug, Parser)]
@@ -42,6 +46,10 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub database_connections: u32,
 
+    /// Seconds for which a Postgres that is not there yet is waited for.
+    #[arg(long, env = "DUET_DATABASE_WAIT", default_value_t = 300)]
+    pub database_wait: u64,
+
     /// What passes live events between several nodes on one database:
     /// `nats://TOKEN@HOST:4222`, `nats://USER:PASSWORD@HOST`, or `tls://HOST`; several servers of one
     /// NATS cluster with commas.
@@ -69,13 +77,28 @@ pub struct Config {
     #[arg(long, env = "DUET_REGISTRATION", default_value = "open")]
     pub registration: Registration,
 
+    /// Who runs this Duet, as those who are not signed in are told, such as "Berg family".
+    #[arg(long, env = "DUET_NAME", default_value = "Duet", value_parser = name)]
+    pub name: String,
+
+    /// A sentence of welcome for them.
+    #[arg(long, env = "DUET_WELCOME", default_value = "", value_parser = welcome)]
+    pub welcome: String,
+
     /// Whether people can be found by the start of their names, or by the whole username alone.
     #[arg(long, env = "DUET_DIRECTORY", default_value = "open")]
     pub directory: Gate,
 
-    /// Proxies in front whose X-Forwarded-For is believed: addresses or networks, with commas.
-    #[arg(long, env = "DUET_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies in front whose X-Forwarded-For or Forwarded is believed: addresses or networks, with
+    /// commas. Let the proxy remove the one that it does not write: of two that differ neither is
+    /// believed.
+    #[arg(long, env = "DUET_TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Proxies,
+
+    /// Whether browsers are told to come by https alone for a year (Strict-Transport-Security):
+    /// on, subdomains (theirs as well, which other services of yours may not want), or off.
+    #[arg(long, env = "DUET_HSTS", default_value = "on")]
+    pub hsts: Hsts,
 
     /// The built site; found beside the binary when not given.
     #[arg(long, env = "DUET_SITE")]
@@ -101,6 +124,11 @@ pub struct Config {
     #[arg(long, env = "DUET_FRAMES_PER_SECOND", default_value_t = chat::Rates::default().frames_per_second)]
     pub frames_per_second: NonZeroU32,
 
+    /// Passwords that are hashed at once, each in 46 MiB of memory; as many as there are cores
+    /// when it is not set.
+    #[arg(long, env = "DUET_PASSWORD_HASHES_AT_ONCE")]
+    pub password_hashes_at_once: Option<NonZeroUsize>,
+
     /// Live connections of this process.
     #[arg(long, env = "DUET_MAX_CONNECTIONS", default_value_t = 10_000)]
     pub max_connections: usize,
@@ -118,6 +146,14 @@ pub struct Config {
     #[arg(long, env = "DUET_DRAIN", default_value_t = 0)]
     pub drain: u64,
 
+    /// Days after which a session that is not used is over. An open page is use.
+    #[arg(long, env = "DUET_SESSION_IDLE_DAYS", default_value = "7", value_parser = days)]
+    pub session_idle_days: Days,
+
+    /// Days after which a session is over, used or not.
+    #[arg(long, env = "DUET_SESSION_DAYS", default_value = "30", value_parser = days)]
+    pub session_days: Days,
+
     /// What is logged, such as info or debug or chat=debug,info.
     #[arg(long, env = "DUET_LOG", default_value = "info")]
     pub log: String,
@@ -133,6 +169,67 @@ pub enum Command {
     /// Moves the SQLite store to a Postgres, with everything in it. No server may run on either
     /// meanwhile; if it is interrupted, run it again, and it goes on where it was.
     Move(Move),
+    /// Lets the next start take the SQLite store that is there: after the database was replaced
+    /// by another one, or to begin with an empty one. The start says when this is needed.
+    AcceptStore(AcceptStore),
+    /// Makes the tables of the store, or brings them up to date, and ends. A server that is then
+    /// started needs a role that may read and change rows, and no more.
+    Migrate(Migrate),
+}
+
+/// A whole number of days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(u32);
+
+/// Ten years.
+const MOST_DAYS: u32 = 3_650;
+
+impl Days {
+    /// As seconds.
+    pub const fn seconds(self) -> u32 {
+        self.0 * 24 * 60 * 60
+    }
+
+    /// As a span of time.
+    pub const fn span(self) -> Duration {
+        Duration::from_secs(self.seconds() as u64)
+    }
+}
+
+fn days(text: &str) -> Result<Days, String> {
+    let days = text.trim().parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
+    days.map(Days).ok_or_else(|| {
+        format!("a session lasts for a whole number of days, from 1 to {MOST_DAYS}; {text} is none")
+    })
+}
+
+const MOST_OF_A_NAME: usize = 60;
+const MOST_OF_A_WELCOME: usize = 300;
+
+fn name(text: &str) -> Result<String, String> {
+    let name = plain_text(text, "a name", MOST_OF_A_NAME)?;
+    if name.is_empty() { Err("a name says something".to_owned()) } else { Ok(name) }
+}
+
+fn welcome(text: &str) -> Result<String, String> {
+    plain_text(text, "a welcome", MOST_OF_A_WELCOME)
+}
+
+/// A line for people to read.
+fn plain_text(text: &str, what: &str, most: usize) -> Result<String, String> {
+    let text = text.trim();
+    // Those that change the direction or the lines of the text around them are refused as well.
+    let unseen =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if text.chars().any(unseen) {
+        return Err(format!("{what} is one line of plain text, without control characters"));
+    }
+    match text.chars().count() {
+        count if count > most => {
+            Err(format!("{what} has at most {most} characters; this one has {count}"))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// A URL that may hold a password, so it is shown to nobody.
@@ -173,6 +270,17 @@ pub enum Gate {
     Closed,
 }
 
+/// Which hosts browsers are told to ask by https alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Hsts {
+    /// This one.
+    On,
+    /// This one and all below it.
+    Subdomains,
+    /// None; a proxy may say so itself.
+    Off,
+}
+
 /// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -180,175 +288,4 @@ pub enum LogFormat {
     Text,
     /// For machines, one object a line.
     Json,
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("{text} is neither an address nor a network"))
-}
-
-impl Config {
-    /// What `chat` needs.
-    ///
-    /// # Errors
-    /// A database URL of a kind that is not known.
-    pub fn chat(&self) -> Result<chat::Config> {
-        let database = match &self.database_url {
-            None => self.data.join("duet.db").into(),
-            Some(url) => database(url, self.database_connections, "DUET_DATABASE_URL")?,
-        };
-        let broker = self.nats_url.as_ref().map(|SecretUrl(url)| chat::Broker {
-            url: url.clone(),
-            credentials: self.nats_credentials.clone(),
-            authority: self.nats_authority.clone(),
-        });
-        Ok(chat::Config {
-            broker,
-            registration: match self.registration {
-                Registration::Open => chat::Registration::Open,
-                Registration::Invited => chat::Registration::Invited,
-                Registration::Closed => chat::Registration::Closed,
-            },
-            directory_open: self.directory == Gate::Open,
-            rates: chat::Rates {
-                sign_ups_per_hour: self.sign_ups_per_hour,
-                sign_ins_per_minute: self.sign_ins_per_minute,
-                searches_per_minute: self.searches_per_minute,
-                messages_per_minute: self.messages_per_minute,
-                frames_per_second: self.frames_per_second,
-            },
-            max_connections: self.max_connections,
-            max_connections_per_user: self.max_connections_per_user,
-            presence_grace: Duration::from_secs(self.presence_grace),
-            ..chat::Config::new(database)
-        })
-    }
-
-    /// The origins the site answers to, given where it really listens.
-    ///
-    /// # Errors
-    /// A public URL that is none, or plain http for other machines without having asked for it.
-    pub fn origins(&self, listening: SocketAddr) -> Result<Origins> {
-        let Some(url) = self.public_url.as_deref() else {
-            if !listening.ip().is_loopback() {
-                bail!(
-                    "listening on {listening} serves other machines: say under which address with \
-                     DUET_PUBLIC_URL or --public-url, such as https://chat.example.org"
-                );
-            }
-            return Ok(Origins::loopback(listening.port()));
-        };
-        let origins = Origins::public(url)?;
-        if !origins.is_https() && !origins.is_loopback() && !self.allow_http {
-            bail!(
-                "{url} is plain http: passwords and messages could be read on the way. Put https \
-                 in front, or accept it with DUET_ALLOW_HTTP=true"
-            );
-        }
-        Ok(origins)
-    }
-
-    /// The directory of the built site.
-    ///
-    /// # Errors
-    /// It is nowhere.
-    pub fn site(&self) -> Result<PathBuf> {
-        if let Some(site) = &self.site {
-            return is_site(site).with_context(|| format!("no built site in {}", site.display()));
-        }
-        let binary = std::env::current_exe().context("cannot tell where the binary is")?;
-        let beside = binary.parent().unwrap_or(Path::new("."));
-        [beside.join("site"), beside.join("../site"), PathBuf::from("target/site")]
-            .iter()
-            .find_map(|place| is_site(place))
-            .context("no built site beside the binary: run `make serve`, or name it with --site")
-    }
-}
-
-fn is_site(place: &Path) -> Option<PathBuf> {
-    place.join("pkg").is_dir().then(|| place.to_owned())
-}
-
-/// What a URL names; `setting` is where the operator wrote it.
-pub(crate) fn database(
-    SecretUrl(url): &SecretUrl,
-    connections: u32,
-    setting: &str,
-) -> Result<chat::Database> {
-    match url.split_once(':') {
-        Some(("sqlite", path)) => sqlite_path(path, setting).map(chat::Database::from),
-        Some(("postgres" | "postgresql", _)) => {
-            Ok(chat::Database::Postgres { url: url.to_owned(), connections })
-        }
-        // What stands before the colon may be a name; what stands behind it may be a password.
-        Some((scheme, _)) => bail!(
-            "{setting} begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
-             directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"
-        ),
-        None => bail!("{setting} is no URL; write sqlite:PATH or postgres://..."),
-    }
-}
-
-fn sqlite_path(path: &str, setting: &str) -> Result<PathBuf> {
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let path = path.split('?').next().unwrap_or_default();
-    if path.is_empty() || path == ":memory:" {
-        bail!("{setting} names no file: messages must outlive the process");
-    }
-    Ok(PathBuf::from(path))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(arguments: &[&str]) -> Config {
-        Config::parse_from(std::iter::once(&"duet").chain(arguments))
-    }
-
-    #[test]
-    fn the_store_is_a_directory_or_a_url() {
-        let database = |arguments: &[&str]| config(arguments).chat().map(|chat| chat.database);
-        let file = |path: &str| Some(chat::Database::Sqlite(PathBuf::from(path)));
-        assert_eq!(database(&[]).ok(), file("data/duet.db"));
-        assert_eq!(database(&["--data", "/x"]).ok(), file("/x/duet.db"));
-        let url = |url: &str| database(&["--database-url", url, "--database-connections", "20"]);
-        assert_eq!(url("sqlite:///x/y.db?mode=rwc").ok(), file("/x/y.db"));
-        for shared in ["postgres://duet:secret@db/duet", "postgresql://db/duet"] {
-            let expected = chat::Database::Postgres { url: shared.to_owned(), connections: 20 };
-            assert_eq!(url(shared).ok(), Some(expected));
-        }
-        for wrong in ["mysql://localhost/duet", "sqlite:", "sqlite::memory:", "nonsense"] {
-            assert!(url(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_password_of_the_store_is_shown_nowhere() {
-        let config = config(&["--database-url", "postgres://duet:very-secret@db/duet"]);
-        assert!(!format!("{config:?}").contains("secret"));
-        let mistyped = Config { database_url: "duet:very-secret@db/duet".parse().ok(), ..config };
-        let said = mistyped.chat().expect_err("no such store");
-        assert!(!format!("{said:#}").contains("secret"), "{said:#}");
-    }
-
-    #[test]
-    fn serving_others_needs_an_address_and_https_or_consent() {
-        let here: SocketAddr = "127.0.0.1:3000".parse().expect("an address");
-        let everywhere: SocketAddr = "0.0.0.0:80".parse().expect("an address");
-        assert!(config(&[]).origins(here).is_ok());
-        assert!(config(&[]).origins(everywhere).is_err());
-        let public = |url: &str| config(&["--public-url", url]).origins(everywhere);
-        assert!(public("https://chat.example.org").is_ok_and(|origins| origins.is_https()));
-        assert!(public("http://chat.example.org").is_err());
-        assert!(public("http://localhost:3000").is_ok());
-        assert!(public("ftp://chat.example.org").is_err());
-        assert!(public("chat.example.org").is_err());
-        assert!(
-            config(&["--public-url", "http://192.168.1.5:3000", "--allow-http"])
-                .origins(everywhere)
-                .is_ok()
-        );
-    }
 }

@@ -1,54 +1,27 @@
-//! What every request passes before a route sees it: where it comes from, whether it may change
-//! something, and who is asking.
+//! What every request passes before a route sees it: whether it may change something, and who is
+//! asking.
 
-use std::net::{IpAddr, SocketAddr};
-
-use app::context::{ClientIp, cookies};
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ACCEPT, RETRY_AFTER, SET_COOKIE};
+use app::context::{self, cookies};
+use app::error::AppError;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ipnet::IpNet;
+use protocol::{ErrorCode, FOR_HEADER, FOR_SUBPROTOCOL, UserId};
 
+use crate::foreign;
 use crate::state::AppState;
 
 /// Longest path and query.
 const MAX_URI_BYTES: usize = 4 * 1024;
 
-/// Notes the client's address, as the operator's own proxies tell it.
-pub async fn client_ip(
-    State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Refuses addresses that are too long for anything there is.
+pub async fn short_address(request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
         return (StatusCode::URI_TOO_LONG, "The address is too long.").into_response();
     }
-    let ip = forwarded_for(peer.ip(), request.headers(), &state.trusted_proxies);
-    request.extensions_mut().insert(ClientIp(ip));
     next.run(request).await
-}
-
-/// The nearest address that is not one of our proxies. The header is read from its end, because
-/// everything before a trusted proxy's own entry was written by the client.
-fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_ours = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
-    if !is_ours(&peer) {
-        return peer;
-    }
-    let mut nearest = peer;
-    for header in headers.get_all("x-forwarded-for").iter().rev() {
-        for entry in header.to_str().unwrap_or_default().rsplit(',') {
-            let Ok(ip) = entry.trim().parse::<IpAddr>() else { return nearest };
-            nearest = ip;
-            if !is_ours(&ip) {
-                return nearest;
-            }
-        }
-    }
-    nearest
 }
 
 /// Refuses what could change something and does not come from our own pages. Browsers say so in
@@ -57,11 +30,10 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
 pub async fn same_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads || is_same_origin(&state, request.headers()) {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, "This request did not come from this site's own pages.")
-            .into_response()
+        return next.run(request).await;
     }
+    state.mistakes.tell_foreign(&state.origins, request.headers());
+    foreign::refuse(&state.origins, request.uri().path(), request.headers())
 }
 
 fn is_same_origin(state: &AppState, headers: &HeaderMap) -> bool {
@@ -74,21 +46,25 @@ fn is_same_origin(state: &AppState, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Puts the session, if there is a good one, into the request; gives the browser a new token when
-/// its own is a day old and a page is asked for.
+/// Puts the session, if there is a good one, into the request, unless the request says that it is for
+/// somebody else; gives the browser a new token when its own is a day old and a page is asked for.
 pub async fn session(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let Some(token) = session_token(request.headers(), state.cookie.name).map(str::to_owned) else {
+    let Some(token) = session_token(request.headers(), &state.cookie.name).map(str::to_owned)
+    else {
         return next.run(request).await;
     };
     let authenticated = match state.chat.authenticate(&token).await {
         Ok(Some(authenticated)) => authenticated,
         Ok(None) => return next.run(request).await,
         Err(error) => {
-            tracing::error!(%error, "a session could not be looked up");
+            state.chat.note_failure(&error);
             return unavailable();
         }
     };
     let session = authenticated.session;
+    if !is_for(request.headers(), session.user.id) {
+        return not_theirs();
+    }
     let renew = authenticated.token_is_old && asks_for_page(&request);
     let id = session.id;
     request.extensions_mut().insert(session);
@@ -99,10 +75,29 @@ pub async fn session(State(state): State<AppState>, mut request: Request, next: 
                 response.headers_mut().append(SET_COOKIE, state.cookie.issue(&token));
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a token was not renewed; the old one stays"),
+            // The old one stays.
+            Err(error) => state.chat.note_failure(&error),
         }
     }
     response
+}
+
+/// Whether a request is for this person, or does not say for whom it is.
+fn is_for(headers: &HeaderMap, user: UserId) -> bool {
+    let is_theirs = |id: &str| id.parse::<UserId>().is_ok_and(|id| id == user);
+    let call = headers.get_all(FOR_HEADER).iter();
+    let socket = headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .flat_map(|offered| offered.to_str().unwrap_or_default().split(','))
+        .filter_map(|offered| offered.trim().strip_prefix(FOR_SUBPROTOCOL));
+    call.map(|id| id.to_str().unwrap_or_default()).chain(socket).all(is_theirs)
+}
+
+/// The answer to a request that is for another person than the one who is signed in.
+fn not_theirs() -> Response {
+    let refused = AppError::from(ErrorCode::OtherPerson);
+    (context::status(ErrorCode::OtherPerson), axum::Json(refused)).into_response()
 }
 
 fn asks_for_page(request: &Request) -> bool {
@@ -120,7 +115,7 @@ fn session_token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The answer when the store cannot be asked.
 pub fn unavailable() -> Response {
     let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
-    let text = "Duet cannot reach its store just now. Nothing is lost; please try again.";
+    let text = "Duet can’t reach its database right now. Nothing is lost. Please try again soon.";
     (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response()
 }
 
@@ -128,25 +123,6 @@ pub fn unavailable() -> Response {
 mod tests {
     use super::*;
     use axum::http::header::COOKIE;
-
-    #[test]
-    fn forwarded_addresses_are_believed_from_our_proxies_only() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
-        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
-        let from = |peer: &str, forwarded: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-for", HeaderValue::from_static(value));
-            }
-            forwarded_for(ip(peer), &headers, &trusted)
-        };
-        assert_eq!(from("192.0.2.1", &["198.51.100.7"]), ip("192.0.2.1"));
-        assert_eq!(from("10.0.0.1", &["198.51.100.7"]), ip("198.51.100.7"));
-        assert_eq!(from("10.0.0.1", &["203.0.113.9, 198.51.100.7"]), ip("198.51.100.7"));
-        assert_eq!(from("10.0.0.1", &["198.51.100.7, 10.0.0.2"]), ip("198.51.100.7"));
-        assert_eq!(from("10.0.0.1", &["forged", "10.0.0.2"]), ip("10.0.0.2"));
-        assert_eq!(from("10.0.0.1", &[]), ip("10.0.0.1"));
-    }
 
     #[test]
     fn the_token_is_found_among_other_cookies() {

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::config::Hsts;
 use crate::state::AppState;
 
 /// Fixed for every answer.
@@ -42,9 +43,9 @@ const NO_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 /// For the page that is shown when there is no network, and the worker that shows it: the one has
-/// a style sheet and a picture, the other asks for what browsers ask it for.
+/// a style sheet, a script and a picture, the other asks for what browsers ask it for.
 const OFFLINE: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+    "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 /// For a drawing, which holds its own style: the colours of light and dark.
@@ -52,9 +53,21 @@ const DRAWING: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 );
 
+/// What browsers are told of https, for a year. Not of the hosts below ours unless the operator
+/// asks for it: other services may be there, without https.
+pub fn hsts(setting: Hsts) -> Option<HeaderValue> {
+    match setting {
+        Hsts::On => Some(HeaderValue::from_static("max-age=31536000")),
+        Hsts::Subdomains => Some(HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+        Hsts::Off => None,
+    }
+}
+
 /// Adds the headers.
 pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_offline = matches!(request.uri().path(), "/sw.js" | "/offline.html");
+    let is_icon =
+        request.uri().path() == "/favicon.svg" || request.uri().path().starts_with("/icons/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
@@ -67,13 +80,17 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
         _ => NO_PAGE,
     };
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
-    if state.origins.is_https() {
-        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    if let Some(hsts) = state.hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
     }
     headers.remove(SERVER);
     if !headers.contains_key(CACHE_CONTROL) {
-        let cache = if is_private(headers.get(CONTENT_TYPE)) { "no-store" } else { "no-cache" };
+        let cache = match (is_private(headers.get(CONTENT_TYPE)), is_icon) {
+            (true, _) => "no-store",
+            // A tab changes its icon with every message that comes and is read.
+            (false, true) => "public, max-age=86400",
+            (false, false) => "no-cache",
+        };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     }
     response

@@ -1,40 +1,58 @@
 //! `duet`: reads its configuration, listens, and serves until it is told to stop; or moves its store.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
 use server::config::{Command, Config};
-use server::{run, telemetry, transfer};
+use server::telemetry::{self, LogQueue};
+use server::{Failed, accept_store, causes, migrate, run, signals, transfer};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match serve(Config::parse()).await {
+/// The end of a process that has failed inside, and may be started again as it is.
+const FAILED: u8 = 70;
+/// How long what runs on other threads may hold up the end.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let config = Config::read();
+    let log = LogQueue::start();
+    telemetry::log_panics();
+    let served = serve(config, &log);
+    let code = match &served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("duet: {error:#}");
-            ExitCode::FAILURE
+            log.put(format!("duet: {}\n", causes::once(error)).into_bytes());
+            if error.is::<Failed>() { ExitCode::from(FAILED) } else { ExitCode::FAILURE }
         }
-    }
+    };
+    log.flush();
+    code
 }
 
-async fn serve(config: Config) -> Result<()> {
-    telemetry::start(&config)?;
-    if let Some(Command::Move(what)) = &config.command {
-        return transfer::run(what).await;
-    }
+fn serve(config: Config, log: &LogQueue) -> Result<()> {
+    telemetry::start(&config, log)?;
+    Config::warn_of_unknown_variables();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")?;
+    let done = runtime.block_on(async {
+        match &config.command {
+            Some(Command::Move(what)) => transfer::run(what).await,
+            Some(Command::Migrate(what)) => migrate::run(what).await,
+            Some(Command::AcceptStore(what)) => accept_store::run(what),
+            None => listen(config).await,
+        }
+    });
+    runtime.shutdown_timeout(END_WITHIN);
+    done
+}
+
+async fn listen(config: Config) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with DUET_LISTEN or --listen", config.listen)
     })?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    run(config, listener, async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-    .await
+    let told_to_stop = signals::stop()?;
+    run(config, listener, told_to_stop).await
 }

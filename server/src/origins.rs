@@ -11,6 +11,9 @@ pub struct Origins {
     allowed: Vec<String>,
     https: bool,
     loopback: bool,
+    /// The operator named the address.
+    named: bool,
+    port: u16,
 }
 
 impl Origins {
@@ -23,7 +26,7 @@ impl Origins {
                 port => format!("http://{host}:{port}"),
             })
             .collect();
-        Self { allowed, https: false, loopback: true }
+        Self { allowed, https: false, loopback: true, named: false, port }
     }
 
     /// Served under one public address.
@@ -46,12 +49,19 @@ impl Origins {
             None => false,
         };
         let https = parsed.scheme() == "https";
-        Ok(Self { allowed: vec![parsed.origin().ascii_serialization()], https, loopback })
+        let port = parsed.port_or_known_default().unwrap_or_default();
+        let allowed = vec![parsed.origin().ascii_serialization()];
+        Ok(Self { allowed, https, loopback, named: true, port })
     }
 
     /// Whether pages come over https.
     pub fn is_https(&self) -> bool {
         self.https
+    }
+
+    /// The port that browsers ask, also where it is the scheme's own and not written.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Whether pages are for this machine only.
@@ -62,6 +72,28 @@ impl Origins {
     /// The address to show to the operator.
     pub fn first(&self) -> &str {
         self.allowed.first().map_or("", String::as_str)
+    }
+
+    /// All of them, the public one first, separated by blanks.
+    pub fn all(&self) -> String {
+        self.allowed.join(" ")
+    }
+
+    /// What the operator set, for the log.
+    pub fn setting(&self) -> String {
+        let first = self.first();
+        if self.named {
+            format!("DUET_PUBLIC_URL is {first}")
+        } else {
+            format!(
+                "DUET_PUBLIC_URL is not set, so that Duet answers only this machine, at {first}"
+            )
+        }
+    }
+
+    /// Whether an origin is one of them.
+    pub fn includes(&self, origin: &str) -> bool {
+        self.allowed.iter().any(|ours| ours == origin)
     }
 
     /// Whether a request says exactly once, and rightly, that it comes from our page.

@@ -6,18 +6,20 @@
 
 use std::time::Duration;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{self, CloseFrame, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chat::{Connection, Outgoing, Session};
 use futures::{SinkExt, StreamExt};
 use protocol::limits::MAX_FRAME_BYTES;
-use protocol::{CloseCode, SUBPROTOCOL};
+use protocol::{CloseCode, SOCKET_PATH, SUBPROTOCOL};
 use tokio::time::timeout;
 
+use crate::foreign;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::state::AppState;
 
@@ -40,10 +42,20 @@ pub async fn upgrade(
     State(state): State<AppState>,
     session: Option<Extension<Session>>,
     headers: HeaderMap,
-    request: Result<WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection>,
+    request: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if !state.origins.is_ours(&headers) {
-        return (StatusCode::FORBIDDEN, "This origin may not connect.").into_response();
+        // Somebody who looks at this address in a browser makes no handshake, and says no origin.
+        if headers.contains_key(SEC_WEBSOCKET_KEY) {
+            state.mistakes.tell_foreign(&state.origins, &headers);
+        }
+        return foreign::refuse(&state.origins, SOCKET_PATH, &headers);
+    }
+    if foreign::lost_upgrade(&headers) {
+        state.mistakes.tell_no_upgrade();
+        let text =
+            "A proxy in front of Duet removed the header Upgrade: it must pass WebSockets on.";
+        return (StatusCode::UPGRADE_REQUIRED, text).into_response();
     }
     if state.draining.has_begun() && state.chat.has_other_nodes() {
         let retry = [(RETRY_AFTER, HeaderValue::from_static("1"))];
@@ -54,12 +66,23 @@ pub async fn upgrade(
     };
     let request = match request {
         Ok(request) => request,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            if matches!(rejection, WebSocketUpgradeRejection::ConnectionNotUpgradable(_)) {
+                state.mistakes.tell_no_upgrade();
+            }
+            return rejection.into_response();
+        }
     };
     let request = request.protocols([SUBPROTOCOL]);
     if headers.contains_key("sec-websocket-protocol") && request.selected_protocol().is_none() {
         let text = format!("This server speaks {SUBPROTOCOL}.");
         return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    // The last places are kept for pages, which come and go.
+    if !state.connections.have_room_for_socket() {
+        let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
+        let text = "Too many people are connected. Please try again soon.";
+        return (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response();
     }
     let sockets = state.sockets.clone();
     request

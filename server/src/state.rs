@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use app::context::SessionCookie;
+use app::context::{Greeting, SessionCookie};
 use axum::extract::FromRef;
+use axum::http::HeaderValue;
 use chat::Chat;
-use ipnet::IpNet;
 use leptos::config::LeptosOptions;
 use tokio_util::task::TaskTracker;
 
+use crate::client_ip::Proxies;
+use crate::descriptors::Connections;
+use crate::foreign::Mistakes;
 use crate::origins::Origins;
 
 /// Cheap to clone.
@@ -20,10 +23,18 @@ pub struct AppState {
     pub chat: Chat,
     /// How the session cookie is named and protected.
     pub cookie: SessionCookie,
+    /// What strangers are told.
+    pub greeting: Greeting,
     /// Which pages count as ours.
     pub origins: Arc<Origins>,
+    /// Which mistakes of settings and proxies the log has told.
+    pub mistakes: Mistakes,
     /// Proxies whose word about the client's address is taken.
-    pub trusted_proxies: Arc<[IpNet]>,
+    pub trusted_proxies: Arc<Proxies>,
+    /// What browsers are told of https, if anything.
+    pub hsts: Option<HeaderValue>,
+    /// The connections that are open, of any kind.
+    pub connections: Connections,
     /// The sockets of this process; waited for at the end.
     pub sockets: TaskTracker,
     /// Set when the process is about to end.

@@ -1,6 +1,6 @@
 //! `duet move`: reads what is to be moved where, and shows how far it is. The move is `chat`'s.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,10 +42,12 @@ pub async fn run(what: &Move) -> Result<()> {
     let mut shown = Shown::new();
     let moved = move_store(&from, &to, |progress| shown.show(progress)).await;
     shown.end();
-    println!("{}", summary(&moved?, began.elapsed()));
-    println!(
-        "Serve it from Postgres now, with DUET_DATABASE_URL. {} is as it was: keep it as a backup, \
-         and start no server on it any more.",
+    // The store has moved, whether or not somebody reads it.
+    let _ = writeln!(
+        std::io::stdout(),
+        "{}\nServe it from Postgres now, with DUET_DATABASE_URL. {} is as it was: keep it as a \
+         backup, and start no server on it any more.",
+        summary(&moved?, began.elapsed()),
         from.display()
     );
     Ok(())
@@ -114,7 +116,8 @@ impl Shown {
             bar.set_message(text);
             bar.set_position(done);
         } else if due {
-            eprintln!("{text}: {done} of {of} rows");
+            // The move goes on without somebody who reads it.
+            let _ = writeln!(std::io::stderr(), "{text}: {done} of {of} rows");
         }
         if due {
             self.last = Some((checking, Instant::now()));

@@ -5,8 +5,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ConversationId, Message};
 
+use super::Ask;
 use super::due::{Looking, due, may_ask};
-use super::{badge, choices, claim, notices, tone};
+use super::{badge, choices, claim, install, notices, questions, tone};
 use crate::dom::{self, Listener};
 use crate::state::State;
 use crate::text;
@@ -16,10 +17,12 @@ const AFTER_YOU_MS: u32 = 300;
 /// How many times as long it may take until a new conversation is known.
 const KNOWN_AFTER: u32 = 20;
 
-/// Begins: counts, and waits for the person to come back. Called once.
+/// Begins: counts, asks if it is the moment, and waits for the person to come back. Called once.
 pub fn start(state: State) {
     let attention = state.attention;
     choices::read(attention);
+    install::count_visit();
+    ask(state);
     let unread = state.unread_counter();
     Effect::new(move |before: Option<u32>| {
         let now = unread();
@@ -31,6 +34,7 @@ pub fn start(state: State) {
         }
         now
     });
+    Listener::new(&window(), "beforeinstallprompt", move |_| ask(state)).forget();
     for target in [window().into(), document().into()] as [web_sys::EventTarget; 2] {
         for event in ["focus", "visibilitychange"] {
             Listener::new(&target, event, move |_| back(state)).forget();
@@ -38,16 +42,26 @@ pub fn start(state: State) {
     }
 }
 
-/// The person is back: what they chose elsewhere is learnt, and if a message came meanwhile, it is
-/// the moment to ask.
+/// The person is back: what they chose elsewhere is learnt.
 fn back(state: State) {
-    if !dom::is_watched() {
-        return;
+    if dom::is_watched() {
+        choices::read(state.attention);
+        ask(state);
     }
+}
+
+/// Asks one thing at most: after a message that the person did not see, whether they want to be told.
+fn ask(state: State) {
     let attention = state.attention;
-    choices::read(attention);
     let may = may_ask(attention.choices.get_untracked(), attention.permission.get_untracked());
-    attention.asking.set(may && attention.missed.get_value());
+    let question = match may && attention.missed.get_value() {
+        true => Some(questions::notices as Ask),
+        false => install::question(state),
+    };
+    // A question that stands is not put anew.
+    if attention.asking.with_untracked(Option::is_some) != question.is_some() {
+        attention.asking.set(question);
+    }
 }
 
 /// A message of somebody else's was heard of, live or after an absence.

@@ -21,8 +21,12 @@ extern "C" {
 
 /// Shows it; zero takes it away.
 pub fn show(unread: u32) {
-    if let Ok(Some(icon)) = document().query_selector("link[rel=icon]") {
-        _ = icon.set_attribute("href", if unread > 0 { WITH_DOT } else { PLAIN });
+    let address = if unread > 0 { WITH_DOT } else { PLAIN };
+    // Set again, even to the same address, a browser asks for the picture again.
+    if let Ok(Some(icon)) = document().query_selector("link[rel=icon]")
+        && icon.get_attribute("href").as_deref() != Some(address)
+    {
+        _ = icon.set_attribute("href", address);
     }
     let navigator = window().navigator();
     if dom::has(&navigator, "setAppBadge") {

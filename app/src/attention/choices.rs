@@ -107,7 +107,7 @@ mod browser {
         if answered {
             keep(NOTICES, on && permission == Permission::Granted);
         }
-        attention.asking.set(false);
+        attention.asking.set(None);
         read(attention);
     }
 

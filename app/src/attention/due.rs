@@ -37,6 +37,21 @@ pub fn may_ask(choices: Choices, permission: Permission) -> bool {
     choices.notices.is_none() && matches!(permission, Permission::Asks | Permission::Granted)
 }
 
+/// How often a browser came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visits {
+    /// How many times.
+    pub count: u32,
+    /// The day of the first, counted since 1970.
+    pub since: u32,
+}
+
+/// Whether to offer Duet as an app: to somebody who had a conversation, the longest of which has so
+/// many messages, and who comes back on another day or for the third time.
+pub fn may_offer(visits: Visits, today: u32, longest: i64) -> bool {
+    longest >= 3 && (visits.count >= 3 || today != visits.since)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +78,15 @@ mod tests {
         assert_eq!(away(Choices { notices: None, ..ON }), Due { notice: false, sound: true });
         let denied = due(Looking::Away, ON, Permission::Denied);
         assert_eq!(denied, Due { notice: false, sound: true });
+    }
+
+    #[test]
+    fn the_app_is_offered_to_those_who_come_back_to_a_conversation() {
+        let offered = |count, since, longest| may_offer(Visits { count, since }, 20_000, longest);
+        assert!(offered(3, 20_000, 3));
+        assert!(offered(1, 19_999, 3));
+        assert!(!offered(2, 20_000, 3));
+        assert!(!offered(9, 19_000, 2));
     }
 
     #[test]

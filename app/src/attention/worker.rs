@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
@@ -34,6 +34,15 @@ pub fn start(attention: Attention) {
     let registered = container.register(SCRIPT);
     // A browser that refuses it does without; the page needs none.
     spawn_local(async move { _ = JsFuture::from(registered).await });
+}
+
+/// Has the worker keep the person's page, with its code at these addresses, or keep no page.
+pub fn keep_page(addresses: &[String]) {
+    let Some(worker) = container().and_then(|container| container.controller()) else { return };
+    let addresses: js_sys::Array =
+        addresses.iter().map(|address| JsValue::from_str(address)).collect();
+    // Refused only for what cannot be copied.
+    _ = worker.post_message(&addresses);
 }
 
 /// The worker, when it works.

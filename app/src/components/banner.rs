@@ -5,55 +5,55 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
+#[cfg(feature = "hydrate")]
+use crate::dom::{is_online, uptime_ms};
 use crate::language::{Texts, use_texts};
 use crate::paths;
+use crate::state::use_state;
 #[cfg(feature = "hydrate")]
-use crate::state::State;
-use crate::state::{Connection, use_state};
+use crate::state::{Connection, State};
+use crate::text;
 
-/// A connection that is away for less than this is nobody's business.
+/// A connection that is away for less than this, in milliseconds, is nobody's business: the next
+/// attempts have failed by then.
 #[cfg(feature = "hydrate")]
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_MS: i64 = 4_000;
+/// The same where the browser says that there is no network: it changes from one to another, as well.
+#[cfg(feature = "hydrate")]
+const NO_NETWORK_MS: i64 = 500;
 /// After this one says "offline" instead of "connecting".
 #[cfg(feature = "hydrate")]
-const OFFLINE_AFTER: Duration = Duration::from_secs(8);
+const OFFLINE_AFTER_MS: i64 = 8_000;
 /// How long "connected" stays.
 #[cfg(feature = "hydrate")]
-const RELIEF: Duration = Duration::from_millis(1_500);
+const RELIEF_MS: i64 = 1_500;
 
-/// What the banner says.
+/// What the banner says. The server knows of no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "browser only"))]
 enum Notice {
     Nothing,
-    #[cfg(feature = "hydrate")]
     Connecting,
-    #[cfg(feature = "hydrate")]
     Offline,
-    #[cfg(feature = "hydrate")]
     Connected,
+    Polling,
     SignedOut,
     TooManyTabs,
     Outdated,
 }
 
 impl Notice {
-    fn is_good(self) -> bool {
-        #[cfg(feature = "hydrate")]
-        return self == Self::Connected;
-        #[cfg(not(feature = "hydrate"))]
-        false
-    }
-
-    fn words(self, t: &Texts) -> &'static str {
+    /// Nothing is promised that the browser's storage does not keep.
+    fn words(self, t: &Texts, keeps: bool) -> &'static str {
         match self {
             Self::Nothing => "",
-            #[cfg(feature = "hydrate")]
             Self::Connecting => t.connecting,
-            #[cfg(feature = "hydrate")]
-            Self::Offline => t.offline,
-            #[cfg(feature = "hydrate")]
+            Self::Offline if keeps => t.offline,
+            Self::Offline => t.offline_unkept,
             Self::Connected => t.connected,
-            Self::SignedOut => t.was_signed_out,
+            Self::Polling => t.live_blocked,
+            Self::SignedOut if keeps => t.was_signed_out,
+            Self::SignedOut => t.was_signed_out_unkept,
             Self::TooManyTabs => t.too_many_tabs,
             Self::Outdated => t.new_version,
         }
@@ -65,24 +65,17 @@ impl Notice {
 pub fn Banner() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let notice = RwSignal::new(Notice::Nothing);
-    Effect::new(move |_| {
-        let connection = state.connection.get();
-        match connection {
-            Connection::SignedOut => notice.set(Notice::SignedOut),
-            Connection::TooManyTabs => notice.set(Notice::TooManyTabs),
-            Connection::Outdated => notice.set(Notice::Outdated),
-            Connection::Live | Connection::Connecting => soften(state, notice, connection),
-        }
-    });
+    #[cfg(feature = "hydrate")]
+    watch(state, notice);
     view! {
         <div class="banners">
             <div
                 role="status"
                 class="banner"
                 class:hidden=move || notice.get() == Notice::Nothing
-                class:is-good=move || notice.get().is_good()
+                class:is-good=move || notice.get() == Notice::Connected
             >
-                <span>{move || notice.get().words(t)}</span>
+                <span inner_html=move || text::as_html(notice.get().words(t, state.storage_works.get()))></span>
                 <a
                     class="link ms-3"
                     rel="external"
@@ -141,38 +134,93 @@ fn here(notice: Notice) -> String {
     }
 }
 
-/// Says "connecting" and "offline" only after a while, and "connected" only after those.
+/// Keeps the notice true. Time passes in the browser only.
 #[cfg(feature = "hydrate")]
-fn soften(state: State, notice: RwSignal<Notice>, connection: Connection) {
-    if connection == Connection::Live {
-        let was_away = matches!(notice.get_untracked(), Notice::Connecting | Notice::Offline);
-        notice.set(if was_away { Notice::Connected } else { Notice::Nothing });
-        set_timeout(
-            move || {
-                if notice.try_get_untracked() == Some(Notice::Connected) {
-                    notice.set(Notice::Nothing);
-                }
-            },
-            RELIEF,
-        );
-        return;
-    }
-    for (after, say) in [(PATIENCE, Notice::Connecting), (OFFLINE_AFTER, Notice::Offline)] {
-        set_timeout(
-            move || {
-                let still_away =
-                    state.connection.try_get_untracked() == Some(Connection::Connecting);
-                // A shorter outage in between has its own timers; saying the same twice is harmless.
-                if still_away && notice.try_get_untracked() != Some(Notice::Offline) {
-                    notice.set(say);
-                }
-            },
-            after,
-        );
-    }
+fn watch(state: State, notice: RwSignal<Notice>) {
+    let (since, timer) = (StoredValue::new(None), StoredValue::new(None));
+    let outage = Outage { state, notice, since, timer };
+    Effect::new(move |_| {
+        let said = match state.connection.get() {
+            Connection::Connecting => return outage.tell(),
+            Connection::Live => {
+                let was_away = matches!(
+                    notice.get_untracked(),
+                    Notice::Connecting | Notice::Offline | Notice::Polling | Notice::SignedOut
+                );
+                if was_away { Notice::Connected } else { Notice::Nothing }
+            }
+            Connection::Polling => Notice::Polling,
+            Connection::SignedOut => Notice::SignedOut,
+            Connection::TooManyTabs => Notice::TooManyTabs,
+            Connection::Outdated => Notice::Outdated,
+            // `page.js` says so, on every page.
+            Connection::WrongAddress => Notice::Nothing,
+        };
+        outage.is_over();
+        notice.set(said);
+        if said == Notice::Connected {
+            outage.later(RELIEF_MS, |outage| outage.notice.set(Notice::Nothing));
+        }
+    });
 }
 
-#[cfg(not(feature = "hydrate"))]
-fn soften(_: crate::state::State, _: RwSignal<Notice>, _: Connection) {
-    // Time passes in the browser only.
+/// The time without a connection, from its beginning on. One timer for all of it, so that nothing of
+/// one outage is said in a later one.
+#[cfg(feature = "hydrate")]
+#[derive(Clone, Copy)]
+struct Outage {
+    state: State,
+    notice: RwSignal<Notice>,
+    since: StoredValue<Option<i64>>,
+    timer: StoredValue<Option<TimeoutHandle>>,
+}
+
+#[cfg(feature = "hydrate")]
+impl Outage {
+    /// Says what there is to say after so long, and comes back when that changes.
+    fn tell(self) {
+        let now = uptime_ms();
+        let down_since = self.state.down_since.get_value();
+        let since = self.since.get_value().or(down_since).unwrap_or(now);
+        self.since.set_value(Some(since));
+        let lasted = now - since;
+        // A socket that is open brings what was missed: that is not "offline".
+        let offline_after = match (is_online(), down_since) {
+            (false, _) => NO_NETWORK_MS,
+            (true, Some(_)) => OFFLINE_AFTER_MS,
+            (true, None) => i64::MAX,
+        };
+        let again = if lasted >= offline_after {
+            self.notice.set(Notice::Offline);
+            None
+        } else if lasted >= PATIENCE_MS {
+            if self.notice.get_untracked() != Notice::Offline {
+                self.notice.set(Notice::Connecting);
+            }
+            Some((OFFLINE_AFTER_MS - lasted).max(1_000))
+        } else {
+            Some(PATIENCE_MS.min(offline_after) - lasted)
+        };
+        self.stop();
+        if let Some(again) = again {
+            self.later(again, Self::tell);
+        }
+    }
+
+    fn is_over(self) {
+        self.since.set_value(None);
+        self.stop();
+    }
+
+    fn later(self, ms: i64, act: fn(Self)) {
+        let wait = Duration::from_millis(ms.unsigned_abs());
+        let handle = set_timeout_with_handle(move || act(self), wait);
+        self.timer.set_value(handle.ok());
+    }
+
+    fn stop(self) {
+        if let Some(handle) = self.timer.get_value() {
+            handle.clear();
+        }
+    }
 }

@@ -5,14 +5,15 @@ use leptos::ev::{KeyboardEvent, MouseEvent, SubmitEvent};
 use leptos::html::Textarea;
 use leptos::prelude::*;
 use protocol::limits::MAX_BODY_CHARS;
-use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq};
+use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq, UserId};
 
-use super::Icon;
 use super::emoji::{EmojiButton, fetch_emoji};
+use super::{ForWhom, Icon};
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::session::use_session;
-use crate::state::{State, use_state};
+use crate::state::use_state;
+use crate::text::{self, Written};
 use crate::words;
 
 /// The counter appears when this many characters are left.
@@ -30,33 +31,42 @@ pub fn Composer(
     /// The newest message on the page: answering it says that it was read.
     seen: Seq,
 ) -> impl IntoView {
-    let (t, state) = (use_texts(), use_state());
+    let t = use_texts();
     let session = use_session();
+    let me = session.me.map(|me| me.id);
     let echo = session.echo.message;
     let client_id = echo.as_ref().map_or(session.client_id, |(client_id, _)| *client_id);
     let refused = session.echo.error.filter(|_| echo.is_some());
-    let text = echo.map(|(_, text)| text).unwrap_or_default();
+    let echoed = echo.map(|(_, text)| text).unwrap_or_default();
     let notice = RwSignal::new(None);
+    let (field, written) = (NodeRef::new(), RwSignal::new(Written::default()));
+    let no_files = Callback::new(move |()| notice.set(Some(t.no_files)));
     let writing = Writing {
         t,
-        state,
-        conversation,
-        field: NodeRef::new(),
-        written: RwSignal::new(String::new()),
+        keeper: start(conversation, field, written, no_files),
+        field,
+        written,
         problem: RwSignal::new(refused.map(|error| words::sentence(t, error))),
         notice,
         no_emoji: Callback::new(move |()| notice.set(Some(t.emoji.failed))),
     };
-    let Writing { field, written, problem, .. } = writing;
-    start(conversation, field, written, Callback::new(move |()| notice.set(Some(t.no_files))));
+    let (problem, label) = (writing.problem, t.fill(t.message_to, &name));
+    let live = use_state().live;
     view! {
         <div class="composer-frame">
-            <p class="composer-problem" id="message-problem" role="alert" class:hidden=move || problem.with(Option::is_none)>
-                {move || problem.get().unwrap_or_default()}
-            </p>
-            <p class="composer-notice" role="status" class:sr-only=move || notice.with(Option::is_none)>
-                {move || notice.get().unwrap_or_default()}
-            </p>
+            <p
+                class="composer-problem"
+                id="message-problem"
+                role="alert"
+                class:hidden=move || problem.with(Option::is_none)
+                inner_html=move || text::as_html(&problem.get().unwrap_or_default())
+            ></p>
+            <p
+                class="composer-notice"
+                role="status"
+                class:sr-only=move || notice.with(Option::is_none)
+                inner_html=move || text::as_html(notice.get().unwrap_or_default())
+            ></p>
             <form
                 class="composer"
                 method="post"
@@ -68,7 +78,7 @@ pub fn Composer(
                 }
             >
                 <input type="hidden" name="client_id" value=client_id.to_string() />
-                <input type="hidden" name="sender" value=session.me.map(|me| me.id.to_string()) />
+                <ForWhom />
                 <input type="hidden" name="seen" value=seen.to_string() />
                 <div class="composer-box">
                     <EmojiButton on_failure=writing.no_emoji />
@@ -76,11 +86,12 @@ pub fn Composer(
                         node_ref=field
                         name="body"
                         rows="1"
-                        aria-label=t.message
-                        placeholder=t.fill(t.message_to, &name)
+                        aria-label=label.clone()
+                        placeholder=label
                         required=true
                         dir="auto"
                         autocomplete="off"
+                        enterkeyhint=move || if live.get() && has_keyboard() { "send" } else { "enter" }
                         aria-invalid=move || problem.with(Option::is_some).then_some("true")
                         aria-describedby="message-problem"
                         on:input=move |_| writing.changed()
@@ -90,13 +101,13 @@ pub fn Composer(
                                 writing.submit();
                             }
                         }
-                        inner_html=escaped(&text)
+                        inner_html=escaped(&echoed)
                     ></textarea>
                 </div>
                 <SendButton written=written />
             </form>
             <Counter written=written />
-            <noscript inner_html=without_scripts(t, conversation, seen)></noscript>
+            <noscript inner_html=without_scripts(t, conversation, seen, me)></noscript>
         </div>
     }
 }
@@ -105,11 +116,11 @@ pub fn Composer(
 #[derive(Clone, Copy)]
 struct Writing {
     t: &'static Texts,
-    state: State,
-    conversation: ConversationId,
+    /// Keeps the draft.
+    keeper: Keeper,
     field: NodeRef<Textarea>,
     /// What stands in the box.
-    written: RwSignal<String>,
+    written: RwSignal<Written>,
     /// Why it was not sent.
     problem: RwSignal<Option<String>>,
     /// What else there is to tell.
@@ -127,8 +138,8 @@ impl Writing {
             Ok(body) => {
                 self.problem.set(None);
                 element.set_value("");
-                self.written.set(String::new());
-                sent(self.state, self.conversation, &element, body);
+                self.written.set(Written::default());
+                sent(self.keeper, &element, body);
             }
             Err(error) => self.problem.set(why_not(self.t, error)),
         }
@@ -142,11 +153,12 @@ impl Writing {
     /// The text in the box is another one.
     fn changed(self) {
         let Some(element) = self.field.get_untracked() else { return };
-        self.written.set(element.value());
+        let written = written_in(&element);
+        self.written.set(written);
         self.problem.set(None);
         self.notice.set(None);
-        typed(self.state, self.conversation, &element);
-        if self.written.with_untracked(|text| text.contains(':')) {
+        typed(self.keeper, &element);
+        if written.has_colon() {
             fetch_emoji(&self.t.emoji, false, self.no_emoji);
         }
     }
@@ -167,10 +179,10 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
 #[component]
 fn SendButton(
     /// What stands in the box.
-    written: RwSignal<String>,
+    written: RwSignal<Written>,
 ) -> impl IntoView {
-    let (t, live) = (use_texts(), use_state().local_time);
-    let idle = Memo::new(move |_| live.get() && written.with(|text| text.trim().is_empty()));
+    let (t, live) = (use_texts(), use_state().live);
+    let idle = Memo::new(move |_| live.get() && written.get().is_blank());
     view! {
         <button
             class="send"
@@ -189,10 +201,10 @@ fn SendButton(
 #[component]
 fn Counter(
     /// What stands in the box.
-    written: RwSignal<String>,
+    written: RwSignal<Written>,
 ) -> impl IntoView {
     let t = use_texts();
-    let length = Memo::new(move |_| written.with(|text| text.chars().count()));
+    let length = Memo::new(move |_| written.get().length());
     let left = move |length: usize| match MAX_BODY_CHARS.checked_sub(length) {
         Some(left) => t.count(t.characters_left, whole(left)),
         None => t.count(t.characters_too_many, whole(length - MAX_BODY_CHARS)),
@@ -200,10 +212,18 @@ fn Counter(
     let near = move || length.get() + COUNTER_FROM >= MAX_BODY_CHARS;
     let spoken = Memo::new(move |_| length.get().next_multiple_of(SPOKEN_EVERY));
     view! {
-        <p class="counter" class:hidden=move || !near() class:text-danger=move || MAX_BODY_CHARS < length.get() aria-hidden="true">
-            {move || left(length.get())}
-        </p>
-        <p class="sr-only" role="status">{move || if near() { left(spoken.get()) } else { String::new() }}</p>
+        <p
+            class="counter"
+            class:hidden=move || !near()
+            class:text-danger=move || MAX_BODY_CHARS < length.get()
+            aria-hidden="true"
+            inner_html=move || text::as_html(&left(length.get()))
+        ></p>
+        <p
+            class="sr-only"
+            role="status"
+            inner_html=move || if near() { text::as_html(&left(spoken.get())) } else { String::new() }
+        ></p>
     }
 }
 
@@ -223,18 +243,27 @@ fn whole(characters: usize) -> u32 {
     u32::try_from(characters).unwrap_or(u32::MAX)
 }
 
-/// Whether a key sends: Enter alone, where there is a keyboard, and never while an input method
-/// is composing (some browsers end the composition before the key comes, and say so by 229).
+/// Whether a key sends: Enter alone where the main pointer is a mouse, Enter with Ctrl or Cmd everywhere
+/// (a touch screen may have a keyboard as well). Never while an input method is composing: some browsers
+/// end the composition before the key comes, and say so by 229.
 fn is_send_key(event: &KeyboardEvent) -> bool {
-    let plain = event.key() == "Enter" && !event.shift_key() && !event.alt_key();
-    plain && !event.is_composing() && event.key_code() != 229 && has_keyboard()
+    let enter = event.key() == "Enter" && !event.shift_key() && !event.alt_key();
+    let sends = event.ctrl_key() || event.meta_key() || has_keyboard();
+    enter && sends && !event.is_composing() && event.key_code() != 229
 }
 
 /// The two things that a page without scripts needs a click for.
-fn without_scripts(t: &Texts, conversation: ConversationId, seen: Seq) -> String {
+fn without_scripts(
+    t: &Texts,
+    conversation: ConversationId,
+    seen: Seq,
+    me: Option<UserId>,
+) -> String {
+    let me = me.map(|me| me.to_string()).unwrap_or_default();
     format!(
         "<div class=\"plain-actions\"><a class=\"link\" href=\"{}\">{}</a>\
          <form method=\"post\" action=\"{}\"><input type=\"hidden\" name=\"seen\" value=\"{seen}\">\
+         <input type=\"hidden\" name=\"for\" value=\"{me}\">\
          <button class=\"link\" type=\"submit\">{}</button></form></div>",
         paths::conversation(conversation),
         t.refresh,
@@ -245,20 +274,20 @@ fn without_scripts(t: &Texts, conversation: ConversationId, seen: Seq) -> String
 
 /// Text as the content of a `textarea`. Written as HTML because an empty text node is rendered as
 /// a blank, which would be a blank in the field; the first line break is the parser's.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    format!("\n{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    format!("\n{}", text::as_html(text))
 }
 
 #[cfg(feature = "hydrate")]
 use crate::dom::has_keyboard;
 #[cfg(feature = "hydrate")]
-use crate::live::writing::{sent, start, typed};
+use crate::live::writing::{Keeper, sent, start, typed, written_in};
 
 #[cfg(not(feature = "hydrate"))]
-use plain::{has_keyboard, sent, start, typed};
+use plain::{Keeper, has_keyboard, sent, start, typed, written_in};
 
 /// On the server nobody types.
 #[cfg(not(feature = "hydrate"))]
@@ -268,14 +297,27 @@ mod plain {
     use leptos::web_sys::HtmlTextAreaElement;
     use protocol::{Body, ConversationId};
 
-    use crate::state::State;
+    use crate::text::Written;
+
+    #[derive(Clone, Copy)]
+    pub struct Keeper;
 
     pub fn has_keyboard() -> bool {
         true
     }
-    pub fn start(_: ConversationId, _: NodeRef<Textarea>, _: RwSignal<String>, _: Callback<()>) {}
-    pub fn typed(_: State, _: ConversationId, _: &HtmlTextAreaElement) {}
-    pub fn sent(_: State, _: ConversationId, _: &HtmlTextAreaElement, _: Body) {}
+    pub fn start(
+        _: ConversationId,
+        _: NodeRef<Textarea>,
+        _: RwSignal<Written>,
+        _: Callback<()>,
+    ) -> Keeper {
+        Keeper
+    }
+    pub fn written_in(_: &HtmlTextAreaElement) -> Written {
+        Written::default()
+    }
+    pub fn typed(_: Keeper, _: &HtmlTextAreaElement) {}
+    pub fn sent(_: Keeper, _: &HtmlTextAreaElement, _: Body) {}
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who one talks with, and whether they are there.
+//! Who one talks with, and whether they are there; it leads to the page of that person.
 
 use leptos::prelude::*;
 
@@ -6,6 +6,7 @@ use super::{Avatar, Icon};
 use crate::language::use_texts;
 use crate::paths;
 use crate::state::{Entry, use_state};
+use crate::text;
 use crate::time;
 
 /// The head of a conversation.
@@ -25,27 +26,33 @@ pub fn ConversationHeader(
         Memo::new(move |_| summary.with(|summary| summary.peer.presence))
     };
     let typing = entry.typing.clone();
+    // Always something, so that nothing moves when it changes.
     let words = Memo::new(move |_| match (typing.get(), presence.get()) {
         (true, _) => t.typing.to_owned(),
         (_, presence) if presence.online => t.online.to_owned(),
-        (_, presence) => {
-            presence.last_seen.map_or_else(String::new, |at| time::last_seen(t, at, local.get()))
-        }
+        (_, presence) => match presence.last_seen {
+            Some(at) => time::last_seen(t, at, local.get()),
+            None => user.with(|user| text::handle(&user.username)),
+        },
     });
     let online = Signal::derive(move || presence.get().online);
+    let about = paths::about(entry.summary.with_untracked(|summary| summary.id));
     view! {
         <header class="conversation-header">
             <a class="icon-button md:hidden" href=paths::HOME aria-label=t.back_to_conversations>
                 {Icon::Back.draw("size-6 flip")}
             </a>
-            {move || view! { <Avatar user=user.get() online=online /> }}
-            <div class="min-w-0">
-                <h1 class="truncate font-semibold leading-tight" dir="auto">{name}</h1>
-                <p class="truncate text-sm leading-tight text-muted">
-                    <span class="sr-only">"@" {move || user.with(|user| user.username.clone())} " "</span>
-                    <span class:text-accent-two=move || words.with(|words| words == t.typing)>{words}</span>
-                </p>
-            </div>
+            <a class="header-person" href=about>
+                {move || view! { <Avatar user=user.get() online=online /> }}
+                <div class="min-w-0">
+                    <h1 class="truncate font-semibold leading-tight" dir="auto">{name}</h1>
+                    <p
+                        class="truncate text-sm leading-tight text-muted"
+                        class:text-accent-two=move || words.with(|words| words == t.typing)
+                        inner_html=move || words.with(|words| text::as_html(words))
+                    ></p>
+                </div>
+            </a>
         </header>
     }
 }

@@ -1,18 +1,16 @@
 //! The list of conversations. Entries are keyed by conversation; an event touches its own entry,
-//! and the order only when it changed.
+//! and the order only when it changed. Older ones come as the end of the list comes near.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
-use super::Avatar;
-#[cfg(feature = "hydrate")]
-use crate::dom::Ends;
+use super::{Avatar, NoConversations};
 use crate::language::{Texts, use_texts};
+use crate::live::rows::Progress;
 use crate::paths;
 use crate::server_fns::list_conversations;
-use crate::session::use_session;
 use crate::state::{Entry, State, use_state};
 use crate::text;
 use crate::time;
@@ -21,17 +19,32 @@ use crate::time;
 #[component]
 pub fn ConversationList() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let invitations_open = use_session().invitations_open;
-    let loading = RwSignal::new(false);
+    let (loading, failed) = (RwSignal::new(false), RwSignal::new(false));
     let load = move || {
         if !loading.get_untracked() {
             loading.set(true);
             spawn_local(async move {
-                load_more(state).await;
+                failed.set(!load_more(state).await);
                 loading.set(false);
             });
         }
     };
+    // After a failure the person asks, or the next connection does.
+    let load_near_end = move || {
+        if state.list_has_more.get_untracked() && !failed.get_untracked() && is_near_end() {
+            load();
+        }
+    };
+    Effect::new(move |was_connected: Option<bool>| {
+        let connected = state.connection.get().brings_news();
+        if connected && was_connected == Some(false) {
+            failed.set(false);
+        }
+        state.list.track();
+        loading.track();
+        load_near_end();
+        connected
+    });
     // One tab stop: where the focus is in the list, else the open conversation, else the first.
     let focused = RwSignal::new(None::<ConversationId>);
     let path = use_location().pathname;
@@ -43,18 +56,18 @@ pub fn ConversationList() -> impl IntoView {
         })
     });
     view! {
-        <Show when=move || invitations_open && state.list.with(Vec::is_empty)>
-            <div class="nobody-yet">
-                <p class="font-semibold">{t.alone_here}</p>
-                <p class="mt-1 text-sm text-muted">{t.invite_before}</p>
-                <a class="button-primary mt-4 inline-flex" href=paths::INVITE>{t.invite}</a>
+        <Show when=move || !state.others.get_value() && state.list.with(Vec::is_empty)>
+            <div class="nobody-yet md:hidden">
+                <p class="font-semibold">{t.no_conversations}</p>
+                <NoConversations />
             </div>
         </Show>
         <ul
             class="conversation-list"
+            on:scroll=move |_| load_near_end()
             on:keydown=move |event| {
                 #[cfg(feature = "hydrate")]
-                crate::dom::walk(&event, "a.list-entry", Ends::Reached);
+                crate::dom::walk(&event, "a.list-entry");
                 _ = event;
             }
             on:focusout=move |event| {
@@ -68,21 +81,50 @@ pub fn ConversationList() -> impl IntoView {
             <For each=move || state.list.get() key=|id| *id let:id>
                 {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused /> })}
             </For>
+            <Show when=move || state.list_has_more.get()>
+                <li class="older-conversations">
+                    <button
+                        class="button-quiet"
+                        type="button"
+                        on:click=move |_| load()
+                        inner_html=move || match (loading.get(), failed.get()) {
+                            (true, _) => t.loading,
+                            (_, true) => t.try_again,
+                            _ => t.older_conversations,
+                        }
+                    ></button>
+                </li>
+            </Show>
         </ul>
-        <Show when=move || state.list_has_more.get()>
-            <button class="button-quiet mx-auto my-2" type="button" on:click=move |_| load()>
-                {move || if loading.get() { t.loading } else { t.older_conversations }}
-            </button>
-        </Show>
     }
 }
 
-async fn load_more(state: State) {
-    if let Ok(page) = list_conversations(state.list_cursor()).await {
+/// Whether that worked.
+async fn load_more(state: State) -> bool {
+    let page = list_conversations(state.list_cursor()).await;
+    let came = page.is_ok();
+    if let Ok(page) = page {
         state.adopt_list(page, false);
         #[cfg(feature = "hydrate")]
         crate::live::writing::show_drafts(state);
     }
+    came
+}
+
+/// Whether less than this is left below the view of the list. A list that is not shown has no end.
+#[cfg(feature = "hydrate")]
+fn is_near_end() -> bool {
+    const NEAR_PX: i32 = 400;
+    let list = document().query_selector(".conversation-list").ok().flatten();
+    list.is_some_and(|list| {
+        let height = list.client_height();
+        height > 0 && list.scroll_height() - list.scroll_top() - height < NEAR_PX
+    })
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn is_near_end() -> bool {
+    false
 }
 
 /// One conversation in the list.
@@ -97,14 +139,13 @@ fn ListEntry(
     /// The entry that has the focus.
     focused: RwSignal<Option<ConversationId>>,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, state) = (use_texts(), use_state());
+    let (local, live) = (state.local_time, state.live);
     // Until the page is live nothing listens to the arrow keys, and Tab comes to each.
-    let passed_over = Memo::new(move |_| local.get() && stop.get() != Some(id));
+    let passed_over = Memo::new(move |_| live.get() && stop.get() != Some(id));
     let path = paths::conversation(id);
-    let current = {
-        let (path, location) = (path.clone(), use_location().pathname);
-        Memo::new(move |_| location.with(|location| *location == path))
-    };
+    let location = use_location().pathname;
+    let current = Memo::new(move |_| location.with(|path| paths::opened(path)) == Some(id));
     let user = {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))
@@ -117,7 +158,8 @@ fn ListEntry(
     let online = part(|summary| u32::from(summary.peer.presence.online));
     let at = {
         let summary = entry.summary.clone();
-        Memo::new(move |_| summary.with(|summary| summary.last.as_ref().map(|_| summary.active_at)))
+        // Not the place in the list, which moves on where the server's clock was turned back.
+        Memo::new(move |_| summary.with(|summary| summary.last.as_ref().map(|last| last.sent_at)))
     };
     view! {
         <li>
@@ -132,15 +174,17 @@ fn ListEntry(
                 <span class="min-w-0 flex-1">
                     <span class="flex items-baseline gap-2">
                         <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{move || user.with(|user| t.name(user).to_owned())}</span>
-                        <span class="shrink-0 text-xs text-muted">
-                            {move || at.get().map(|at| time::short(t, at, local.get())).unwrap_or_default()}
-                        </span>
+                        <span class="sr-only" inner_html=move || if online.get() == 1 { aside(t.online) } else { String::new() }></span>
+                        <span
+                            class="shrink-0 text-xs text-muted"
+                            inner_html=move || at.get().map(|at| text::as_html(&time::short(t, at, local.get()))).unwrap_or_default()
+                        ></span>
                     </span>
                     <span class="mt-0.5 flex items-center gap-2">
                         <Preview entry=entry open=current />
                         <span class="badge" class:hidden=move || unread.get() == 0>
-                            <span aria-hidden="true">{move || badge(unread.get())}</span>
-                            <span class="sr-only">{move || format!(", {}", t.count(t.unread, unread.get()))}</span>
+                            <span aria-hidden="true" inner_html=move || badge(unread.get())></span>
+                            <span class="sr-only" inner_html=move || aside(&t.count(t.unread, unread.get()))></span>
                         </span>
                     </span>
                 </span>
@@ -175,7 +219,7 @@ fn Preview(
     /// Whether it is open: then its draft is on the screen already.
     open: Memo<bool>,
 ) -> impl IntoView {
-    let t = use_texts();
+    let (t, state) = (use_texts(), use_state());
     let (summary, typing, draft) = (entry.summary, entry.typing, entry.draft);
     let kind = {
         let draft = draft.clone();
@@ -188,24 +232,46 @@ fn Preview(
         })
     };
     let line = Memo::new(move |_| match kind.get() {
-        Under::LastMessage => summary.with(|summary| last_line(t, summary)),
-        Under::Draft => draft.with(|draft| text::preview(draft)),
-        Under::Typing => String::new(),
+        Under::LastMessage => summary.with(|summary| last_line(t, state, summary)),
+        Under::Draft => (None, draft.with(|draft| text::preview(draft))),
+        Under::Typing => (None, String::new()),
     });
+    let progress = Memo::new(move |_| line.with(|line| line.0));
     view! {
-        <span class="min-w-0 flex-1 truncate text-sm text-muted">
-            <span class="preview-kind" class:is-draft=move || kind.get() == Under::Draft>{move || kind.get().words(t)}</span>
-            <bdi>{line}</bdi>
+        <span class="preview">
+            {move || progress.get().map(Progress::draw)}
+            <span class="sr-only" inner_html=move || progress.get().map(|_| t.fill(t.you_said, "")).unwrap_or_default()></span>
+            <span
+                class="preview-kind"
+                class:is-draft=move || kind.get() == Under::Draft
+                inner_html=move || text::as_html(kind.get().words(t))
+            ></span>
+            <bdi inner_html=move || line.with(|line| text::as_html(&line.1))></bdi>
+            <span class="sr-only" inner_html=move || progress.get().map(|progress| aside(progress.word(t))).unwrap_or_default()></span>
         </span>
     }
 }
 
-fn last_line(t: &Texts, summary: &Conversation) -> String {
-    match &summary.last {
-        None => t.say_hello.to_owned(),
-        Some(last) if last.sender == summary.peer.user.id => text::preview(&last.body),
-        Some(last) => t.fill(t.you_said, &text::preview(&last.body)),
-    }
+/// What was written last, and how far it has come if it is mine.
+fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Progress>, String) {
+    let stored = summary.last.as_ref();
+    let waiting = state.newest_waiting(summary.id, |entry| {
+        // A message can be stored and still wait, when the answer was lost.
+        let is_stored = stored.is_some_and(|last| last.client_id == entry.client_id);
+        (!is_stored).then(|| (Some(Progress::of_unsent(entry)), text::preview(&entry.body)))
+    });
+    waiting.flatten().unwrap_or_else(|| match stored {
+        None => (None, t.say_hello.to_owned()),
+        Some(last) => {
+            let mine = last.sender != summary.peer.user.id;
+            (mine.then(|| Progress::of(last, summary.theirs)), text::preview(&last.body))
+        }
+    })
+}
+
+/// Words for those who do not see what stands for them.
+fn aside(words: &str) -> String {
+    format!(", {}", text::as_html(words))
 }
 
 fn badge(unread: u32) -> String {

@@ -1,19 +1,26 @@
 //! What can be done with a message, and how far it has come: one menu and one note for the whole
-//! log, opened beside the message by `scroll`. Both are the platform's popovers, which lie over all
-//! else; Escape and a press elsewhere close them, and the focus goes back to where it was.
+//! log, opened beside the message by `scroll`, and the word that says what was done. Menu and note
+//! are the platform's popovers, which lie over all else; Escape and a press elsewhere close them,
+//! and the focus goes back to where it was.
+
+use std::time::Duration;
 
 use leptos::ev::KeyboardEvent;
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::{ConversationId, TickTimes, Timestamp};
 
 use super::Icon;
 use super::layers::{LayersOnDemand, use_layers};
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Progress, Row};
-use crate::state::{Connection, OpenConversation, State, use_state};
-use crate::time;
+use crate::state::{OpenConversation, State, use_state};
+use crate::time::{self, Local};
 use crate::words;
+
+/// How long a word such as "Copied" stays.
+const TOAST_FOR: Duration = Duration::from_secs(2);
 
 /// The parts that `scroll` opens and places.
 #[derive(Clone, Copy)]
@@ -28,8 +35,8 @@ pub(super) struct Parts {
     pub chosen: RwSignal<Option<Row>>,
     /// When the peer's marks last moved, once that is read.
     pub times: RwSignal<Option<TickTimes>>,
-    /// What is to be said aloud.
-    pub say: RwSignal<Option<String>>,
+    /// What is said for a moment, to the eye and to the ear.
+    pub toast: RwSignal<&'static str>,
     /// The code of the menu and the note.
     pub layers: LayersOnDemand,
     /// What the page says.
@@ -37,17 +44,23 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(say: RwSignal<Option<String>>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             button: NodeRef::new(),
             menu: NodeRef::new(),
             note: NodeRef::new(),
             chosen: RwSignal::new(None),
             times: RwSignal::new(None),
-            say,
+            toast: RwSignal::new(""),
             layers: use_layers(),
             t: use_texts(),
         }
+    }
+
+    /// Says something for a moment.
+    pub(super) fn tell(self, words: &'static str) {
+        _ = self.toast.try_set(words);
+        set_timeout(move || _ = self.toast.try_set(""), TOAST_FOR);
     }
 }
 
@@ -89,6 +102,7 @@ pub(super) fn MessageMenu(
         <div node_ref=parts.note class="message-note" popover="manual" role="dialog" aria-label=t.details tabindex="-1">
             {note}
         </div>
+        <p class="toast" role="status" inner_html=move || parts.toast.get()></p>
     }
 }
 
@@ -104,6 +118,7 @@ pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
         parts.chosen.get().map(|chosen| {
             // It may come further while one reads how far it is.
             let row = open.row(chosen.key).map_or(chosen, |row| row.get());
+            // And midnight may pass.
             let lines = progress_in_words(t, state, open.id, &row, parts.times.get());
             lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
         })
@@ -124,11 +139,17 @@ fn Items(
     let refused = matches!(row.progress, Some(Progress::NotSent(_)));
     let body = row.body;
     let copy = move |text: String| {
-        copy_text(&text);
-        parts.say.set(Some(t.copied.to_owned()));
+        spawn_local(async move {
+            if copy_text(&text).await {
+                parts.tell(t.copied);
+            }
+        });
     };
     view! {
         <Item parts=parts words=t.copy_text act=Callback::new(move |()| copy(body.clone())) />
+        {(!has_keyboard()).then(|| view! {
+            <Item parts=parts words=t.select_text act=Callback::new(|()| select_text()) />
+        })}
         {row.seq.map(|seq| view! {
             <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(id, seq))) />
         })}
@@ -175,7 +196,8 @@ fn progress_in_words(
     row: &Row,
     times: Option<TickTimes>,
 ) -> Vec<String> {
-    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at));
+    let local = state.local_time.get();
+    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at, local));
     let marked = |moved: Option<Timestamp>, by: &str, plain: &str| {
         moved.map_or_else(|| plain.to_owned(), |moved| at(by, moved))
     };
@@ -193,17 +215,21 @@ fn progress_in_words(
             ]
         }
         Some(Progress::Sending) => {
-            let live = state.connection.get() == Connection::Live;
+            let live = state.connection.get().brings_news();
             let why = if live { t.waits_in_line } else { t.waits_for_connection };
-            vec![at(t.written_at, row.at), why.to_owned()]
+            let unkept = row.unkept.then(|| t.not_kept.to_owned());
+            [at(t.written_at, row.at), why.to_owned()].into_iter().chain(unkept).collect()
         }
         Some(Progress::Sent) => {
             let presence = state.summary(id).map(|summary| summary.peer.presence);
-            let away = presence.filter(|presence| !presence.online);
-            let why = away.and_then(|presence| presence.last_seen).map_or_else(
-                || t.waits_for_device.to_owned(),
-                |seen| t.no_device_since.replace("{}", &time::last_seen(t, seen, true)),
-            );
+            let why = match presence.map(|presence| (presence.online, presence.last_seen)) {
+                // The header says "online" for a while after the last connection went.
+                Some((true, _)) => t.waits_in_line.to_owned(),
+                Some((_, Some(seen))) => {
+                    t.no_device_since.replace("{}", &time::last_seen(t, seen, local))
+                }
+                _ => t.waits_for_device.to_owned(),
+            };
             vec![sent, why]
         }
         Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
@@ -215,19 +241,21 @@ fn progress_in_words(
 }
 
 /// A moment in full; of today's the time is enough.
-fn moment(t: &Texts, at: Timestamp) -> String {
-    let clock = time::clock(at, true);
-    if time::short(t, at, true) == clock { clock } else { time::moment(t, at, true) }
+fn moment(t: &Texts, at: Timestamp, local: Local) -> String {
+    let clock = time::clock(at, local);
+    if time::short(t, at, local) == clock { clock } else { time::moment(t, at, local) }
 }
 
 #[cfg(feature = "hydrate")]
-use super::scroll::menu::{close, link, show_note, walk_items};
+use super::scroll::menu::{close, link, select_text, show_note, walk_items};
 #[cfg(feature = "hydrate")]
-use crate::dom::copy_text;
+use crate::dom::{copy_text, has_keyboard};
 #[cfg(feature = "hydrate")]
 use crate::live::sender::{delete, retry};
 #[cfg(not(feature = "hydrate"))]
-use plain::{close, copy_text, delete, link, retry, show_note, walk_items};
+use plain::{
+    close, copy_text, delete, has_keyboard, link, retry, select_text, show_note, walk_items,
+};
 
 /// On the server nothing is opened.
 #[cfg(not(feature = "hydrate"))]
@@ -240,7 +268,13 @@ mod plain {
     use crate::state::State;
 
     pub fn walk_items(_: &KeyboardEvent) {}
-    pub fn copy_text(_: &str) {}
+    pub async fn copy_text(_: &str) -> bool {
+        false
+    }
+    pub fn has_keyboard() -> bool {
+        true
+    }
+    pub fn select_text() {}
     pub fn link(_: ConversationId, _: Seq) -> String {
         String::new()
     }

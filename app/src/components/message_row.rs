@@ -21,6 +21,18 @@ impl Progress {
             Self::NotSent(_) => t.not_sent,
         }
     }
+
+    /// The drawing for it.
+    pub fn draw(self) -> impl IntoView {
+        let (icon, class) = match self {
+            Self::Sending => (Icon::Clock, "tick"),
+            Self::Sent => (Icon::Tick, "tick"),
+            Self::Delivered => (Icon::TwoTicks, "tick"),
+            Self::Read => (Icon::TwoTicks, "tick is-read"),
+            Self::NotSent(_) => (Icon::Alert, "tick is-bad"),
+        };
+        icon.draw(class)
+    }
 }
 
 /// One message with what stands above it: a new day, the unread divider.
@@ -40,9 +52,9 @@ pub fn MessageRow(
     let large = text::is_few_emoji(&first.body);
     let long = text::is_long(&first.body);
     let folded = RwSignal::new(long);
-    let shape = {
+    let opens_group = {
         let row = row.clone();
-        Memo::new(move |_| row.with(|row| (row.opens_group, row.closes_group)))
+        Memo::new(move |_| row.with(|row| row.opens_group))
     };
     let progress = {
         let row = row.clone();
@@ -56,15 +68,24 @@ pub fn MessageRow(
         let row = row.clone();
         Memo::new(move |_| row.with(|row| row.seq))
     };
-    // The time is always there for screen readers; for the eye it ends a group.
-    let quiet = Memo::new(move |_| {
-        !shape.get().1 && !matches!(progress.get(), Some(Progress::Sending | Progress::NotSent(_)))
-    });
+    let meta = view! {
+        <p class="meta" dir=t.language.direction()>
+            " "
+            <time
+                datetime=move || time::machine(at.get())
+                title=move || time::moment(t, at.get(), local.get())
+                inner_html=move || text::as_html(&time::clock(at.get(), local.get()))
+            ></time>
+            {key.mine.then(|| view! { <Ticks progress=progress /> })}
+        </p>
+    };
+    // In the last line of the text, if there is room; beside the button of a folded text, which has no last line.
+    let (inside, below) = if long { (None, Some(meta)) } else { (Some(meta), None) };
     Some(view! {
         <li
             class="row"
             class:is-mine=key.mine
-            class:opens-group=move || shape.get().0
+            class:opens-group=opens_group
             data-seq=move || seq.get().map(|seq| seq.to_string())
         >
             <Separators row=row.clone() />
@@ -75,16 +96,11 @@ pub fn MessageRow(
             >
                 <span class="sr-only"><bdi>{author}</bdi>": "</span>
                 <div class="bubble">
-                    <div class="body" dir="auto">{body(t, local, &first)}</div>
+                    <div class="body" dir="auto">{body(t, &first)} {inside}</div>
                     {long.then(|| view! { <Fold folded=folded /> })}
+                    {below}
                 </div>
-                <p class="meta" class:sr-only=move || quiet.get()>
-                    <time datetime=move || time::machine(at.get()) title=move || time::moment(t, at.get(), local.get())>
-                        {move || time::clock(at.get(), local.get())}
-                    </time>
-                    {key.mine.then(|| view! { <Ticks progress=progress /> })}
-                </p>
-                {key.mine.then(|| view! { <NotSent key=key progress=progress /> })}
+                {key.mine.then(|| view! { <NotSent key=key row=row progress=progress /> })}
             </article>
         </li>
     })
@@ -106,7 +122,9 @@ fn Separators(
     let unread = Memo::new(move |_| row.with(|row| row.unread_above));
     view! {
         {move || day.get().map(|day| view! {
-            <div class="day" role="separator" aria-label=day.clone()><span aria-hidden="true">{day.clone()}</span></div>
+            <div class="day" role="separator" aria-label=day.clone()>
+                <span aria-hidden="true" inner_html=text::as_html(&day)></span>
+            </div>
         })}
         {move || unread.get().map(|unread| {
             let words = t.count(t.new_messages, unread);
@@ -125,16 +143,16 @@ fn Fold(
     /// Whether it is folded.
     folded: RwSignal<bool>,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, live) = (use_texts(), use_state().live);
     view! {
         <button
             class="fold"
             type="button"
-            tabindex=move || one_stop(local.get())
+            tabindex=move || one_stop(live.get())
             aria-expanded=move || (!folded.get()).to_string()
             on:click=move |_| folded.update(|folded| *folded = !*folded)
+            inner_html=move || text::as_html(if folded.get() { t.read_more } else { t.show_less })
         >
-            {move || if folded.get() { t.read_more } else { t.show_less }}
         </button>
     }
 }
@@ -149,33 +167,36 @@ fn Ticks(
     let t = use_texts();
     move || {
         progress.get().map(|progress| {
-            let (icon, class) = match progress {
-                Progress::Sending => (Icon::Clock, "tick"),
-                Progress::Sent => (Icon::Tick, "tick"),
-                Progress::Delivered => (Icon::TwoTicks, "tick"),
-                Progress::Read => (Icon::TwoTicks, "tick is-read"),
-                Progress::NotSent(_) => (Icon::Alert, "tick is-bad"),
-            };
+            let word = progress.word(t);
             view! {
-                <button class="ticks" type="button" tabindex="-1">
-                    <span class="sr-only">", " {progress.word(t)}</span>
-                    {icon.draw(class)}
+                <button
+                    class="ticks"
+                    type="button"
+                    tabindex="-1"
+                    aria-label=word.to_owned() + ". " + t.details
+                >
+                    <span class="sr-only" inner_html=format!(". {}", text::as_html(word))></span>
+                    {progress.draw()}
                 </button>
             }
         })
     }
 }
 
-/// What can be done with a message that was refused for good.
+/// What can be done with a message that was refused for good, and whether a reload would lose it.
 #[component]
 fn NotSent(
     /// Which.
     key: Key,
+    /// The message.
+    row: ArcRwSignal<Row>,
     /// How far it has come.
     progress: Memo<Option<Progress>>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    move || match progress.get() {
+    let unkept = Memo::new(move |_| row.with(|row| row.unkept));
+    let lost = move || unkept.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
+    let refused = move || match progress.get() {
         Some(Progress::NotSent(code)) => Some(view! {
             <div class="not-sent">
                 <p role="alert">{t.not_sent_because} {words::sentence(t, code.into())}</p>
@@ -184,7 +205,8 @@ fn NotSent(
             </div>
         }),
         _ => None,
-    }
+    };
+    (lost, refused)
 }
 
 #[cfg(feature = "hydrate")]
@@ -201,7 +223,8 @@ fn one_stop(live: bool) -> Option<&'static str> {
 }
 
 /// The text as text nodes and links, never as HTML.
-fn body(t: &Texts, live: RwSignal<bool>, row: &Row) -> impl IntoView + use<> {
+fn body(t: &Texts, row: &Row) -> impl IntoView + use<> {
+    let live = use_state().live;
     let link = move |to: String, text: String, real_host: Option<String>| {
         let warning = real_host.as_ref().map(|host| t.link_warning.replace("{}", host));
         view! {

@@ -27,11 +27,12 @@ use web_sys::{
 };
 
 use super::timeline::View;
+use crate::dom::has_keyboard;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::Row;
 use crate::live::storage::{self, KeptPlace};
 use crate::live::{catch_up, marks};
-use crate::state::{Connection, OpenConversation, State};
+use crate::state::{OpenConversation, State};
 
 /// Nearer to the end than this counts as being there.
 const BOTTOM_PX: i32 = 50;
@@ -58,8 +59,8 @@ pub struct Reader {
     /// The first message in view and its distance from the end. The message and not its row: what
     /// stands above it in the row, a day or the divider, comes and goes.
     anchor: RefCell<Option<(Element, f64)>>,
-    /// How high the view was when that was measured.
-    height: Cell<i32>,
+    /// How far below the header the view ended when that was measured.
+    edge: Cell<f64>,
     at_bottom: Cell<bool>,
     /// The newest message that is in view.
     in_view: Cell<Option<Seq>>,
@@ -105,7 +106,7 @@ pub fn start(
             open: open.clone(),
             view,
             content,
-            height: Cell::new(scroller.client_height()),
+            edge: Cell::new(edge_of(&scroller)),
             scroller: scroller.unchecked_into(),
             list: list.unchecked_into(),
             anchor: RefCell::new(None),
@@ -134,7 +135,7 @@ pub fn start(
     // New rows, a new connection and one's own new message each ask for another look.
     Effect::new(move |_| {
         keys.track();
-        if state.connection.get() == Connection::Live {
+        if state.connection.get().brings_news() {
             with_reader(&Reader::look);
         }
     });
@@ -149,7 +150,12 @@ pub fn start(
         }
         wrote
     });
-    Callback::new(move |()| with_reader(&Reader::go_to_latest))
+    Callback::new(move |()| {
+        with_reader(&|reader| {
+            reader.go_to_latest();
+            reader.focus_composer(has_keyboard());
+        });
+    })
 }
 
 fn scroll_to(element: &Element, block: ScrollLogicalPosition) {
@@ -171,6 +177,14 @@ fn bottom(element: &Element) -> f64 {
     element.get_bounding_client_rect().bottom()
 }
 
+/// How far below the pane's header the view ends. Not its height: a banner between the two takes
+/// from that, and moves nothing that is read.
+fn edge_of(scroller: &Element) -> f64 {
+    let pane = scroller.closest("main").ok().flatten();
+    let header = pane.and_then(|pane| pane.first_element_child());
+    bottom(scroller) - header.map_or(0.0, |header| bottom(&header))
+}
+
 fn seq_of(row: &Element) -> Option<Seq> {
     row.get_attribute("data-seq")?.parse().ok().map(Seq)
 }
@@ -183,8 +197,13 @@ impl Reader {
     /// Opens at the message that is linked to, else where one left, else at the first unread one,
     /// else at the end.
     fn begin(self: &Rc<Self>, target: Option<Seq>) {
+        // `page.js` did it before the page was painted, and the reader may have gone on since.
+        let is_placed = self.scroller.has_attribute("data-placed");
+        _ = self.scroller.remove_attribute("data-placed");
         if let Some(row) = target.and_then(|seq| self.row(seq)) {
-            scroll_to(&row, ScrollLogicalPosition::Center);
+            if !is_placed {
+                scroll_to(&row, ScrollLogicalPosition::Center);
+            }
             _ = row.class_list().add_1("is-target");
             set_timeout(
                 move || {
@@ -192,10 +211,11 @@ impl Reader {
                 },
                 HIGHLIGHT,
             );
-        } else if let Some(place) = storage::place(self.state, self.id).filter(|_| target.is_none())
+        } else if let Some(place) =
+            storage::place(self.state, self.id).filter(|_| target.is_none() && !is_placed)
         {
             self.return_to(place);
-        } else {
+        } else if !is_placed {
             self.go_to_divider();
         }
         self.measure();
@@ -230,7 +250,7 @@ impl Reader {
         let moved = self.anchor.borrow().as_ref().is_some_and(|(article, distance)| {
             article.is_connected() && (self.distance_from_end(article) - distance).abs() > 0.5
         });
-        moved || self.scroller.client_height() != self.height.get()
+        moved || edge_of(&self.scroller) != self.edge.get()
     }
 
     /// Looks where the reader is now.
@@ -254,7 +274,7 @@ impl Reader {
             last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
         self.keep.set(place.filter(|_| !at_bottom));
-        self.height.set(self.scroller.client_height());
+        self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(article.map(|article| {
             let distance = self.distance_from_end(&article);
             (article, distance)
@@ -279,7 +299,7 @@ impl Reader {
         } else if let Some((article, distance)) = anchor
             && article.is_connected()
         {
-            let grown = f64::from(self.scroller.client_height() - self.height.get());
+            let grown = edge_of(&self.scroller) - self.edge.get();
             let moved = self.distance_from_end(&article) - distance;
             if grown != moved {
                 self.scroller.scroll_by_with_x_and_y(0.0, grown - moved);
@@ -301,7 +321,7 @@ impl Reader {
     /// A message is about to be folded or unfolded: what one looks at stays where it is.
     fn hold(&self, held: &Element) {
         self.at_bottom.set(false);
-        self.height.set(self.scroller.client_height());
+        self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(Some((held.clone(), self.distance_from_end(held))));
     }
 
@@ -411,7 +431,10 @@ impl Reader {
     fn leave(&self) {
         self.see();
         let place = self.returning.get().or(self.keep.get());
-        storage::put_place(self.state, self.id, place);
+        // Where nothing could be read, one was nowhere.
+        if self.open.first_seq() > Seq::ZERO {
+            storage::put_place(self.state, self.id, place);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod appearance;
 mod delete_account;
 mod devices;
+mod on_device;
 mod password;
 mod privacy;
 mod profile;
@@ -14,6 +15,7 @@ use leptos::task::spawn_local;
 pub use appearance::Appearance;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
+pub use on_device::KeepOnDevice;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;
 pub use profile::Profile;

@@ -84,7 +84,8 @@ fn Sheet(
                     {Icon::Close.draw("size-5")}
                 </button>
             </header>
-            <div class="sheet-body" tabindex="0">
+            // The focus is here and not on the button that closes, so that arrow keys scroll.
+            <div class="sheet-body" role="region" aria-labelledby="shortcuts-title" tabindex="0" autofocus=true>
                 {groups.map(|(title, rows)| view! {
                     <section>
                         <h3 class="shortcut-group">{title}</h3>

@@ -15,6 +15,7 @@ use super::{Icon, MessageRow};
 use crate::language::use_texts;
 use crate::paths;
 use crate::state::{OpenConversation, use_state};
+use crate::text;
 use crate::time;
 
 /// What the reader's place makes of the page around the rows.
@@ -36,14 +37,13 @@ pub(super) struct View {
 
 impl View {
     fn new() -> Self {
-        let say = RwSignal::new(None);
         Self {
             away: RwSignal::new(false),
             at_end: RwSignal::new(true),
             day: RwSignal::new(None),
             day_shown: RwSignal::new(false),
-            say,
-            menu: Parts::new(say),
+            say: RwSignal::new(None),
+            menu: Parts::new(),
         }
     }
 }
@@ -57,6 +57,8 @@ pub fn Timeline(
     name: String,
     /// A message to turn to.
     target: Option<Seq>,
+    /// What stands there while the rows are not.
+    instead: Option<AnyView>,
 ) -> impl IntoView {
     let t = use_texts();
     let scroller = NodeRef::<Div>::new();
@@ -82,7 +84,7 @@ pub fn Timeline(
                 tabindex="0"
             >
                 <div class="timeline-inner">
-                    <Beginning open=open.clone() name=name.clone() />
+                    {instead.unwrap_or_else(|| view! { <Beginning open=open.clone() name=name.clone() /> }.into_any())}
                     <ol node_ref=list class:hidden=move || is_empty.get()>
                         <For each=move || keys.get() key=|key| *key let:key>
                             <MessageRow open=rows.clone() key=key author=if key.mine { t.you.into() } else { peer.clone() } />
@@ -184,7 +186,7 @@ fn DayChip(
     let (t, local) = (use_texts(), use_state().local_time);
     view! {
         <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">
-            <span>{move || view.day.get().map(|at| time::day(t, at, local.get())).unwrap_or_default()}</span>
+            <span inner_html=move || view.day.get().map(|at| text::as_html(&time::day(t, at, local.get()))).unwrap_or_default()></span>
         </div>
     }
 }
@@ -215,8 +217,8 @@ fn JumpToLatest(
             {Icon::Down.draw("size-5")}
             <span class="sr-only">{t.jump_to_latest}</span>
             <span class="badge" class:hidden=move || count.get() == 0>
-                <span aria-hidden="true">{count}</span>
-                <span class="sr-only">", " {move || t.count(t.new_messages, count.get())}</span>
+                <span aria-hidden="true" inner_html=move || count.get().to_string()></span>
+                <span class="sr-only" inner_html=move || format!(", {}", text::as_html(&t.count(t.new_messages, count.get())))></span>
             </span>
         </button>
     }

@@ -3,13 +3,13 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::post;
 use protocol::SessionId;
 use serde::Deserialize;
 
-use super::{Forms, read, see_other};
+use super::{Forms, see_other};
 use crate::context::{self, within};
 use crate::look::Look;
 use crate::paths;
@@ -97,7 +97,7 @@ fn back<T>(_: T) -> String {
 
 impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     async fn set_name(self, request: Request) -> Response {
-        let (parts, form) = match read::<Name>(request).await {
+        let (parts, form) = match self.read::<Name>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -107,7 +107,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn set_password(self, request: Request) -> Response {
-        let (parts, form) = match read::<Passwords>(request).await {
+        let (parts, form) = match self.read::<Passwords>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -116,7 +116,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn set_privacy(self, request: Request) -> Response {
-        let (parts, form) = match read::<Shown>(request).await {
+        let (parts, form) = match self.read::<Shown>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -127,7 +127,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
 
     /// Nothing of this is the server's to keep: the browser gets a cookie.
     async fn set_look(self, request: Request) -> Response {
-        let (parts, form) = match read::<Wanted>(request).await {
+        let (parts, form) = match self.read::<Wanted>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -144,7 +144,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn end_session(self, request: Request) -> Response {
-        let (parts, form) = match read::<Chosen>(request).await {
+        let (parts, form) = match self.read::<Chosen>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -153,17 +153,31 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn end_other_sessions(self, request: Request) -> Response {
-        let (parts, _) = request.into_parts();
+        let (parts, _) = match self.check(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
         let done = within(&parts, &self.provide, end_other_sessions).await;
         self.answer(parts, done, FormEcho::default(), back).await
     }
 
     async fn delete(self, request: Request) -> Response {
-        let (parts, form) = match read::<Farewell>(request).await {
+        let (parts, form) = match self.read::<Farewell>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
+        let me = parts.extensions.get::<chat::Session>().map(|session| session.user.id);
         let done = within(&parts, &self.provide, || delete_account(form.password)).await;
-        self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await
+        let gone = me.filter(|_| done.result.is_ok());
+        let mut response =
+            self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await;
+        if let Some(gone) = gone {
+            // `page.js` of the next page deletes what this browser keeps of the person.
+            let cookie = format!("duet-forget={gone}; Path=/; Max-Age=600; SameSite=Lax");
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+        }
+        response
     }
 }

@@ -4,8 +4,6 @@
 const FIRST_MS: f64 = 500.0;
 /// No delay is shorter: a server that refuses at once is not hammered.
 const SHORTEST_MS: f64 = 250.0;
-/// No delay is longer.
-const LONGEST_MS: f64 = 30_000.0;
 /// A connection that lasted this long was a good one: the next failure starts from the beginning.
 const GOOD_MS: i64 = 60_000;
 
@@ -22,12 +20,13 @@ impl Backoff {
         self.opened_at_ms = Some(now_ms);
     }
 
-    /// The connection, or the attempt, is over. Answers how long to wait; `chance` is in `0..1`.
-    pub fn closed(&mut self, now_ms: i64, chance: f64) -> f64 {
+    /// The connection, or the attempt, is over. Answers how long to wait: up to `longest_ms`, where
+    /// `chance`, in `0..1`, says.
+    pub fn closed(&mut self, now_ms: i64, longest_ms: f64, chance: f64) -> f64 {
         if self.opened_at_ms.take().is_some_and(|opened| now_ms - opened >= GOOD_MS) {
             self.failures = 0;
         }
-        let bound = (FIRST_MS * f64::from(1_u32 << self.failures.min(16))).min(LONGEST_MS);
+        let bound = (FIRST_MS * f64::from(1_u32 << self.failures.min(16))).min(longest_ms);
         self.failures = self.failures.saturating_add(1);
         // Spread from the shortest on; cut off there, half of a crowd would return in one moment.
         SHORTEST_MS + (bound - SHORTEST_MS) * chance
@@ -46,19 +45,27 @@ mod tests {
     #[test]
     fn delays_grow_to_the_bound_and_start_again_after_a_good_connection() {
         let mut backoff = Backoff::default();
-        let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 1.0)).collect();
+        let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 30e3, 1.0)).collect();
         assert_eq!(delays, [500.0, 1e3, 2e3, 4e3, 8e3, 16e3, 30e3, 30e3]);
         backoff.opened(0);
-        assert_eq!(backoff.closed(59_999, 1.0), 30e3, "a short connection is no proof");
+        assert_eq!(backoff.closed(59_999, 30e3, 1.0), 30e3, "a short connection is no proof");
         backoff.opened(0);
-        assert_eq!(backoff.closed(60_000, 1.0), 500.0);
+        assert_eq!(backoff.closed(60_000, 30e3, 1.0), 500.0);
+    }
+
+    #[test]
+    fn whoever_looks_does_not_wait_long_though_it_failed_often() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 2e3, 1.0)).collect();
+        assert_eq!(delays, [500.0, 1e3, 2e3, 2e3, 2e3, 2e3, 2e3, 2e3]);
+        assert_eq!(backoff.closed(0, 30e3, 1.0), 30e3);
     }
 
     #[test]
     fn the_whole_range_is_used() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.closed(0, 0.1), 275.0, "a small chance is no other's delay");
-        assert_eq!(backoff.closed(0, 0.0), 250.0);
-        assert_eq!(backoff.closed(0, 0.5), 1_125.0);
+        assert_eq!(backoff.closed(0, 30e3, 0.1), 275.0, "a small chance is no other's delay");
+        assert_eq!(backoff.closed(0, 30e3, 0.0), 250.0);
+        assert_eq!(backoff.closed(0, 30e3, 0.5), 1_125.0);
     }
 }

@@ -3,6 +3,9 @@
 //! It lives as long as the page and ends never; `App` starts it. Each frame is applied to the
 //! store here, directly, in the order of arrival. Browser only.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, select};
 use gloo_net::websocket::futures::WebSocket;
@@ -11,15 +14,17 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{
-    ClientFrame, CloseCode, Epoch, ErrorCode, Marks, Reconnect, SOCKET_PATH, SUBPROTOCOL,
-    ServerFrame, User,
+    ClientFrame, CloseCode, Epoch, ErrorCode, FOR_SUBPROTOCOL, Marks, Reconnect, SOCKET_PATH,
+    SUBPROTOCOL, ServerFrame, User,
 };
+use wasm_bindgen::JsValue;
 
 use super::backoff::Backoff;
-use super::{catch_up, marks, sender};
+use super::pulse::{Beat, Interest, Pulse};
+use super::signs::{self, interest};
+use super::{catch_up, frames, marks, person, sender, today, without_socket, writing};
 use crate::attention;
-use crate::dom::{self, Listener};
-use crate::json;
+use crate::dom;
 use crate::state::{Connection, State};
 
 /// Frames on their way to the socket. It takes them at once, so more than a screenful of sends
@@ -27,12 +32,11 @@ use crate::state::{Connection, State};
 const OUTGOING: usize = 128;
 /// A socket that says nothing for this long after opening is not one of ours.
 const HELLO_MS: u32 = 10_000;
-/// How long an answer to a ping may take when the network or the person came back.
-const PROBE_MS: u32 = 5_000;
-/// How often a living connection is asked whether it lives.
-const PING_MS: u32 = 25_000;
-/// Pings without an answer after which the connection counts as dead.
-const MISSED_PINGS: u32 = 2;
+/// The longest wait before the next attempt, in a page that somebody looks at: as long as the outage,
+/// within these bounds. There are few such pages at a time.
+const WATCHED_WAIT_MS: (i64, i64) = (2_000, 10_000);
+/// The same in a page that nobody looks at. A server that fell has all of them coming back.
+const UNWATCHED_WAIT_MS: f64 = 30_000.0;
 
 /// Why a connection is over.
 enum End {
@@ -48,72 +52,116 @@ enum End {
     OtherPerson,
 }
 
+/// Tells the task that it is worth trying at once. One slot: that something woke it is all there is
+/// to know, and full means that it was told already. It ends with the page. One sender for all who
+/// wake, because each clone of a sender has a slot of its own.
+#[derive(Clone)]
+pub struct Wake(Rc<RefCell<mpsc::Sender<()>>>);
+
+impl Wake {
+    /// Says so.
+    pub fn wake(&self) {
+        _ = self.0.borrow_mut().try_send(());
+    }
+}
+
 /// Starts the task.
-pub fn start(state: State) {
-    // One slot: that something woke us is all there is to know.
-    let (wake, mut woken) = mpsc::channel::<()>(1);
-    listen(&wake);
+pub fn start(state: State) -> Wake {
+    // The sender's own slot is the one.
+    let (wake, mut woken) = mpsc::channel::<()>(0);
+    let wake = Wake(Rc::new(RefCell::new(wake)));
+    signs::listen(state, &wake);
+    let own_wake = wake.clone();
     spawn_local(async move {
+        crate::start::address_is_known().await;
+        // The server would refuse every call and the socket; `page.js` says so.
+        if dom::is_wrong_address() {
+            return state.connection.set(Connection::WrongAddress);
+        }
         let mut backoff = Backoff::default();
         let mut epoch = None;
-        state.down_since.set_value(Some(dom::now_ms()));
+        state.down_since.set_value(Some(dom::uptime_ms()));
         loop {
+            if is_signed_out(state) {
+                wait_for_sign_in(state, &mut woken).await;
+                backoff.reset();
+            }
+            without_socket::begin(state, &own_wake);
             let end = connect(state, &mut backoff, &mut epoch, &mut woken).await;
             disconnected(state);
             match end {
-                End::Lost(wait) => pause(&mut backoff, wait, &mut woken).await,
+                // A call may have been told that the session is over; the socket is refused without a word.
+                End::Lost(_) if is_signed_out(state) => {}
+                End::Lost(wait) => pause(state, &mut backoff, wait, &mut woken).await,
                 End::TooManyTabs => {
                     state.connection.set(Connection::TooManyTabs);
                     _ = woken.next().await;
-                    state.connection.set(Connection::Connecting);
+                    if !is_signed_out(state) {
+                        state.connection.set(Connection::Connecting);
+                    }
                 }
-                End::SignedOut => return state.connection.set(Connection::SignedOut),
+                End::SignedOut => state.connection.set(Connection::SignedOut),
                 End::Outdated => return state.connection.set(Connection::Outdated),
-                End::OtherPerson => {
-                    _ = window().location().reload();
-                    return;
-                }
+                End::OtherPerson => return person::leave(),
             }
         }
     });
+    wake
 }
 
-/// The signs that it is worth trying at once.
-fn listen(wake: &mpsc::Sender<()>) {
-    let events: [(&web_sys::EventTarget, &'static str); 4] = [
-        (&window(), "online"),
-        (&window(), "pageshow"),
-        (&window(), "focus"),
-        (&document(), "visibilitychange"),
-    ];
-    for (target, event) in events {
-        let mut wake = wake.clone();
-        Listener::new(target, event, move |_| {
-            // Full means that the task was told already.
-            _ = wake.try_send(());
-        })
-        .forget();
+fn is_signed_out(state: State) -> bool {
+    state.connection.get_untracked() == Connection::SignedOut
+}
+
+/// Waits until the person has signed in again, in another tab: then this page goes on with the new
+/// session. Asked whenever they come back to this tab, or a page begins in another.
+async fn wait_for_sign_in(state: State, woken: &mut mpsc::Receiver<()>) {
+    loop {
+        _ = woken.next().await;
+        if person::is_signed_in().await {
+            break;
+        }
     }
+    state.connection.set(Connection::Connecting);
+    state.down_since.set_value(Some(dom::uptime_ms()));
 }
 
 fn disconnected(state: State) {
     state.link.set_value(None);
     if state.connection.get_untracked() == Connection::Live {
         state.connection.set(Connection::Connecting);
-        state.down_since.set_value(Some(dom::now_ms()));
+    }
+    if state.down_since.get_value().is_none() {
+        state.down_since.set_value(Some(dom::uptime_ms()));
     }
     state.with_outbox(|outbox| outbox.disconnected());
     // Over HTTP, once the socket has been away for long enough.
     sender::pump(state);
 }
 
-async fn pause(backoff: &mut Backoff, wait: Option<u32>, woken: &mut mpsc::Receiver<()>) {
-    let delay = backoff.closed(dom::now_ms(), js_sys::Math::random());
+async fn pause(
+    state: State,
+    backoff: &mut Backoff,
+    wait: Option<u32>,
+    woken: &mut mpsc::Receiver<()>,
+) {
+    let now = dom::uptime_ms();
+    #[expect(clippy::cast_precision_loss, reason = "some seconds")]
+    let longest = if matches!(interest(state), Interest::There | Interest::Waiting) {
+        let down = now - state.down_since.get_value().unwrap_or(now);
+        down.clamp(WATCHED_WAIT_MS.0, WATCHED_WAIT_MS.1) as f64
+    } else {
+        UNWATCHED_WAIT_MS
+    };
+    let delay = backoff.closed(now, longest, js_sys::Math::random());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a minute")]
     let delay = wait.unwrap_or(delay as u32).min(60_000);
     select! {
         () = TimeoutFuture::new(delay).fuse() => {}
-        _ = woken.next() => backoff.reset(),
+        // Where sockets are refused on the way, a person who comes back changes nothing of that.
+        _ = woken.next() => if state.connection.get_untracked() != Connection::Polling {
+            backoff.reset();
+        },
     }
 }
 
@@ -124,46 +172,65 @@ async fn connect(
     epoch: &mut Option<Epoch>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    let Some(address) = address() else { return End::Outdated };
-    let Ok(to_server) = web_sys::WebSocket::new_with_str(&address, SUBPROTOCOL) else {
-        return End::Lost(None);
-    };
-    let Ok(mut from_server) = WebSocket::try_from(to_server.clone()) else {
-        return End::Lost(None);
-    };
-    let hello = select! {
-        frame = next_frame(&mut from_server).fuse() => frame,
-        () = TimeoutFuture::new(HELLO_MS).fuse() => Err(End::Lost(None)),
-    };
-    match hello {
-        Ok(Some(ServerFrame::Hello { user, epoch: now, build, .. })) => {
-            if !is_same_person(state, &user) {
-                return End::OtherPerson;
+    state.opening_since.set_value(Some(dom::uptime_ms()));
+    let opened = open(state).await;
+    state.opening_since.set_value(None);
+    let (to_server, mut from_server, hello) = match opened {
+        Ok(opened) => opened,
+        Err(end) => {
+            // A server that closes with a code of its own has taken the socket.
+            if matches!(end, End::Lost(None)) {
+                without_socket::refused(state);
             }
-            // Said by each connection anew: after a return to the old build nothing is newer.
-            let page = dom::page_build();
-            state.newer_build.set(page.is_some() && build.is_some() && page != build);
-            if epoch.replace(now).is_some_and(|before| before != now) {
-                state.forget();
-            }
+            return end;
         }
-        Ok(_) => return End::Lost(None),
-        Err(end) => return end,
+    };
+    if let ServerFrame::Hello { user, epoch: now, build, time, .. } = hello {
+        if !is_same_person(state, &user) {
+            return End::OtherPerson;
+        }
+        today::told(state, time, 0);
+        // Said by each connection anew: after a return to the old build nothing is newer.
+        let page = dom::page_build();
+        state.newer_build.set(page.is_some() && build.is_some() && page != build);
+        if epoch.replace(now).is_some_and(|before| before != now) {
+            state.forget();
+        }
     }
-    backoff.opened(dom::now_ms());
+    backoff.opened(dom::uptime_ms());
     state.begin_connection();
     let (link, outgoing) = mpsc::channel(OUTGOING);
     state.link.set_value(Some(link));
     state.down_since.set_value(None);
+    state.calls_work.set_value(false);
+    writing::say_typing_again(state);
     spawn_local(async move {
         // Events arrive from here on, so what is read now leaves no gap; then the outbox goes.
         catch_up::catch_up(state).await;
-        if state.link.with_value(Option::is_some) {
+        if state.link.with_value(Option::is_some) && !is_signed_out(state) {
             state.connection.set(Connection::Live);
             sender::pump(state);
         }
     });
     talk(state, &to_server, &mut from_server, outgoing, woken).await
+}
+
+/// Opens a socket, for this page's person, and waits for its first frame.
+async fn open(state: State) -> Result<(web_sys::WebSocket, WebSocket, ServerFrame), End> {
+    let address = address().ok_or(End::Outdated)?;
+    let me = state.me().map(|me| JsValue::from(format!("{FOR_SUBPROTOCOL}{}", me.id)));
+    let protocols: js_sys::Array = [JsValue::from(SUBPROTOCOL)].into_iter().chain(me).collect();
+    let to_server = web_sys::WebSocket::new_with_str_sequence(&address, &protocols)
+        .map_err(|_| End::Lost(None))?;
+    let mut from_server = WebSocket::try_from(to_server.clone()).map_err(|_| End::Lost(None))?;
+    let hello = select! {
+        frame = next_frame(&mut from_server).fuse() => frame?,
+        () = TimeoutFuture::new(HELLO_MS).fuse() => None,
+    };
+    match hello {
+        Some(hello @ ServerFrame::Hello { .. }) => Ok((to_server, from_server, hello)),
+        _ => Err(End::Lost(None)),
+    }
 }
 
 fn is_same_person(state: State, user: &User) -> bool {
@@ -184,12 +251,12 @@ async fn talk(
     mut outgoing: mpsc::Receiver<ClientFrame>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    let mut unanswered = 0;
-    let mut tick = TimeoutFuture::new(PING_MS).fuse();
+    let mut pulse = Pulse::new(dom::uptime_ms());
     loop {
+        let wait = pulse.wait_ms(dom::uptime_ms(), interest(state));
         let frame = select! {
             frame = next_frame(from_server).fuse() => {
-                unanswered = 0;
+                pulse = Pulse::new(dom::uptime_ms());
                 match frame {
                     Ok(Some(frame)) => on_frame(state, frame),
                     Ok(None) => {}
@@ -201,18 +268,29 @@ async fn talk(
                 Some(frame) => frame,
                 None => return End::Lost(None),
             },
-            () = tick => {
-                if unanswered >= MISSED_PINGS || sender::is_stuck(state) {
-                    return End::Lost(None);
+            () = TimeoutFuture::new(u32::try_from(wait).unwrap_or(0)).fuse() => {
+                match pulse.look(dom::uptime_ms(), interest(state)) {
+                    Beat::Quiet => continue,
+                    Beat::Ask if !sender::is_stuck(state) => ClientFrame::Ping,
+                    Beat::Ask => return End::Lost(None),
+                    Beat::Lost => {
+                        state.down_since.set_value(Some(pulse.heard_ms()));
+                        return End::Lost(None);
+                    }
                 }
-                unanswered += 1;
-                tick = TimeoutFuture::new(PING_MS).fuse();
-                ClientFrame::Ping
             }
             _ = woken.next() => {
-                // A socket can look alive after a sleep: ask, and do not wait long.
-                unanswered = MISSED_PINGS;
-                tick = TimeoutFuture::new(PROBE_MS).fuse();
+                if is_signed_out(state) {
+                    return End::SignedOut;
+                }
+                // The network is away. Where the server is reached all the same, as on the same
+                // machine, the next attempt shows it.
+                let is_away = state.connection.get_untracked() == Connection::Connecting;
+                if is_away && !dom::is_online() {
+                    return End::Lost(None);
+                }
+                // A socket can look alive after a sleep.
+                pulse.ask(dom::uptime_ms());
                 ClientFrame::Ping
             }
         };
@@ -231,7 +309,7 @@ async fn talk(
 /// The next frame; `None` for one that a newer server may send and this page does not know.
 async fn next_frame(from_server: &mut WebSocket) -> Result<Option<ServerFrame>, End> {
     match from_server.next().await {
-        Some(Ok(Message::Text(json))) => Ok(json::read(&json).ok()),
+        Some(Ok(Message::Text(json))) => Ok(frames::read(&json).ok()),
         Some(Ok(Message::Bytes(_))) => Ok(None),
         Some(Err(WebSocketError::ConnectionClose(close))) => {
             let code = CloseCode::from_code(close.code);

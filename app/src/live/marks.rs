@@ -9,7 +9,8 @@ use protocol::{ClientFrame, ConversationId, Marks, Refusal, Retry, Seq};
 use super::catch_up;
 use super::summary;
 use crate::dom::is_watched;
-use crate::state::State;
+use crate::server_fns::mark_conversation;
+use crate::state::{Connection, State};
 
 /// Says that everything known of a conversation has arrived, if that is news.
 pub fn deliver(state: State, id: ConversationId) {
@@ -18,8 +19,8 @@ pub fn deliver(state: State, id: ConversationId) {
     // One's own messages need no receipt: only what the peer wrote does.
     let from_peer =
         entry.unread > 0 || entry.last.as_ref().is_some_and(|last| last.sender != me.id);
-    if from_peer && state.say(ClientFrame::Delivered { conversation: id, up_to }) {
-        let marks = Marks { delivered: up_to, read: entry.mine.read };
+    let marks = Marks { delivered: up_to, read: entry.mine.read };
+    if from_peer && say(state, ClientFrame::Delivered { conversation: id, up_to }, id, marks) {
         // Only `delivered` moved: the count of unread messages is not touched.
         _ = state.apply_receipt(id, me.id, marks);
     }
@@ -31,10 +32,24 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
     if entry.unread == 0 || up_to <= entry.mine.read || !is_watched() {
         return;
     }
-    if state.say(ClientFrame::Read { conversation: id, up_to }) {
-        let known = state.apply_receipt(id, me.id, Marks { delivered: up_to, read: up_to });
+    let marks = Marks { delivered: up_to, read: up_to };
+    if say(state, ClientFrame::Read { conversation: id, up_to }, id, marks) {
+        let known = state.apply_receipt(id, me.id, marks);
         catch_up::after_event(state, id, known);
     }
+}
+
+/// Says it over the socket, or by a call while there is none and the server answers calls. A call that
+/// fails is repeated by the next reading, which finds the marks behind those of this page.
+fn say(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bool {
+    if state.say(frame) {
+        return true;
+    }
+    let by_call = state.connection.get_untracked() == Connection::Polling;
+    if by_call {
+        spawn_local(async move { _ = mark_conversation(id, marks.delivered, marks.read).await });
+    }
+    by_call
 }
 
 /// How long to wait after a refusal that says "later" and not when; no wait is longer than the second.

@@ -17,6 +17,16 @@ const ANSWER_WITHIN_MS: i64 = 20_000;
 /// The delay after a refusal that says "later" and not when.
 const LATER_MS: u64 = 2_000;
 
+/// A moment by two clocks of the browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The time since the page was loaded. Nothing turns this clock forward or back, so every wait
+    /// is measured with it.
+    pub uptime_ms: i64,
+    /// This computer's time of day, which may be wrong and may jump.
+    pub wall_ms: i64,
+}
+
 /// One unsent message, as it is kept in the browser's storage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -34,6 +44,9 @@ pub struct Entry {
     /// The tab it was written in.
     #[serde(default)]
     pub tab: u64,
+    /// Whether the browser's storage refused it. What was read from there is in there.
+    #[serde(skip)]
+    pub unkept: bool,
 }
 
 /// The line of each conversation.
@@ -45,6 +58,8 @@ pub struct Outbox {
     in_flight: HashMap<ConversationId, (ClientId, i64)>,
     /// Lines that wait after a refusal.
     not_before_ms: HashMap<ConversationId, i64>,
+    /// From when on this tab sends the messages of others.
+    adopted_from_ms: HashMap<ClientId, i64>,
     /// Answered or deleted here: a late word from another tab does not bring them back.
     settled: HashSet<ClientId>,
 }
@@ -56,15 +71,46 @@ impl Outbox {
     }
 
     /// Takes in a message: newly written, or found in storage.
-    pub fn add(&mut self, entry: Entry) {
-        if !self.settled.contains(&entry.client_id) {
-            self.entries.insert(entry.client_id, entry);
+    pub fn add(&mut self, entry: Entry, now: Moment) {
+        if self.settled.contains(&entry.client_id) {
+            return;
         }
+        if entry.tab != self.tab {
+            // A time of writing in the future was written by a clock that was wrong then or is now.
+            let age = now.wall_ms.saturating_sub(entry.written_at.0);
+            let wait = if age < 0 { ADOPT_AFTER_MS } else { (ADOPT_AFTER_MS - age).max(0) };
+            self.adopted_from_ms.entry(entry.client_id).or_insert(now.uptime_ms + wait);
+        }
+        self.entries.insert(entry.client_id, entry);
+    }
+
+    /// An id for a message that is written now. It sorts behind the whole line, also when the clock
+    /// was turned back since the line began.
+    pub fn next_id(&self, conversation: ConversationId) -> ClientId {
+        ClientId::after(self.of(conversation).map(|entry| entry.client_id).max())
+    }
+
+    /// Notes whether the browser's storage took a message.
+    pub fn note_kept(&mut self, client_id: ClientId, is_kept: bool) {
+        if let Some(entry) = self.entries.get_mut(&client_id) {
+            entry.unkept = !is_kept;
+        }
+    }
+
+    /// The messages that a reload would lose.
+    pub fn unkept(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(|entry| entry.unkept)
+    }
+
+    /// The ids of all messages that are held.
+    pub fn ids(&self) -> impl Iterator<Item = ClientId> {
+        self.entries.keys().copied()
     }
 
     /// The message is stored, or deleted, here or in another tab. Answers what it was.
     pub fn settle(&mut self, client_id: ClientId) -> Option<Entry> {
         self.settled.insert(client_id);
+        self.adopted_from_ms.remove(&client_id);
         let entry = self.entries.remove(&client_id)?;
         self.land(&entry);
         Some(entry)
@@ -136,6 +182,11 @@ impl Outbox {
         due
     }
 
+    /// Whether a message is under way.
+    pub fn is_under_way(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
     /// Whether a message has been under way for so long that its answer must be lost.
     pub fn is_stuck(&self, now_ms: i64) -> bool {
         self.in_flight.values().any(|(_, since)| now_ms.saturating_sub(*since) > ANSWER_WITHIN_MS)
@@ -179,11 +230,11 @@ impl Outbox {
     fn due_at_ms(&self, entry: &Entry) -> i64 {
         let line = self.not_before_ms.get(&entry.conversation).copied().unwrap_or(i64::MIN);
         let own = if entry.tab == self.tab {
-            i64::MIN
+            None
         } else {
-            entry.written_at.0.saturating_add(ADOPT_AFTER_MS)
+            self.adopted_from_ms.get(&entry.client_id).copied()
         };
-        line.max(own)
+        line.max(own.unwrap_or(i64::MIN))
     }
 
     fn land(&mut self, entry: &Entry) {
@@ -208,8 +259,11 @@ mod tests {
             written_at: Timestamp(0),
             refused: None,
             tab: TAB,
+            unkept: false,
         }
     }
+
+    const START: Moment = Moment { uptime_ms: 0, wall_ms: 0 };
 
     fn bodies(entries: &[Entry]) -> Vec<&str> {
         entries.iter().map(|entry| entry.body.as_str()).collect()
@@ -218,7 +272,7 @@ mod tests {
     fn with(entries: &[Entry]) -> Outbox {
         let mut outbox = Outbox::new(TAB);
         for entry in entries {
-            outbox.add(entry.clone());
+            outbox.add(entry.clone(), START);
         }
         outbox
     }
@@ -231,7 +285,7 @@ mod tests {
     fn a_message_without_an_answer_is_noticed_and_goes_again() {
         let mut outbox = Outbox::new(TAB);
         let message = entry(ConversationId::new(), "lost answer");
-        outbox.add(message.clone());
+        outbox.add(message.clone(), START);
         assert_eq!(outbox.take_due(1_000), std::slice::from_ref(&message));
         assert!(!outbox.is_stuck(1_000 + ANSWER_WITHIN_MS));
         assert!(outbox.is_stuck(1_001 + ANSWER_WITHIN_MS));
@@ -307,6 +361,55 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_clock_holds_no_message_back() {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        let here = ConversationId::new();
+        let written =
+            |at| Entry { tab: TAB + 1, written_at: Timestamp(at), ..entry(here, "theirs") };
+        // Written while the clock was a day ahead, found after it was put right; and the reverse.
+        for (written_at, expected_wait) in [
+            (DAY, ADOPT_AFTER_MS),
+            (-DAY, 0),
+            (0, ADOPT_AFTER_MS),
+            (-4_000, ADOPT_AFTER_MS - 4_000),
+        ] {
+            let mut outbox = Outbox::new(TAB);
+            outbox.add(written(written_at), Moment { uptime_ms: 500, wall_ms: 0 });
+            assert_eq!(outbox.next_due_ms(500), Some(500 + expected_wait));
+            assert_eq!(outbox.take_due(500 + expected_wait).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_message_changed_by_another_tab_does_not_begin_to_wait_anew() {
+        let theirs = Entry { tab: TAB + 1, ..entry(ConversationId::new(), "theirs") };
+        let mut outbox = Outbox::new(TAB);
+        outbox.add(theirs.clone(), START);
+        outbox.add(theirs, Moment { uptime_ms: 9_000, wall_ms: 9_000 });
+        assert_eq!(outbox.next_due_ms(9_000), Some(ADOPT_AFTER_MS));
+    }
+
+    #[test]
+    fn the_line_keeps_its_order_when_the_clock_is_turned_back() {
+        let here = ConversationId::new();
+        let mut outbox = Outbox::new(TAB);
+        // A day ahead of what the ids of now begin with.
+        let ahead = ClientId::new().0.as_u128() + ((24 * 60 * 60 * 1_000) << 80);
+        let first =
+            Entry { client_id: ClientId(uuid::Uuid::from_u128(ahead)), ..entry(here, "one") };
+        outbox.add(first.clone(), START);
+        let second = Entry { client_id: outbox.next_id(here), ..entry(here, "two") };
+        outbox.add(second.clone(), START);
+        let third = Entry { client_id: outbox.next_id(here), ..entry(here, "three") };
+        outbox.add(third, START);
+        assert_eq!(bodies(&outbox.take_due(0)), ["one"]);
+        outbox.settle(first.client_id);
+        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
+        outbox.settle(second.client_id);
+        assert_eq!(bodies(&outbox.take_due(0)), ["three"]);
+    }
+
+    #[test]
     fn a_message_under_way_waits_for_its_own_answer() {
         let one = entry(ConversationId::new(), "one");
         let mut outbox = with(std::slice::from_ref(&one));
@@ -323,7 +426,7 @@ mod tests {
         let one = entry(ConversationId::new(), "one");
         let mut outbox = with(std::slice::from_ref(&one));
         outbox.settle(one.client_id);
-        outbox.add(one);
+        outbox.add(one, START);
         assert!(outbox.is_empty());
     }
 }

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use protocol::{ClientId, ErrorCode, Marks, Message, Seq, Timestamp, UserId};
 
 use super::outbox::Entry;
+use crate::time::{self, Local};
 
 /// Messages of one person closer than this stand together.
-const GROUP_MS: i64 = 3 * 60 * 1_000;
+const GROUP_MS: u64 = 3 * 60 * 1_000;
 
 /// What a row is known by, from the keystroke on: the id comes from the sender's client and stays
 /// when the message is stored, so the row on the page stays too. Ids are unique per sender only.
@@ -35,6 +36,24 @@ pub enum Progress {
     Read,
     /// Refused for good.
     NotSent(ErrorCode),
+}
+
+impl Progress {
+    /// That of a message that is stored.
+    pub fn of(message: &Message, theirs: Marks) -> Self {
+        if message.seq <= theirs.read {
+            Self::Read
+        } else if message.seq <= theirs.delivered {
+            Self::Delivered
+        } else {
+            Self::Sent
+        }
+    }
+
+    /// That of a message that is not.
+    pub fn of_unsent(entry: &Entry) -> Self {
+        entry.refused.map_or(Self::Sending, Self::NotSent)
+    }
 }
 
 /// The line above the first unread message, fixed when the conversation is opened.
@@ -63,10 +82,10 @@ pub struct Row {
     pub unread_above: Option<u32>,
     /// Whether it begins a group.
     pub opens_group: bool,
-    /// Whether it ends a group: then its time is shown.
-    pub closes_group: bool,
     /// How far it has come, if it is mine.
     pub progress: Option<Progress>,
+    /// Whether a reload would lose it, because the browser's storage refused it.
+    pub unkept: bool,
 }
 
 /// What goes into the projection beside the messages.
@@ -78,8 +97,8 @@ pub struct Scene {
     pub theirs: Marks,
     /// The unread divider.
     pub divider: Option<Divider>,
-    /// The number of the day that a moment is in, by the clock the page shows.
-    pub day: fn(Timestamp) -> i64,
+    /// By whose clock a day begins.
+    pub local: Local,
 }
 
 /// Makes the rows: the messages in their order, then what is not yet sent.
@@ -102,13 +121,6 @@ pub fn project<'a>(
 
 fn stored(scene: Scene, message: &Message) -> Row {
     let mine = message.sender == scene.me;
-    let progress = if message.seq <= scene.theirs.read {
-        Progress::Read
-    } else if message.seq <= scene.theirs.delivered {
-        Progress::Delivered
-    } else {
-        Progress::Sent
-    };
     Row {
         key: Key { mine, client_id: message.client_id },
         seq: Some(message.seq),
@@ -117,8 +129,8 @@ fn stored(scene: Scene, message: &Message) -> Row {
         new_day: false,
         unread_above: None,
         opens_group: false,
-        closes_group: false,
-        progress: mine.then_some(progress),
+        progress: mine.then(|| Progress::of(message, scene.theirs)),
+        unkept: false,
     }
 }
 
@@ -127,12 +139,12 @@ fn waiting(entry: &Entry) -> Row {
         key: Key { mine: true, client_id: entry.client_id },
         seq: None,
         body: entry.body.clone(),
-        at: entry.written_at,
+        at: time::own_time(entry.written_at),
         new_day: false,
         unread_above: None,
         opens_group: false,
-        closes_group: false,
-        progress: Some(entry.refused.map_or(Progress::Sending, Progress::NotSent)),
+        progress: Some(Progress::of_unsent(entry)),
+        unkept: entry.unkept,
     }
 }
 
@@ -147,20 +159,16 @@ fn place_divider(scene: Scene, rows: &mut [Row]) {
 }
 
 fn group(scene: Scene, rows: &mut [Row]) {
-    let day = scene.day;
+    let day = |at| scene.local.day_number(at);
     for index in 0..rows.len() {
         let (before, rest) = rows.split_at_mut(index);
-        let (before, row) = (before.last_mut(), &mut rest[0]);
-        row.new_day = before.as_ref().is_none_or(|before| day(before.at) != day(row.at));
+        let (before, row) = (before.last(), &mut rest[0]);
+        row.new_day = before.is_none_or(|before| day(before.at) != day(row.at));
         row.opens_group = row.new_day
             || row.unread_above.is_some()
-            || before.as_ref().is_none_or(|before| {
-                before.key.mine != row.key.mine || row.at.0 - before.at.0 >= GROUP_MS
+            || before.is_none_or(|before| {
+                before.key.mine != row.key.mine || row.at.0.abs_diff(before.at.0) >= GROUP_MS
             });
-        row.closes_group = true;
-        if let Some(before) = before {
-            before.closes_group = row.opens_group;
-        }
     }
 }
 
@@ -200,7 +208,7 @@ mod tests {
                 me: self.me,
                 theirs: Marks { delivered: Seq(2), read: Seq(1) },
                 divider: None,
-                day: crate::time::utc_day,
+                local: Local::default(),
             }
         }
     }
@@ -213,6 +221,7 @@ mod tests {
             written_at: Timestamp(10 * 60_000),
             refused: None,
             tab: 0,
+            unkept: false,
         }
     }
 
@@ -252,8 +261,6 @@ mod tests {
         let rows = project(Scene { divider, ..talk.scene() }, talk.messages.iter(), &[]);
         let opens: Vec<bool> = rows.iter().map(|row| row.opens_group).collect();
         assert_eq!(opens, [true, false, true, true, true, false, true]);
-        let closes: Vec<bool> = rows.iter().map(|row| row.closes_group).collect();
-        assert_eq!(closes, [false, true, true, true, false, true, true]);
         let days: Vec<bool> = rows.iter().map(|row| row.new_day).collect();
         assert_eq!(days, [true, false, false, false, false, false, true]);
         let divided: Vec<usize> =

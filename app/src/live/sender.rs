@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::{Body, ClientFrame, ClientId, ConversationId, ErrorCode, Refusal, Sent, Timestamp};
+use protocol::{Body, ClientFrame, ClientId, ConversationId, Refusal, Sent, Timestamp};
 
 use super::outbox::Entry;
 use super::rows::Key;
-use super::{catch_up, storage};
-use crate::dom::now_ms;
+use super::{catch_up, keeping, storage};
+use crate::dom::{moment, uptime_ms};
 use crate::error::AppError;
 use crate::server_fns::send_message;
 use crate::state::{Applied, Connection, State};
@@ -32,22 +32,25 @@ enum Way {
 
 /// Takes a written message: kept first, then shown, then sent.
 pub fn send(state: State, conversation: ConversationId, body: Body) {
-    let entry = Entry {
-        client_id: ClientId::new(),
+    let now = moment();
+    let mut entry = Entry {
+        client_id: state.read_outbox(|outbox| outbox.next_id(conversation)),
         conversation,
         body: body.into_string(),
-        written_at: Timestamp(now_ms()),
+        written_at: Timestamp(now.wall_ms),
         refused: None,
         tab: state.tab.get_value(),
+        unkept: false,
     };
-    storage::put(state, &entry);
-    state.with_outbox(|outbox| outbox.add(entry));
+    entry.unkept = !storage::put(state, &entry);
+    state.with_outbox(|outbox| outbox.add(entry, now));
+    keeping::show(state);
     pump(state);
 }
 
 /// Sends what is due, and looks again when the next is.
 pub fn pump(state: State) {
-    let now = now_ms();
+    let now = uptime_ms();
     let way = way(state, now);
     if let Way::NotBefore(at) = way {
         if !state.outbox_is_empty() {
@@ -78,7 +81,8 @@ pub fn pump(state: State) {
 fn way(state: State, now: i64) -> Way {
     match (state.connection.get_untracked(), state.down_since.get_value()) {
         (Connection::Live, _) => Way::Socket,
-        (Connection::SignedOut | Connection::Outdated, _) => Way::None,
+        (Connection::Polling, _) => Way::Http,
+        (Connection::SignedOut | Connection::Outdated | Connection::WrongAddress, _) => Way::None,
         (Connection::Connecting | Connection::TooManyTabs, since) => {
             let from = since.unwrap_or(now) + HTTP_AFTER_MS;
             if from <= now { Way::Http } else { Way::NotBefore(from) }
@@ -88,7 +92,7 @@ fn way(state: State, now: i64) -> Way {
 
 /// Whether an answer has been lost on a line that seems alive. A new line repeats the message.
 pub fn is_stuck(state: State) -> bool {
-    state.with_outbox(|outbox| outbox.is_stuck(now_ms())).unwrap_or_default()
+    state.with_outbox(|outbox| outbox.is_stuck(uptime_ms())).unwrap_or_default()
 }
 
 fn look_again(state: State, in_ms: i64) {
@@ -103,7 +107,7 @@ async fn send_over_http(state: State, entry: Entry) {
         Ok(sent) => on_sent(state, sent),
         Err(AppError::Refused(refusal)) => on_refused(state, client_id, refusal),
         Err(AppError::Unreached) => {
-            state.with_outbox(|outbox| outbox.unanswered(client_id, now_ms()));
+            state.with_outbox(|outbox| outbox.unanswered(client_id, uptime_ms()));
             pump(state);
         }
     }
@@ -121,14 +125,18 @@ pub fn on_sent(state: State, sent: Sent) {
 
 /// The server did not take it.
 pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
-    if refusal.code == ErrorCode::Unauthenticated {
-        state.connection.set(Connection::SignedOut);
-    }
-    let changed = state.with_outbox(|outbox| outbox.refuse(client_id, refusal, now_ms()));
+    let changed = state.with_outbox(|outbox| outbox.refuse(client_id, refusal, uptime_ms()));
     if let Some(entry) = changed.flatten() {
-        storage::put(state, &entry);
+        keep(state, &entry);
     }
     pump(state);
+}
+
+/// Keeps a changed message.
+fn keep(state: State, entry: &Entry) {
+    let is_kept = storage::put(state, entry);
+    state.with_outbox(|outbox| outbox.note_kept(entry.client_id, is_kept));
+    keeping::show(state);
 }
 
 /// What follows from an applied message: the storage forgets it, gaps are read.
@@ -143,7 +151,7 @@ pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) 
 /// The person asks for another attempt.
 pub fn retry(state: State, key: Key) {
     if let Some(entry) = state.with_outbox(|outbox| outbox.retry(key.client_id)).flatten() {
-        storage::put(state, &entry);
+        keep(state, &entry);
     }
     pump(state);
 }

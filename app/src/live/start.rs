@@ -2,42 +2,54 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::UserId;
+use protocol::{ClientId, UserId};
 use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
 
 use super::storage::{self, Change};
-use super::{connection, sender, writing};
+use super::{connection, device, drafts, keeping, person, sender, today, writing};
 use crate::attention;
 use crate::dom::{self, Listener};
 use crate::state::State;
 
-/// Starts the live part: local times, what is kept in the browser, the connection. Effects run
-/// after hydration, so nothing here can make the first render differ from the server's.
+/// Starts the live part: local times, what is kept in the browser, the connection. Once the whole
+/// view is in place, so nothing here can make the first render differ from the server's, and
+/// nothing goes on of a page that did not come to life.
 pub fn start(state: State) {
+    let begun = crate::start::begun();
+    let me = state.me().map(|me| me.id);
     Effect::new(move |_| {
-        state.local_time.set(true);
+        if !begun.get() {
+            return;
+        }
+        state.live.set(true);
+        today::start(state);
         state.sort_list();
         state.project_open();
-        if let Some(me) = state.me() {
-            state.begin_outbox(dom::tab_number());
-            bring_back(state, me.id);
-            listen_to_other_tabs(state, me.id);
-            connection::start(state);
+        let tab = dom::tab_number();
+        if let Some(me) = me {
+            state.begin_outbox(tab);
+            bring_back(state, me);
+            listen_to_other_tabs(state, me);
+            come_back(state, me);
+            keeping::start(state);
+            person::begin(state, me, connection::start(state));
         }
+        device::start(state, me);
+        person::tell_other_tabs(me, tab);
         // For nobody as well: then nothing of whoever was here before is counted or shown.
         attention::start(state);
         spawn_local(async {
             // One turn later every effect of this render has run: all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;
-            dom::mark_live();
+            crate::start::mark_live();
         });
     });
 }
 
 fn bring_back(state: State, me: UserId) {
     for entry in storage::unsent(me) {
-        state.with_outbox(|outbox| outbox.add(entry));
+        state.with_outbox(|outbox| outbox.add(entry, dom::moment()));
     }
     writing::show_drafts(state);
 }
@@ -46,20 +58,45 @@ fn listen_to_other_tabs(state: State, me: UserId) {
     Listener::new(&window(), "storage", move |event| {
         let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
         let Some(key) = event.key() else { return };
-        match storage::change(me, &key, event.new_value()) {
+        match storage::change(me, &key, event.old_value(), event.new_value()) {
             Some(Change::Put(entry)) => {
-                state.with_outbox(|outbox| outbox.add(entry));
+                state.with_outbox(|outbox| outbox.add(entry, dom::moment()));
                 sender::pump(state);
             }
             Some(Change::Gone(client_id)) => {
                 state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));
                 sender::pump(state);
             }
-            Some(Change::Draft(conversation, draft)) => {
-                writing::show_draft(state, conversation, draft);
+            Some(Change::Draft(conversation, _, after)) => {
+                writing::show_draft(state, conversation, drafts::shown(&after));
             }
             None => {}
         }
     })
     .forget();
+}
+
+/// A page that the browser held for the way back heard of nothing meanwhile.
+fn come_back(state: State, me: UserId) {
+    Listener::new(&window(), "pageshow", move |event| {
+        let held = js_sys::Reflect::get(&event, &"persisted".into());
+        if held.is_ok_and(|held| held.is_truthy()) {
+            catch_up_with_other_tabs(state, me);
+        }
+    })
+    .forget();
+}
+
+fn catch_up_with_other_tabs(state: State, me: UserId) {
+    let kept = storage::unsent(me);
+    let is_gone = |id: &ClientId| kept.iter().all(|entry| entry.client_id != *id);
+    let gone: Vec<ClientId> = state.read_outbox(|outbox| {
+        let unkept: Vec<ClientId> = outbox.unkept().map(|entry| entry.client_id).collect();
+        outbox.ids().filter(|id| is_gone(id) && !unkept.contains(id)).collect()
+    });
+    for client_id in gone {
+        state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));
+    }
+    bring_back(state, me);
+    sender::pump(state);
 }

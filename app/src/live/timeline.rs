@@ -111,6 +111,13 @@ impl Timeline {
         }
     }
 
+    /// Whether another message is held in this one's place. Both cannot come from one store: it was
+    /// put back from a copy in between.
+    pub fn contradicts(&self, message: &Message) -> bool {
+        let held = self.run_around(message.seq).and_then(|run| run.get(message.seq));
+        held.is_some_and(|held| held.client_id != message.client_id)
+    }
+
     /// Learns that a place exists.
     pub fn note_last(&mut self, seq: Seq) {
         self.last_seq = self.last_seq.max(seq);

@@ -5,62 +5,194 @@ use std::time::Duration;
 
 use leptos::html::Textarea;
 use leptos::prelude::*;
-use protocol::{Body, ClientFrame, ConversationId};
+use protocol::{Body, ClientFrame, ConversationId, UserId};
 use wasm_bindgen::JsCast;
-use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Event, HtmlTextAreaElement};
+use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Event, HtmlTextAreaElement, StorageEvent};
 
-use super::{sender, storage};
-use crate::dom::{Listener, has_keyboard, now_ms};
+use super::drafts::{self, Draft, Follow};
+use super::sender;
+use super::storage::{self, Change};
+use crate::dom::{Listener, has_keyboard, is_live, uptime_ms};
 use crate::state::{State, use_state};
+use crate::text::{self, Written};
 
 /// A draft is kept after this pause, so that not every key is a write.
 const DRAFT_PAUSE: Duration = Duration::from_millis(250);
+/// The same for a text of which writing costs time.
+const LONG_DRAFT_PAUSE: Duration = Duration::from_secs(1);
+/// Far beyond every message, in UTF-16 units.
+const VERY_LONG: u32 = 20_000;
+/// The first letter, which decides the direction of the box, is looked for in this many UTF-16 units.
+const DIRECTION_WITHIN: u32 = 4_000;
 /// "Typing" is said at most this often.
 const TYPING_EVERY_MS: i64 = 3_000;
+/// Whoever touched a key longer ago than this does not type any more.
+const TYPES_FOR_MS: i64 = 5_000;
+
+/// The draft of one composer. A cheap copy of handles.
+#[derive(Clone, Copy)]
+pub struct Keeper {
+    state: State,
+    conversation: ConversationId,
+    draft: StoredValue<Draft>,
+    /// The pending write of the draft.
+    pause: StoredValue<Option<TimeoutHandle>>,
+    /// What the composer shows of the text.
+    written: RwSignal<Written>,
+}
 
 /// Adopts what stands in the field when the page comes to life, or brings the draft back.
 /// `refuse_files` is told when somebody tries to paste or drop a file.
 pub fn start(
     conversation: ConversationId,
     field: NodeRef<Textarea>,
-    written: RwSignal<String>,
+    written: RwSignal<Written>,
     refuse_files: Callback<()>,
-) {
+) -> Keeper {
     let state = use_state();
+    let keeper = Keeper {
+        state,
+        conversation,
+        draft: StoredValue::new(Draft::default()),
+        pause: StoredValue::new(None),
+        written,
+    };
     Effect::new(move |_| {
         let (Some(element), Some(me)) = (field.get(), state.me()) else { return };
-        // What was typed before the page was live wins over an older draft.
-        if element.value().is_empty() {
-            let draft = storage::draft(me.id, conversation).unwrap_or_default();
-            element.set_value(&draft);
-            show_draft(state, conversation, draft);
-        } else {
-            typed(state, conversation, &element);
-        }
-        written.set(element.value());
+        set_direction(&element);
+        keeper.begin(&element);
+        let is_taken = !is_live() && is_typing_elsewhere(&element);
         // Opened from another page it is in the document one turn later.
         let shown = element.clone();
         request_animation_frame(move || {
             fit(&shown);
-            if has_keyboard() {
+            if has_keyboard() && !is_taken {
                 _ = shown.focus();
             }
         });
-        let [paste, over, drop] = watch_files(&element, refuse_files);
-        // A page that goes away does not wait for the pause.
-        let leaving = Listener::new(&window(), "pagehide", move |_| {
-            keep_draft(state, conversation, &element.value());
-        });
-        let listeners = StoredValue::new_local([paste, over, drop, leaving]);
+        let files = watch_files(&element, refuse_files);
+        let long = watch_long_input(&element);
+        let listeners = (files, keeper.watch(&element, me.id), long);
+        let listeners = StoredValue::new_local(listeners);
         on_cleanup(move || listeners.dispose());
     });
     on_cleanup(move || {
         // The other conversation's page is coming: do not lose the last quarter of a second.
         if let Some(element) = field.try_get_untracked().flatten() {
-            keep_draft(state, conversation, &element.value());
+            keeper.keep_now(&element);
             say_typing(state, conversation, false);
         }
     });
+    keeper
+}
+
+impl Keeper {
+    /// The first text of the box: the kept draft, and what was typed before the page was live.
+    fn begin(self, element: &HtmlTextAreaElement) {
+        let early = element.value();
+        let kept = storage::draft(self.state, self.conversation);
+        let draft = self.with(|draft| draft.adopt(&kept)).unwrap_or_default();
+        let text = match (early.is_empty(), draft.is_empty() || early.contains(&draft)) {
+            (true, _) => draft,
+            (false, true) => early.clone(),
+            // The person could not see the draft yet when they began to type.
+            (false, false) => format!("{draft}\n\n{early}"),
+        };
+        self.show(element, &text);
+        show_draft(self.state, self.conversation, text);
+        if !early.is_empty() {
+            self.changed(element);
+        }
+    }
+
+    /// What may take the page away, and what other tabs do.
+    fn watch(self, element: &HtmlTextAreaElement, me: UserId) -> [Listener; 5] {
+        let (leaving, hidden, left) = (element.clone(), element.clone(), element.clone());
+        let (back, follower) = (element.clone(), element.clone());
+        [
+            Listener::new(element, "blur", move |_| self.keep_now(&left)),
+            // A page that is hidden may be ended without another word, above all on a phone.
+            Listener::new(&document(), "visibilitychange", move |_| self.keep_now(&hidden)),
+            Listener::new(&window(), "pagehide", move |_| self.keep_now(&leaving)),
+            Listener::new(&window(), "pageshow", move |_| {
+                let known = self.with(|draft| draft.kept()).unwrap_or_default();
+                self.follow(&back, &known, &storage::draft(self.state, self.conversation));
+            }),
+            Listener::new(&window(), "storage", move |event| {
+                let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
+                let Some(key) = event.key() else { return };
+                match storage::change(me, &key, event.old_value(), event.new_value()) {
+                    Some(Change::Draft(of, before, after)) if of == self.conversation => {
+                        self.follow(&follower, &before, &after);
+                    }
+                    _ => {}
+                }
+            }),
+        ]
+    }
+
+    fn follow(self, element: &HtmlTextAreaElement, before: &str, after: &str) {
+        let text = element.value();
+        match self.with(|draft| draft.changed(before, after, &text)) {
+            Some(Follow::Show(text)) => {
+                self.show(element, &text);
+                fit(element);
+            }
+            Some(Follow::KeepAgain) => self.keep(&text),
+            Some(Follow::Stay) | None => {}
+        }
+    }
+
+    fn show(self, element: &HtmlTextAreaElement, text: &str) {
+        set_direction_for(element, &text[..text.floor_char_boundary(DIRECTION_WITHIN as usize)]);
+        if element.value() != text {
+            element.set_value(text);
+        }
+        self.written.try_set(written_in(element));
+    }
+
+    fn changed(self, element: &HtmlTextAreaElement) {
+        self.with(Draft::touch);
+        self.stop_pause();
+        let text = element.clone();
+        let pause = if is_very_long(element) { LONG_DRAFT_PAUSE } else { DRAFT_PAUSE };
+        let handle = set_timeout_with_handle(move || self.keep_now(&text), pause);
+        self.pause.try_set_value(handle.ok());
+    }
+
+    fn stop_pause(self) {
+        if let Some(handle) = self.pause.try_get_value().flatten() {
+            handle.clear();
+        }
+    }
+
+    /// Keeps what stands in the box, if the person changed it here and it is not kept yet.
+    fn keep_now(self, element: &HtmlTextAreaElement) {
+        let text = element.value();
+        if self.with(|draft| draft.is_kept(&text)) == Some(false) {
+            self.keep(&text);
+        }
+    }
+
+    fn keep(self, text: &str) {
+        let before = storage::draft(self.state, self.conversation);
+        if let Some(kept) = self.with(|draft| draft.keep(&before, text)) {
+            storage::put_draft(self.state, self.conversation, &kept);
+            show_draft(self.state, self.conversation, drafts::shown(&kept));
+        }
+    }
+
+    /// Nothing once the composer is gone.
+    fn with<T>(self, work: impl FnOnce(&mut Draft) -> T) -> Option<T> {
+        self.draft.try_update_value(work)
+    }
+}
+
+/// Whether the person types in another field, as in the search, while the page comes to life.
+fn is_typing_elsewhere(element: &HtmlTextAreaElement) -> bool {
+    document().active_element().is_some_and(|active| {
+        active != ***element && matches!(active.tag_name().as_str(), "INPUT" | "TEXTAREA")
+    })
 }
 
 /// Files are not text: pasted ones are refused in words, and dropped ones too, which the browser
@@ -97,48 +229,50 @@ fn holds_files(data: &DataTransfer) -> bool {
     data.types().iter().any(|kind| kind == "Files")
 }
 
-/// Something was typed.
-pub fn typed(state: State, conversation: ConversationId, element: &HtmlTextAreaElement) {
-    fit(element);
-    let text = element.value();
-    say_typing(state, conversation, !text.is_empty());
-    if let Some(handle) = state.draft_timer.get_value() {
-        handle.clear();
+/// What the composer shows of the text in the box.
+pub fn written_in(element: &HtmlTextAreaElement) -> Written {
+    if is_very_long(element) {
+        Written::long(usize::try_from(element.text_length()).unwrap_or(usize::MAX))
+    } else {
+        Written::of(&element.value())
     }
-    let handle =
-        set_timeout_with_handle(move || keep_draft(state, conversation, &text), DRAFT_PAUSE);
-    state.draft_timer.set_value(handle.ok());
+}
+
+/// Something was typed.
+pub fn typed(keeper: Keeper, element: &HtmlTextAreaElement) {
+    set_direction(element);
+    fit(element);
+    say_typing(keeper.state, keeper.conversation, element.text_length() > 0);
+    keeper.changed(element);
 }
 
 /// The message was sent: the field is empty again.
-pub fn sent(state: State, conversation: ConversationId, element: &HtmlTextAreaElement, body: Body) {
-    if let Some(handle) = state.draft_timer.get_value() {
-        handle.clear();
+pub fn sent(keeper: Keeper, element: &HtmlTextAreaElement, body: Body) {
+    keeper.stop_pause();
+    if keeper.with(|draft| draft.replaces_another(body.as_str())) == Some(true) {
+        keeper.keep(body.as_str());
     }
     // The message is kept before the draft goes: a crash between the two doubles nothing, since
     // the draft would only stand in the field.
-    sender::send(state, conversation, body);
-    keep_draft(state, conversation, "");
-    say_typing(state, conversation, false);
+    sender::send(keeper.state, keeper.conversation, body);
+    keeper.keep("");
+    say_typing(keeper.state, keeper.conversation, false);
+    set_direction(element);
     fit(element);
-    state.own_message_written();
-}
-
-fn keep_draft(state: State, conversation: ConversationId, text: &str) {
-    storage::put_draft(state, conversation, text);
-    show_draft(state, conversation, text.to_owned());
+    keeper.state.own_message_written();
 }
 
 /// Shows all drafts that are kept, also of conversations that the list has only now.
 pub fn show_drafts(state: State) {
     let Some(me) = state.me() else { return };
-    for (conversation, draft) in storage::drafts(me.id) {
-        show_draft(state, conversation, draft);
+    for (conversation, kept) in storage::drafts(me.id) {
+        show_draft(state, conversation, drafts::shown(&kept));
     }
 }
 
-/// Shows a draft in the list.
+/// Shows a draft in the list, which has room for its beginning.
 pub fn show_draft(state: State, conversation: ConversationId, text: String) {
+    let text = text::preview(&text);
     if let Some(entry) = state.entry(conversation)
         && entry.draft.with_untracked(|draft| *draft != text)
     {
@@ -146,13 +280,71 @@ pub fn show_draft(state: State, conversation: ConversationId, text: String) {
     }
 }
 
-fn say_typing(state: State, conversation: ConversationId, active: bool) {
-    let now = now_ms();
-    let said = state.typing_said_ms.get_value();
-    let due = if active { now - said >= TYPING_EVERY_MS } else { said > 0 };
-    if due && state.say(ClientFrame::Typing { conversation, active }) {
-        state.typing_said_ms.set_value(if active { now } else { 0 });
+/// A connection begins, which knows nothing of what was said, or could not be said, before.
+pub fn say_typing_again(state: State) {
+    state.typing_said_ms.set_value(None);
+    if let Some((conversation, at)) = state.typed.get_value()
+        && uptime_ms() - at < TYPES_FOR_MS
+    {
+        say_typing(state, conversation, true);
     }
+}
+
+fn say_typing(state: State, conversation: ConversationId, active: bool) {
+    let now = uptime_ms();
+    state.typed.set_value(active.then_some((conversation, now)));
+    let said = state.typing_said_ms.get_value();
+    let due = match said {
+        Some(said) => !active || now - said >= TYPING_EVERY_MS,
+        None => active,
+    };
+    if due && state.say(ClientFrame::Typing { conversation, active }) {
+        state.typing_said_ms.set_value(active.then_some(now));
+    }
+}
+
+/// Sets the direction of the box: that of the first letter, or of the page where there is none.
+///
+/// Never `dir=auto` in a live page, because a browser looks through a whole text to find its direction and
+/// lays the text out anew in each: a paste of a megabyte stops the page for seconds.
+fn set_direction(element: &HtmlTextAreaElement) {
+    set_direction_for(element, &beginning(element));
+}
+
+fn set_direction_for(element: &HtmlTextAreaElement, beginning: &str) {
+    let of_page = || document().document_element().and_then(|root| root.get_attribute("dir"));
+    let direction =
+        text::direction(beginning).map(str::to_owned).or_else(of_page).unwrap_or("ltr".to_owned());
+    if element.get_attribute("dir").as_deref() != Some(direction.as_str()) {
+        _ = element.set_attribute("dir", &direction);
+    }
+}
+
+/// The beginning of the text in the box, without a copy of all of it.
+fn beginning(element: &HtmlTextAreaElement) -> String {
+    let text = js_sys::Reflect::get(element, &"value".into()).unwrap_or_default();
+    text.dyn_into::<js_sys::JsString>()
+        .map(|text| String::from(text.slice(0, DIRECTION_WITHIN)))
+        .unwrap_or_default()
+}
+
+/// Before a long text is pasted or dropped, because the browser would look through it at once.
+fn watch_long_input(element: &HtmlTextAreaElement) -> Listener {
+    let field = element.clone();
+    Listener::new(element, "beforeinput", move |event| {
+        let data = js_sys::Reflect::get(&event, &"data".into()).ok();
+        let Some(data) = data.and_then(|data| data.dyn_into::<js_sys::JsString>().ok()) else {
+            return;
+        };
+        if data.length() > VERY_LONG {
+            set_direction_for(&field, &String::from(data.slice(0, DIRECTION_WITHIN)));
+        }
+    })
+}
+
+/// Whether a text is so long that work on all of it is felt.
+fn is_very_long(element: &HtmlTextAreaElement) -> bool {
+    element.text_length() > VERY_LONG
 }
 
 /// Grows the field with its text, in browsers whose style sheets cannot (`field-sizing`).
@@ -161,6 +353,11 @@ fn fit(element: &HtmlTextAreaElement) {
         return;
     }
     let style = web_sys::HtmlElement::style(element);
+    if is_very_long(element) {
+        // Measuring such a text costs time at each key, and the style sheet limits the height.
+        _ = style.set_property("height", "100vh");
+        return;
+    }
     _ = style.set_property("height", "auto");
     _ = style.set_property("height", &format!("{}px", element.scroll_height()));
 }

@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use protocol::SearchResults;
 
 use crate::components::{
-    AskNotices, Banner, ConversationList, Icon, PeopleSearch, ProfileBar, Wordmark,
+    Banner, ConversationList, Found, Icon, PeopleSearch, ProfileBar, Question, Search, Wordmark,
 };
 use crate::first_view::use_read_ahead;
 use crate::language::use_texts;
@@ -26,18 +27,20 @@ pub fn ChatShell() -> impl IntoView {
     }
     let invitations_open = use_session().invitations_open;
     let typed = use_query_map().with_untracked(|query| query.get("find"));
-    let (people, error) = match use_read_ahead().pane() {
+    let (found, error) = match use_read_ahead().pane() {
         Some(Ok(pane)) => {
             state.adopt_list(pane.page, true);
-            (pane.people, None)
+            state.others.set_value(!pane.found.people.is_empty());
+            (pane.found, None)
         }
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
             crate::context::say(error);
-            (Vec::new(), Some(words::sentence(t, error)))
+            (SearchResults::default(), Some(words::sentence(t, error)))
         }
-        None => (Vec::new(), None),
+        None => (SearchResults::default(), None),
     };
+    let search = Search::new(typed.unwrap_or_default(), found);
     let path = use_location().pathname;
     let navigate = use_navigate();
     // A click on a notification.
@@ -50,23 +53,31 @@ pub fn ChatShell() -> impl IntoView {
     let is_list = Memo::new(move |_| path.get() == paths::HOME);
     view! {
         <a class="skip-link" href="#content" rel="external">{t.skip_to_conversation}</a>
-        <Banner />
         <div class="panes" data-list=move || if is_list.get() { "true" } else { "false" }>
             <nav class="pane-list" aria-label=t.conversations>
                 <header class="pane-list-header">
                     <Wordmark />
                     {invitations_open.then(|| view! {
-                        <a class="icon-button ms-auto" href=paths::INVITE aria-label=t.invite title=t.invite>
+                        <a class="icon-button ms-auto" href=paths::INVITE title=t.invite>
                             {Icon::Invite.draw("size-5")}
                         </a>
                     })}
                 </header>
-                <AskNotices />
-                <PeopleSearch typed=typed.unwrap_or_default() people=people />
-                {error.map(|error| view! { <p class="px-5 py-3 text-danger" role="alert">{error}</p> })}
-                <ConversationList />
-                <ProfileBar />
+                <div class="pane-body">
+                    <Question />
+                    <PeopleSearch search=search />
+                    <div class="list-frame">
+                        // The connection reads the list first, and then again until that was done.
+                        {error.map(|error| view! {
+                            <p class="px-5 py-3 text-danger" role="alert" class:hidden=move || state.connection.get().brings_news()>{error}</p>
+                        })}
+                        <Found search=search />
+                        <ConversationList />
+                    </div>
+                </div>
+                <div class="pane-foot"><ProfileBar /></div>
             </nav>
+            <Banner />
             <Outlet />
         </div>
     }

@@ -1,17 +1,24 @@
 //! `/c/{conversation}`: the talk with one person.
+//!
+//! Header and composer need nothing but the conversation's entry in the list, so they stand at once and
+//! stay; only the rows are read. Where they cannot be read, what is held is shown, and the reading is
+//! tried again when the connection is back.
+
+#[cfg(feature = "hydrate")]
+use std::time::Duration;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use protocol::{ConversationId, ErrorCode, Seq};
+use protocol::{ConversationId, ErrorCode, Retry, Seq};
 
-use crate::components::{Composer, ConversationHeader, Timeline, TimelineSkeleton};
+use crate::components::{Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton};
 use crate::error::AppError;
 use crate::first_view::{Place, read_conversation, use_read_ahead};
-use crate::json::Json;
 use crate::language::use_texts;
 use crate::paths;
-use crate::state::{FirstPage, State, use_state};
+use crate::state::{Entry, FirstPage, OpenConversation, State, use_state};
 use crate::words;
 
 /// The page of a conversation. Another conversation is another view, from the ground up.
@@ -29,6 +36,126 @@ pub fn ConversationPage() -> impl IntoView {
     }
 }
 
+/// What there is of the rows.
+#[derive(Clone)]
+enum Rows {
+    /// They are being read.
+    Reading,
+    /// They are there.
+    Read(OpenConversation),
+    /// Only what is not sent yet is there; the rest is being read, or could not be.
+    Lacking(OpenConversation, Option<AppError>),
+    /// There is nothing to show.
+    Refused(AppError),
+}
+
+/// The reading of one conversation.
+#[derive(Clone, Copy)]
+struct Reading {
+    state: State,
+    id: ConversationId,
+    place: Place,
+    rows: RwSignal<Rows>,
+    /// Counts the attempts: the answer to an earlier one is no answer any more.
+    attempt: StoredValue<u32>,
+}
+
+impl Reading {
+    /// Shows what is held from an earlier visit.
+    fn show_held(self) -> bool {
+        let kept = kept_place(self.state, self.id);
+        let held = self.state.first_page_from_memory(self.id, kept);
+        held.inspect(|first| self.show(first)).is_some()
+    }
+
+    /// Asks the server.
+    fn begin(self) {
+        let attempt = self.attempt.get_value() + 1;
+        self.attempt.set_value(attempt);
+        // Whoever went elsewhere meanwhile has another conversation open.
+        let is_wanted = move || self.attempt.try_get_value() == Some(attempt) && self.is_awaited();
+        let fail = move |error| async move {
+            bring_from_device(self.state, self.id).await;
+            if is_wanted() {
+                self.rows.set(self.without(error));
+            }
+        };
+        #[cfg(feature = "hydrate")]
+        set_timeout(move || spawn_local(fail(AppError::Unreached)), patience(self.state));
+        spawn_local(async move {
+            let place = match (self.place, kept_place(self.state, self.id)) {
+                (Place::Unread, Some(kept)) => Place::Message(kept),
+                (place, _) => place,
+            };
+            match read_conversation(self.id, place).await {
+                Ok(first) if is_wanted() => self.show(&first),
+                Ok(_) => {}
+                Err(error) => fail(error).await,
+            }
+        });
+    }
+
+    fn show(self, first: &FirstPage) {
+        self.rows.set(Rows::Read(self.state.open(first)));
+    }
+
+    /// Whether an answer is of use, also a late one.
+    fn is_awaited(self) -> bool {
+        let rows = self.rows.try_get_untracked();
+        matches!(rows, Some(Rows::Reading | Rows::Lacking(..) | Rows::Refused(_)))
+    }
+
+    /// What to show where the server gave nothing.
+    fn without(self, error: AppError) -> Rows {
+        if error.retry() == Retry::Never {
+            return Rows::Refused(error);
+        }
+        let place = match self.place {
+            Place::Message(seq) => Some(seq),
+            _ => None,
+        };
+        match self.state.open_held(self.id, place) {
+            Some(held) => Rows::Read(held),
+            None => self.lacking(Some(error)).unwrap_or(Rows::Refused(error)),
+        }
+    }
+
+    fn lacking(self, error: Option<AppError>) -> Option<Rows> {
+        Some(Rows::Lacking(self.state.open_without_rows(self.id)?, error))
+    }
+
+    fn again(self) {
+        let rows = self.lacking(None).unwrap_or(Rows::Reading);
+        self.rows.set(rows);
+        self.begin();
+    }
+
+    /// Reads what could not be read when the connection is back, and shows what is written before
+    /// anything was read.
+    fn go_on(self) {
+        let Self { state, rows, .. } = self;
+        Effect::new(move |_| {
+            if state.connection.get().brings_news() {
+                match rows.get_untracked() {
+                    Rows::Lacking(_, Some(_)) => self.again(),
+                    Rows::Refused(error) if error.retry() != Retry::Never => self.again(),
+                    _ => {}
+                }
+            }
+        });
+        Effect::new(move |before: Option<u32>| {
+            let wrote = state.wrote.get();
+            if before.is_some_and(|before| before != wrote)
+                && matches!(rows.get_untracked(), Rows::Reading)
+                && let Some(lacking) = self.lacking(None)
+            {
+                rows.set(lacking);
+            }
+            wrote
+        });
+    }
+}
+
 /// One conversation, read and shown.
 #[component]
 fn OpenedConversation(
@@ -39,33 +166,51 @@ fn OpenedConversation(
 ) -> impl IntoView {
     let state = use_state();
     on_cleanup(move || state.close(id));
-    let target = match place {
-        Place::Message(seq) => Some(seq),
-        _ => None,
-    };
-    if let Some(read) = use_read_ahead().conversation(id, place) {
-        return shown(read, target);
+    let (rows, attempt) = (RwSignal::new(Rows::Reading), StoredValue::new(0));
+    let reading = Reading { state, id, place, rows, attempt };
+    match use_read_ahead().conversation(id, place) {
+        Some(Ok(first)) => reading.show(&first),
+        Some(Err(error)) => {
+            #[cfg(feature = "ssr")]
+            crate::context::say(error);
+            reading.rows.set(reading.without(error));
+        }
+        // Opened from another page.
+        None if place == Place::Unread && reading.show_held() => {}
+        None => reading.begin(),
     }
-    // Opened from another page: read now, unless it is still held.
-    let first = Resource::<_, Json>::new_with_options(
-        || (),
-        move |()| async move {
-            let kept = kept_place(state, id).filter(|_| place == Place::Unread);
-            let held =
-                (place == Place::Unread).then(|| state.first_page_from_memory(id, kept)).flatten();
-            match held {
-                Some(held) => Ok(held),
-                None => read_conversation(id, kept.map_or(place, Place::Message)).await,
-            }
+    reading.go_on();
+    let entry = Memo::new_with_compare(
+        move |_| match reading.rows.get() {
+            Rows::Refused(error) => Err(error),
+            _ => Ok(state.entry(id)),
         },
-        false,
+        |before, now| match (before, now) {
+            (Some(Ok(before)), Some(Ok(now))) => before.is_some() != now.is_some(),
+            (Some(Err(before)), Some(Err(now))) => before != now,
+            _ => true,
+        },
     );
-    view! {
-        <Suspense fallback=TimelineSkeleton>
-            {move || Suspend::new(async move { shown(first.await, target) })}
-        </Suspense>
+    move || match entry.get() {
+        Ok(Some(entry)) => view! { <Conversation reading=reading entry=entry /> }.into_any(),
+        Ok(None) => {
+            view! { <main class="pane-conversation" id="content"><TimelineSkeleton /></main> }
+                .into_any()
+        }
+        Err(error) => {
+            let again =
+                (error.retry() != Retry::Never).then(|| Callback::new(move |()| reading.again()));
+            view! { <Unavailable error=error again=again /> }.into_any()
+        }
     }
-    .into_any()
+}
+
+/// How long the rows may take before what is held is shown without them: on a line that died without a
+/// word a call is not answered for minutes.
+#[cfg(feature = "hydrate")]
+fn patience(state: State) -> Duration {
+    let is_away = !state.connection.get_untracked().brings_news();
+    Duration::from_secs(if is_away { 4 } else { 10 })
 }
 
 /// The message at which one left the conversation.
@@ -79,48 +224,66 @@ fn kept_place(_: State, _: ConversationId) -> Option<Seq> {
     None
 }
 
-fn shown(read: Result<FirstPage, AppError>, target: Option<Seq>) -> AnyView {
-    match read {
-        Ok(first) => view! { <Conversation first=first target=target /> }.into_any(),
-        Err(error) => view! { <Unavailable error=error /> }.into_any(),
-    }
-}
+#[cfg(feature = "hydrate")]
+use crate::live::device::bring as bring_from_device;
+
+#[cfg(not(feature = "hydrate"))]
+async fn bring_from_device(_: State, _: ConversationId) {}
 
 /// The opened conversation: header, messages, composer.
 #[component]
 fn Conversation(
-    /// What was read of it.
-    first: FirstPage,
-    /// A message to turn to.
-    target: Option<Seq>,
+    /// What is read of it.
+    reading: Reading,
+    /// Its place in the list, which knows the peer.
+    entry: Entry,
 ) -> impl IntoView {
-    let (t, state) = (use_texts(), use_state());
-    let open = state.open(&first);
-    let id = open.id;
-    let name = t.name(&first.conversation.peer.user).to_owned();
-    let newest = first.page.messages.last().map_or(Seq::ZERO, |message| message.seq);
-    let Some(entry) = state.entry(id) else {
-        return view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any();
+    let t = use_texts();
+    let Reading { id, place, rows, .. } = reading;
+    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let name = t.name(&user).to_owned();
+    let target = match place {
+        Place::Message(seq) => Some(seq),
+        _ => None,
+    };
+    let seen = match rows.get_untracked() {
+        Rows::Read(open) => open.last_seq(),
+        _ => Seq::ZERO,
+    };
+    let peer = name.clone();
+    let log = move || {
+        let again = Callback::new(move |()| reading.again());
+        let (open, instead) = match rows.get() {
+            Rows::Read(open) => (open, None),
+            Rows::Lacking(open, None) => (open, Some(view! { <TimelineSkeleton /> }.into_any())),
+            Rows::Lacking(open, Some(error)) => {
+                (open, Some(view! { <NotRead error=error again=again /> }.into_any()))
+            }
+            Rows::Reading | Rows::Refused(_) => return view! { <TimelineSkeleton /> }.into_any(),
+        };
+        view! { <Timeline open=open name=peer.clone() target=target instead=instead /> }.into_any()
     };
     view! {
         <Title text=name.clone() />
         <main class="pane-conversation" id="content">
             <ConversationHeader entry=entry />
-            <Timeline open=open name=name.clone() target=target />
-            {match first.conversation.peer.user.username.is_empty() {
+            {log}
+            {match user.username.is_empty() {
                 true => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
-                false => view! { <Composer conversation=id name=name seen=newest /> }.into_any(),
+                false => view! { <Composer conversation=id name=name seen=seen /> }.into_any(),
             }}
         </main>
     }
-    .into_any()
 }
 
 /// What stands in the place of a conversation that cannot be shown.
 #[component]
-fn Unavailable(
+pub fn Unavailable(
     /// Why.
     error: AppError,
+    /// Reads again, where that may help.
+    #[prop(optional_no_strip)]
+    again: Option<Callback<()>>,
 ) -> impl IntoView {
     #[cfg(feature = "ssr")]
     crate::context::say(error);
@@ -130,8 +293,11 @@ fn Unavailable(
         <main class="pane-conversation" id="content">
             <div class="m-auto max-w-sm px-8 text-center">
                 <h1 class="text-xl font-semibold">{t.cannot_be_shown}</h1>
-                <p class="mt-2 text-muted">{words::sentence(t, error)}</p>
-                <a class="button-primary mt-6 inline-flex" href=paths::HOME>{t.back_to_your_conversations}</a>
+                {match again {
+                    Some(again) => view! { <NotRead error=error again=again /> }.into_any(),
+                    None => view! { <p class="mt-2 text-muted">{words::sentence(t, error)}</p> }.into_any(),
+                }}
+                <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{t.back_to_your_conversations}</a>
             </div>
         </main>
     }

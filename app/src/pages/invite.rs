@@ -1,41 +1,156 @@
 //! `/invite`: bringing the other one in.
+//!
+//! The link is made when the page opens, shown again for as long as it is good, and becomes the
+//! conversation when somebody has come by it.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use protocol::Invitation;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use protocol::{ConversationId, Invitation, WaitingInvitation};
 
-use crate::components::{FormAlert, Icon, QrCode};
+use crate::components::{Avatar, ForWhom, FormAlert, Icon, QrCode};
 use crate::error::AppError;
 use crate::language::use_texts;
 use crate::paths;
-use crate::server_fns::create_invitation;
-use crate::state::use_state;
+use crate::server_fns::{create_invitation, list_invitations, withdraw_invitation};
+use crate::session::use_session;
+use crate::state::{State, use_state};
 use crate::time;
 use crate::words;
 
-/// The page, beside the list. A link is made only when it is asked for: each can be used once.
+/// What the page is about.
+#[derive(Clone, Copy)]
+struct Inviting {
+    state: State,
+    made: RwSignal<Option<Invitation>>,
+    refused: RwSignal<Option<AppError>>,
+    busy: RwSignal<bool>,
+    /// The conversation with whoever came.
+    arrived: RwSignal<Option<ConversationId>>,
+    /// All links that nobody has used.
+    waiting: RwSignal<Vec<WaitingInvitation>>,
+}
+
+impl Inviting {
+    fn new() -> Self {
+        let (made, refused) = (RwSignal::new(None), RwSignal::new(use_session().echo.error));
+        let (busy, arrived) = (RwSignal::new(false), RwSignal::new(None));
+        let waiting = RwSignal::new(Vec::new());
+        Self { state: use_state(), made, refused, busy, arrived, waiting }
+    }
+
+    /// Shows the link that this page made before, else makes one.
+    fn begin(self) {
+        let Some(earlier) = earlier() else { return self.make() };
+        self.busy.set(true);
+        spawn_local(async move {
+            if is_used(&earlier).await {
+                _ = self.busy.try_set(false);
+                self.make();
+            } else {
+                self.show(earlier);
+            }
+        });
+    }
+
+    fn make(self) {
+        if self.busy.try_get_untracked() != Some(false) {
+            return;
+        }
+        self.busy.set(true);
+        spawn_local(async move {
+            match create_invitation().await {
+                Ok(invitation) => self.show(invitation),
+                Err(error) => {
+                    _ = self.busy.try_set(false);
+                    _ = self.refused.try_set(Some(error));
+                }
+            }
+        });
+    }
+
+    fn show(self, invitation: Invitation) {
+        keep(Some(&invitation));
+        _ = self.busy.try_set(false);
+        _ = self.refused.try_set(None);
+        _ = self.made.try_set(Some(invitation));
+        self.look();
+    }
+
+    /// Reads which links wait.
+    fn look(self) {
+        spawn_local(async move {
+            // What cannot be read is not needed to go on.
+            if let Ok(waiting) = list_invitations().await {
+                _ = self.waiting.try_set(waiting);
+            }
+        });
+    }
+
+    fn withdraw(self, id: String) {
+        spawn_local(async move {
+            let answer = withdraw_invitation(id.clone()).await;
+            _ = self.refused.try_set(answer.err());
+            let is_shown = |made: &Option<Invitation>| made.as_ref().is_some_and(|it| it.id == id);
+            if answer.is_ok() && self.made.try_with_untracked(is_shown) == Some(true) {
+                keep(None);
+                self.made.set(None);
+            }
+            self.look();
+        });
+    }
+
+    /// Looks, whenever there is a conversation that was not there before, whether it came by the link.
+    fn watch(self, then: impl Fn(ConversationId) + Copy + 'static) {
+        Effect::new(move |before: Option<Vec<ConversationId>>| {
+            let list = self.state.list.get();
+            let new =
+                before.and_then(|before| list.iter().find(|id| !before.contains(id)).copied());
+            if let (Some(new), Some(invitation)) = (new, self.made.get_untracked()) {
+                spawn_local(async move {
+                    if is_used(&invitation).await {
+                        keep(None);
+                        _ = self.made.try_set(None);
+                        _ = self.arrived.try_set(Some(new));
+                        self.look();
+                        then(new);
+                    }
+                });
+            }
+            list
+        });
+    }
+}
+
+/// Whether a link is good no more.
+async fn is_used(invitation: &Invitation) -> bool {
+    let waiting = list_invitations().await;
+    waiting.is_ok_and(|waiting| waiting.iter().all(|one| one.id != invitation.id))
+}
+
+/// The page, beside the list.
 #[component]
 pub fn InvitePage() -> impl IntoView {
     let t = use_texts();
-    let made = RwSignal::new(None::<Invitation>);
-    let refused = RwSignal::new(None::<AppError>);
-    let busy = RwSignal::new(false);
-    let make = move |_| {
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        spawn_local(async move {
-            let answer = create_invitation().await;
-            _ = busy.try_set(false);
-            _ = refused.try_set(answer.as_ref().err().copied());
-            if let Ok(invitation) = answer {
-                _ = made.try_set(Some(invitation));
+    let inviting = Inviting::new();
+    let Inviting { made, refused, busy, arrived, .. } = inviting;
+    let navigate = StoredValue::new_local(use_navigate());
+    Effect::new(move |_| inviting.begin());
+    inviting.watch(move |conversation| {
+        when_seen(move || {
+            if arrived.try_get_untracked().is_some() {
+                let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
+                navigate.with_value(|go| go(&paths::conversation(conversation), options));
             }
         });
+    });
+    let label = move || match (made.with(Option::is_some), busy.get()) {
+        (_, true) => t.making_a_link,
+        (true, _) => t.another_link,
+        _ => t.make_a_link,
     };
-    let is_made = Memo::new(move |_| made.with(Option::is_some));
     view! {
         <Title text=t.invite />
         <main class="pane-conversation" id="content">
@@ -47,24 +162,92 @@ pub fn InvitePage() -> impl IntoView {
             </header>
             <div class="settings">
                 <section class="settings-section text-center">
-                    <p class="text-muted">{move || if is_made.get() { t.invite_help } else { t.invite_before }}</p>
-                    <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
-                    <div role="status">
-                        {move || made.get().map(|invitation| view! { <Link invitation=invitation /> })}
+                    <div role="status" class="empty:absolute">{move || arrived.get().map(|id| view! { <Arrived id=id /> })}</div>
+                    <div class="contents" class:hidden=move || arrived.with(Option::is_some)>
+                        <p class="text-muted">{t.invite_help}</p>
+                        <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
+                        <div role="status" class="empty:absolute">
+                            {move || made.get().map(|invitation| view! { <Link invitation=invitation /> })}
+                        </div>
+                        <form
+                            method="post"
+                            action=paths::INVITE
+                            on:submit=move |event| {
+                                event.prevent_default();
+                                inviting.make();
+                            }
+                        >
+                            <ForWhom />
+                            <button
+                                class=move || if made.with(Option::is_some) { "button-quiet is-edged mx-auto" } else { "button-primary" }
+                                type="submit"
+                                aria-disabled=move || busy.get().then_some("true")
+                                inner_html=label
+                            ></button>
+                        </form>
                     </div>
-                    <button
-                        class=move || if is_made.get() { "button-quiet is-edged mx-auto" } else { "button-primary mx-auto" }
-                        type="button"
-                        aria-disabled=move || busy.get().then_some("true")
-                        on:click=make
-                    >
-                        {move || if is_made.get() { t.another_link } else { t.make_a_link }}
-                    </button>
-                    <noscript inner_html=format!("<p class=\"text-muted\">{}</p>", t.needs_scripts)></noscript>
                 </section>
+                <Waiting inviting=inviting />
             </div>
         </main>
     }
+}
+
+/// The links that nobody has used, each to be withdrawn.
+#[component]
+fn Waiting(
+    /// The page.
+    inviting: Inviting,
+) -> impl IntoView {
+    let (t, local) = (use_texts(), inviting.state.local_time);
+    let row = move |one: WaitingInvitation| {
+        let is_shown =
+            inviting.made.with(|made| made.as_ref().is_some_and(|shown| shown.id == one.id));
+        let until = t.valid_until.replace("{}", &time::moment(t, one.expires_at, local.get()));
+        let id = one.id;
+        view! {
+            <li class="device">
+                <span class="min-w-0 flex-1">
+                    {until.clone()}
+                    {is_shown.then(|| view! { " "<span class="tag">{t.this_link}</span> })}
+                </span>
+                <button class="button-quiet is-edged" type="button" on:click=move |_| inviting.withdraw(id.clone())>
+                    {t.withdraw}
+                    <span class="sr-only">": "{until}</span>
+                </button>
+            </li>
+        }
+    };
+    view! {
+        <section
+            class="settings-section"
+            class:hidden=move || inviting.waiting.with(Vec::is_empty)
+            aria-labelledby="waiting"
+        >
+            <h2 id="waiting" class="text-lg font-semibold">{t.waiting_links}</h2>
+            <ul class="devices">{move || inviting.waiting.get().into_iter().map(row).collect_view()}</ul>
+        </section>
+    }
+}
+
+/// Who came by the link, and the way to them.
+#[component]
+fn Arrived(
+    /// The conversation.
+    id: ConversationId,
+) -> impl IntoView {
+    let t = use_texts();
+    use_state().summary(id).map(|conversation| {
+        let user = conversation.peer.user;
+        let sentence = t.fill(t.is_here, t.name(&user));
+        view! {
+            <div class="invitation">
+                <Avatar user=user class="avatar-large" />
+                <p class="text-xl font-semibold">{sentence}</p>
+                <a class="button-primary inline-flex" href=paths::conversation(id)>{t.open_conversation}</a>
+            </div>
+        }
+    })
 }
 
 /// The link: to copy, to share, to scan.
@@ -100,32 +283,62 @@ fn Link(
 }
 
 #[cfg(feature = "hydrate")]
-use live::{address_of, can_share, copy, share};
+use live::{address_of, can_share, copy, earlier, keep, share, when_seen};
 #[cfg(not(feature = "hydrate"))]
-use plain::{address_of, can_share, copy, share};
+use plain::{address_of, can_share, copy, earlier, keep, share, when_seen};
 
 #[cfg(feature = "hydrate")]
 mod live {
+    use std::cell::RefCell;
     use std::time::Duration;
 
-    use js_sys::Reflect;
     use leptos::prelude::*;
     use leptos::task::spawn_local;
+    use protocol::Invitation;
     use wasm_bindgen_futures::JsFuture;
     use web_sys::ShareData;
 
+    use crate::dom;
+
     /// How long "copied" stays.
     const COPIED_FOR: Duration = Duration::from_secs(2);
+    /// How long it is said that somebody came, before the conversation opens by itself.
+    const SAID_FOR: Duration = Duration::from_millis(1_500);
+    /// Something that one has begun meanwhile.
+    const BEGUN: &str = "input:not([readonly]):focus, textarea:focus, dialog[open], :popover-open";
+
+    thread_local! {
+        /// The link that waits for somebody. The server cannot tell it again.
+        static MADE: RefCell<Option<Invitation>> = const { RefCell::new(None) };
+    }
+
+    pub fn earlier() -> Option<Invitation> {
+        MADE.with_borrow(Clone::clone)
+    }
+
+    pub fn keep(invitation: Option<&Invitation>) {
+        MADE.set(invitation.cloned());
+    }
+
+    /// Goes on after a moment, unless the person has begun something else.
+    pub fn when_seen(go_on: impl FnOnce() + 'static) {
+        let go_on = move || {
+            if document().query_selector(BEGUN).ok().flatten().is_none() {
+                go_on();
+            }
+        };
+        set_timeout(go_on, SAID_FOR);
+    }
 
     pub fn address_of(path: &str) -> String {
         window().location().origin().unwrap_or_default() + path
     }
 
     pub fn copy(text: &str, copied: RwSignal<bool>) {
-        let written = JsFuture::from(window().navigator().clipboard().write_text(text));
+        let text = text.to_owned();
         spawn_local(async move {
-            // Refused where the page may not write there: the link stands in its field, to be copied by hand.
-            if written.await.is_ok() {
+            // Where it fails the link stands in its field, to be copied by hand.
+            if dom::copy_text(&text).await {
                 _ = copied.try_set(true);
                 set_timeout(move || _ = copied.try_set(false), COPIED_FOR);
             }
@@ -133,7 +346,7 @@ mod live {
     }
 
     pub fn can_share() -> bool {
-        Reflect::has(&window().navigator(), &"share".into()).unwrap_or(false)
+        dom::has(&window().navigator(), "share")
     }
 
     pub fn share(address: &str) {
@@ -149,7 +362,13 @@ mod live {
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use leptos::prelude::RwSignal;
+    use protocol::Invitation;
 
+    pub fn earlier() -> Option<Invitation> {
+        None
+    }
+    pub fn keep(_: Option<&Invitation>) {}
+    pub fn when_seen(_: impl FnOnce() + 'static) {}
     pub fn address_of(path: &str) -> String {
         path.to_owned()
     }

@@ -9,7 +9,7 @@ use protocol::{ErrorCode, InvitationInfo, User};
 
 use super::leave_for;
 use super::sign_up::SignUpForm;
-use crate::components::{Avatar, FormAlert, Wordmark};
+use crate::components::{Avatar, ForWhom, FormAlert, Greeting, Wordmark};
 use crate::error::AppError;
 use crate::first_view::use_read_ahead;
 use crate::language::use_texts;
@@ -58,7 +58,10 @@ fn Welcome(
         {match session.me {
             Some(me) => view! { <Accept me=me name=name token=token /> }.into_any(),
             None => view! {
-                <p class="mt-2 text-center text-muted">{t.invited_help}</p>
+                <div class="text-center">
+                    <Greeting />
+                    <p class="mt-2 text-muted">{t.invited_help}</p>
+                </div>
                 <SignUpForm next=paths::HOME.to_owned() invitation=Some(token) />
                 <p class="mt-6 text-center text-muted">
                     {t.have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
@@ -101,6 +104,7 @@ fn Accept(
     };
     view! {
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+            <ForWhom />
             <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
             <p class="text-center text-muted">{t.fill(t.already_signed_in_as, &me.display_name)}</p>
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>

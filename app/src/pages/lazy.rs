@@ -1,12 +1,22 @@
 //! Pages whose code is loaded when they are wanted.
 
 use leptos::prelude::*;
+#[cfg(feature = "hydrate")]
+use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use leptos_router::{Lazy, LazyRoute};
 
-use super::{InvitePage, Invited, SettingsPage, SignIn, SignUp};
+use super::{InvitePage, Invited, PersonPage, SettingsPage, SignIn, SignUp};
+#[cfg(feature = "hydrate")]
+use crate::components::NotRead;
+#[cfg(feature = "hydrate")]
+use crate::error::AppError;
+#[cfg(feature = "hydrate")]
+use crate::language::use_texts;
 use crate::on_demand::{NotLoaded, on_demand};
 use crate::paths;
+#[cfg(feature = "hydrate")]
+use crate::state::use_state;
 
 macro_rules! lazy_pages {
     ($($(#[$doc:meta])* $route:ident, $open:ident, $view:ident, $load:ident => $page:ident;)*) => {$(
@@ -43,6 +53,8 @@ macro_rules! lazy_pages {
 lazy_pages! {
     /// `/settings`.
     SettingsRoute, settings, settings_view, load_settings => SettingsPage;
+    /// `/c/{conversation}/about`.
+    PersonRoute, person, person_view, load_person => PersonPage;
     /// `/invite`.
     InviteRoute, invite, invite_view, load_invite => InvitePage;
     /// `/invite/{token}`.
@@ -64,18 +76,48 @@ pub async fn load(path: &str) -> Result<(), NotLoaded> {
         paths::INVITE => load_invite().await?,
         paths::SIGN_IN => load_sign_in().await?,
         paths::SIGN_UP => load_sign_up().await?,
+        _ if paths::is_about(path) => load_person().await?,
         _ if paths::invited(path).is_some() => load_invited().await?,
         _ => {}
     }
     Ok(())
 }
 
-/// Without the code of a page the browser goes there by itself: another build's page comes, or the
-/// one that says there is no network.
+/// Without the code of a page the browser goes there by itself, because another build's page may come.
+/// Without a network it would lose what this page holds: it waits.
 fn ask_the_server(path: Memo<String>) -> AnyView {
     #[cfg(feature = "hydrate")]
-    if let Some(path) = path.try_get_untracked() {
-        _ = window().location().assign(&path);
+    {
+        let state = use_state();
+        let ask = move || {
+            if let Some(path) = path.try_get_untracked() {
+                _ = window().location().assign(&path);
+            }
+        };
+        if state.me().is_some() && !state.connection.get_untracked().brings_news() {
+            Effect::new(move |_| {
+                if state.connection.get().brings_news() {
+                    ask();
+                }
+            });
+            let again = Callback::new(move |()| {
+                spawn_local(async move {
+                    if load(&path.get_untracked()).await.is_ok() {
+                        ask();
+                    }
+                });
+            });
+            return view! {
+                <main class="pane-conversation" id="content">
+                    <div class="m-auto max-w-sm px-8 text-center">
+                        <NotRead error=AppError::Unreached again=again />
+                        <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{use_texts().back_to_your_conversations}</a>
+                    </div>
+                </main>
+            }
+            .into_any();
+        }
+        ask();
     }
     _ = path;
     ().into_any()

@@ -1,18 +1,19 @@
 //! `/settings`: one's own account and how the page looks.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use protocol::{SessionInfo, Settings};
 
 use crate::components::settings::{
     Appearance, ChangePassword, DeleteAccount, Devices, PrivacyChoices, Profile, SettingsSection,
 };
-use crate::components::{FormAlert, Icon, NotificationChoices, use_shortcuts};
-use crate::error::AppError;
-use crate::first_view::{OwnAccount, read_settings, use_read_ahead};
+use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
+use crate::first_view::{read_settings, use_read_ahead};
 use crate::language::use_texts;
 use crate::paths;
 use crate::session::use_session;
+use crate::state::use_state;
 use crate::words;
 
 /// The page, beside the list.
@@ -29,42 +30,43 @@ pub fn SettingsPage() -> impl IntoView {
                 <h1 class="text-lg font-semibold">{t.settings}</h1>
             </header>
             <div class="settings">
-                {match use_read_ahead().settings() {
-                    Some(read) => view! { <Read read=read /> }.into_any(),
-                    None => view! { <ReadNow /> }.into_any(),
-                }}
+                <Read />
             </div>
         </main>
     }
 }
 
-/// Opened from another page: read now. On the server it was read before anything was rendered.
+/// What was read, or why not. On the server it was read before anything was rendered; opened from another
+/// page it is read now, and what failed is tried again when the connection is back.
 #[component]
-fn ReadNow() -> impl IntoView {
-    let read = LocalResource::new(read_settings);
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move { view! { <Read read=read.await /> } })}
-        </Suspense>
+fn Read() -> impl IntoView {
+    let state = use_state();
+    let read = RwSignal::new(use_read_ahead().settings());
+    #[cfg(feature = "ssr")]
+    if let Some(Err(error)) = read.get_untracked() {
+        crate::context::say(error);
     }
-}
-
-/// What was read, or why not.
-#[component]
-fn Read(
-    /// It.
-    read: Result<OwnAccount, AppError>,
-) -> impl IntoView {
-    let t = use_texts();
-    match read {
-        Ok((settings, sessions)) => {
+    let again = Callback::new(move |()| {
+        spawn_local(async move {
+            let answer = read_settings().await;
+            // The page may have been left meanwhile.
+            _ = read.try_set(Some(answer));
+        });
+    });
+    Effect::new(move |_| {
+        let is_back = state.connection.get().brings_news();
+        match read.get_untracked() {
+            Some(Ok(_)) => {}
+            Some(Err(_)) if !is_back => {}
+            _ => again.run(()),
+        }
+    });
+    move || match read.get() {
+        Some(Ok((settings, sessions))) => {
             view! { <Sections settings=settings sessions=sessions /> }.into_any()
         }
-        Err(error) => {
-            #[cfg(feature = "ssr")]
-            crate::context::say(error);
-            view! { <p class="text-danger" role="alert">{words::sentence(t, error)}</p> }.into_any()
-        }
+        Some(Err(error)) => view! { <NotRead error=error again=again /> }.into_any(),
+        None => ().into_any(),
     }
 }
 

@@ -7,7 +7,7 @@ use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
+use crate::components::{FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::sign_in;
@@ -32,6 +32,7 @@ pub fn SignIn() -> impl IntoView {
         next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
     };
     let (username, password) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
+    begin_in(username);
     let error = RwSignal::new(session.echo.error);
     let busy = RwSignal::new(false);
     let on_submit = move |event: SubmitEvent| {
@@ -63,9 +64,9 @@ pub fn SignIn() -> impl IntoView {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.welcome_back}</h1>
-                <p class="mt-1 text-muted">{t.sign_in_to_talk}</p>
-                <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+                <Greeting />
+                <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.sign_in}</h1>
+                <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
                     <FormAlert text=Signal::derive(move || error.get().map(|error| words::sentence(t, error))) />
                     <TextField
                         kind=FieldKind::Username
@@ -83,11 +84,16 @@ pub fn SignIn() -> impl IntoView {
                         {move || if busy.get() { t.signing_in } else { t.sign_in }}
                     </button>
                 </form>
-                {session.registration_open.then(|| view! {
-                    <p class="mt-6 text-center text-muted">
-                        {t.new_here}<a class="link" href=sign_up rel="external">{t.create_an_account}</a>
-                    </p>
-                })}
+                {if session.registration_open {
+                    view! {
+                        <p class="mt-6 text-center text-muted">
+                            {t.new_here}<a class="link" href=sign_up rel="external">{t.create_an_account}</a>
+                        </p>
+                    }.into_any()
+                } else {
+                    let closed = if session.invitations_open { t.registration_invited } else { t.registration_closed };
+                    view! { <p class="mt-6 text-center text-muted">{closed}</p> }.into_any()
+                }}
             </div>
         </main>
     }

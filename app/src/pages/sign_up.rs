@@ -1,19 +1,22 @@
 //! Creating an account.
 
-use leptos::ev::SubmitEvent;
+use leptos::ev::{Event, SubmitEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::web_sys::HtmlInputElement;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use protocol::ErrorCode;
 
 use super::sign_in::leave_for;
-use crate::components::{FieldKind, FormAlert, TextField, Wordmark};
+use crate::components::{FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
 use crate::error::AppError;
-use crate::language::{Texts, use_texts};
+use crate::language::{Language, Texts, use_texts};
 use crate::paths;
-use crate::server_fns::sign_up;
+use crate::server_fns::{free_usernames, sign_up};
 use crate::session::use_session;
+use crate::text;
 use crate::words::{self, Field};
 
 /// The page `/sign-up`.
@@ -39,6 +42,7 @@ pub fn SignUp() -> impl IntoView {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
+                <Greeting />
                 {if open {
                     view! { <SignUpForm next=next invitation=invitation /> }.into_any()
                 } else {
@@ -64,47 +68,39 @@ pub(super) fn SignUpForm(
     invitation: Option<String>,
 ) -> impl IntoView {
     let (t, echo) = (use_texts(), use_session().echo);
-    let action = match next.as_str() {
-        paths::HOME => paths::SIGN_UP.to_owned(),
-        next => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
+    let action = match (&invitation, next.as_str()) {
+        (Some(token), _) => format!("{}?invitation={}", paths::SIGN_UP, paths::encode(token)),
+        (None, paths::HOME) => paths::SIGN_UP.to_owned(),
+        (None, next) => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
     };
-    let action = match &invitation {
-        Some(token) => format!("{}?invitation={}", paths::SIGN_UP, paths::encode(token)),
-        None => action,
-    };
-    let (invited, token) = (invitation.is_some(), invitation.clone());
-    let username = NodeRef::<Input>::new();
-    let display_name = NodeRef::<Input>::new();
-    let password = NodeRef::<Input>::new();
+    let token = invitation.clone();
+    let fields = Fields::default();
     let error = RwSignal::new(echo.error);
     let busy = RwSignal::new(false);
+    let free: Vec<_> = echo.free.split_whitespace().map(str::to_owned).collect();
+    let free = RwSignal::new(free);
+    begin_in(fields.name);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let value = |field: NodeRef<Input>| field.get_untracked().map(|field| field.value());
-        let (Some(name), Some(shown), Some(secret)) =
-            (value(username), value(display_name), value(password))
-        else {
-            return;
-        };
+        let Some([name, username, secret]) = fields.values() else { return };
         if busy.get_untracked() {
             return;
         }
         busy.set(true);
         error.set(None);
+        free.set(Vec::new());
         let (next, token) = (next.clone(), token.clone());
         spawn_local(async move {
-            match sign_up(name, shown, secret, token).await {
+            match sign_up(username.clone(), name, secret, token.clone()).await {
                 Ok(opened) => leave_for(&opened.map_or(next, paths::conversation)),
                 Err(refused) => {
                     busy.set(false);
                     error.set(Some(refused));
-                    let wrong = match words::field(refused) {
-                        Some(Field::Password) => password,
-                        Some(Field::DisplayName) => display_name,
-                        _ => username,
-                    };
-                    if let Some(field) = wrong.get_untracked() {
-                        _ = field.focus();
+                    fields.turn_to(refused);
+                    if refused.code() == Some(ErrorCode::UsernameTaken)
+                        && let Ok(names) = free_usernames(username, token).await
+                    {
+                        _ = free.try_set(names);
                     }
                 }
             }
@@ -119,21 +115,108 @@ pub(super) fn SignUpForm(
             .filter(|error| words::field(*error).is_none())
             .map(|error| words::sentence(t, error))
     });
+    let keep_in_step = move |event| fields.keep_in_step(&event, t.language == Language::German);
     view! {
-        {(!invited).then(|| view! {
+        {invitation.is_none().then(|| view! {
             <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.create_your_account}</h1>
-            <p class="mt-1 text-muted">{t.all_it_takes}</p>
         })}
-        <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
+        <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit on:input=keep_in_step>
             <FormAlert text=elsewhere />
             {invitation.map(|token| view! { <input type="hidden" name="invitation" value=token /> })}
-            <TextField kind=FieldKind::NewUsername node_ref=username value=echo.username error=at(Field::Username) />
-            <TextField kind=FieldKind::DisplayName node_ref=display_name value=echo.display_name error=at(Field::DisplayName) />
-            <TextField kind=FieldKind::NewPassword node_ref=password value=String::new() error=at(Field::Password) />
+            <TextField kind=FieldKind::NewName node_ref=fields.name value=echo.display_name error=at(Field::DisplayName) />
+            <div>
+                <TextField kind=FieldKind::NewUsername node_ref=fields.username value=echo.username error=at(Field::Username) />
+                <noscript inner_html=format!("<p class=\"field-help\">{}</p>", t.username_made)></noscript>
+                <FreeNames free=free fields=fields />
+            </div>
+            <TextField kind=FieldKind::NewPassword node_ref=fields.password value=String::new() error=at(Field::Password) />
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
                 {move || if busy.get() { t.creating } else { t.create_account }}
             </button>
         </form>
+    }
+}
+
+/// Usernames to choose from, where the one that was wanted is taken.
+#[component]
+fn FreeNames(
+    /// They.
+    free: RwSignal<Vec<String>>,
+    /// Where the chosen one goes to.
+    fields: Fields,
+) -> impl IntoView {
+    let t = use_texts();
+    view! {
+        <p class="free-names" role="status" class:hidden=move || free.with(Vec::is_empty)>
+            {t.free_names}
+            {move || {
+                let each = |name: String| {
+                    let shown = name.clone();
+                    let choose = move |_| {
+                        fields.choose(&name);
+                        free.set(Vec::new());
+                    };
+                    view! {
+                        <button class="button-quiet is-edged" type="button" dir="auto" on:click=choose>{shown}</button>
+                    }
+                };
+                free.get().into_iter().map(each).collect_view()
+            }}
+        </p>
+    }
+}
+
+/// The fields of the form.
+#[derive(Clone, Copy, Default)]
+struct Fields {
+    name: NodeRef<Input>,
+    username: NodeRef<Input>,
+    password: NodeRef<Input>,
+    /// The username that was proposed last. A field that holds another one is the person's.
+    proposed: StoredValue<String>,
+}
+
+impl Fields {
+    /// Name, username and password, as they stand.
+    fn values(self) -> Option<[String; 3]> {
+        let value = |field: NodeRef<Input>| Some(field.get_untracked()?.value());
+        Some([value(self.name)?, value(self.username)?, value(self.password)?])
+    }
+
+    /// Proposes a username with each letter of the name, until the person writes one.
+    fn keep_in_step(self, event: &Event, german: bool) {
+        let (Some(name), Some(username)) =
+            (self.name.get_untracked(), self.username.get_untracked())
+        else {
+            return;
+        };
+        let proposed = self.proposed.get_value();
+        if event_target::<HtmlInputElement>(event) == name && username.value() == proposed {
+            let proposed = text::username(&name.value(), german);
+            username.set_value(&proposed);
+            self.proposed.set_value(proposed);
+        }
+    }
+
+    /// Takes a username that is free.
+    fn choose(self, free: &str) {
+        let Some(username) = self.username.get_untracked() else { return };
+        username.set_value(free);
+        if let Some(password) = self.password.get_untracked() {
+            _ = password.focus();
+        }
+    }
+
+    /// Turns to the field that was refused.
+    fn turn_to(self, refused: AppError) {
+        let wrong = match words::field(refused) {
+            Some(Field::Password) => self.password,
+            Some(Field::DisplayName) => self.name,
+            _ => self.username,
+        };
+        if let Some(field) = wrong.get_untracked() {
+            _ = field.focus();
+        }
     }
 }
 

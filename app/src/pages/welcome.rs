@@ -3,28 +3,23 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::components::{DuetMark, Icon};
+use crate::components::{DuetMark, NoConversations};
 use crate::language::use_texts;
-use crate::paths;
-use crate::session::use_session;
+use crate::state::use_state;
 
 /// What stands beside the list while no conversation is open.
 #[component]
 pub fn Welcome() -> impl IntoView {
-    let (t, invitations_open) = (use_texts(), use_session().invitations_open);
+    let (t, state) = (use_texts(), use_state());
+    let is_empty = Memo::new(move |_| state.list.with(Vec::is_empty));
+    let title = move || if is_empty.get() { t.no_conversations } else { t.choose_conversation };
     view! {
         <Title text="" />
         <main class="pane-conversation is-welcome" id="content">
             <div class="m-auto max-w-sm px-8 text-center">
                 <DuetMark class="mx-auto size-20 opacity-90" />
-                <h1 class="mt-6 text-xl font-semibold">{t.who_to_talk_to}</h1>
-                <p class="mt-2 text-muted">{t.choose_or_find}</p>
-                {invitations_open.then(|| view! {
-                    <a class="button-quiet is-edged mt-6 inline-flex" href=paths::INVITE>
-                        {Icon::Invite.draw("size-5")}
-                        {t.invite}
-                    </a>
-                })}
+                <h1 class="mt-6 text-xl font-semibold" inner_html=title></h1>
+                {move || is_empty.get().then(|| view! { <div class="max-md:hidden"><NoConversations /></div> })}
             </div>
         </main>
     }

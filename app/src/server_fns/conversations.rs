@@ -10,6 +10,7 @@ use protocol::{
     Conversation, ConversationId, ConversationPage, ListCursor, Seq, TickTimes, UserId,
 };
 
+use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
@@ -17,7 +18,7 @@ use crate::json::JsonCall;
 ///
 /// # Errors
 /// When not signed in, or there is no such person, or it is oneself.
-#[server(prefix = "/api", endpoint = "open_conversation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "open_conversation", output = JsonCall)]
 pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -28,7 +29,7 @@ pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError>
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "list_conversations", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "list_conversations", input = JsonCall, output = JsonCall)]
 pub async fn list_conversations(after: Option<ListCursor>) -> Result<ConversationPage, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -39,7 +40,7 @@ pub async fn list_conversations(after: Option<ListCursor>) -> Result<Conversatio
 ///
 /// # Errors
 /// When not signed in, or it is not mine or does not exist.
-#[server(prefix = "/api", endpoint = "get_conversation", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "get_conversation", input = JsonCall, output = JsonCall)]
 pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -50,7 +51,7 @@ pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppErr
 ///
 /// # Errors
 /// When not signed in, the conversation is not mine, or a mark is past its end.
-#[server(prefix = "/api", endpoint = "mark_conversation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "mark_conversation", output = JsonCall)]
 pub async fn mark_conversation(
     id: ConversationId,
     delivered: Seq,
@@ -66,7 +67,7 @@ pub async fn mark_conversation(
 ///
 /// # Errors
 /// When not signed in, or the conversation is not mine.
-#[server(name = GetTickTimes, prefix = "/api", endpoint = "tick_times", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, name = GetTickTimes, prefix = "/api", endpoint = "tick_times", input = JsonCall, output = JsonCall)]
 pub async fn tick_times(conversation: ConversationId) -> Result<TickTimes, AppError> {
     use crate::context;
     let me = context::signed_in()?;

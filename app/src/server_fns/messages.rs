@@ -8,6 +8,7 @@
 use leptos::prelude::*;
 use protocol::{ClientId, ConversationId, Cursor, HistoryPage, Sent, UserId};
 
+use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
@@ -15,7 +16,7 @@ use crate::json::JsonCall;
 ///
 /// # Errors
 /// When not signed in, the conversation is not mine, or the cursor is out of range.
-#[server(prefix = "/api", endpoint = "load_history", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "load_history", input = JsonCall, output = JsonCall)]
 pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryPage, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -29,7 +30,7 @@ pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryP
 ///
 /// # Errors
 /// When not signed in as the sender, the conversation is not mine, or the body is refused.
-#[server(prefix = "/api", endpoint = "send_message", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "send_message", output = JsonCall)]
 pub async fn send_message(
     conversation: ConversationId,
     client_id: ClientId,

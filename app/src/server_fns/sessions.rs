@@ -8,6 +8,7 @@
 use leptos::prelude::*;
 use protocol::{SessionId, SessionInfo};
 
+use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
@@ -15,7 +16,7 @@ use crate::json::JsonCall;
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "list_sessions", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "list_sessions", input = JsonCall, output = JsonCall)]
 pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -26,7 +27,7 @@ pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
 ///
 /// # Errors
 /// When not signed in, or it is not mine or has ended.
-#[server(prefix = "/api", endpoint = "end_session", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "end_session", output = JsonCall)]
 pub async fn end_session(id: SessionId) -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -41,7 +42,7 @@ pub async fn end_session(id: SessionId) -> Result<(), AppError> {
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
 pub async fn end_other_sessions() -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;

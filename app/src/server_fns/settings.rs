@@ -8,6 +8,7 @@
 use leptos::prelude::*;
 use protocol::{Settings, User};
 
+use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
@@ -15,7 +16,7 @@ use crate::json::JsonCall;
 ///
 /// # Errors
 /// When not signed in.
-#[server(prefix = "/api", endpoint = "get_settings", input = JsonCall, output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "get_settings", input = JsonCall, output = JsonCall)]
 pub async fn get_settings() -> Result<Settings, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -26,7 +27,7 @@ pub async fn get_settings() -> Result<Settings, AppError> {
 ///
 /// # Errors
 /// When not signed in, the name cannot be shown, or when to try again.
-#[server(prefix = "/api", endpoint = "set_display_name", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "set_display_name", output = JsonCall)]
 pub async fn set_display_name(#[server(default)] display_name: String) -> Result<User, AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -37,7 +38,7 @@ pub async fn set_display_name(#[server(default)] display_name: String) -> Result
 ///
 /// # Errors
 /// When not signed in, or when to try again.
-#[server(prefix = "/api", endpoint = "set_privacy", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "set_privacy", output = JsonCall)]
 pub async fn set_privacy(
     #[server(default)] receipts: bool,
     #[server(default)] last_seen: bool,
@@ -52,7 +53,7 @@ pub async fn set_privacy(
 ///
 /// # Errors
 /// When not signed in, the present password is wrong, the new one is refused, or when to try again.
-#[server(prefix = "/api", endpoint = "change_password", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "change_password", output = JsonCall)]
 pub async fn change_password(current: String, new: String) -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;
@@ -64,7 +65,7 @@ pub async fn change_password(current: String, new: String) -> Result<(), AppErro
 ///
 /// # Errors
 /// When not signed in, the password is wrong, or when to try again.
-#[server(prefix = "/api", endpoint = "delete_account", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "delete_account", output = JsonCall)]
 pub async fn delete_account(password: String) -> Result<(), AppError> {
     use crate::context;
     let me = context::signed_in()?;

@@ -3,7 +3,8 @@
 
 use leptos::prelude::*;
 use protocol::{
-    ClientId, ConversationId, HistoryPage, Marks, Message, Presence, Sent, User, UserId,
+    ClientId, Conversation, ConversationId, HistoryPage, Marks, Message, Presence, Sent, Timestamp,
+    User, UserId,
 };
 
 use super::{State, set_if_changed};
@@ -27,15 +28,20 @@ impl State {
         let id = message.conversation;
         let mine = self.is_me(message.sender);
         let is_news = !self.knows(message);
+        let is_behind = self.is_behind(message);
         let known = match (self.entry(id), self.me()) {
             (Some(entry), Some(me)) => {
                 let mut summary = entry.summary.get_untracked();
+                let grows = message.seq > summary.last_seq;
                 let known = summary::apply_message(&mut summary, message, me.id);
+                if grows {
+                    summary.active_at = summary.active_at.max(self.above_the_others(id));
+                }
                 set_if_changed(&entry.summary, summary);
                 if !mine {
                     entry.typing.set(false);
                 }
-                known
+                if is_behind { Known::Inexactly } else { known }
             }
             _ => Known::Inexactly,
         };
@@ -43,6 +49,7 @@ impl State {
             .held
             .try_update_value(|held| {
                 if let Some(timeline) = held.timelines.get_mut(&id) {
+                    held.contradicted |= timeline.contradicts(message);
                     timeline.merge(message.clone());
                 }
                 mine.then(|| held.outbox.settle(message.client_id))?.map(|entry| entry.client_id)
@@ -56,6 +63,14 @@ impl State {
         Applied { known, settled, is_news }
     }
 
+    /// The place of a conversation in which something happens now, above all others. Their times may
+    /// be of a clock that was ahead of the one that stamped this message.
+    fn above_the_others(&self, id: ConversationId) -> Timestamp {
+        let top = self.list.with_untracked(|list| list.first().copied()).filter(|top| *top != id);
+        let top = top.and_then(|top| self.summary(top));
+        top.map_or(Timestamp(0), |top| Timestamp(top.active_at.0.saturating_add(1)))
+    }
+
     /// Whether a message was heard of before: where its conversation is held, whether it is there.
     fn knows(&self, message: &Message) -> bool {
         let id = message.conversation;
@@ -64,6 +79,18 @@ impl State {
             Some(timeline.run_around(message.seq).is_some())
         });
         held.unwrap_or_else(|| self.summary(id).is_some_and(|held| held.last_seq >= message.seq))
+    }
+
+    /// Whether a message has a place that was thought to be taken, where what is there is not held:
+    /// it may be told twice, or the store may have been put back.
+    fn is_behind(&self, message: &Message) -> bool {
+        let id = message.conversation;
+        let is_held = self.held.with_value(|held| held.timelines.contains_key(&id));
+        let is_behind = |known: Conversation| {
+            let is_last = known.last.is_some_and(|last| last.client_id == message.client_id);
+            message.seq <= known.last_seq && !is_last
+        };
+        !is_held && self.summary(id).is_some_and(is_behind)
     }
 
     /// Applies the answer to a send of this tab.
@@ -141,7 +168,12 @@ impl State {
     pub fn merge_page(&self, page: &HistoryPage) -> Known {
         let mut known = Known::Exactly;
         self.held.update_value(|held| {
-            held.timelines.entry(page.conversation).or_default().merge_page(page);
+            let timeline = held.timelines.entry(page.conversation).or_default();
+            held.contradicted |= page.messages.iter().any(|one| timeline.contradicts(one));
+            timeline.merge_page(page);
+            if let Some(open) = held.open.as_mut() {
+                open.find_place(page);
+            }
         });
         if let (Some(entry), Some(me)) = (self.entry(page.conversation), self.me()) {
             let mut summary = entry.summary.get_untracked();

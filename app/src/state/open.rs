@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use leptos::prelude::*;
-use protocol::limits::PAGE_MESSAGES;
 use protocol::{Conversation, ConversationId, Cursor, HistoryPage, Message, Seq};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,6 @@ use super::{State, set_if_changed};
 use crate::live::rows::{self, Divider, Key, Row, Scene};
 use crate::live::summary::Known;
 use crate::live::timeline::{Run, Timeline};
-use crate::time;
 
 /// With more unread messages than this a conversation opens at the first of them instead of the
 /// last: they would not all be on one page.
@@ -41,6 +39,9 @@ pub enum Step {
 /// Where a conversation is shown from that was empty when it was opened.
 const BEGINNING: Seq = Seq(1);
 
+/// The anchor of a conversation that was forgotten and is read again.
+const LOST: Seq = Seq::ZERO;
+
 /// The rows on the page and what lies around them.
 #[derive(Clone, Debug)]
 pub struct OpenConversation {
@@ -68,7 +69,9 @@ pub struct OpenConversation {
     /// About where the reader is.
     place: Seq,
     /// Whether the view goes on with each new message, holes being fetched.
-    follows: bool,
+    pub(super) follows: bool,
+    /// Whether it stands for one of which nothing was read yet: that is the page's to do.
+    pub(super) lacks_rows: bool,
     at_bottom: bool,
 }
 
@@ -93,19 +96,41 @@ impl OpenConversation {
         rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
     }
 
-    /// The run that is shown. One that was empty at first waits for its beginning; any other can
-    /// have lost its place only because the store is another one now, and goes on at its end.
+    /// The run that is shown. One that was empty at first waits for its beginning, and one that was
+    /// forgotten for its newest page.
     fn run<'a>(&self, timeline: &'a Timeline) -> Option<&'a Run> {
-        let elsewhere = || timeline.newest_run().filter(|_| self.anchor != BEGINNING);
-        timeline.run_around(self.anchor).or_else(elsewhere)
+        timeline.run_around(self.anchor)
+    }
+
+    /// Everything that was held is forgotten: shows nothing until the newest page was read.
+    pub(super) fn begin_anew(&mut self) {
+        self.anchor = LOST;
+        self.place = LOST;
+        self.window = Window::from(BEGINNING);
+        self.follows = true;
+        self.divider = None;
+        set_if_changed(&self.below, 0);
+    }
+
+    /// The newest page was read after that: goes on at its end.
+    pub(super) fn find_place(&mut self, page: &HistoryPage) {
+        if self.anchor == LOST && self.id == page.conversation {
+            self.anchor = page.messages.last().map_or(BEGINNING, |message| message.seq);
+            self.place = self.anchor;
+        }
     }
 
     /// The page after the run, when there is one.
     fn missing(&self, timeline: Option<&Timeline>) -> Option<(ConversationId, Cursor)> {
+        if self.lacks_rows {
+            return None;
+        }
         let Some(timeline) = timeline else { return Some((self.id, Cursor::Latest)) };
         match self.run(timeline) {
+            _ if self.anchor == LOST => Some((self.id, Cursor::Latest)),
             Some(run) if run.last() >= timeline.last_seq() => None,
-            Some(run) => Some((self.id, Cursor::After(run.last()))),
+            // With the last one that is held: if it is another now, the store was put back.
+            Some(run) => Some((self.id, Cursor::After(Seq(run.last().0 - 1)))),
             None if timeline.last_seq() == Seq::ZERO => None,
             None if self.anchor == BEGINNING => Some((self.id, Cursor::After(Seq::ZERO))),
             None => Some((self.id, Cursor::Latest)),
@@ -140,6 +165,7 @@ impl State {
                 .get(first.page.messages.len() / 2)
                 .map_or(BEGINNING, |middle| middle.seq),
             follows: false,
+            lacks_rows: false,
             at_bottom: true,
         };
         self.held.update_value(|held| held.open = Some(open.clone()));
@@ -170,38 +196,6 @@ impl State {
     /// The open conversation.
     pub fn open_conversation(&self) -> Option<OpenConversation> {
         self.held.try_with_value(|held| held.open.clone()).flatten()
-    }
-
-    /// What is held of a conversation, as its first page: around a place, or the newest. `None`
-    /// when it must be read.
-    pub fn first_page_from_memory(
-        &self,
-        id: ConversationId,
-        place: Option<Seq>,
-    ) -> Option<FirstPage> {
-        let conversation = self.summary(id)?;
-        let page = self.held.with_value(|held| {
-            let timeline = held.timelines.get(&id)?;
-            let page_length = i64::try_from(PAGE_MESSAGES).unwrap_or(i64::MAX);
-            let (run, from) = if let Some(place) = place {
-                (timeline.run_around(place)?, Seq(place.0 - page_length / 2))
-            } else {
-                let run = timeline.newest_run()?;
-                let missed = timeline.last_seq().0.saturating_sub(run.last().0);
-                if missed > page_length || conversation.unread > UNREAD_ON_A_PAGE {
-                    return None;
-                }
-                (run, Seq(run.last().0 - page_length + 1))
-            };
-            Some(HistoryPage {
-                conversation: id,
-                messages: run.from(from).take(PAGE_MESSAGES).cloned().collect(),
-                last_seq: timeline.last_seq(),
-                mine: conversation.mine,
-                theirs: conversation.theirs,
-            })
-        })?;
-        Some(FirstPage { conversation, page })
     }
 
     /// What must be fetched so that the open conversation goes on to its newest message, if the
@@ -359,12 +353,7 @@ impl State {
             open.follows = reaches_end || (open.follows && open.window.is_open());
             let unsent: Vec<_> =
                 if open.follows { held.outbox.of(id).collect() } else { Vec::new() };
-            let scene = Scene {
-                me: me.id,
-                theirs: summary.theirs,
-                divider: open.divider,
-                day: if local { time::local_day } else { time::utc_day },
-            };
+            let scene = Scene { me: me.id, theirs: summary.theirs, divider: open.divider, local };
             let messages = run.into_iter().flat_map(|run| run.from(open.window.first()));
             let end = open.window.last();
             let messages = messages.take_while(|message| message.seq <= end);

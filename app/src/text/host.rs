@@ -2,6 +2,8 @@
 //! and what stands before an `@` is no host at all. Pure, and the same on the server and in the
 //! browser; only for showing, so it need not know every rule of international names.
 
+use super::browser::lowercase;
+
 /// The host as the network knows it, if the address as it is written may look like another one.
 pub(super) fn real(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
@@ -11,9 +13,11 @@ pub(super) fn real(url: &str) -> Option<String> {
     if !named && host.is_ascii() {
         return None;
     }
-    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    // The colons of an IPv6 address are no beginning of a port.
+    let port = host.find(']').unwrap_or(0);
+    let host = host[port..].find(':').map_or(host, |colon| &host[..port + colon]);
     // Sign by sign, as browsers do: no sign depends on its neighbours.
-    let host: String = host.chars().flat_map(char::to_lowercase).collect();
+    let host: String = host.chars().map(lowercase).collect();
     // All of these are dots to a browser.
     let labels: Vec<String> = host.split(['.', '。', '．', '｡']).map(label).collect();
     Some(labels.join("."))
@@ -101,6 +105,8 @@ mod tests {
             ("https://例え。テスト", Some("xn--r8jz45g.xn--zckzah")),
             ("https://BÜCHER.example", Some("xn--bcher-kva.example")),
             ("https://bank.example@evil.example/", Some("evil.example")),
+            ("https://bank.example@[2001:db8::1]:3000/", Some("[2001:db8::1]")),
+            ("https://[2001:db8::1]:3000/", None),
             ("https://example.org/ä?ö=ü", None),
             ("mailto:a@example.org", None),
         ];

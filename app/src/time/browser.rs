@@ -1,114 +1,91 @@
-//! Moments by the viewer's own clock and customs.
+//! The viewer's own clock.
 
-use js_sys::{Array, Date, Function, Object, Reflect};
-use leptos::prelude::{document, window};
+use std::cell::Cell;
+
+use js_sys::Date;
 use protocol::Timestamp;
 use wasm_bindgen::JsValue;
 
-use crate::language::{Language, Texts};
+use super::calendar::Calendar;
+use super::{Local, Zone};
 
-/// Days since 1970 by the viewer's clock, daylight saving included.
-pub fn local_day(at: Timestamp) -> i64 {
-    let minutes = date(at).get_timezone_offset();
-    #[expect(clippy::cast_possible_truncation, reason = "an offset is a few hundred minutes")]
-    let offset_ms = minutes as i64 * 60_000;
-    (at.0 - offset_ms).div_euclid(86_400_000)
+const DAY_MS: i64 = 86_400_000;
+/// A device's clock that is off by less is right.
+const RIGHT_WITHIN_MS: i64 = 60_000;
+
+thread_local! {
+    /// How far the server's clock is ahead of this device's, if that one is wrong.
+    static AHEAD_MS: Cell<i64> = const { Cell::new(0) };
+    /// What the words on the page were written by: the day, and the offsets of two seasons.
+    static BASIS: Cell<[i64; 3]> = const { Cell::new([0; 3]) };
 }
 
-pub fn clock(at: Timestamp) -> String {
-    thread_local! { static FORMAT: Function = format(&[("hour", "2-digit"), ("minute", "2-digit")]); }
-    FORMAT.with(|format| write(format, at))
+/// The server's clock says so, or said it this long ago at most.
+pub fn heard(server: Timestamp, ago_ms: i64) {
+    let off = date_now() - server.0;
+    let wrong = if off < 0 { off < -RIGHT_WITHIN_MS } else { off - ago_ms > RIGHT_WITHIN_MS };
+    AHEAD_MS.set(if wrong { -off } else { 0 });
 }
 
-pub fn day(t: &Texts, at: Timestamp) -> String {
-    thread_local! {
-        static THIS_YEAR: Function =
-            format(&[("weekday", "long"), ("day", "numeric"), ("month", "long")]);
-        static OTHER_YEAR: Function = format(&[
-            ("weekday", "short"), ("day", "numeric"), ("month", "long"), ("year", "numeric"),
-        ]);
-    }
-    match days_ago(at) {
-        0 => t.today.to_owned(),
-        1 => t.yesterday.to_owned(),
-        2..=300 => THIS_YEAR.with(|format| write(format, at)),
-        _ => OTHER_YEAR.with(|format| write(format, at)),
-    }
+/// A moment of this device's clock, by the server's.
+pub fn own_time(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 + AHEAD_MS.get())
 }
 
-pub fn short(t: &Texts, at: Timestamp) -> String {
-    thread_local! {
-        static WEEKDAY: Function = format(&[("weekday", "short")]);
-        static THIS_YEAR: Function = format(&[("day", "numeric"), ("month", "short")]);
-        static OTHER_YEAR: Function =
-            format(&[("day", "numeric"), ("month", "numeric"), ("year", "2-digit")]);
-    }
-    match days_ago(at) {
-        0 => clock(at),
-        1 => t.yesterday.to_owned(),
-        2..=6 => WEEKDAY.with(|format| write(format, at)),
-        7..=300 => THIS_YEAR.with(|format| write(format, at)),
-        _ => OTHER_YEAR.with(|format| write(format, at)),
-    }
+fn now() -> Timestamp {
+    own_time(Timestamp(date_now()))
 }
 
-pub fn moment(_: &Texts, at: Timestamp) -> String {
-    thread_local! { static FORMAT: Function = format(&[("dateStyle", "full"), ("timeStyle", "short")]); }
-    FORMAT.with(|format| write(format, at))
-}
-
-pub fn last_seen(t: &Texts, at: Timestamp) -> String {
-    match days_ago(at) {
-        0 => t.last_seen.replace("{}", &clock(at)),
-        1 => t.last_seen_yesterday.replace("{}", &clock(at)),
-        _ => t.last_seen.replace("{}", &short(t, at)),
-    }
-}
-
-fn days_ago(at: Timestamp) -> i64 {
+fn date_now() -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for ever")]
-    let now = Timestamp(Date::now() as i64);
-    local_day(now) - local_day(at)
+    let now = Date::now() as i64;
+    now
 }
 
-fn date(at: Timestamp) -> Date {
+/// How far the viewer's zone is ahead of UTC at a moment.
+pub fn ahead_ms(at: Timestamp) -> i64 {
     #[expect(clippy::cast_precision_loss, reason = "exact up to the year 287396")]
-    let ms = at.0 as f64;
-    Date::new(&JsValue::from_f64(ms))
+    let date = Date::new(&JsValue::from_f64(at.0 as f64));
+    #[expect(clippy::cast_possible_truncation, reason = "an offset is a few hundred minutes")]
+    let minutes = date.get_timezone_offset() as i64;
+    minutes * -60_000
 }
 
-/// The bound `format` function of an `Intl.DateTimeFormat` of this page. Making one costs far more
-/// than using it.
-fn format(options: &[(&str, &str)]) -> Function {
-    let object = Object::new();
-    let attribute = |name| document().document_element()?.get_attribute(name);
-    if let Some(hours) = attribute("data-hours") {
-        _ = Reflect::set(&object, &"hourCycle".into(), &hours.into());
+/// Until the viewer's next midnight.
+pub fn until_midnight_ms() -> i64 {
+    let now = now();
+    DAY_MS - (now.0 + ahead_ms(now)).rem_euclid(DAY_MS)
+}
+
+impl Local {
+    /// What the server sent ([`Local::sent`]).
+    pub fn received(sent: String) -> Self {
+        // For as long as the page lives.
+        let mut parts = String::leak(sent).splitn(4, '|');
+        let mut part = || parts.next().unwrap_or_default();
+        let now = Timestamp(part().parse().unwrap_or_default());
+        let zone = if part() == "1" { Zone::Own } else { Zone::Utc };
+        let twelve = part() == "1";
+        Self::new(zone, Calendar::new(part(), twelve), now)
     }
-    for (name, value) in options {
-        // Setting a property of a fresh object cannot fail.
-        _ = Reflect::set(&object, &(*name).into(), &(*value).into());
+
+    /// What the server's clock said when it wrote the page.
+    pub const fn written_at(self) -> Timestamp {
+        self.now
     }
-    js_sys::Intl::DateTimeFormat::new(&Array::of1(&locale().into()), &object).format()
-}
 
-/// Whose customs count: the browser's own where it speaks the page's language (a Briton's dates
-/// stay British), else those of that language. The digits are those of the page's own numbers.
-fn locale() -> String {
-    let page = document().document_element().and_then(|root| root.get_attribute("lang"));
-    let page = page.as_deref().and_then(Language::from_tag).unwrap_or_default();
-    let browser = window().navigator().language().unwrap_or_default();
-    let tag = match Language::from_tag(&browser) {
-        Some(same) if same == page && !browser.contains("-u-") => browser,
-        _ => page.tag().to_owned(),
-    };
-    format!("{tag}-u-nu-latn")
-}
-
-fn write(format: &Function, at: Timestamp) -> String {
-    format
-        .call1(&JsValue::UNDEFINED, &date(at))
-        .ok()
-        .and_then(|text| text.as_string())
-        .unwrap_or_default()
+    /// By the viewer's own clock, as it is now, unless words that were written by the clock before are
+    /// still right.
+    pub fn renewed(self) -> Option<Self> {
+        let own = Self { zone: Zone::Own, now: now(), ..self };
+        let half_a_year_on = Timestamp(own.now.0 + 182 * DAY_MS);
+        let basis = [own.day_number(own.now), ahead_ms(own.now), ahead_ms(half_a_year_on)];
+        let before = BASIS.replace(basis);
+        let is_right = if before == [0; 3] {
+            self.zone.is_known() && self.day_number(self.now) == basis[0]
+        } else {
+            before == basis
+        };
+        (!is_right).then_some(own)
+    }
 }

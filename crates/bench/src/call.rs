@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use harness::cookie_at;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,7 +44,8 @@ impl Call {
         let stream = TcpStream::connect(address).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
         let answer = Vec::with_capacity(64 * 1024);
-        Ok(Self { stream, address, cookie: cookie.to_owned(), compressed, answer })
+        let cookie = cookie_at(&format!("http://{address}"), cookie);
+        Ok(Self { stream, address, cookie, compressed, answer })
     }
 
     /// Makes a call and says how long it took from the first byte out to the last byte in.

@@ -1,7 +1,11 @@
 //! Accounts and sessions: sign up, sign in, sign out, and who a token belongs to.
 
+mod free_names;
+mod memory;
 pub(crate) mod names;
+mod opaque;
 pub(crate) mod passwords;
+mod refused;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,23 +16,27 @@ use protocol::{ErrorCode, SessionId, Timestamp, User, UserId};
 use sha2::{Digest, Sha256};
 
 pub(crate) use names::fold;
-pub(crate) use passwords::Passwords;
+use passwords::Verdict;
+pub(crate) use passwords::{NewPassword, Passwords};
+pub(crate) use refused::log_refused_password;
 
 use crate::config::Registration;
 use crate::error::{Error, Result};
-use crate::store::{AccountOutcome, NewSession, NewUser, Opened, SessionLife, TokenHash};
+use crate::store::{
+    AccountOutcome, NewSession, NewUser, Opened, SessionLife, TokenHash, TokenState,
+};
 use crate::writer::Write;
 use crate::{Chat, clock};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A session unused for this long is over.
-const IDLE_LIFE: Duration = DAY.saturating_mul(7);
-/// A session is over after this, used or not.
-const WHOLE_LIFE: Duration = DAY.saturating_mul(30);
 /// A token is replaced after this.
-const TOKEN_LIFE: Duration = DAY;
-/// The token before is honoured this long, for requests that were already on their way.
+const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Once the new token was used, the token before is valid for this long: requests with it may
+/// already be on their way. Until then it stays valid, because the answer with the new one may have
+/// been lost.
 const OLD_TOKEN_LIFE: Duration = Duration::from_secs(60);
+/// A new token that was not used for this long was lost on its way, and is replaced itself. No
+/// sooner: parallel requests with the old token must not replace each other's answers.
+const LOST_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Sessions of one person; the one longest unused makes room.
 const MOST_SESSIONS: u32 = 20;
 /// "Last used" is written at most this often.
@@ -118,11 +126,12 @@ impl Chat {
     ) -> Result<(SignedIn, Option<Opened>)> {
         let (username, username_key) = names::username(wanted.username)?;
         let (display_name, display_key) = names::display_name(wanted.display_name, &username)?;
-        passwords::check_length(wanted.password)?;
+        let password = NewPassword::check(wanted.password)?;
         self.throttle().sign_up(from.address).await?;
         // Told before the costly hash; the store decides when two are equally quick.
         if let Some(invitation) = &wanted.invitation
             && self.store().invitation(invitation, clock::now()).await?.is_none()
+            && !self.store().is_first_invitation(invitation).await?
         {
             return Err(ErrorCode::InvitationInvalid.into());
         }
@@ -130,14 +139,22 @@ impl Chat {
             return Err(ErrorCode::UsernameTaken.into());
         }
         let names = [username_key.clone(), display_key.clone()];
-        let password_hash = self.passwords().hash_new(wanted.password, names).await?;
+        let password_hash = self.passwords().hash_new(password, names).await?;
         let user = User { id: UserId::new(), username, display_name };
+        let from_address = from.address;
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let new = NewUser { user: user.clone(), username_key, display_key, password_hash };
+        let is_invited = wanted.invitation.is_some();
         let made = self.store().create_user(new, session, wanted.invitation, clock::now()).await?;
         match made {
             AccountOutcome::Made(opened) => {
+                tracing::info!(
+                    user.id = %user.id,
+                    client.ip = %from_address,
+                    is_invited,
+                    "an account was created"
+                );
                 Ok((SignedIn { session: Session { id, user }, token }, opened))
             }
             AccountOutcome::NameTaken => Err(ErrorCode::UsernameTaken.into()),
@@ -156,23 +173,97 @@ impl Chat {
         from: impl Into<Client>,
     ) -> Result<SignedIn> {
         let from = from.into();
+        let address = from.address;
+        let signed_in = self.verify_and_sign_in(username, password, from).await;
+        match &signed_in {
+            Ok(SignedIn { session, .. }) => {
+                tracing::info!(user.id = %session.user.id, client.ip = %address, "signed in");
+            }
+            Err(error) => log_refused_password(address, error),
+        }
+        signed_in
+    }
+
+    async fn verify_and_sign_in(
+        &self,
+        username: &str,
+        password: &str,
+        from: Client,
+    ) -> Result<SignedIn> {
         let key = fold(username.trim());
         self.throttle().sign_in(from.address, &key).await?;
         let found = self.store().credentials(&key).await?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let right = self.passwords().verify(password, hash).await?;
-        let Some((user, verified)) = found.filter(|_| right) else {
+        let verdict = self.passwords().verify(password, hash).await?;
+        let Some((user, verified)) = found.filter(|_| verdict.is_right()) else {
             self.throttle().wrong_password(&key).await?;
             return Err(ErrorCode::WrongCredentials.into());
         };
         self.throttle().right_password(&key).await?;
-        let (session, token) = new_session(user.id, from.device)?;
-        let id = session.id;
-        let now = clock::now();
-        let removed = self.store().create_session(session, &verified, MOST_SESSIONS, now).await?;
-        let removed = removed.ok_or(ErrorCode::WrongCredentials)?;
-        self.relay().end_sessions(&removed);
+        let begun = self.begin_session(user.id, password, &verified, &from.device).await?;
+        let (id, token) = begun.ok_or(ErrorCode::WrongCredentials)?;
+        if let Verdict::RightAsTyped(password) = verdict {
+            self.hash_again(user.id, password, &verified).await;
+        }
         Ok(SignedIn { session: Session { id, user }, token })
+    }
+
+    /// Makes a session of whoever has this password, which was verified against a hash that another
+    /// sign-in may have renewed meanwhile; `None` if the password was changed or the account deleted.
+    async fn begin_session(
+        &self,
+        user: UserId,
+        password: &str,
+        verified: &str,
+        device: &str,
+    ) -> Result<Option<(SessionId, String)>> {
+        let begun = self.try_session(user, verified, device).await?;
+        if begun.is_none()
+            && let Some(renewed) = self.verify_anew(user, password, verified).await?
+        {
+            return self.try_session(user, &renewed, device).await;
+        }
+        Ok(begun)
+    }
+
+    async fn try_session(
+        &self,
+        user: UserId,
+        verified: &str,
+        device: &str,
+    ) -> Result<Option<(SessionId, String)>> {
+        let (session, token) = new_session(user, device.to_owned())?;
+        let (id, now) = (session.id, clock::now());
+        let removed = self.store().create_session(session, verified, MOST_SESSIONS, now).await?;
+        let Some(removed) = removed else { return Ok(None) };
+        self.relay().end_sessions(&removed);
+        Ok(Some((id, token)))
+    }
+
+    /// The hash that an account has now, if it is another than the one that this password was
+    /// verified against, and the password belongs to it as well.
+    pub(crate) async fn verify_anew(
+        &self,
+        user: UserId,
+        password: &str,
+        verified: &str,
+    ) -> Result<Option<String>> {
+        let now = self.store().password_hash(user).await?.filter(|hash| hash != verified);
+        let Some(hash) = now else { return Ok(None) };
+        let verdict = self.passwords().verify(password, Some(hash.clone())).await?;
+        Ok(verdict.is_right().then_some(hash))
+    }
+
+    /// Stores the hash that every spelling of a password matches in place of the one that only its
+    /// bytes match, from before passwords were normalised. Where that fails, the next sign-in does it.
+    async fn hash_again(&self, user: UserId, password: NewPassword, verified: &str) {
+        let again = async {
+            let hash = self.passwords().hash(password).await?;
+            Ok::<_, Error>(self.store().replace_password_hash(user, verified, &hash).await?)
+        };
+        if let Err(error) = again.await {
+            tracing::warn!(%error, user.id = %user, "a password's hash was not renewed");
+        }
     }
 
     /// Ends a session and its connections.
@@ -182,6 +273,7 @@ impl Chat {
     pub async fn sign_out(&self, session: SessionId) -> Result<()> {
         self.store().delete_session(session).await?;
         self.relay().end_sessions(&[session]);
+        tracing::info!(session.id = %session, "signed out");
         Ok(())
     }
 
@@ -191,19 +283,34 @@ impl Chat {
     /// Only the store's.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
         let Some(hash) = read_token(token) else { return Ok(None) };
-        let life = session_life(clock::now());
+        let life = self.session_life(clock::now());
         let Some(row) = self.store().session(&hash, life).await? else { return Ok(None) };
-        if row.seen_at < clock::before(life.now, SEEN_EVERY) {
+        if row.token == TokenState::NewUnused {
+            let until = clock::after(life.now, OLD_TOKEN_LIFE);
+            let ended = self.store().end_old_token(row.id, &hash, life.now, until).await;
+            if let Err(error) = ended {
+                // No reason to refuse: the next request with this token tries again.
+                tracing::warn!(%error, "an old token was not ended");
+            }
+        }
+        if row.seen_at < clock::before(life.now, self.seen_every()) {
             // A full queue is no reason to refuse: the next request writes it.
             let _ = self.writer().submit(Write::SeenSession(row.id));
         }
         Ok(Some(Authenticated {
             session: Session { id: row.id, user: row.user },
-            token_is_old: row.current && row.rotated_at < clock::before(life.now, TOKEN_LIFE),
+            token_is_old: match row.token {
+                TokenState::Present | TokenState::NewUnused => {
+                    row.rotated_at < clock::before(life.now, TOKEN_LIFE)
+                }
+                TokenState::StillNeeded => row.rotated_at < clock::before(life.now, LOST_AFTER),
+                TokenState::Replaced => false,
+            },
         }))
     }
 
-    /// Replaces a session's token; `None` if another request was quicker and its answer counts.
+    /// Replaces a session's token; `None` if another request was quicker and its answer counts. The
+    /// old token stays valid until the new one is used.
     ///
     /// # Errors
     /// Only the store's.
@@ -211,18 +318,25 @@ impl Chat {
         let Some(old) = read_token(token) else { return Ok(None) };
         let (new, hash) = make_token()?;
         let now = clock::now();
-        let until = clock::after(now, OLD_TOKEN_LIFE);
-        let done = self.store().rotate_session(session, &old, &hash, now, until).await?;
+        let lost_before = clock::before(now, LOST_AFTER);
+        let done = self.store().rotate_session(session, &old, &hash, now, lost_before).await?;
         Ok(done.then_some(new))
     }
-}
 
-/// Which sessions are good at a moment.
-pub(crate) fn session_life(now: Timestamp) -> SessionLife {
-    SessionLife {
-        now,
-        oldest_created: clock::before(now, WHOLE_LIFE),
-        oldest_seen: clock::before(now, IDLE_LIFE),
+    /// How often at most "last used" is written: seldom, and several times within the time after
+    /// which an unused session ends.
+    pub(crate) fn seen_every(&self) -> Duration {
+        SEEN_EVERY.min(self.config().session_idle / 4)
+    }
+
+    /// Which sessions are good at a moment.
+    pub(crate) fn session_life(&self, now: Timestamp) -> SessionLife {
+        let config = self.config();
+        SessionLife {
+            now,
+            oldest_created: clock::before(now, config.session_life),
+            oldest_seen: clock::before(now, config.session_idle),
+        }
     }
 }
 
@@ -242,4 +356,45 @@ pub(crate) fn make_token() -> Result<(String, TokenHash)> {
 pub(crate) fn read_token(token: &str) -> Option<TokenHash> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     (bytes.len() == TOKEN_BYTES).then(|| Sha256::digest(&bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    const PASSWORD: &str = "tulip-Harbor-92";
+
+    #[tokio::test]
+    async fn a_hash_that_is_renewed_during_a_sign_in_refuses_no_right_password() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
+        let chat = chat.expect("a chat");
+        let here = IpAddr::from([192, 0, 2, 7]);
+        let made = chat.sign_up("alice", "", PASSWORD, here).await.expect("an account");
+        let (id, session) = (made.session.user.id, made.session.id);
+        let hash = async |password: &str| {
+            let password = NewPassword::check(password).expect("allowed");
+            chat.passwords().hash(password).await.expect("hashed")
+        };
+        let begins = async |verified: &str| {
+            let begun = chat.begin_session(id, PASSWORD, verified, "").await;
+            begun.expect("an answer").is_some()
+        };
+        let verified = chat.store().password_hash(id).await.expect("asked").expect("a hash");
+        let renewed = hash(PASSWORD).await;
+        chat.store().replace_password_hash(id, &verified, &renewed).await.expect("replaced");
+        assert!(begins(&verified).await, "another hash of the same password");
+        assert!(begins(&renewed).await);
+        let anew = chat.verify_anew(id, PASSWORD, &verified).await.expect("an answer");
+        assert_eq!(anew.as_ref(), Some(&renewed));
+
+        let changed = hash("another-Harbor-93").await;
+        let ended = chat.store().set_password(id, &renewed, &changed, session).await;
+        assert!(ended.expect("an answer").is_some());
+        assert!(!begins(&verified).await && !begins(&renewed).await, "it is another password");
+        let anew = chat.verify_anew(id, PASSWORD, &renewed).await.expect("an answer");
+        assert_eq!(anew, None);
+        chat.close().await;
+    }
 }

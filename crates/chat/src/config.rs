@@ -1,15 +1,20 @@
 //! What an operator may decide about a chat.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The unit of the lives of sessions.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// See the fields.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where everything is stored.
     pub database: Database,
+    /// How long a Postgres that is not there yet is waited for.
+    pub database_wait: Duration,
     /// What passes live events between nodes on one database. None: there is one node.
     pub broker: Option<Broker>,
     /// Who may sign up.
@@ -19,12 +24,19 @@ pub struct Config {
     pub directory_open: bool,
     /// How often one may.
     pub rates: Rates,
+    /// Passwords that are hashed at once, each in 46 MiB of memory; as many as there are cores
+    /// when it is not said.
+    pub password_hashes_at_once: Option<NonZeroUsize>,
     /// Live connections on this node, in all.
     pub max_connections: usize,
     /// Live connections of one person.
     pub max_connections_per_user: usize,
     /// How long someone stays online after their last connection ended: a reload is no absence.
     pub presence_grace: Duration,
+    /// A session that is not used for this long is over. An open connection is use.
+    pub session_idle: Duration,
+    /// A session is over after this, used or not.
+    pub session_life: Duration,
     /// Which build of the page the process gives out, if it knows; told to each connection.
     pub build: Option<String>,
 }
@@ -131,13 +143,17 @@ impl Config {
     pub fn new(database: impl Into<Database>) -> Self {
         Self {
             database: database.into(),
+            database_wait: Duration::ZERO,
             broker: None,
             registration: Registration::Open,
             directory_open: true,
             rates: Rates::default(),
+            password_hashes_at_once: None,
             max_connections: 10_000,
             max_connections_per_user: 10,
             presence_grace: Duration::from_secs(30),
+            session_idle: DAY.saturating_mul(7),
+            session_life: DAY.saturating_mul(30),
             build: None,
         }
     }

@@ -157,6 +157,7 @@ impl Connection {
                     peer
                 }
                 Err(error) => {
+                    self.chat.note_failure(&error);
                     return self.refuse(Some("typing"), Some(conversation), error.refusal());
                 }
             },
@@ -194,6 +195,7 @@ impl Connection {
     }
 
     fn refuse_send(&self, conversation: ConversationId, client_id: ClientId, refusal: Refusal) {
+        self.log_refusal("send", refusal);
         self.seat.line().push(encode(&ServerFrame::Refused {
             re: Some("send".to_owned()),
             conversation: Some(conversation),
@@ -202,7 +204,13 @@ impl Connection {
         }));
     }
 
+    fn log_refusal(&self, frame: &str, refusal: Refusal) {
+        let user = self.session.user.id;
+        tracing::debug!(user.id = %user, frame, code = ?refusal.code, "a frame was refused");
+    }
+
     fn refuse(&self, re: Option<&str>, conversation: Option<ConversationId>, refusal: Refusal) {
+        self.log_refusal(re.unwrap_or("unknown"), refusal);
         self.seat.line().push(encode(&ServerFrame::Refused {
             re: re.map(str::to_owned),
             conversation,

@@ -1,6 +1,6 @@
 //! Conversations: opening one, listing mine, reading one.
 
-use protocol::limits::{PAGE_CONVERSATIONS, PAGE_MESSAGES};
+use protocol::limits::{MAX_UNREAD_ELSEWHERE, PAGE_CONVERSATIONS, PAGE_MESSAGES};
 use protocol::{
     Conversation, ConversationId, ConversationPage, Cursor, ErrorCode, HistoryPage, ListCursor,
     TickTimes, UserId,
@@ -35,7 +35,8 @@ impl Chat {
         Ok(seen.conversation)
     }
 
-    /// A page of my conversations, the most recently active first.
+    /// A page of my conversations, the most recently active first. The first one tells what is unread
+    /// in those behind it.
     ///
     /// # Errors
     /// Only the store's.
@@ -48,8 +49,15 @@ impl Chat {
         let has_more = found.len() > PAGE_CONVERSATIONS;
         found.truncate(PAGE_CONVERSATIONS);
         self.note_presence(&mut found).await;
-        let conversations = found.into_iter().map(|one| one.conversation).collect();
-        Ok(ConversationPage { conversations, has_more })
+        let conversations: Vec<_> = found.into_iter().map(|one| one.conversation).collect();
+        let unread_elsewhere = match conversations.last() {
+            Some(last) if has_more && after.is_none() => {
+                let cursor = ListCursor { active_at: last.active_at, id: last.id };
+                self.store().unread_behind(me, cursor, MAX_UNREAD_ELSEWHERE).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok(ConversationPage { conversations, has_more, unread_elsewhere })
     }
 
     /// A page of one of my conversations.

@@ -25,11 +25,17 @@ impl Chat {
         let verified = self.verify_own(&me.user, password, from.into()).await?;
         // While the store still says who sees it.
         self.presence().hide(id).await;
-        let ended = self.store().delete_account(id, &verified, clock::now()).await?;
+        let mut ended = self.store().delete_account(id, &verified, clock::now()).await?;
+        if ended.is_none()
+            && let Some(renewed) = self.verify_anew(id, password, &verified).await?
+        {
+            ended = self.store().delete_account(id, &renewed, clock::now()).await?;
+        }
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
         self.relay().end_sessions(&ended);
         let nobody = User { id, username: String::new(), display_name: String::new() };
         self.tell_of(&nobody).await;
+        tracing::info!(user.id = %id, "an account was deleted");
         Ok(())
     }
 }

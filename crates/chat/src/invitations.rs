@@ -6,20 +6,31 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{
     ConversationId, ErrorCode, Invitation, InvitationInfo, Seq, ServerFrame, User, UserId,
+    WaitingInvitation,
 };
 
 use crate::accounts::{Client, SignedIn, Wanted, make_token, read_token};
 use crate::config::Registration;
 use crate::error::Result;
-use crate::store::{Acceptance, NewInvitation, Opened};
+use crate::store::{Acceptance, NewInvitation, Opened, TokenHash};
 use crate::{Chat, clock};
 
 /// How long an invitation may wait.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Invitations of one person that may wait at once.
 const MOST_OPEN: u32 = 20;
+/// First invitations that wait at once: each start of each node offers one.
+const MOST_FIRST: u32 = 16;
+
+/// What an invitation is called: the hash of its token, which is no secret, because nobody finds the
+/// token of a hash.
+fn id(token_hash: &TokenHash) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(token_hash)
+}
 
 impl Chat {
     /// Whether someone may sign up with an invitation, and so whether one can be made.
@@ -41,10 +52,36 @@ impl Chat {
         let expires_at = clock::after(now, LIFE);
         let new = NewInvitation { token_hash, inviter: me, expires_at };
         if self.store().create_invitation(new, MOST_OPEN, now).await? {
-            Ok(Invitation { token, expires_at })
+            Ok(Invitation { id: id(&token_hash), token, expires_at })
         } else {
             Err(ErrorCode::TooManyInvitations.into())
         }
+    }
+
+    /// My invitations that wait to be used, the newest first.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn waiting_invitations(&self, me: UserId) -> Result<Vec<WaitingInvitation>> {
+        let rows = self.store().waiting_invitations(me, clock::now()).await?;
+        let waiting = rows.into_iter().map(|row| WaitingInvitation {
+            id: id(&row.token_hash),
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        });
+        Ok(waiting.collect())
+    }
+
+    /// Withdraws an invitation of mine. One that waits no more is as good as withdrawn.
+    ///
+    /// # Errors
+    /// `not_found` for what is no id of an invitation; `rate_limited`.
+    pub async fn withdraw_invitation(&self, me: UserId, id: &str) -> Result<()> {
+        self.throttle().change(me).await?;
+        let hash = BASE64_URL_SAFE_NO_PAD.decode(id).ok().and_then(|hash| hash.try_into().ok());
+        let hash: TokenHash = hash.ok_or(ErrorCode::NotFound)?;
+        self.store().withdraw_invitation(me, &hash).await?;
+        Ok(())
     }
 
     /// Whose invitation this is. Whoever holds it need not be signed in.
@@ -77,8 +114,24 @@ impl Chat {
         }
     }
 
+    /// Where nobody is in who could invite, and everybody has to be invited: the secret of a first
+    /// invitation, good until the first account is there. Asked again it is another, beside those
+    /// before.
+    ///
+    /// # Errors
+    /// Only the store's.
+    pub async fn first_invitation(&self) -> Result<Option<String>> {
+        if self.config().registration != Registration::Invited {
+            return Ok(None);
+        }
+        let (token, hash) = make_token()?;
+        let offered = self.store().offer_first_invitation(&hash, MOST_FIRST, clock::now()).await?;
+        Ok(offered.then_some(token))
+    }
+
     /// Makes an account with an invitation and signs it in; the conversation with whoever made the
-    /// invitation is open. All of it is stored, or nothing.
+    /// invitation is open. All of it is stored, or nothing. A first invitation was made by
+    /// nobody, and opens none.
     ///
     /// # Errors
     /// As [`Chat::sign_up`], and `invitation_invalid`.
@@ -89,15 +142,15 @@ impl Chat {
         display_name: &str,
         password: &str,
         from: impl Into<Client>,
-    ) -> Result<(SignedIn, ConversationId)> {
+    ) -> Result<(SignedIn, Option<ConversationId>)> {
         if !self.invitations_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
         let hash = read_token(invitation).ok_or(ErrorCode::InvitationInvalid)?;
         let wanted = Wanted { username, display_name, password, invitation: Some(hash) };
         let (signed_in, opened) = self.make_account(wanted, from.into()).await?;
-        let opened = opened.ok_or(ErrorCode::InvitationInvalid)?;
-        let conversation = self.tell_inviter(signed_in.session.user.id, opened);
+        let user = signed_in.session.user.id;
+        let conversation = opened.map(|opened| self.tell_inviter(user, opened));
         Ok((signed_in, conversation))
     }
 

@@ -14,7 +14,9 @@
 //! - [`Connection`]: the same over a live connection, with typing
 //! - `writer`: group commit, then answers and events, in this order
 //! - `hub`, `relay`, `presence`: who is connected, passing events on, who is there
+//! - `health`: what failed in the store, and whether it is ready
 //! - `node`: this process among others on the same store
+//! - `supervision`: notices a task that has ended and should not have
 //! - [`store`]: what is durable; all SQL is below it
 //!
 //! # Life of a message
@@ -31,6 +33,8 @@ mod connection;
 mod conversations;
 mod deletion;
 mod error;
+mod finding;
+mod health;
 mod hub;
 mod invitations;
 mod messages;
@@ -41,6 +45,7 @@ mod relay;
 mod sessions;
 mod settings;
 pub mod store;
+mod supervision;
 mod throttle;
 mod writer;
 
@@ -56,18 +61,23 @@ pub use accounts::{Authenticated, Client, Session, SignedIn};
 pub use config::{Broker, Config, Database, Rates, Registration};
 pub use connection::Connection;
 pub use error::{Error, Result};
+pub use finding::folded;
+pub use health::Readiness;
 pub use hub::Outgoing;
 pub use relay::BrokerError;
+pub use store::sqlite::accept_store;
 pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
-use accounts::{Passwords, session_life};
+use accounts::Passwords;
+use health::{Health, Work};
 use hub::{Full, Hub, spread};
 use node::Node;
 use presence::PresenceBoard;
 use relay::Relay;
 use store::postgres::PostgresStore;
 use store::sqlite::SqliteStore;
-use store::{NodeId, Store, postgres, sqlite};
+use store::{NodeId, NodeKey, Store, postgres, sqlite};
+use supervision::Supervisor;
 use throttle::Throttle;
 use writer::{Commits, Leader, Leads, Writer};
 
@@ -96,9 +106,11 @@ struct Parts {
     presence: Arc<PresenceBoard>,
     passwords: Passwords,
     throttle: Throttle,
+    health: Arc<Health>,
     /// The tasks of this chat: the writer, presence, and the one that tidies up. They end with
     /// [`Chat::close`].
     tasks: TaskTracker,
+    supervisor: Supervisor,
     end: CancellationToken,
 }
 
@@ -123,6 +135,29 @@ pub enum BeginError {
     /// The machine.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
+    /// The machine as well.
+    #[error("this machine gives no random numbers")]
+    Randomness,
+}
+
+async fn open_store(config: &Config) -> std::result::Result<Arc<dyn Store>, BeginError> {
+    Ok(match &config.database {
+        Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
+        Database::Postgres { url, connections } => {
+            let wait = config.database_wait;
+            Arc::new(PostgresStore::open_within(url, *connections, wait).await?)
+        }
+    })
+}
+
+/// Makes the tables of a store, or brings them up to date, and lets go of it: for a server whose
+/// role may not make tables.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn migrate(config: &Config) -> std::result::Result<(), BeginError> {
+    open_store(config).await?.close().await;
+    Ok(())
 }
 
 impl Chat {
@@ -131,13 +166,17 @@ impl Chat {
     /// # Errors
     /// One line for the operator.
     pub async fn begin(config: Config) -> std::result::Result<Self, BeginError> {
-        let store: Arc<dyn Store> = match &config.database {
-            Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
-            Database::Postgres { url, connections } => {
-                Arc::new(PostgresStore::open(url, *connections).await?)
-            }
-        };
-        let passwords = Passwords::new().await.map_err(BeginError::Passwords)?;
+        let store = open_store(&config).await?;
+        Self::on(config, store).await
+    }
+
+    /// The same on a store that is open.
+    pub(crate) async fn on(
+        config: Config,
+        store: Arc<dyn Store>,
+    ) -> std::result::Result<Self, BeginError> {
+        let passwords =
+            Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
         let (hub, leavers) = Hub::new(
             config.max_connections,
             config.max_connections_per_user,
@@ -145,21 +184,24 @@ impl Chat {
         );
         let mut relay = Relay::new(hub.clone());
         if let Some(broker) = &config.broker {
-            if store.shared().is_none() {
-                return Err(BeginError::BrokerAlone);
-            }
-            relay = relay.with_broker(broker, &store.epoch().to_string()).await?;
+            let Some(shared) = store.shared() else { return Err(BeginError::BrokerAlone) };
+            relay = relay.with_broker(broker, store.epoch(), shared.instance()).await?;
         }
         let tasks = TaskTracker::new();
+        let health = Arc::new(Health::default());
         let end = CancellationToken::new();
+        let supervisor = Supervisor::new(end.clone());
         let (leads, who_leads) = watch::channel(Leads::Nobody);
-        let leader = Leader::new(relay.clone(), store.as_ref(), who_leads);
-        let commits = Arc::new(Commits::new(store.clone(), leader));
-        let (writer, writing) = Writer::start(commits.clone(), relay.clone());
-        tasks.spawn(writing);
-        tasks.spawn(writer::answer_others(commits, tasks.clone(), end.clone()));
-        relay.start(&tasks, &end);
         let id = NodeId::new();
+        let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
+        let leader = Leader::new(relay.clone(), id, who_leads);
+        let commits = Arc::new(Commits::new(store.clone(), leader, health.clone()));
+        let (writer, writing) = Writer::start(commits.clone(), relay.clone());
+        tasks.spawn(supervisor.essential("the writer", writing));
+        let answering = writer::answer_others(commits, tasks.clone(), end.clone());
+        tasks.spawn(supervisor.temporary("the task that answers other nodes", answering));
+        relay.start(&tasks, &end, &supervisor);
+        tasks.spawn(watch_store(store.clone(), supervisor.clone(), end.clone()));
         let presence = Arc::new(PresenceBoard::new(
             id,
             hub.clone(),
@@ -168,21 +210,40 @@ impl Chat {
             writer.clone(),
             config.presence_grace,
         ));
-        tasks.spawn(presence.clone().watch(leavers, end.clone()));
+        let watching = presence.clone().watch(leavers, end.clone());
+        tasks.spawn(supervisor.essential("presence", watching));
         let throttle = Throttle::new(&config.rates, store.clone());
         let node = Node {
             id,
+            key,
             store: store.clone(),
             hub: hub.clone(),
             relay: relay.clone(),
             presence: presence.clone(),
             leads,
         };
-        tasks.spawn(node.hold_lease(end.clone()));
-        let parts =
-            Parts { config, store, writer, hub, relay, presence, passwords, throttle, tasks, end };
+        let leasing = node.hold_lease(end.clone());
+        // A node that has the store to itself holds no lease.
+        match store.shared().is_some() {
+            true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
+            false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
+        };
+        let parts = Parts {
+            config,
+            store,
+            writer,
+            hub,
+            relay,
+            presence,
+            passwords,
+            throttle,
+            health,
+            tasks,
+            supervisor: supervisor.clone(),
+            end,
+        };
         let chat = Self(Arc::new(parts));
-        chat.0.tasks.spawn(chat.clone().keep_tidy());
+        chat.0.tasks.spawn(supervisor.essential("the tidying task", chat.clone().keep_tidy()));
         Ok(chat)
     }
 
@@ -196,20 +257,38 @@ impl Chat {
         self.store().epoch()
     }
 
-    /// Whether a message could be stored now.
+    /// Whether a message could be stored now: asked of the store itself, each time.
     pub async fn is_writable(&self) -> bool {
-        match self.store().check_writable().await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "the store cannot be written");
-                false
-            }
+        let checked = self.store().check_writable().await;
+        checked.inspect_err(|error| self.0.health.failed(Work::Check, error)).is_ok()
+    }
+
+    /// Whether the store can be written and read, and what the last calls said of it. However many
+    /// ask, the store is asked once a second.
+    pub async fn readiness(&self) -> Readiness {
+        self.0.health.readiness(&self.0.store).await
+    }
+
+    /// Notes what a call ended with. A failure of the store is logged, each kind once in a while.
+    pub fn note_failure(&self, error: &Error) {
+        if let Error::Store(error) = error {
+            self.0.health.failed(Work::Call, error);
         }
     }
 
     /// Whether what is passed on at other nodes comes here; never, without a broker.
     pub fn hears_other_nodes(&self) -> bool {
         self.relay().hears()
+    }
+
+    /// What has ended although everything needs it, if anything. Then the process must end.
+    pub fn has_failed(&self) -> Option<&'static str> {
+        self.0.supervisor.has_failed()
+    }
+
+    /// Waits until something has ended that everything needs; says what it is called.
+    pub async fn failed(&self) -> &'static str {
+        self.0.supervisor.failed().await
     }
 
     /// Live connections of this node.
@@ -235,7 +314,10 @@ impl Chat {
         match self.is_good(session.id).await {
             Ok(true) => {}
             Ok(false) => return Err(CloseCode::SessionEnded),
-            Err(_) => return Err(CloseCode::Slow),
+            Err(error) => {
+                self.note_failure(&error);
+                return Err(CloseCode::Slow);
+            }
         }
         if was_away {
             self.presence().came(user).await;
@@ -272,35 +354,49 @@ impl Chat {
     }
 
     async fn is_good(&self, session: SessionId) -> Result<bool> {
-        let life = session_life(clock::now());
+        let life = self.session_life(clock::now());
         Ok(!self.store().good_sessions(&[session], life).await?.is_empty())
     }
 
     async fn keep_tidy(self) {
         let mut sessions = tokio::time::interval(SESSIONS_EVERY);
+        let seen_every = TIDY_EVERY.min(self.seen_every() / 2).max(Duration::from_millis(1));
+        let mut seen = tokio::time::interval(seen_every);
         let mut rest = tokio::time::interval(TIDY_EVERY);
         loop {
             let done = tokio::select! {
                 () = self.0.end.cancelled() => return,
                 _ = sessions.tick() => self.close_ended_sessions().await,
+                _ = seen.tick() => self.see_connected_sessions().await,
                 _ = rest.tick() => {
                     self.forget_what_is_over().await
                 }
             };
+            // It is tried again.
             if let Err(error) = done {
-                tracing::warn!(%error, "tidying up failed; it is tried again");
+                self.note_failure(&error);
             }
         }
     }
 
     async fn forget_what_is_over(&self) -> Result<()> {
         self.throttle().tidy().await?;
-        let life = session_life(clock::now());
-        Ok(self.store().forget_old_sessions(life).await?)
+        Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
+    }
+
+    /// A session that has a connection is in use, also while the connection only listens: the
+    /// person sees what comes, and signing them out would close the page under their eyes.
+    async fn see_connected_sessions(&self) -> Result<()> {
+        let now = clock::now();
+        let noted_before = clock::before(now, self.seen_every());
+        for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {
+            self.store().see_sessions(some, now, noted_before).await?;
+        }
+        Ok(())
     }
 
     async fn close_ended_sessions(&self) -> Result<()> {
-        let life = session_life(clock::now());
+        let life = self.session_life(clock::now());
         for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {
             let good = self.store().good_sessions(some, life).await?;
             let ended: Vec<_> = some.iter().copied().filter(|id| !good.contains(id)).collect();
@@ -339,5 +435,13 @@ impl Chat {
 
     fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+}
+
+/// Notes when the store has lost a thread of its own. Ends with the chat.
+async fn watch_store(store: Arc<dyn Store>, supervisor: Supervisor, end: CancellationToken) {
+    tokio::select! {
+        () = end.cancelled() => {}
+        name = store.failed() => supervisor.fail(name),
     }
 }

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::Hub;
 use crate::presence::PresenceBoard;
 use crate::relay::Relay;
-use crate::store::{self, NodeId, Renewed, Shared, Store};
-use crate::writer::Leads;
+use crate::store::{self, Instance, NodeId, NodeKey, Renewed, Shared, Store};
+use crate::writer::{Lead, Leads};
 
 /// How long others wait before they give this node up.
 const LEASE: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ const READ_AGAIN_EVERY: Duration = Duration::from_secs(10);
 /// See the module.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
+    /// What is asked of it as the one that leads is signed with this.
+    pub(crate) key: NodeKey,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relay: Relay,
@@ -40,13 +42,15 @@ impl Node {
     pub(crate) async fn hold_lease(self, end: CancellationToken) {
         let Some(shared) = self.store.shared() else { return };
         let mut state =
-            State { has_begun: false, heard: false, is_divided: false, read_at: Instant::now() };
+            State { has_begun: false, heard: None, is_divided: false, read_at: Instant::now() };
         loop {
-            let hears = self.relay.hears();
-            match shared.renew(self.id, hears, LEASE).await {
+            let hears_in = self.relay.hears_in();
+            match shared.renew(self.id, &self.key, hears_in.as_ref(), LEASE).await {
                 Ok(renewed) => {
-                    let is_news = renewed.is_new || state.heard != hears;
-                    state.heard = hears;
+                    let is_news = renewed.is_new || state.heard != hears_in;
+                    state.heard = hears_in;
+                    // Another name of the database: it started again, or another took its place.
+                    self.relay.move_to(&renewed.instance);
                     self.on_renewed(shared, renewed, &mut state).await;
                     if is_news {
                         self.relay.say_nodes_changed();
@@ -80,7 +84,7 @@ impl Node {
             read_again |= state.has_begun;
         }
         state.has_begun = true;
-        self.say_who_leads(&renewed);
+        self.say_who_leads(shared, &renewed, state.heard.as_ref());
         if read_again {
             self.relay.read_again_everywhere();
         }
@@ -95,16 +99,27 @@ impl Node {
     }
 
     /// The one that is there the longest leads, among nodes that hear each other.
-    fn say_who_leads(&self, renewed: &Renewed) {
+    fn say_who_leads(&self, shared: &dyn Shared, renewed: &Renewed, hears_in: Option<&Instance>) {
+        let hears = hears_in == Some(&renewed.instance) && self.relay.hears();
         let leads = match renewed.first {
-            Some(first) if renewed.others > 0 && self.relay.hears() => match first == self.id {
-                true => Leads::Here,
-                false => Leads::Elsewhere,
-            },
+            Some((first, key)) if renewed.others > 0 && hears => {
+                let lead = Lead::new(first, key, renewed.instance.clone(), shared.secret());
+                match first == self.id {
+                    true => Leads::Here(Arc::new(lead)),
+                    false => Leads::Elsewhere(Arc::new(lead)),
+                }
+            }
             _ => Leads::Nobody,
         };
-        if self.leads.send_replace(leads) != leads {
-            tracing::info!(?leads, "which node commits has changed");
+        let is_changed = self.leads.send_if_modified(|now| {
+            let is_other = *now != leads;
+            if is_other {
+                *now = leads;
+            }
+            is_other
+        });
+        if is_changed {
+            tracing::info!(leads = ?*self.leads.borrow(), "which node commits has changed");
         }
     }
 
@@ -117,7 +132,10 @@ impl Node {
 
     fn warn_of_division(&self) {
         if self.relay.has_broker() {
-            tracing::warn!("a node does not hear the others: people read again every 10 s");
+            tracing::warn!(
+                "a node does not hear the others, or is of another version: people read again \
+                 every 10 s"
+            );
         } else {
             tracing::warn!(
                 "another node stands on this database, and this one has no NATS to hear it by: \
@@ -129,8 +147,8 @@ impl Node {
 
 struct State {
     has_begun: bool,
-    /// Whether the lease says that this node hears the others.
-    heard: bool,
+    /// In which database the lease says that this node hears the others.
+    heard: Option<Instance>,
     /// Whether a node does not hear the others.
     is_divided: bool,
     /// When people were last told to read again because of it.

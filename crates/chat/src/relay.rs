@@ -9,6 +9,7 @@
 //! - `connect`: how it is made, and why not
 //! - `ears`: what comes in by it, a subject for each person who has a connection here
 //! - `questions`: what nodes ask of the one that leads
+//! - `space`: the subjects of one running database
 //! - `again`: telling everybody here to read again, not all at once
 
 mod again;
@@ -16,16 +17,20 @@ mod broker;
 mod connect;
 mod ears;
 mod questions;
+mod space;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::{CloseCode, ServerFrame, SessionId, UserId};
+use protocol::{CloseCode, Epoch, ServerFrame, SessionId, UserId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::{ConnectionId, Hub, Line};
+use crate::store::Instance;
+use crate::supervision::Supervisor;
+use crate::writer::Lead;
 use again::Again;
 use broker::Broker;
 
@@ -46,26 +51,35 @@ impl Relay {
         Self { hub, again: Again::default(), broker: None }
     }
 
-    /// Goes through a broker as well; `space` keeps stores that share a broker apart.
+    /// Goes through a broker as well; the epoch and the running database keep stores that share a
+    /// broker apart.
     ///
     /// # Errors
     /// What the operator has to change. A broker that cannot be reached just now is no error.
     pub(crate) async fn with_broker(
         mut self,
         broker: &crate::config::Broker,
-        space: &str,
+        epoch: Epoch,
+        instance: &Instance,
     ) -> Result<Self, BrokerError> {
-        let broker = Broker::connect(broker, space, self.hub.clone(), self.again.clone()).await?;
-        self.broker = Some(broker);
+        let (hub, again) = (self.hub.clone(), self.again.clone());
+        let epoch = epoch.to_string();
+        self.broker = Some(Broker::connect(broker, &epoch, instance, hub, again).await?);
         Ok(self)
     }
 
     /// Starts what runs beside: telling people to read again, and the broker's own. Ends with the
     /// token.
-    pub(crate) fn start(&self, tasks: &TaskTracker, end: &CancellationToken) {
-        tasks.spawn(self.again.clone().run(self.hub.clone(), end.clone()));
+    pub(crate) fn start(
+        &self,
+        tasks: &TaskTracker,
+        end: &CancellationToken,
+        supervisor: &Supervisor,
+    ) {
+        let again = self.again.clone().run(self.hub.clone(), end.clone());
+        tasks.spawn(supervisor.essential("the task that lets people read again", again));
         if let Some(broker) = &self.broker {
-            broker.start(tasks, end);
+            broker.start(tasks, end, supervisor);
         }
     }
 
@@ -81,6 +95,19 @@ impl Relay {
     /// Whether what other nodes pass on comes here.
     pub(crate) fn hears(&self) -> bool {
         self.broker.as_ref().is_some_and(|broker| broker.hears())
+    }
+
+    /// Of which database's nodes, if it does.
+    pub(crate) fn hears_in(&self) -> Option<Instance> {
+        self.broker.as_ref()?.hears_in()
+    }
+
+    /// From now on the nodes of this database are heard, and no others; nothing changes where they
+    /// are heard already.
+    pub(crate) fn move_to(&self, instance: &Instance) {
+        if let Some(broker) = &self.broker {
+            broker.move_to(instance);
+        }
     }
 
     /// Tells other nodes that this one came or goes, or hears or does not.
@@ -99,13 +126,18 @@ impl Relay {
     }
 
     /// Asks the node that leads; `None` where no answer comes in time.
-    pub(crate) async fn ask_leader(&self, question: Bytes, within: Duration) -> Option<Bytes> {
-        self.broker.as_ref()?.ask_leader(question, within).await
+    pub(crate) async fn ask_leader(
+        &self,
+        lead: &Lead,
+        question: Bytes,
+        within: Duration,
+    ) -> Option<Bytes> {
+        self.broker.as_ref()?.ask_leader(lead, question, within).await
     }
 
     /// What is asked of this node as the one that leads; nothing without a broker.
-    pub(crate) async fn questions(&self) -> Option<Questions> {
-        self.broker.as_ref()?.questions().await
+    pub(crate) async fn questions(&self, lead: &Lead) -> Option<Questions> {
+        self.broker.as_ref()?.questions(lead).await
     }
 
     /// Whether there is a broker at all.

@@ -3,7 +3,6 @@
 
 use protocol::{ErrorCode, SessionId, SessionInfo};
 
-use crate::accounts::session_life;
 use crate::error::Result;
 use crate::{Chat, Session, clock};
 
@@ -13,7 +12,8 @@ impl Chat {
     /// # Errors
     /// Only the store's.
     pub async fn sessions(&self, me: &Session) -> Result<Vec<SessionInfo>> {
-        let mut sessions = self.store().sessions(me.user.id, session_life(clock::now())).await?;
+        let mut sessions =
+            self.store().sessions(me.user.id, self.session_life(clock::now())).await?;
         for session in &mut sessions {
             session.current = session.id == me.id;
         }
@@ -30,6 +30,7 @@ impl Chat {
             return Err(ErrorCode::NotFound.into());
         }
         self.relay().end_sessions(&[id]);
+        tracing::info!(user.id = %me.user.id, session.id = %id, "a session was ended");
         Ok(())
     }
 
@@ -40,6 +41,7 @@ impl Chat {
     pub async fn end_other_sessions(&self, me: &Session) -> Result<()> {
         let ended = self.store().delete_other_sessions(me.user.id, me.id).await?;
         self.relay().end_sessions(&ended);
+        tracing::info!(user.id = %me.user.id, ended = ended.len(), "all other sessions were ended");
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! What people change of their own account: name, privacy, password. Each change holds at once,
 //! for what is read afterwards and for the connections that are open.
 
+use std::net::IpAddr;
+
 use protocol::{ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
 
-use crate::accounts::{Client, names, passwords};
+use crate::accounts::{Client, NewPassword, log_refused_password, names};
 use crate::error::Result;
 use crate::presence::TOLD;
 use crate::{Chat, Session};
@@ -60,13 +62,19 @@ impl Chat {
         new: &str,
         from: impl Into<Client>,
     ) -> Result<()> {
-        passwords::check_length(new)?;
+        let new = NewPassword::check(new)?;
         let verified = self.verify_own(&me.user, current, from.into()).await?;
         let names = [&me.user.username, &me.user.display_name].map(|name| names::fold(name));
         let hash = self.passwords().hash_new(new, names).await?;
-        let ended = self.store().set_password(me.user.id, &verified, &hash, me.id).await?;
+        let mut ended = self.store().set_password(me.user.id, &verified, &hash, me.id).await?;
+        if ended.is_none()
+            && let Some(renewed) = self.verify_anew(me.user.id, current, &verified).await?
+        {
+            ended = self.store().set_password(me.user.id, &renewed, &hash, me.id).await?;
+        }
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
         self.relay().end_sessions(&ended);
+        tracing::info!(user.id = %me.user.id, ended = ended.len(), "a password was changed");
         Ok(())
     }
 
@@ -78,10 +86,18 @@ impl Chat {
         password: &str,
         from: Client,
     ) -> Result<String> {
+        let verified = self.verify_password_of(me, password, from.address).await;
+        if let Err(error) = &verified {
+            log_refused_password(from.address, error);
+        }
+        verified
+    }
+
+    async fn verify_password_of(&self, me: &User, password: &str, from: IpAddr) -> Result<String> {
         let key = names::fold(&me.username);
-        self.throttle().sign_in(from.address, &key).await?;
+        self.throttle().sign_in(from, &key).await?;
         let hash = self.store().password_hash(me.id).await?.ok_or(ErrorCode::Unauthenticated)?;
-        if self.passwords().verify(password, Some(hash.clone())).await? {
+        if self.passwords().verify(password, Some(hash.clone())).await?.is_right() {
             self.throttle().right_password(&key).await?;
             Ok(hash)
         } else {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,6 +60,7 @@ pub(crate) struct Throttle {
     changes: Rate<UserId>,
     invitations: Rate<UserId>,
     looks_at_invitations: AddressRate,
+    looks_for_names: AddressRate,
     failures: Failures,
 }
 
@@ -76,6 +77,7 @@ impl Throttle {
             changes: Rate::new("change", CHANGES_PER_MINUTE, MINUTE, 1),
             invitations: Rate::new("invite", invitations, 60 * MINUTE, 2),
             looks_at_invitations: AddressRate::new("invitation", sign_ins, MINUTE),
+            looks_for_names: AddressRate::new("name", sign_ins, MINUTE),
             failures: Failures::default(),
         }
     }
@@ -142,6 +144,11 @@ impl Throttle {
         self.looks_at_invitations.take(from, self.shared()).await
     }
 
+    /// By address, as often as one may try to sign in.
+    pub(crate) async fn look_for_names(&self, from: IpAddr) -> Result<()> {
+        self.looks_for_names.take(from, self.shared()).await
+    }
+
     /// Forgets those who have not been seen for a while. Called now and then.
     pub(crate) async fn tidy(&self) -> Result<()> {
         self.sign_ups.strangers.limiter.retain_recent();
@@ -151,6 +158,7 @@ impl Throttle {
         self.changes.limiter.retain_recent();
         self.invitations.limiter.retain_recent();
         self.looks_at_invitations.strangers.limiter.retain_recent();
+        self.looks_for_names.strangers.limiter.retain_recent();
         if let Some(shared) = self.shared() {
             shared.tidy(FORGET_AFTER).await?;
         }
@@ -158,15 +166,22 @@ impl Throttle {
     }
 }
 
-/// An IPv6 customer has a whole /64; counting single addresses would count nothing.
-fn network(address: IpAddr) -> IpAddr {
+/// An IPv6 customer has a whole /64; counting single addresses would count nothing. An address of
+/// IPv4 counts as itself in whatever form it comes.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped().or_else(|| translated(v6)) {
             Some(v4) => v4.into(),
-            None => std::net::Ipv6Addr::from(u128::from(v6) >> 64 << 64).into(),
+            None => Ipv6Addr::from(u128::from(v6) >> 64 << 64).into(),
         },
     }
+}
+
+/// The address of IPv4 that a translator (RFC 6052) wrote into one of IPv6.
+fn translated(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = v6.segments() else { return None };
+    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
 }
 
 /// A rate by address. The machine's own address has a wider one: behind a proxy that the operator
@@ -317,5 +332,7 @@ mod tests {
         assert_eq!(net("2001:db8::1"), net("2001:db8::ffff"));
         assert_ne!(net("2001:db8:0:1::1"), net("2001:db8::1"));
         assert_eq!(net("::ffff:192.0.2.1"), net("192.0.2.1"));
+        assert_eq!(net("64:ff9b::192.0.2.1"), net("192.0.2.1"));
+        assert_ne!(net("64:ff9b::192.0.2.1"), net("64:ff9b::192.0.2.2"));
     }
 }

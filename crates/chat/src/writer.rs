@@ -36,7 +36,7 @@ use commits::MAX_BATCH;
 use group::{Group, LeftOut};
 
 pub(crate) use commits::Commits;
-pub(crate) use leader::{Leader, Leads, answer_others};
+pub(crate) use leader::{Lead, Leader, Leads, answer_others};
 
 /// Writes that may wait: about a tenth of a second of full load.
 const QUEUE: usize = 4_096;

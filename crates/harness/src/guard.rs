@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// A server that does not listen by then will not.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// `$1` is who is killed, `$2` what is removed, if anything.
 const WATCH: &str = r#"

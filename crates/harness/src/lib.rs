@@ -7,7 +7,7 @@
 //! - `people`: who has signed up, and the protocol's HTTP half
 //! - `line`: the protocol's live half
 //! - `postgres`: a private Postgres, for the tests of the store as well
-//! - `nats`, `haproxy`: the same of what stands between nodes and before them; `guard`: the end of all
+//! - `nats`, `haproxy`, `pgbouncer`: the same of what stands between nodes, before them and before Postgres; `guard`: the end of all
 //! - `tls`: certificates for them
 //! - `cluster`: nodes on all of these
 
@@ -17,6 +17,7 @@ mod haproxy;
 mod line;
 mod nats;
 mod people;
+mod pgbouncer;
 mod postgres;
 mod process;
 mod processor;
@@ -26,6 +27,7 @@ pub use cluster::{Cluster, DATABASE, Node, Plan};
 pub use haproxy::Haproxy;
 pub use line::{Ear, Line, Mouth};
 pub use nats::Nats;
-pub use people::{Http, Person, Town};
+pub use people::{Http, Person, Town, cookie_at};
+pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;
 pub use process::{Running, duet, duet_at};

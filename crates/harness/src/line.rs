@@ -15,10 +15,12 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
 
+use crate::people::cookie_at;
+
 /// The generator shares the machine with what it measures: small buffers here too.
 const BUFFER_BYTES: usize = 4 * 1024;
 /// A server that says nothing for this long has failed.
-const HELLO_WITHIN: Duration = Duration::from_secs(30);
+const HELLO_WITHIN: Duration = Duration::from_secs(120);
 
 /// See the module.
 pub struct Line {
@@ -49,7 +51,7 @@ impl Line {
         let mut request = format!("ws://{address}/ws?{query}").into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("origin", HeaderValue::from_str(origin)?);
-        headers.insert("cookie", HeaderValue::from_str(cookie)?);
+        headers.insert("cookie", HeaderValue::from_str(&cookie_at(origin, cookie))?);
         headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         let mut config = WebSocketConfig::default();
         config.read_buffer_size = BUFFER_BYTES;

@@ -33,8 +33,21 @@ const AT_ONCE: usize = 16;
 pub struct Person {
     /// Who.
     pub id: UserId,
-    /// The session, as the browser sends it.
+    /// The session, as the server that made it named it; see [`cookie_at`].
     pub cookie: String,
+}
+
+/// A cookie under the name that it has at an origin. The name holds the port, and a town's data moves
+/// from one port to another.
+pub fn cookie_at(origin: &str, cookie: &str) -> String {
+    let token = cookie.split_once('=').map_or(cookie, |(_, token)| token);
+    let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
+    let port = rest.rsplit_once(':').map(|(_, port)| port);
+    match (scheme, port) {
+        ("https", None | Some("443")) => format!("__Host-sid={token}"),
+        ("https", Some(port)) => format!("__Host-sid-{port}={token}"),
+        (_, port) => format!("duet-dev-sid-{}={token}", port.unwrap_or("80")),
+    }
 }
 
 /// The people of a data directory.
@@ -285,7 +298,7 @@ impl Http {
         self.client
             .post(format!("http://{}/api/{function}", self.server))
             .header(ORIGIN, &self.origin)
-            .header(COOKIE, cookie)
+            .header(COOKIE, cookie_at(&self.origin, cookie))
             .header(CONTENT_TYPE, kind)
             .body(body)
     }

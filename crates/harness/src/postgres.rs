@@ -114,6 +114,56 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// Makes a standby of this server, which follows it, and starts it.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub fn start_standby(&self) -> Result<Self> {
+        let programs = Programs::find()?;
+        let directory = tempfile::Builder::new().prefix("duet-standby-").tempdir()?;
+        programs.give(directory.path())?;
+        let data = directory.path().join("data");
+        let mut copy = programs.command("pg_basebackup");
+        copy.arg("-h").arg(self.directory.path());
+        copy.args(["-p", &self.port.to_string(), "-U", USER, "-R", "-c", "fast", "-D"]).arg(&data);
+        run(&mut copy).context("pg_basebackup")?;
+        let mut standby = Self {
+            programs,
+            directory,
+            data,
+            end: IMMEDIATE,
+            port: free_port()?,
+            tls: false,
+            guard: None,
+        };
+        standby.start_again()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the primary.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn promote(&self) -> Result<()> {
+        let mut promote = self.programs.command("pg_ctl");
+        run(promote.args(["promote", "-w", "-s", "-D"]).arg(&self.data)).map(drop)
+    }
+
+    /// How a program on this machine comes to it without a password.
+    pub(crate) fn connection_string(&self) -> String {
+        format!("host={} port={} user={USER}", self.directory.path().display(), self.port)
+    }
+
+    /// A program of any kind, as the user that the server runs as.
+    pub(crate) fn as_its_user(&self, program: &Path) -> Command {
+        self.programs.as_server(program)
+    }
+
+    /// Makes that user own a file or directory.
+    pub(crate) fn give(&self, path: &Path) -> Result<()> {
+        self.programs.give(path)
+    }
+
     /// Starts it after a stop, with the data and on the port that it had.
     ///
     /// # Errors
@@ -185,6 +235,21 @@ impl Postgres {
         self.sql("postgres", &format!("create database {name} template {template}")).map(drop)
     }
 
+    /// Makes a database of what `pg_dump` says of another one, which may be in use: what an operator
+    /// has who restores a backup beside the original.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub fn restore_copy(&self, name: &str, of: &str) -> Result<()> {
+        self.create_database(name, None)?;
+        let dump = tempfile::NamedTempFile::new()?;
+        let mut pg_dump = self.client("pg_dump", of);
+        run(pg_dump.arg("-f").arg(dump.path())).context("pg_dump")?;
+        let mut psql = self.client("psql", name);
+        psql.args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f"]).arg(dump.path());
+        run(&mut psql).map(drop)
+    }
+
     /// Whether there is a database of this name.
     ///
     /// # Errors
@@ -199,11 +264,17 @@ impl Postgres {
     /// # Errors
     /// What Postgres says.
     pub fn sql(&self, database: &str, statement: &str) -> Result<String> {
-        let mut psql = self.programs.client("psql");
-        psql.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-h"])
-            .arg(self.directory.path())
-            .args(["-p", &self.port.to_string(), "-U", USER, "-d", database, "-c", statement]);
+        let mut psql = self.client("psql", database);
+        psql.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-c", statement]);
         Ok(run(&mut psql)?.trim().to_owned())
+    }
+
+    /// A program that talks to one of its databases.
+    fn client(&self, program: &str, database: &str) -> Command {
+        let mut command = self.programs.client(program);
+        command.arg("-h").arg(self.directory.path());
+        command.args(["-p", &self.port.to_string(), "-U", USER, "-d", database]);
+        command
     }
 
     /// Where a database is, with the password.

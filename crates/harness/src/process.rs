@@ -17,9 +17,9 @@ use crate::guard::Watch;
 use crate::processor;
 
 /// How long a server may take to be ready; the store of a long run is large.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long it may take to end when asked to.
-const END_WITHIN: Duration = Duration::from_secs(40);
+const END_WITHIN: Duration = Duration::from_secs(120);
 /// Lines of its log that are kept.
 const LOG_LINES: usize = 200;
 

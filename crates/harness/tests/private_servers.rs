@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
 /// What comes about by itself does so within this.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(300);
 
 /// What a node is to a load balancer: it says whether it is ready, and answers whatever else is asked
 /// with its name and what reached it.

@@ -91,7 +91,8 @@ pub struct Conversation {
     pub last: Option<Message>,
     /// The newest place; zero while nothing was said.
     pub last_seq: Seq,
-    /// When something last happened: what the list is ordered by, newest first.
+    /// What the list is ordered by, the greatest first: when something last happened, or more where
+    /// clocks were ahead before. It only grows. The time to show is that of [`Self::last`].
     pub active_at: Timestamp,
     /// Messages of the peer after my `read` mark, counted up to [`crate::limits::MAX_UNREAD`].
     pub unread: u32,
@@ -109,6 +110,20 @@ pub struct ConversationPage {
     pub conversations: Vec<Conversation>,
     /// Whether older ones exist; ask for them with the last one's [`ListCursor`].
     pub has_more: bool,
+    /// On the first page: which of the older ones have something unread, newest first, among the
+    /// [`crate::limits::MAX_UNREAD_ELSEWHERE`] that follow the page. So a client knows how much is
+    /// unread in all without reading every page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_elsewhere: Vec<Unread>,
+}
+
+/// How much is unread in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Which.
+    pub id: ConversationId,
+    /// As [`Conversation::unread`].
+    pub unread: u32,
 }
 
 /// A place in the list of conversations: the last entry one has.

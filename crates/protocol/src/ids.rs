@@ -59,6 +59,24 @@ id! {
     /// repeat. Unique together with the sender, for ever: that is what makes a send idempotent.
     ClientId
 }
+
+impl ClientId {
+    /// A new id that sorts behind `last`, also when the clock was turned back since that was made.
+    pub fn after(last: Option<Self>) -> Self {
+        /// A `UUIDv7` begins with 48 bits of milliseconds.
+        const BELOW_TIME: u32 = 80;
+        let new = Self::new();
+        match last {
+            Some(last) if new <= last => {
+                let next = (last.0.as_u128() >> BELOW_TIME) + 1;
+                let below = new.0.as_u128() & ((1 << BELOW_TIME) - 1);
+                Self(Uuid::from_u128((next << BELOW_TIME) | below))
+            }
+            _ => new,
+        }
+    }
+}
+
 id! {
     /// One sign-in. Its secret token is known to the browser alone.
     SessionId

@@ -4,19 +4,31 @@ use serde::{Deserialize, Serialize};
 
 /// Longest message text, in characters (Unicode scalar values).
 pub const MAX_BODY_CHARS: usize = 4_000;
-/// Longest message text, in bytes of UTF-8: 4,000 characters of four bytes each.
-pub const MAX_BODY_BYTES: usize = 16_000;
-/// Largest frame either way, in bytes: the longest body with every byte escaped in JSON would
-/// not fit, but such a body holds only control characters, which are refused anyway.
-pub const MAX_FRAME_BYTES: usize = 32 * 1024;
-/// Largest HTTP request body, in bytes.
+/// Longest message text, in bytes of UTF-8: every character may take four.
+pub const MAX_BODY_BYTES: usize = MAX_BODY_CHARS * 4;
+/// Most bytes that one character of a text takes on the wire. In JSON: an emoji as two `\u` escapes
+/// (`\ud83d\ude00`), or a line break as `\u000d\u000a`. In a form: four bytes as `%F0%9F%98%80`.
+pub const BYTES_PER_CHAR: usize = 12;
+/// Room for everything beside the text: names and ids of the other fields, each letter of which
+/// may be a `\u` escape of six bytes, fields that the receiver ignores, and white space.
+const BESIDE_BODY_BYTES: usize = 4 * 1024;
+/// Largest frame either way, in bytes: every text within [`MAX_BODY_CHARS`] fits, however a
+/// client's JSON library spells the text.
+pub const MAX_FRAME_BYTES: usize = MAX_BODY_CHARS * BYTES_PER_CHAR + BESIDE_BODY_BYTES;
+/// Largest HTTP request body, in bytes: a message fits here as in a frame, and so does a form with
+/// every other field at its longest.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+const _: () = assert!(MAX_REQUEST_BYTES >= MAX_FRAME_BYTES);
 /// Messages on one page of history.
 pub const PAGE_MESSAGES: usize = 50;
 /// Conversations on one page of the list.
 pub const PAGE_CONVERSATIONS: usize = 50;
-/// People in one answer of a search.
+/// Conversations behind the first page of the list that are looked at for unread messages.
+pub const MAX_UNREAD_ELSEWHERE: usize = 1_000;
+/// People in one answer of a search, and conversations.
 pub const PAGE_PEOPLE: usize = 20;
+/// The same when more is asked for. More cannot be seen: one types more instead.
+pub const MOST_FOUND: usize = 100;
 /// An unread count stops here: the page says "999+" beyond, and counting stays bounded.
 pub const MAX_UNREAD: u32 = 1_000;
 /// Shortest and longest username, in characters.
@@ -42,5 +54,48 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { body_chars: MAX_BODY_CHARS, frame_bytes: MAX_FRAME_BYTES, ping_every_ms: 25_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Body, ClientFrame, ClientId, ConversationId};
+
+    /// A text in JSON with every character as `\u` escapes.
+    fn escaped(text: &str) -> String {
+        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+    }
+
+    /// Every character as it is longest in a form.
+    fn percent(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    }
+
+    #[test]
+    fn the_longest_text_fits_a_frame_and_a_request_in_every_spelling() {
+        for character in ["😀", "\u{10FFFF}", "\r\n", "字", "ü", "\"", "\\", "\n", "a"] {
+            let body = format!("a{}", character.repeat(MAX_BODY_CHARS - 2)) + "z";
+            assert!(Body::parse(&body).is_ok(), "{character:?} is within the limit");
+            let (conversation, client_id) = (ConversationId::new(), ClientId::new());
+            let frame = ClientFrame::Send { conversation, client_id, body: body.clone() };
+            let plain = serde_json::to_string_pretty(&frame).expect("JSON");
+            assert!(plain.len() <= MAX_FRAME_BYTES);
+            let [conversation, client] = [conversation.to_string(), client_id.to_string()];
+            let fields = [
+                ("type", "send"),
+                ("conversation", &conversation),
+                ("client_id", &client),
+                ("body", &body),
+            ];
+            let fields = fields.map(|(k, v)| format!("\"{}\" : \"{}\"", escaped(k), escaped(v)));
+            let all = format!("{{\n  {}\n}}", fields.join(",\n  "));
+            assert_eq!(serde_json::from_str::<ClientFrame>(&all).ok(), Some(frame));
+            assert!(all.len() <= MAX_FRAME_BYTES, "{character:?}: {}", all.len());
+            let form = format!(
+                "conversation={conversation}&client_id={client}&sender={client}&seen=9&body="
+            );
+            assert!(form.len() + percent(&body).len() <= MAX_REQUEST_BYTES, "{character:?}");
+        }
     }
 }

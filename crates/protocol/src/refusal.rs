@@ -12,6 +12,9 @@ pub enum ErrorCode {
     Malformed,
     /// No valid session. Sign in, then repeat.
     Unauthenticated,
+    /// The request is for another person than the one who is signed in: somebody else signed in in the
+    /// same browser. Nothing was done.
+    OtherPerson,
     /// It does not exist or is not yours; which of the two is not told.
     NotFound,
     /// The message is empty.
@@ -36,6 +39,8 @@ pub enum ErrorCode {
     PasswordTooShort,
     /// The password is over the maximum.
     PasswordTooLong,
+    /// The password has control characters or ones that are not seen.
+    PasswordInvalid,
     /// The password is among the most common, or is the username.
     PasswordCommon,
     /// Unknown user or wrong password; which of the two is not told.
@@ -56,6 +61,9 @@ pub enum ErrorCode {
     Busy,
     /// The store cannot be written just now. Come again after `retry_after_ms`.
     Unavailable,
+    /// The server did not end in time. Whether it did what was asked is not known: the same
+    /// request may be made again, and does no harm where it was done.
+    TimedOut,
     /// The request did not come from this site's own pages.
     ForeignOrigin,
     /// A fault of the server's. Nothing was done.
@@ -77,8 +85,12 @@ impl ErrorCode {
     /// Whether the same request can succeed later.
     pub fn retry(self) -> Retry {
         match self {
-            Self::RateLimited | Self::Busy | Self::Unavailable | Self::Internal => Retry::Later,
-            Self::Unauthenticated => Retry::AfterSignIn,
+            Self::RateLimited
+            | Self::Busy
+            | Self::Unavailable
+            | Self::TimedOut
+            | Self::Internal => Retry::Later,
+            Self::Unauthenticated | Self::OtherPerson => Retry::AfterSignIn,
             _ => Retry::Never,
         }
     }

@@ -1,6 +1,6 @@
 //! The examples of the protocol's page are frames, to the letter.
 
-use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame};
+use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame, limits};
 
 const PAGE: &str = include_str!("../README.md");
 
@@ -42,6 +42,38 @@ fn every_close_code_is_documented() {
     for close in CloseCode::ALL {
         assert!(PAGE.contains(&format!("| {} |", close.code())), "{close:?}");
     }
+}
+
+#[test]
+fn every_limit_is_documented_with_its_number() {
+    let table = PAGE.split("## 14. Limits").nth(1).expect("the limits");
+    let grouped = |number: usize| match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1_000, number % 1_000),
+    };
+    let (frame, request) = (grouped(limits::MAX_FRAME_BYTES), grouped(limits::MAX_REQUEST_BYTES));
+    let (shortest, longest) = (limits::USERNAME_CHARS.start(), limits::USERNAME_CHARS.end());
+    let (messages, listed) = (limits::PAGE_MESSAGES, limits::PAGE_CONVERSATIONS);
+    let unread = grouped(limits::MAX_UNREAD as usize);
+    let elsewhere = grouped(limits::MAX_UNREAD_ELSEWHERE);
+    for row in [
+        format!("| {} characters (Unicode scalar values", grouped(limits::MAX_BODY_CHARS)),
+        format!("| frame, either way | {frame} bytes |"),
+        format!("| body of a request | {request} bytes |"),
+        format!("| username | {shortest} to {longest} letters"),
+        format!("| display name | {} characters |", limits::MAX_DISPLAY_NAME_CHARS),
+        format!(
+            "{} characters to {} bytes",
+            limits::MIN_PASSWORD_CHARS,
+            limits::MAX_PASSWORD_BYTES
+        ),
+        format!("| {messages}; {listed}; {} |", limits::PAGE_PEOPLE),
+        format!("`unread_elsewhere` | {unread}; {elsewhere} |"),
+    ] {
+        assert!(table.contains(&row), "{row}");
+    }
+    let hello = serde_json::to_string(&limits::Limits::default()).expect("JSON");
+    assert!(PAGE.contains(&format!("\"limits\":{hello}")), "{hello}");
 }
 
 #[test]

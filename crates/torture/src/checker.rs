@@ -10,7 +10,9 @@
 //! - `marks`: I8
 //! - `terms`: what differs from one kind of site to another
 //! - `ends`: I9 and I10, about screens in the end and about sessions
+//! - `copies`: I11, about a store and a copy of it
 
+mod copies;
 mod ends;
 mod marks;
 mod messages;
@@ -27,6 +29,7 @@ use serde::Serialize;
 
 use crate::log::{Event, Tab};
 use crate::store::{Row, Stored};
+pub use copies::check_apart;
 pub use terms::Terms;
 
 /// What is promised.
@@ -52,6 +55,8 @@ pub enum Invariant {
     I9,
     /// No event reaches a session two seconds after its end.
     I10,
+    /// Nothing that was asked at one store is in a copy of it, or heard there.
+    I11,
     /// While the disk fails nothing unsafe is acknowledged and the server says so; then all is well.
     Disk,
     /// The server ends and starts in order, and its store is whole.

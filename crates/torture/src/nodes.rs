@@ -6,7 +6,9 @@
 //!
 //! # Layout
 //! - `machines`: what lasts
+//! - `copy`: a copy of the store, with nodes of its own
 
+mod copy;
 mod machines;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use crate::log::Log;
 use crate::proxy::{Proxy, Weather};
 use crate::site::Address;
 use crate::store::{self, Stored};
+pub use copy::Copy;
 pub use machines::Machines;
 
 /// A node that was killed is ready again within this, when all that it stands on is.

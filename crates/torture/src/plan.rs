@@ -45,6 +45,9 @@ pub enum Kind {
     Silence,
     /// Of nodes: their clocks are ten minutes apart, and nodes are killed.
     Clocks,
+    /// Of nodes: a copy of the store, restored beside it, has nodes of its own on the same NATS;
+    /// nodes of the original are killed.
+    Copy,
 }
 
 impl Kind {
@@ -62,8 +65,9 @@ impl Kind {
     ];
 
     /// Those of several nodes, in their order.
-    pub const NODES: [Self; 10] = [
+    pub const NODES: [Self; 11] = [
         Self::Mixed,
+        Self::Copy,
         Self::Kill,
         Self::Silence,
         Self::Database,
@@ -92,6 +96,7 @@ impl Kind {
             Self::Database => "database",
             Self::Silence => "silence",
             Self::Clocks => "clocks",
+            Self::Copy => "copy",
         }
     }
 }
@@ -155,9 +160,13 @@ pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
     let (gentle, wild) = (gentle(), wild());
     let (blows, network, habits, disk): (&[Blow], _, _, _) = match kind {
         // The others are not of one server, and are not asked for here.
-        Kind::Calm | Kind::Roll | Kind::Broker | Kind::Database | Kind::Silence | Kind::Clocks => {
-            (&[], false, gentle, disk::Kind::Own)
-        }
+        Kind::Calm
+        | Kind::Roll
+        | Kind::Broker
+        | Kind::Database
+        | Kind::Silence
+        | Kind::Clocks
+        | Kind::Copy => (&[], false, gentle, disk::Kind::Own),
         Kind::Kill => (&[Blow::Kill], false, gentle, disk::Kind::Own),
         Kind::Term => (&[Blow::Term], false, gentle, disk::Kind::Own),
         Kind::Network => (&[], true, gentle, disk::Kind::Own),

@@ -76,7 +76,7 @@ pub struct Outcome {
 /// What everybody of a round needs to know.
 struct Scene<'a> {
     people: &'a [Person],
-    address: &'a Address,
+    address: Address,
     habits: Habits,
     /// Whether second tabs are deaf.
     deaf: bool,
@@ -98,7 +98,7 @@ impl Crowd {
     /// Opens conversations and tabs: everybody talks to two others, some in two tabs.
     async fn gather(scene: &Scene<'_>, chance: &Chance, log: &Log) -> Result<Self> {
         let people = scene.people.get(..PEOPLE).context("a town of too few")?;
-        let with = open_conversations(people, scene.address).await?;
+        let with = open_conversations(people, &scene.address).await?;
         let (phase, phases) = watch::channel(Phase::Writing);
         let mut crowd = Self { tabs: JoinSet::new(), phase, board: Board::default(), with };
         let mut number = 0;

@@ -17,7 +17,8 @@ async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
     let form = format!("username=alice&display_name=Alice+A.&password={PASSWORD}");
     let response = post_form(server.address, "/api/sign_up", &form).await;
     let cookie = response.headers()[SET_COOKIE].to_str().expect("visible").to_owned();
-    for part in ["duet-dev-sid=", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000"] {
+    let name = format!("duet-dev-sid-{}=", server.address.port());
+    for part in [name.as_str(), "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=2592000"] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let alice = crate::support::Browser::sign_in(server.address, "ALICE").await;
@@ -27,6 +28,41 @@ async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
     let after = alice.calls("list_conversations", json!({"after": null})).await;
     assert_eq!(after.status(), 401);
     assert_eq!(code(after).await, json!(ErrorCode::Unauthenticated));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn two_servers_on_one_host_do_not_sign_each_other_out() {
+    let (one, other) = (TestServer::start().await, TestServer::start().await);
+    let (alice, anna) = (one.browser("alice").await, other.browser("anna").await);
+    // What the one browser of both sends to each port of the host.
+    let both = format!("{}; {}", alice.cookie, anna.cookie);
+    for browser in [alice, anna] {
+        let browser = crate::support::Browser { cookie: both.clone(), ..browser };
+        let listed = browser.calls("list_conversations", json!({"after": null})).await;
+        assert_eq!(listed.status(), 200, "{}", browser.address);
+        let names = both.split("; ").map(|cookie| cookie.split('=').next());
+        assert_eq!(names.collect::<std::collections::HashSet<_>>().len(), 2, "{both}");
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_cookie_lasts_as_long_as_a_session_and_is_named_by_the_port() {
+    let arguments = ["--public-url=https://chat.example.org:8443", "--session-days=3"];
+    let server = TestServer::with(&arguments).await;
+    let response = http()
+        .post(server.url("/api/sign_up"))
+        .header("origin", "https://chat.example.org:8443")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("username=alice&password={PASSWORD}"))
+        .send()
+        .await
+        .expect("an answer");
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("visible");
+    assert!(cookie.starts_with("__Host-sid-8443="), "{cookie}");
+    assert!(cookie.contains("; Max-Age=259200;"), "{cookie}");
     server.stop().await;
 }
 
@@ -43,11 +79,23 @@ async fn over_https_the_cookie_and_the_headers_are_strict() {
         .expect("an answer");
     let cookie = response.headers()[SET_COOKIE].to_str().expect("visible");
     assert!(cookie.starts_with("__Host-sid=") && cookie.ends_with("; Secure"), "{cookie}");
-    assert_eq!(
-        response.headers()["strict-transport-security"],
-        "max-age=31536000; includeSubDomains"
-    );
+    assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn other_services_of_the_owner_come_under_https_only_where_the_owner_says_so() {
+    for (setting, header) in [
+        ("--hsts=on", Some("max-age=31536000")),
+        ("--hsts=subdomains", Some("max-age=31536000; includeSubDomains")),
+        ("--hsts=off", None),
+    ] {
+        let server = TestServer::with(&["--public-url=https://chat.example.org", setting]).await;
+        let answer = http().get(server.url("/sign-in")).send().await.expect("an answer");
+        let found = answer.headers().get("strict-transport-security");
+        assert_eq!(found.map(|value| value.as_bytes()), header.map(str::as_bytes), "{setting}");
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -7,50 +7,96 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use protocol::{ClientFrame, ClientId, Seq, ServerFrame};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Browser, PLENTY, http, site};
+use crate::support::{Browser, PATIENCE, PLENTY, http, site};
 
-const ROUNDS: u64 = 20;
+const ROUNDS: usize = 20;
+/// Messages of one person under way at a time. The server closes a connection that reads too slowly,
+/// which a busy machine makes of one that is written to without a bound.
+const UNDER_WAY: usize = 64;
 
-struct Process(Child);
+/// A server. It is killed with its test, also where the test fails.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // SIGKILL: no destructor, no flush. One that ended by itself is killed no more.
+        let _ = self.0.kill();
+        self.0.wait().expect("it ends");
+    }
+}
 
 impl Process {
-    fn start(directory: &std::path::Path, address: SocketAddr) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_duet"))
+    pub fn start(directory: &std::path::Path, address: SocketAddr) -> Self {
+        Self::start_in(directory, address, None, &[])
+    }
+
+    /// With another umask than that of the tests, and with variables. What it says is in `log`.
+    pub fn start_in(
+        directory: &std::path::Path,
+        address: SocketAddr,
+        umask: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let duet = env!("CARGO_BIN_EXE_duet");
+        let mut command = match umask {
+            None => Command::new(duet),
+            Some(umask) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\""), duet]);
+                shell
+            }
+        };
+        let log = directory.join("log");
+        let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
+        let child = command
             .args(PLENTY)
+            .envs(variables.iter().copied())
             .arg("--listen")
             .arg(address.to_string())
             .arg("--data")
             .arg(directory.join("data"))
             .arg("--site")
             .arg(site(directory))
-            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("the binary starts");
         Self(child)
     }
 
-    fn kill(mut self) {
-        // SIGKILL: no destructor, no flush.
-        self.0.kill().expect("it runs");
-        self.0.wait().expect("it ends");
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn kill(mut self) {
+        assert!(self.0.try_wait().expect("asked").is_none(), "it ended by itself");
     }
 }
 
-async fn ready(address: SocketAddr) {
+pub async fn ready(address: SocketAddr) {
+    answers(address, "/readyz").await;
+}
+
+/// Waits until a path is answered with 200.
+pub async fn answers(address: SocketAddr, path: &str) {
     let client = http();
-    for _ in 0..400 {
-        let asked = client.get(format!("http://{address}/readyz")).send().await;
-        if asked.is_ok_and(|response| response.status() == 200) {
-            return;
+    let answered = async {
+        loop {
+            let asked = client.get(format!("http://{address}{path}")).send().await;
+            if asked.is_ok_and(|response| response.status() == 200) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("the server is not ready");
+    };
+    assert!(timeout(PATIENCE, answered).await.is_ok(), "{path} was not answered in time");
 }
 
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")
 }
@@ -59,11 +105,14 @@ fn free_address() -> SocketAddr {
 async fn stream_of_sends(
     browser: Browser,
     conversation: protocol::ConversationId,
+    count: watch::Sender<usize>,
 ) -> HashMap<ClientId, Seq> {
     let mut acknowledged = HashMap::new();
     let (mut write, mut read) = browser.joins().await.0.split();
+    let under_way = Semaphore::new(UNDER_WAY);
     let writing = async {
         loop {
+            under_way.acquire().await.expect("it is never closed").forget();
             let client_id = ClientId::new();
             let body = format!("message {client_id}");
             let frame = ClientFrame::Send { conversation, client_id, body };
@@ -78,6 +127,8 @@ async fn stream_of_sends(
         while let Some(Ok(Message::Text(text))) = read.next().await {
             if let Ok(ServerFrame::Sent(sent)) = serde_json::from_str(&text) {
                 acknowledged.insert(sent.client_id, sent.seq);
+                under_way.add_permits(1);
+                count.send_modify(|count| *count += 1);
             }
         }
     };
@@ -100,9 +151,13 @@ async fn everything_acknowledged_survives_a_kill_once() {
     let conversation = alice.opens(bob.id).await;
     let mut acknowledged: HashMap<ClientId, Seq> = HashMap::new();
     for round in 0..ROUNDS {
+        let (count, mut counted) = watch::channel(0);
         let streams = [alice.clone(), bob.clone()]
-            .map(|browser| tokio::spawn(stream_of_sends(browser, conversation)));
-        tokio::time::sleep(Duration::from_millis(60 + round * 17 % 140)).await;
+            .map(|browser| tokio::spawn(stream_of_sends(browser, conversation, count.clone())));
+        // Without a writer nothing is waited for.
+        drop(count);
+        let enough = 20 + round * 17 % 140;
+        counted.wait_for(|count| *count >= enough).await.expect("people write");
         process.kill();
         for stream in streams {
             acknowledged.extend(stream.await.expect("no panic"));

@@ -1,6 +1,7 @@
 //! A stranger's client: does what the protocol's page says, with its own examples.
 
 use std::collections::HashMap;
+use std::process::Command;
 
 use futures::SinkExt;
 use reqwest::Method;
@@ -68,6 +69,21 @@ async fn the_documented_calls_and_frames_work_as_written() {
         .collect();
     assert_eq!(bodies, ["Hello, Bob!", "Without a socket"]);
     assert!(!PAGE.contains("TODO") && PAGE.contains(ANNA));
+    server.stop().await;
+}
+
+/// It knows nothing of this repository but that page, and no library but Python's own.
+#[tokio::test]
+async fn a_client_written_from_the_page_alone_needs_nothing_else() {
+    let server = TestServer::start().await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/stranger.py");
+    let url = server.url("");
+    let run = move || Command::new("python3").args(["-B", script, &url]).output();
+    let output = tokio::task::spawn_blocking(run).await.expect("no panic").expect("python3 runs");
+    let [said, complained] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    assert!(output.status.success(), "{said}{complained}");
+    assert_eq!(said, "all done\n");
     server.stop().await;
 }
 

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite;
 
 use crate::support::{Browser, TestServer, http, origin};
 
-fn refused(result: Result<crate::support::Socket, tungstenite::Error>) -> u16 {
+pub fn refused(result: Result<crate::support::Socket, tungstenite::Error>) -> u16 {
     match result {
         Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
         Err(other) => panic!("{other}"),
@@ -33,7 +33,9 @@ async fn only_our_own_origin_gets_a_socket() {
         assert_eq!(refused(alice.try_connect(&foreign).await), 403, "{foreign}");
     }
     assert_eq!(refused(alice.try_connect(&format!("http://localhost:{port}")).await), 101);
-    for cookie in ["", "duet-dev-sid=", "duet-dev-sid=forged", "other=1"] {
+    let empty = format!("duet-dev-sid-{port}=");
+    let forged = format!("duet-dev-sid-{port}=forged");
+    for cookie in ["", &empty, &forged, "other=1"] {
         let stranger = Browser { cookie: cookie.to_owned(), ..alice.clone() };
         assert_eq!(refused(stranger.try_connect(&origin(server.address)).await), 401, "{cookie}");
     }
@@ -41,7 +43,7 @@ async fn only_our_own_origin_gets_a_socket() {
 }
 
 /// Every server function there is, so that a new one is tested without being listed here.
-fn functions() -> Vec<(String, Method)> {
+pub fn functions() -> Vec<(String, Method)> {
     leptos::server_fn::axum::server_fn_paths()
         .map(|(path, method)| (path.to_owned(), method))
         .collect()

@@ -1,4 +1,4 @@
-//! Pages under load: rendering one must not depend on how quickly another thread is done with it.
+//! Pages under load: a page must not depend on what the same thread or another thread does meanwhile.
 
 use std::sync::Arc;
 
@@ -30,6 +30,29 @@ async fn pages_are_whole_however_many_are_asked_for_at_once() {
     });
     for asker in askers.collect::<Vec<_>>() {
         asker.await.expect("every page was whole");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn files_that_are_asked_for_meanwhile_take_no_header_of_a_page() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    let alice = Arc::new(alice);
+    let askers = (0..AT_ONCE).map(|number| {
+        let (alice, page) = (alice.clone(), format!("/c/{conversation}"));
+        tokio::spawn(async move {
+            for _ in 0..2 * ROUNDS {
+                let path = if number % 2 == 0 { page.as_str() } else { "/favicon.svg" };
+                let response = alice.gets(path).await;
+                let policy = response.headers()["content-security-policy"].to_str().expect("ASCII");
+                assert_eq!(policy.contains("'nonce-"), number % 2 == 0, "{path}: {policy}");
+                _ = response.bytes().await.expect("the whole answer");
+            }
+        })
+    });
+    for asker in askers.collect::<Vec<_>>() {
+        asker.await.expect("every answer had its own policy");
     }
     server.stop().await;
 }

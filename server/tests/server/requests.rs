@@ -71,6 +71,41 @@ async fn every_kind_of_answer_has_the_headers() {
 }
 
 #[tokio::test]
+async fn every_refused_call_is_json_whoever_refuses_it() {
+    let server = TestServer::start().await;
+    let alice = server.browser("alice").await;
+    let form = "application/x-www-form-urlencoded";
+    let (own, foreign) = (origin(server.address), "https://evil.example".to_owned());
+    let long = "x".repeat(MAX_REQUEST_BYTES + 1);
+    for (method, path, from, kind, body, status, code) in [
+        ("POST", "/api/sign_in", &foreign, form, "", 403, "foreign_origin"),
+        ("POST", "/api/sign_in", &own, form, "", 422, "malformed"),
+        ("POST", "/api/sign_in", &own, form, long.as_str(), 413, "malformed"),
+        ("POST", "/api/load_history", &own, "image/png", "{}", 422, "malformed"),
+        ("GET", "/api/sign_in", &own, form, "", 405, "malformed"),
+        ("POST", "/api/no_such_call", &own, form, "", 404, "not_found"),
+        ("GET", "/ws", &foreign, form, "", 403, "foreign_origin"),
+        ("GET", "/ws", &own, form, "", 400, "malformed"),
+    ] {
+        let response = http()
+            .request(method.parse().expect("a method"), server.url(path))
+            .header("origin", from)
+            .header("cookie", &alice.cookie)
+            .header("content-type", kind)
+            .body(body.to_owned())
+            .send()
+            .await
+            .expect("an answer");
+        let what = format!("{method} {path} {code}");
+        assert_eq!(response.status(), status, "{what}");
+        assert_eq!(response.headers()["content-type"], "application/json", "{what}");
+        let refusal: serde_json::Value = response.json().await.expect("JSON");
+        assert_eq!(refusal["refused"]["code"], code, "{what}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
@@ -139,7 +174,7 @@ async fn a_refused_message_form_gives_its_text_back() {
     assert_eq!(response.status(), 413);
     check(response.headers(), "a refused form");
     let page = response.text().await.expect("a page");
-    assert!(page.contains("at most 4000 characters"), "{page}");
+    assert!(page.contains("up to 4000 characters"), "{page}");
     assert!(page.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)"), "the text is not there");
     assert!(!page.contains("<script>alert"), "the text is not escaped");
     server.stop().await;

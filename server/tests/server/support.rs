@@ -22,7 +22,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 pub const PASSWORD: &str = "tulip-Harbor-92";
 /// Far beyond what anything here takes; only a test that would hang meets it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server in this process.
 pub struct TestServer {
@@ -37,6 +37,21 @@ pub fn site(directory: &Path) -> std::path::PathBuf {
     let site = directory.join("site");
     std::fs::create_dir_all(site.join("pkg")).expect("a directory");
     std::fs::write(site.join("pkg/duet.css"), "body{}").expect("a file");
+    std::fs::write(site.join("favicon.svg"), "<svg/>").expect("a file");
+    for file in ["duet.js", "duet.wasm"] {
+        std::fs::write(site.join("pkg").join(file), "").expect("a file");
+    }
+    // A development build leaves such a list beside the binary.
+    let list = Path::new(env!("CARGO_BIN_EXE_duet")).with_file_name("hash.txt");
+    for line in std::fs::read_to_string(list).unwrap_or_default().lines() {
+        let (kind, hash) = line.split_once(": ").expect("a kind and its hash");
+        let name = match kind {
+            "split" => format!("__wasm_split.{hash}.js"),
+            "manifest" => format!("__wasm_split_manifest.{hash}.json"),
+            kind => format!("duet.{hash}.{kind}"),
+        };
+        std::fs::write(site.join("pkg").join(name), "{}").expect("a file");
+    }
     site
 }
 
@@ -60,7 +75,12 @@ impl TestServer {
 
     /// On the store that another one left.
     pub async fn at(directory: TempDir, arguments: &[&str]) -> Self {
-        let mut config = Config::parse_from(["duet"].iter().chain(&PLENTY).chain(arguments));
+        Self::rated(directory, &[&PLENTY, arguments].concat()).await
+    }
+
+    /// The same with the usual limits, or those that the test names.
+    pub async fn rated(directory: TempDir, arguments: &[&str]) -> Self {
+        let mut config = Config::parse_from(["duet"].iter().chain(arguments));
         config.data = directory.path().join("data");
         config.site = Some(site(directory.path()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -164,6 +184,13 @@ impl Browser {
         browser
     }
 
+    /// The same browser, at another address of the server. The cookie's name has the port in it.
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let (_, token) = self.cookie.split_once('=').expect("a pair");
+        let cookie = format!("duet-dev-sid-{}={token}", address.port());
+        Self { address, cookie, ..self.clone() }
+    }
+
     pub async fn calls(&self, function: &str, arguments: Value) -> reqwest::Response {
         self.http
             .post(format!("http://{}/api/{function}", self.address))
@@ -242,11 +269,21 @@ impl Browser {
     }
 
     pub async fn try_connect(&self, origin: &str) -> Result<Socket, tungstenite::Error> {
+        self.try_connect_by(origin, SUBPROTOCOL).await
+    }
+
+    /// Connects with these subprotocols.
+    pub async fn try_connect_by(
+        &self,
+        origin: &str,
+        protocols: &str,
+    ) -> Result<Socket, tungstenite::Error> {
         let mut request = format!("ws://{}/ws", self.address).into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("origin", HeaderValue::from_str(origin).expect("a header"));
         headers.insert("cookie", HeaderValue::from_str(&self.cookie).expect("a header"));
-        headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        headers
+            .insert("sec-websocket-protocol", HeaderValue::from_str(protocols).expect("a header"));
         let (stream, response) = tokio_tungstenite::connect_async(request).await?;
         assert_eq!(
             response.headers().get("sec-websocket-protocol").map(HeaderValue::as_bytes),

@@ -95,7 +95,7 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
     assert!(said(&third, &url).contains("was moved to this"), "{}", said(&third, &url));
 
     let server = TestServer::with(&["--database-url", &url]).await;
-    let cookie = format!("duet-dev-sid={token}");
+    let cookie = format!("duet-dev-sid-{}={token}", server.address.port());
     let alice =
         Browser { address: server.address, http: http(), cookie, id: protocol::UserId::new() };
     let all = alice.reads(conversation).await;

@@ -93,7 +93,8 @@ impl Reader {
         self.scroller.scroll_by_with_x_and_y(0.0, pages * page);
     }
 
-    fn focus_composer(&self, wanted: bool) {
+    /// Goes to where one writes, if it is wanted.
+    pub(super) fn focus_composer(&self, wanted: bool) {
         let pane = self.scroller.closest("main").ok().flatten().filter(|_| wanted);
         let field = pane.and_then(|pane| pane.query_selector(".composer textarea").ok().flatten());
         if let Some(field) = field.and_then(|field| field.dyn_into::<HtmlElement>().ok()) {

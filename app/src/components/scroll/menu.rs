@@ -150,6 +150,7 @@ impl Reader {
         self.pressed.set(false);
         let article = closest(event, "article").zip(closest(event, ".row"));
         let Some((article, row)) = article.filter(|_| pointer(event) == "touch") else { return };
+        self.mark(".is-pressed", Some(&row));
         let weak = Rc::downgrade(self);
         let timer = set_timeout_with_handle(
             move || {
@@ -167,6 +168,18 @@ impl Reader {
     pub(super) fn release(&self) {
         if let Some(timer) = self.press.take() {
             timer.clear();
+            self.mark(".is-pressed", None);
+        }
+    }
+
+    /// Gives a class, which is named by its selector, to this row and to no other one.
+    fn mark(&self, selector: &str, row: Option<&Element>) {
+        let class = &selector[1..];
+        if let Ok(Some(before)) = self.list.query_selector(selector) {
+            _ = before.class_list().remove_1(class);
+        }
+        if let Some(row) = row {
+            _ = row.class_list().add_1(class);
         }
     }
 
@@ -205,8 +218,11 @@ impl Reader {
     }
 }
 
+/// The row stands out for as long as something of its message is open.
 fn choose(reader: &Reader, row: &Element) {
     reader.view.menu.chosen.set(reader.content_of(row));
+    reader.mark(".is-selectable", None);
+    reader.mark(".is-chosen", Some(row));
 }
 
 /// Opens the menu of a message beside something of it.
@@ -218,7 +234,7 @@ pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
 
 /// Shows the note on a message whose menu was open.
 pub fn show_note(parts: Parts, id: ConversationId) {
-    if let Some(article) = document().active_element() {
+    if let Ok(Some(article)) = document().query_selector(".is-chosen article") {
         note_beside(parts, id, article);
     }
 }
@@ -244,7 +260,7 @@ fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     BEFORE.set(before);
     spawn_local(async move {
         if parts.layers.load().await.is_err() {
-            parts.say.try_set(Some(parts.t.unreached.to_owned()));
+            parts.tell(parts.t.unreached);
             return;
         }
         TimeoutFuture::new(0).await;
@@ -258,27 +274,35 @@ fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     });
 }
 
-/// Below something or, where there is no room, above it; and inside the window.
+/// Below something of the chosen message or, where there is no room, above it; inside the window, and
+/// not over the message.
 fn place(part: &HtmlElement, beside: &Element) {
     let style = part.style();
     // Where it was before does not bound its width.
     _ = style.set_property("left", "0");
     let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
+    let message = document().query_selector(".is-chosen article").ok().flatten();
+    let message = message.as_ref().unwrap_or(beside).get_bounding_client_rect();
     let size = |value: Result<wasm_bindgen::JsValue, _>| {
         value.ok().and_then(|value| value.as_f64()).unwrap_or_default()
     };
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
-    let below = other.bottom() + GAP_PX;
-    let fits = below + own.height() + GAP_PX <= height;
-    let top = if fits { below } else { other.top() - own.height() - GAP_PX };
-    // The edge that is nearer to the window's is the common one.
-    let left = if other.left() + other.right() > width {
+    let inside = |value: f64, most: f64| value.min(most).max(GAP_PX);
+    // Away from the message, if this is beside it; else the edge that is nearer to the window's is the common one.
+    let is_before = other.right() <= message.left();
+    let is_behind = other.left() >= message.right();
+    let left = if is_before || (!is_behind && other.left() + other.right() > width) {
         other.right() - own.width()
     } else {
         other.left()
     };
-    let inside = |value: f64, most: f64| value.min(most).max(GAP_PX);
-    _ = style.set_property("left", &px(inside(left, width - own.width() - GAP_PX)));
+    let left = inside(left, width - own.width() - GAP_PX);
+    let is_clear = left >= message.right() || left + own.width() <= message.left();
+    let kept = if is_clear { other } else { message };
+    let below = kept.bottom() + GAP_PX;
+    let fits = below + own.height() + GAP_PX <= height;
+    let top = if fits { below } else { kept.top() - own.height() - GAP_PX };
+    _ = style.set_property("left", &px(left));
     _ = style.set_property("top", &px(inside(top, height - own.height() - GAP_PX)));
 }
 
@@ -322,6 +346,18 @@ pub fn walk_items(event: &KeyboardEvent) {
     event.prevent_default();
     if let Some(item) = items.get(next % count.max(1)) {
         _ = item.focus();
+    }
+}
+
+/// Selects the text of the chosen message, which a finger that stays does not. From there on its
+/// ends can be moved.
+pub fn select_text() {
+    let Ok(Some(row)) = document().query_selector(".is-chosen") else { return };
+    _ = row.class_list().add_1("is-selectable");
+    if let (Ok(Some(body)), Ok(Some(selection))) =
+        (row.query_selector(".body"), window().get_selection())
+    {
+        _ = selection.select_all_children(&body);
     }
 }
 

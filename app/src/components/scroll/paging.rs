@@ -44,7 +44,11 @@ impl Reader {
     }
 
     async fn fetch(&self, id: ConversationId, cursor: Cursor) -> bool {
+        let held = self.state.summary(id).map(|held| held.last_seq);
         let Ok(page) = load_history(id, cursor).await else { return false };
+        if held.is_some_and(|held| page.last_seq < held) {
+            self.state.doubt();
+        }
         catch_up::after_page(self.state, id, self.state.merge_page(&page)).await;
         true
     }

@@ -1,7 +1,9 @@
 //! What makes the reader look again: scrolling, changed rows, changed sizes, edges that come near.
 //! Ends with the conversation's page.
 
+use std::mem;
 use std::rc::Rc;
+use std::time::Duration;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -13,6 +15,9 @@ use web_sys::{
 
 use super::Reader;
 use crate::dom::Listener;
+
+/// Longer than a new row moves, also where a busy machine begins late with it.
+const MOVES_FOR: Duration = Duration::from_secs(1);
 
 /// Listens until the conversation is closed.
 pub(super) fn watch(reader: &Rc<Reader>) {
@@ -71,7 +76,15 @@ type RowObserver = (MutationObserver, Closure<dyn FnMut()>);
 
 /// Mutation observers run after the rows changed and before anything is painted.
 fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
-    let react = holding(reader);
+    let weak = Rc::downgrade(reader);
+    let mut newest = reader.list.last_element_child();
+    let react = Closure::<dyn FnMut()>::new(move || {
+        if let Some(reader) = weak.upgrade() {
+            let last = reader.list.last_element_child();
+            move_in(mem::replace(&mut newest, last.clone()), last);
+            reader.hold_still();
+        }
+    });
     let observer = MutationObserver::new(react.as_ref().unchecked_ref())
         .expect("a mutation observer takes any function");
     let options = MutationObserverInit::new();
@@ -80,6 +93,19 @@ fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
     // Refused only for options that observe nothing.
     _ = observer.observe_with_options(&reader.list, &options);
     (observer, react)
+}
+
+/// A row that has come behind the one that was the last moves in. Older rows do not, and those that
+/// were there do not again, though all of them are put in their places anew.
+fn move_in(before: Option<Element>, last: Option<Element>) {
+    if let Some(last) = last
+        && before.is_some()
+        && last.previous_element_sibling() == before
+    {
+        _ = last.class_list().add_1("is-new");
+        let moved = move || _ = last.class_list().remove_1("is-new");
+        set_timeout(moved, MOVES_FOR);
+    }
 }
 
 type SizeObserver = (ResizeObserver, Closure<dyn FnMut()>);

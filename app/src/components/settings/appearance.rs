@@ -79,8 +79,9 @@ fn Segments(
 mod live {
     use leptos::prelude::{document, window};
     use wasm_bindgen::JsCast;
-    use web_sys::{FormData, HtmlDocument, HtmlFormElement};
+    use web_sys::{Element, FormData, HtmlDocument, HtmlFormElement};
 
+    use crate::dom;
     use crate::look::{Look, Theme};
 
     /// Keeps what is chosen now. A theme changes under one's eyes; for another language or clock
@@ -102,6 +103,19 @@ mod live {
                 Some(theme) => root.set_attribute("data-theme", theme),
                 None => root.remove_attribute("data-theme"),
             };
+            colour_bars(&root, look.theme);
+        }
+    }
+
+    /// The browser's own bars follow. Without a choice each of the two colours is for its theme; where the
+    /// page came with one alone, it is that of the system now.
+    fn colour_bars(root: &Element, chosen: Option<Theme>) {
+        let system = "(prefers-color-scheme: dark)";
+        let is_dark = window().match_media(system).ok().flatten().is_some_and(|it| it.matches());
+        for meta in dom::all(root, "meta[name=theme-color]") {
+            let dark = meta.get_attribute("media").map_or(is_dark, |media| media == system);
+            let theme = chosen.unwrap_or(if dark { Theme::Dark } else { Theme::Light });
+            _ = meta.set_attribute("content", theme.colour());
         }
     }
 }

@@ -5,22 +5,26 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
-use crate::components::{FieldKind, TextField};
+use crate::components::{FieldKind, ForWhom, TextField};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::delete_account;
+use crate::state::use_state;
 use crate::words;
 
 /// What happens, and the form for it, folded away.
 #[component]
 pub fn DeleteAccount() -> impl IntoView {
-    let t = use_texts();
+    let (t, state) = (use_texts(), use_state());
     let outcome = RwSignal::new(Outcome::Untouched);
     let password = NodeRef::<Input>::new();
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(field) = password.get_untracked() else { return };
-        ask(outcome, delete_account(field.value()), |()| {
+        ask(outcome, delete_account(field.value()), move |()| {
+            #[cfg(feature = "hydrate")]
+            crate::live::keeping::forget_person(state);
+            _ = state;
             // A new page: nothing of this person stays in memory.
             _ = window().location().assign(paths::SIGN_IN);
         });
@@ -31,6 +35,7 @@ pub fn DeleteAccount() -> impl IntoView {
                 <summary class="link">{t.delete_account}"…"</summary>
                 <p class="mt-3">{t.delete_account_help}</p>
                 <form class="mt-4 flex flex-col gap-4" method="post" action=paths::DELETE_ACCOUNT on:submit=on_submit>
+                    <ForWhom />
                     <TextField
                         kind=FieldKind::CurrentPassword
                         node_ref=password

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use protocol::SessionInfo;
 
 use super::{Outcome, SettingsSection, ask};
-use crate::components::FormAlert;
+use crate::components::{ForWhom, FormAlert};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{end_other_sessions, end_session};
@@ -42,6 +42,7 @@ pub fn Devices(
                 on:submit=on_others
                 class:hidden=move || sessions.with(|sessions| sessions.len() < 2)
             >
+                <ForWhom />
                 <button class="button-quiet is-edged" type="submit">{t.sign_out_others}</button>
             </form>
         </SettingsSection>
@@ -86,6 +87,7 @@ fn Device(
             </span>
             {(!session.current).then(|| view! {
                 <form method="post" action=paths::END_SESSION on:submit=on_submit>
+                    <ForWhom />
                     <input type="hidden" name="id" value=id.to_string() />
                     <button class="button-quiet" type="submit" aria-label=label>{t.sign_out}</button>
                 </form>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use protocol::ErrorCode;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
-use crate::components::{FieldKind, FormAlert, TextField};
+use crate::components::{FieldKind, ForWhom, FormAlert, TextField};
 use crate::error::AppError;
 use crate::language::use_texts;
 use crate::paths;
@@ -39,6 +39,7 @@ pub fn ChangePassword() -> impl IntoView {
     view! {
         <SettingsSection id="change-password" title=t.change_password help=t.change_password_help>
             <form class="flex flex-col gap-4" method="post" action=paths::SET_PASSWORD on:submit=on_submit>
+                <ForWhom />
                 // For password managers: whose password it is.
                 <input type="text" name="username" autocomplete="username" value=me.map(|me| me.username) hidden=true />
                 <FormAlert text=at(At::Form) />

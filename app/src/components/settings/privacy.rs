@@ -7,8 +7,8 @@ use protocol::Privacy;
 
 #[cfg(feature = "hydrate")]
 use super::ask;
-use super::{Outcome, PlainSave, SettingsSection, Switch};
-use crate::components::FormAlert;
+use super::{KeepOnDevice, Outcome, PlainSave, SettingsSection, Switch};
+use crate::components::{ForWhom, FormAlert};
 use crate::language::use_texts;
 use crate::paths;
 #[cfg(feature = "hydrate")]
@@ -37,11 +37,13 @@ pub fn PrivacyChoices(
     view! {
         <SettingsSection id="privacy" title=t.privacy>
             <form node_ref=form class="choices" method="post" action=paths::SET_PRIVACY on:change=on_change>
+                <ForWhom />
                 <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error))) />
                 <Switch name="receipts" label=t.read_receipts help=t.read_receipts_help on=privacy.receipts />
                 <Switch name="last_seen" label=t.show_last_seen help=t.show_last_seen_help on=privacy.last_seen />
                 <PlainSave />
             </form>
+            <KeepOnDevice />
         </SettingsSection>
     }
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use protocol::User;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
-use crate::components::{Avatar, FieldKind, TextField};
+use crate::components::{Avatar, FieldKind, ForWhom, TextField};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::set_display_name;
@@ -48,6 +48,7 @@ pub fn Profile(
                 </span>
             </div>
             <form class="flex flex-col gap-4" method="post" action=paths::SET_NAME on:submit=on_submit>
+                <ForWhom />
                 <TextField
                     kind=FieldKind::DisplayName
                     node_ref=field

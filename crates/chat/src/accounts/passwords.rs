@@ -1,88 +1,127 @@
 //! Passwords: which are allowed, and hashing them without stopping everything else.
 //!
 //! Hashing takes tens of milliseconds and 46 MiB on purpose, so at most as many run as there are
-//! cores, on tokio's blocking threads, and a bounded number wait; beyond that the asker is told to
-//! come again. Only [`super`] calls this.
+//! cores and as the operator and the memory allow, on tokio's blocking threads, and a bounded
+//! number wait; beyond that, and where there is no memory for a single one, the asker is told to come
+//! again. Only [`super`] calls this.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
 use protocol::limits::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS};
 use protocol::{ErrorCode, Refusal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::memory::Memory;
+use super::opaque;
 use crate::error::{Error, Result, later};
 
 /// OWASP's Argon2id pair with one pass: 46 MiB.
 const MEMORY_KIB: u32 = 47_104;
-/// Hashes that may wait for a core: a few seconds of work. Beyond it, `busy`.
+/// Hashes that may wait for a core and for memory: a few seconds of work. Beyond it, `busy`.
 const QUEUE: usize = 64;
 /// What someone is told who found the queue full.
 const BUSY_RETRY: Duration = Duration::from_secs(2);
+/// Longest password as it may be typed: the normalised form may be shorter.
+const MAX_TYPED_BYTES: usize = 4 * MAX_PASSWORD_BYTES;
 /// Guesses within which a password counts as common.
 const COMMON_GUESSES: u64 = 100_000;
 /// Only this much of a long password is looked at for its strength: the search is quadratic.
 const JUDGED_CHARS: usize = 64;
 
+/// What one hash takes.
+const MEMORY_BYTES: u64 = MEMORY_KIB as u64 * 1024;
+
 #[derive(Clone)]
 pub(crate) struct Passwords {
+    memory: Memory,
+    /// How many may hash at once.
+    at_once: usize,
     /// Permits for those who hash or wait; none left means refused.
     places: Arc<Semaphore>,
-    /// Permits for those who hash.
+    /// Permits for those who hash, and for the one at the door.
     cores: Arc<Semaphore>,
+    /// One permit, for the next to hash: whoever has it waits for a core, and then for memory.
+    door: Arc<Semaphore>,
+    /// Tells the one at the door that a hash has ended.
+    ended: Arc<Notify>,
     /// A hash of nothing anyone knows, verified when there is no such user, so that an unknown
     /// name takes as long as a wrong password.
     decoy: Arc<str>,
 }
 
 impl Passwords {
-    /// Makes the decoy, which takes one hash's time.
-    pub(crate) async fn new() -> Result<Self> {
+    /// `at_once` hashes at most; as many as there are cores, where it is not said.
+    pub(crate) fn new(at_once: Option<NonZeroUsize>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut passwords = Self {
-            places: Arc::new(Semaphore::new(cores + QUEUE)),
-            cores: Arc::new(Semaphore::new(cores)),
-            decoy: Arc::from(""),
-        };
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|_| Error::Internal("no randomness"))?;
-        passwords.decoy = passwords.on_a_core(move || hash(&secret)).await??.into();
-        Ok(passwords)
+        let (wanted, memory) = (at_once.map_or(cores, usize::from), Memory::find());
+        let fitting = memory.available().map_or(usize::MAX, |available| {
+            usize::try_from(available / MEMORY_BYTES).unwrap_or(usize::MAX)
+        });
+        let at_once = wanted.min(fitting).max(1);
+        if fitting < wanted {
+            tracing::warn!(
+                "{wanted} passwords at once would take {} MiB of memory, which are not there: \
+                 {at_once} at once. Give the process more, or set DUET_PASSWORD_HASHES_AT_ONCE",
+                u64::try_from(wanted).unwrap_or(u64::MAX).saturating_mul(MEMORY_BYTES) >> 20
+            );
+        }
+        Ok(Self {
+            memory,
+            at_once,
+            places: Arc::new(Semaphore::new(at_once + QUEUE)),
+            cores: Arc::new(Semaphore::new(at_once)),
+            door: Arc::new(Semaphore::new(1)),
+            ended: Arc::default(),
+            decoy: decoy()?.into(),
+        })
     }
 
     /// Judges and hashes a new password.
-    pub(crate) async fn hash_new(&self, password: &str, names: [String; 2]) -> Result<String> {
-        check_length(password)?;
-        let password = password.to_owned();
+    pub(crate) async fn hash_new(
+        &self,
+        password: NewPassword,
+        names: [String; 2],
+    ) -> Result<String> {
         self.on_a_core(move || {
-            if is_common(&password, &names) {
+            if is_common(&password.0, &names) {
                 return Err(ErrorCode::PasswordCommon.into());
             }
-            hash(password.as_bytes())
+            hash(password.0.as_bytes())
         })
         .await?
     }
 
-    /// Whether the password belongs to the hash. `None` stands for no such user: the same work,
-    /// and false.
-    pub(crate) async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool> {
-        if password.len() > MAX_PASSWORD_BYTES {
-            return Ok(false);
-        }
+    /// Hashes a password that was judged before.
+    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
+        self.on_a_core(move || hash(password.0.as_bytes())).await?
+    }
+
+    /// Whether the password belongs to the hash: in the form in which passwords are hashed, or, where
+    /// that differs, as it was typed, because accounts from before have a hash of what was typed.
+    /// `None` stands for no such user: the same work, and wrong.
+    pub(crate) async fn verify(&self, typed: &str, hash: Option<String>) -> Result<Verdict> {
+        let forms = Forms::of(typed);
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.to_string());
-        let password = password.to_owned();
-        let matches = self
+        let verdict = self
             .on_a_core(move || {
-                PasswordHash::new(&hash)
-                    .map(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
-                    .map_err(|_| Error::Internal("a stored password hash cannot be read"))
+                let unreadable = Error::Internal("a stored password hash cannot be read");
+                let Ok(hash) = PasswordHash::new(&hash) else { return Err(unreadable) };
+                forms.compare(&hash).map_err(|error| match error {
+                    // The password may be the right one.
+                    password_hash::Error::OutOfMemory => Error::Refused(busy()),
+                    _ => unreadable,
+                })
             })
             .await??;
-        Ok(matches && exists)
+        Ok(if exists { verdict } else { Verdict::Wrong })
     }
 
     async fn on_a_core<T: Send + 'static>(
@@ -90,8 +129,7 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         let _place = self.places.try_acquire().map_err(|_| Error::Refused(busy()))?;
-        let closed = |_| Error::Internal("the hashing pool was closed");
-        let core = self.cores.clone().acquire_owned().await.map_err(closed)?;
+        let core = self.core().await?;
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(core);
@@ -99,6 +137,45 @@ impl Passwords {
         })
         .await
         .map_err(|_| Error::Internal("hashing panicked"))
+    }
+
+    /// Waits for a core and for memory. Where there is none, it waits for a hash under way to end.
+    async fn core(&self) -> Result<Core> {
+        let closed = |_| Error::Internal("the hashing pool was closed");
+        // One at a time, so that all others who have a core are hashing, and end.
+        let _door = self.door.acquire().await.map_err(closed)?;
+        let permit = self.cores.clone().acquire_owned().await.map_err(closed)?;
+        let core = Core { permit: Some(permit), ended: self.ended.clone() };
+        loop {
+            // With this one. Those under way may not have touched all of theirs yet.
+            let under_way = self.at_once.saturating_sub(self.cores.available_permits());
+            let bytes = u64::try_from(under_way).unwrap_or(u64::MAX).saturating_mul(MEMORY_BYTES);
+            if self.memory.has_room_for(bytes) {
+                return Ok(core);
+            }
+            if under_way <= 1 {
+                tracing::warn!(
+                    "there is no memory to hash a password, and the asker is told to wait"
+                );
+                return Err(Error::Refused(busy()));
+            }
+            // One that has ended since is noted there, and this returns at once.
+            self.ended.notified().await;
+        }
+    }
+}
+
+/// The right to hash, given back when this is dropped, also by a panic.
+struct Core {
+    permit: Option<OwnedSemaphorePermit>,
+    ended: Arc<Notify>,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // In this order: whoever is told counts those under way.
+        drop(self.permit.take());
+        self.ended.notify_one();
     }
 }
 
@@ -112,19 +189,95 @@ fn argon2() -> Argon2<'static> {
 }
 
 fn hash(password: &[u8]) -> Result<String> {
-    argon2()
-        .hash_password(password)
-        .map(|hash| hash.to_string())
-        .map_err(|_| Error::Internal("hashing failed"))
+    argon2().hash_password(password).map(|hash| hash.to_string()).map_err(|error| match error {
+        password_hash::Error::OutOfMemory => Error::Refused(busy()),
+        _ => Error::Internal("hashing failed"),
+    })
 }
 
-pub(crate) fn check_length(password: &str) -> Result<()> {
-    if password.chars().count() < MIN_PASSWORD_CHARS {
-        Err(ErrorCode::PasswordTooShort.into())
-    } else if password.len() > MAX_PASSWORD_BYTES {
-        Err(ErrorCode::PasswordTooLong.into())
-    } else {
-        Ok(())
+/// A hash with a salt and an output that belong to no password: verified as slowly as any other,
+/// and made without the work and the memory of one.
+fn decoy() -> Result<String> {
+    let (mut salt, mut output) = ([0; 16], [0; 32]);
+    for bytes in [salt.as_mut_slice(), output.as_mut_slice()] {
+        getrandom::fill(bytes).map_err(|_| Error::Internal("no randomness"))?;
+    }
+    let (salt, output) =
+        (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(output));
+    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t=1,p=1${salt}${output}"))
+}
+
+/// A password that may be set, in the form in which it is hashed.
+pub(crate) struct NewPassword(String);
+
+impl NewPassword {
+    /// Brings a password into the form in which it is hashed, and counts there: one password is as
+    /// long on every keyboard.
+    pub(crate) fn check(typed: &str) -> std::result::Result<Self, ErrorCode> {
+        if typed.len() > MAX_TYPED_BYTES {
+            return Err(ErrorCode::PasswordTooLong);
+        }
+        let password = opaque::enforce(typed)?;
+        if password.chars().count() < MIN_PASSWORD_CHARS {
+            Err(ErrorCode::PasswordTooShort)
+        } else if password.len() > MAX_PASSWORD_BYTES {
+            Err(ErrorCode::PasswordTooLong)
+        } else {
+            Ok(Self(password))
+        }
+    }
+}
+
+/// What a password that somebody typed is to an account's hash.
+pub(crate) enum Verdict {
+    /// Another one's.
+    Wrong,
+    /// The account's.
+    Right,
+    /// The account's, whose hash is of exactly these bytes; here in the form for a new hash.
+    RightAsTyped(NewPassword),
+}
+
+impl Verdict {
+    /// Whether it is the account's.
+    pub(crate) fn is_right(&self) -> bool {
+        !matches!(self, Self::Wrong)
+    }
+}
+
+/// The forms in which a typed password is compared; each costs a hash.
+struct Forms {
+    normal: Option<String>,
+    /// Where it differs.
+    typed: Option<String>,
+}
+
+impl Forms {
+    fn of(typed: &str) -> Self {
+        let fits = |form: &String| form.len() <= MAX_PASSWORD_BYTES;
+        let bounded = typed.len() <= MAX_TYPED_BYTES;
+        let normal = if bounded { opaque::enforce(typed).ok() } else { None };
+        let differs = normal.as_deref() != Some(typed);
+        Self { normal: normal.filter(fits), typed: differs.then(|| typed.to_owned()).filter(fits) }
+    }
+
+    fn compare(self, hash: &PasswordHash) -> std::result::Result<Verdict, password_hash::Error> {
+        let is = |form: Option<&str>| match form {
+            None => Ok(false),
+            Some(form) => match argon2().verify_password(form.as_bytes(), hash) {
+                Ok(()) => Ok(true),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(error),
+            },
+        };
+        if is(self.normal.as_deref())? {
+            return Ok(Verdict::Right);
+        }
+        Ok(match is(self.typed.as_deref())?.then_some(self.normal) {
+            Some(Some(normal)) => Verdict::RightAsTyped(NewPassword(normal)),
+            Some(None) => Verdict::Right,
+            None => Verdict::Wrong,
+        })
     }
 }
 
@@ -160,21 +313,101 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_only() {
-        let passwords = Passwords::new().await.expect("randomness");
+        let passwords = Passwords::new(None).expect("randomness");
+        let new = |typed: &str| NewPassword::check(typed).expect("allowed");
         let names = || ["anna".to_owned(), String::new()];
-        let hash = passwords.hash_new("tulip-Harbor-92", names()).await.expect("allowed");
+        let hash = passwords.hash_new(new("tulip-Harbor-92"), names()).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=47104,t=1,p=1$"));
-        assert!(passwords.verify("tulip-Harbor-92", Some(hash.clone())).await.expect("verified"));
-        assert!(!passwords.verify("tulip-harbor-92", Some(hash)).await.expect("verified"));
-        assert!(!passwords.verify("tulip-Harbor-92", None).await.expect("verified"));
-        let code = |result: Result<String>| result.map_err(|e| e.refusal().code);
-        assert_eq!(
-            code(passwords.hash_new("short", names()).await),
-            Err(ErrorCode::PasswordTooShort)
+        let verify = async |typed: &str, hash: Option<&String>| {
+            passwords.verify(typed, hash.cloned()).await.expect("verified")
+        };
+        assert!(matches!(verify("tulip-Harbor-92", Some(&hash)).await, Verdict::Right));
+        assert!(!verify("tulip-harbor-92", Some(&hash)).await.is_right());
+        assert!(!verify("tulip-Harbor-92", None).await.is_right());
+        assert!(!verify(&"x".repeat(100_000), Some(&hash)).await.is_right());
+    }
+
+    #[tokio::test]
+    async fn every_spelling_of_a_password_is_the_same() {
+        let passwords = Passwords::new(None).expect("randomness");
+        let (composed, decomposed) = ("café\u{A0}au lait", "cafe\u{301} au lait");
+        let new = NewPassword::check(decomposed).expect("allowed");
+        let hash = passwords.hash(new).await.expect("hashed");
+        for typed in [composed, decomposed, "café au lait"] {
+            let verdict = passwords.verify(typed, Some(hash.clone())).await.expect("verified");
+            assert!(matches!(verdict, Verdict::Right), "{typed:?}");
+        }
+        // A hash from before passwords were normalised is one of bytes.
+        let old = super::hash(decomposed.as_bytes()).expect("hashed");
+        let verdict = passwords.verify(decomposed, Some(old.clone())).await.expect("verified");
+        assert!(
+            matches!(verdict, Verdict::RightAsTyped(NewPassword(form)) if form == "café au lait")
         );
-        assert_eq!(
-            code(passwords.hash_new(&"x".repeat(257), names()).await),
-            Err(ErrorCode::PasswordTooLong)
-        );
+        assert!(!passwords.verify(composed, Some(old)).await.expect("verified").is_right());
+        let old = super::hash("control\u{1} from before".as_bytes()).expect("hashed");
+        let verdict = passwords.verify("control\u{1} from before", Some(old)).await;
+        assert!(matches!(verdict, Ok(Verdict::Right)));
+    }
+
+    #[test]
+    fn a_password_that_is_typed_as_it_is_hashed_costs_one_hash() {
+        for (typed, normal, as_typed) in [
+            ("tulip-Harbor-92", true, false),
+            ("café au lait", true, false),
+            ("cafe\u{301} au lait", true, true),
+            ("control\u{1} from before", false, true),
+        ] {
+            let forms = Forms::of(typed);
+            assert_eq!((forms.normal.is_some(), forms.typed.is_some()), (normal, as_typed));
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_in_the_form_that_is_hashed() {
+        let check = |typed: &str| NewPassword::check(typed).map(|_| ());
+        assert_eq!(check("short"), Err(ErrorCode::PasswordTooShort));
+        assert_eq!(check(&"e\u{301}".repeat(9)), Err(ErrorCode::PasswordTooShort));
+        assert_eq!(check(&"e\u{301}".repeat(10)), Ok(()));
+        // 384 bytes as typed, 256 as hashed.
+        assert_eq!(check(&"e\u{301}".repeat(128)), Ok(()));
+        assert_eq!(check(&"x".repeat(257)), Err(ErrorCode::PasswordTooLong));
+        assert_eq!(check(&"x".repeat(2_000)), Err(ErrorCode::PasswordTooLong));
+        assert_eq!(check("with\u{7}a bell inside"), Err(ErrorCode::PasswordInvalid));
+    }
+
+    /// Passwords where the memory of a control group has room for so many bytes.
+    fn with_room_for(root: &std::path::Path, bytes: u64) -> Passwords {
+        std::fs::write(root.join("memory.max"), bytes.to_string()).expect("written");
+        std::fs::write(root.join("memory.current"), "0").expect("written");
+        let memory = Memory::of(root);
+        Passwords { memory, ..Passwords::new(NonZeroUsize::new(4)).expect("randomness") }
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_memory_waits_for_a_hash_under_way_to_end() {
+        let root = tempfile::tempdir().expect("a directory");
+        // For one, and not for two.
+        let passwords = with_room_for(root.path(), MEMORY_BYTES * 3 / 2);
+        let passwords = Passwords { at_once: 4, cores: Arc::new(Semaphore::new(4)), ..passwords };
+        let verify = || passwords.verify("tulip-Harbor-92", None);
+        let verdicts = tokio::join!(verify(), verify(), verify(), verify());
+        for verdict in [verdicts.0, verdicts.1, verdicts.2, verdicts.3] {
+            assert!(!verdict.expect("none is told to come again").is_right());
+        }
+        assert_eq!(passwords.cores.available_permits(), 4);
+
+        let passwords = with_room_for(root.path(), MEMORY_BYTES / 2);
+        let refused = passwords.verify("tulip-Harbor-92", None).await.err();
+        let code = refused.map(|error| error.refusal().code);
+        assert_eq!(code, Some(ErrorCode::Busy), "where a single one does not fit");
+    }
+
+    #[tokio::test]
+    async fn the_operator_bounds_how_many_hash_at_once() {
+        let passwords = Passwords::new(NonZeroUsize::new(1)).expect("randomness");
+        assert_eq!(passwords.cores.available_permits(), 1);
+        let decoy = passwords.decoy.to_string();
+        let verdict = passwords.verify("tulip-Harbor-92", Some(decoy)).await;
+        assert!(!verdict.expect("the decoy is readable").is_right());
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::broker::Broker;
+use crate::store::Instance;
 
 /// How long someone who connects waits for the broker; longer, and they are told to read again when
 /// it has answered.
@@ -28,15 +29,32 @@ impl Ears {
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Weak<Ear>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Until all that there are just now are open for the events of this database.
+    pub(super) async fn are_open_in(&self, instance: &Instance) {
+        // Held until here: an ear that ends takes the lock.
+        let ears: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
+        for ear in ears {
+            ear.is_open_in(instance).await;
+        }
+    }
 }
 
 /// As long as it is held, events for this person come here.
 pub(crate) struct Ear {
     user: UserId,
     broker: Arc<Broker>,
-    /// True from when the broker has heard of it.
-    open: watch::Receiver<bool>,
+    /// For the events of which database, from when the broker has heard of it.
+    open: watch::Receiver<Option<Instance>>,
     _task: AbortOnDropHandle<()>,
+}
+
+impl Ear {
+    async fn is_open_in(&self, instance: &Instance) {
+        let mut open = self.open.clone();
+        // An error means that the client has ended, and with it all that comes.
+        let _ = open.wait_for(|open| open.as_ref() == Some(instance)).await;
+    }
 }
 
 impl Drop for Ear {
@@ -52,10 +70,9 @@ impl Drop for Ear {
 /// Opens an ear, or shares the one that is open, and waits until the broker knows of it.
 pub(super) async fn open(broker: &Arc<Broker>, user: UserId) -> Arc<Ear> {
     let ear = find_or_start(broker, user);
-    if broker.hears() {
-        let mut open = ear.open.clone();
+    if let Some(instance) = broker.hears_in() {
         // Whoever waited in vain is told to read again as soon as it is open.
-        let _ = timeout(OPEN_WITHIN, open.wait_for(|open| *open)).await;
+        let _ = timeout(OPEN_WITHIN, ear.is_open_in(&instance)).await;
     }
     ear
 }
@@ -65,29 +82,42 @@ fn find_or_start(broker: &Arc<Broker>, user: UserId) -> Arc<Ear> {
     if let Some(ear) = ears.get(&user).and_then(Weak::upgrade) {
         return ear;
     }
-    let (opened, open) = watch::channel(false);
-    let task = AbortOnDropHandle::new(tokio::spawn(listen(broker.clone(), user, opened)));
+    let (opened, open) = watch::channel(None);
+    let task = AbortOnDropHandle::new(broker.spawn(listen(broker.clone(), user, opened)));
     let ear = Arc::new(Ear { user, broker: broker.clone(), open, _task: task });
     ears.insert(user, Arc::downgrade(&ear));
     ear
 }
 
-async fn listen(broker: Arc<Broker>, user: UserId, opened: watch::Sender<bool>) {
-    let began = tokio::time::Instant::now();
-    let subject = broker.subject_of(user);
-    let Ok(mut events) = broker.client().subscribe(subject).await else {
-        // The client has ended, and the process with it.
-        return;
-    };
-    // An answer to what was asked behind the subscription: the broker has it.
-    if !broker.answers().await {
-        broker.has_missed();
-    }
-    opened.send_replace(true);
-    if began.elapsed() >= OPEN_WITHIN {
-        broker.hub().for_each_line(user, None, |line| line.push_read_again());
-    }
-    while let Some(event) = events.next().await {
-        broker.hub().for_each_line(user, None, |line| line.push(event.payload.clone()));
+async fn listen(broker: Arc<Broker>, user: UserId, opened: watch::Sender<Option<Instance>>) {
+    let mut spaces = broker.space();
+    loop {
+        let began = tokio::time::Instant::now();
+        let space = spaces.borrow_and_update().clone();
+        let Ok(mut events) = broker.client().subscribe(space.of(user)).await else {
+            // The client has ended, and the process with it.
+            return;
+        };
+        // An answer to what was asked behind the subscription: the broker has it.
+        if !broker.answers().await {
+            broker.has_missed();
+        }
+        // Whoever moved is told to read again by whoever moves all.
+        let is_first = opened.borrow().is_none();
+        opened.send_replace(Some(space.instance().clone()));
+        if is_first && began.elapsed() >= OPEN_WITHIN {
+            broker.hub().for_each_line(user, None, |line| line.push_read_again());
+        }
+        let mut moves = std::pin::pin!(spaces.changed());
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => {
+                    let Some(event) = event else { return };
+                    broker.hub().for_each_line(user, None, |line| line.push(event.payload.clone()));
+                }
+                _ = &mut moves => break,
+            }
+        }
     }
 }

@@ -9,28 +9,36 @@ use futures::StreamExt;
 use tokio::time::timeout;
 
 use super::broker::Broker;
+use super::space::Space;
+use crate::writer::Lead;
 
 impl Broker {
-    fn subject_of_leader(&self) -> String {
-        format!("{}.leader", self.space())
-    }
-
-    /// Asks the one that leads. `None` where nobody does, or not in time, or the question is more
-    /// than the broker carries.
-    pub(super) async fn ask_leader(&self, question: Bytes, within: Duration) -> Option<Bytes> {
+    /// Asks the one that leads. `None` where it does not answer in time, or leads on a database that
+    /// is none of ours any more, or the question is more than the broker carries.
+    pub(super) async fn ask_leader(
+        &self,
+        lead: &Lead,
+        question: Bytes,
+        within: Duration,
+    ) -> Option<Bytes> {
         if !self.hears() || question.len() > self.client().max_payload() {
             return None;
         }
-        let asking = self.client().request(self.subject_of_leader(), question);
+        let asking = self.client().request(self.subject_of(lead)?, question);
         Some(timeout(within, asking).await.ok()?.ok()?.payload)
     }
 
-    /// From now on, what is asked of the one that leads comes here.
-    pub(super) async fn questions(&self) -> Option<Questions> {
-        let subject = self.subject_of_leader();
-        // A group: while two lead, each question goes to one of them.
-        let subscribed = self.client().queue_subscribe(subject, "leader".to_owned()).await.ok()?;
+    /// From now on, what is asked of this node as the one that leads comes here.
+    pub(super) async fn questions(&self, lead: &Lead) -> Option<Questions> {
+        let subject = Space::new(self.epoch(), lead.instance.clone()).of_leader(lead.node);
+        let subscribed = self.client().subscribe(subject).await.ok()?;
         Some(Questions { client: self.client().clone(), subscribed })
+    }
+
+    fn subject_of(&self, lead: &Lead) -> Option<String> {
+        let spaces = self.space();
+        let space = spaces.borrow();
+        (*space.instance() == lead.instance).then(|| space.of_leader(lead.node))
     }
 }
 

@@ -11,7 +11,7 @@ pub struct NewUser {
     pub user: User,
     /// Unique.
     pub username_key: String,
-    /// Found by.
+    /// Ordered by.
     pub display_key: String,
     /// A PHC string.
     pub password_hash: String,
@@ -49,6 +49,16 @@ pub struct NewInvitation {
     pub expires_at: Timestamp,
 }
 
+/// An invitation that waits.
+pub struct InvitationRow {
+    /// Of its token.
+    pub token_hash: TokenHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
 /// A conversation that an invitation opened.
 pub struct Opened {
     /// Which.
@@ -79,8 +89,34 @@ pub struct SessionRow {
     pub seen_at: Timestamp,
     /// When its token was made.
     pub rotated_at: Timestamp,
-    /// Whether the presented token is the present one, not the one before.
-    pub current: bool,
+    /// Which of the session's tokens was presented.
+    pub token: TokenState,
+}
+
+/// What a presented token is to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// The present one.
+    Present,
+    /// The present one, at its first use: the one before it is still valid.
+    NewUnused,
+    /// The one before, while the present one was not used yet.
+    StillNeeded,
+    /// The one before, for a moment after the first use of the present one.
+    Replaced,
+}
+
+impl TokenState {
+    /// From what a row says: whether the token is the present one, whether there is one before,
+    /// and whether the end of that one is set.
+    pub(super) fn of(present: bool, has_previous: bool, ends: bool) -> Self {
+        match (present, has_previous && !ends) {
+            (true, false) => Self::Present,
+            (true, true) => Self::NewUnused,
+            (false, true) => Self::StillNeeded,
+            (false, false) => Self::Replaced,
+        }
+    }
 }
 
 /// Which sessions count as good.
@@ -102,6 +138,26 @@ pub struct Found {
     pub last_seen: Option<Timestamp>,
     /// Whether the asker may see whether they are there.
     pub shows_presence: bool,
+}
+
+/// The first of those found, and how many there are, as far as that is counted.
+pub struct Counted<T> {
+    /// The first.
+    pub first: Vec<T>,
+    /// Of how many.
+    pub total: usize,
+}
+
+impl<T> Counted<T> {
+    /// Nothing was found.
+    pub(crate) fn none() -> Self {
+        Self::all(Vec::new())
+    }
+
+    /// There are no others.
+    pub(crate) fn all(first: Vec<T>) -> Self {
+        Self { total: first.len(), first }
+    }
 }
 
 /// A conversation as the asker sees it; whether the peer is online is left for the caller.

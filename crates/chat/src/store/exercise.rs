@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::{
     Acceptance, AccountOutcome, Allowance, Batch, NewInvitation, NewMarks, NewMessage, NewSession,
-    NewUser, NodeId, Result, SessionLife, Shared, Store,
+    NewUser, NodeId, NodeKey, Result, SessionLife, Shared, Store,
 };
 
 /// Who and what was made on the way.
@@ -40,7 +40,7 @@ impl People {
             marks: vec![NewMarks { user: self.other, conversation: self.conversation, marks }],
             seen_users: vec![self.one],
             seen_sessions: vec![self.session],
-            yields: false,
+            ..Batch::default()
         }
     }
 }
@@ -71,10 +71,13 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let life =
         SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
     store.check_writable().await?;
+    store.check_readable().await?;
     store.credentials("one").await?;
     store.create_session(session(one, 3), "", 10, Timestamp(2)).await?.expect("a session");
     store.session(&[1; 32], life).await?;
-    store.rotate_session(session_of_one, &[1; 32], &[4; 32], Timestamp(2), Timestamp(3)).await?;
+    store.rotate_session(session_of_one, &[1; 32], &[4; 32], Timestamp(2), Timestamp(1)).await?;
+    store.end_old_token(session_of_one, &[4; 32], Timestamp(2), Timestamp(3)).await?;
+    store.see_sessions(&[session_of_one], Timestamp(2), Timestamp(1)).await?;
     store.good_sessions(&[session_of_one], life).await?;
     store.sessions(one, life).await?;
     store.delete_session_of(one, session_of_one).await?;
@@ -85,18 +88,27 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     store.set_privacy(one, privacy).await?;
     let hash = store.password_hash(one).await?.expect("a hash");
     store.set_password(one, &hash, "another", session_of_one).await?.expect("set");
+    store.replace_password_hash(one, "another", "the same").await?;
+    assert_eq!(store.password_hash(one).await?.as_deref(), Some("the same"));
+    store.replace_password_hash(one, "another", "too late").await?;
+    assert_eq!(store.password_hash(one).await?.as_deref(), Some("the same"));
     store.forget_old_sessions(life).await?;
-    store.people_by_prefix(one, "o", 20).await?;
+    let words = ["oth".to_owned(), "o".to_owned()];
+    let others = store.others_by_words(one, &words, "other", 20).await?;
+    assert_eq!((others.first.len(), others.total), (1, 1));
     store.person_by_username(one, "other").await?;
     store.recent_peers(one, 20).await?;
     store.peers(one, 20).await?;
     store.presence_peers(one, 20).await?;
     store.directory(one, 20).await?;
     let conversation = store.open_conversation(one, other, Timestamp(3)).await?.expect("a peer");
+    assert_eq!(store.peers_by_words(one, &words, 20).await?.total, 1);
+    assert_eq!(store.others_by_words(one, &words, "other", 20).await?.total, 0);
     store.conversation(one, conversation).await?;
     store.conversations(one, None, 50).await?;
     let after = ListCursor { active_at: Timestamp(9), id: conversation };
     store.conversations(one, Some(after), 50).await?;
+    store.unread_behind(one, after, 50).await?;
     store.peer(one, conversation).await?;
     store.tick_times(one, conversation).await?.expect("mine");
     let places = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
@@ -106,6 +118,8 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let (token_hash, expires_at) = ([9; 32], Timestamp(9));
     let new = NewInvitation { token_hash, inviter: one, expires_at };
     assert!(store.create_invitation(new, 20, Timestamp(3)).await?);
+    assert_eq!(store.waiting_invitations(one, Timestamp(4)).await?.len(), 1);
+    assert!(!store.withdraw_invitation(other, &token_hash).await?);
     store.invitation(&token_hash, Timestamp(4)).await?.expect("an invitation");
     store.accept_invitation(&token_hash, one, Timestamp(4)).await?;
     let accepted = store.accept_invitation(&token_hash, other, Timestamp(4)).await?;
@@ -122,13 +136,16 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
 
 async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
     let (node, fallen) = (NodeId::new(), NodeId::new());
-    shared.renew(fallen, true, Duration::from_millis(200)).await?;
+    let (key, hears, lease) = (NodeKey([7; 32]), shared.instance(), Duration::from_secs(60));
+    shared.renew(fallen, &key, Some(hears), lease).await?;
     assert!(shared.arrive(fallen, one).await?);
-    assert!(shared.renew(node, true, Duration::from_secs(60)).await?.is_new);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let renewed = shared.renew(node, true, Duration::from_secs(60)).await?;
-    assert!(renewed.one_fell && renewed.gone == [one], "{renewed:?}");
-    assert!(!shared.renew(node, false, Duration::from_secs(60)).await?.is_new);
+    let first = shared.renew(node, &key, Some(hears), lease).await?;
+    assert!(first.is_new && first.instance == *hears && first.first == Some((node, key)));
+    // This lease is over at once.
+    shared.renew(fallen, &key, Some(hears), Duration::ZERO).await?;
+    let renewed = shared.renew(node, &key, Some(hears), lease).await?;
+    assert!(renewed.one_fell && renewed.gone == [one]);
+    assert!(!shared.renew(node, &key, None, lease).await?.is_new);
     shared.announce(node, &[one]).await?;
     assert_eq!(shared.present(&[one]).await?, [one]);
     shared.depart(node, one).await?;

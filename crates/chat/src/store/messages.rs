@@ -3,6 +3,8 @@
 use protocol::{ClientId, ConversationId, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::shared::AskedBy;
+
 /// A message to store. Its body was checked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewMessage {
@@ -94,6 +96,10 @@ pub struct Batch {
     /// Leaves out what stands in conversations that another node is writing just now, instead of
     /// waiting for it.
     pub yields: bool,
+    /// For which other nodes this is committed. The transaction asks whether all of them stand on
+    /// this database now; if not, nothing is stored and the answer is [`super::StoreError::Elsewhere`].
+    #[serde(skip)]
+    pub asked_by: Option<AskedBy>,
 }
 
 impl Batch {

@@ -30,6 +30,17 @@ macro_rules! call {
     }};
 }
 
+/// The name of this running database: its number among those of the server, that of the table of
+/// nodes (a copy may be in another schema), and the microsecond of the server's start. See
+/// [`super::Instance`].
+macro_rules! instance {
+    () => {
+        "((select oid::text from pg_database where datname = current_database()) || '-' || \
+          'nodes'::regclass::oid::text || '-' || \
+          (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint::text)"
+    };
+}
+
 mod accounts;
 mod allowances;
 mod commit;
@@ -44,37 +55,43 @@ pub(super) mod open;
 mod people;
 #[cfg(test)]
 mod plans;
+mod pooler;
+pub(super) mod servers;
 mod sessions;
 mod settings;
 mod together;
+mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
     ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
-    Settings, TickTimes, Timestamp, User, UserId,
+    Settings, TickTimes, Timestamp, Unread, User, UserId,
 };
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use tokio::time::timeout;
 
 use super::{
-    Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
-    NewUser, NodesSecret, Result, Seen, SessionLife, SessionRow, Shared, Store, StoreError,
-    TokenHash,
+    Acceptance, AccountOutcome, Batch, Committed, Counted, Found, History, Instance, InvitationRow,
+    NewInvitation, NewSession, NewUser, NodesSecret, Result, Seen, SessionLife, SessionRow, Shared,
+    Store, StoreError, TokenHash,
 };
 use committer::Committer;
-use connections::{Lent, PATIENCE};
+use connections::{Lent, PATIENCE, Pool};
+use servers::Servers;
 
 pub use open::OpenError;
 
 /// See the module.
 pub struct PostgresStore {
     committer: Committer,
-    pool: PgPool,
+    pool: Pool,
     epoch: Epoch,
     secret: NodesSecret,
+    instance: Instance,
 }
 
 impl PostgresStore {
@@ -84,11 +101,23 @@ impl PostgresStore {
     /// # Errors
     /// One line that tells the operator what to do, without the password.
     pub async fn open(url: &str, connections: u32) -> std::result::Result<Self, OpenError> {
-        let options = open::options(url)?;
-        let (epoch, secret) = open::prepare_database(&options).await?;
-        let committer = Committer::new(options.clone());
-        let pool = connections::pool(options, connections.saturating_sub(1).max(1));
-        Ok(Self { committer, pool, epoch, secret })
+        Self::open_within(url, connections, Duration::ZERO).await
+    }
+
+    /// The same. A server that is not there yet is waited for, for so long.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn open_within(
+        url: &str,
+        connections: u32,
+        patience: Duration,
+    ) -> std::result::Result<Self, OpenError> {
+        let servers = Servers::of(url, |options| options)?;
+        let (epoch, secret, instance) = open::prepare_database(&servers, patience).await?;
+        let committer = Committer::new(servers.clone());
+        let pool = Pool::new(servers, connections.saturating_sub(1).max(1));
+        Ok(Self { committer, pool, epoch, secret, instance })
     }
 }
 
@@ -99,6 +128,12 @@ fn user(row: &PgRow) -> std::result::Result<User, sqlx::Error> {
         username: row.try_get("username")?,
         display_name: row.try_get("display_name")?,
     })
+}
+
+/// Reads a row by an index: what a call needs of the store.
+async fn is_readable(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("select 1 from users where username_key = ''").fetch_optional(connection).await?;
+    Ok(())
 }
 
 /// Whether a text can be compared with what is stored: Postgres refuses a NUL even in a question,
@@ -130,6 +165,10 @@ impl Store for PostgresStore {
         self.committer.check_writable().await
     }
 
+    async fn check_readable(&self) -> Result<()> {
+        call!(self, c => is_readable(c))
+    }
+
     async fn close(&self) {
         self.committer.close().await;
         self.pool.close().await;
@@ -137,6 +176,19 @@ impl Store for PostgresStore {
 
     fn shared(&self) -> Option<&dyn Shared> {
         Some(self)
+    }
+
+    async fn offer_first_invitation(
+        &self,
+        token: &TokenHash,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool> {
+        call!(self, c => invitations::offer_first(c, token, most, now))
+    }
+
+    async fn is_first_invitation(&self, token: &TokenHash) -> Result<bool> {
+        call!(self, c => invitations::is_first(c, token))
     }
 
     async fn create_user(
@@ -156,6 +208,18 @@ impl Store for PostgresStore {
         now: Timestamp,
     ) -> Result<bool> {
         call!(self, c => invitations::create(c, new, most_open, now))
+    }
+
+    async fn waiting_invitations(
+        &self,
+        inviter: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<InvitationRow>> {
+        call!(self, c => invitations::waiting(c, inviter, now))
+    }
+
+    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
+        call!(self, c => invitations::withdraw(c, inviter, token))
     }
 
     async fn invitation(
@@ -208,9 +272,28 @@ impl Store for PostgresStore {
         from: &TokenHash,
         to: &TokenHash,
         now: Timestamp,
-        previous_until: Timestamp,
+        lost_before: Timestamp,
     ) -> Result<bool> {
-        call!(self, c => sessions::rotate_session(c, id, from, to, now, previous_until))
+        call!(self, c => sessions::rotate_session(c, id, from, to, now, lost_before))
+    }
+
+    async fn end_old_token(
+        &self,
+        id: SessionId,
+        present: &TokenHash,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        call!(self, c => sessions::end_old_token(c, id, present, now, until))
+    }
+
+    async fn see_sessions(
+        &self,
+        ids: &[SessionId],
+        now: Timestamp,
+        noted_before: Timestamp,
+    ) -> Result<()> {
+        call!(self, c => sessions::see_sessions(c, ids, now, noted_before))
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<()> {
@@ -255,6 +338,10 @@ impl Store for PostgresStore {
         call!(self, c => settings::set_password(c, user, verified, hash, keep))
     }
 
+    async fn replace_password_hash(&self, user: UserId, verified: &str, hash: &str) -> Result<()> {
+        call!(self, c => settings::replace_password_hash(c, user, verified, hash))
+    }
+
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
         call!(self, c => sessions::good_sessions(c, ids, life))
     }
@@ -263,8 +350,23 @@ impl Store for PostgresStore {
         call!(self, c => sessions::forget_old_sessions(c, life))
     }
 
-    async fn people_by_prefix(&self, me: UserId, prefix: &str, limit: usize) -> Result<Vec<Found>> {
-        call!(self, c => people::by_prefix(c, me, prefix, limit))
+    async fn peers_by_words(
+        &self,
+        me: UserId,
+        words: &[String],
+        limit: usize,
+    ) -> Result<Counted<(ConversationId, Found)>> {
+        call!(self, c => people::peers_by_words(c, me, words, limit))
+    }
+
+    async fn others_by_words(
+        &self,
+        me: UserId,
+        words: &[String],
+        username_key: &str,
+        limit: usize,
+    ) -> Result<Counted<Found>> {
+        call!(self, c => people::others_by_words(c, me, words, username_key, limit))
     }
 
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
@@ -307,6 +409,15 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Seen>> {
         call!(self, c => conversations::list(c, me, after, limit))
+    }
+
+    async fn unread_behind(
+        &self,
+        me: UserId,
+        cursor: ListCursor,
+        limit: usize,
+    ) -> Result<Vec<Unread>> {
+        call!(self, c => conversations::unread_behind(c, me, cursor, limit))
     }
 
     async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {

@@ -4,16 +4,19 @@
 //! Nothing here may be needed: all of it can be lost at any moment and comes again by itself.
 //! Implemented by [`super::postgres`]; an engine that one process has to itself needs none of it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::UserId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Result;
 
 /// One process on a store, from its start to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub Uuid);
 
 impl NodeId {
@@ -21,6 +24,48 @@ impl NodeId {
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
     }
+}
+
+/// A secret that one process makes at its start and keeps in its lease alone. No dump of another
+/// store has it for longer than a lease lasts. Shown nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NodeKey(pub [u8; 32]);
+
+impl NodeKey {
+    /// A new key; an error where the machine has no randomness.
+    pub(crate) fn new() -> std::result::Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// The name of one running database. Its server makes the name, and no copy of the database has the
+/// same: not a dump that was restored, not a copy beside it in the same server, not a copy of the
+/// server's files. The name changes when the server starts again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance(pub(super) Arc<str>);
+
+impl Instance {
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Nodes for which another node commits, and the database on which all of them stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedBy {
+    /// The database, as the node that commits knows it from its lease.
+    pub instance: Instance,
+    /// The node that commits and those that asked it.
+    pub nodes: Vec<NodeId>,
 }
 
 /// What only those know who can read the store, to know each other by. Shown nowhere.
@@ -33,7 +78,6 @@ impl NodesSecret {
 }
 
 /// What a node learns when it says that it is there.
-#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Renewed {
     /// It was not known, or was given up: who is at it must be said again.
     pub is_new: bool,
@@ -43,8 +87,10 @@ pub struct Renewed {
     pub gone: Vec<UserId>,
     /// How many others there are.
     pub others: u32,
-    /// Of all that hear each other, the one that is there the longest.
-    pub first: Option<NodeId>,
+    /// The database that said all this.
+    pub instance: Instance,
+    /// Of all that hear each other, the one that is there the longest, and its key.
+    pub first: Option<(NodeId, NodeKey)>,
     /// Whether one of them does not hear the others.
     pub one_is_deaf: bool,
 }
@@ -64,9 +110,18 @@ pub trait Shared: Send + Sync {
     /// What the nodes on this store know each other by.
     fn secret(&self) -> &NodesSecret;
 
-    /// Says that a node is there for this long from now, and whether it hears the others; gives up
-    /// those that have not said so in time.
-    async fn renew(&self, node: NodeId, hears: bool, lease: Duration) -> Result<Renewed>;
+    /// The database, as it was when the store was opened.
+    fn instance(&self) -> &Instance;
+
+    /// Says that a node is there for this long from now, and in which database's events it takes
+    /// part, if it hears the others; gives up those that have not said so in time.
+    async fn renew(
+        &self,
+        node: NodeId,
+        key: &NodeKey,
+        hears_in: Option<&Instance>,
+        lease: Duration,
+    ) -> Result<Renewed>;
 
     /// Says goodbye. Who is at this node stays there until its lease is over, to come back
     /// elsewhere.

@@ -11,45 +11,54 @@ mod commit;
 mod committer;
 mod conversations;
 mod deletion;
+mod files;
 mod history;
 mod invitations;
+mod marker;
 pub(super) mod open;
 mod people;
+pub(super) mod place;
 #[cfg(test)]
 mod plans;
 mod sessions;
 mod settings;
+mod words;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::{
     ConversationId, Cursor, Epoch, InvitationInfo, ListCursor, Privacy, SessionId, SessionInfo,
-    Settings, TickTimes, Timestamp, User, UserId,
+    Settings, TickTimes, Timestamp, Unread, User, UserId,
 };
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::{Connection, Row};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
-    Acceptance, AccountOutcome, Batch, Committed, Found, History, NewInvitation, NewSession,
-    NewUser, Result, Seen, SessionLife, SessionRow, Store, TokenHash,
+    Acceptance, AccountOutcome, Batch, Committed, Counted, Found, History, InvitationRow,
+    NewInvitation, NewSession, NewUser, Result, Seen, SessionLife, SessionRow, Store, TokenHash,
 };
 use committer::Committer;
-use open::{create_private_directory, migrate, read_or_make_epoch};
+use marker::Keeper;
+use open::{Opening, migrate};
 
-pub use open::OpenError;
+pub use open::{OpenError, accept_store};
 
 /// Readers beside the one writer: more than the cores of a small machine buys nothing.
 const READERS: u32 = 4;
 /// How long a request may wait for a connection before it is told to come again.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Writes of the pool between two looks at the length of the write-ahead log, a few hundred pages.
+const TEND_EVERY: u32 = 64;
 
 /// What is kept of the write-ahead log's file when it was longer.
 const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
@@ -57,11 +66,26 @@ const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
 /// See the module.
 pub struct SqliteStore {
     /// Held by whoever writes, so that the two connections that do never meet.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
+    /// How often the pool has written.
+    pool_writes: Arc<AtomicU32>,
     committer: Committer,
     write: SqlitePool,
     read: SqlitePool,
     epoch: Epoch,
+    /// The lock, and the marker beside the database.
+    keeper: Arc<Keeper>,
+}
+
+/// Runs what blocks its thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::result::Result<T, OpenError> + Send + 'static,
+) -> std::result::Result<T, OpenError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // It can only have panicked: go on with that here.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 impl SqliteStore {
@@ -70,20 +94,23 @@ impl SqliteStore {
     /// # Errors
     /// One line that tells the operator what to do.
     pub async fn open(file: &Path) -> std::result::Result<Self, OpenError> {
-        if let Some(directory) = file.parent() {
-            create_private_directory(directory).map_err(|source| OpenError::Path {
-                path: directory.display().to_string(),
-                source,
-            })?;
-        }
+        let opening = blocking({
+            let file = file.to_owned();
+            move || Opening::begin(&file)
+        });
+        let opening = opening.await?;
+        let place = opening.place().clone();
+        let file = place.database();
+        let failed = |why: sqlx::Error| OpenError::database(&place, why);
         let options = SqliteConnectOptions::new()
             .filename(file)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
+            // The committer moves the log, whoever wrote into it.
+            .pragma("wal_autocheckpoint", "0")
             .statement_cache_capacity(64);
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
@@ -96,9 +123,19 @@ impl SqliteStore {
             // it for ever, and would never begin another one.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone().thread_name(|_| "duet-writer".to_owned()))
-            .await?;
-        migrate(&write).await?;
-        let epoch = read_or_make_epoch(&write).await?;
+            .await
+            .map_err(failed)?;
+        let ready = match migrate(&write).await {
+            Ok(()) => {
+                words::store_missing(&write).await.map_err(|why| OpenError::database(&place, why))
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = ready {
+            // Before the lock is let go of.
+            write.close().await;
+            return Err(why);
+        }
         let read = pool()
             .max_connections(READERS)
             // All from the start, so that nobody waits for one to be opened.
@@ -108,9 +145,23 @@ impl SqliteStore {
             .connect_with(
                 options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}")),
             )
-            .await?;
-        let committer = Committer::start(file)?;
-        Ok(Self { turn: Mutex::new(()), committer, write, read, epoch })
+            .await
+            .map_err(failed)?;
+        let (keeper, epoch) = blocking(move || opening.finish()).await?;
+        let (keeper, turn) = (Arc::new(keeper), Arc::new(Mutex::new(())));
+        let pool_writes = Arc::new(AtomicU32::new(0));
+        let committer = Committer::start(file, keeper.clone(), turn.clone(), pool_writes.clone())
+            .map_err(|why| OpenError::database(&place, why))?;
+        Ok(Self { turn, pool_writes, committer, write, read, epoch, keeper })
+    }
+
+    /// The turn of somebody who writes by the pool. From time to time the log is looked at first.
+    async fn turn(&self) -> MutexGuard<'_, ()> {
+        let turn = self.turn.lock().await;
+        if self.pool_writes.fetch_add(1, Ordering::Relaxed) % TEND_EVERY == TEND_EVERY - 1 {
+            self.committer.tend().await;
+        }
+        turn
     }
 }
 
@@ -153,10 +204,43 @@ impl Store for SqliteStore {
         self.committer.commit(Arc::default(), Timestamp(0)).await.map(drop)
     }
 
+    async fn check_readable(&self) -> Result<()> {
+        // The end of what is read most, each from another part of the file.
+        sqlx::query(
+            "select (select max(username_key) from users), (select max(token_hash) from sessions), \
+                    (select max(client_id) from messages)",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        Ok(())
+    }
+
     async fn close(&self) {
         self.committer.close().await;
         self.read.close().await;
         self.write.close().await;
+        let keeper = self.keeper.clone();
+        // It can only panic, which is in the log then.
+        let _ = tokio::task::spawn_blocking(move || keeper.end()).await;
+    }
+
+    async fn failed(&self) -> &'static str {
+        self.committer.ended().await;
+        "the thread that commits"
+    }
+
+    async fn offer_first_invitation(
+        &self,
+        token: &TokenHash,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let _turn = self.turn().await;
+        invitations::offer_first(&self.write, token, most, now).await
+    }
+
+    async fn is_first_invitation(&self, token: &TokenHash) -> Result<bool> {
+        invitations::is_first(&self.read, token).await
     }
 
     async fn create_user(
@@ -166,7 +250,7 @@ impl Store for SqliteStore {
         invitation: Option<TokenHash>,
         now: Timestamp,
     ) -> Result<AccountOutcome> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         accounts::create_user(&self.write, user, session, invitation, now).await
     }
 
@@ -176,8 +260,21 @@ impl Store for SqliteStore {
         most_open: u32,
         now: Timestamp,
     ) -> Result<bool> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         invitations::create(&self.write, new, most_open, now).await
+    }
+
+    async fn waiting_invitations(
+        &self,
+        inviter: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<InvitationRow>> {
+        invitations::waiting(&self.read, inviter, now).await
+    }
+
+    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
+        let _turn = self.turn().await;
+        invitations::withdraw(&self.write, inviter, token).await
     }
 
     async fn invitation(
@@ -194,7 +291,7 @@ impl Store for SqliteStore {
         me: UserId,
         now: Timestamp,
     ) -> Result<Acceptance> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         invitations::accept(&self.write, token, me, now).await
     }
 
@@ -209,7 +306,7 @@ impl Store for SqliteStore {
         keep: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         sessions::create_session(&self.write, session, verified, keep, now).await
     }
 
@@ -219,7 +316,7 @@ impl Store for SqliteStore {
         verified: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         deletion::delete_account(&self.write, user, verified, now).await
     }
 
@@ -233,24 +330,45 @@ impl Store for SqliteStore {
         from: &TokenHash,
         to: &TokenHash,
         now: Timestamp,
-        previous_until: Timestamp,
+        lost_before: Timestamp,
     ) -> Result<bool> {
-        let _turn = self.turn.lock().await;
-        sessions::rotate_session(&self.write, id, from, to, now, previous_until).await
+        let _turn = self.turn().await;
+        sessions::rotate_session(&self.write, id, from, to, now, lost_before).await
+    }
+
+    async fn end_old_token(
+        &self,
+        id: SessionId,
+        present: &TokenHash,
+        _: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        let _turn = self.turn().await;
+        sessions::end_old_token(&self.write, id, present, until).await
+    }
+
+    async fn see_sessions(
+        &self,
+        ids: &[SessionId],
+        now: Timestamp,
+        noted_before: Timestamp,
+    ) -> Result<()> {
+        let _turn = self.turn().await;
+        sessions::see_sessions(&self.write, ids, now, noted_before).await
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<()> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         sessions::delete_session(&self.write, id).await
     }
 
     async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         sessions::delete_session_of(&self.write, user, id).await
     }
 
     async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         let mut connection = self.write.acquire().await?;
         sessions::delete_others(&mut connection, user, keep).await
     }
@@ -268,12 +386,12 @@ impl Store for SqliteStore {
     }
 
     async fn set_display_name(&self, user: UserId, name: &str, key: &str) -> Result<Option<User>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         settings::set_display_name(&self.write, user, name, key).await
     }
 
     async fn set_privacy(&self, user: UserId, privacy: Privacy) -> Result<()> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         settings::set_privacy(&self.write, user, privacy).await
     }
 
@@ -284,8 +402,13 @@ impl Store for SqliteStore {
         hash: &str,
         keep: SessionId,
     ) -> Result<Option<Vec<SessionId>>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         settings::set_password(&self.write, user, verified, hash, keep).await
+    }
+
+    async fn replace_password_hash(&self, user: UserId, verified: &str, hash: &str) -> Result<()> {
+        let _turn = self.turn().await;
+        settings::replace_password_hash(&self.write, user, verified, hash).await
     }
 
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
@@ -293,12 +416,27 @@ impl Store for SqliteStore {
     }
 
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         sessions::forget_old_sessions(&self.write, life).await
     }
 
-    async fn people_by_prefix(&self, me: UserId, prefix: &str, limit: usize) -> Result<Vec<Found>> {
-        people::by_prefix(&self.read, me, prefix, limit).await
+    async fn peers_by_words(
+        &self,
+        me: UserId,
+        words: &[String],
+        limit: usize,
+    ) -> Result<Counted<(ConversationId, Found)>> {
+        people::peers_by_words(&self.read, me, words, limit).await
+    }
+
+    async fn others_by_words(
+        &self,
+        me: UserId,
+        words: &[String],
+        username_key: &str,
+        limit: usize,
+    ) -> Result<Counted<Found>> {
+        people::others_by_words(&self.read, me, words, username_key, limit).await
     }
 
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
@@ -327,7 +465,7 @@ impl Store for SqliteStore {
         peer: UserId,
         now: Timestamp,
     ) -> Result<Option<ConversationId>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         let opened = conversations::open(&mut tx, me, peer, now).await?;
         tx.commit().await?;
@@ -345,6 +483,15 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Seen>> {
         conversations::list(&self.read, me, after, limit).await
+    }
+
+    async fn unread_behind(
+        &self,
+        me: UserId,
+        cursor: ListCursor,
+        limit: usize,
+    ) -> Result<Vec<Unread>> {
+        conversations::unread_behind(&self.read, me, cursor, limit).await
     }
 
     async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {

@@ -17,7 +17,7 @@ use read::Source;
 use tables::TABLES;
 use write::Target;
 
-use super::postgres;
+use super::{postgres, sqlite};
 
 /// Why a store was not moved: one line for the operator, without a password.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum MoveError {
     /// Somebody would go on writing to it.
     #[error("a server has {0} open: stop it, then run this again")]
     InUse(String),
+    /// The lock of the file, or a log beside it that is another's.
+    #[error(transparent)]
+    Files(sqlite::OpenError),
     /// A file of a version before, or none of Duet's.
     #[error(
         "{0} is not as this version of Duet makes it: start this version on it once, stop it, and \

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::leader::Leader;
 use crate::clock;
+use crate::health::{Health, Work};
 use crate::store::{self, Batch, Committed, Store, StoreError};
 
 /// Writes in one transaction. More gains nothing: at this size the fsync is already a small part.
@@ -27,6 +28,7 @@ pub(super) type Outcome = Result<Committed, Arc<StoreError>>;
 pub(crate) struct Commits {
     store: Arc<dyn Store>,
     leader: Leader,
+    health: Arc<Health>,
     /// Whoever holds it commits what waits.
     turn: tokio::sync::Mutex<()>,
     /// The lock is held to put in and take out, never across an await.
@@ -39,8 +41,9 @@ struct Waiting {
 }
 
 impl Commits {
-    pub(crate) fn new(store: Arc<dyn Store>, leader: Leader) -> Self {
-        Self { store, leader, turn: tokio::sync::Mutex::default(), waiting: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn Store>, leader: Leader, health: Arc<Health>) -> Self {
+        let (turn, waiting) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { store, leader, health, turn, waiting }
     }
 
     pub(super) fn leader(&self) -> &Leader {
@@ -82,8 +85,34 @@ impl Commits {
 
     async fn commit_waiting(&self) {
         let (batches, parts) = self.take_waiting();
-        let committed = self.store.commit(merge(batches), clock::now()).await;
-        tell(parts, committed);
+        let batch = merge(batches);
+        let is_mixed = batch.asked_by.is_some() && parts.iter().any(|part| part.is_own);
+        let again = is_mixed.then(|| batch.clone());
+        let committed = self.store.commit(batch, clock::now()).await;
+        if let Err(error) = &committed {
+            self.health.failed(Work::Commit, error);
+        }
+        match (committed, again) {
+            (Err(StoreError::Elsewhere), Some(batch)) => self.take_back_own(batch, parts),
+            (committed, _) => tell(parts, committed),
+        }
+    }
+
+    /// Refuses what other nodes asked for, and puts what is this node's own back before all else
+    /// that waits: nothing of them was stored.
+    fn take_back_own(&self, batch: Arc<Batch>, parts: Vec<Part>) {
+        let batches = split(Arc::unwrap_or_clone(batch), &parts);
+        let error = Arc::new(StoreError::Elsewhere);
+        let mut own = Vec::new();
+        for (part, batch) in parts.into_iter().zip(batches) {
+            if part.is_own {
+                own.push(Waiting { batch: Arc::new(batch), done: part.done });
+            } else {
+                // Whoever waited may have ended.
+                let _ = part.done.send(Err(error.clone()));
+            }
+        }
+        self.waiting().splice(0..0, own);
     }
 
     /// Takes what goes into one transaction, at least one.
@@ -93,7 +122,7 @@ impl Commits {
         waiting
             .drain(..count)
             .map(|Waiting { batch, done }| {
-                let part = Part { messages: batch.messages.len(), marks: batch.marks.len(), done };
+                let part = Part::of(&batch, done);
                 (batch, part)
             })
             .unzip()
@@ -104,7 +133,26 @@ impl Commits {
 struct Part {
     messages: usize,
     marks: usize,
+    seen_users: usize,
+    seen_sessions: usize,
+    yields: bool,
+    /// Not asked for by another node.
+    is_own: bool,
     done: oneshot::Sender<Outcome>,
+}
+
+impl Part {
+    fn of(batch: &Batch, done: oneshot::Sender<Outcome>) -> Self {
+        Self {
+            messages: batch.messages.len(),
+            marks: batch.marks.len(),
+            seen_users: batch.seen_users.len(),
+            seen_sessions: batch.seen_sessions.len(),
+            yields: batch.yields,
+            is_own: batch.asked_by.is_none(),
+            done,
+        }
+    }
 }
 
 /// How many of those that wait fit into one transaction, in which an id may stand once: whoever
@@ -114,14 +162,22 @@ fn fitting(waiting: &[Waiting]) -> usize {
         return waiting.len();
     }
     let mut ids: HashSet<(UserId, ClientId)> = HashSet::new();
-    let mut len = 0;
-    let fits = |one: &&Waiting| {
-        len += one.batch.len();
-        let ids_are_new =
-            one.batch.messages.iter().all(|new| ids.insert((new.sender, new.client_id)));
-        ids_are_new && len <= MAX_BATCH
-    };
-    waiting.iter().take_while(fits).count().max(1)
+    let (mut len, mut count) = (0, 0);
+    let mut instance = None;
+    for Waiting { batch, .. } in waiting {
+        // A transaction is in one database: what was asked of this node in another one waits.
+        let asked_in = batch.asked_by.as_ref().map(|asked| &asked.instance);
+        if asked_in.is_some() && *instance.get_or_insert(asked_in) != asked_in {
+            break;
+        }
+        len += batch.len();
+        let ids_are_new = batch.messages.iter().all(|new| ids.insert((new.sender, new.client_id)));
+        if !ids_are_new || len > MAX_BATCH {
+            break;
+        }
+        count += 1;
+    }
+    count.max(1)
 }
 
 fn merge(mut batches: Vec<Arc<Batch>>) -> Arc<Batch> {
@@ -138,8 +194,30 @@ fn merge(mut batches: Vec<Arc<Batch>>) -> Arc<Batch> {
         merged.seen_users.extend(batch.seen_users);
         merged.seen_sessions.extend(batch.seen_sessions);
         merged.yields &= batch.yields;
+        match (&mut merged.asked_by, batch.asked_by) {
+            (Some(merged), Some(asked)) => merged.nodes.extend(asked.nodes),
+            (none @ None, asked) => *none = asked,
+            (Some(_), None) => {}
+        }
     }
     Arc::new(merged)
+}
+
+/// What was merged, apart again; nothing of it is asked for by another node any more.
+fn split(merged: Batch, parts: &[Part]) -> Vec<Batch> {
+    let mut messages = merged.messages.into_iter();
+    let mut marks = merged.marks.into_iter();
+    let mut seen_users = merged.seen_users.into_iter();
+    let mut seen_sessions = merged.seen_sessions.into_iter();
+    let batch = |part: &Part| Batch {
+        messages: messages.by_ref().take(part.messages).collect(),
+        marks: marks.by_ref().take(part.marks).collect(),
+        seen_users: seen_users.by_ref().take(part.seen_users).collect(),
+        seen_sessions: seen_sessions.by_ref().take(part.seen_sessions).collect(),
+        yields: part.yields,
+        asked_by: None,
+    };
+    parts.iter().map(batch).collect()
 }
 
 fn tell(parts: Vec<Part>, committed: store::Result<Committed>) {
@@ -169,7 +247,7 @@ mod tests {
     use protocol::{ConversationId, Seq, Timestamp};
 
     use super::*;
-    use crate::store::{MarkOutcome, NewMessage, SendOutcome};
+    use crate::store::{AskedBy, Instance, MarkOutcome, NewMessage, NodeId, SendOutcome};
 
     fn waiting(messages: Vec<NewMessage>) -> (Waiting, oneshot::Receiver<Outcome>) {
         let (done, outcome) = oneshot::channel();
@@ -212,10 +290,11 @@ mod tests {
     fn everyone_is_told_of_their_own_part() {
         let (one, mut of_one) = oneshot::channel();
         let (other, mut of_other) = oneshot::channel();
-        let parts = vec![
-            Part { messages: 1, marks: 0, done: one },
-            Part { messages: 2, marks: 1, done: other },
-        ];
+        let batch = |messages: usize| Batch {
+            messages: (0..messages).map(|_| message()).collect(),
+            ..Batch::default()
+        };
+        let parts = vec![Part::of(&batch(1), one), Part { marks: 1, ..Part::of(&batch(2), other) }];
         let outcomes = [stored(1), stored(2), SendOutcome::Reused];
         let committed =
             Committed { messages: outcomes.to_vec(), marks: vec![MarkOutcome::Unchanged] };
@@ -231,7 +310,8 @@ mod tests {
     fn a_failure_is_that_of_all() {
         let (one, mut of_one) = oneshot::channel();
         let (other, mut of_other) = oneshot::channel();
-        let part = |done| Part { messages: 1, marks: 0, done };
+        let batch = Batch { messages: vec![message()], ..Batch::default() };
+        let part = |done| Part::of(&batch, done);
         tell(vec![part(one), part(other)], Err(StoreError::Silent));
         for outcome in [&mut of_one, &mut of_other] {
             assert!(outcome.try_recv().expect("told").is_err());
@@ -244,5 +324,43 @@ mod tests {
             |yields| Arc::new(Batch { yields, messages: vec![message()], ..Batch::default() });
         assert!(merge(vec![batch(true), batch(true)]).yields);
         assert!(!merge(vec![batch(true), batch(false)]).yields);
+    }
+
+    fn asked(instance: &str) -> Option<AskedBy> {
+        Some(AskedBy { instance: Instance::named(instance), nodes: vec![NodeId::new()] })
+    }
+
+    #[test]
+    fn what_was_asked_of_this_node_in_two_databases_is_in_two_transactions() {
+        let lists = [vec![message()], vec![message()], vec![message()]];
+        let (mut waiting, _outcomes): (Vec<_>, Vec<_>) = lists.map(waiting).into_iter().unzip();
+        for (which, instance) in [(0, "one"), (2, "other")] {
+            Arc::make_mut(&mut waiting[which].batch).asked_by = asked(instance);
+        }
+        assert_eq!(fitting(&waiting), 2, "the node's own goes with either");
+        Arc::make_mut(&mut waiting[2].batch).asked_by = asked("one");
+        assert_eq!(fitting(&waiting), 3);
+    }
+
+    #[test]
+    fn what_was_merged_comes_apart_as_it_was() {
+        let seen = |user: UserId| Batch { seen_users: vec![user], ..Batch::default() };
+        let user = UserId::new();
+        let batches = [
+            Batch { messages: vec![message(), message()], asked_by: asked("one"), ..seen(user) },
+            Batch { messages: vec![message()], yields: true, ..Batch::default() },
+        ];
+        let ids = |batch: &Batch| batch.messages.iter().map(|m| m.client_id).collect::<Vec<_>>();
+        let before = batches.each_ref().map(|batch| (ids(batch), batch.seen_users.clone()));
+        let parts: Vec<_> =
+            batches.iter().map(|batch| Part::of(batch, oneshot::channel().0)).collect();
+        let merged = merge(batches.map(Arc::new).into());
+        assert!(merged.asked_by.is_some());
+        let apart = split(Arc::unwrap_or_clone(merged), &parts);
+        let after: Vec<_> =
+            apart.iter().map(|batch| (ids(batch), batch.seen_users.clone())).collect();
+        assert_eq!(after, before);
+        assert_eq!(apart.iter().map(|batch| batch.yields).collect::<Vec<_>>(), [false, true]);
+        assert!(apart.iter().all(|batch| batch.asked_by.is_none()));
     }
 }

@@ -214,7 +214,8 @@ impl Group {
     }
 
     fn refuse_all(self, error: &StoreError, wave: &mut Wave<'_>) {
-        tracing::error!(
+        // Logged once in a while where it was committed.
+        tracing::debug!(
             %error,
             messages = self.senders.len(),
             marks = self.markers.len(),

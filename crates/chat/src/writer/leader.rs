@@ -4,7 +4,13 @@
 //! lead, or none, cost time and nothing else. A group goes as one question through the broker, and
 //! its outcome comes back as one answer. Used by [`super::commits`]; the task that answers ends with
 //! the chat.
+//!
+//! A copy of the store may have nodes of its own on the same broker, and all that lasts in it is
+//! known there too. So a question goes to the leader's own subject, signed with the key in its lease;
+//! and the transaction asks whether the leader and everybody who asked stand on this database now
+//! ([`Batch::asked_by`]).
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::commits::Commits;
 use super::seal::Seal;
 use crate::relay::{Question, Relay};
-use crate::store::{Batch, Committed, Store};
+use crate::store::{AskedBy, Batch, Committed, Instance, NodeId, NodeKey, NodesSecret, StoreError};
 
 /// How long the one that leads may take; then a group is committed here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -27,14 +33,61 @@ const ASK_AGAIN: Duration = Duration::from_secs(3);
 const LONGEST: usize = 512 * 1024;
 
 /// Which node commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Leads {
     /// Each for itself.
     Nobody,
     /// This one, for all.
-    Here,
+    Here(Arc<Lead>),
     /// Another.
-    Elsewhere,
+    Elsewhere(Arc<Lead>),
+}
+
+/// The name of the kind alone: the key is a secret.
+impl fmt::Debug for Leads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Here(_) => "Here",
+            Self::Elsewhere(_) => "Elsewhere",
+        })
+    }
+}
+
+/// A node that commits for the others on its database.
+pub(crate) struct Lead {
+    pub(crate) node: NodeId,
+    pub(crate) instance: Instance,
+    key: NodeKey,
+    seal: Seal,
+}
+
+impl Lead {
+    pub(crate) fn new(
+        node: NodeId,
+        key: NodeKey,
+        instance: Instance,
+        secret: &NodesSecret,
+    ) -> Self {
+        let seal = Seal::of_leader(secret.bytes(), &key.0);
+        Self { node, instance, key, seal }
+    }
+}
+
+impl PartialEq for Lead {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node && self.key == other.key && self.instance == other.instance
+    }
+}
+
+impl Eq for Lead {}
+
+/// What a node asks.
+#[derive(Serialize, Deserialize)]
+struct Asked<B> {
+    /// Which node asks.
+    from: NodeId,
+    batch: B,
 }
 
 /// What the one that leads answers.
@@ -44,43 +97,53 @@ enum Answer {
     Committed(Committed),
     /// It has enough to do, or could not: let the asker commit.
     Not,
+    /// Its database does not know the asker's lease. Nothing was stored.
+    Elsewhere,
 }
 
 /// See the module.
 pub(crate) struct Leader {
     relay: Relay,
-    /// None where one process has the store to itself.
-    seal: Option<Seal>,
+    /// This node.
+    me: NodeId,
     leads: watch::Receiver<Leads>,
     not_before: Mutex<Option<Instant>>,
 }
 
 impl Leader {
-    pub(crate) fn new(relay: Relay, store: &dyn Store, leads: watch::Receiver<Leads>) -> Self {
-        let seal = store.shared().map(|shared| Seal::new(shared.secret().bytes()));
-        Self { relay, seal, leads, not_before: Mutex::default() }
+    pub(crate) fn new(relay: Relay, me: NodeId, leads: watch::Receiver<Leads>) -> Self {
+        Self { relay, me, leads, not_before: Mutex::default() }
     }
 
     /// Lets another node commit a group, if one leads. Nothing is known of the group where there is
     /// no answer: it may be on disk.
     pub(super) async fn ask(&self, batch: &Batch) -> Option<Committed> {
-        let seal = self.seal.as_ref()?;
-        if *self.leads.borrow() != Leads::Elsewhere || !self.is_time() {
+        let lead = match &*self.leads.borrow() {
+            Leads::Elsewhere(lead) => lead.clone(),
+            Leads::Nobody | Leads::Here(_) => return None,
+        };
+        if !self.is_time() {
             return None;
         }
         // Ids, numbers and texts: there is nothing in them that cannot be written.
-        let question = serde_json::to_vec(batch).unwrap_or_default();
+        let question = serde_json::to_vec(&Asked { from: self.me, batch }).unwrap_or_default();
         if question.len() > LONGEST {
             return None;
         }
-        let question = seal.question(question);
-        let Some(answer) = self.relay.ask_leader(question.clone(), ANSWER_WITHIN).await else {
+        let question = lead.seal.question(question);
+        let asking = self.relay.ask_leader(&lead, question.clone(), ANSWER_WITHIN);
+        let Some(answer) = asking.await else {
             tracing::warn!("the node that leads does not answer: this one commits for itself");
             self.put_off();
             return None;
         };
-        match serde_json::from_slice(seal.open_answer(&question, &answer)?) {
+        match serde_json::from_slice(lead.seal.open_answer(&question, &answer)?) {
             Ok(Answer::Committed(committed)) if committed.is_of(batch) => Some(committed),
+            Ok(Answer::Elsewhere) => {
+                tracing::info!("the node that leads does not find this node's lease");
+                self.put_off();
+                None
+            }
             _ => None,
         }
     }
@@ -103,21 +166,20 @@ pub(crate) async fn answer_others(
     end: CancellationToken,
 ) {
     let mut leads = commits.leader().leads.clone();
-    let answer = |question| drop(tasks.spawn(answer(commits.clone(), question)));
     loop {
         let begins = tokio::select! {
             biased;
-            () = end.cancelled() => false,
-            leads = leads.wait_for(|leads| *leads == Leads::Here) => leads.is_ok(),
+            () = end.cancelled() => return,
+            leads = leads.wait_for(|leads| matches!(leads, Leads::Here(_))) => leads.map(|now| now.clone()),
         };
-        if !begins {
-            return;
-        }
-        let Some(mut questions) = commits.leader().relay.questions().await else { return };
+        let Ok(Leads::Here(lead)) = begins else { return };
+        let answer = |question| drop(tasks.spawn(answer(commits.clone(), lead.clone(), question)));
+        let Some(mut questions) = commits.leader().relay.questions(&lead).await else { return };
+        let is_other = |now: &Leads| !matches!(now, Leads::Here(now) if *now == lead);
         loop {
             tokio::select! {
                 () = end.cancelled() => break,
-                _ = leads.wait_for(|leads| *leads != Leads::Here) => break,
+                _ = leads.wait_for(is_other) => break,
                 Some(question) = questions.next() => answer(question),
             }
         }
@@ -134,23 +196,29 @@ pub(crate) async fn answer_others(
     }
 }
 
-async fn answer(commits: Arc<Commits>, question: Question) {
-    let Some(seal) = &commits.leader().seal else { return };
-    let Some(batch) = seal.open_question(question.payload()) else {
+async fn answer(commits: Arc<Commits>, lead: Arc<Lead>, question: Question) {
+    let Some(body) = lead.seal.open_question(question.payload()) else {
         tracing::warn!(
             "somebody who is none of the nodes asks NATS for a commit; see who gets in there"
         );
         return;
     };
-    let answer = match serde_json::from_slice::<Batch>(batch) {
-        Ok(batch) if !commits.is_full() => match commits.commit_here(Arc::new(batch)).await {
-            Ok(committed) => Answer::Committed(committed),
-            Err(_) => Answer::Not,
-        },
+    let answer = match serde_json::from_slice::<Asked<Batch>>(body) {
+        Ok(asked) if !commits.is_full() => commit(&commits, &lead, asked).await,
         // A newer node may ask what this one does not know.
         _ => Answer::Not,
     };
     let answer = serde_json::to_vec(&answer).unwrap_or_default();
-    let answer = seal.answer(question.payload(), answer);
+    let answer = lead.seal.answer(question.payload(), answer);
     question.answer(answer).await;
+}
+
+async fn commit(commits: &Commits, lead: &Lead, Asked { from, mut batch }: Asked<Batch>) -> Answer {
+    let (instance, nodes) = (lead.instance.clone(), vec![lead.node, from]);
+    batch.asked_by = Some(AskedBy { instance, nodes });
+    match commits.commit_here(Arc::new(batch)).await {
+        Ok(committed) => Answer::Committed(committed),
+        Err(error) if matches!(*error, StoreError::Elsewhere) => Answer::Elsewhere,
+        Err(_) => Answer::Not,
+    }
 }

@@ -1,6 +1,7 @@
 //! Seals what nodes ask of the one that leads, and what it answers, with a secret that is in the store
-//! alone. So whoever gets at the broker, and not at the store, writes nothing in anybody's name, and
-//! makes nobody believe that something is stored.
+//! alone, and with the key in the leader's lease. So whoever gets at the broker, and not at the store,
+//! writes nothing in anybody's name, and makes nobody believe that something is stored; and nodes on a
+//! copy of the store, where the secret is the same, seal in another way.
 //!
 //! It hides nothing; that is the work of TLS. Whoever says again what was sealed before gets what
 //! everybody gets who repeats: the first answer. Called by [`super::leader`] alone.
@@ -13,12 +14,20 @@ use sha2::Sha256;
 const TAG: usize = 32;
 /// What a tag of a question is about; that of an answer is about the question's tag.
 const QUESTION: &[u8] = b"question";
+/// What a leader's key is mixed with the secret of the store for.
+const LEADER: &[u8] = b"leader";
 
 /// See the module.
 pub(super) struct Seal(Hmac<Sha256>);
 
 impl Seal {
-    pub(super) fn new(secret: &[u8; 32]) -> Self {
+    /// Of the questions to a node with this key.
+    pub(super) fn of_leader(secret: &[u8; 32], key: &[u8; 32]) -> Self {
+        let both = Self::new(secret).0.chain_update(LEADER).chain_update(key).finalize();
+        Self::new(&both.into_bytes().into())
+    }
+
+    fn new(secret: &[u8; 32]) -> Self {
         // A key fills a block; a shorter one is the same with zeros behind it.
         let mut block = [0; 64];
         block[..secret.len()].copy_from_slice(secret);
@@ -84,6 +93,16 @@ mod tests {
             altered[at] ^= 1;
             assert_eq!(ours.open_question(&altered), None, "byte {at}");
             assert_eq!(ours.open_question(&question[..at]), None, "only {at} bytes");
+        }
+    }
+
+    #[test]
+    fn each_leader_of_each_store_has_a_seal_of_its_own() {
+        let seal = |secret, key| Seal::of_leader(&[secret; 32], &[key; 32]);
+        let question = seal(1, 2).question(b"store this".to_vec());
+        assert!(seal(1, 2).open_question(&question).is_some());
+        for other in [seal(1, 3), seal(3, 2), seal(2, 1), Seal::new(&[1; 32])] {
+            assert_eq!(other.open_question(&question), None);
         }
     }
 

@@ -1,5 +1,8 @@
 //! Who may come in, for how long, and what ends with a session.
 
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::phc::PasswordHash;
+
 use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use protocol::{CloseCode, ErrorCode};
 
@@ -16,6 +19,8 @@ async fn names_and_passwords_are_judged_by_name() {
         ("carol", "\u{202e}", PASSWORD, ErrorCode::DisplayNameInvalid),
         ("carol", "", "short", ErrorCode::PasswordTooShort),
         ("carol", "", "1234567890", ErrorCode::PasswordCommon),
+        ("carol", "", "tulip\u{7}-Harbor-92", ErrorCode::PasswordInvalid),
+        ("carol", "", "tulip\u{200B}-Harbor-92", ErrorCode::PasswordInvalid),
         ("carolina.jones", "", "carolina.jones", ErrorCode::PasswordCommon),
     ];
     for (username, display_name, password, expected) in cases {
@@ -23,6 +28,72 @@ async fn names_and_passwords_are_judged_by_name() {
         assert_eq!(code(result.map(|_| ())), expected, "{username} {password}");
     }
     assert!(chat.sign_up("carol", "Carol C.", PASSWORD, SOMEWHERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_however_a_keyboard_spells_it() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    // "é" as one character and as two; an ordinary space, a no-break and an ideographic one.
+    let spellings = [
+        "Café zur Hafenmöwe",
+        "Cafe\u{301} zur Hafenmo\u{308}we",
+        "Café\u{A0}zur\u{3000}Hafenmöwe",
+    ];
+    let alice = chat.sign_up("alice", "", spellings[1], SOMEWHERE).await.expect("an account");
+    for spelling in spellings {
+        chat.sign_in("alice", spelling, SOMEWHERE).await.expect("signed in");
+    }
+    let other = chat.sign_in("alice", "Cafe zur Hafenmowe", SOMEWHERE).await;
+    assert_eq!(code(other.map(|_| ())), ErrorCode::WrongCredentials, "letters stay different");
+    let changes = [(spellings[0], "Tür-und-Angel 7"), ("Tu\u{308}r-und-Angel 7", spellings[2])];
+    for (current, new) in changes {
+        let changed = chat.change_password(&alice.session, current, new, SOMEWHERE).await;
+        changed.unwrap_or_else(|error| panic!("{current:?}: {error}"));
+    }
+    chat.delete_account(&alice.session, spellings[1], SOMEWHERE).await.expect("deleted");
+    let bob = world.person("bob").await;
+    let token = chat.create_invitation(bob.user.id).await.expect("an invitation").token;
+    let invited = chat
+        .sign_up_invited(&token, "carol", "", spellings[2], SOMEWHERE)
+        .await
+        .expect("an account");
+    chat.sign_in("carol", spellings[0], SOMEWHERE).await.expect("signed in");
+    assert_eq!(invited.0.session.user.username, "carol");
+}
+
+/// Hashes from before passwords were normalised are of the bytes that were typed.
+#[tokio::test]
+async fn an_account_from_before_is_open_as_it_was_and_then_in_every_spelling() {
+    let old_hash = |password: &str| -> PasswordHash {
+        argon2::Argon2::default().hash_password(password.as_bytes()).expect("hashed")
+    };
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    world.person("bob").await;
+    let (composed, decomposed) = ("Hafenmöwe im Café", "Hafenmo\u{308}we im Cafe\u{301}");
+    let old = old_hash(decomposed);
+    world
+        .home
+        .execute(&format!("update users set password_hash = '{old}' where username_key = 'alice'"));
+    let chat = &world.chat;
+    let unknown = chat.sign_in("alice", composed, SOMEWHERE).await;
+    assert_eq!(code(unknown.map(|_| ())), ErrorCode::WrongCredentials, "only its bytes match");
+    chat.sign_in("alice", decomposed, SOMEWHERE).await.expect("signed in");
+    for spelling in [composed, decomposed] {
+        chat.sign_in("alice", spelling, SOMEWHERE).await.expect("signed in");
+    }
+    let unchanged = format!("select count(*) from users where password_hash = '{old}'");
+    assert_eq!(world.home.number(&unchanged), 0, "the hash is one of the normal form");
+    // What the profile refuses was allowed before; it opens the account still.
+    let old = old_hash("tulip\u{7}Harbor-92");
+    world
+        .home
+        .execute(&format!("update users set password_hash = '{old}' where username_key = 'alice'"));
+    chat.change_password(&alice, "tulip\u{7}Harbor-92", composed, SOMEWHERE)
+        .await
+        .expect("changed");
+    chat.delete_account(&alice, decomposed, SOMEWHERE).await.expect("deleted");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! Finding people, opening conversations, reading them, and who is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chat::store::{Batch, NewMessage};
 use protocol::{
-    ClientFrame, ConversationId, Cursor, ErrorCode, Presence, Seq, ServerFrame, UserId,
+    ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Presence, Seq, ServerFrame,
+    Timestamp, UserId,
 };
 
-use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use crate::support::{PASSWORD, SOMEWHERE, Tab, World, code};
 
 #[tokio::test]
 async fn both_may_start_and_get_the_same_conversation() {
@@ -64,6 +67,102 @@ async fn the_list_is_newest_first_and_paged_without_a_hole() {
 }
 
 #[tokio::test]
+async fn messages_that_are_stored_together_leave_the_list_in_their_order() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let mut talks = Vec::new();
+    for n in 0..8 {
+        let peer = world.person(&format!("peer{n}")).await;
+        talks.push((peer.user.id, world.open(&alice, &peer).await));
+    }
+    world.chat.close().await;
+    let store = world.home.store().await;
+    // Also by a clock that is behind what was written before.
+    for now in [Timestamp(4_000_000_000_000), Timestamp(1)] {
+        let said = [3, 1, 0, 2, 1, 7, 5, 6, 4, 3].map(|n: usize| {
+            let (sender, conversation) = talks[n];
+            let client_id = ClientId::new();
+            NewMessage { sender, conversation, client_id, body: "hello".to_owned() }
+        });
+        let batch = Batch { messages: said.into(), ..Batch::default() };
+        store.commit(Arc::new(batch), now).await.expect("stored");
+        let listed = store.conversations(alice.user.id, None, 50).await.expect("a list");
+        let listed: Vec<_> = listed.iter().map(|seen| seen.conversation.id).collect();
+        assert_eq!(listed, [3, 4, 6, 5, 7, 1, 2, 0].map(|n: usize| talks[n].1));
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_new_goes_to_the_top_of_the_list_after_the_clock_was_turned_back() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let world = World::new().await;
+    let (alice, bob, with_bob) = world.pair().await;
+    let me = alice.user.id;
+    world.send(bob.user.id, with_bob, "while the clock was a day ahead").await;
+    world.home.execute(&format!("update members set active_at = active_at + {DAY_MS}"));
+    let listed = async |me| {
+        let page = world.chat.conversations(me, None).await.expect("a list");
+        page.conversations.iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+
+    let (carol, dora) = (world.person("carol").await, world.person("dora").await);
+    let with_carol = world.open(&alice, &carol).await;
+    let with_dora = world.open(&alice, &dora).await;
+    assert_eq!(listed(me).await, [with_dora, with_carol, with_bob]);
+    world.send(carol.user.id, with_carol, "hello").await;
+    assert_eq!(listed(me).await, [with_carol, with_dora, with_bob]);
+    world.send(me, with_bob, "hello").await;
+    assert_eq!(listed(me).await, [with_bob, with_carol, with_dora]);
+    assert_eq!(listed(bob.user.id).await, [with_bob]);
+
+    // The place in the list is no time: what is shown stays the time of the message.
+    let shown = world.chat.conversation(me, with_carol).await.expect("read");
+    let sent_at = shown.last.expect("a message").sent_at;
+    assert!(sent_at.0 + DAY_MS / 2 < shown.active_at.0);
+}
+
+#[tokio::test]
+async fn the_first_page_tells_what_is_unread_in_the_conversations_behind_it() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let me = alice.user.id;
+    let mut ids = Vec::new();
+    for n in 0..55 {
+        let peer = world.person(&format!("peer{n}")).await;
+        let id = world.open(&alice, &peer).await;
+        // The first of them will be behind the page: one, two, three messages; two read ones.
+        for _ in 0..=n.min(2) {
+            world.send(peer.user.id, id, "hello").await;
+        }
+        if (3..5).contains(&n) {
+            let all = protocol::Marks { delivered: Seq(3), read: Seq(3) };
+            world.chat.mark(me, id, all).await.expect("marked");
+        }
+        world.home.execute(&format!(
+            "update members set active_at = {} where active_at > 1000000",
+            1_000 + n
+        ));
+        ids.push(id);
+    }
+    // My own words are not unread to me.
+    world.send(me, ids[4], "mine").await;
+    world.home.execute("update members set active_at = 1004 where active_at > 1000000");
+    let first = world.chat.conversations(me, None).await.expect("a page");
+    assert_eq!(first.conversations.len(), 50);
+    let elsewhere: Vec<_> = first.unread_elsewhere.iter().map(|it| (it.id, it.unread)).collect();
+    assert_eq!(elsewhere, [(ids[2], 3), (ids[1], 2), (ids[0], 1)]);
+    let total: u32 = first.conversations.iter().map(|one| one.unread).sum();
+    assert_eq!(total, 50 * 3);
+    let last = first.conversations.last().expect("fifty");
+    let cursor = protocol::ListCursor { active_at: last.active_at, id: last.id };
+    let second = world.chat.conversations(me, Some(cursor)).await.expect("a page");
+    assert_eq!((second.conversations.len(), second.unread_elsewhere.len()), (5, 0));
+    let nobody = world.chat.conversations(UserId::new(), None).await.expect("a page");
+    assert!(nobody.unread_elsewhere.is_empty());
+}
+
+#[tokio::test]
 async fn history_is_read_in_dense_pages_from_any_side() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
@@ -91,7 +190,7 @@ async fn history_is_read_in_dense_pages_from_any_side() {
 }
 
 #[tokio::test]
-async fn people_are_found_by_the_start_of_either_name_and_never_oneself() {
+async fn people_are_found_by_the_start_of_a_word_of_either_name_and_never_oneself() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     for (username, display_name) in
@@ -106,10 +205,12 @@ async fn people_are_found_by_the_start_of_either_name_and_never_oneself() {
     };
     assert_eq!(found("BOB").await, ["bob", "bobby"]);
     assert_eq!(found("bo").await, ["carol", "bob", "bobby"]);
+    assert_eq!(found("stone").await, ["bob"]);
     assert_eq!(found("rob").await, ["bob"]);
     assert_eq!(found("älv").await, ["bobby"]);
     assert_eq!(found("@carol").await, ["carol"]);
     assert!(found("alice").await.is_empty());
+    assert!(found("...").await.is_empty());
     assert!(found("%").await.is_empty());
     assert_eq!(found("").await.len(), 3);
 
@@ -134,36 +235,55 @@ async fn a_closed_directory_shows_only_those_one_knows_or_names() {
     assert_eq!(found("Bob").await, ["bob"]);
     world.open(&alice, &bob).await;
     assert_eq!(found("").await, ["bob"]);
+    assert_eq!(found("bo").await, ["bob"], "whom one talks with is no secret");
+    assert_eq!(found("bob").await, ["bob"]);
+}
+
+/// The next presence that is heard, which is of this person.
+async fn presence(tab: &mut Tab, of: UserId) -> Presence {
+    loop {
+        if let ServerFrame::Presence { user, presence } = tab.hears().await {
+            assert_eq!(user, of);
+            return presence;
+        }
+    }
+}
+
+async fn peer_is_online(world: &World, me: UserId, conversation: ConversationId) -> bool {
+    let seen = world.chat.conversation(me, conversation).await.expect("mine");
+    seen.peer.presence.online
 }
 
 #[tokio::test]
-async fn presence_comes_goes_after_a_grace_and_survives_a_reload() {
-    // Long enough for a reload on a machine that is busy with other tests.
-    let world = World::with(|config| config.presence_grace = Duration::from_secs(3)).await;
+async fn presence_comes_and_goes_after_a_grace() {
+    let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     world.send(alice.user.id, conversation, "hello").await;
     let mut alice_here = world.connect(&alice).await;
     let bob_here = world.connect(&bob).await;
-    let presence = async |tab: &mut crate::support::Tab| loop {
-        if let ServerFrame::Presence { user, presence } = tab.hears().await {
-            assert_eq!(user, bob.user.id);
-            return presence;
-        }
-    };
-    assert!(presence(&mut alice_here).await.online);
-    // A reload: gone and back within the grace. Nobody is told.
+    assert!(presence(&mut alice_here, bob.user.id).await.online);
+    assert!(peer_is_online(&world, alice.user.id, conversation).await);
     drop(bob_here);
-    let bob_here = world.connect(&bob).await;
-    let seen = |world: &World| {
-        let chat = world.chat.clone();
-        let me = alice.user.id;
-        async move { chat.conversation(me, conversation).await.expect("one").peer.presence }
-    };
-    assert!(seen(&world).await.online);
-    drop(bob_here);
-    let Presence { online, last_seen } = presence(&mut alice_here).await;
+    let Presence { online, last_seen } = presence(&mut alice_here, bob.user.id).await;
     assert!(!online && last_seen.is_some());
-    assert!(!seen(&world).await.online);
+    assert!(!peer_is_online(&world, alice.user.id, conversation).await);
+}
+
+#[tokio::test]
+async fn presence_survives_a_reload() {
+    // Longer than a reload takes on any machine.
+    let world = World::with(|config| config.presence_grace = Duration::from_secs(3_600)).await;
+    let (alice, bob, conversation) = world.pair().await;
+    world.send(alice.user.id, conversation, "hello").await;
+    let mut alice_here = world.connect(&alice).await;
+    let bob_here = world.connect(&bob).await;
+    assert!(presence(&mut alice_here, bob.user.id).await.online);
+    // Gone and back within the grace. Nobody is told.
+    drop(bob_here);
+    let _bob_here = world.connect(&bob).await;
+    assert!(peer_is_online(&world, alice.user.id, conversation).await);
+    alice_here.says(&ClientFrame::Ping).await;
+    assert_eq!(alice_here.hears().await, ServerFrame::Pong);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn the_invited_sign_up_into_a_conversation_that_both_see() {
         .sign_up_invited(&token, "bob", "Bob Birch", PASSWORD, SOMEWHERE)
         .await
         .expect("an account");
-    let bob = bob.session.user;
+    let (bob, conversation) = (bob.session.user, conversation.expect("theirs"));
     let ServerFrame::Receipt { conversation: told, user, read, .. } = of_alice.hears().await else {
         panic!("the inviter is not told");
     };
@@ -165,4 +165,113 @@ async fn the_gate_has_three_positions() {
         let more = chat.create_invitation(alice).await.map(|_| ());
         assert_eq!(refused(more), closed(invited), "{gate:?}");
     }
+}
+
+#[tokio::test]
+async fn the_first_account_comes_in_by_an_invitation_that_nobody_made() {
+    let world = World::with(|config| config.registration = Registration::Invited).await;
+    let chat = &world.chat;
+    let token = chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let (one, two) = tokio::join!(
+        chat.sign_up_invited(&token, "alice", "", PASSWORD, SOMEWHERE),
+        chat.sign_up_invited(&token, "mallory", "", PASSWORD, SOMEWHERE)
+    );
+    let (mut made, refused): (Vec<_>, Vec<_>) = [one, two].into_iter().partition(Result::is_ok);
+    assert_eq!(refused.len(), 1, "one use");
+    let (first, conversation) = made.pop().expect("one").expect("it is good");
+    assert_eq!(conversation, None);
+    let again = chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(again.map(|_| ())), ErrorCode::InvitationInvalid);
+    assert_eq!(chat.first_invitation().await.expect("asked"), None, "somebody can invite now");
+    invites(chat, first.session.user.id).await;
+}
+
+#[tokio::test]
+async fn of_several_first_invitations_any_is_good_and_none_when_one_was_used() {
+    for used in [0, 1] {
+        let world = World::with(|config| config.registration = Registration::Invited).await;
+        let chat = &world.chat;
+        // As by two nodes, or by two starts.
+        let mut offered = Vec::new();
+        for _ in 0..2 {
+            offered.push(chat.first_invitation().await.expect("asked").expect("nobody is in"));
+        }
+        let made = chat.sign_up_invited(&offered[used], "alice", "", PASSWORD, SOMEWHERE).await;
+        assert!(made.is_ok(), "the offer {used}");
+        for token in &offered {
+            let late = chat.sign_up_invited(token, "mallory", "", PASSWORD, SOMEWHERE).await;
+            assert_eq!(code(late.map(|_| ())), ErrorCode::InvitationInvalid);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_use_different_first_invitations_at_once_one_comes_in() {
+    let world = World::with(|config| config.registration = Registration::Invited).await;
+    let chat = &world.chat;
+    let [one, two] = [chat.first_invitation().await, chat.first_invitation().await]
+        .map(|offered| offered.expect("asked").expect("nobody is in"));
+    let (one, two) = tokio::join!(
+        chat.sign_up_invited(&one, "alice", "", PASSWORD, SOMEWHERE),
+        chat.sign_up_invited(&two, "mallory", "", PASSWORD, SOMEWHERE)
+    );
+    let refusals: Vec<_> = [one, two].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].refusal().code, ErrorCode::InvitationInvalid);
+}
+
+#[tokio::test]
+async fn a_bounded_number_of_first_invitations_waits() {
+    let world = World::with(|config| config.registration = Registration::Invited).await;
+    for _ in 0..40 {
+        world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+    }
+    let waiting = "select count(*) from meta where key like 'first_invitation:%'";
+    assert_eq!(world.home.number(waiting), 16);
+}
+
+#[tokio::test]
+async fn there_is_no_first_invitation_where_none_is_needed() {
+    let open = World::new().await;
+    assert_eq!(open.chat.first_invitation().await.expect("asked"), None);
+    let closed = World::with(|config| config.registration = Registration::Closed).await;
+    assert_eq!(closed.chat.first_invitation().await.expect("asked"), None);
+}
+
+#[tokio::test]
+async fn the_first_invitation_is_over_when_somebody_came_in_without_it() {
+    let world = World::with(|config| config.registration = Registration::Invited).await;
+    let token = world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let world = world.restart_with(|config| config.registration = Registration::Open).await;
+    world.person("alice").await;
+    let late = world.chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(late.map(|_| ())), ErrorCode::InvitationInvalid);
+}
+
+#[tokio::test]
+async fn an_invitation_that_waits_is_seen_and_withdrawn_by_whoever_made_it_alone() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, _) = world.pair().await;
+    let (me, other) = (alice.user.id, bob.user.id);
+    let first = chat.create_invitation(me).await.expect("an invitation");
+    let second = chat.create_invitation(me).await.expect("an invitation");
+    let waiting = async || chat.waiting_invitations(me).await.expect("a list");
+    let mut ids: Vec<_> = waiting().await.into_iter().map(|one| one.id).collect();
+    ids.sort();
+    let mut expected = [first.id.clone(), second.id.clone()];
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert!(chat.waiting_invitations(other).await.expect("a list").is_empty());
+
+    chat.withdraw_invitation(other, &first.id).await.expect("nothing of theirs");
+    assert_eq!(waiting().await.len(), 2, "it is not theirs to withdraw");
+    for _ in 0..2 {
+        chat.withdraw_invitation(me, &first.id).await.expect("withdrawn");
+    }
+    let gone = chat.invitation(&first.token, SOMEWHERE).await;
+    assert_eq!(code(gone), ErrorCode::InvitationInvalid);
+    chat.accept_invitation(&bob.user, &second.token, SOMEWHERE).await.expect("accepted");
+    assert!(waiting().await.is_empty(), "it was used");
+    assert_eq!(code(chat.withdraw_invitation(me, "no id").await), ErrorCode::NotFound);
 }

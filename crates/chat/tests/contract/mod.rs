@@ -7,6 +7,7 @@ mod deletion;
 mod invitations;
 mod privacy;
 mod receipts;
+mod search;
 mod sending;
 mod settings;
 mod sign_ins;

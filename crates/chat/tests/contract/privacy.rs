@@ -1,7 +1,5 @@
 //! What people do not show of themselves is shown nowhere, and they do not see it of others.
 
-use std::time::Duration;
-
 use crate::support::{Tab, World};
 use chat::Session;
 use protocol::{
@@ -139,7 +137,16 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
 async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
+    // Another one whom bob sees come and go.
+    let carol = world.person("carol").await;
+    world.open(&carol, &bob).await;
     let mut of_bob = world.connect(&bob).await;
+    let of_carol = world.connect(&carol).await;
+    let carol_is_online = |frame: &ServerFrame| match frame {
+        ServerFrame::Presence { user, presence } if *user == carol.user.id => presence.online,
+        other => panic!("heard {other:?}"),
+    };
+    assert!(carol_is_online(&of_bob.hears().await));
     let of_alice = world.connect(&alice).await;
     let told = |frame: &ServerFrame| match frame {
         ServerFrame::Presence { user, presence } if *user == alice.user.id => Some(*presence),
@@ -149,8 +156,9 @@ async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
     set(&world, &alice, Privacy { last_seen: false, ..ALL }).await;
     assert_eq!(told(&of_bob.hears().await), Some(Presence::default()));
     drop(of_alice);
-    // Longer than the grace time of these tests.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(of_carol);
+    // Graces end in the order in which they began.
+    assert!(!carol_is_online(&of_bob.hears().await));
     let mut of_alice = world.connect(&alice).await;
     of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
     let next = of_bob.hears().await;

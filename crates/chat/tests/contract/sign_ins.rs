@@ -1,9 +1,13 @@
-//! What the store decides when something changes between the look at a password and the sign-in.
+//! What the store decides of sign-ins: when something changes between the look at a password and the
+//! sign-in, which of a session's two tokens is valid, and what counts as use.
 
-use chat::store::{NewSession, NewUser};
+use std::sync::Arc;
+
+use chat::store::{NewSession, NewUser, SessionLife, Store, TokenState};
 use protocol::{SessionId, Timestamp, User, UserId};
 
 use crate::engine::Home;
+use crate::support::{PASSWORD, SOMEWHERE, World};
 
 fn session(user: UserId, token: u8) -> NewSession {
     NewSession { id: SessionId::new(), user, token_hash: [token; 32], device: String::new() }
@@ -34,4 +38,157 @@ async fn a_sign_in_does_not_outlive_the_password_it_was_made_with() {
     assert!(gone.is_none(), "nor is an account deleted with it");
     assert!(store.delete_account(id, "second", Timestamp(3)).await.expect("deleted").is_some());
     assert!(!sign_in("second", 5).await && !sign_in("", 6).await, "nobody is there");
+}
+
+const MINUTE: i64 = 60 * 1_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// Long after the test's own times: only what a test says ends a session.
+fn at(now: i64) -> SessionLife {
+    SessionLife { now: Timestamp(now), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) }
+}
+
+/// Somebody with a session whose token is `[1; 32]`.
+async fn someone(store: &Arc<dyn Store>) -> (UserId, SessionId) {
+    let id = UserId::new();
+    let user = User { id, username: "anna".into(), display_name: "anna".into() };
+    let new = NewUser {
+        user,
+        username_key: "anna".into(),
+        display_key: "anna".into(),
+        password_hash: String::new(),
+    };
+    let first = session(id, 1);
+    let session = first.id;
+    store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
+    (id, session)
+}
+
+async fn state(store: &Arc<dyn Store>, token: u8, now: i64) -> Option<TokenState> {
+    store.session(&[token; 32], at(now)).await.expect("asked").map(|row| row.token)
+}
+
+async fn rotates(store: &Arc<dyn Store>, id: SessionId, from: u8, to: u8, now: i64) -> bool {
+    let lost_before = Timestamp(now - HOUR);
+    let done = store.rotate_session(id, &[from; 32], &[to; 32], Timestamp(now), lost_before).await;
+    done.expect("asked")
+}
+
+/// A moment by the clock of the test's machine, which is that of the database as well.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.expect("after 1970").as_millis()).expect("milliseconds")
+}
+
+#[tokio::test]
+async fn an_old_token_is_valid_until_the_new_one_was_used() {
+    let home = Home::new().await;
+    let store = home.store().await;
+    let (_, id) = someone(&store).await;
+    let start = now();
+    assert!(rotates(&store, id, 1, 2, start).await);
+    // The answer was lost: the browser has the old token alone, for as long as it likes.
+    for later in [0, 2 * MINUTE, 24 * HOUR] {
+        assert_eq!(state(&store, 1, start + later).await, Some(TokenState::StillNeeded));
+    }
+    assert_eq!(state(&store, 2, start).await, Some(TokenState::NewUnused));
+    let until = Timestamp(start + MINUTE);
+    store.end_old_token(id, &[2; 32], Timestamp(start), until).await.expect("ended");
+    assert_eq!(state(&store, 2, start).await, Some(TokenState::Present));
+    assert_eq!(state(&store, 1, start).await, Some(TokenState::Replaced));
+    // A second first use moves nothing.
+    let much_later = Timestamp(start + 24 * HOUR);
+    store.end_old_token(id, &[2; 32], Timestamp(start), much_later).await.expect("ended");
+    home.execute("update sessions set previous_until = previous_until - 61000");
+    assert_eq!(state(&store, 1, start + 2 * MINUTE).await, None);
+    assert_eq!(state(&store, 2, start + 2 * MINUTE).await, Some(TokenState::Present));
+}
+
+#[tokio::test]
+async fn requests_with_the_old_token_rotate_once_and_again_only_when_the_new_one_was_lost() {
+    let home = Home::new().await;
+    let store = home.store().await;
+    let (_, id) = someone(&store).await;
+    let start = now();
+    let at_once = (2..12).map(|to| rotates(&store, id, 1, to, start));
+    let done = futures::future::join_all(at_once).await;
+    assert_eq!(done.iter().filter(|done| **done).count(), 1, "of requests at once");
+    assert!(!rotates(&store, id, 1, 20, start + MINUTE).await, "the answer may be under way");
+    assert!(rotates(&store, id, 1, 30, start + 2 * HOUR).await, "it was lost");
+    assert_eq!(state(&store, 30, start + 2 * HOUR).await, Some(TokenState::NewUnused));
+    assert_eq!(state(&store, 1, start + 2 * HOUR).await, Some(TokenState::StillNeeded));
+    for lost in 2..12 {
+        assert_eq!(state(&store, lost, start + 2 * HOUR).await, None, "{lost}");
+    }
+    let (used, until) = (Timestamp(start), Timestamp(start + MINUTE));
+    store.end_old_token(id, &[30; 32], used, until).await.expect("ended");
+    assert!(!rotates(&store, id, 1, 40, start + 9 * HOUR).await, "it has come");
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_the_end_of_both_its_tokens() {
+    let home = Home::new().await;
+    let store = home.store().await;
+    let (_, id) = someone(&store).await;
+    let start = now();
+    assert!(rotates(&store, id, 1, 2, start).await);
+    store.delete_session(id).await.expect("deleted");
+    assert_eq!(state(&store, 1, start).await, None);
+    assert_eq!(state(&store, 2, start).await, None);
+}
+
+#[tokio::test]
+async fn use_is_noted_seldom_and_only_forwards() {
+    let home = Home::new().await;
+    let store = home.store().await;
+    let (user, id) = someone(&store).await;
+    let seen = async || store.sessions(user, at(0)).await.expect("a list")[0].seen_at.0;
+    store
+        .see_sessions(&[id, SessionId::new()], Timestamp(HOUR), Timestamp(2))
+        .await
+        .expect("noted");
+    assert_eq!(seen().await, HOUR);
+    let (now, noted_before) = (Timestamp(HOUR + 5), Timestamp(HOUR - 1));
+    store.see_sessions(&[id], now, noted_before).await.expect("nothing to note");
+    assert_eq!(seen().await, HOUR, "it was noted not long ago");
+}
+
+#[tokio::test]
+async fn a_connection_that_only_listens_keeps_its_session() {
+    let world = World::with(|config| {
+        config.session_idle = std::time::Duration::from_secs(20);
+    })
+    .await;
+    let alice = world.person("alice").await;
+    let tab = world.connect(&alice).await;
+    let seen = async || world.chat.sessions(&alice).await.expect("a list")[0].seen_at;
+    let first = seen().await;
+    tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        while seen().await == first {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the open connection is noted as use");
+    drop(tab);
+}
+
+#[tokio::test]
+async fn the_life_of_a_session_is_what_the_operator_set() {
+    let world = World::new().await;
+    let signed_in = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made");
+    let is_good = async |world: &World| {
+        world.chat.authenticate(&signed_in.token).await.expect("asked").is_some()
+    };
+    let days = |days: u64| std::time::Duration::from_secs(days * 24 * 60 * 60);
+    let five_days_ago = now() - 5 * 24 * HOUR;
+    world.home.execute(&format!("update sessions set created_at = {five_days_ago}"));
+    assert!(is_good(&world).await, "it lasts for thirty days");
+    let world = world.restart_with(|config| config.session_life = days(4)).await;
+    assert!(!is_good(&world).await);
+    let world = world.restart_with(|config| config.session_idle = days(4)).await;
+    let signed_in = world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
+    world.home.execute(&format!("update sessions set seen_at = {five_days_ago}"));
+    let found = world.chat.authenticate(&signed_in.token).await.expect("asked");
+    assert!(found.is_none(), "it was not used for longer than the operator allows");
 }

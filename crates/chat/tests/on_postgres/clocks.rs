@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat::store::{Batch, NewMessage, SendOutcome, SessionLife};
+use chat::store::{Batch, NewMessage, SendOutcome, SessionLife, TokenState};
 use protocol::{ClientId, Cursor, Seq, Timestamp};
 
 use crate::support::{PASSWORD, SOMEWHERE, World};
@@ -36,7 +36,30 @@ async fn the_order_is_that_of_the_numbers_whatever_the_clocks_say() {
     assert_eq!(seen.last.map(|message| message.seq), Some(Seq(6)));
 }
 
-/// The token before a rotation is honoured for a minute: less than the clocks may differ.
+#[tokio::test]
+async fn a_node_whose_clock_is_behind_moves_its_conversations_to_the_top_too() {
+    let world = World::new().await;
+    let (alice, _, with_bob) = world.pair().await;
+    let carol = world.person("carol").await;
+    let with_carol = world.open(&alice, &carol).await;
+    let (ahead, behind) = (world.home.store().await, world.home.store().await);
+    let now = 1_800_000_000_000;
+    let say = |conversation| {
+        let (sender, client_id) = (alice.user.id, ClientId::new());
+        let message = NewMessage { sender, conversation, client_id, body: "hello".to_owned() };
+        Arc::new(Batch { messages: vec![message], ..Batch::default() })
+    };
+    for _ in 0..2 {
+        ahead.commit(say(with_bob), Timestamp(now + TEN_MINUTES)).await.expect("committed");
+        behind.commit(say(with_carol), Timestamp(now)).await.expect("committed");
+        let page = world.chat.conversations(alice.user.id, None).await.expect("a list");
+        let listed: Vec<_> = page.conversations.iter().map(|one| one.id).collect();
+        assert_eq!(listed, [with_carol, with_bob]);
+    }
+}
+
+/// After the first use of a new token the one before is valid for a minute: less than the clocks
+/// may differ.
 #[tokio::test]
 async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead() {
     let world = World::new().await;
@@ -49,18 +72,20 @@ async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead()
         *byte = u8::from_str_radix(&found[at * 2..at * 2 + 2], 16).expect("hex");
     }
     let behind = 1_800_000_000_000;
-    let until = Timestamp(behind + 60_000);
-    let done = store.rotate_session(id, &from, &[7; 32], Timestamp(behind), until).await;
+    let (now, until) = (Timestamp(behind), Timestamp(behind + 60_000));
+    let done = store.rotate_session(id, &from, &[7; 32], now, Timestamp(0)).await;
     assert!(done.expect("asked"));
+    store.end_old_token(id, &[7; 32], now, until).await.expect("ended");
     let life = SessionLife {
         now: Timestamp(behind + TEN_MINUTES),
         oldest_created: Timestamp(0),
         oldest_seen: Timestamp(0),
     };
     let row = store.session(&from, life).await.expect("asked").expect("still honoured");
-    assert!(!row.current);
+    assert_eq!(row.token, TokenState::Replaced);
     // And no longer than that minute.
     world.home.execute("update sessions set previous_until = previous_until - 61000");
     assert!(store.session(&from, life).await.expect("asked").is_none());
-    assert!(store.session(&[7; 32], life).await.expect("asked").is_some_and(|row| row.current));
+    let row = store.session(&[7; 32], life).await.expect("asked").expect("the present one");
+    assert_eq!(row.token, TokenState::Present);
 }

@@ -47,11 +47,19 @@ impl Home {
         Self(name)
     }
 
-    /// The same again, of a store that nobody has open.
-    pub fn copy(&self) -> Self {
-        let name = format!("{}_copy", self.0);
-        server().create_database(&name, Some(&self.0)).expect("a copy");
+    /// The same again, from a dump that was restored while the store is in use: with everything that
+    /// nodes keep in it about each other.
+    pub fn dump(&self) -> Self {
+        let name = format!("{}_dump", self.0);
+        server().restore_copy(&name, &self.0).expect("a copy");
         Self(name)
+    }
+
+    /// Returns when a query answers "t".
+    pub async fn until(&self, sql: &str) {
+        while self.text(sql) != "t" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     pub fn url(&self) -> String {

@@ -5,6 +5,7 @@
 mod clocks;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod copies;
 mod engine;
 mod leader;
 mod nodes;

@@ -1,10 +1,15 @@
 //! Coming to a database: what the operator is told, nodes that start together, and TLS.
 
+use std::time::Duration;
+
 use chat::store::Store;
 use chat::store::postgres::{OpenError, PostgresStore};
-use harness::Postgres;
+use chat::{Chat, Config, Database};
+use harness::{PgBouncer, PoolMode, Postgres};
+use protocol::{ClientId, Cursor, ErrorCode, Seq};
 
 use crate::engine::{Home, server};
+use crate::support::{PASSWORD, SOMEWHERE, World, plenty};
 
 /// What `duet` says, in one line.
 async fn refusal(url: &str) -> String {
@@ -56,6 +61,121 @@ async fn someone_who_may_not_make_tables_is_told_so() {
     let place = place.rsplit_once('/').expect("a database").0.to_owned();
     let line = refusal(&format!("postgres://guest:guest-Harbor-9@{place}/of_others")).await;
     assert!(line.contains("guest may not make Duet's tables"), "{line}");
+}
+
+#[tokio::test]
+async fn someone_who_may_not_make_tables_serves_those_that_are_made() {
+    let world = World::new().await;
+    let home = &world.home;
+    home.execute("create role clerk login password 'clerk-Harbor-9'");
+    home.execute("grant select, insert, update, delete on all tables in schema public to clerk");
+    let place = home.url().split_once('@').expect("a place").1.to_owned();
+    let url = format!("postgres://clerk:clerk-Harbor-9@{place}");
+    let chat = Chat::begin(Config::new(Database::Postgres { url: url.clone(), connections: 3 }));
+    let chat = chat.await.expect("a chat");
+    let (alice, bob, conversation) = world.pair().await;
+    for (from, id) in [(alice.user.id, ClientId::new()), (bob.user.id, ClientId::new())] {
+        chat.send_message(from, conversation, id, "hello").await.expect("sent");
+    }
+    chat.close().await;
+    // One table is missing: it cannot serve, and is told who can make it.
+    home.execute(
+        "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)",
+    );
+    let line = refusal(&url).await;
+    assert!(line.contains("run `duet migrate` as a user who may make tables"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let mut server = Postgres::start().expect("a private Postgres");
+    server.create_database("duet", None).expect("made");
+    server.crash().expect("stopped");
+    let url = server.url("duet");
+    let line = refusal(&url).await;
+    assert!(line.contains("cannot reach Postgres"), "{line}");
+    let starting = tokio::task::spawn_blocking(move || {
+        server.start_again().expect("started");
+        server
+    });
+    let store = PostgresStore::open_within(&url, 2, Duration::from_secs(3_600)).await;
+    let store = store.expect("a store");
+    store.check_writable().await.expect("writable");
+    store.close().await;
+    // What waiting does not cure is said at once.
+    let nobody = url.replace("/duet", "/nothing");
+    let refused = PostgresStore::open_within(&nobody, 2, Duration::from_secs(3_600)).await.err();
+    assert!(matches!(refused, Some(OpenError::NoDatabase { .. })));
+    drop(starting.await.expect("it runs"));
+}
+
+/// The servers of one URL, of which `first` stands first.
+fn both(first: &Postgres, second: &Postgres) -> String {
+    let (one, two) = (first.port(), second.port());
+    let url = first.url("duet").replace(&format!(":{one}/"), &format!(":{one},127.0.0.1:{two}/"));
+    format!("{url}?target_session_attrs=read-write")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_servers_the_one_that_takes_writes_is_used_also_when_it_is_another() {
+    let mut primary = Postgres::start().expect("a private Postgres");
+    primary.create_database("duet", None).expect("made");
+    PostgresStore::open(&primary.url("duet"), 1).await.expect("a store").close().await;
+    let standby = primary.start_standby().expect("a standby");
+    let url = both(&standby, &primary);
+    let mut config = Config::new(Database::Postgres { url: url.clone(), connections: 3 });
+    config.rates = plenty();
+    let chat = Chat::begin(config).await.expect("a chat");
+    let up = async |name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.map(|up| up.session);
+    let alice = up("alice").await.expect("made").user.id;
+    let bob = up("bob").await.expect("made").user.id;
+    let conversation = chat.open_conversation(alice, bob).await.expect("opened");
+    let send = async |body| chat.send_message(alice, conversation, ClientId::new(), body).await;
+    assert_eq!(send("before").await.expect("sent").seq, Seq(1));
+    let copied = "select count(*) = 1 from messages";
+    while standby.sql("duet", copied).expect("asked") != "t" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    primary.crash().expect("crashed");
+    let line = refusal(&url).await;
+    assert!(line.contains("no Postgres of the database URL takes writes"), "{line}");
+    assert!(line.contains("standby, which only reads"), "{line}");
+    standby.promote().expect("promoted");
+    let sent = loop {
+        match send("after").await {
+            Ok(sent) => break sent,
+            Err(error) => assert_eq!(error.refusal().code, ErrorCode::Unavailable, "{error}"),
+        }
+    };
+    assert!(sent.seq > Seq(1));
+    while let Err(error) = chat.history(bob, conversation, Cursor::Latest).await {
+        assert_eq!(error.refusal().code, ErrorCode::Unavailable, "{error}");
+    }
+    chat.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_serves_by_sessions_and_is_refused_by_transactions() {
+    let server = server();
+    server.create_database("pooled", None).expect("made");
+    let bouncer = PgBouncer::start(server, PoolMode::Session).expect("a pgbouncer");
+    let mut config = Config::new(Database::Postgres { url: bouncer.url("pooled"), connections: 3 });
+    config.rates = plenty();
+    let chat = Chat::begin(config).await.expect("a chat");
+    let up = async |name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.map(|up| up.session);
+    let alice = up("alice").await.expect("made").user.id;
+    let bob = up("bob").await.expect("made").user.id;
+    let conversation = chat.open_conversation(alice, bob).await.expect("opened");
+    for n in 1..=5 {
+        let sent = chat.send_message(alice, conversation, ClientId::new(), "hello").await;
+        assert_eq!(sent.expect("sent").seq, Seq(n));
+    }
+    chat.close().await;
+    for mode in [PoolMode::Transaction, PoolMode::Statement] {
+        let bouncer = PgBouncer::start(server, mode).expect("a pgbouncer");
+        let line = refusal(&bouncer.url("pooled")).await;
+        assert!(line.contains("set pool_mode = session there"), "{mode:?}: {line}");
+    }
 }
 
 #[tokio::test]
@@ -113,4 +233,28 @@ async fn a_server_is_trusted_by_the_authority_that_signed_it_and_by_its_name() {
     assert!(line.contains("cannot trust Postgres"), "another name: {line}");
     let line = refusal(&format!("{}?sslmode=verify-full", server.url("guarded"))).await;
     assert!(line.contains("cannot trust Postgres"), "an authority that nobody knows: {line}");
+}
+
+#[tokio::test]
+async fn whom_a_node_of_an_older_version_signs_up_or_renames_is_found() {
+    let world = World::new().await;
+    let me = world.person("viewer").await.user;
+    world.person("bob").await;
+    let found = async |typed| world.chat.search(&me, typed, 20).await.expect("an answer").total;
+    assert_eq!(found("bob").await, 1);
+    // Such a node knows nothing of words.
+    world.home.execute(
+        "update users set display_name = 'Emil Sand', display_key = 'emil sand' \
+         where username = 'bob'; \
+         insert into users (id, username, username_key, display_name, display_key, password_hash, \
+                 created_at) \
+             values (gen_random_uuid(), 'carol', 'carol', 'Carol Dune', 'carol dune', '', 1)",
+    );
+    assert_eq!((found("sand").await, found("dune").await), (1, 1));
+    assert_eq!(found("bob").await, 1, "by the username");
+    let gone = "update users set username = '', display_name = '', username_key = chr(1114111), \
+                        display_key = chr(1114111), deleted_at = 2 where username = 'carol'";
+    world.home.execute(gone);
+    assert_eq!(found("dune").await, 0);
+    assert_eq!(world.home.number("select count(*) from person_words where word = 'dune'"), 0);
 }

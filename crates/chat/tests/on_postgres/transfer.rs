@@ -381,7 +381,7 @@ async fn a_source_at_work_or_of_another_version_is_refused() {
     let change = |sql: &str| {
         Connection::open(&file).expect("a file").execute_batch(sql).expect("changed");
     };
-    change("update _sqlx_migrations set version = 99 where version = 4");
+    change("update _sqlx_migrations set version = 99 where version = 5");
     assert!(matches!(refusal(&file, &url).await, MoveError::NewerSource(_, 99)));
     change("delete from _sqlx_migrations where version = 99");
     assert!(matches!(refusal(&file, &url).await, MoveError::OlderSource(_)));

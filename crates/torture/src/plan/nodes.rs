@@ -44,6 +44,8 @@ pub struct NodesPlan {
     pub network: bool,
     /// How wrong the clock of each node is, in seconds.
     pub clocks: Option<Vec<i64>>,
+    /// Whether there is a copy of the store, with nodes of its own.
+    pub copy: bool,
     /// What people do.
     pub habits: Habits,
     /// Whether second tabs are deaf.
@@ -59,7 +61,7 @@ pub fn plan_of_nodes(kind: Kind, nodes: usize) -> NodesPlan {
         SilenceDatabase,
     };
     let (strokes, habits): (&[Stroke], _) = match kind {
-        Kind::Kill | Kind::Clocks => (&[Kill], gentle()),
+        Kind::Kill | Kind::Clocks | Kind::Copy => (&[Kill], gentle()),
         Kind::Roll => (&[Roll], gentle()),
         Kind::Broker => (&[CrashBroker, FreezeBroker], gentle()),
         Kind::Database => (&[CrashDatabase, EndBackends, EndBackends], gentle()),
@@ -97,6 +99,7 @@ pub fn plan_of_nodes(kind: Kind, nodes: usize) -> NodesPlan {
         between: 100..1_500,
         network: matches!(kind, Kind::Network | Kind::Mixed),
         clocks: matches!(kind, Kind::Clocks | Kind::Mixed).then(|| clocks(nodes)),
+        copy: kind == Kind::Copy,
         habits,
         deaf: kind == Kind::Clients,
         terms: Terms { ends_within, one_way: nodes == 1 },

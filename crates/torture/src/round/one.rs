@@ -28,7 +28,7 @@ pub async fn run(
     let mut site = Site::open(ground.binary, disk, log.clone()).await?;
     let scene = Scene {
         people: town.people(),
-        address: &site.address,
+        address: site.address.clone(),
         habits: plan.habits,
         deaf: plan.deaf,
         lasts: ground.lasts,

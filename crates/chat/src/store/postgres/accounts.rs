@@ -4,7 +4,7 @@ use protocol::{Timestamp, User};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::{can_be_asked, invitations, sessions, user};
+use super::{can_be_asked, invitations, sessions, user, words};
 use crate::store::{AccountOutcome, NewSession, NewUser, Result, TokenHash};
 
 pub(super) async fn create_user(
@@ -18,8 +18,8 @@ pub(super) async fn create_user(
     // Of two nodes that want one name at once, the second waits here for what became of the first.
     let stored = sqlx::query(
         "insert into users \
-         (id, username, username_key, display_name, display_key, password_hash, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (username_key) do nothing",
+         (id, username, username_key, display_name, display_key, words_for, password_hash, \
+          created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) on conflict (username_key) do nothing",
     )
     .bind(new.user.id.0)
     .bind(&new.user.username)
@@ -34,11 +34,12 @@ pub(super) async fn create_user(
         tx.rollback().await?;
         return Ok(AccountOutcome::NameTaken);
     }
+    words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
     sessions::insert(&mut tx, &session, now).await?;
     let mut opened = None;
     if let Some(token) = invitation {
         opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;
-        if opened.is_none() {
+        if opened.is_none() && !invitations::use_first(&mut tx, &token, new.user.id).await? {
             tx.rollback().await?;
             return Ok(AccountOutcome::InvitationInvalid);
         }

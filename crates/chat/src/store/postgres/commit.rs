@@ -7,8 +7,14 @@
 //! without that lock, but for the ids of messages. Two nodes that store one id at once meet in its
 //! unique index, and the second begins again ([`super::committer`]).
 //!
+//! A conversation that grew goes above all others of each of the two, whatever the clocks of other
+//! nodes said. What the statement reads for that may be out of date by what is written at the same
+//! moment, which costs the order of two conversations that grew at once.
+//!
 //! Rows of the batch's conversations are named by `any ($9)` in each part, so that no plan has to
 //! walk through more. Called by [`super::committer`] alone.
+
+mod statement;
 
 use std::collections::HashMap;
 
@@ -17,114 +23,10 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
+use statement::{COMMIT, COMMIT_YIELDING};
+
 use crate::store::marks::{Place, forward};
-use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome};
-
-/// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
-/// marks `$11`; `$10` is now. Answers a row for each message and mark of a conversation of its
-/// person's.
-macro_rules! commit {
-    ($lock:literal, $left_out:literal) => {
-        concat!(
-            "\
-with sent as ( \
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
-        with ordinality as sent (conversation_id, sender_id, client_id, body, place) \
-), marked as ( \
-    select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[]) \
-        with ordinality as marked (conversation_id, user_id, delivered, read, place) \
-), talks as materialized ( \
-    select id, low_id, high_id, last_seq, closed_at is not null as closed \
-    from conversations where id = any ($9) order by id for no key update",
-            $lock,
-            " \
-), places as materialized ( \
-    select conversation_id, user_id, delivered_seq, read_seq from members \
-    where conversation_id = any (array(select id from talks where id = any ($11))) \
-    order by conversation_id, user_id for no key update \
-), judged as materialized ( \
-    select s.*, t.last_seq, t.closed, \
-           case s.sender_id when t.low_id then t.high_id else t.low_id end as peer_id, \
-           u.conversation_id as used_in, u.seq as used_for \
-    from sent s join talks t on t.id = s.conversation_id and s.sender_id in (t.low_id, t.high_id) \
-    left join lateral ( \
-        select conversation_id, seq from client_ids \
-        where client_id = s.client_id and sender_id = s.sender_id limit 1) u on true \
-), fresh as materialized ( \
-    select *, last_seq + row_number() over (partition by conversation_id order by place) as seq \
-    from judged where used_in is null and not closed \
-), ids as ( \
-    insert into client_ids (client_id, sender_id, conversation_id, seq) \
-    select client_id, sender_id, conversation_id, seq from fresh order by client_id, sender_id \
-), stored as ( \
-    insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
-    select conversation_id, seq, sender_id, client_id, body, $10 from fresh \
-    order by conversation_id, seq \
-), grown as materialized ( \
-    select t.id, t.low_id, t.high_id, coalesce(g.last_seq, t.last_seq) as last_seq, \
-           g.last_seq is not null as grew \
-    from talks t left join ( \
-        select conversation_id, max(seq) as last_seq from fresh group by conversation_id) g \
-        on g.conversation_id = t.id \
-), counted as ( \
-    update conversations c set last_seq = g.last_seq from grown g \
-    where c.id = g.id and g.grew and c.id = any ($9) \
-), reached as materialized ( \
-    select m.*, g.last_seq, \
-           case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
-    from marked m join grown g on g.id = m.conversation_id and m.user_id in (g.low_id, g.high_id) \
-), moves as ( \
-    select conversation_id, user_id, max(greatest(delivered, read)) as delivered, \
-           max(read) as read \
-    from reached where delivered between 0 and last_seq and read between 0 and last_seq \
-    group by conversation_id, user_id \
-), touched as materialized ( \
-    select g.id as conversation_id, p.user_id, g.grew, \
-           coalesce(v.delivered, 0) as delivered, coalesce(v.read, 0) as read \
-    from grown g cross join lateral (values (g.low_id), (g.high_id)) as p (user_id) \
-    left join moves v on v.conversation_id = g.id and v.user_id = p.user_id \
-    where g.grew or v.user_id is not null \
-), written as ( \
-    update members m set \
-        active_at = case when w.grew then $10 else m.active_at end, \
-        delivered_at = case when w.delivered > m.delivered_seq then $10 else m.delivered_at end, \
-        read_at = case when w.read > m.read_seq then $10 else m.read_at end, \
-        delivered_seq = greatest(m.delivered_seq, w.delivered), \
-        read_seq = greatest(m.read_seq, w.read) \
-    from touched w \
-    where m.conversation_id = w.conversation_id and m.user_id = w.user_id \
-        and m.conversation_id = any ($9) \
-        and (w.grew or w.delivered > m.delivered_seq or w.read > m.read_seq) \
-) \
-select true as of_message, false as left_out, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
-       null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
-from judged j left join fresh f on f.place = j.place \
-union all \
-select false, false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
-       (select show_receipts from users where id = r.user_id) \
-           and (select show_receipts from users where id = r.peer_id) \
-from reached r \
-join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id",
-            $left_out
-        )
-    };
-}
-
-/// Waits for conversations that another node is writing.
-const COMMIT: &str = commit!("", "");
-/// Leaves them out, and says what it left out: all else that it does not answer is not there.
-const COMMIT_YIELDING: &str = commit!(
-    " skip locked",
-    " \
-union all \
-select l.of_message, true, l.place, null, null, null, null, null, null, null \
-from conversations c join ( \
-    select true as of_message, place, conversation_id, sender_id as user_id from sent \
-    union all \
-    select false, place, conversation_id, user_id from marked) l \
-    on l.conversation_id = c.id and l.user_id in (c.low_id, c.high_id) \
-where c.id = any ($9) and c.id <> all (array(select id from talks))"
-);
+use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome, StoreError};
 
 /// What a message is that is found to be stored already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -178,6 +80,9 @@ async fn store(
         return Ok(committed);
     }
     let rows = execute(connection, batch, now).await?;
+    if batch.asked_by.is_some() && is_elsewhere(&rows)? {
+        return Err(StoreError::Elsewhere);
+    }
     let mut used = Vec::new();
     let mut marks = Vec::new();
     for row in rows {
@@ -213,10 +118,13 @@ async fn execute(
     now: Timestamp,
 ) -> Result<Vec<PgRow>> {
     let (messages, marks) = (&batch.messages, &batch.marks);
-    let of_marks = distinct(marks.iter().map(|new| new.conversation));
-    let all = distinct(
-        messages.iter().map(|m| m.conversation).chain(marks.iter().map(|new| new.conversation)),
-    );
+    let of_marks = distinct(marks.iter().map(|new| new.conversation.0));
+    let of_messages = messages.iter().map(|m| m.conversation.0);
+    let all = distinct(of_messages.chain(marks.iter().map(|new| new.conversation.0)));
+    let (nodes, instance) = match &batch.asked_by {
+        Some(asked) => (distinct(asked.nodes.iter().map(|node| node.0)), Some(&*asked.instance.0)),
+        None => (Vec::new(), None),
+    };
     let rows = sqlx::query(if batch.yields { COMMIT_YIELDING } else { COMMIT })
         .bind(messages.iter().map(|m| m.conversation.0).collect::<Vec<_>>())
         .bind(messages.iter().map(|m| m.sender.0).collect::<Vec<_>>())
@@ -229,13 +137,25 @@ async fn execute(
         .bind(all)
         .bind(now.0)
         .bind(of_marks)
+        .bind(nodes)
+        .bind(instance)
         .fetch_all(connection)
         .await?;
     Ok(rows)
 }
 
-fn distinct(ids: impl Iterator<Item = ConversationId>) -> Vec<Uuid> {
-    let mut ids: Vec<Uuid> = ids.map(|id| id.0).collect();
+/// Whether the nodes that asked stand on another database.
+fn is_elsewhere(rows: &[PgRow]) -> Result<bool> {
+    for row in rows {
+        if row.try_get::<Option<bool>, _>("of_message")?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = ids.collect();
     ids.sort_unstable();
     ids.dedup();
     ids

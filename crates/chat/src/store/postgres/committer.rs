@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use protocol::Timestamp;
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::commit::{self, Earlier};
 use super::connections::{self, PATIENCE};
+use super::servers::Servers;
 use crate::store::{Batch, Committed, Result, StoreError};
 
 /// How often a batch is tried that meets others'. Each time one of them has come through.
@@ -26,7 +27,7 @@ const CHECKED_WITHIN: Duration = Duration::from_secs(4);
 const APART: Duration = Duration::from_millis(2);
 
 pub(super) struct Committer {
-    options: PgConnectOptions,
+    servers: Servers,
     /// Held while a batch commits; nothing else waits for it for longer than [`PATIENCE`].
     line: Mutex<Line>,
 }
@@ -49,8 +50,8 @@ enum Failure {
 }
 
 impl Committer {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, line: Mutex::new(Line::Down) }
+    pub(super) fn new(servers: Servers) -> Self {
+        Self { servers, line: Mutex::new(Line::Down) }
     }
 
     /// Commits a batch and returns when it is on disk.
@@ -94,6 +95,11 @@ impl Committer {
                     *line = Line::Up(connection);
                     return Ok(committed);
                 }
+                // The server answered in order, and nothing is open.
+                Err(StoreError::Elsewhere) => {
+                    *line = Line::Up(connection);
+                    return Err(StoreError::Elsewhere);
+                }
                 Err(error) => error,
             };
             match failure(&error) {
@@ -113,7 +119,7 @@ impl Committer {
     async fn take(&self, line: &mut Line) -> Result<PgConnection> {
         match std::mem::replace(line, Line::Down) {
             Line::Up(connection) => Ok(connection),
-            Line::Down => connections::connect(&self.options).await,
+            Line::Down => connections::connect(&self.servers).await,
             Line::Closed => {
                 *line = Line::Closed;
                 Err(StoreError::Closed)

@@ -5,13 +5,15 @@
 //! did; this end waits for each call no longer than [`PATIENCE`], and a connection on which a call
 //! did not end well is closed and not lent again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Postgres};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Postgres};
 use tokio::time::timeout;
 
+use super::servers::Servers;
 use crate::store::{Result, StoreError};
 
 /// How long a call may take in all; the server ends each of its statements before that.
@@ -40,9 +42,9 @@ const SETTINGS: &str = "select set_config(name, value, false) from (values \
     ('jit', 'off')) as settings (name, value)";
 
 /// A connection of its own, ready for statements.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+pub(super) async fn connect(servers: &Servers) -> Result<PgConnection> {
     let connecting = async {
-        let mut connection = options.connect().await?;
+        let mut connection = servers.connect().await?;
         prepare(&mut connection).await?;
         Ok(connection)
     };
@@ -54,21 +56,65 @@ async fn prepare(connection: &mut PgConnection) -> std::result::Result<(), sqlx:
 }
 
 /// Connections for all calls but commits.
-pub(super) fn pool(options: PgConnectOptions, most: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(most)
-        .acquire_timeout(ACQUIRE_WITHIN)
-        .test_before_acquire(false)
-        .before_acquire(|connection, idle| {
-            Box::pin(async move {
-                if idle.idle_for < ASK_AFTER {
-                    return Ok(true);
-                }
-                Ok(matches!(timeout(ASK_AFTER, connection.ping()).await, Ok(Ok(()))))
+pub(super) struct Pool {
+    pool: PgPool,
+    servers: Servers,
+    /// To which of the servers connections are made.
+    leads_to: AtomicUsize,
+}
+
+impl Pool {
+    pub(super) fn new(servers: Servers, most: u32) -> Self {
+        let (at, options) = servers.current();
+        let checked = servers.clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for < ASK_AFTER {
+                        return Ok(true);
+                    }
+                    Ok(matches!(timeout(ASK_AFTER, connection.ping()).await, Ok(Ok(()))))
+                })
             })
-        })
-        .after_connect(|connection, _| Box::pin(prepare(connection)))
-        .connect_lazy_with(options)
+            .after_connect(move |connection, _| {
+                let servers = checked.clone();
+                Box::pin(async move {
+                    servers.check(connection).await?;
+                    prepare(connection).await
+                })
+            })
+            .connect_lazy_with(options.clone());
+        Self { pool, leads_to: AtomicUsize::new(at), servers }
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A connection. Where there are several servers, another one may take writes by now.
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+        self.follow();
+        match self.pool.acquire().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if !self.servers.are_several() => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "looking for the server that takes writes"),
+        }
+        // Only to know which one it is. It is closed either way.
+        let _ = connect(&self.servers).await?.close().await;
+        self.follow();
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Connects to the server that took writes last, from now on.
+    fn follow(&self) {
+        let (at, options) = self.servers.current();
+        if self.leads_to.swap(at, Ordering::AcqRel) != at {
+            self.pool.set_connect_options(options.clone());
+        }
+    }
 }
 
 /// A connection that is lent to a call. If the call does not give it back, because it failed or
@@ -76,7 +122,7 @@ pub(super) fn pool(options: PgConnectOptions, most: u32) -> PgPool {
 pub(super) struct Lent(Option<PoolConnection<Postgres>>);
 
 impl Lent {
-    pub(super) async fn from(pool: &PgPool) -> Result<Self> {
+    pub(super) async fn from(pool: &Pool) -> Result<Self> {
         Ok(Self(Some(pool.acquire().await?)))
     }
 

@@ -3,7 +3,7 @@
 use protocol::limits::MAX_UNREAD;
 use protocol::{
     ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
-    TickTime, TickTimes, Timestamp, User, UserId,
+    TickTime, TickTimes, Timestamp, Unread, User, UserId,
 };
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -47,7 +47,9 @@ pub(super) async fn open(
     let Some(id) = id else { return Ok(None) };
     sqlx::query(
         "insert into members (conversation_id, user_id, peer_id, active_at) \
-         values ($1, $2, $3, $4), ($1, $3, $2, null) \
+         values ($1, $2, $3, greatest($4::bigint, 1 + (select o.active_at from members o \
+                 where o.user_id = $2 order by o.active_at desc nulls last limit 1))), \
+                ($1, $3, $2, null) \
          on conflict (conversation_id, user_id) do update \
          set active_at = coalesce(members.active_at, excluded.active_at)",
     )
@@ -185,6 +187,41 @@ pub(super) async fn list(
         }
     };
     Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+}
+
+/// Counts what is unread behind a place in the list: each conversation as [`list`] does, no further
+/// than the limit, and with nothing of it read but its number.
+pub(super) async fn unread_behind(
+    connection: &mut PgConnection,
+    me: UserId,
+    cursor: ListCursor,
+    limit: usize,
+) -> Result<Vec<Unread>> {
+    let rows = sqlx::query(
+        "select me.conversation_id, \
+                (select count(*) from (select 1 from messages n \
+                  where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                    and n.sender_id <> $1 limit $2) as unread_ones) as unread \
+         from members me \
+         where me.user_id = $1 and (me.active_at, me.conversation_id) < ($4, $5) \
+         order by me.active_at desc nulls last, me.conversation_id desc limit $3",
+    )
+    .bind(me.0)
+    .bind(i64::from(MAX_UNREAD))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(cursor.active_at.0)
+    .bind(cursor.id.0)
+    .fetch_all(connection)
+    .await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let id = ConversationId(row.try_get("conversation_id")?);
+        let unread = u32::try_from(row.try_get::<i64, _>("unread")?).unwrap_or(MAX_UNREAD);
+        if unread > 0 {
+            found.push(Unread { id, unread });
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn tick_times(

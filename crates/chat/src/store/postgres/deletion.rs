@@ -14,6 +14,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+use super::words;
 use crate::store::Result;
 
 /// Long conversations take their time to be removed.
@@ -31,6 +32,7 @@ pub(super) async fn delete_account(
     let done = sqlx::query(
         "update users set username = '', display_name = '', password_hash = '', \
                 username_key = chr(1114111) || id::text, display_key = chr(1114111) || id::text, \
+                words_for = chr(1114111) || id::text, \
                 last_seen_at = null, show_last_seen = false, deleted_at = $3 \
          where id = $1 and password_hash = $2 and deleted_at is null",
     )
@@ -43,6 +45,7 @@ pub(super) async fn delete_account(
         tx.rollback().await?;
         return Ok(None);
     }
+    words::remove(&mut tx, id).await?;
     let ended: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions s using ( \
              select id from sessions where user_id = $1 order by id for update) own \

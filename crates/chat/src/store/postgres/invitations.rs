@@ -2,13 +2,15 @@
 //!
 //! One use, decided by the row: whoever comes second waits for it and finds it used.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{InvitationInfo, Timestamp, UserId};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{conversations, user};
-use crate::store::{Acceptance, NewInvitation, Opened, Result, TokenHash};
+use crate::store::{Acceptance, InvitationRow, NewInvitation, Opened, Result, TokenHash};
 
 pub(super) async fn create(
     connection: &mut PgConnection,
@@ -54,6 +56,49 @@ pub(super) async fn create(
     .await?;
     tx.commit().await?;
     Ok(true)
+}
+
+pub(super) async fn waiting(
+    connection: &mut PgConnection,
+    inviter: UserId,
+    now: Timestamp,
+) -> Result<Vec<InvitationRow>> {
+    let rows = sqlx::query(
+        "select token_hash, created_at, expires_at from invitations \
+         where inviter_id = $1 and expires_at > $2 and used_at is null \
+         order by expires_at desc",
+    )
+    .bind(inviter.0)
+    .bind(now.0)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(waiting_row).collect()
+}
+
+fn waiting_row(row: &PgRow) -> Result<InvitationRow> {
+    let token_hash: Vec<u8> = row.try_get("token_hash")?;
+    Ok(InvitationRow {
+        token_hash: token_hash
+            .try_into()
+            .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        expires_at: Timestamp(row.try_get("expires_at")?),
+    })
+}
+
+pub(super) async fn withdraw(
+    connection: &mut PgConnection,
+    inviter: UserId,
+    token: &TokenHash,
+) -> Result<bool> {
+    let withdrawn = sqlx::query(
+        "delete from invitations where token_hash = $1 and inviter_id = $2 and used_at is null",
+    )
+    .bind(token.as_slice())
+    .bind(inviter.0)
+    .execute(connection)
+    .await?;
+    Ok(withdrawn.rows_affected() > 0)
 }
 
 pub(super) async fn find(
@@ -134,4 +179,74 @@ pub(super) async fn use_up(
     let theirs = conversations::open(tx, inviter, by, now).await?;
     let is_new = mine.as_ref().is_some_and(|(_, is_new)| *is_new);
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
+}
+
+/// Keeps one more first invitation, which nobody made. Each is a row of its own, because each node offers
+/// one; of the hash of 256 random bits the key is made, so that nobody guesses it.
+pub(super) async fn offer_first(
+    connection: &mut PgConnection,
+    token: &TokenHash,
+    most: u32,
+    now: Timestamp,
+) -> Result<bool> {
+    let mut tx = connection.begin().await?;
+    let offered = sqlx::query(
+        "insert into meta (key, value) select $1, $2 where not exists (select 1 from users)",
+    )
+    .bind(first(token))
+    .bind(now.0.to_string())
+    .execute(&mut *tx)
+    .await?;
+    if offered.rows_affected() == 0 {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    sqlx::query(
+        "delete from meta where key like 'first_invitation:%' and key not in ( \
+             select key from meta where key like 'first_invitation:%' \
+             order by value desc limit $1)",
+    )
+    .bind(i64::from(most))
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+pub(super) async fn is_first(connection: &mut PgConnection, token: &TokenHash) -> Result<bool> {
+    let is_first = sqlx::query_scalar(
+        "select exists (select 1 from meta where key = $1) \
+             and not exists (select 1 from users)",
+    )
+    .bind(first(token))
+    .fetch_one(connection)
+    .await?;
+    Ok(is_first)
+}
+
+/// Uses a first invitation up, and with it all others, for an account that is stored already and is the
+/// only one; says whether that was so.
+///
+/// Of two at once with different ones, the second waits for the rows that the first deletes, and finds
+/// none left.
+pub(super) async fn use_first(
+    connection: &mut PgConnection,
+    token: &TokenHash,
+    by: UserId,
+) -> Result<bool> {
+    let used = sqlx::query(
+        "delete from meta where key like 'first_invitation:%' \
+             and exists (select 1 from meta where key = $1) \
+             and not exists (select 1 from users where id <> $2)",
+    )
+    .bind(first(token))
+    .bind(by.0)
+    .execute(connection)
+    .await?;
+    Ok(used.rows_affected() > 0)
+}
+
+/// The key of a first invitation.
+fn first(token: &TokenHash) -> String {
+    format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use protocol::UserId;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use crate::store::{NodeId, Renewed, Result};
+use crate::store::{Instance, NodeId, NodeKey, Renewed, Result};
 
-/// A node whose lease has been over for this long is forgotten.
+/// A node other than `$1` whose lease is over is forgotten.
 macro_rules! is_over {
     () => {
-        "until < clock_timestamp()"
+        "until < clock_timestamp() and id <> $1"
     };
 }
 
@@ -31,20 +31,41 @@ macro_rules! elsewhere {
     };
 }
 
+/// The name of the running database.
+pub(super) async fn instance(
+    connection: &mut PgConnection,
+) -> std::result::Result<Instance, sqlx::Error> {
+    let name: String =
+        sqlx::query_scalar(concat!("select ", instance!())).fetch_one(connection).await?;
+    Ok(Instance(name.into()))
+}
+
 pub(super) async fn renew(
     connection: &mut PgConnection,
     node: NodeId,
-    hears: bool,
+    key: &NodeKey,
+    hears_in: Option<&Instance>,
     lease: Duration,
 ) -> Result<Renewed> {
-    let is_new = !stay(connection, node, hears, lease).await?;
-    let (one_fell, gone) = give_up(connection).await?;
-    let others = sqlx::query(
-        "select count(*) filter (where id <> $1), \
-                coalesce(bool_or(not hears) filter (where id <> $1), false), \
-                (array_agg(id order by id) filter (where hears))[1] \
-         from nodes where until >= clock_timestamp() and not ending",
-    )
+    let is_new = !stay(connection, node, key, hears_in, lease).await?;
+    let (one_fell, gone) = give_up(connection, node).await?;
+    // Whoever hears the events of another database, or of none, is deaf here: a node whose
+    // connection led elsewhere a moment ago, and one of an older version.
+    let others = sqlx::query(concat!(
+        "with here as materialized (select ",
+        instance!(),
+        " as instance), \
+         there as materialized ( \
+             select id, key, coalesce(hears_in = (select instance from here), false) as hears \
+             from nodes where until >= clock_timestamp() and not ending), \
+         first as materialized ( \
+             select id, key from there where hears and key is not null order by id limit 1) \
+         select count(*) filter (where id <> $1) as others, \
+                coalesce(bool_or(not hears) filter (where id <> $1), false) as one_is_deaf, \
+                (select id from first) as first_id, (select key from first) as first_key, \
+                (select instance from here) as instance \
+         from there"
+    ))
     .bind(node.0)
     .fetch_one(&mut *connection)
     .await?;
@@ -52,45 +73,67 @@ pub(super) async fn renew(
         is_new,
         one_fell,
         gone,
-        others: u32::try_from(others.try_get::<i64, _>(0)?).unwrap_or(u32::MAX),
-        one_is_deaf: others.try_get(1)?,
-        first: others.try_get::<Option<Uuid>, _>(2)?.map(NodeId),
+        instance: Instance(others.try_get::<String, _>("instance")?.into()),
+        others: u32::try_from(others.try_get::<i64, _>("others")?).unwrap_or(u32::MAX),
+        one_is_deaf: others.try_get("one_is_deaf")?,
+        first: first(&others)?,
     })
 }
 
-/// Makes the lease longer; says whether there was one.
+/// The node that leads. A key of another length is none of ours.
+fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
+    let id: Option<Uuid> = row.try_get("first_id")?;
+    let key: Option<Vec<u8>> = row.try_get("first_key")?;
+    let key = key.and_then(|key| key.try_into().ok()).map(NodeKey);
+    Ok(id.map(NodeId).zip(key))
+}
+
+/// Makes the lease longer; says whether there was one. Nodes of an older version look at `hears`
+/// alone, and take each other's events for all there are: while such a node is there, `hears` says
+/// no, so that people at it read again.
 async fn stay(
     connection: &mut PgConnection,
     node: NodeId,
-    hears: bool,
+    key: &NodeKey,
+    hears_in: Option<&Instance>,
     lease: Duration,
 ) -> Result<bool> {
-    let held =
-        sqlx::query("update nodes set until = clock_timestamp() + $2, hears = $3 where id = $1")
-            .bind(node.0)
-            .bind(lease)
-            .bind(hears)
-            .execute(&mut *connection)
-            .await?;
+    let held = sqlx::query(
+        "update nodes set until = clock_timestamp() + $2, key = $3, hears_in = $4, \
+             hears = $4::text is not null and not exists (select 1 from nodes as old \
+                 where old.key is null and old.until >= clock_timestamp() and not old.ending) \
+         where id = $1",
+    )
+    .bind(node.0)
+    .bind(lease)
+    .bind(&key.0[..])
+    .bind(hears_in.map(|instance| &*instance.0))
+    .execute(&mut *connection)
+    .await?;
     if held.rows_affected() > 0 {
         return Ok(true);
     }
     sqlx::query(
-        "insert into nodes (id, until, hears) values ($1, clock_timestamp() + $2, $3) \
+        "insert into nodes (id, until, key, hears_in, hears) \
+         values ($1, clock_timestamp() + $2, $3, $4, $4::text is not null and not exists ( \
+             select 1 from nodes as old \
+             where old.key is null and old.until >= clock_timestamp() and not old.ending)) \
          on conflict (id) do nothing",
     )
     .bind(node.0)
     .bind(lease)
-    .bind(hears)
+    .bind(&key.0[..])
+    .bind(hears_in.map(|instance| &*instance.0))
     .execute(connection)
     .await?;
     Ok(false)
 }
 
-/// Forgets nodes whose lease is over; says whether one of them had not said goodbye, and who is
+/// Forgets other nodes whose lease is over; says whether one of them had not said goodbye, and who is
 /// nowhere now.
-async fn give_up(connection: &mut PgConnection) -> Result<(bool, Vec<UserId>)> {
+async fn give_up(connection: &mut PgConnection, node: NodeId) -> Result<(bool, Vec<UserId>)> {
     let any = sqlx::query(concat!("select 1 from nodes where ", is_over!(), " limit 1"))
+        .bind(node.0)
         .fetch_optional(&mut *connection)
         .await?;
     if any.is_none() {
@@ -99,6 +142,7 @@ async fn give_up(connection: &mut PgConnection) -> Result<(bool, Vec<UserId>)> {
     let mut tx = connection.begin().await?;
     let rows =
         sqlx::query(concat!("delete from nodes where ", is_over!(), " returning id, ending"))
+            .bind(node.0)
             .fetch_all(&mut *tx)
             .await?;
     let mut nodes = Vec::with_capacity(rows.len());

@@ -2,28 +2,34 @@
 //! [`super::PostgresStore::open`], and by a move of a store to here. What goes wrong here is the operator's to change, so each
 //! error says what; none shows the password.
 
-use std::str::FromStr;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use protocol::Epoch;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr};
-use tokio::time::timeout;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, SqlSafeStr};
+use tokio::time::{sleep, timeout};
 
-use crate::store::NodesSecret;
+use super::servers::{Servers, place};
+use super::{leases, pooler, words};
+use crate::store::{Instance, NodesSecret, StoreError};
 
 /// Run at start, in this order, never edited. Nodes of the version before serve meanwhile and
 /// afterwards, and may start again: a migration adds, and takes away only what no such node uses
 /// any more. One that takes away says in `meta`, under [`SERVED_FROM`], the first schema whose nodes
 /// do without.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "accounts", include_str!("../../../migrations/postgres/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/postgres/0002_conversations.sql")),
     (3, "messages", include_str!("../../../migrations/postgres/0003_messages.sql")),
     (4, "nodes", include_str!("../../../migrations/postgres/0004_nodes.sql")),
+    (7, "instances", include_str!("../../../migrations/postgres/0007_instances.sql")),
+    (8, "person words", include_str!("../../../migrations/postgres/0008_person_words.sql")),
 ];
 
 /// Where the database says which schema a node must know at least.
@@ -34,10 +40,9 @@ pub(in crate::store) const MOVE: &str = "move";
 const OLDEST: i32 = 15;
 /// How long a server may take to answer at start.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
-/// What a URL may set. Others are refused: one that was written wrong would change nothing.
-const PARAMETERS: [&str; 7] =
-    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name"];
-
+/// Before a server that is not there yet is tried again, and how often that is said.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// Why a database could not be opened: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -93,7 +98,10 @@ pub enum OpenError {
         name: String,
     },
     /// What the user may do.
-    #[error("{user} may not make Duet's tables: {why}. Make {user} the owner of the database")]
+    #[error(
+        "{user} may not make Duet's tables: {why}. Make {user} the owner of the database, or run \
+         `duet migrate` as a user who may make tables"
+    )]
     NotAllowed {
         /// Who.
         user: String,
@@ -106,6 +114,23 @@ pub enum OpenError {
     /// A copy that only reads.
     #[error("this Postgres is a standby, which only reads: name the primary in the database URL")]
     Standby,
+    /// Of several servers, none that takes writes.
+    #[error("no Postgres of the database URL takes writes: {0}")]
+    NoPrimary(String),
+    /// A server that is not ready to be talked to yet.
+    #[error("Postgres at {place} is not ready: {why}")]
+    NotReady {
+        /// Host and port.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// A pooler that gives each transaction another session.
+    #[error(
+        "{0} is a pooler that gives each transaction another session of Postgres, and Duet needs one \
+         session for each connection: set pool_mode = session there, or name Postgres itself"
+    )]
+    Pooled(String),
     /// An encoding that cannot hold every text.
     #[error(
         "the database's encoding is {0}: make one with \
@@ -132,49 +157,13 @@ pub enum OpenError {
     Database(#[from] sqlx::Error),
 }
 
-/// What a URL says.
-pub(in crate::store) fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
-    let names: Vec<&str> = match url.split_once('?') {
-        Some((_, query)) => query.split('&').filter_map(|pair| pair.split('=').next()).collect(),
-        None => Vec::new(),
-    };
-    if let Some(unknown) = names.iter().find(|name| !PARAMETERS.contains(name)) {
-        return Err(OpenError::Url(format!("it has no parameter {unknown}")));
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|error| match error {
-        sqlx::Error::Configuration(why) => OpenError::Url(why.to_string()),
-        other => OpenError::Url(other.to_string()),
-    })?;
-    let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-    if names.contains(&"sslrootcert") && !verifies {
-        return Err(OpenError::Url(
-            "sslrootcert is looked at with sslmode=verify-full only".into(),
-        ));
-    }
-    if !verifies && options.get_socket().is_none() && !is_this_machine(options.get_host()) {
-        tracing::warn!(
-            host = options.get_host(),
-            "the database's certificate is not verified: whoever is on the way can read and change \
-             everything. Add sslmode=verify-full to the database URL"
-        );
-    }
-    Ok(match options.get_application_name() {
-        Some(_) => options,
-        None => options.application_name("duet"),
-    })
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-}
-
-/// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch and
-/// the nodes' secret.
+/// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch, the
+/// nodes' secret, and the name of the running database.
 pub(super) async fn prepare_database(
-    options: &PgConnectOptions,
-) -> Result<(Epoch, NodesSecret), OpenError> {
-    let mut connection = up_to_date(options).await?;
+    servers: &Servers,
+    patience: Duration,
+) -> Result<(Epoch, NodesSecret, Instance), OpenError> {
+    let mut connection = up_to_date(servers, patience).await?;
     let unfinished: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
         .bind(MOVE)
         .fetch_optional(&mut connection)
@@ -182,22 +171,33 @@ pub(super) async fn prepare_database(
     if unfinished.is_some() {
         return Err(OpenError::Unfinished);
     }
+    words::store_missing(&mut connection).await.map_err(|error| match error {
+        StoreError::Database(error) => OpenError::Database(error),
+        other => OpenError::Database(sqlx::Error::Protocol(other.to_string())),
+    })?;
     let epoch = read_or_make_epoch(&mut connection).await?;
     let secret = read_or_make_secret(&mut connection).await?;
+    let instance = leases::instance(&mut connection).await?;
     connection.close().await?;
-    Ok((epoch, secret))
+    Ok((epoch, secret, instance))
 }
 
-/// A connection to a database on which Duet can stand and that has its tables. No statement of it
-/// ends before its time.
+/// A connection to a database on which Duet can stand and that has its tables. A server that is not
+/// there yet is waited for, for so long. No statement of the connection ends before its time.
 pub(in crate::store) async fn up_to_date(
-    options: &PgConnectOptions,
+    servers: &Servers,
+    patience: Duration,
 ) -> Result<PgConnection, OpenError> {
-    let place = || format!("{}:{}", options.get_host(), options.get_port());
-    let mut connection = timeout(REACHED_WITHIN, options.connect())
-        .await
-        .map_err(|_| OpenError::Unreachable { place: place(), why: "no answer".into() })?
-        .map_err(|error| explain(options, place(), error))?;
+    let (at, mut connection) = wait_for_primary(servers, patience).await?;
+    let options = &servers.all()[at];
+    let checking = pooler::keeps_sessions(&mut connection, options);
+    let is_own = timeout(REACHED_WITHIN, checking).await.map_err(|_| OpenError::Unreachable {
+        place: place(options),
+        why: "no second connection; Duet needs several".into(),
+    })?;
+    if !is_own.map_err(|error| explain(options, error))? {
+        return Err(OpenError::Pooled(place(options)));
+    }
     check_server(&mut connection).await?;
     // Another node that makes the tables just now is waited for, however long it takes.
     sqlx::query(
@@ -211,13 +211,82 @@ pub(in crate::store) async fn up_to_date(
         OpenError::Migrate(
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
         )
-        | OpenError::Database(error) => explain(options, place(), error),
+        | OpenError::Database(error) => explain(options, error),
         other => other,
     })?;
     Ok(connection)
 }
 
-fn explain(options: &PgConnectOptions, place: String, error: sqlx::Error) -> OpenError {
+async fn wait_for_primary(
+    servers: &Servers,
+    patience: Duration,
+) -> Result<(usize, PgConnection), OpenError> {
+    let began = Instant::now();
+    let mut said: Option<Instant> = None;
+    loop {
+        let error = match connect(servers).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => error,
+        };
+        let may_come = matches!(
+            error,
+            OpenError::Unreachable { .. } | OpenError::NoPrimary(_) | OpenError::NotReady { .. }
+        );
+        if !may_come || began.elapsed() >= patience {
+            return Err(error);
+        }
+        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            let seconds = patience.saturating_sub(began.elapsed()).as_secs();
+            tracing::warn!("{error} It is tried again for {seconds} s.");
+            said = Some(Instant::now());
+        }
+        sleep(TRY_AGAIN).await;
+    }
+}
+
+/// Connects to the server that takes writes.
+async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> {
+    if !servers.are_several() {
+        return connect_to(servers, 0).await;
+    }
+    // One of them at most takes writes, so the first is the one.
+    let mut asked: FuturesUnordered<_> =
+        (0..servers.all().len()).map(|at| connect_to(servers, at)).collect();
+    let mut failed = Vec::new();
+    while let Some(outcome) = asked.next().await {
+        match outcome {
+            Ok((at, connection)) => {
+                servers.set_current(at);
+                return Ok((at, connection));
+            }
+            Err(error) => failed.push(error),
+        }
+    }
+    let is_wrong = |error: &OpenError| {
+        !matches!(error, OpenError::Unreachable { .. } | OpenError::NotReady { .. })
+    };
+    if let Some(at) = failed.iter().position(is_wrong) {
+        return Err(failed.swap_remove(at));
+    }
+    let why = |error: OpenError| match error {
+        OpenError::Unreachable { place, why } | OpenError::NotReady { place, why } => {
+            format!("{place}: {why}")
+        }
+        other => other.to_string(),
+    };
+    Err(OpenError::NoPrimary(failed.into_iter().map(why).collect::<Vec<_>>().join("; ")))
+}
+
+async fn connect_to(servers: &Servers, at: usize) -> Result<(usize, PgConnection), OpenError> {
+    let options = &servers.all()[at];
+    let connected = timeout(REACHED_WITHIN, servers.connect_to(at)).await;
+    let why = || OpenError::Unreachable { place: place(options), why: "no answer".into() };
+    let connection = connected.map_err(|_| why())?.map_err(|error| explain(options, error))?;
+    Ok((at, connection))
+}
+
+fn explain(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
+    let place = place(options);
     let user = options.get_username().to_owned();
     match &error {
         // A handshake that fails comes as bad data.
@@ -241,6 +310,10 @@ fn explain(options: &PgConnectOptions, place: String, error: sqlx::Error) -> Ope
                     OpenError::NoDatabase { place, name }
                 }
                 Some("42501") => OpenError::NotAllowed { user, why },
+                // It starts, stops, or has no connection left.
+                Some(code) if code.starts_with("57P0") || code == "53300" => {
+                    OpenError::NotReady { place, why }
+                }
                 _ => OpenError::Database(error),
             }
         }
@@ -283,7 +356,10 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     let mut migrator = Migrator::with_migrations(migrations);
     // What a newer version has added does not disturb.
     migrator.set_ignore_missing(true);
-    migrator.run_direct(None, &mut *connection, false).await.map_err(OpenError::Migrate)?;
+    // Whoever may not make tables can serve those that are there.
+    if !is_finished(connection, &migrator).await? {
+        migrator.run_direct(None, &mut *connection, false).await.map_err(OpenError::Migrate)?;
+    }
     let served_from: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
         .bind(SERVED_FROM)
         .fetch_optional(connection)
@@ -292,6 +368,28 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         Some(needed) if needed > newest_schema() => Err(OpenError::Newer(needed)),
         _ => Ok(()),
     }
+}
+
+/// Whether all migrations were run, each as it is known here.
+async fn is_finished(
+    connection: &mut PgConnection,
+    migrator: &Migrator,
+) -> Result<bool, sqlx::Error> {
+    let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !is_there {
+        return Ok(false);
+    }
+    let run: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("select version, checksum from _sqlx_migrations where success")
+            .fetch_all(connection)
+            .await?;
+    let run: HashMap<i64, Vec<u8>> = run.into_iter().collect();
+    let is_run = |migration: &Migration| {
+        run.get(&migration.version).is_some_and(|checksum| *checksum == *migration.checksum)
+    };
+    Ok(migrator.iter().all(is_run))
 }
 
 async fn read_or_make_epoch(connection: &mut PgConnection) -> Result<Epoch, sqlx::Error> {

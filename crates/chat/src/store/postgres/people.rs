@@ -4,13 +4,14 @@
 //! Those without an account any more sort behind everybody (see [`super::deletion`]) and are not
 //! found.
 
-use protocol::{Timestamp, UserId};
+use protocol::limits::MOST_FOUND;
+use protocol::{ConversationId, Timestamp, UserId};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
-use super::{can_be_asked, user};
-use crate::store::{Found, Result};
+use super::{can_be_asked, user, words};
+use crate::store::{Counted, Found, Result, VISITED, visited};
 
 /// The columns of someone found, from `users u`; the parameter is the one that is the asker.
 macro_rules! found {
@@ -40,35 +41,98 @@ fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn by_prefix(
+/// Condition of a statement: each word of the array in a parameter begins a word of this person. As
+/// an aggregate, because the planner never makes a join of that.
+macro_rules! has_all {
+    ($words:literal, $person:literal) => {
+        concat!(
+            "coalesce((select bool_and(exists (select 1 from person_words w where w.user_id = ",
+            $person,
+            " and w.word >= asked.word and w.word < asked.word || chr(1114111))) from unnest(",
+            $words,
+            "::text[]) as asked (word)), true)"
+        )
+    };
+}
+
+/// How many there are in all, which each row says.
+fn total(rows: &[PgRow]) -> Result<usize> {
+    let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
+    Ok(usize::try_from(total).unwrap_or(0))
+}
+
+pub(super) async fn peers_by_words(
     connection: &mut PgConnection,
     me: UserId,
-    prefix: &str,
+    asked: &[String],
     limit: usize,
-) -> Result<Vec<Found>> {
-    if !can_be_asked(prefix) {
-        return Ok(Vec::new());
-    }
-    // Two index ranges, each cut at the limit, so that a prefix that everybody shares costs no
-    // more than a rare one. U+10FFFF sorts after every character a name can have.
-    let rows = sqlx::query(found!(
-        "$2",
-        "from users u where u.deleted_at is null and u.id in ( \
-             select id from (select id from users \
-                 where username_key >= $1 and username_key < $1 || chr(1114111) and id <> $2 \
-                 order by username_key limit $3) as by_username \
-             union \
-             select id from (select id from users \
-                 where display_key >= $1 and display_key < $1 || chr(1114111) and id <> $2 \
-                 order by display_key limit $3) as by_display_name) \
-         order by u.username_key <> $1, u.display_key, u.username_key limit $3"
+) -> Result<Counted<(ConversationId, Found)>> {
+    words::store_some_missing(connection).await?;
+    let rows = sqlx::query(concat!(
+        "with visited as (select conversation_id, peer_id, active_at from members \
+             where user_id = $1 and active_at is not null \
+             order by active_at desc nulls last limit $4), \
+         matched as (select * from visited p where ",
+        has_all!("$2", "p.peer_id"),
+        " order by p.active_at desc limit $5) ",
+        found!(
+            "$1",
+            ", p.conversation_id, (select count(*) from matched) as total \
+             from matched p join users u on u.id = p.peer_id \
+             where u.id = any (array(select peer_id from matched)) \
+             order by p.active_at desc limit $3"
+        )
     ))
-    .bind(prefix)
     .bind(me.0)
+    .bind(asked)
     .bind(at_most(limit))
+    .bind(at_most(VISITED))
+    .bind(at_most(MOST_FOUND + 1))
     .fetch_all(connection)
     .await?;
-    people(&rows)
+    let one = |row: &PgRow| Ok((ConversationId(row.try_get("conversation_id")?), person(row)?));
+    let first = rows.iter().map(one).collect::<std::result::Result<_, sqlx::Error>>()?;
+    Ok(Counted { first, total: total(&rows)? })
+}
+
+pub(super) async fn others_by_words(
+    connection: &mut PgConnection,
+    me: UserId,
+    asked: &[String],
+    username_key: &str,
+    limit: usize,
+) -> Result<Counted<Found>> {
+    let Some((first, others)) = asked.split_first().filter(|_| can_be_asked(username_key)) else {
+        return Ok(Counted::none());
+    };
+    words::store_some_missing(connection).await?;
+    // One range of the index, cut at a limit, so that a word that everybody has costs no more than a
+    // rare one. U+10FFFF sorts after every character a name can have.
+    let rows = sqlx::query(concat!(
+        "with visited as (select word, user_id from person_words \
+             where word >= $1 and word < $1 || chr(1114111) order by word limit $6), \
+         matched as (select distinct p.user_id from visited p where p.user_id <> $2 and ",
+        has_all!("$3", "p.user_id"),
+        " and (select count(*) from conversations c \
+             join members m on m.conversation_id = c.id and m.user_id = $2 \
+             where c.low_id = least($2, p.user_id) and c.high_id = greatest($2, p.user_id) \
+               and m.active_at is not null) = 0) ",
+        found!(
+            "$2",
+            ", (select count(*) from matched) as total from users u \
+             where u.id = any (array(select user_id from matched)) and u.deleted_at is null \
+             order by u.username_key <> $4, u.display_key, u.username_key limit $5"
+        )
+    ))
+    .bind(first)
+    .bind(me.0)
+    .bind(others)
+    .bind(username_key)
+    .bind(at_most(limit))
+    .bind(at_most(visited(asked)))
+    .fetch_all(connection)
+    .await?;
+    Ok(Counted { first: people(&rows)?, total: total(&rows)? })
 }
 
 pub(super) async fn by_username(

@@ -9,7 +9,7 @@ use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::user;
-use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash};
+use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash, TokenState};
 
 /// Sessions that are forgotten in one statement.
 const FORGOTTEN_AT_ONCE: i64 = 10_000;
@@ -84,10 +84,12 @@ pub(super) async fn session(
 ) -> Result<Option<SessionRow>> {
     let row = sqlx::query(with_database_clock!(
         "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
-                s.token_hash = $1 as current \
+                s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
+                s.previous_until is not null as ends \
          from sessions s join users u on u.id = s.user_id \
-         where (s.token_hash = $1 or (s.previous_hash = $1 and s.previous_until > ",
-        ")) and s.created_at > $2 and s.seen_at > $3"
+         where (s.token_hash = $1 or \
+                (s.previous_hash = $1 and (s.previous_until is null or s.previous_until > ",
+        "))) and s.created_at > $2 and s.seen_at > $3"
     ))
     .bind(token.as_slice())
     .bind(life.oldest_created.0)
@@ -100,7 +102,11 @@ pub(super) async fn session(
         user: user(&row)?,
         seen_at: Timestamp(row.try_get("seen_at")?),
         rotated_at: Timestamp(row.try_get("rotated_at")?),
-        current: row.try_get("current")?,
+        token: TokenState::of(
+            row.try_get("present")?,
+            row.try_get("has_previous")?,
+            row.try_get("ends")?,
+        ),
     }))
 }
 
@@ -111,20 +117,64 @@ pub(super) async fn rotate_session(
     from: &TokenHash,
     to: &TokenHash,
     now: Timestamp,
-    previous_until: Timestamp,
+    lost_before: Timestamp,
 ) -> Result<bool> {
-    let done = sqlx::query(with_database_clock!(
-        "update sessions set token_hash = $3, previous_hash = $2, previous_until = $5 + ",
-        ", rotated_at = $4, seen_at = $4 where id = $1 and token_hash = $2"
-    ))
+    let done = sqlx::query(
+        "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
+         rotated_at = $4, seen_at = $4 \
+         where id = $1 and (token_hash = $2 or \
+               (previous_hash = $2 and previous_until is null and rotated_at < $5))",
+    )
     .bind(id.0)
     .bind(from.as_slice())
     .bind(to.as_slice())
     .bind(now.0)
-    .bind(previous_until.0 - now.0)
+    .bind(lost_before.0)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// The end is by the clock of the database, because clocks of nodes may differ by more.
+pub(super) async fn end_old_token(
+    connection: &mut PgConnection,
+    id: SessionId,
+    present: &TokenHash,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    sqlx::query(with_database_clock!(
+        "update sessions set previous_until = $3 + ",
+        " where id = $1 and token_hash = $2 \
+         and previous_hash is not null and previous_until is null"
+    ))
+    .bind(id.0)
+    .bind(present.as_slice())
+    .bind(until.0 - now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Locks in the order of ids, as everything does that locks several sessions.
+pub(super) async fn see_sessions(
+    connection: &mut PgConnection,
+    ids: &[SessionId],
+    now: Timestamp,
+    noted_before: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "update sessions s set seen_at = $2 from ( \
+             select id from sessions where id = any ($1) and seen_at < $3 \
+             order by id for no key update) seen \
+         where s.id = seen.id and s.id = any ($1)",
+    )
+    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(now.0)
+    .bind(noted_before.0)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn delete_session(connection: &mut PgConnection, id: SessionId) -> Result<()> {

@@ -4,7 +4,7 @@ use protocol::{Privacy, SessionId, Settings, User, UserId};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use super::{sessions, user};
+use super::{sessions, user, words};
 use crate::store::Result;
 
 pub(super) async fn read(connection: &mut PgConnection, id: UserId) -> Result<Option<Settings>> {
@@ -37,16 +37,22 @@ pub(super) async fn set_display_name(
     name: &str,
     key: &str,
 ) -> Result<Option<User>> {
+    let mut tx = connection.begin().await?;
     let row = sqlx::query(
-        "update users set display_name = $2, display_key = $3 \
+        "update users set display_name = $2, display_key = $3, words_for = $3 \
          where id = $1 and deleted_at is null returning id, username, display_name",
     )
     .bind(id.0)
     .bind(name)
     .bind(key)
-    .fetch_optional(connection)
+    .fetch_optional(&mut *tx)
     .await?;
-    Ok(row.as_ref().map(user).transpose()?)
+    let renamed = row.as_ref().map(user).transpose()?;
+    if let Some(user) = &renamed {
+        words::store(&mut tx, id, &user.username, &user.display_name).await?;
+    }
+    tx.commit().await?;
+    Ok(renamed)
 }
 
 pub(super) async fn set_privacy(
@@ -90,4 +96,22 @@ pub(super) async fn set_password(
     let ended = sessions::delete_others(&mut tx, id, keep).await?;
     tx.commit().await?;
     Ok(Some(ended))
+}
+
+pub(super) async fn replace_password_hash(
+    connection: &mut PgConnection,
+    id: UserId,
+    verified: &str,
+    hash: &str,
+) -> Result<()> {
+    sqlx::query(
+        "update users set password_hash = $3 \
+         where id = $1 and password_hash = $2 and deleted_at is null",
+    )
+    .bind(id.0)
+    .bind(verified)
+    .bind(hash)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

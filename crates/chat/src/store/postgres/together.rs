@@ -9,7 +9,9 @@ use tokio::time::timeout;
 
 use super::connections::{Lent, PATIENCE};
 use super::{PostgresStore, allowances, leases};
-use crate::store::{Allowance, NodeId, NodesSecret, Renewed, Result, Shared, StoreError};
+use crate::store::{
+    Allowance, Instance, NodeId, NodeKey, NodesSecret, Renewed, Result, Shared, StoreError,
+};
 
 #[async_trait]
 impl Shared for PostgresStore {
@@ -17,8 +19,18 @@ impl Shared for PostgresStore {
         &self.secret
     }
 
-    async fn renew(&self, node: NodeId, hears: bool, lease: Duration) -> Result<Renewed> {
-        call!(self, c => leases::renew(c, node, hears, lease))
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    async fn renew(
+        &self,
+        node: NodeId,
+        key: &NodeKey,
+        hears_in: Option<&Instance>,
+        lease: Duration,
+    ) -> Result<Renewed> {
+        call!(self, c => leases::renew(c, node, key, hears_in, lease))
     }
 
     async fn end(&self, node: NodeId) -> Result<()> {

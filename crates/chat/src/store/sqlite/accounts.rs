@@ -4,7 +4,7 @@ use protocol::{Timestamp, User};
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
-use super::{invitations, sessions, user};
+use super::{invitations, sessions, user, words};
 use crate::store::{AccountOutcome, NewSession, NewUser, Result, TokenHash};
 
 pub(super) async fn create_user(
@@ -17,8 +17,8 @@ pub(super) async fn create_user(
     let mut tx = pool.begin_with("begin immediate").await?;
     let stored = sqlx::query(
         "insert into users \
-         (id, username, username_key, display_name, display_key, password_hash, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (username_key) do nothing",
+         (id, username, username_key, display_name, display_key, words_for, password_hash, \
+          created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) on conflict (username_key) do nothing",
     )
     .bind(new.user.id.0)
     .bind(&new.user.username)
@@ -32,11 +32,12 @@ pub(super) async fn create_user(
     if stored.rows_affected() == 0 {
         return Ok(AccountOutcome::NameTaken);
     }
+    words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
     sessions::insert(&mut tx, &session, now).await?;
     let mut opened = None;
     if let Some(token) = invitation {
         opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;
-        if opened.is_none() {
+        if opened.is_none() && !invitations::use_first(&mut tx, &token, new.user.id).await? {
             return Ok(AccountOutcome::InvitationInvalid);
         }
     }

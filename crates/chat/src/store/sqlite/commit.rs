@@ -22,8 +22,9 @@ pub(super) fn commit(
 ) -> Result<Committed> {
     let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut work = Work { tx: &tx, now, talks: HashMap::new(), marks: HashMap::new() };
+    let places = batch.messages.iter().enumerate();
     let messages =
-        batch.messages.iter().map(|message| work.store(message)).collect::<Result<_>>()?;
+        places.map(|(place, message)| work.store(place, message)).collect::<Result<_>>()?;
     let marks = batch.marks.iter().map(|new| work.mark(new)).collect::<Result<_>>()?;
     work.write_talks()?;
     work.write_marks()?;
@@ -37,7 +38,8 @@ struct Talk {
     low: UserId,
     high: UserId,
     last: Seq,
-    grew: bool,
+    /// The place in the batch of its last new message.
+    grew: Option<usize>,
     /// One of the two has no account any more.
     closed: bool,
 }
@@ -73,7 +75,7 @@ impl Work<'_> {
                         low: user(row.get(0)?),
                         high: user(row.get(1)?),
                         last: Seq(row.get(2)?),
-                        grew: false,
+                        grew: None,
                         closed: row.get(3)?,
                     })
                 })
@@ -83,7 +85,7 @@ impl Work<'_> {
         Ok(self.talks.get_mut(&id).and_then(Option::as_mut))
     }
 
-    fn store(&mut self, message: &NewMessage) -> Result<SendOutcome> {
+    fn store(&mut self, place: usize, message: &NewMessage) -> Result<SendOutcome> {
         let (tx, now) = (self.tx, self.now);
         let talk = self.talk(message.conversation)?;
         let Some((talk, peer)) = talk.and_then(|talk| {
@@ -116,7 +118,7 @@ impl Work<'_> {
             return earlier(tx, message, peer);
         }
         talk.last = seq;
-        talk.grew = true;
+        talk.grew = Some(place);
         Ok(SendOutcome::Stored { seq, sent_at: now, peer })
     }
 
@@ -155,16 +157,22 @@ impl Work<'_> {
     fn write_talks(&self) -> Result<()> {
         let mut counter =
             self.tx.prepare_cached("update conversations set last_seq = ?2 where id = ?1")?;
-        let mut list = self
-            .tx
-            .prepare_cached("update members set active_at = ?2 where conversation_id = ?1")?;
-        for (id, talk) in &self.talks {
-            if let Some(talk) = talk
-                && talk.grew
-            {
-                counter.execute((id.0.as_bytes(), talk.last.0))?;
-                list.execute((id.0.as_bytes(), self.now.0))?;
-            }
+        // Above all others of that person, also where an earlier clock was ahead of this one.
+        let mut list = self.tx.prepare_cached(
+            "update members set active_at = max(?2, 1 + coalesce( \
+                 (select max(o.active_at) from members o where o.user_id = members.user_id), 0)) \
+             where conversation_id = ?1",
+        )?;
+        let grown = self.talks.iter().filter_map(|(id, talk)| {
+            let talk = talk.as_ref()?;
+            Some((talk.grew?, id, talk.last))
+        });
+        // In the order of their last messages, so that the newest is the first of the list.
+        let mut grown: Vec<_> = grown.collect();
+        grown.sort_unstable_by_key(|(place, ..)| *place);
+        for (_, id, last) in grown {
+            counter.execute((id.0.as_bytes(), last.0))?;
+            list.execute((id.0.as_bytes(), self.now.0))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use protocol::limits::MAX_UNREAD;
 use protocol::{
     ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
-    TickTime, TickTimes, Timestamp, User, UserId,
+    TickTime, TickTimes, Timestamp, Unread, User, UserId,
 };
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow, SqliteTransaction};
@@ -42,7 +42,9 @@ pub(super) async fn open(
     let Some(id) = id else { return Ok(None) };
     sqlx::query(
         "insert into members (conversation_id, user_id, peer_id, active_at) \
-         values ($1, $2, $3, $4), ($1, $3, $2, null) \
+         values ($1, $2, $3, max($4, 1 + coalesce( \
+                 (select max(o.active_at) from members o where o.user_id = $2), 0))), \
+                ($1, $3, $2, null) \
          on conflict (conversation_id, user_id) do update \
          set active_at = coalesce(members.active_at, excluded.active_at)",
     )
@@ -175,6 +177,41 @@ pub(super) async fn list(
         }
     };
     Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+}
+
+/// Counts what is unread behind a place in the list: each conversation as [`list`] does, no further
+/// than the limit, and with nothing of it read but its number.
+pub(super) async fn unread_behind(
+    pool: &SqlitePool,
+    me: UserId,
+    cursor: ListCursor,
+    limit: usize,
+) -> Result<Vec<Unread>> {
+    let rows = sqlx::query(
+        "select me.conversation_id, \
+                (select count(*) from (select 1 from messages n \
+                  where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                    and n.sender_id <> $1 limit $2)) as unread \
+         from members me \
+         where me.user_id = $1 and (me.active_at, me.conversation_id) < ($4, $5) \
+         order by me.active_at desc, me.conversation_id desc limit $3",
+    )
+    .bind(me.0)
+    .bind(MAX_UNREAD)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(cursor.active_at.0)
+    .bind(cursor.id.0)
+    .fetch_all(pool)
+    .await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let id = ConversationId(row.try_get("conversation_id")?);
+        let unread = row.try_get("unread")?;
+        if unread > 0 {
+            found.push(Unread { id, unread });
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn tick_times(

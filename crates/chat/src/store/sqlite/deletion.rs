@@ -7,7 +7,7 @@ use protocol::{SessionId, Timestamp, UserId};
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{hex, json};
+use super::{hex, json, words};
 use crate::store::Result;
 
 /// All of it in one transaction.
@@ -41,6 +41,7 @@ pub(super) async fn delete_account(
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
+    words::remove(&mut tx, id).await?;
     remove_deserted(&mut tx, id).await?;
     sqlx::query(
         "update conversations set closed_at = $2 \

@@ -1,17 +1,25 @@
-//! Bringing a database file up to date at start. Called by [`super::SqliteStore::open`]; a move of
-//! the store asks which schema that is.
+//! Opening a database file at start: the lock, what its files say, recovery, migrations, and the note of
+//! which store it is. Called by [`super::SqliteStore::open`]; a move of the store asks which
+//! schema that is.
 
+use std::fs;
 use std::path::Path;
 
 use protocol::Epoch;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
+use uuid::Uuid;
 
+use super::committer::checkpoint;
+use super::files::{Base, Log};
+use super::marker::{self, Found, KeepError, Keeper, Marker, STORE, Token, WRITTEN, Written};
+use super::place::{Lock, Place};
 use crate::store::StoreError;
 
 /// Run at start, in this order, never edited.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "accounts", include_str!("../../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/sqlite/0002_conversations.sql")),
     (
@@ -20,20 +28,74 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         include_str!("../../../migrations/sqlite/0003_messages_by_client_id.sql"),
     ),
     (4, "settings", include_str!("../../../migrations/sqlite/0004_settings.sql")),
+    (5, "person words", include_str!("../../../migrations/sqlite/0005_person_words.sql")),
 ];
 
-/// Why a store could not be opened: one line for the operator.
+/// Why a store could not be opened: one line for the operator, which says the cause once.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or file.
     #[error(
-        "cannot use {path} for the database: {source}. Choose another directory with DUET_DATA or --data."
+        "cannot use {path} for the database: {why}. Choose another directory with DUET_DATA or --data"
     )]
     Path {
         /// Which.
         path: String,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
+    },
+    /// Another process serves it, or moves it.
+    #[error(
+        "another Duet{holder} has {path} open: stop that one first, or choose another directory with \
+         DUET_DATA or --data"
+    )]
+    InUse {
+        /// Which database.
+        path: String,
+        /// " (process 123)", where that is known.
+        holder: String,
+    },
+    /// A file system on which two processes could not be kept apart.
+    #[error(
+        "cannot lock {path}: {why}. SQLite and Duet need a file system with locks: choose a \
+         directory on a local disk with DUET_DATA or --data, or use Postgres (DUET_DATABASE_URL)"
+    )]
+    NoLocks {
+        /// Which file.
+        path: String,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// A marker, and no database beside it.
+    #[error(
+        "{path} is missing or empty, but there was a store here ({marker} says so): put the \
+         database back; or, to begin with an empty one, run `duet accept-store` first"
+    )]
+    Gone {
+        /// Which database.
+        path: String,
+        /// Which marker.
+        marker: String,
+    },
+    /// A marker, and another store's database beside it.
+    #[error(
+        "{path} is another store than the one that was here ({marker} says so): put the right \
+         database back; or, to serve this one, run `duet accept-store` first"
+    )]
+    Another {
+        /// Which database.
+        path: String,
+        /// Which marker.
+        marker: String,
+    },
+    /// A copy of a database whose content was in the write-ahead log alone.
+    #[error(
+        "{path} was in use and has no table: it is a copy that was made without its write-ahead log. \
+         Put a whole copy in its place; or, to begin with an empty store, run `duet accept-store` first"
+    )]
+    EmptyCopy {
+        /// Which database.
+        path: String,
     },
     /// Migration numbers beyond ours.
     #[error(
@@ -44,23 +106,247 @@ pub enum OpenError {
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
     /// Anything else the database says.
-    #[error("cannot open the database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The connection that commits.
-    #[error("cannot open the database: {0}")]
-    Commit(#[from] StoreError),
+    #[error("cannot open the database {path}: {why}")]
+    Database {
+        /// Which.
+        path: String,
+        /// Why.
+        why: StoreError,
+    },
 }
 
-/// Messages are private: nobody else on the machine reads the directory.
-pub(super) fn create_private_directory(directory: &Path) -> std::io::Result<()> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
+impl OpenError {
+    pub(super) fn path(path: &Path, why: std::io::Error) -> Self {
+        Self::Path { path: path.display().to_string(), why }
     }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+
+    /// With the place, for an error that SQLite gives.
+    pub(super) fn database(place: &Place, why: impl Into<StoreError>) -> Self {
+        Self::Database { path: place.database().display().to_string(), why: why.into() }
+    }
+}
+
+/// A store whose files were looked at and which SQLite has recovered. Ends with [`Self::finish`]. Where
+/// that is not reached, its parts are let go of in their order: the lock is the last.
+pub(super) struct Opening {
+    place: Place,
+    /// Held until the pools are there, so that the recovered log is not recovered again.
+    database: Connection,
+    found: Found,
+    /// What makes pages read again: the store may be older than what it has told them.
+    doubt: Option<&'static str>,
+    made: Made,
+    lock: Lock,
+}
+
+/// Removes the files of a database that was made just now and has not come to its tables: what is left
+/// of one would look like a copy that was made without its log.
+struct Made(Option<Place>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Some(place) = &self.0 else { return };
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            // What cannot be removed is named by the next start.
+            let _ = fs::remove_file(place.beside(ending));
+        }
+    }
+}
+
+impl Opening {
+    /// Takes the lock, looks at the files, and recovers the database, however long it takes.
+    /// Blocks its thread.
+    pub(super) fn begin(file: &Path) -> Result<Self, OpenError> {
+        let place = Place::make(file)?;
+        let lock = place.lock()?;
+        place.make_private();
+        let found =
+            marker::find(&place).map_err(|why| OpenError::path(&marker::path(&place), why))?;
+        let base = Base::read(&place);
+        let log =
+            Log::read(&place, &base).map_err(|why| OpenError::path(&place.beside("-wal"), why))?;
+        refuse_what_is_gone(&place, found, &base, &log)?;
+        let doubt = doubt(&place, found, &base, &log)?;
+        let made = Made(matches!(base, Base::Missing).then(|| place.clone()));
+        place.make_database()?;
+        let database = recover(&place, &log).map_err(|why| OpenError::database(&place, why))?;
+        Ok(Self { place, database, found, doubt, made, lock })
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Says in the database, and beside it, which store this is and how far it has come. The
+    /// schema must be up to date. Blocks its thread.
+    pub(super) fn finish(self) -> Result<(Keeper, Epoch), OpenError> {
+        let Self { place, database, found, mut doubt, mut made, lock } = self;
+        made.0 = None;
+        let failed = |why| OpenError::database(&place, StoreError::Commit(why));
+        let known: Option<Uuid> = marker::read(&database, STORE).map_err(failed)?;
+        let written: Option<Written> = marker::read(&database, WRITTEN).map_err(failed)?;
+        let (written, before) = (written.map(|written| written.token), found.marker());
+        let store = known.or(before.map(|marker| marker.store)).unwrap_or_else(Uuid::now_v7);
+        if let Some(marker) = before {
+            if marker.store != store {
+                return Err(another(&place));
+            }
+            let behind = written.is_none_or(|written| {
+                written.number < marker.written.number
+                    || (written.number == marker.written.number && written != marker.written)
+            });
+            doubt = doubt.or(behind.then_some("is older than what was written here before"));
+        } else if known.is_some() {
+            doubt = doubt.or(Some("was brought here from elsewhere"));
+        }
+        if let Some(doubt) = doubt {
+            tracing::warn!(
+                "{} {doubt}: all pages will forget what they hold and read again",
+                place.database().display()
+            );
+        }
+        let token = Token::after(written, before.map(|marker| marker.written));
+        let epoch = (|| {
+            let tx = Transaction::new_unchecked(&database, TransactionBehavior::Immediate)?;
+            marker::write(&tx, STORE, &store)?;
+            marker::write_written(&tx, Written { token, on: None })?;
+            let epoch = read_or_make_epoch(&tx, doubt.is_some())?;
+            tx.commit()?;
+            Ok(epoch)
+        })()
+        .map_err(failed)?;
+        let keeper =
+            Keeper::new(place.clone(), lock, Marker { store, written: token, stopped: false });
+        // From here on the database file alone says which store it is, and a copy of it is never empty.
+        let whole = checkpoint(&database, "truncate").map_err(failed)?.is_complete();
+        keeper.note(&database, whole.then_some(token)).map_err(|error| match error {
+            KeepError::Row(why) => failed(why),
+            KeepError::File(why) => OpenError::path(&marker::path(&place), why),
+        })?;
+        Ok((keeper, epoch))
+    }
+}
+
+fn another(place: &Place) -> OpenError {
+    OpenError::Another {
+        path: place.database().display().to_string(),
+        marker: marker::path(place).display().to_string(),
+    }
+}
+
+/// Refuses where there was a store that is not there any more: to begin anew must be decided by a
+/// person.
+fn refuse_what_is_gone(
+    place: &Place,
+    found: Found,
+    base: &Base,
+    log: &Log,
+) -> Result<(), OpenError> {
+    let path = place.database().display().to_string();
+    match (base, found) {
+        (Base::Missing | Base::Empty { .. }, Found::Marker(_) | Found::Unreadable) => {
+            Err(OpenError::Gone { path, marker: marker::path(place).display().to_string() })
+        }
+        // A crash at the very first start leaves a log.
+        (Base::Empty { with_log: true }, Found::Nothing) if !log.exists => {
+            Err(OpenError::EmptyCopy { path })
+        }
+        (Base::Tables(tables), Found::Marker(marker))
+            if tables.store.is_some_and(|store| store != marker.store) =>
+        {
+            Err(another(place))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why the store may be older than what it has told. A log that is another's is set aside.
+fn doubt(
+    place: &Place,
+    found: Found,
+    base: &Base,
+    log: &Log,
+) -> Result<Option<&'static str>, OpenError> {
+    if base.disowns(log) {
+        let path = place.beside("-wal");
+        let aside = Log::set_aside(place).map_err(|why| OpenError::path(&path, why))?;
+        tracing::error!(
+            "{} does not belong to the database that is beside it, which was put back from a copy: \
+             it was not applied, and is kept as {}",
+            path.display(),
+            aside.display()
+        );
+        return Ok(Some("was put back from a copy"));
+    }
+    Ok(match found {
+        Found::Unreadable => Some("has a marker that cannot be read"),
+        Found::Marker(marker) if !marker.stopped && !log.exists => {
+            Some("has no write-ahead log, though its server did not stop in order")
+        }
+        _ => None,
+    })
+}
+
+/// Whether the log beside a database is certainly not its own. Changes nothing.
+pub(in crate::store) fn log_is_anothers(place: &Place) -> Result<bool, OpenError> {
+    let base = Base::read(place);
+    let log = Log::read(place, &base).map_err(|why| OpenError::path(&place.beside("-wal"), why))?;
+    Ok(base.disowns(&log))
+}
+
+/// Opens the database and lets SQLite replay the log.
+fn recover(place: &Place, log: &Log) -> rusqlite::Result<Connection> {
+    if log.bytes > 0 {
+        tracing::info!(
+            "recovering {}: it was not closed in order, {} KiB of write-ahead log are read",
+            place.database().display(),
+            log.bytes.div_ceil(1024)
+        );
+    }
+    let database = Connection::open(place.database())?;
+    database.busy_timeout(super::ACQUIRE_TIMEOUT)?;
+    for (setting, value) in [("journal_mode", "wal"), ("synchronous", "full")] {
+        database.pragma_update(None, setting, value)?;
+    }
+    database.pragma_update(None, "wal_autocheckpoint", 0)?;
+    let _tables: i64 =
+        database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    Ok(database)
+}
+
+/// Lets the next start take what is there for this store: the marker goes, and an empty database
+/// is put aside. Says what was done.
+///
+/// # Errors
+/// One line for the operator.
+pub fn accept_store(file: &Path) -> Result<String, OpenError> {
+    if file.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        let why = std::io::ErrorKind::NotFound.into();
+        return Err(OpenError::path(file, why));
+    }
+    let place = Place::of(file)?;
+    let _lock = place.lock()?;
+    let path = place.database().display();
+    let failed = |why| OpenError::path(place.database(), why);
+    let base = Base::read(&place);
+    if matches!(base, Base::Missing | Base::Empty { .. }) {
+        // SQLite would delete a log without a database.
+        let log = Log::read(&place, &base).map_err(failed)?;
+        if log.exists {
+            Log::set_aside(&place).map_err(failed)?;
+        }
+        match fs::rename(place.database(), place.beside("-empty")) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed(why)),
+            _ => {}
+        }
+    }
+    match fs::remove_file(marker::path(&place)) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(failed(why)),
+        _ if place.database().exists() => {
+            Ok(format!("The next start takes {path} as it is, and all pages read again."))
+        }
+        _ => Ok(format!("The next start makes an empty store in {path}.")),
+    }
 }
 
 /// The number of the last of them.
@@ -81,14 +367,39 @@ pub(super) async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenEr
     })
 }
 
-pub(super) async fn read_or_make_epoch(
-    pool: &SqlitePool,
-) -> std::result::Result<Epoch, sqlx::Error> {
-    sqlx::query("insert into meta (key, value) values ('epoch', $1) on conflict (key) do nothing")
-        .bind(Epoch::new().to_string())
-        .execute(pool)
-        .await?;
-    let text: String =
-        sqlx::query_scalar("select value from meta where key = 'epoch'").fetch_one(pool).await?;
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+/// What clients know the life of the store by; another one when they are to read again.
+fn read_or_make_epoch(database: &Connection, anew: bool) -> rusqlite::Result<Epoch> {
+    if !anew && let Some(epoch) = marker::read(database, "epoch")? {
+        return Ok(epoch);
+    }
+    let epoch = Epoch::new();
+    marker::write(database, "epoch", &epoch)?;
+    Ok(epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn an_opening_that_fails_takes_away_what_it_made_and_nothing_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("duet.db");
+        for _ in 0..2 {
+            drop(Opening::begin(&file).expect("there is nothing in its way"));
+            let left = fs::read_dir(directory.path()).expect("a directory");
+            let left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+            assert_eq!(left, ["duet.db-lock"]);
+        }
+        let store = SqliteStore::open(&file).await.expect("a store");
+        let epoch = store.epoch();
+        store.close().await;
+        drop(store);
+        drop(Opening::begin(&file).expect("the store"));
+        let store = SqliteStore::open(&file).await.expect("it is still there");
+        assert_eq!(store.epoch(), epoch);
+        store.close().await;
+    }
 }

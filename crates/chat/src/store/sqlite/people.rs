@@ -3,13 +3,14 @@
 //! Whether the asker may see if someone is there is decided in each statement: both must show it.
 //! Those without an account any more sort behind everybody (see [`super::deletion`]) and are not found.
 
-use protocol::{Timestamp, UserId};
+use protocol::limits::MOST_FOUND;
+use protocol::{ConversationId, Timestamp, UserId};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
-use super::user;
-use crate::store::{Found, Result};
+use super::{json, user};
+use crate::store::{Counted, Found, Result, VISITED, visited};
 
 /// The columns of someone found, from `users u`; the parameter is the one that is the asker.
 macro_rules! found {
@@ -39,32 +40,93 @@ fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-pub(super) async fn by_prefix(
+/// Condition of a statement: each word of the JSON list in a parameter begins a word of this person.
+macro_rules! has_all {
+    ($words:literal, $person:literal) => {
+        concat!(
+            "not exists (select 1 from json_each(",
+            $words,
+            ") j where not exists (select 1 from person_words w where w.user_id = ",
+            $person,
+            " and w.word >= j.value and w.word < j.value || char(1114111)))"
+        )
+    };
+}
+
+/// How many there are in all, which each row says.
+fn total(rows: &[SqliteRow]) -> Result<usize> {
+    let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
+    Ok(usize::try_from(total).unwrap_or(0))
+}
+
+pub(super) async fn peers_by_words(
     pool: &SqlitePool,
     me: UserId,
-    prefix: &str,
+    words: &[String],
     limit: usize,
-) -> Result<Vec<Found>> {
-    // Two index ranges, each cut at the limit, so that a prefix that everybody shares costs no
-    // more than a rare one. U+10FFFF sorts after every character a name can have.
-    let rows = sqlx::query(found!(
-        "$2",
-        "from users u where u.deleted_at is null and u.id in ( \
-             select id from (select id from users \
-                 where username_key >= $1 and username_key < $1 || char(1114111) and id <> $2 \
-                 order by username_key limit $3) \
-             union \
-             select id from (select id from users \
-                 where display_key >= $1 and display_key < $1 || char(1114111) and id <> $2 \
-                 order by display_key limit $3)) \
-         order by u.username_key <> $1, u.display_key, u.username_key limit $3"
+) -> Result<Counted<(ConversationId, Found)>> {
+    let rows = sqlx::query(concat!(
+        "with visited as (select conversation_id, peer_id, active_at from members \
+             where user_id = $1 and active_at is not null order by active_at desc limit $4), \
+         matched as (select * from visited p where ",
+        has_all!("$2", "p.peer_id"),
+        " order by p.active_at desc limit $5) ",
+        found!(
+            "$1",
+            ", p.conversation_id, (select count(*) from matched) as total \
+             from matched p cross join users u on u.id = p.peer_id \
+             order by p.active_at desc limit $3"
+        )
     ))
-    .bind(prefix)
     .bind(me.0)
+    .bind(json(&words)?)
     .bind(at_most(limit))
+    .bind(at_most(VISITED))
+    .bind(at_most(MOST_FOUND + 1))
     .fetch_all(pool)
     .await?;
-    people(&rows)
+    let one = |row: &SqliteRow| Ok((ConversationId(row.try_get("conversation_id")?), person(row)?));
+    let first = rows.iter().map(one).collect::<std::result::Result<_, sqlx::Error>>()?;
+    Ok(Counted { first, total: total(&rows)? })
+}
+
+pub(super) async fn others_by_words(
+    pool: &SqlitePool,
+    me: UserId,
+    words: &[String],
+    username_key: &str,
+    limit: usize,
+) -> Result<Counted<Found>> {
+    let Some((first, others)) = words.split_first() else {
+        return Ok(Counted::none());
+    };
+    // One range of the index, cut at a limit, so that a word that everybody has costs no more than a
+    // rare one. U+10FFFF sorts after every character a name can have.
+    let rows = sqlx::query(concat!(
+        "with visited as (select word, user_id from person_words \
+             where word >= $1 and word < $1 || char(1114111) order by word limit $6), \
+         matched as (select distinct p.user_id from visited p where p.user_id <> $2 and ",
+        has_all!("$3", "p.user_id"),
+        " and not exists (select 1 from conversations c \
+             join members m on m.conversation_id = c.id and m.user_id = $2 \
+             where c.low_id = min($2, p.user_id) and c.high_id = max($2, p.user_id) \
+               and m.active_at is not null)) ",
+        found!(
+            "$2",
+            ", (select count(*) from matched) as total \
+             from matched p cross join users u on u.id = p.user_id where u.deleted_at is null \
+             order by u.username_key <> $4, u.display_key, u.username_key limit $5"
+        )
+    ))
+    .bind(first)
+    .bind(me.0)
+    .bind(json(&others)?)
+    .bind(username_key)
+    .bind(at_most(limit))
+    .bind(at_most(visited(words)))
+    .fetch_all(pool)
+    .await?;
+    Ok(Counted { first: people(&rows)?, total: total(&rows)? })
 }
 
 pub(super) async fn by_username(

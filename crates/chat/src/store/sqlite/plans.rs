@@ -55,7 +55,8 @@ fn is_full_scan(step: &str) -> bool {
     let harmless =
         ["VIRTUAL TABLE", "CONSTANT ROW", "VALUES CLAUSE", "USING INDEX", "USING COVERING INDEX"];
     // A subquery is judged by its own steps; what a list of parameters unfolds to is no table.
-    let of_parameters = ["SCAN j", "SCAN (subquery"];
+    // What a limit has cut is called so.
+    let of_parameters = ["SCAN j", "SCAN p", "SCAN matched", "SCAN (subquery"];
     step.starts_with("SCAN")
         && !harmless.iter().any(|part| step.contains(part))
         && !of_parameters.iter().any(|part| step.starts_with(part))
@@ -89,7 +90,7 @@ async fn no_statement_walks_through_a_whole_table() {
         for step in plan(&database, sql) {
             // A search puts the few people it found in order; nothing else may sort.
             let sorts =
-                step.contains("TEMP B-TREE FOR ORDER BY") && !sql.contains("username_key >=");
+                step.contains("TEMP B-TREE FOR ORDER BY") && !sql.contains(" person_words w ");
             if is_full_scan(&step) || sorts {
                 walks.push(format!("{step}: {sql}"));
             }

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow, SqliteTransaction};
 use uuid::Uuid;
 
 use super::{hex, json, user};
-use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash};
+use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash, TokenState};
 
 pub(super) async fn insert(
     tx: &mut SqliteTransaction<'_>,
@@ -67,9 +67,11 @@ pub(super) async fn session(
 ) -> Result<Option<SessionRow>> {
     let row = sqlx::query(
         "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
-                s.token_hash = $1 as current \
+                s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
+                s.previous_until is not null as ends \
          from sessions s join users u on u.id = s.user_id \
-         where (s.token_hash = $1 or (s.previous_hash = $1 and s.previous_until > $2)) \
+         where (s.token_hash = $1 or \
+                (s.previous_hash = $1 and (s.previous_until is null or s.previous_until > $2))) \
            and s.created_at > $3 and s.seen_at > $4",
     )
     .bind(token.as_slice())
@@ -84,7 +86,11 @@ pub(super) async fn session(
         user: user(&row)?,
         seen_at: Timestamp(row.try_get("seen_at")?),
         rotated_at: Timestamp(row.try_get("rotated_at")?),
-        current: row.try_get("current")?,
+        token: TokenState::of(
+            row.try_get("present")?,
+            row.try_get("has_previous")?,
+            row.try_get("ends")?,
+        ),
     }))
 }
 
@@ -94,20 +100,59 @@ pub(super) async fn rotate_session(
     from: &TokenHash,
     to: &TokenHash,
     now: Timestamp,
-    previous_until: Timestamp,
+    lost_before: Timestamp,
 ) -> Result<bool> {
     let done = sqlx::query(
-        "update sessions set token_hash = $3, previous_hash = $2, previous_until = $5, \
-         rotated_at = $4, seen_at = $4 where id = $1 and token_hash = $2",
+        "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
+         rotated_at = $4, seen_at = $4 \
+         where id = $1 and (token_hash = $2 or \
+               (previous_hash = $2 and previous_until is null and rotated_at < $5))",
     )
     .bind(id.0)
     .bind(from.as_slice())
     .bind(to.as_slice())
     .bind(now.0)
-    .bind(previous_until.0)
+    .bind(lost_before.0)
     .execute(pool)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn end_old_token(
+    pool: &SqlitePool,
+    id: SessionId,
+    present: &TokenHash,
+    until: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "update sessions set previous_until = $3 where id = $1 and token_hash = $2 \
+         and previous_hash is not null and previous_until is null",
+    )
+    .bind(id.0)
+    .bind(present.as_slice())
+    .bind(until.0)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn see_sessions(
+    pool: &SqlitePool,
+    ids: &[SessionId],
+    now: Timestamp,
+    noted_before: Timestamp,
+) -> Result<()> {
+    let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
+    sqlx::query(
+        "update sessions set seen_at = $2 \
+         where id in (select unhex(value) from json_each($1)) and seen_at < $3",
+    )
+    .bind(json(&ids)?)
+    .bind(now.0)
+    .bind(noted_before.0)
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn delete_session(pool: &SqlitePool, id: SessionId) -> Result<()> {

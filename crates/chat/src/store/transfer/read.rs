@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::tables::{Kind, Table};
 use super::{MoveError, Result};
-use crate::store::sqlite::open::newest_schema;
+use crate::store::sqlite::open::{OpenError, log_is_anothers, newest_schema};
+use crate::store::sqlite::place::{self, Lock};
 
 /// Rows that are written at once.
 const ROWS: usize = 5_000;
@@ -31,6 +32,8 @@ const MOMENT: Duration = Duration::from_secs(2);
 pub(super) struct Source {
     file: PathBuf,
     connection: Mutex<Connection>,
+    /// No server starts on the file meanwhile.
+    _lock: Lock,
     /// The life of the store.
     pub(super) epoch: String,
 }
@@ -61,6 +64,7 @@ impl Source {
         if !file.is_file() {
             return Err(MoveError::NoSource(name));
         }
+        let lock = take_files(file)?;
         let (connection, epoch) = take(file).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 MoveError::InUse(name.clone())
@@ -69,7 +73,8 @@ impl Source {
         })?;
         match epoch {
             Ok(epoch) => {
-                Ok(Self { file: file.to_owned(), connection: Mutex::new(connection), epoch })
+                let connection = Mutex::new(connection);
+                Ok(Self { file: file.to_owned(), connection, _lock: lock, epoch })
             }
             Err(schema) if schema > newest_schema() => Err(MoveError::NewerSource(name, schema)),
             Err(_) => Err(MoveError::OlderSource(name)),
@@ -160,6 +165,20 @@ impl Source {
 fn beyond(table: &Table, operator: &str) -> String {
     let marks = vec!["?"; table.key].join(", ");
     format!(" where ({}) {operator} ({marks})", table.key())
+}
+
+/// Takes the lock that a server takes, and looks whether the log beside the file is its own.
+fn take_files(file: &Path) -> Result<Lock> {
+    let place = place::Place::of(file).map_err(MoveError::Files)?;
+    let lock = place.lock().map_err(|error| match error {
+        OpenError::InUse { path, holder } => MoveError::InUse(format!("{path}{holder}")),
+        other => MoveError::Files(other),
+    })?;
+    place.make_private();
+    if log_is_anothers(&place).map_err(MoveError::Files)? {
+        return Err(MoveError::OlderSource(file.display().to_string()));
+    }
+    Ok(lock)
 }
 
 /// A connection that nobody shares the file with, in a transaction, and the epoch; or, of a store

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::read::{Column, Place, Rows};
 use super::tables::{Kind, TABLES, Table};
 use super::{MoveError, Result};
-use crate::store::postgres::open::{MOVE, newest_schema, options, up_to_date};
+use crate::store::postgres::open::{MOVE, newest_schema, up_to_date};
+use crate::store::postgres::servers::Servers;
 
 /// Of all moves into a database, one at a time. A number of no meaning.
 const LOCK: i64 = 0x6475_6574_6d6f_7665;
@@ -52,8 +53,8 @@ impl Target {
     /// unfinished copy of this store; or refuses it as it is.
     pub(super) async fn begin(url: &str, epoch: &str) -> Result<Self> {
         // Long statements are what is to be expected here.
-        let options = options(url)?.disable_statement_logging();
-        let mut connection = up_to_date(&options).await?;
+        let servers = Servers::of(url, |options| options.disable_statement_logging())?;
+        let mut connection = up_to_date(&servers, Duration::ZERO).await?;
         sqlx::query(SETTINGS).execute(&mut connection).await?;
         let newest: i64 = sqlx::query_scalar("select max(version) from _sqlx_migrations")
             .fetch_one(&mut connection)

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { median } from "./measure";
+import { median } from "./statistics";
 
 /** What a turn takes on a machine that has nothing else to do and is as quick as the budgets suppose. */
 const ORDINARY = { work: 20, loading: 125 };

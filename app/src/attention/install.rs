@@ -1,0 +1,90 @@
+//! Offering Duet as an app of its own, once, to somebody who talks here and comes back. Browser only.
+//!
+//! A browser that can install it says so by `beforeinstallprompt`, early and once, so `page.js` keeps
+//! that event. On an iPhone or iPad nothing but the person can do it, and is told how.
+
+use js_sys::{Date, Function, Promise, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::due::{Visits, may_offer};
+use super::{Ask, Attention, questions};
+use crate::live::storage;
+use crate::state::State;
+
+/// What was answered.
+const ANSWER: &str = "install";
+/// How often this browser came here, and the day on which it did first.
+const VISITS: &str = "visits";
+/// The mark of a tab whose visit is counted.
+const COUNTED: &str = "duet:visit";
+const DAY_MS: f64 = 86_400_000.0;
+
+/// Counts this visit: a tab is one, however often its page is loaded.
+pub fn count_visit() {
+    let tab = window().session_storage().ok().flatten();
+    let is_counted = |tab: &web_sys::Storage| tab.get_item(COUNTED).is_ok_and(|it| it.is_some());
+    if tab.as_ref().is_some_and(is_counted) {
+        return;
+    }
+    let visits = visits();
+    storage::keep(VISITS, &format!("{}.{}", visits.count + 1, visits.since));
+    if let Some(tab) = tab {
+        _ = tab.set_item(COUNTED, "counted");
+    }
+}
+
+fn visits() -> Visits {
+    let kept = storage::kept(VISITS).and_then(|kept| {
+        let (count, since) = kept.split_once('.')?;
+        Some(Visits { count: count.parse().ok()?, since: since.parse().ok()? })
+    });
+    kept.unwrap_or(Visits { count: 0, since: today() })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days since 1970")]
+fn today() -> u32 {
+    (Date::now() / DAY_MS) as u32
+}
+
+/// The question, if it is the moment.
+pub fn question(state: State) -> Option<Ask> {
+    if storage::kept(ANSWER).is_some() {
+        return None;
+    }
+    let last = |id| state.summary(id).map_or(0, |summary| summary.last_seq.0);
+    let longest = state.list.with_untracked(|list| list.iter().map(|id| last(*id)).max());
+    if !may_offer(visits(), today(), longest.unwrap_or_default()) {
+        return None;
+    }
+    if offer().is_some() {
+        return Some(questions::install);
+    }
+    // Only browsers that can put a page on the home screen know whether it was opened from there.
+    let standalone = Reflect::get(&window().navigator(), &"standalone".into());
+    let is_page = standalone.is_ok_and(|standalone| standalone.as_bool() == Some(false));
+    is_page.then_some(questions::home_screen as Ask)
+}
+
+/// What the browser offers.
+fn offer() -> Option<JsValue> {
+    let page = Reflect::get(&window(), &"duetPage".into()).ok()?;
+    Reflect::get(&page, &"install".into()).ok().filter(JsValue::is_object)
+}
+
+/// Takes the answer, for good.
+pub fn answer(attention: Attention, yes: bool) {
+    storage::keep(ANSWER, if yes { "on" } else { "off" });
+    attention.asking.set(None);
+    if yes && let Some(offer) = offer() {
+        // What the person then says to the browser is between the two.
+        spawn_local(async move { _ = prompt(&offer).await });
+    }
+}
+
+async fn prompt(offer: &JsValue) -> Result<JsValue, JsValue> {
+    let prompt: Function = Reflect::get(offer, &"prompt".into())?.dyn_into()?;
+    JsFuture::from(prompt.call0(offer)?.dyn_into::<Promise>()?).await
+}

@@ -1,0 +1,47 @@
+//! What the person is asked over the list, one thing at a time. Browser only.
+
+use leptos::prelude::*;
+
+use super::{Attention, choices, install};
+use crate::language::use_texts;
+
+/// Whether notifications are wanted: once a message came that the person did not see, and they are
+/// back.
+pub fn notices(attention: Attention) -> AnyView {
+    let t = use_texts();
+    bar(attention, t.ask_notices, (t.not_now, Some(t.turn_on)), choices::choose_notices)
+}
+
+/// Whether Duet is to be installed, which the browser does then.
+pub fn install(attention: Attention) -> AnyView {
+    let t = use_texts();
+    bar(attention, t.ask_install, (t.not_now, Some(t.install)), install::answer)
+}
+
+/// How to install it where only the person can do so.
+pub fn home_screen(attention: Attention) -> AnyView {
+    let t = use_texts();
+    bar(attention, t.add_to_home_screen, (t.got_it, None), install::answer)
+}
+
+fn bar(
+    attention: Attention,
+    words: &'static str,
+    (no, yes): (&'static str, Option<&'static str>),
+    answer: fn(Attention, bool),
+) -> AnyView {
+    view! {
+        <div class="question-bar">
+            <p class="min-w-0 flex-1 font-medium">{words}</p>
+            <button class="button-quiet" type="button" on:click=move |_| answer(attention, false)>
+                {no}
+            </button>
+            {yes.map(|yes| view! {
+                <button class="button-quiet is-wanted" type="button" on:click=move |_| answer(attention, true)>
+                    {yes}
+                </button>
+            })}
+        </div>
+    }
+    .into_any()
+}

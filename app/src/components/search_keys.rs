@@ -1,0 +1,148 @@
+//! The keys of the search, and what else only a browser has: the focus, and how far one has scrolled.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{
+    Element, Event, FocusEvent, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition,
+};
+
+use super::search_results::Answers;
+use crate::dom::{self, Listener};
+
+/// Less than this below the view, and the rest is asked for.
+const NEAR_PX: i32 = 300;
+
+/// Listens to the box for as long as the results are there.
+pub(super) fn listen(answers: Answers) {
+    let search = answers.search;
+    let listeners = StoredValue::new_local(Vec::new());
+    Effect::new(move |_| {
+        let Some(input) = search.input.get() else { return };
+        let typed = input.value();
+        if typed != search.asked.get_untracked() {
+            // Before the page was live.
+            let focused = document().active_element();
+            search.is_here.set(focused.is_some_and(|it| it.is_same_node(Some(&input))));
+            search.asked.set(typed);
+        }
+        let form = input.form();
+        let key = Listener::new(&input, "keydown", move |event| {
+            let event: KeyboardEvent = event.unchecked_into();
+            if !event.is_composing() && act(answers, &event) {
+                event.prevent_default();
+            }
+        });
+        let go = Listener::new(&input, "blur", move |event| {
+            let to = event.unchecked_into::<FocusEvent>().related_target();
+            let to = to.and_then(|to| to.dyn_into::<Element>().ok());
+            let stays = to.is_some_and(|to| to.closest(".people").is_ok_and(|it| it.is_some()));
+            // A window that is left has the same focus when one comes back to it.
+            if !stays && document().has_focus().unwrap_or(true) {
+                search.is_here.set(false);
+            }
+        });
+        let sent = form.map(|form| {
+            Listener::new(&form, "submit", move |event: Event| {
+                event.prevent_default();
+                if !choose(answers) {
+                    answers.entered.set_value(true);
+                }
+            })
+        });
+        listeners.set_value(vec![Some(key), Some(go), sent]);
+    });
+}
+
+fn options() -> Vec<HtmlElement> {
+    let results = document().query_selector(".people").ok().flatten();
+    results.map(|results| dom::all(&results, "[role=option]")).unwrap_or_default()
+}
+
+/// Opens what is active, or the first; false where nothing was found.
+fn choose(answers: Answers) -> bool {
+    let options = options();
+    let active = answers.search.active.get_untracked();
+    let is_active = |option: &&HtmlElement| option.id() == active;
+    let chosen = options.iter().find(is_active).or_else(|| options.first());
+    if let (Some(chosen), true) = (chosen, answers.search.shown.get_untracked()) {
+        chosen.click();
+        return true;
+    }
+    false
+}
+
+/// What waited for an answer: Enter, and a view with room for more.
+pub(super) fn after_an_answer(answers: Answers) {
+    match answers.entered.try_get_value() {
+        Some(true) if choose(answers) => {}
+        Some(_) => more_near_end(answers),
+        None => {}
+    }
+}
+
+/// Asks for the rest as the end of what is there comes near.
+pub(super) fn more_near_end(answers: Answers) {
+    let results = document().query_selector(".people").ok().flatten();
+    let is_near = |it: Element| {
+        let height = it.client_height();
+        height > 0 && it.scroll_height() - it.scroll_top() - height < NEAR_PX
+    };
+    if results.is_some_and(is_near) {
+        answers.ask_for_more();
+    }
+}
+
+/// Lets go of the focus, which what was opened will take.
+pub(super) fn leave(answers: Answers) {
+    if let Some(input) = answers.search.input.get_untracked() {
+        _ = input.blur();
+    }
+}
+
+/// Does what a key stands for; false for one that stands for nothing.
+fn act(answers: Answers, event: &KeyboardEvent) -> bool {
+    let search = answers.search;
+    let plain = !(event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key());
+    match event.key().as_str() {
+        "ArrowDown" if plain => step(answers, true),
+        "ArrowUp" if plain => step(answers, false),
+        "Escape" if plain => {
+            let was_empty = search.asked.with_untracked(String::is_empty);
+            let Some(input) = search.input.get_untracked() else { return false };
+            answers.close();
+            let there = search.before.get_value().filter(|it| it.offset_parent().is_some());
+            match there {
+                Some(there) => _ = there.focus(),
+                None if was_empty => _ = input.blur(),
+                None => search.is_here.set(true),
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Moves to the next option or the one before, round and round.
+fn step(answers: Answers, down: bool) -> bool {
+    let search = answers.search;
+    search.is_here.set(true);
+    let options = options();
+    if options.is_empty() || !search.shown.get_untracked() {
+        return false;
+    }
+    let active = search.active.get_untracked();
+    let here = options.iter().position(|option| option.id() == active);
+    let last = options.len() - 1;
+    let next = match (here, down) {
+        (Some(here), true) if here < last => here + 1,
+        (None, false) | (Some(0), false) => last,
+        (Some(here), false) => here - 1,
+        _ => 0,
+    };
+    let how = ScrollIntoViewOptions::new();
+    how.set_block(ScrollLogicalPosition::Nearest);
+    options[next].scroll_into_view_with_scroll_into_view_options(&how);
+    search.active.set(options[next].id());
+    true
+}

@@ -1,0 +1,145 @@
+//! One person among those a search found: a link where it is known where they lead, else a form that begins
+//! the conversation. Pages without scripts use both as they are.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use protocol::{Person, User, UserId};
+
+use super::people_search::Search;
+#[cfg(feature = "hydrate")]
+use super::search_keys;
+use super::search_results::Answers;
+use super::{Avatar, ForWhom};
+use crate::error::AppError;
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::{get_conversation, open_conversation};
+use crate::state::State;
+use crate::text;
+use crate::words;
+
+/// The id of somebody's option.
+fn option_id(user: UserId) -> String {
+    "found-".to_owned() + &user.to_string()
+}
+
+fn selected(search: Search, id: &str) -> &'static str {
+    if search.active.with(|active| active == id) { "true" } else { "false" }
+}
+
+/// Somebody whose page is known: a conversation, or one's own settings.
+#[component]
+pub(super) fn LinkOption(
+    /// Whose answer.
+    answers: Answers,
+    /// Who.
+    person: Person,
+    /// Where to.
+    to: String,
+    /// What they are.
+    note: &'static str,
+) -> impl IntoView {
+    let Person { user, presence } = person;
+    let (id, live) = (option_id(user.id), answers.state.live);
+    view! {
+        <a
+            class="person"
+            role="option"
+            id=id.clone()
+            href=to
+            tabindex=move || live.get().then_some("-1")
+            aria-selected=move || selected(answers.search, &id)
+            on:click=move |_| {
+                answers.close();
+                #[cfg(feature = "hydrate")]
+                search_keys::leave(answers);
+            }
+        >
+            <Face user=user online=presence.online note=note refused=RwSignal::new(None) />
+        </a>
+    }
+}
+
+/// Somebody with whom a conversation may begin.
+#[component]
+pub(super) fn PersonOption(
+    /// Whose answer.
+    answers: Answers,
+    /// Who.
+    person: Person,
+) -> impl IntoView {
+    let navigate = use_navigate();
+    let refused = RwSignal::new(None::<AppError>);
+    let Person { user, presence } = person;
+    let (peer, id, live) = (user.id, option_id(user.id), answers.state.live);
+    let open = move |event: SubmitEvent| {
+        event.prevent_default();
+        let navigate = navigate.clone();
+        spawn_local(async move {
+            match open_and_read(answers.state, peer).await {
+                Ok(path) => {
+                    answers.close();
+                    #[cfg(feature = "hydrate")]
+                    search_keys::leave(answers);
+                    navigate(&path, NavigateOptions::default());
+                }
+                Err(error) => refused.set(Some(error)),
+            }
+        });
+    };
+    view! {
+        <form role="none" method="post" action=paths::OPEN on:submit=open>
+            <input type="hidden" name="peer" value=peer.to_string() />
+            <ForWhom />
+            <button
+                class="person"
+                role="option"
+                id=id.clone()
+                type="submit"
+                tabindex=move || live.get().then_some("-1")
+                aria-selected=move || selected(answers.search, &id)
+            >
+                <Face user=user online=presence.online note="" refused=refused />
+            </button>
+        </form>
+    }
+}
+
+/// How somebody looks among what was found.
+#[component]
+fn Face(
+    /// Who.
+    user: User,
+    /// Whether they are there.
+    online: bool,
+    /// What they are.
+    note: &'static str,
+    /// Why their conversation could not be opened.
+    refused: RwSignal<Option<AppError>>,
+) -> impl IntoView {
+    let t = use_texts();
+    let username = format!("\u{2066}@{}\u{2069}", user.username);
+    let about = if note.is_empty() { username } else { format!("{note} · {username}") };
+    view! {
+        <Avatar user=user.clone() online=Signal::derive(move || online) />
+        <span class="min-w-0">
+            <span class="block truncate font-semibold" dir="auto">{t.name(&user).to_owned()}</span>
+            {online.then(|| view! { <span class="sr-only">", "{t.online}", "</span> })}
+            <span
+                class="block truncate text-sm text-muted"
+                inner_html=move || text::as_html(&refused.get().map_or_else(|| about.clone(), |error| words::sentence(t, error)))
+            ></span>
+        </span>
+    }
+}
+
+async fn open_and_read(state: State, peer: UserId) -> Result<String, AppError> {
+    let id = open_conversation(peer).await?;
+    if state.entry(id).is_none() {
+        state.adopt(get_conversation(id).await?);
+    }
+    Ok(paths::conversation(id))
+}

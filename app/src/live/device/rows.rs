@@ -1,0 +1,192 @@
+//! Keeps rows and the list on this device, and reads them: loaded on demand.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use protocol::{ConversationId, ConversationPage, Marks, Seq, UserId};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::attention::worker;
+use crate::dom::{Listener, moment};
+use crate::json;
+use crate::live::{device, storage};
+use crate::state::{Connection, FirstPage, State};
+
+/// So many conversations are kept: those that were opened last.
+const MOST_CONVERSATIONS: usize = 20;
+/// So many messages of each.
+const MOST_MESSAGES: i64 = 100;
+/// Their bodies are not longer than this together, in bytes: all of it must leave room for drafts.
+const MOST_BYTES: usize = 64 * 1024;
+/// So many entries of the list.
+const MOST_ENTRIES: usize = 50;
+/// How often one looks whether something is new.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long after the connection came the page is kept: what the page loads a moment after its start
+/// is here by then.
+const PAGE_AFTER: Duration = Duration::from_secs(3);
+/// The key of the list.
+const LIST: &str = "list";
+
+/// What a kept conversation was like: its span and the marks.
+type Mark = ((Seq, Seq), Marks, Marks);
+
+thread_local! {
+    static KEPT: RefCell<HashMap<ConversationId, Mark>> = RefCell::default();
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = getEntriesByType)]
+    fn entries(kind: &str) -> js_sys::Array;
+}
+
+/// Begins to keep, for as long as the page lives.
+pub fn begin(state: State) {
+    if let Some(page) = state
+        .me()
+        .and_then(|me| storage::kept_rows(me.id, LIST))
+        .and_then(|kept| json::read(&kept).ok())
+    {
+        state.adopt_list(page, true);
+    }
+    save(state);
+    for (target, event) in [
+        (web_sys::EventTarget::from(document()), "visibilitychange"),
+        (window().into(), "pagehide"),
+    ] {
+        Listener::new(&target, event, move |_| save(state)).forget();
+    }
+    // Refused never: the interval is a number.
+    _ = set_interval_with_handle(move || save(state), LOOK_EVERY);
+    Effect::new(move |was_live: Option<bool>| {
+        let connection = state.connection.get();
+        if connection == Connection::SignedOut {
+            device::forget(state);
+        }
+        let is_live = connection == Connection::Live;
+        if is_live && was_live != Some(true) {
+            set_timeout(
+                move || {
+                    if device::is_chosen(state) {
+                        keep_page();
+                    }
+                },
+                PAGE_AFTER,
+            );
+        }
+        is_live
+    });
+}
+
+/// Keeps everything, also what was kept before the person thought otherwise for a while.
+pub fn save_all(state: State) {
+    KEPT.with_borrow_mut(HashMap::clear);
+    save(state);
+    keep_page();
+}
+
+/// Has the worker keep the page with its code.
+fn keep_page() {
+    let name = |entry| js_sys::Reflect::get(&entry, &"name".into()).ok()?.as_string();
+    let loaded = entries("resource");
+    let code: Vec<String> =
+        loaded.iter().filter_map(name).filter(|address| address.contains("/pkg/")).collect();
+    worker::keep_page(&code);
+}
+
+/// Keeps what is new.
+fn save(state: State) {
+    let Some(me) = state.me().map(|me| me.id) else { return };
+    let signed_out = state.connection.get_untracked() == Connection::SignedOut;
+    if signed_out || state.has_left.get_value() || !device::is_chosen(state) {
+        return;
+    }
+    let mut is_new = false;
+    for (id, (first, last)) in state.held_runs() {
+        let Some(summary) = state.summary(id) else { continue };
+        let first = first.max(Seq(last.0 - MOST_MESSAGES + 1));
+        let mark = ((first, last), summary.theirs, summary.mine);
+        let before = KEPT.with_borrow_mut(|kept| kept.insert(id, mark));
+        if before != Some(mark) {
+            is_new = true;
+            keep(state, me, id);
+        }
+    }
+    if is_new {
+        make_room(me);
+    }
+    keep_list(state, me);
+}
+
+/// Keeps one conversation, with the moment when it was opened last.
+fn keep(state: State, me: UserId, id: ConversationId) {
+    let Some(mut first) = state.newest_rows(id, MOST_MESSAGES) else { return };
+    let mut bytes = 0;
+    let messages = &mut first.page.messages;
+    let fits = messages.iter().rev().take_while(|message| {
+        bytes += message.body.len();
+        bytes <= MOST_BYTES
+    });
+    let dropped = messages.len() - fits.count();
+    messages.drain(..dropped);
+    let key = id.to_string();
+    let is_open = state.open_conversation().is_some_and(|open| open.id == id);
+    let opened = if is_open {
+        moment().wall_ms
+    } else {
+        storage::kept_rows(me, &key).map_or(0, |kept| opened_at(&kept))
+    };
+    if let Ok(json) = serde_json::to_string(&first) {
+        // Where there is no room, this conversation is read when there is a network.
+        storage::keep_rows(me, &key, &(opened.to_string() + " " + &json));
+    }
+}
+
+fn opened_at(kept: &str) -> i64 {
+    kept.split(' ').next().and_then(|at| at.parse().ok()).unwrap_or_default()
+}
+
+/// Drops the conversations that were not opened for the longest time.
+fn make_room(me: UserId) {
+    let mut kept: Vec<(i64, String)> = storage::all_rows(me)
+        .into_iter()
+        .filter(|(key, _)| key.parse::<ConversationId>().is_ok())
+        .map(|(key, value)| (opened_at(&value), key))
+        .collect();
+    if kept.len() > MOST_CONVERSATIONS {
+        kept.sort_unstable();
+        for (_, key) in &kept[..kept.len() - MOST_CONVERSATIONS] {
+            storage::drop_rows(me, key);
+        }
+    }
+}
+
+fn keep_list(state: State, me: UserId) {
+    let listed = state.list.get_untracked();
+    let conversations: Vec<_> =
+        listed.iter().take(MOST_ENTRIES).filter_map(|id| state.summary(*id)).collect();
+    let has_more = listed.len() > conversations.len() || state.list_has_more.get_untracked();
+    let page = ConversationPage { conversations, has_more, unread_elsewhere: Vec::new() };
+    if let Ok(json) = serde_json::to_string(&page)
+        && storage::kept_rows(me, LIST).as_deref() != Some(json.as_str())
+    {
+        storage::keep_rows(me, LIST, &json);
+    }
+}
+
+/// Takes what is kept of a conversation into the state.
+pub fn bring(state: State, id: ConversationId) {
+    let Some(kept) = state.me().and_then(|me| storage::kept_rows(me.id, &id.to_string())) else {
+        return;
+    };
+    let json = kept.split_once(' ').map_or("", |(_, json)| json);
+    let Ok(FirstPage { conversation, page }) = json::read::<FirstPage>(json) else { return };
+    if state.entry(id).is_none() {
+        state.adopt(conversation);
+    }
+    // Whether the entry is exact is asked when there is a connection.
+    _ = state.merge_page(&page);
+}

@@ -1,0 +1,318 @@
+//! The draft of one conversation, as several tabs of a browser keep it together.
+//!
+//! A kept draft is a list of texts: one, unless two tabs wrote different texts at the same time. Then
+//! both stay, so that no tab overwrites what the person typed in another. Pure: `writing` brings the
+//! text of the box and the kept value, and does what the answers say.
+
+/// Stands between two texts of a kept draft. A message cannot contain this control character.
+const BETWEEN: char = '\u{1e}';
+
+/// A kept draft as one text, for a box and for the list.
+pub fn shown(kept: &str) -> String {
+    joined(&texts(kept))
+}
+
+fn texts(kept: &str) -> Vec<String> {
+    kept.split(BETWEEN).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+fn joined(texts: &[String]) -> String {
+    texts.join("\n\n")
+}
+
+/// What to keep of a draft that could not be kept in the place of `before`, now that `now` is kept:
+/// what other tabs keep meanwhile, and the texts that this tab added.
+pub fn merged(before: &str, unkept: &str, now: &str) -> String {
+    if before == now {
+        return unkept.to_owned();
+    }
+    let (before, mut all) = (texts(before), texts(now));
+    for text in texts(unkept) {
+        if !before.contains(&text) && !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all.join(&BETWEEN.to_string())
+}
+
+/// What a box does after another tab changed the kept draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// Nothing.
+    Stay,
+    /// It shows this text.
+    Show(String),
+    /// Its text is kept nowhere now: keep it again.
+    KeepAgain,
+}
+
+/// What one box knows of the kept draft.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The kept texts that the text in the box stands for.
+    base: Vec<String>,
+    /// Whether the person changed the text in this tab. Only such a tab keeps a draft.
+    touched: bool,
+}
+
+impl Draft {
+    /// Takes over the kept draft; answers what the box shows.
+    pub fn adopt(&mut self, kept: &str) -> String {
+        *self = Self { base: texts(kept), touched: false };
+        joined(&self.base)
+    }
+
+    /// The person changed the text.
+    pub fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// The kept form of what the box stands for, as far as this tab knows.
+    pub fn kept(&self) -> String {
+        self.base.join(&BETWEEN.to_string())
+    }
+
+    /// Whether there is nothing of this text to keep: it is kept, or it was not changed here.
+    pub fn is_kept(&self, text: &str) -> bool {
+        !self.touched || text == joined(&self.base)
+    }
+
+    /// Whether the person wrote `text` in the place of other kept texts. Another tab may hold these:
+    /// it must hear that they were replaced before it hears that nothing is kept.
+    pub fn replaces_another(&self, text: &str) -> bool {
+        !self.base.is_empty() && !is_edit(&joined(&self.base), text)
+    }
+
+    /// What to keep now that the box holds `text`. An emptied box follows other tabs again.
+    pub fn keep(&mut self, kept: &str, text: &str) -> String {
+        let text = text.replace(BETWEEN, "\n");
+        let mut all = texts(kept);
+        let at = all.iter().position(|one| self.base.contains(one)).unwrap_or(all.len());
+        all.retain(|one| !self.base.contains(one));
+        self.touched = !text.is_empty();
+        self.base.clear();
+        if !text.is_empty() {
+            self.base.push(text.clone());
+            if !all.contains(&text) {
+                all.insert(at.min(all.len()), text);
+            }
+        }
+        all.join(&BETWEEN.to_string())
+    }
+
+    /// The kept draft changed from `before` to `after` in another tab, while the box holds `text`.
+    pub fn changed(&mut self, before: &str, after: &str, text: &str) -> Follow {
+        let now = texts(after);
+        if !self.touched {
+            self.base = now;
+            let shown = joined(&self.base);
+            return if shown == text { Follow::Stay } else { Follow::Show(shown) };
+        }
+        let is_lost = self.base.iter().any(|one| !now.contains(one));
+        // A text that was changed since it was kept is kept again after the pause in any case.
+        if !is_lost || text != joined(&self.base) {
+            return Follow::Stay;
+        }
+        // The other tab must have seen this text to have sent or edited it.
+        let known = texts(before);
+        let was_seen = self.base.iter().all(|one| known.contains(one));
+        let shown = joined(&now);
+        if was_seen && (now.is_empty() || is_edit(text, &shown)) {
+            *self = Self { base: now, touched: false };
+            return Follow::Show(shown);
+        }
+        Follow::KeepAgain
+    }
+}
+
+/// Whether `new` is `old` with one place changed, so that at least two thirds of it stay.
+fn is_edit(old: &str, new: &str) -> bool {
+    let start = count_equal(&mut old.bytes().zip(new.bytes()));
+    let rest = old.len().min(new.len()) - start;
+    let end = count_equal(&mut old.bytes().rev().zip(new.bytes().rev())).min(rest);
+    (old.len() - start - end) * 3 <= old.len()
+}
+
+fn count_equal(pairs: &mut dyn Iterator<Item = (u8, u8)>) -> usize {
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tab's box over one kept value.
+    struct Tab {
+        draft: Draft,
+        text: String,
+    }
+
+    impl Tab {
+        fn opened(kept: &str) -> Self {
+            let mut draft = Draft::default();
+            let text = draft.adopt(kept);
+            Self { draft, text }
+        }
+
+        fn types(&mut self, text: &str) {
+            self.draft.touch();
+            text.clone_into(&mut self.text);
+        }
+
+        /// The pause is over, or the page goes away.
+        fn keeps(&mut self, kept: &mut String) {
+            if !self.draft.is_kept(&self.text) {
+                *kept = self.draft.keep(kept, &self.text);
+            }
+        }
+
+        fn sends(&mut self, kept: &mut String) {
+            self.text.clear();
+            *kept = self.draft.keep(kept, "");
+        }
+
+        fn hears(&mut self, before: &str, kept: &mut String) {
+            match self.draft.changed(before, kept, &self.text) {
+                Follow::Stay => {}
+                Follow::Show(text) => self.text = text,
+                Follow::KeepAgain => *kept = self.draft.keep(kept, &self.text),
+            }
+        }
+    }
+
+    #[test]
+    fn a_tab_that_changed_nothing_keeps_nothing_and_follows() {
+        let mut kept = String::new();
+        let (mut one, mut idle) = (Tab::opened(&kept), Tab::opened(&kept));
+        one.types("hello");
+        one.keeps(&mut kept);
+        idle.hears("", &mut kept);
+        assert_eq!(idle.text, "hello");
+        idle.keeps(&mut kept);
+        assert_eq!(kept, "hello");
+        one.sends(&mut kept);
+        idle.hears("hello", &mut kept);
+        idle.keeps(&mut kept);
+        assert_eq!((idle.text.as_str(), kept.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn a_text_that_was_sent_from_another_tab_is_no_draft_again() {
+        let mut kept = String::new();
+        let mut writer = Tab::opened(&kept);
+        writer.types("hello wrld");
+        writer.keeps(&mut kept);
+        let mut other = Tab::opened(&kept);
+        other.types("hello world");
+        let before = kept.clone();
+        other.keeps(&mut kept);
+        writer.hears(&before, &mut kept);
+        assert_eq!(writer.text, "hello world", "an edited text is followed");
+        other.sends(&mut kept);
+        writer.hears("hello world", &mut kept);
+        writer.keeps(&mut kept);
+        assert_eq!((writer.text.as_str(), kept.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn two_tabs_that_type_at_once_lose_nothing() {
+        let mut kept = String::new();
+        let (mut one, mut two) = (Tab::opened(&kept), Tab::opened(&kept));
+        one.types("Mine stays");
+        two.types("Mine too");
+        one.keeps(&mut kept);
+        two.hears("", &mut kept);
+        let before = kept.clone();
+        two.keeps(&mut kept);
+        one.hears(&before, &mut kept);
+        assert_eq!((one.text.as_str(), two.text.as_str()), ("Mine stays", "Mine too"));
+        assert_eq!(shown(&kept), "Mine stays\n\nMine too");
+        let before = kept.clone();
+        two.sends(&mut kept);
+        one.hears(&before, &mut kept);
+        assert_eq!((one.text.as_str(), kept.as_str()), ("Mine stays", "Mine stays"));
+    }
+
+    #[test]
+    fn a_text_replaced_by_another_one_elsewhere_is_kept_beside_it() {
+        let mut kept = String::new();
+        let mut one = Tab::opened(&kept);
+        one.types("Mine stays");
+        one.keeps(&mut kept);
+        let mut two = Tab::opened(&kept);
+        two.types("Something else");
+        two.keeps(&mut kept);
+        one.hears("Mine stays", &mut kept);
+        assert_eq!(one.text, "Mine stays");
+        assert_eq!(shown(&kept), "Something else\n\nMine stays");
+    }
+
+    #[test]
+    fn a_text_replaced_and_sent_at_once_takes_no_other_text_with_it() {
+        let mut kept = "Mine stays".to_owned();
+        let mut writer = Tab::opened("");
+        writer.types("Mine stays");
+        writer.keeps(&mut String::new());
+        let mut other = Tab::opened(&kept);
+        other.types("Something else");
+        assert!(other.draft.replaces_another("Something else"));
+        other.keeps(&mut kept);
+        let (before, mut now) = ("Mine stays".to_owned(), kept.clone());
+        other.sends(&mut kept);
+        assert_eq!(kept, "");
+        writer.hears(&before, &mut now);
+        assert_eq!(
+            (writer.text.as_str(), shown(&now).as_str()),
+            ("Mine stays", "Something else\n\nMine stays")
+        );
+        assert!(!Tab::opened("hello").draft.replaces_another("hello world"));
+        assert!(!Draft::default().replaces_another("hello"));
+    }
+
+    #[test]
+    fn a_write_that_crossed_another_one_is_repaired() {
+        // Both wrote without having heard of each other; the second value won.
+        let mut kept = String::new();
+        let mut one = Tab::opened(&kept);
+        one.types("one");
+        one.keeps(&mut kept);
+        kept = "two".to_owned();
+        one.hears("", &mut kept);
+        assert_eq!(shown(&kept), "two\n\none");
+        // The other tab sends its own text, and has not heard of the first one yet.
+        kept.clear();
+        one.hears("two", &mut kept);
+        assert_eq!((one.text.as_str(), kept.as_str()), ("one", "one"));
+    }
+
+    #[test]
+    fn a_draft_that_could_not_be_kept_takes_no_other_tabs_text_away() {
+        assert_eq!(merged("", "mine", ""), "mine");
+        assert_eq!(merged("", "mine", "theirs"), "theirs\u{1e}mine");
+        assert_eq!(merged("old", "old\u{1e}mine", "old, edited"), "old, edited\u{1e}mine");
+        assert_eq!(merged("sent", "sent\u{1e}mine", ""), "mine");
+        assert_eq!(merged("mine, older", "mine", "mine, older"), "mine");
+        assert_eq!(merged("", "mine", "mine"), "mine");
+    }
+
+    #[test]
+    fn a_box_with_several_texts_stands_for_all_of_them() {
+        let mut kept = "one\u{1e}two".to_owned();
+        let mut tab = Tab::opened(&kept);
+        assert_eq!(tab.text, "one\n\ntwo");
+        tab.types("one\n\ntwo, three");
+        tab.keeps(&mut kept);
+        assert_eq!(kept, "one\n\ntwo, three");
+        tab.sends(&mut kept);
+        assert_eq!(kept, "");
+    }
+
+    #[test]
+    fn an_edit_leaves_most_of_a_text() {
+        assert!(is_edit("hello", "hello world"));
+        assert!(is_edit("hello big world", "hello world"));
+        assert!(is_edit("aaaa", "aaa"));
+        assert!(!is_edit("Mine stays", "Mine too"));
+        assert!(!is_edit("x", "y"));
+    }
+}

@@ -1,0 +1,421 @@
+// What a page can do before and without WebAssembly. Inline at the end of each page (app/src/lib.rs); the program
+// calls `duetPage` (app/src/start.rs). Lines that begin with two slashes are not sent.
+(() => {
+  const html = document.documentElement;
+  const root = document.getElementById("app");
+  if (!root) return;
+  const build = document.querySelector("meta[name=build]")?.content;
+  const KEY = "duet-start";
+  const MINUTE = 60_000;
+
+  // The server refuses every call of a page under another address than its own, unless a proxy that works well names
+  // the right one in the browser's place. So the server is asked.
+  const addresses = document.querySelector("meta[name=addresses]")?.content.split(" ") ?? [];
+  const notice = document.getElementById("wrong-address");
+  let asked;
+  if (notice && addresses[0] && !addresses.includes(location.origin)) {
+    const call = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    asked = fetch("/api/get_settings", call).then(({ status }) => {
+      if (status !== 403) return;
+      notice.querySelector("a").href = addresses[0] + location.pathname + location.search;
+      notice.hidden = false;
+      html.dataset.wrongAddress = "true";
+    }, () => {});
+  }
+
+  // By what the server writes times (app/src/time/customs.rs).
+  let zone;
+  try {
+    const { timeZone, hourCycle, locale } = new Intl.DateTimeFormat([], { hour: "numeric" }).resolvedOptions();
+    zone = timeZone;
+    const clock = `duet-clock=${zone}.${hourCycle}.${locale}`;
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    if (!document.cookie.split("; ").includes(clock)) {
+      document.cookie = `${clock}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
+    }
+  } catch {}
+
+  // The place in a conversation, before it is painted. The program takes it over (app/src/components/scroll.rs).
+  const log = root.querySelector(".timeline");
+  const put = (element, from) => {
+    if (!element) return;
+    log.scrollTop += element.getBoundingClientRect().top - log.getBoundingClientRect().top - from;
+    log.dataset.placed = log.scrollTop < -log.clientHeight ? "away" : "here";
+  };
+  const row = (seq) => log.querySelector(`[data-seq="${+seq}"]`);
+  if (log) {
+    const linked = row(new URLSearchParams(location.search).get("m"));
+    const divider = log.querySelector(".unread-divider");
+    let left = "";
+    try {
+      const me = root.querySelector(".composer [name=for]").value;
+      left = sessionStorage.getItem(`duet:${me}:place:${location.pathname.slice(3)}`) ?? "";
+    } catch {}
+    const [seq, last, offset] = left.split(" ");
+    // What came since one left is more important than where one was.
+    const isOld = divider && +[...log.querySelectorAll("[data-seq]")].pop().dataset.seq > last;
+    if (linked) put(linked, (log.clientHeight - linked.offsetHeight) / 2);
+    else if (left && !isOld) put(row(seq)?.querySelector("article"), offset / 64);
+    else put(divider, 0);
+    root.addEventListener("click", ({ target }) => {
+      if (isWaiting() && target.closest(".jump")) log.scrollTop = 0;
+    });
+  }
+
+  // The account was deleted by a form, without the program.
+  const gone = document.cookie.match(/(?:^|; )duet-forget=([\w-]+)/)?.[1];
+  if (gone) {
+    try {
+      for (const storage of [localStorage, sessionStorage]) {
+        for (const key of Object.keys(storage)) if (key.startsWith(`duet:${gone}:`)) storage.removeItem(key);
+      }
+    } catch {}
+    document.cookie = "duet-forget=; Path=/; Max-Age=0";
+  }
+
+  // What an earlier load of this tab decided, and what was typed in it. Another build tries anew, and so does a person
+  // who loads a plain page again.
+  let earlier = {};
+  try {
+    earlier = JSON.parse(sessionStorage.getItem(KEY)) ?? {};
+    const again = earlier.mode === "plain" && performance.getEntriesByType("navigation")[0]?.type === "reload";
+    if (earlier.build !== build || again) earlier = { fields: earlier.fields };
+    if (earlier.fields) sessionStorage.setItem(KEY, JSON.stringify({ ...earlier, fields: undefined }));
+  } catch {}
+  // A page that the service worker kept (public/sw.js) stands for other addresses as well.
+  let mode = earlier.mode ?? (html.dataset.kept ? "draw" : "");
+  let failed = false;
+
+  // Every change of elements and texts since the page was read, so that it can be undone.
+  let changes = [];
+  const watcher = new MutationObserver((records) => (changes = changes.concat(records)));
+  watcher.observe(root, { childList: true, characterDataOldValue: true, subtree: true });
+  // Elements of others, with their places, for after hydration.
+  let guests = [];
+
+  const undo = () => {
+    changes = changes.concat(watcher.takeRecords());
+    watcher.disconnect();
+    const active = document.activeElement;
+    const elements = new Set();
+    for (const { addedNodes } of changes) {
+      for (const node of addedNodes) if (node.nodeType === 1 && root.contains(node)) elements.add(node);
+    }
+    const places = [...elements].map((node) => {
+      let next = node.nextSibling;
+      while (elements.has(next)) next = next.nextSibling;
+      return [node, node.parentNode, next];
+    });
+    for (const { target, addedNodes, removedNodes, nextSibling, oldValue } of changes.reverse()) {
+      if (oldValue !== null) target.data = oldValue;
+      for (const node of addedNodes) if (node.parentNode === target) node.remove();
+      for (const node of removedNodes) target.insertBefore(node, nextSibling?.parentNode === target ? nextSibling : null);
+    }
+    // Where something of ours was taken away, or a text was cut in pieces, the other's element stands for it and must
+    // not come back.
+    const emptied = new Set();
+    for (const { target, addedNodes, removedNodes, oldValue } of changes) {
+      if (oldValue !== null) emptied.add(target.parentNode);
+      for (const node of removedNodes) if (root.contains(node)) emptied.add(target);
+      for (const node of addedNodes) if (node.nodeType === 3) emptied.add(target);
+    }
+    guests = places.filter(([node, parent]) => !root.contains(node) && root.contains(parent) && !emptied.has(parent));
+    if (active !== document.activeElement && root.contains(active)) active.focus({ preventScroll: true });
+  };
+
+  // As app/src/structure.rs computes it from the HTML.
+  const structure = () => {
+    let hash = 0x811c9dc5;
+    const add = (text) => {
+      for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+    };
+    const walk = (parent) => {
+      for (let node = parent.firstChild; node; node = node.nextSibling) {
+        if (node.nodeType !== 1) {
+          add(node.nodeType === 8 ? "!" : "t");
+          continue;
+        }
+        add("<" + node.localName);
+        if (!/^(noscript|script|style|template|textarea)$/.test(node.localName)) walk(node);
+        add(">");
+      }
+    };
+    walk(root);
+    return (hash >>> 0).toString(16);
+  };
+  const isAsSent = () => document.querySelector("meta[name=structure]")?.content === structure();
+
+  const nameOf = (field) => [field.form?.getAttribute("action"), field.type, field.name].join(" ");
+  const fields = () => [...root.querySelectorAll("input:not([type=hidden]), textarea, select")];
+  const isChoice = (field) => field.type === "checkbox" || field.type === "radio";
+  // A choice that nobody made is the program's to show.
+  const isTouched = (field) =>
+    isChoice(field) ? field.checked !== field.defaultChecked : field.value || field.defaultValue;
+  const typed = () =>
+    fields()
+      .filter((field) => field === document.activeElement || isTouched(field))
+      .map((field) => ({
+        name: nameOf(field),
+        value: field.value,
+        checked: field.checked,
+        chosen: isChoice(field) && isTouched(field) && (field.checked || field.type === "checkbox"),
+        secret: /password/.test(field.autocomplete),
+        active: field === document.activeElement,
+      }));
+  let kept = earlier.fields ?? [];
+  // A program that died may have kept a draft that is older than what stood in its box.
+  const died = kept.length > 0;
+  const restore = () => {
+    for (const { name, value, checked, chosen, active } of kept) {
+      for (const field of fields()) {
+        if (nameOf(field) !== name) continue;
+        if (isChoice(field)) {
+          // The program has not heard of the choice.
+          if (field.value === value && chosen) {
+            field.checked = checked;
+            field.dispatchEvent(new Event("change", { bubbles: true }));
+          }
+        } else if (field.value !== value && !(mode === "hydrate" && field.value)) {
+          // A program that hydrates takes over what it keeps, such as a draft; what it dropped is typed again.
+          const both = !died && field.localName === "textarea" && field.value && !value.includes(field.value);
+          field.value = both ? field.value + "\n\n" + value : value;
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+        if (active) field.focus({ preventScroll: true });
+      }
+    }
+    kept = [];
+  };
+  restore();
+
+  // A translator takes a text away and puts its own `font` there. When the program changes such a text, nobody would see
+  // the change: then the text comes back, to be translated anew.
+  const translations = new WeakMap();
+  const texts = new MutationObserver((records) => {
+    for (const { target, addedNodes, removedNodes, previousSibling, nextSibling } of records) {
+      const translation = translations.get(target);
+      if (translation?.isConnected) translation.replaceWith(target);
+      for (const text of removedNodes) {
+        if (text.nodeType !== 3 || text.isConnected) continue;
+        const font = [...addedNodes, previousSibling, nextSibling].find((node) => node?.localName === "font");
+        if (!font) continue;
+        translations.set(text, font);
+        texts.observe(text, { characterData: true });
+      }
+    }
+  });
+
+  // Writing before the program does: Enter sends by the same rule (app/src/components/composer.rs). What is typed while a
+  // message is on its way comes along to the next page; the same message sent again is one.
+  const isWaiting = () => !html.dataset.start || html.dataset.start === "plain";
+  let sent;
+  addEventListener("keydown", (event) => {
+    const { target, key, shiftKey, altKey, ctrlKey, metaKey } = event;
+    if (!isWaiting() || key !== "Enter" || !target.matches?.(".composer textarea") || event.defaultPrevented) return;
+    if (shiftKey || altKey || event.isComposing || event.keyCode === 229) return;
+    if (!ctrlKey && !metaKey && matchMedia("(hover: none) and (pointer: coarse)").matches) return;
+    event.preventDefault();
+    if (target.value.trim()) target.form.requestSubmit();
+  });
+  addEventListener("submit", (event) => {
+    if (!isWaiting() || !event.target.matches(".composer")) return;
+    const { value } = event.target.elements.body;
+    sent ??= value;
+    if (value !== sent) event.preventDefault();
+  });
+  addEventListener("pagehide", () => {
+    const field = root.querySelector(".composer textarea");
+    if (sent === undefined || !field) return;
+    const value = field.value.startsWith(sent) ? field.value.slice(sent.length).trimStart() : field.value;
+    try {
+      if (value) sessionStorage.setItem(KEY, JSON.stringify({ build, fields: [{ name: nameOf(field), value, active: true }] }));
+    } catch {}
+  });
+
+  // Signing out before the program is live, or without it. Nothing of the person stays in the storage but what they
+  // wrote, did not send and want to keep.
+  addEventListener("submit", ({ target }) => {
+    const question = target.dataset.ask;
+    if (!question || html.dataset.hydrated) return;
+    try {
+      const mine = Object.keys(localStorage).filter((key) => key.startsWith(`duet:${target.elements.for.value}:`));
+      const unsent = mine.filter((key) => /:(draft|outbox):/.test(key));
+      const all = unsent.length === 0 || confirm(question);
+      for (const key of mine) if (all || !unsent.includes(key)) localStorage.removeItem(key);
+    } catch {}
+  });
+
+  const box = () => root.querySelector(".composer textarea");
+  const isShown = (node) => node?.getClientRects?.().length > 0;
+
+  // What is typed or pasted where there is no field is meant for the box, which gets the focus before the key is
+  // answered: so the letter itself lands there, and so does the first one of an input method.
+  const isForBox = ({ target, defaultPrevented }) =>
+    !defaultPrevented &&
+    box() &&
+    !document.querySelector("dialog[open]") &&
+    !target.closest?.("input, textarea, select, [contenteditable], [popover], [role=menu], [role=listbox]");
+  addEventListener("keydown", (event) => {
+    const { key = "", target } = event;
+    const isText = key.length === 1 || key > "~" || key === "Dead" || key === "Process";
+    const isCommand = (event.ctrlKey || event.altKey || event.metaKey) && !event.getModifierState("AltGraph");
+    if (!isText || isCommand || event.isComposing || !isForBox(event)) return;
+    // Space presses a button, and turns the pages of the log as long as nothing is written.
+    if (key === " " && (!box().value || target.closest("a, button, summary"))) return;
+    box().focus({ preventScroll: true });
+  });
+  addEventListener("paste", (event) => {
+    if (!isForBox(event)) return;
+    event.preventDefault();
+    const { clipboardData } = event;
+    box().focus({ preventScroll: true });
+    const again = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+    if (!box().dispatchEvent(again)) return;
+    document.execCommand("insertText", false, clipboardData.getData("text/plain"));
+  });
+
+  // What is pressed beside a message leaves the focus where it is.
+  addEventListener("mousedown", (event) => {
+    if (event.target.closest?.(".message-button, .ticks")) event.preventDefault();
+  });
+
+  // What has the focus may go: a menu, a question, a button that has done its work. Then the focus goes to where one
+  // writes, or on a touch screen, where that would open the keyboard, to what is left around the place; in the list to
+  // the way to the page that was left.
+  let path = [];
+  let left;
+  addEventListener("focusin", (event) => {
+    path = event.composedPath();
+    if (location.pathname !== "/") left = location.pathname;
+  });
+  const rescue = () => {
+    const active = document.activeElement;
+    if (!path[0] || isShown(path[0]) || (active !== document.body && isShown(active))) return;
+    const around = path.find(isShown);
+    const page = root.querySelector(location.pathname === "/" ? "nav" : "main");
+    const near = around.contains(page) ? (page.querySelector(`a[href="${left}"]`) ?? page) : around;
+    const place = (!matchMedia("(hover: none) and (pointer: coarse)").matches && box()) || near;
+    if (place.tabIndex < 0) place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  };
+  for (const name of ["click", "keyup", "focusout", "popstate"]) addEventListener(name, () => setTimeout(rescue));
+
+  // Safari shows what a finger presses only where somebody listens to fingers.
+  document.addEventListener("touchstart", () => {}, { passive: true });
+
+  // Where the list has no room beside it, a page lies upon the list: another conversation takes the place of the one
+  // before, and the way back takes the page away, so that the system's own Back leads no further into it. So does a
+  // link that is marked as the way back, on every screen.
+  const push = history.pushState.bind(history);
+  const isUponList = () => location.pathname !== "/" && matchMedia("(width < 48rem)").matches;
+  history.pushState = (state, title, url) => {
+    if (!url) return push(state, title);
+    const { pathname } = new URL(url, location);
+    const from = state ?? { from: location.pathname };
+    // What was open above the page is closed by the page that it leads to.
+    if (history.state === "layer") history.replaceState(from, title, url);
+    else if (isUponList() && pathname === "/") history.replaceState(null, title, url);
+    else if (isUponList() && /^\/c\/[^/]+$/.test(pathname)) history.replaceState(history.state, title, url);
+    else push(from, title, url);
+  };
+  root.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (link?.origin !== location.origin || link.pathname !== history.state?.from) return;
+    if (!isUponList() && !("back" in link.dataset)) return;
+    if (!html.dataset.hydrated || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.back();
+  });
+
+  // Kept for the moment when it makes sense to ask (app/src/attention/install.rs).
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    duetPage.install = event;
+  });
+
+  // The page as it is for browsers without scripts: native forms, and the words and buttons that such browsers show.
+  const plain = () => {
+    html.dataset.start = "plain";
+    delete html.dataset.hydrated;
+    for (const element of root.querySelectorAll("noscript")) element.outerHTML = element.textContent;
+  };
+
+  // The program is dead: the page is loaded anew, drawn in the browser at first, then plain, so never in a loop.
+  const fail = () => {
+    if (failed || html.dataset.start === "plain") return;
+    failed = true;
+    const live = html.dataset.hydrated;
+    delete html.dataset.hydrated;
+    const now = Date.now();
+    const next = mode !== "draw" || (live && !(now - earlier.at < MINUTE)) ? "draw" : "plain";
+    const found = typed().filter((field) => !field.secret);
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify({ mode: next, at: now, build, fields: found }));
+      // Without the fragment, which alone would load nothing, and never as a form that is sent again.
+      location.replace(location.pathname + location.search);
+    } catch {
+      // Nothing can be kept for another load: what is left of the program must not stand in the forms' way.
+      for (const event of ["submit", "click", "keydown", "input", "change"]) {
+        addEventListener(event, (told) => told.stopImmediatePropagation(), true);
+      }
+      plain();
+    }
+  };
+
+  // Whether an error has ended the program: it came through the program's code, which is not running any more. A
+  // listener of somebody else that throws while the program sends an event harms nobody else.
+  const scripts = (error) => String(error?.stack).match(/[\w-]+:\/\/[^\s)]+/g) ?? [];
+  const isOurs = (script) => script.startsWith(location.origin + "/pkg/");
+  const hasEnded = (error) => {
+    const through = scripts(error);
+    // Some browsers do not say from where a program came.
+    if (through.length === 0) return error instanceof WebAssembly.RuntimeError;
+    return through.some(isOurs) && !scripts(new Error()).some(isOurs);
+  };
+  addEventListener("error", ({ error }) => {
+    if (hasEnded(error)) fail();
+  });
+  addEventListener("unhandledrejection", ({ reason }) => {
+    if (reason instanceof WebAssembly.RuntimeError && hasEnded(reason)) fail();
+    // The program itself did not come.
+    else if (!html.dataset.start && /\/pkg\//.test(`${reason?.message} ${reason?.stack}`)) plain();
+  });
+
+  globalThis.duetPage = {
+    // How the program is to start: "hydrate", "draw", or "plain", which is not at all.
+    prepare() {
+      // A message is on its way and takes this page along: the program would send it again.
+      if (sent !== undefined) return "plain";
+      if (mode === "plain" || !globalThis.__RESOLVED_RESOURCES) {
+        plain();
+        return "plain";
+      }
+      undo();
+      // Days that begin elsewhere than where the viewer is now are divided by other lines.
+      const isElsewhere = html.dataset.zone && html.dataset.zone !== zone;
+      if (mode !== "draw") mode = isAsSent() && !isElsewhere ? "hydrate" : "draw";
+      kept = typed();
+      html.dataset.start = mode;
+      return mode;
+    },
+    // The view is in place.
+    started() {
+      if (mode === "hydrate") {
+        for (const [node, parent, next] of guests) {
+          parent.insertBefore(node, next?.parentNode === parent ? next : null);
+        }
+      }
+    },
+    // All handlers are in place.
+    live() {
+      if (failed) return;
+      restore();
+      texts.observe(root, { childList: true, subtree: true });
+      html.dataset.hydrated = "true";
+    },
+    // Settled once it is known whether the server answers under this address; nothing where there is no doubt.
+    address: () => asked,
+    plain,
+    fail,
+  };
+})();

@@ -1,0 +1,210 @@
+//! `/c/{conversation}/about`: who one talks with.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use protocol::{Conversation, ConversationId, ErrorCode, Timestamp};
+
+use super::conversation::Unavailable;
+use crate::components::{Avatar, Icon};
+use crate::error::AppError;
+use crate::first_view::{Place, use_read_ahead};
+use crate::language::use_texts;
+use crate::paths;
+use crate::server_fns::get_conversation;
+use crate::state::{Entry, use_state};
+use crate::{text, time};
+
+/// The page, beside the list. Another person is another view.
+#[component]
+pub fn PersonPage() -> impl IntoView {
+    let params = use_params_map();
+    let asked = Memo::new(move |_| {
+        params.with(|params| params.get("conversation")?.parse::<ConversationId>().ok())
+    });
+    move || match asked.get() {
+        Some(id) => view! { <Found id=id /> }.into_any(),
+        None => view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any(),
+    }
+}
+
+/// The conversation, known already or read now.
+#[component]
+fn Found(
+    /// Which.
+    id: ConversationId,
+) -> impl IntoView {
+    let state = use_state();
+    let shown = move |read: Result<Conversation, AppError>| match read {
+        Ok(conversation) => {
+            state.adopt(conversation);
+            state.entry(id).map(|entry| view! { <Person id=id entry=entry /> }.into_any())
+        }
+        Err(error) => Some(view! { <Unavailable error=error /> }.into_any()),
+    };
+    if let Some(read) = use_read_ahead().conversation(id, Place::Unread) {
+        return shown(read.map(|first| first.conversation)).into_any();
+    }
+    if let Some(entry) = state.entry(id) {
+        return view! { <Person id=id entry=entry /> }.into_any();
+    }
+    let read = LocalResource::new(move || get_conversation(id));
+    view! {
+        <Suspense>{move || Suspend::new(async move { shown(read.await) })}</Suspense>
+    }
+    .into_any()
+}
+
+/// Who it is.
+#[component]
+fn Person(
+    /// The conversation with them.
+    id: ConversationId,
+    /// What is known of it.
+    entry: Entry,
+) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().local_time);
+    let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
+    let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
+    let presence = move || {
+        let presence = peer.with(|peer| peer.presence);
+        match presence.last_seen {
+            _ if presence.online => t.online.to_owned(),
+            Some(at) => time::last_seen(t, at, local.get()),
+            None => String::new(),
+        }
+    };
+    let since = move || t.in_touch_since.replace("{}", &time::date(begun(id), local.get()));
+    let face = move || {
+        let online = Signal::derive(move || peer.with(|peer| peer.presence.online));
+        view! { <Avatar user=peer.get().user online=online class="avatar-huge" /> }
+    };
+    view! {
+        <Title text=name />
+        <main class="pane-conversation" id="content">
+            <Header id=id />
+            <div class="settings">
+                <section class="settings-section person-page">
+                    {face}
+                    <h1 class="text-2xl font-semibold" dir="auto">{name}</h1>
+                    {move || {
+                        let username = peer.with(|peer| peer.user.username.clone());
+                        (!username.is_empty()).then(|| view! { <Username username=username /> })
+                    }}
+                    <p class="text-muted empty:hidden" inner_html=move || text::as_html(&presence())></p>
+                    <p class="text-muted" inner_html=move || text::as_html(&since())></p>
+                </section>
+                <section class="settings-section">
+                    <p class="text-muted">{t.who_can_read}</p>
+                </section>
+            </div>
+        </main>
+    }
+}
+
+/// When a conversation began: its id says so.
+fn begun(id: ConversationId) -> Timestamp {
+    let mut ms = [0; 8];
+    ms[2..].copy_from_slice(&id.0.as_bytes()[..6]);
+    Timestamp(i64::from_be_bytes(ms))
+}
+
+/// The way back to the conversation, also by Escape.
+#[component]
+fn Header(
+    /// Which conversation.
+    id: ConversationId,
+) -> impl IntoView {
+    let t = use_texts();
+    let back = NodeRef::<html::A>::new();
+    #[cfg(feature = "hydrate")]
+    {
+        let escape = window_event_listener(leptos::ev::keydown, move |event| {
+            let wanted = event.key() == "Escape" && !event.default_prevented() && !is_elsewhere();
+            if let Some(back) = back.get_untracked().filter(|_| wanted) {
+                event.prevent_default();
+                back.click();
+            }
+        });
+        on_cleanup(move || escape.remove());
+        Effect::new(move |_| {
+            if let Some(back) = back.get() {
+                _ = back.focus();
+            }
+        });
+    }
+    // `page.js` takes the step back that the mark asks for, where the conversation is behind it.
+    view! {
+        <header class="conversation-header">
+            <a
+                node_ref=back
+                class="icon-button"
+                href=paths::conversation(id)
+                data-back=""
+                aria-label=t.back_to_conversation
+            >
+                {Icon::Back.draw("size-6 flip")}
+            </a>
+        </header>
+    }
+}
+
+/// The username. A press copies it.
+#[component]
+fn Username(
+    /// It.
+    username: String,
+) -> impl IntoView {
+    let t = use_texts();
+    let copied = RwSignal::new(false);
+    let shown = text::handle(&username);
+    view! {
+        <button class="button-quiet is-edged" type="button" on:click=move |_| copy(&username, copied)>
+            <span>{shown}</span>
+            <span role="status" class="font-semibold text-accent" inner_html=move || if copied.get() { t.copied } else { t.copy }></span>
+        </button>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+use live::{copy, is_elsewhere};
+#[cfg(not(feature = "hydrate"))]
+use plain::copy;
+
+#[cfg(feature = "hydrate")]
+mod live {
+    use std::time::Duration;
+
+    use leptos::prelude::*;
+    use leptos::task::spawn_local;
+
+    use crate::dom;
+
+    /// How long "copied" stays.
+    const COPIED_FOR: Duration = Duration::from_secs(2);
+    /// What has the Escape key for itself.
+    const ELSEWHERE: &str = "input:focus, dialog[open], :popover-open";
+
+    pub fn is_elsewhere() -> bool {
+        document().query_selector(ELSEWHERE).ok().flatten().is_some()
+    }
+
+    pub fn copy(username: &str, copied: RwSignal<bool>) {
+        let username = username.to_owned();
+        spawn_local(async move {
+            if dom::copy_text(&username).await {
+                _ = copied.try_set(true);
+                set_timeout(move || _ = copied.try_set(false), COPIED_FOR);
+            }
+        });
+    }
+}
+
+/// On the server nobody presses anything.
+#[cfg(not(feature = "hydrate"))]
+mod plain {
+    use leptos::prelude::RwSignal;
+
+    pub fn copy(_: &str, _: RwSignal<bool>) {}
+}

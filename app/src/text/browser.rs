@@ -1,0 +1,67 @@
+//! What a browser knows of letters and addresses itself. The tables and readers of the standard library
+//! would be a fiftieth of the page. Both give the same answers, so that the server and the browser
+//! render the same; native code takes those of the standard library.
+
+#[cfg(not(feature = "hydrate"))]
+pub(super) use native::{folded, is_ipv6, is_letter, lowercase, uppercase};
+#[cfg(feature = "hydrate")]
+pub(super) use page::{folded, is_ipv6, is_letter, lowercase, uppercase};
+
+#[cfg(feature = "hydrate")]
+mod page {
+    use js_sys::{JsString, RegExp};
+
+    pub fn lowercase(letter: char) -> String {
+        JsString::from(letter.to_string()).to_lower_case().into()
+    }
+
+    pub fn uppercase(letter: char) -> String {
+        JsString::from(letter.to_string()).to_upper_case().into()
+    }
+
+    pub fn is_letter(sign: char) -> bool {
+        RegExp::new(r"[\p{Alphabetic}\p{N}]", "u").test(&sign.to_string())
+    }
+
+    /// See [`protocol::words`].
+    pub fn folded(text: &str) -> String {
+        let marks = RegExp::new(r"\p{M}", "gu");
+        let plain = JsString::from(text).normalize("NFKD").replace_by_pattern(&marks, "");
+        plain.to_upper_case().to_lower_case().into()
+    }
+
+    pub fn is_ipv6(text: &str) -> bool {
+        // A browser leaves out line breaks before it reads an address.
+        let is_sign = |c: char| c.is_ascii_hexdigit() || ":.".contains(c);
+        text.chars().all(is_sign) && web_sys::Url::new(&format!("http://[{text}]/")).is_ok()
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+mod native {
+    use std::net::Ipv6Addr;
+
+    pub fn lowercase(letter: char) -> String {
+        letter.to_lowercase().collect()
+    }
+
+    pub fn uppercase(letter: char) -> String {
+        letter.to_uppercase().collect()
+    }
+
+    pub fn is_letter(sign: char) -> bool {
+        sign.is_alphanumeric()
+    }
+
+    /// See [`protocol::words`].
+    pub fn folded(text: &str) -> String {
+        #[cfg(feature = "ssr")]
+        return chat::folded(text);
+        #[cfg(not(feature = "ssr"))]
+        text.to_lowercase()
+    }
+
+    pub fn is_ipv6(text: &str) -> bool {
+        text.parse::<Ipv6Addr>().is_ok()
+    }
+}

@@ -1,0 +1,430 @@
+//! Finds the web and mail addresses in a text: where each begins and where each ends. Pure, and the
+//! same on the server and in the browser: both render the same body, and hydration stops where they
+//! differ. Decides nothing about how a link is shown; [`super::pieces`] alone calls this.
+//!
+//! The end of an address follows the rule in [`super::signs`], which goes by Unicode's properties.
+//! What stands here has `http://` or `https://` in front or an `@` in its midst; addresses without, and
+//! telephone numbers, are in [`super::bare`].
+
+use std::ops::Range;
+
+use super::bare;
+use super::browser::is_ipv6;
+use super::signs::{Part, is_picture, is_unspaced, part};
+
+/// What kind of address was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A web address, with its scheme.
+    Web,
+    /// A web address without one.
+    Bare,
+    /// A telephone number.
+    Phone,
+    /// A mail address as people write it.
+    Mail,
+    /// A mail address with `mailto:` in front.
+    MailTo,
+}
+
+/// The addresses in a text, in their order. They do not overlap.
+pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
+    let mut found = Vec::new();
+    // What lies before `free` belongs to an address; what lies before `at` was looked at.
+    let (mut free, mut at) = (0, 0);
+    while let Some(mark) = text[at..].find([':', '@', '.', '+']).map(|mark| at + mark) {
+        at = mark + 1;
+        let here = match text.as_bytes()[mark] {
+            b'@' => mail(text, free, mark),
+            b'+' => bare::number(text, free, mark).map(|range| (range, Kind::Phone)),
+            b'.' => match bare::address(text, free, mark) {
+                Ok(range) => Some((range, Kind::Bare)),
+                Err(end) => {
+                    at = end;
+                    None
+                }
+            },
+            _ if text[mark..].starts_with("://") => web(text, free, mark),
+            _ => None,
+        };
+        if let Some((range, kind)) = here {
+            free = range.end;
+            at = range.end;
+            found.push((range, kind));
+        }
+    }
+    found
+}
+
+/// The web address whose scheme ends at `colon`.
+fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
+    let start = ["https", "http"]
+        .iter()
+        .filter_map(|scheme| colon.checked_sub(scheme.len()).filter(|start| *start >= free))
+        .find(|start| is_scheme(text.get(*start..colon).unwrap_or_default()))?;
+    let before = text[free..start].chars().next_back();
+    // The scheme is another one: `xhttp`, `git+https`.
+    if before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '+') {
+        return None;
+    }
+    let host = authority(text, colon + "://".len())?;
+    let end = match text[host..].chars().next() {
+        Some('/' | '?' | '#') => run(text, host, before),
+        _ => host,
+    };
+    (!turns_around(&text[end..])).then_some((start..end, Kind::Web))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.eq_ignore_ascii_case("https") || text.eq_ignore_ascii_case("http")
+}
+
+/// Whether an override of the direction of writing follows inside the same word: such a text shows
+/// something else than what it is, and an address in it is not to be followed. Embeddings and
+/// isolates keep the letters in their order, so an address ends there as at any other sign.
+pub(super) fn turns_around(rest: &str) -> bool {
+    let mut rest = rest.chars().filter(|c| part(*c) != Part::Between);
+    let turns = |c| matches!(c, '\u{202D}' | '\u{202E}');
+    rest.next().is_some_and(turns) && rest.next().is_some_and(|c| part(c) == Part::Inside)
+}
+
+/// Where the authority (name, host, port) that begins at `start` ends. `None` where there is no host.
+fn authority(text: &str, start: usize) -> Option<usize> {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "-._~+$&=%:".contains(c) || !c.is_ascii();
+    let name = text[start..].find(|c| !in_name(c) || part(c) == Part::Ends).unwrap_or(0);
+    let named = name > 0 && text[start + name..].starts_with('@');
+    let behind_name = if named { host_and_port(text, start + name + 1) } else { None };
+    behind_name.or_else(|| host_and_port(text, start))
+}
+
+fn host_and_port(text: &str, start: usize) -> Option<usize> {
+    let end = if text[start..].starts_with('[') {
+        let close = start + text[start..].find(']')?;
+        is_ipv6(&text[start + 1..close]).then_some(close + 1)?
+    } else {
+        host(text, start)?
+    };
+    Some(port(text, end))
+}
+
+/// Where the port behind a host that ends at `end` ends, if there is one.
+pub(super) fn port(text: &str, end: usize) -> usize {
+    let port = text[end..].strip_prefix(':').unwrap_or_default();
+    let digits = port.chars().take_while(char::is_ascii_digit).count();
+    if (1..=5).contains(&digits) { end + 1 + digits } else { end }
+}
+
+/// Where the host name that begins at `start` ends.
+pub(super) fn host(text: &str, start: usize) -> Option<usize> {
+    let run = &text[start..];
+    let length = run
+        .find(|c: char| {
+            if c.is_ascii() {
+                !(c.is_ascii_alphanumeric() || "-._".contains(c))
+            } else {
+                part(c) == Part::Ends || (part(c) == Part::Between && !joins_labels(c))
+            }
+        })
+        .unwrap_or(run.len());
+    let run = &run[..run[..length].find("..").unwrap_or(length)];
+    // A full stop behind the last label belongs to the host only where a path follows.
+    let followed = text[start + run.len()..].starts_with('/') && run.ends_with('.');
+    let name = run.trim_end_matches(|c| "-._".contains(c) || part(c) == Part::Between);
+    let whole = if followed && name.len() + 1 == run.len() { run } else { name };
+    let is_whole = whole.starts_with(|c: char| part(c) == Part::Inside && c != '-');
+    let last = name.rfind('.').map_or(0, |dot| dot + 1);
+    let cut = last + label_end(&name[last..]);
+    (is_whole && cut > last).then_some(start + if cut < name.len() { cut } else { whole.len() })
+}
+
+/// The marks inside words that names of hosts may have: middle dots, the Hebrew ones, the joiners.
+fn joins_labels(c: char) -> bool {
+    matches!(c, '\u{B7}' | '\u{30FB}' | '\u{5F3}' | '\u{5F4}' | '\u{200C}' | '\u{200D}')
+}
+
+/// Where the last label of a host ends. A label that begins with Latin letters is none of the ones
+/// in another script, so that the text goes on there: `example.orgです`, `example.org🙂`.
+fn label_end(label: &str) -> usize {
+    let goes_on = |c: char| is_unspaced(c) || is_picture(c);
+    if label.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        label.find(goes_on).unwrap_or(label.len())
+    } else {
+        label.len()
+    }
+}
+
+/// Where path, query and fragment that begin at `start` end. `before` is what stands in front of
+/// the whole address: a quote there is closed by its partner, and not by a space alone.
+pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
+    let closes = match before {
+        Some(quote @ ('\'' | '\u{2019}' | '\u{5F3}' | '\u{5F4}')) => Some(quote),
+        Some('\u{2018}' | '\u{201A}') => Some('\u{2019}'),
+        _ => None,
+    };
+    let emphasis = before.filter(|c| "_~".contains(*c));
+    let mut end = start;
+    // The brackets that are open, and where the address would end without each.
+    let mut open: Vec<(char, usize)> = Vec::new();
+    for (at, c) in text[start..].char_indices() {
+        match part(c) {
+            _ if Some(c) == closes => break,
+            Part::Ends => break,
+            Part::Between => continue,
+            Part::Inside if Some(c) == emphasis => continue,
+            Part::Inside => {}
+            Part::Opens(close) => {
+                open.push((close, end));
+                continue;
+            }
+            Part::Closes if open.last().is_some_and(|(close, _)| *close == c) => {
+                open.pop();
+            }
+            Part::Closes => break,
+        }
+        end = start + at + c.len_utf8();
+    }
+    open.first().map_or(end, |(_, before)| *before)
+}
+
+/// The mail address around the `@` at `at`.
+fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
+    let in_name = |c: char| match c {
+        _ if c.is_ascii() => c.is_ascii_alphanumeric() || "._%+-~'&".contains(c),
+        _ => c.is_alphanumeric() && !is_unspaced(c) && part(c) == Part::Inside,
+    };
+    let name = &text[free..at];
+    let name = &name[name.trim_end_matches(in_name).len()..];
+    let name = name.trim_start_matches(|c: char| c != '_' && !c.is_alphanumeric());
+    if name.is_empty() || name.ends_with('.') {
+        return None;
+    }
+    let start = at - name.len();
+    let end = host(text, at + 1)?;
+    let host = text[at + 1..end].trim_end_matches('.');
+    let end = at + 1 + host.len();
+    let (_, last) = host.rsplit_once('.')?;
+    if last.chars().count() < 2 || !last.contains(char::is_alphabetic) || host.contains('_') {
+        return None;
+    }
+    let prefix = "mailto:";
+    match start.checked_sub(prefix.len()).filter(|start| *start >= free) {
+        Some(earlier)
+            if text.get(earlier..start).is_some_and(|it| it.eq_ignore_ascii_case(prefix)) =>
+        {
+            let before = text[..earlier].chars().next_back();
+            let end = if text[end..].starts_with('?') { run(text, end, before) } else { end };
+            Some((earlier..end, Kind::MailTo))
+        }
+        _ => Some((start..end, Kind::Mail)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use icu_properties::CodePointMapData;
+    use icu_properties::props::GeneralCategory as G;
+
+    use super::*;
+
+    /// The addresses in a text.
+    fn links(text: &str) -> Vec<&str> {
+        find(text).into_iter().map(|(range, _)| &text[range]).collect()
+    }
+
+    /// Every character that is punctuation, space, control or format by its category.
+    fn signs() -> impl Iterator<Item = char> {
+        let category = CodePointMapData::<G>::new();
+        ('\0'..=char::MAX).filter(move |c| {
+            matches!(
+                category.get(*c),
+                G::ConnectorPunctuation
+                    | G::DashPunctuation
+                    | G::OpenPunctuation
+                    | G::ClosePunctuation
+                    | G::InitialPunctuation
+                    | G::FinalPunctuation
+                    | G::OtherPunctuation
+                    | G::SpaceSeparator
+                    | G::LineSeparator
+                    | G::ParagraphSeparator
+                    | G::Control
+                    | G::Format
+            )
+        })
+    }
+
+    /// What RFC 3986 lets an address end in, and addresses do end in.
+    const KEPT_AT_THE_END: &str = "/#%&@-_";
+
+    #[test]
+    fn an_address_ends_before_every_punctuation_and_space_of_unicode() {
+        // What stands around an address in each language of the page.
+        let sentences = [("See ", " and then"), ("Siehe ", " und dann"), ("انظر ", " ثم")];
+        let addresses = [
+            "https://example.org",
+            "https://example.org/",
+            "http://localhost:3000/a",
+            "https://example.org/a_(b)?c=d&e=%C3%A4#f",
+            "https://fa.wikipedia.org/wiki/می\u{200C}خواهم",
+            "https://ja.wikipedia.org/wiki/レオナルド・ダ・ヴィンチ",
+            "https://[2001:db8::1]/",
+            "http://[::1]:3000/x",
+            "anna.berg@example.org",
+            "mailto:anna@example.org",
+        ];
+        let mut tried = 0;
+        for sign in signs().filter(|sign| !KEPT_AT_THE_END.contains(*sign)) {
+            for (before, after) in sentences {
+                for address in addresses {
+                    for text in [
+                        format!("{before}{address}{sign}{after}"),
+                        format!("{before}{address}{sign}"),
+                        format!("{before}{address}{sign}{sign}\n{after}"),
+                        format!("{before}{address}.{sign}{after}"),
+                        format!("{before}{address}{sign}.{after}"),
+                    ] {
+                        assert_eq!(links(&text), [address], "U+{:04X}: {text:?}", u32::from(sign));
+                    }
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 900 * 3, "the properties were read: {tried}");
+    }
+
+    #[test]
+    fn punctuation_beyond_ascii_ends_an_address_without_a_space_behind() {
+        for sign in signs().filter(|sign| part(*sign) == Part::Ends && *sign > '\u{7F}') {
+            // Marks that turn the writing around are looked at by another test.
+            if turns_around(&format!("{sign}a")) {
+                continue;
+            }
+            for after in ["然后", "then", "ثم", "dann"] {
+                let text = format!("见https://example.org/a{sign}{after}");
+                assert_eq!(links(&text), ["https://example.org/a"], "U+{:04X}", u32::from(sign));
+            }
+        }
+    }
+
+    #[test]
+    fn what_addresses_contain_stays_inside_them() {
+        for address in [
+            "https://en.wikipedia.org/wiki/Duet_(disambiguation)",
+            "https://en.wikipedia.org/wiki/Michelson–Morley_experiment",
+            "https://zh.wikipedia.org/wiki/维基百科",
+            "https://he.wikipedia.org/wiki/צה״ל",
+            "https://fr.wikipedia.org/wiki/L’Île",
+            "https://ca.wikipedia.org/wiki/Col·legi",
+            "https://bo.wikipedia.org/wiki/བོད་ལྗོངས",
+            "https://example.org/?a[0]=1&b={c}&d=a,b;c:d!e*f'g",
+            "https://example.org/#/route?x=~y+z$",
+            "https://youtu.be/dQw4w9WgXc-",
+            "https://example.org/folder/",
+            "https://example.org/?next=https://example.net/a",
+            "https://user:secret@example.org:8443/x",
+            "HTTPS://EXAMPLE.ORG/A",
+            "https://xn--mller-kva.de/",
+            "https://müller.de/a",
+            "https://例え.テスト/道",
+            "https://example.org./a",
+            "http://192.0.2.7:8080/a",
+            "http://[::1]:3000/x",
+            "https://[2001:db8::1]/",
+            "https://[::ffff:192.0.2.7]",
+            "https://i❤.ws/",
+            "https://example.org/👩‍👩‍👧‍👦",
+        ] {
+            assert_eq!(links(address), [address]);
+            assert_eq!(links(&format!("({address})")), [address]);
+            assert_eq!(links(&format!("“{address}”, “{address}”")), [address, address]);
+        }
+    }
+
+    #[test]
+    fn brackets_and_quotes_around_an_address_are_not_its_own() {
+        let brackets =
+            ["()", "[]", "{}", "<>", "「」", "『』", "《》", "«»", "»«", "‹›", "“”", "„“", "‘’"];
+        let more =
+            ["''", "\"\"", "``", "**", "__", "（）", "【】", "〈〉", "❝❞", "״״", "׳׳", "’’", "‚‘"];
+        for pair in brackets.iter().chain(&more) {
+            let (open, close) =
+                (pair.chars().next().unwrap_or(' '), pair.chars().last().unwrap_or(' '));
+            for after in ["", " next", "然后", "."] {
+                // Emphasis and the Hebrew marks may be a part of what follows without a space.
+                if after == "然后" && "*_״׳".contains(close) {
+                    continue;
+                }
+                for address in ["https://example.org/a", "https://example.org"] {
+                    let text = format!("见{open}{address}{close}{after}");
+                    assert_eq!(links(&text), [address], "{text}");
+                }
+            }
+        }
+        assert_eq!(
+            links("[https://a.example](https://b.example/c)"),
+            ["https://a.example", "https://b.example/c"]
+        );
+        assert_eq!(links("https://example.org/a(see there"), ["https://example.org/a"]);
+        assert_eq!(links("https://example.org/a_(b), c)"), ["https://example.org/a_(b)"]);
+    }
+
+    #[test]
+    fn a_text_that_goes_on_without_a_space_is_not_the_host() {
+        for after in ["です", "然后", "에서", "ครับ", "🙂", "→", "。", "、x"] {
+            assert_eq!(links(&format!("https://example.org{after}")), ["https://example.org"]);
+            assert_eq!(links(&format!("anna@example.org{after}")), ["anna@example.org"]);
+        }
+        assert_eq!(links("请写信给anna@example.org"), ["anna@example.org"]);
+        assert_eq!(links("https://аpple.cоm/"), ["https://аpple.cоm/"], "a look-alike stays whole");
+    }
+
+    #[test]
+    fn what_is_no_address_is_no_link() {
+        for text in [
+            "https://",
+            "https:///a",
+            "http://.",
+            "https://-",
+            "http://[::1",
+            "http://[not]/",
+            "http://[1:2]/",
+            "xhttps://example.org",
+            "git+https://example.org",
+            "ftp://example.org",
+            "mailto:",
+            "@anna",
+            "anna@",
+            "anna@localhost",
+            "a@b.c",
+            "anna@192.0.2.7",
+            "12:30 @ home",
+            "https://example.org/\u{202E}gpj.exe",
+            "https://example.org.\u{202D}gpj.exe",
+            "://",
+            ":",
+            "@",
+        ] {
+            assert_eq!(links(text), Vec::<&str>::new(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mail_addresses_are_found_as_people_write_them() {
+        for (text, expected) in [
+            ("write to anna+x@example.org.", "anna+x@example.org"),
+            ("'anna@example.org'", "anna@example.org"),
+            ("<anna@example.org>", "anna@example.org"),
+            ("«anna@example.org»", "anna@example.org"),
+            ("o'brien@mail.example.org!", "o'brien@mail.example.org"),
+            ("jürgen@müller.de, und", "jürgen@müller.de"),
+            (
+                "MAILTO:anna@example.org?subject=Hi%20there.",
+                "MAILTO:anna@example.org?subject=Hi%20there",
+            ),
+            ("mailto:anna@example.org؟", "mailto:anna@example.org"),
+            ("//anna@example.org/x", "anna@example.org"),
+        ] {
+            assert_eq!(links(text), [expected], "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Usernames that can be had: for somebody whose wish is taken, and for somebody who has none.
+//!
+//! It tells no more than signing up itself does, and only to whoever may sign up.
+
+use std::net::IpAddr;
+
+use protocol::ErrorCode;
+use protocol::limits::USERNAME_CHARS;
+
+use super::{names, read_token};
+use crate::error::Result;
+use crate::{Chat, clock};
+
+/// As many are offered.
+const OFFERED: usize = 2;
+/// The highest number that is put behind a name.
+const LAST_NUMBER: u32 = 20;
+
+impl Chat {
+    /// The first free usernames of those that are like the one that is wanted, itself included.
+    ///
+    /// # Errors
+    /// `registration_closed`, `invitation_invalid`: nobody may sign up so; `rate_limited`.
+    pub async fn free_usernames(
+        &self,
+        wanted: &str,
+        invitation: Option<&str>,
+        from: IpAddr,
+    ) -> Result<Vec<String>> {
+        self.throttle().look_for_names(from).await?;
+        self.may_sign_up(invitation).await?;
+        let mut free = Vec::new();
+        for candidate in candidates(wanted.trim()) {
+            let Ok((name, key)) = names::username(&candidate) else { continue };
+            if self.store().credentials(&key).await?.is_none() {
+                free.push(name);
+            }
+            if free.len() == OFFERED {
+                break;
+            }
+        }
+        Ok(free)
+    }
+
+    async fn may_sign_up(&self, invitation: Option<&str>) -> Result<()> {
+        let Some(token) = invitation else {
+            let open = self.registration_open();
+            return if open { Ok(()) } else { Err(ErrorCode::RegistrationClosed.into()) };
+        };
+        let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
+        let (store, now) = (self.store(), clock::now());
+        if store.invitation(&hash, now).await?.is_some() || store.is_first_invitation(&hash).await?
+        {
+            return Ok(());
+        }
+        Err(ErrorCode::InvitationInvalid.into())
+    }
+}
+
+/// Names that are like one, the likest first: turned around, then numbered.
+fn candidates(wanted: &str) -> impl Iterator<Item = String> {
+    let turned = wanted.split_once('.').map(|(first, last)| format!("{last}.{first}"));
+    let numbered = (2..=LAST_NUMBER).map(move |number| {
+        let number = number.to_string();
+        let room = USERNAME_CHARS.end() - number.len();
+        wanted.chars().take(room).collect::<String>() + &number
+    });
+    [Some(wanted.to_owned()), turned].into_iter().flatten().chain(numbered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[tokio::test]
+    async fn what_is_like_a_taken_name_and_free_is_offered() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
+        let chat = chat.expect("a chat");
+        let free =
+            async |wanted: &str| chat.free_usernames(wanted, None, HERE).await.expect("told");
+        assert_eq!(free("anna.berg").await, ["anna.berg", "berg.anna"]);
+        chat.sign_up("Anna.Berg", "", "tulip-Harbor-92", HERE).await.expect("an account");
+        assert_eq!(free("anna.berg").await, ["berg.anna", "anna.berg2"]);
+        assert_eq!(free("li").await, ["li2", "li3"], "too short by itself");
+        let long = "a".repeat(40);
+        assert_eq!(free(&long).await, [format!("{}2", &long[..31]), format!("{}3", &long[..31])]);
+        assert_eq!(free("no name").await, [""; 0]);
+        let forged = chat.free_usernames("anna", Some("forged"), HERE).await;
+        assert!(forged.is_err());
+        chat.close().await;
+    }
+}

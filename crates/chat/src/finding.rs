@@ -1,0 +1,73 @@
+//! The words that people are found by, in one place for both engines.
+
+use protocol::words::{words_asked, words_of};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// The form in which names and questions are taken apart. Upper case first, because it unites
+/// letters that lower case leaves apart.
+pub fn folded(text: &str) -> String {
+    let plain = text.nfkd().filter(|letter| !is_combining_mark(*letter));
+    plain.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// What is stored for a person.
+pub(crate) fn of_person(username: &str, display_name: &str) -> Vec<String> {
+    let mut words = words_of(&folded(display_name));
+    for word in words_of(&folded(username)) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+/// What is looked for; the longest word first, which the fewest names have.
+pub(crate) fn asked(typed: &str) -> Vec<String> {
+    let mut words = words_asked(&folded(typed));
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words.truncate(8);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::words::is_found;
+
+    use super::*;
+
+    #[test]
+    fn people_are_found_by_any_word_in_any_spelling() {
+        for (name, typed) in [
+            ("Emil Sand", "SAND"),
+            ("Emil Sand", "sand emil"),
+            ("Emil Sand", "@em.s"),
+            ("José Ángel", "jose angel"),
+            ("Jose", "jóse"),
+            ("Hans Straße", "strasse"),
+            ("Hans Strasse", "straße"),
+            ("İstanbul Kızı", "istanbul kizi"),
+            ("Łukasz", "luk"),
+            ("Νίκος", "νικοσ"),
+            ("ΝΊΚΟΣ", "νίκος"),
+            ("نور حداد", "حداد"),
+            ("نُور", "نور"),
+            ("أحمد", "احمد"),
+            ("Мэй Танака", "тан"),
+            ("Фёдор", "федор"),
+            ("田中太郎", "太郎"),
+            ("田中 太郎", "田中太郎"),
+            ("김민수", "민수"),
+            ("김민수", "민ㅅ"),
+            ("สมชาย ใจดี", "ชาย"),
+            ("ﬁona", "fi"),
+            ("Ｆｕｌｌ", "full"),
+            ("Zoë 🌻", "🌻"),
+        ] {
+            let words = of_person("x", name);
+            assert!(is_found(&words, &asked(typed)), "{typed} in {words:?}");
+        }
+        assert!(!is_found(&of_person("x", "Emil Sand"), &asked("mil")));
+        assert_eq!(asked("..."), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,123 @@
+//! The statement that commits a batch, in its two forms. What its rows mean is in [`super`], which
+//! alone executes it.
+
+/// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
+/// marks `$11`; `$10` is now. `$12` are nodes that must stand on this database, whose name is `$13`; a
+/// null there asks nothing. Answers a row for each message and mark of a conversation of its person's,
+/// or one without a kind where the nodes stand elsewhere: then nothing is stored. Of several
+/// conversations of one person that grow, that with the last message is the first of the list: `before`
+/// says how many stand below it.
+macro_rules! commit {
+    ($lock:literal, $left_out:literal) => {
+        concat!(
+            "\
+with here as materialized ( \
+    select case when $13::text is null then true else $13::text = ",
+            instance!(),
+            " and cardinality($12::uuid[]) = ( \
+        select count(*) from nodes where id = any ($12) and until >= clock_timestamp()) end as ok \
+), sent as ( \
+    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
+        with ordinality as sent (conversation_id, sender_id, client_id, body, place) \
+), marked as ( \
+    select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[]) \
+        with ordinality as marked (conversation_id, user_id, delivered, read, place) \
+), talks as materialized ( \
+    select id, low_id, high_id, last_seq, closed_at is not null as closed \
+    from conversations where id = any ($9) and (select ok from here) \
+    order by id for no key update",
+            $lock,
+            " \
+), places as materialized ( \
+    select conversation_id, user_id, delivered_seq, read_seq from members \
+    where conversation_id = any (array(select id from talks where id = any ($11))) \
+    order by conversation_id, user_id for no key update \
+), judged as materialized ( \
+    select s.*, t.last_seq, t.closed, \
+           case s.sender_id when t.low_id then t.high_id else t.low_id end as peer_id, \
+           u.conversation_id as used_in, u.seq as used_for \
+    from sent s join talks t on t.id = s.conversation_id and s.sender_id in (t.low_id, t.high_id) \
+    left join lateral ( \
+        select conversation_id, seq from client_ids \
+        where client_id = s.client_id and sender_id = s.sender_id limit 1) u on true \
+), fresh as materialized ( \
+    select *, last_seq + row_number() over (partition by conversation_id order by place) as seq \
+    from judged where used_in is null and not closed \
+), ids as ( \
+    insert into client_ids (client_id, sender_id, conversation_id, seq) \
+    select client_id, sender_id, conversation_id, seq from fresh order by client_id, sender_id \
+), stored as ( \
+    insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
+    select conversation_id, seq, sender_id, client_id, body, $10 from fresh \
+    order by conversation_id, seq \
+), grown as materialized ( \
+    select t.id, t.low_id, t.high_id, coalesce(g.last_seq, t.last_seq) as last_seq, \
+           g.last_seq is not null as grew, g.last_place \
+    from talks t left join ( \
+        select conversation_id, max(seq) as last_seq, max(place) as last_place \
+        from fresh group by conversation_id) g \
+        on g.conversation_id = t.id \
+), counted as ( \
+    update conversations c set last_seq = g.last_seq from grown g \
+    where c.id = g.id and g.grew and c.id = any ($9) \
+), reached as materialized ( \
+    select m.*, g.last_seq, \
+           case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
+    from marked m join grown g on g.id = m.conversation_id and m.user_id in (g.low_id, g.high_id) \
+), moves as ( \
+    select conversation_id, user_id, max(greatest(delivered, read)) as delivered, \
+           max(read) as read \
+    from reached where delivered between 0 and last_seq and read between 0 and last_seq \
+    group by conversation_id, user_id \
+), touched as materialized ( \
+    select g.id as conversation_id, p.user_id, g.grew, \
+           row_number() over (partition by p.user_id order by g.last_place) - 1 as before, \
+           coalesce(v.delivered, 0) as delivered, coalesce(v.read, 0) as read \
+    from grown g cross join lateral (values (g.low_id), (g.high_id)) as p (user_id) \
+    left join moves v on v.conversation_id = g.id and v.user_id = p.user_id \
+    where g.grew or v.user_id is not null \
+), written as ( \
+    update members m set \
+        active_at = case when w.grew then w.before + greatest($10::bigint, 1 + ( \
+            select o.active_at from members o where o.user_id = m.user_id \
+            order by o.active_at desc nulls last limit 1)) else m.active_at end, \
+        delivered_at = case when w.delivered > m.delivered_seq then $10 else m.delivered_at end, \
+        read_at = case when w.read > m.read_seq then $10 else m.read_at end, \
+        delivered_seq = greatest(m.delivered_seq, w.delivered), \
+        read_seq = greatest(m.read_seq, w.read) \
+    from touched w \
+    where m.conversation_id = w.conversation_id and m.user_id = w.user_id \
+        and m.conversation_id = any ($9) \
+        and (w.grew or w.delivered > m.delivered_seq or w.read > m.read_seq) \
+) \
+select true as of_message, false as left_out, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
+       null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
+from judged j left join fresh f on f.place = j.place \
+union all \
+select false, false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
+       (select show_receipts from users where id = r.user_id) \
+           and (select show_receipts from users where id = r.peer_id) \
+from reached r \
+join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id \
+union all \
+select null, false, null, null, null, null, null, null, null, null where not (select ok from here)",
+            $left_out
+        )
+    };
+}
+
+/// Waits for conversations that another node is writing.
+pub(super) const COMMIT: &str = commit!("", "");
+/// Leaves them out, and says what it left out: all else that it does not answer is not there.
+pub(super) const COMMIT_YIELDING: &str = commit!(
+    " skip locked",
+    " \
+union all \
+select l.of_message, true, l.place, null, null, null, null, null, null, null \
+from conversations c join ( \
+    select true as of_message, place, conversation_id, sender_id as user_id from sent \
+    union all \
+    select false, place, conversation_id, user_id from marked) l \
+    on l.conversation_id = c.id and l.user_id in (c.low_id, c.high_id) \
+where c.id = any ($9) and c.id <> all (array(select id from talks))"
+);

@@ -1,0 +1,227 @@
+//! What the files of a store say before SQLite opens them: whether there is a database, which
+//! store it is, and whether the write-ahead log beside it is its own.
+//!
+//! SQLite replays any log that it finds. A log that belongs to another state of the file makes
+//! nonsense of the database, so the log is looked at first. The evidence is certain: after
+//! each complete checkpoint the committer begins the new log with a row that names the token which
+//! the database file holds, whose mark is in the file's header (see [`super::marker`]). A file whose
+//! mark is neither that one nor one of those in the log is not the file that this log was begun
+//! on. Where a log does not begin so nothing is concluded, and SQLite recovers as ever.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use uuid::Uuid;
+
+use super::marker::{self, STORE, Token, WRITTEN, Written};
+use super::place::Place;
+use crate::clock;
+
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+/// The first bytes of a log, but for the last bit.
+const LOG_MAGIC: u32 = 0x377f_0682;
+/// Where a database's header says how it is written to, and that a write-ahead log is used.
+const WRITE_VERSION: usize = 18;
+const WITH_LOG: u8 = 2;
+/// Where the header has `user_version`.
+const MARK: usize = 60;
+/// The type of a page that is a leaf of a table without row ids.
+const INDEX_LEAF: u8 = 0x0a;
+
+/// The database file alone, without its log.
+#[derive(Debug)]
+pub(super) enum Base {
+    /// There is none, or it has no byte.
+    Missing,
+    /// It has no table; whether it was written to with a log.
+    Empty { with_log: bool },
+    /// It has tables.
+    Tables(Tables),
+    /// Nothing can be said of it.
+    Unreadable,
+}
+
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) store: Option<Uuid>,
+    /// The mark of the token, in the header.
+    mark: u32,
+    with_log: bool,
+    /// The page of the table `meta`.
+    meta: Option<u32>,
+}
+
+impl Base {
+    pub(super) fn read(place: &Place) -> Self {
+        let path = place.database();
+        if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+            return Self::Missing;
+        }
+        let mut header = [0; 100];
+        if File::open(path).and_then(|file| file.read_exact_at(&mut header, 0)).is_err() {
+            return Self::Unreadable;
+        }
+        let (with_log, mark) = (header[WRITE_VERSION] == WITH_LOG, number(&header, MARK));
+        read_tables(path).map_or(Self::Unreadable, |tables| match tables {
+            Some((meta, store)) => Self::Tables(Tables { store, mark, with_log, meta }),
+            None => Self::Empty { with_log },
+        })
+    }
+
+    /// Whether the log is certainly not that of this file.
+    pub(super) fn disowns(&self, log: &Log) -> bool {
+        if log.frames == 0 {
+            return false;
+        }
+        let base = match self {
+            Self::Tables(base) => base,
+            Self::Missing => return true,
+            Self::Empty { .. } | Self::Unreadable => return false,
+        };
+        // `vacuum into` makes such a file; one that has a log says so in its header.
+        if !base.with_log {
+            return true;
+        }
+        let Some(on) = log.begun_on else { return false };
+        base.mark != on.mark() && log.tokens.iter().all(|token| base.mark != token.mark())
+    }
+}
+
+/// Reads the file as it is: SQLite looks at no log of a file that is said to be immutable. Answers
+/// where the table `meta` is, and which store it names; `None` if there is no table at all.
+fn read_tables(path: &Path) -> rusqlite::Result<Option<(Option<u32>, Option<Uuid>)>> {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                uri.push(char::from(*byte));
+            }
+            // A string takes everything.
+            _ => _ = write!(uri, "%{byte:02x}"),
+        }
+    }
+    uri += "?immutable=1";
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let database = Connection::open_with_flags(uri, flags)?;
+    let tables: i64 =
+        database.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let root = "select rootpage from sqlite_schema where name = 'meta' and type = 'table'";
+    let meta: Option<u32> = database.query_row(root, [], |row| row.get(0)).optional()?;
+    let store = if meta.is_some() { marker::read(&database, STORE)? } else { None };
+    Ok(Some((meta, store)))
+}
+
+/// A write-ahead log.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) bytes: u64,
+    pub(super) exists: bool,
+    frames: u64,
+    /// What its first transaction says that the database file held.
+    begun_on: Option<Token>,
+    /// All tokens in it.
+    tokens: Vec<Token>,
+}
+
+impl Log {
+    pub(super) fn read(place: &Place, base: &Base) -> io::Result<Self> {
+        let meta = if let Base::Tables(tables) = base { tables.meta } else { None };
+        let file = match File::open(place.beside("-wal")) {
+            Ok(file) => file,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(why) => return Err(why),
+        };
+        let mut log = Self { bytes: file.metadata()?.len(), exists: true, ..Self::default() };
+        let mut header = [0; LOG_HEADER as usize];
+        if log.bytes <= LOG_HEADER {
+            return Ok(log);
+        }
+        file.read_exact_at(&mut header, 0)?;
+        let page = u64::from(number(&header, 8));
+        if number(&header, 0) & !1 != LOG_MAGIC || page == 0 {
+            return Ok(log);
+        }
+        let (mut at, mut first) = (LOG_HEADER, true);
+        let mut frame = [0; FRAME_HEADER as usize];
+        // A crash may cut the last frame off, which SQLite does not apply either: it is the end.
+        while at + FRAME_HEADER + page <= log.bytes {
+            file.read_exact_at(&mut frame, at)?;
+            // Frames of an older use of the file stand behind the last one, with another salt.
+            if frame[8..16] != header[16..24] {
+                break;
+            }
+            log.frames += 1;
+            if meta == Some(number(&frame, 0)) {
+                let mut content = vec![0; usize::try_from(page).unwrap_or(0)];
+                file.read_exact_at(&mut content, at + FRAME_HEADER)?;
+                if let Some(written) = written_in(&content) {
+                    log.tokens.push(written.token);
+                    if first {
+                        log.begun_on = written.on;
+                    }
+                }
+            }
+            // A frame with the size of the database is the last of its transaction.
+            first &= number(&frame, 4) == 0;
+            at += FRAME_HEADER + page;
+        }
+        Ok(log)
+    }
+
+    /// Takes the log away from the database, and keeps it.
+    pub(super) fn set_aside(place: &Place) -> io::Result<PathBuf> {
+        let aside = place.beside(&format!("-wal-set-aside-{}", clock::now().0));
+        fs::rename(place.beside("-wal"), &aside)?;
+        // What others of its processes knew of the log.
+        match fs::remove_file(place.beside("-shm")) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+            _ => Ok(aside),
+        }
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
+/// The row `written` of a page of the table `meta`, as SQLite's file format describes it.
+fn written_in(page: &[u8]) -> Option<Written> {
+    if *page.first()? != INDEX_LEAF {
+        return None;
+    }
+    let short =
+        |at: usize| Some(usize::from(*page.get(at)?) << 8 | usize::from(*page.get(at + 1)?));
+    (0..short(3)?).find_map(|cell| {
+        let (_, rest) = varint(page.get(short(8 + 2 * cell)?..)?)?;
+        let (header, types) = varint(rest)?;
+        let (key, types) = varint(types)?;
+        let (value, _) = varint(types)?;
+        let text = |kind: usize| (kind >= 13 && kind % 2 == 1).then(|| (kind - 13) / 2);
+        let (key, value) = (text(key)?, text(value)?);
+        let content = rest.get(header..)?;
+        (content.get(..key)? == WRITTEN.as_bytes()).then_some(())?;
+        std::str::from_utf8(content.get(key..key + value)?).ok()?.parse().ok()
+    })
+}
+
+/// A number of SQLite's of variable length, and what follows it. Longer ones than of four bytes
+/// are nothing that this table has.
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0;
+    for (place, byte) in bytes.iter().enumerate().take(4) {
+        number = number << 7 | usize::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some((number, &bytes[place + 1..]));
+        }
+    }
+    None
+}

@@ -1,0 +1,137 @@
+//! Notices when a task or thread that everything needs has ended, so that the process can end too.
+//!
+//! A task that panics is gone without a trace for whoever uses its channel: messages would then be
+//! refused for ever while the process looks alive. The process that ends is started again by
+//! systemd, Docker or whatever supervises it, and loses nothing. [`crate::Chat`] wraps each of its
+//! tasks here; `server` waits for [`crate::Chat::failed`]. This module ends nothing by itself.
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Supervisor {
+    /// From when this is cancelled tasks may end.
+    end: CancellationToken,
+    /// What failed first. One value, read by whoever waits; ends with the chat.
+    failed: watch::Sender<Option<&'static str>>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(end: CancellationToken) -> Self {
+        Self { end, failed: watch::Sender::new(None) }
+    }
+
+    /// A task that everything needs: its end is a failure until the chat ends.
+    pub(crate) fn essential<F: Future<Output = ()>>(
+        &self,
+        name: &'static str,
+        task: F,
+    ) -> impl Future<Output = ()> + use<F> {
+        self.guard(name, true, task)
+    }
+
+    /// A task that may end at any time: only a panic is a failure.
+    pub(crate) fn temporary<F: Future<Output = ()>>(
+        &self,
+        name: &'static str,
+        task: F,
+    ) -> impl Future<Output = ()> + use<F> {
+        self.guard(name, false, task)
+    }
+
+    fn guard<F: Future<Output = ()>>(
+        &self,
+        name: &'static str,
+        essential: bool,
+        task: F,
+    ) -> impl Future<Output = ()> + use<F> {
+        let guard = Guard { name, essential, supervisor: self.clone() };
+        async move {
+            task.await;
+            drop(guard);
+        }
+    }
+
+    /// Notes a failure that was noticed elsewhere. Later ones follow from the first.
+    pub(crate) fn fail(&self, name: &'static str) {
+        self.failed.send_if_modified(|failed| {
+            let is_first = failed.is_none();
+            if is_first {
+                tracing::error!("{name} has ended, and Duet cannot work without it");
+                *failed = Some(name);
+            }
+            is_first
+        });
+    }
+
+    /// What has failed, if anything.
+    pub(crate) fn has_failed(&self) -> Option<&'static str> {
+        *self.failed.borrow()
+    }
+
+    /// Waits until something fails; says what.
+    pub(crate) async fn failed(&self) -> &'static str {
+        let mut failed = self.failed.subscribe();
+        match failed.wait_for(Option::is_some).await.map(|failed| *failed) {
+            Ok(Some(name)) => name,
+            // The sender is part of `self`.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+/// Dropped at the end of a task, also by a panic in it.
+struct Guard {
+    name: &'static str,
+    essential: bool,
+    supervisor: Supervisor,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let ended_early = self.essential && !self.supervisor.end.is_cancelled();
+        if ended_early || std::thread::panicking() {
+            self.supervisor.fail(self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supervisor() -> (Supervisor, CancellationToken) {
+        let end = CancellationToken::new();
+        (Supervisor::new(end.clone()), end)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_any_task_is_a_failure() {
+        for essential in [true, false] {
+            let (supervisor, _end) = supervisor();
+            let broken = async { panic!("on purpose") };
+            let task = match essential {
+                true => tokio::spawn(supervisor.essential("the broken task", broken)),
+                false => tokio::spawn(supervisor.temporary("the broken task", broken)),
+            };
+            assert!(task.await.is_err());
+            assert_eq!(supervisor.failed().await, "the broken task");
+            assert_eq!(supervisor.has_failed(), Some("the broken task"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_essential_task_may_end_with_the_chat_only() {
+        let (supervisor, end) = supervisor();
+        supervisor.temporary("a short task", async {}).await;
+        assert_eq!(supervisor.has_failed(), None);
+        supervisor.essential("the first", async {}).await;
+        supervisor.essential("the second", async {}).await;
+        assert_eq!(supervisor.has_failed(), Some("the first"), "the others follow from it");
+
+        let (supervisor, _) = (Supervisor::new(end.clone()), end.cancel());
+        supervisor.essential("the writer", async {}).await;
+        assert_eq!(supervisor.has_failed(), None);
+    }
+}

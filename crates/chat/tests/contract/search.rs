@@ -1,0 +1,120 @@
+//! Finding people and conversations by the words of their names.
+
+use chat::store::{NewSession, NewUser};
+use protocol::{SearchResults, SessionId, Timestamp, User, UserId};
+
+use crate::support::{PASSWORD, SOMEWHERE, World};
+
+async fn search(world: &World, me: &User, typed: &str) -> SearchResults {
+    world.chat.search(me, typed, 20).await.expect("an answer")
+}
+
+/// The names of the people found, and then of the peers.
+async fn names(world: &World, me: &User, typed: &str) -> (Vec<String>, Vec<String>) {
+    let found = search(world, me, typed).await;
+    let people = found.people.into_iter().map(|one| one.user.display_name);
+    let peers = found.conversations.into_iter().map(|one| one.peer.user.display_name);
+    (people.collect(), peers.collect())
+}
+
+#[tokio::test]
+async fn people_are_found_by_any_word_of_a_name_in_every_script() {
+    let world = World::new().await;
+    let me = world.person("viewer").await.user;
+    for (username, display_name) in [
+        ("emil.sand_77", "Emil Sand"),
+        ("jose", "José Ángel Straße"),
+        ("nour", "نور حداد"),
+        ("mei", "Мэй Танака"),
+        ("taro", "田中 太郎"),
+        ("minsu", "김민수"),
+        ("zed%_", "Zed"),
+    ] {
+        let made = world.chat.sign_up(username, display_name, PASSWORD, SOMEWHERE).await;
+        assert_eq!(made.is_ok(), username != "zed%_");
+    }
+    for (typed, found) in [
+        ("sand", "Emil Sand"),
+        ("SAND em", "Emil Sand"),
+        ("@emil.sand_77", "Emil Sand"),
+        ("77", "Emil Sand"),
+        ("angel", "José Ángel Straße"),
+        ("jóse strasse", "José Ángel Straße"),
+        ("حداد", "نور حداد"),
+        ("тан", "Мэй Танака"),
+        ("太郎", "田中 太郎"),
+        ("田中太", "田中 太郎"),
+        ("민수", "김민수"),
+    ] {
+        let (people, peers) = names(&world, &me, typed).await;
+        assert_eq!((people, peers), (vec![found.to_owned()], vec![]), "{typed}");
+    }
+    for typed in ["mil", "sand jose", "...", "@", "%", "_", "\u{10ffff}", "sa\0nd"] {
+        let found = search(&world, &me, typed).await;
+        assert_eq!(found, SearchResults::default(), "{typed:?}");
+    }
+}
+
+#[tokio::test]
+async fn conversations_come_apart_from_people_and_nobody_twice() {
+    let world = World::new().await;
+    let (me, bob, _) = world.pair().await;
+    world.chat.set_display_name(&bob.user, "Alina Brook").await.expect("named");
+    let alan = world.chat.sign_up("alan", "Alan Brook", PASSWORD, SOMEWHERE).await.expect("made");
+    let me = me.user;
+    let both = search(&world, &me, "brook").await;
+    assert_eq!((both.conversations.len(), both.people.len(), both.total), (1, 1, 2));
+    assert_eq!(both.conversations[0].peer.user.display_name, "Alina Brook");
+    assert!(!both.yourself);
+    // The one of exactly this username is the first of the people, and one is not among them.
+    let found = search(&world, &me, "al").await;
+    assert!(found.yourself, "a part of one's own name");
+    assert_eq!(found.total, 2);
+    let own = search(&world, &me, "alice").await;
+    assert_eq!(own, SearchResults { yourself: true, ..SearchResults::default() });
+    // A conversation that the other one began, and in which nothing was said, is not listed yet.
+    world.open(&alan.session, &bob).await;
+    assert!(search(&world, &bob.user, "alan").await.conversations.is_empty());
+    // Another name is found at once, and the one before is not.
+    world.chat.set_display_name(&bob.user, "Carl Reed").await.expect("named");
+    assert_eq!(names(&world, &me, "reed").await.1, ["Carl Reed"]);
+    assert_eq!(names(&world, &me, "brook").await, (vec!["Alan Brook".to_owned()], vec![]));
+    world.chat.delete_account(&bob, PASSWORD, SOMEWHERE).await.expect("deleted");
+    assert_eq!(search(&world, &me, "reed").await.total, 0);
+    assert_eq!(world.home.number("select count(*) from person_words where word = 'reed'"), 0);
+}
+
+#[tokio::test]
+async fn counts_are_true_and_bounded_and_old_stores_are_searched_as_well() {
+    let world = World::new().await;
+    let me = world.person("viewer").await.user;
+    world.chat.close().await;
+    let store = world.home.store().await;
+    for number in 0..150_u8 {
+        let display_name = format!("{} {number:03}", if number < 43 { "Rare Lee" } else { "Ann" });
+        let username = format!("n{number}");
+        let user = User { id: UserId::new(), username: username.clone(), display_name };
+        let session = NewSession {
+            id: SessionId::new(),
+            user: user.id,
+            token_hash: [number; 32],
+            device: String::new(),
+        };
+        let display_key = user.display_name.to_lowercase();
+        let password_hash = String::new();
+        let new = NewUser { user, username_key: username, display_key, password_hash };
+        store.create_user(new, session, None, Timestamp(1)).await.expect("stored");
+    }
+    store.close().await;
+    // As it was before there were words.
+    world.home.execute("delete from person_words; update users set words_for = null");
+    let world = world.restart().await;
+    let found = search(&world, &me, "lee").await;
+    assert_eq!((found.people.len(), found.total), (20, 43));
+    assert_eq!(found.people[0].user.display_name, "Rare Lee 000");
+    let all = world.chat.search(&me, "rare lee", 1_000).await.expect("an answer");
+    assert_eq!((all.people.len(), all.total), (43, 43));
+    let many = world.chat.search(&me, "an", 1_000).await.expect("an answer");
+    assert_eq!((many.people.len(), many.total), (100, 101));
+    assert_eq!(world.chat.find_people(me.id, "lee 042").await.expect("found").len(), 1);
+}

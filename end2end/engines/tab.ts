@@ -1,0 +1,89 @@
+import { expect } from "@playwright/test";
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** One step of the W3C's actions, which both protocols share. */
+type Key = { type: "keyDown" | "keyUp"; value: string };
+export type Actions = [{ type: "key"; id: string; actions: Key[] }];
+
+/** Enter, in the private range that WebDriver sets aside for keys that are not characters. */
+export const ENTER = "\uE007";
+
+/** The only tab of a browser that was started for one test. */
+export abstract class Tab {
+  /** Loads a page, and returns as soon as the page can be spoken to. */
+  protected abstract load(url: string): Promise<void>;
+  abstract resize(size: Size): Promise<void>;
+  /** Calls a function in the page, given as text: it takes a text, and promises one. */
+  protected abstract call(script: string, given: string): Promise<string>;
+  protected abstract act(actions: Actions): Promise<void>;
+
+  /** What the pages complained of so far. */
+  readonly #problems: string[] = [];
+
+  /** Loads a page and waits until it is live. */
+  async open(url: string): Promise<void> {
+    await this.#keepProblems();
+    await this.load(url);
+    await this.live();
+  }
+
+  async live(): Promise<void> {
+    await this.until("the page is live", () => document.documentElement?.dataset.hydrated === "true");
+    await this.drawn();
+  }
+
+  /** Waits until the page was drawn as it now is. */
+  async drawn(): Promise<void> {
+    await this.evaluate(() => new Promise<void>((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn()))));
+  }
+
+  /** Runs a function in the page. It must not use anything from outside; what goes in and out is JSON. */
+  async evaluate<Given extends unknown[], Answer>(work: (...given: Given) => Answer | Promise<Answer>, ...given: Given): Promise<Answer> {
+    const script = `async (given) => JSON.stringify({ answer: await (${work})(...JSON.parse(given)) })`;
+    return JSON.parse(await this.call(script, JSON.stringify(given))).answer;
+  }
+
+  /** Presses the keys of a text, into what has the focus. */
+  async type(text: string): Promise<void> {
+    const actions = [...text].flatMap((value): Key[] => [
+      { type: "keyDown", value },
+      { type: "keyUp", value },
+    ]);
+    await this.act([{ type: "key", id: "keyboard", actions }]);
+  }
+
+  /** Types into a field, found by its selector. */
+  async fill(selector: string, text: string): Promise<void> {
+    await this.evaluate((found) => document.querySelector<HTMLElement>(found)?.focus(), selector);
+    await this.type(text);
+  }
+
+  /** Waits until something is so in the page, or in the one that comes after it. */
+  async until<Given extends unknown[]>(what: string, isSo: (...given: Given) => boolean, ...given: Given): Promise<void> {
+    await expect.poll(() => this.evaluate(isSo, ...given).catch(() => "the page went away"), { message: what, timeout: 60_000 }).toBe(true);
+  }
+
+  async expectText(text: string): Promise<void> {
+    await this.until(`the page shows "${text}"`, (wanted) => document.body.innerText.includes(wanted), text);
+  }
+
+  async expectShown(selector: string): Promise<void> {
+    const isShown = (wanted: string) => [...document.querySelectorAll(wanted)].some((element) => element.getClientRects().length > 0);
+    await this.until(`${selector} is shown`, isShown, selector);
+  }
+
+  /** What no page may do: throw, complain in the console, violate its policy. */
+  async problems(): Promise<string[]> {
+    await this.#keepProblems();
+    return this.#problems;
+  }
+
+  // They go with the page that they were said in.
+  async #keepProblems(): Promise<void> {
+    this.#problems.push(...(await this.evaluate(() => (window as { problems?: string[] }).problems?.splice(0) ?? [])));
+  }
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "@playwright/test";
+import { browser } from "./support/browser";
+
+// What a person waits for and sees move, of one build or of several in turn. Not a test.
+export default defineConfig({
+  testDir: ".",
+  testMatch: "figures.ts",
+  outputDir: ".output/figures",
+  workers: 1,
+  timeout: 1_800_000,
+  reporter: "list",
+  use: browser,
+});

@@ -1,0 +1,40 @@
+import { expect } from "@playwright/test";
+import type { Site } from "./person";
+
+/** Somebody without a browser. */
+export class Correspondent {
+  private cookie = "";
+
+  private constructor(
+    private readonly server: Site,
+    readonly name: string,
+  ) {}
+
+  static async create(server: Site, name: string): Promise<Correspondent> {
+    const one = new Correspondent(server, name);
+    await one.call("sign_up", { username: name, password: `${name} likes long walks` });
+    return one;
+  }
+
+  /** What others name it by who want to write to it. */
+  async id(): Promise<string> {
+    const { user } = (await this.call("get_settings", "{}")) as { user: { id: string } };
+    return user.id;
+  }
+
+  /** Sends a form's fields, or JSON. */
+  async call(name: string, given: Record<string, string> | string): Promise<unknown> {
+    const json = typeof given === "string" ? { "Content-Type": "application/json" } : undefined;
+    const headers = { Accept: "application/json", Origin: this.server.url, Cookie: this.cookie, ...json };
+    const body = typeof given === "string" ? given : new URLSearchParams(given);
+    const answer = await fetch(`${this.server.url}/api/${name}`, { method: "POST", headers, body });
+    const text = await answer.text();
+    expect(answer.status, `${name}: ${text}`).toBe(200);
+    this.cookie = answer.headers.getSetCookie()[0]?.split(";")[0] ?? this.cookie;
+    return JSON.parse(text);
+  }
+
+  async says(conversation: string, body: string): Promise<void> {
+    await this.call("send_message", { conversation, client_id: crypto.randomUUID(), body });
+  }
+}

@@ -1,0 +1,88 @@
+import { expect, type Page } from "@playwright/test";
+
+/** From the narrowest phone to a wide desk, and a phone on its side. */
+export const SIZES = [
+  { width: 320, height: 640 },
+  { width: 390, height: 844 },
+  { width: 844, height: 390 },
+  { width: 1280, height: 800 },
+  { width: 2560, height: 1440 },
+];
+
+/**
+ * What is wrong with the frame of a page: each offence as a sentence, none for a frame that stands still. Runs in the page, in any
+ * browser and through any driver, so it uses nothing from outside.
+ */
+export function measureFrame(): string[] {
+  const offences: string[] = [];
+  const root = document.scrollingElement ?? document.documentElement;
+  const name = (element: Element) => `${element.localName}.${element.classList[0] ?? ""}${element.id && `#${element.id}`}`;
+  const beyond = (what: string, length: number, room: number) => {
+    if (length > room) offences.push(`${what} is ${length} px in a window of ${room} px`);
+  };
+  beyond("the height of the document", root.scrollHeight, innerHeight);
+  beyond("the width of the document", root.scrollWidth, innerWidth);
+  // What a browser does that brings something into view, whatever the styles say to a wheel.
+  const before = [scrollX, scrollY] as const;
+  if (before[0] !== 0 || before[1] !== 0) offences.push(`the window is scrolled to ${before.join(", ")}`);
+  scrollTo(50, 50);
+  if (scrollX !== 0 || scrollY !== 0) offences.push(`the window can be scrolled to ${scrollX}, ${scrollY}`);
+  scrollTo(...before);
+
+  const scrolls = (element: Element) => /auto|scroll/.test(getComputedStyle(element).overflowY);
+  const scrollerOf = (element: Element) => {
+    let outer = element.parentElement;
+    while (outer && outer !== document.body && !scrolls(outer)) outer = outer.parentElement;
+    return outer === document.body || outer === document.documentElement ? null : outer;
+  };
+  for (const element of document.body.querySelectorAll<HTMLElement>("*")) {
+    const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element);
+    if (style.display === "none" || (box.width === 0 && box.height === 0)) continue;
+    if (/auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth) {
+      offences.push(`${name(element)} scrolls sideways: ${element.scrollWidth} px in ${element.clientWidth} px`);
+    }
+    const isUnseen = style.position === "absolute" && box.width <= 1 && box.height <= 1 && style.overflow === "hidden";
+    // What is in another one is cut off by that.
+    if (!isUnseen || element.parentElement?.closest(".sr-only")) continue;
+    const scroller = scrollerOf(element);
+    const inside = `"${element.textContent?.trim().slice(0, 20)}" for screen readers in ${name(element.parentElement ?? element)}`;
+    if (!scroller) {
+      const seen = box.left >= -2 && box.right <= innerWidth + 2 && box.top >= -2 && box.bottom <= innerHeight + 2;
+      if (!seen) offences.push(`${inside} lies outside of the window`);
+      continue;
+    }
+    // Placed by something outside of its pane, it does not scroll with the pane, and makes the outside larger.
+    if (!element.offsetParent || !scroller.contains(element.offsetParent)) offences.push(`${inside} is not placed by its pane, ${name(scroller)}`);
+    const pane = scroller.getBoundingClientRect();
+    if (box.left < pane.left - 2 || box.right > pane.right + 2) offences.push(`${inside} lies beside its pane, ${name(scroller)}`);
+  }
+  return offences;
+}
+
+/** The frame stands still, in this state of the page. */
+export async function expectFrame(page: Page, state: string): Promise<void> {
+  expect(await page.evaluate(measureFrame), state).toEqual([]);
+}
+
+/** The same in every size, in one state of the page. */
+export async function expectFrameInEverySize(page: Page, state: string, sizes = SIZES): Promise<void> {
+  for (const size of sizes) {
+    await page.setViewportSize(size);
+    // Sizes are in force with the next frame.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    await expectFrame(page, `${state}, ${size.width} by ${size.height}`);
+  }
+}
+
+/** A wheel over something does not move the window. */
+export async function expectWheelMovesNothing(page: Page, selector: string): Promise<void> {
+  const box = await page.locator(selector).first().boundingBox();
+  if (!box) throw new Error(`${selector} is not shown`);
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  for (const distance of [600, -600]) {
+    await page.mouse.wheel(0, distance);
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    expect(await page.evaluate(() => [scrollX, scrollY]), `a wheel over ${selector}`).toEqual([0, 0]);
+  }
+}

@@ -1,0 +1,83 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request, type Server as HttpServer } from "node:http";
+import { connect, type Socket } from "node:net";
+
+/** What a proxy does with a request for a WebSocket: passes it on, refuses it, passes it on without its Upgrade header, or never answers. */
+export type Sockets = "pass" | "refuse" | "strip" | "hang";
+
+/** A reverse proxy in front of a server, as operators have them, which treats WebSockets as a test says. */
+export class Proxy {
+  /** What happens to sockets from now on; open ones stay. */
+  sockets: Sockets = "pass";
+  #port = 0;
+  readonly #open = new Set<Socket>();
+
+  private constructor(
+    readonly url: string,
+    private readonly http: HttpServer,
+  ) {}
+
+  static async create(): Promise<Proxy> {
+    const http = createServer();
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    const address = http.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const proxy = new Proxy(`http://127.0.0.1:${address.port}`, http);
+    http.on("connection", (socket) => proxy.#keep(socket));
+    http.on("request", (from, to) => {
+      const headers = { ...from.headers };
+      const on = request({ port: proxy.#port, host: "127.0.0.1", method: from.method, path: from.url, headers }, (answer) => {
+        to.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(to);
+      });
+      on.on("error", () => to.writeHead(502).end());
+      from.pipe(on);
+    });
+    http.on("upgrade", (from, socket: Socket) => proxy.#upgrade(from, socket));
+    return proxy;
+  }
+
+  /** Names the server behind. */
+  to(url: string): void {
+    this.#port = Number(new URL(url).port);
+  }
+
+  /** Ends the sockets that are open. */
+  cut(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  async destroy(): Promise<void> {
+    this.cut();
+    this.http.close();
+    await once(this.http, "close");
+  }
+
+  #keep(socket: Socket): void {
+    this.#open.add(socket);
+    socket.on("close", () => this.#open.delete(socket));
+    socket.on("error", () => socket.destroy());
+  }
+
+  #upgrade(from: IncomingMessage, socket: Socket): void {
+    if (this.sockets === "hang") return;
+    if (this.sockets === "refuse") {
+      socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+      return;
+    }
+    const server = connect(this.#port, "127.0.0.1");
+    this.#keep(server);
+    const dropped = this.sockets === "strip" ? ["upgrade", "connection"] : [];
+    const head = [`${from.method} ${from.url} HTTP/1.1`];
+    for (let index = 0; index < from.rawHeaders.length; index += 2) {
+      const name = from.rawHeaders[index] ?? "";
+      if (!dropped.includes(name.toLowerCase())) head.push(`${name}: ${from.rawHeaders[index + 1]}`);
+    }
+    server.write(`${head.join("\r\n")}\r\n\r\n`);
+    server.pipe(socket);
+    socket.pipe(server);
+    server.on("close", () => socket.destroy());
+    socket.on("close", () => server.destroy());
+  }
+}

@@ -1,0 +1,69 @@
+// The history on a phone, where a page lies upon the list: the system's Back leads no further into what was left.
+import type { Page } from "@playwright/test";
+import { ConversationPage, ready } from "../support/pages";
+import { expect, test } from "../support/test";
+
+test.use({ viewport: { width: 390, height: 844 } });
+
+function arrow(page: Page) {
+  return page.getByRole("link", { name: "Back to conversations" });
+}
+
+/** The page is the list, and Back leaves Duet. */
+async function leaves(page: Page): Promise<void> {
+  await expect.poll(() => new URL(page.url()).pathname).toBe("/");
+  await expect(page.getByRole("navigation", { name: "Conversations" })).toBeVisible();
+  await page.goBack();
+  expect(page.url()).toBe("about:blank");
+}
+
+test("the arrow of a conversation goes back, and Back leaves then", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "Good morning");
+  const home = await alice.home();
+  const { page } = home;
+  for (let turn = 0; turn < 2; turn += 1) {
+    await home.entry(bob.name).click();
+    await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
+    await expect.poll(() => new URL(page.url()).pathname).toBe(`/c/${conversation}`);
+    await arrow(page).click();
+    await expect(home.entry(bob.name)).toBeFocused();
+  }
+  await leaves(page);
+});
+
+test("from a link that was opened, the arrow leads to the list in its place", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await arrow(here.page).click();
+  await leaves(here.page);
+});
+
+test("another conversation takes the place of the one before", async ({ alice, bob, someone, conversation }) => {
+  const carol = await someone("Carol Cole");
+  await bob.apiSend(conversation, "From Bob");
+  await carol.apiSend(await carol.apiConversation(alice), "From Carol");
+  const home = await alice.home();
+  const { page } = home;
+  await home.entry(carol.name).click();
+  await expect(new ConversationPage(page, carol.name).heading).toBeVisible();
+  await page.keyboard.press("Alt+ArrowDown");
+  await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
+  await expect.poll(() => new URL(page.url()).pathname).toBe(`/c/${conversation}`);
+  await arrow(page).click();
+  await leaves(page);
+});
+
+test("the arrows of settings and of invitations go back", async ({ alice }) => {
+  const home = await alice.home();
+  const { page } = home;
+  for (const name of [/Settings/, "Invite someone"]) {
+    await page.getByRole("link", { name }).first().click();
+    await expect(arrow(page)).toBeVisible();
+    await arrow(page).click();
+    await expect.poll(() => new URL(page.url()).pathname).toBe("/");
+  }
+  await leaves(page);
+  await page.goto("/settings");
+  await ready(page);
+  await arrow(page).click();
+  await leaves(page);
+});

@@ -1,0 +1,93 @@
+import { Person } from "../support/person";
+import { Proxy, type Sockets } from "../support/proxy";
+import { Server } from "../support/server";
+import { expect, test as base } from "../support/test";
+import { OUTAGE, REFUSAL } from "../support/watch";
+
+interface Fixtures {
+  gateway: Proxy;
+  /** Makes somebody whose browser reaches the server through a proxy. */
+  behind: (name: string) => Promise<Person>;
+}
+
+const test = base.extend<Fixtures>({
+  gateway: async ({}, use) => {
+    const gateway = await Proxy.create();
+    const server = await Server.create({ DUET_PUBLIC_URL: gateway.url });
+    gateway.to(server.url);
+    await use(gateway);
+    await server.destroy();
+    await gateway.destroy();
+  },
+
+  behind: async ({ browser, gateway, watch }, use) => {
+    const people: Person[] = [];
+    await use(async (name) => {
+      const context = await browser.newContext({ baseURL: gateway.url });
+      watch.over(context);
+      const person = await Person.create(name, context, gateway);
+      people.push(person);
+      return person;
+    });
+    for (const person of people) await person.context.close();
+  },
+});
+
+const blocked = /Live updates are blocked.*every 30 seconds/;
+/** What the browser says of a socket that is refused. */
+const REFUSED = /WebSocket connection to .* failed/;
+
+for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {
+  test(`sockets that a proxy does not let through (${sockets}): the page says so, sends and reads all the same`, async ({ behind, gateway, watch }) => {
+    watch.allow(OUTAGE, REFUSAL, REFUSED);
+    const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
+    const conversation = await alice.apiConversation(bob);
+    const bobHere = await bob.open(conversation, alice);
+    await bobHere.write("Before");
+    await bobHere.expectStored("Before");
+
+    gateway.sockets = sockets;
+    const here = await alice.open(conversation, bob);
+    await expect(here.page.getByText(blocked)).toBeVisible({ timeout: 15_000 });
+    await expect(here.page.getByText(/offline/)).toBeHidden();
+    await here.write("By a call");
+    await here.expectStored("By a call");
+    await expect(bobHere.message("By a call")).toBeVisible();
+    await bobHere.expectState("Before", "read");
+
+    gateway.sockets = "pass";
+    await here.page.evaluate(() => window.dispatchEvent(new Event("online")));
+    await expect(here.page.getByText(blocked)).toBeHidden({ timeout: 45_000 });
+    await bobHere.write("Live again");
+    await expect(here.message("Live again")).toBeVisible();
+    await here.expectBodies("Before", "By a call", "Live again");
+  });
+}
+
+test("what comes while sockets are refused is read within half a minute, and told as delivered and read", async ({ behind, gateway, watch }) => {
+  watch.allow(OUTAGE, REFUSAL, REFUSED);
+  test.setTimeout(120_000);
+  const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
+  const conversation = await alice.apiConversation(bob);
+  const bobHere = await bob.open(conversation, alice);
+  await bobHere.write("Before");
+  gateway.sockets = "refuse";
+  const here = await alice.open(conversation, bob);
+  await expect(here.page.getByText(blocked)).toBeVisible({ timeout: 15_000 });
+  await bobHere.write("While you cannot hear");
+  await bobHere.expectStored("While you cannot hear");
+  await bobHere.expectState("While you cannot hear", "read", 60_000);
+  await here.expectBodies("Before", "While you cannot hear");
+});
+
+test("a server that is away is still called away, also after sockets were refused", async ({ behind, gateway, watch }) => {
+  watch.allow(OUTAGE, REFUSAL, REFUSED, /status of 502/);
+  test.setTimeout(120_000);
+  const alice = await behind("Alice Arden");
+  gateway.sockets = "refuse";
+  const home = await alice.home();
+  await expect(home.page.getByText(blocked)).toBeVisible({ timeout: 15_000 });
+  await alice.context.setOffline(true);
+  await expect(home.page.getByText(/You’re offline/)).toBeVisible({ timeout: 60_000 });
+  await expect(home.page.getByText(blocked)).toBeHidden();
+});

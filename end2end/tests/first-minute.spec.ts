@@ -1,0 +1,270 @@
+import { ConversationPage, complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
+
+const password = "a walk in the rain";
+
+test.describe("with a name and a sentence of the operator's", () => {
+  test.use({ settings: { DUET_NAME: "Berg family", DUET_WELCOME: "For us & <friends>; ask Anna." } });
+
+  test("a stranger learns what this is and who runs it, and whoever is in is not told again", async ({ alice, page }) => {
+    await page.goto("/");
+    await page.waitForURL(/\/sign-in/);
+    await ready(page);
+    const told = async () => {
+      const main = page.getByRole("main");
+      await expect(main).toContainText("Duet is a private chat for two. This server is run by Berg family.");
+      await expect(main).toContainText("For us & <friends>; ask Anna.");
+      await expect(page.getByText("Welcome back")).toHaveCount(0);
+    };
+    await told();
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sign in");
+    await expect(new SignInPage(page).username, "who has a keyboard may type at once").toBeFocused();
+    await page.getByRole("link", { name: "Create an account" }).click();
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText("Create your account");
+    await ready(page);
+    await told();
+    await expect(new SignUpPage(page).displayName).toBeFocused();
+    await alice.home();
+    await expect(alice.page.getByText("Berg family")).toHaveCount(0);
+  });
+});
+
+test("without them, whoever gave the address runs it", async ({ page }) => {
+  await page.goto("/sign-up");
+  await expect(page.getByText("Duet is a private chat for two. It’s run by whoever gave you this address.")).toBeVisible();
+});
+
+test("the name comes first and proposes a username, until one is written; a taken one brings free ones", async ({ someone, page, watch }) => {
+  watch.allow(REFUSAL);
+  await someone("Anna Berg");
+  const form = new SignUpPage(page);
+  await form.goto();
+  await ready(page);
+  const order = await page.getByRole("main").locator("input").evaluateAll((fields) => fields.map((field) => (field as HTMLInputElement).name));
+  expect(order).toEqual(["display_name", "username", "password"]);
+  await expect(form.displayName).toHaveAttribute("autocapitalize", "words");
+  await expect(form.displayName).toHaveAttribute("enterkeyhint", "next");
+  await expect(form.password).toHaveAttribute("enterkeyhint", "go");
+  await expect.poll(() => complaint(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*nobody can recover/is);
+  await form.displayName.pressSequentially("Zoë Łukasz");
+  await expect(form.username).toHaveValue("zoe.lukasz");
+  await form.displayName.fill("Anna Berg");
+  await expect(form.username).toHaveValue("anna.berg");
+  await form.password.fill(password);
+  await form.create.click();
+  await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+  const free = page.getByRole("status").getByRole("button");
+  await expect(free).toHaveText(["berg.anna", "anna.berg2"]);
+  await free.last().click();
+  await expect(form.username).toHaveValue("anna.berg2");
+  await form.displayName.fill("Anna B.");
+  await expect(form.username, "it was chosen").toHaveValue("anna.berg2");
+  await form.create.click();
+  await page.waitForURL(/\/$/);
+  await ready(page);
+  await expect(page.getByText("@anna.berg2")).toBeVisible();
+});
+
+test("a password can be looked at: caret and focus stay, and sending hides it", async ({ alice, page, watch }) => {
+  watch.allow(REFUSAL);
+  const form = new SignInPage(page);
+  await form.goto();
+  await ready(page);
+  const eye = page.getByRole("button", { name: "Show password" });
+  await form.username.fill(alice.username);
+  await form.password.fill("not the password");
+  await form.password.evaluate((field: HTMLInputElement) => field.setSelectionRange(4, 7));
+  await expect(eye).toHaveAttribute("aria-pressed", "false");
+  await eye.click();
+  await expect(eye).toHaveAttribute("aria-pressed", "true");
+  await expect(form.password).toHaveAttribute("type", "text");
+  await expect(form.password).toBeFocused();
+  const caret = await form.password.evaluate((field: HTMLInputElement) => [field.selectionStart, field.selectionEnd]);
+  expect(caret).toEqual([4, 7]);
+  await form.signIn.click();
+  await expect(page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
+  await expect(form.password).toHaveAttribute("type", "password");
+  await expect(eye).toHaveAttribute("aria-pressed", "false");
+  await alice.page.goto("/settings");
+  await ready(alice.page);
+  await alice.page.getByLabel("New password").locator("..").getByRole("button", { name: "Show password" }).click();
+  await expect(alice.page.getByLabel("New password")).toHaveAttribute("type", "text");
+  await expect(alice.page.getByLabel("Current password")).toHaveAttribute("type", "password");
+});
+
+test("without scripts a username is made from the name, and a taken one names free ones", async ({ someone, browser, server }) => {
+  await someone("Anna Berg");
+  const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
+  const page = await context.newPage();
+  const form = new SignUpPage(page);
+  await form.goto();
+  await form.submit("anna.berg", "Anna Berg", password);
+  await expect(page.getByText("berg.anna")).toBeVisible();
+  await form.submit("", "Anna Berg", password);
+  await expect(page).toHaveURL(/\/$/);
+  await expect(page.getByText("@berg.anna")).toBeVisible();
+  await context.close();
+});
+
+test("an empty home says one thing: to invite where nobody is, to find somebody where others are", async ({ someone }) => {
+  const anna = await someone("Anna Alone");
+  await anna.home();
+  await expect(anna.page.getByText("No conversations yet").filter({ visible: true })).toHaveCount(1);
+  await expect(anna.page.getByRole("link", { name: "Invite someone" }).filter({ hasText: "Invite" })).toHaveCount(1);
+  await expect(anna.page.getByText("Choose a conversation")).toHaveCount(0);
+  await anna.page.setViewportSize({ width: 390, height: 844 });
+  await expect(anna.page.locator(".nobody-yet")).toBeVisible();
+
+  const bob = await someone("Bob Second");
+  await bob.home();
+  await expect(bob.page.getByRole("main")).toContainText("Find someone by name and say hello.");
+  await expect(bob.page.locator(".nobody-yet")).toHaveCount(0);
+  await expect(bob.page.getByRole("main").getByRole("link")).toHaveCount(0);
+  await new HomePage(bob.page).find("Anna Alone");
+  await bob.home();
+  await expect(bob.page.getByRole("main").getByRole("heading", { level: 1 })).toHaveText("Choose a conversation");
+});
+
+test("the header leads to the page of the person, and Back and Escape to the place in the conversation", async ({ alice, bob, conversation }) => {
+  const bodies = Array.from({ length: 40 }, (_, index) => `Line ${index + 1}`);
+  await bob.apiSend(conversation, ...bodies);
+  await alice.apiRead(conversation, 40);
+  const here = await alice.open(conversation, bob);
+  const { page } = alice;
+  await here.log.hover();
+  await page.mouse.wheel(0, -900);
+  await expect(here.message("Line 40")).not.toBeInViewport();
+  const place = () => page.evaluate(() => [...document.querySelectorAll("article")].find((row) => row.getBoundingClientRect().top > 100)?.textContent?.match(/Line \d+/)?.[0]);
+  await expect.poll(place).toMatch(/Line/);
+  const before = await place();
+  const opened = page.getByRole("link", { name: new RegExp(`^${bob.name} `) }).filter({ has: page.getByRole("heading") });
+  for (const back of ["arrow", "escape", "history"]) {
+    await opened.click();
+    await page.waitForURL(/\/about$/);
+    const main = page.getByRole("main");
+    await expect(main.getByRole("heading", { level: 1 })).toHaveText(bob.name);
+    await expect(main).toContainText(`@${bob.username}`);
+    await expect(main).toContainText("In touch since");
+    await expect(main).toContainText("whoever runs this server");
+    if (back === "arrow") await page.getByRole("link", { name: "Back to the conversation" }).click();
+    else if (back === "escape") await page.keyboard.press("Escape");
+    else await page.goBack();
+    await page.waitForURL(/\/c\/[^/]+$/);
+    await expect(here.log).toBeVisible();
+    await expect.poll(place, { message: `the place after ${back}` }).toBe(before);
+  }
+  await opened.click();
+  await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.getByRole("button", { name: `@${bob.username}` }).click();
+  await expect(page.getByText("Copied")).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(bob.username);
+  // Loaded by its address, it has no conversation behind it in the history.
+  await page.reload();
+  await ready(page);
+  await expect(page).toHaveTitle(new RegExp(bob.name));
+  await page.keyboard.press("Escape");
+  await page.waitForURL(`**/c/${conversation}`);
+});
+
+test("the header has a second line for somebody who was never seen, and moves nothing when they come", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  const header = alice.page.locator(".conversation-header");
+  await expect(header).toContainText(`@${bob.username}`);
+  const height = () => here.heading.evaluate((heading) => heading.getBoundingClientRect().top);
+  const before = await height();
+  await bob.home();
+  await expect(header).toContainText("online");
+  expect(await height()).toBe(before);
+});
+
+test("the page of a person needs no scripts, and of a conversation of others nothing is told", async ({ alice, bob, conversation, browser, server, someone, watch }) => {
+  watch.allow(REFUSAL);
+  const state = await alice.context.storageState();
+  const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false, storageState: state });
+  const page = await context.newPage();
+  await page.goto(`/c/${conversation}`);
+  await page.getByRole("main").getByRole("heading", { name: bob.name }).click();
+  await expect(page.getByRole("main")).toContainText(`@${bob.username}`);
+  await page.getByRole("link", { name: "Back to the conversation" }).click();
+  await expect(page).toHaveURL(`${server.url}/c/${conversation}`);
+  await context.close();
+  const carol = await someone("Carol Curious");
+  const answer = await carol.page.goto(`/c/${conversation}/about`);
+  expect(answer?.status()).toBe(404);
+  await expect(carol.page.getByRole("main")).not.toContainText(bob.name);
+  await expect(carol.page.getByRole("heading", { level: 1 })).toBeVisible();
+});
+
+test.describe("an invitation", () => {
+  test("is made in one press, is the same one when the page is opened again, and turns into the conversation", async ({ someone, browser, server, watch }) => {
+    const anna = await someone("Anna Alone");
+    await anna.home();
+    const invite = anna.page.getByRole("link", { name: "Invite someone" }).first();
+    await invite.click();
+    const link = anna.page.getByRole("textbox", { name: "Invitation link" });
+    await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+    const address = await link.inputValue();
+    await expect(anna.page.getByRole("img", { name: "QR code of the invitation link" })).toBeVisible();
+    await anna.page.goBack();
+    await invite.click();
+    await expect(link).toHaveValue(address);
+
+    const context = await browser.newContext({ baseURL: server.url });
+    watch.over(context);
+    const page = await context.newPage();
+    await page.goto(address);
+    await ready(page);
+    await new SignUpPage(page).submit("tom.tanner", "Tom Tanner", password);
+    await page.waitForURL(/\/c\//);
+    await expect(anna.page.getByText("Tom Tanner is here")).toBeVisible();
+    await anna.page.waitForURL(/\/c\//);
+    await new ConversationPage(anna.page, "Tom Tanner").write("Welcome!");
+    await ready(page);
+    await expect(new ConversationPage(page, "Anna Alone").message("Welcome!")).toBeVisible();
+    // The next one needs another link.
+    await invite.click();
+    await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+    expect(await link.inputValue()).not.toBe(address);
+    await context.close();
+  });
+
+  test("does not take somebody away who has begun something else", async ({ alice, bob }) => {
+    await alice.page.goto("/invite");
+    await ready(alice.page);
+    const address = await alice.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
+    await new HomePage(alice.page).search.fill("Som");
+    await bob.page.goto(address);
+    await ready(bob.page);
+    await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+    await bob.page.waitForURL(/\/c\//);
+    const open = alice.page.getByRole("link", { name: "Open the conversation" });
+    await expect(open).toBeVisible();
+    // Longer than the page would wait.
+    await alice.page.evaluate(() => new Promise((done) => setTimeout(done, 2_500)));
+    await expect(alice.page).toHaveURL(/\/invite$/);
+    await open.click();
+    await expect(new ConversationPage(alice.page, bob.name).heading).toBeVisible();
+  });
+});
+
+test("links that wait are seen and withdrawn", async ({ alice, bob, watch }) => {
+  watch.allow(REFUSAL);
+  const { page } = alice;
+  await page.goto("/invite");
+  await ready(page);
+  const link = page.getByRole("textbox", { name: "Invitation link" });
+  await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+  const first = await link.inputValue();
+  await page.getByRole("button", { name: "Create another link" }).click();
+  await expect(link).not.toHaveValue(first);
+  const rows = page.getByRole("region", { name: "Unused links" }).getByRole("listitem");
+  await expect(rows).toHaveCount(2);
+  await rows.filter({ hasText: "shown above" }).getByRole("button", { name: "Withdraw" }).click();
+  await expect(rows).toHaveCount(1);
+  await expect(link).toHaveCount(0);
+  await rows.getByRole("button", { name: "Withdraw" }).click();
+  await expect(rows).toHaveCount(0);
+  await bob.page.goto(first);
+  await expect(bob.page.getByRole("heading", { name: "This invitation is no longer valid" })).toBeVisible();
+});

@@ -1,0 +1,90 @@
+import type { Locator } from "@playwright/test";
+import { Correspondent } from "../support/correspondent";
+import { spoken } from "../support/pages";
+import type { Person } from "../support/person";
+import type { Server } from "../support/server";
+import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
+import { Wire } from "../support/wire";
+
+const LONG = {
+  arabic: "وصل القطار مساء أمس وأحتاج إليه اليوم قبل أن أذهب إلى العمل في الصباح الباكر، فهل تستطيع أن ترسله إلي",
+  hebrew: "הרכבת הגיעה אתמול בערב ואני צריך אותה היום לפני שאני הולך לעבודה מוקדם בבוקר, האם תוכל לשלוח לי",
+  english: "The train came in yesterday evening, and I need it today before I go to work, early in the morning",
+};
+
+/** Somebody who wrote one message to a person. */
+async function wrote(to: Person, server: Server, name: string, body: string): Promise<void> {
+  const settings = await to.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
+  const peer = ((await settings.json()) as { user: { id: string } }).user.id;
+  const one = await Correspondent.create(server, name);
+  await one.says((await one.call("open_conversation", { peer })) as string, body);
+}
+
+/** How much of a preview is seen: its first letter, and whether it is cut off. */
+function preview(entry: Locator): Promise<{ beginning: boolean; cut: boolean }> {
+  return entry.locator(".preview bdi").evaluate((line) => {
+    const letter = document.createRange();
+    letter.setStart(line.firstChild as Node, 0);
+    letter.setEnd(line.firstChild as Node, 1);
+    const [first, box] = [letter.getBoundingClientRect(), line.getBoundingClientRect()];
+    return { beginning: first.left >= box.left - 1 && first.right <= box.right + 1, cut: line.scrollWidth > line.clientWidth };
+  });
+}
+
+test("a preview begins with the message's beginning, in whichever direction either is read", async ({ alice, someone, server }) => {
+  const amal = await someone("Amal Arabi", { locale: "ar" });
+  for (const reader of [alice, amal]) {
+    for (const [name, body] of Object.entries(LONG)) await wrote(reader, server, `${name}.for.${reader.username.slice(0, 4)}`, body);
+    await reader.home();
+    const entries = reader.page.locator(".list-entry");
+    await expect(entries).toHaveCount(3);
+    for (const entry of await entries.all()) expect(await preview(entry), await entry.innerText()).toEqual({ beginning: true, cut: true });
+  }
+});
+
+test("an entry says how far one's last message has come, also of one that waits, and who is online", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE);
+  await alice.apiSend(conversation, "Are you there?");
+  const wire = await Wire.of(alice.context);
+  const home = await alice.home();
+  const entry = home.entry(bob.name);
+  await expect(entry.locator(".preview .tick")).toHaveCount(1);
+  expect(await spoken(entry)).toMatch(/You: Are you there\? ?, sent/i);
+  expect(await spoken(entry)).not.toMatch(/online/);
+  const bobs = await bob.open(conversation, alice);
+  await expect(entry.locator(".tick.is-read")).toBeVisible();
+  expect(await spoken(entry)).toMatch(/Bob Byrne ?, online/);
+  expect(await spoken(entry)).toMatch(/, read/i);
+  await bobs.write("Here I am");
+  await expect(entry).toContainText("Here I am");
+  await expect(entry.locator(".tick")).toHaveCount(0);
+
+  const here = await alice.open(conversation, bob);
+  await wire.cut();
+  await here.write("In the tunnel");
+  await here.expectState("In the tunnel", "sending");
+  await expect(entry).toContainText("In the tunnel");
+  expect(await spoken(entry)).toMatch(/, sending/i);
+  wire.mend();
+  await expect.poll(() => spoken(entry)).toMatch(/You: In the tunnel ?, (delivered|read)/i);
+});
+
+test("an entry that comes to the top is moved there, and can be pressed meanwhile", async ({ alice, bob, someone, conversation }) => {
+  const carl = await someone("Carl Cole");
+  await bob.apiSend(conversation, "First");
+  await carl.apiSend(await carl.apiConversation(alice), "Second");
+  const home = await alice.home();
+  const first = alice.page.locator(".list-entry").first();
+  await expect(first).toContainText("Carl Cole");
+  // What moves is told by the browser, however short it is.
+  const moved = alice.page.evaluate(
+    () => new Promise((told) => document.querySelector(".conversation-list")?.addEventListener("transitionrun", (event) => told((event as TransitionEvent).propertyName), { once: true })),
+  );
+  await bob.apiSend(conversation, "Third");
+  await expect(first).toContainText("Bob Byrne");
+  expect(["opacity", "translate"]).toContain(await moved);
+  // It can be pressed meanwhile.
+  await home.entry("Carl Cole").click();
+  await alice.page.waitForURL(/\/c\//);
+});

@@ -1,0 +1,262 @@
+import type { Page } from "@playwright/test";
+import { Line } from "../support/line";
+import { ConversationPage, HomePage, ready, signOutOf } from "../support/pages";
+import { Person } from "../support/person";
+import { Server } from "../support/server";
+import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
+import { Wire } from "../support/wire";
+
+const OFFLINE = /offline/i;
+
+function notice(page: Page) {
+  return page.getByRole("status").filter({ hasText: OFFLINE });
+}
+
+function tryAgain(page: Page) {
+  return page.getByRole("main").getByRole("button", { name: "Try again" });
+}
+
+/** Waits until the page has its connection: then what it says has come back. */
+async function connected(here: ConversationPage): Promise<void> {
+  await here.write("Is this on?");
+  await here.expectStored("Is this on?");
+}
+
+/** Starts noting what the page says of its connection; answers what was said so far. */
+async function notices(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const said: [string, number][] = [];
+    const from = performance.now();
+    Object.assign(window, { said });
+    const banners = [...document.querySelectorAll(".banner")];
+    const note = () => {
+      const shown = banners.filter((banner) => banner.getClientRects().length > 0).map((banner) => banner.textContent ?? "");
+      for (const text of shown) if (text.trim() && said.at(-1)?.[0] !== text) said.push([text, performance.now() - from]);
+    };
+    for (const banner of banners) new MutationObserver(note).observe(banner, { attributes: true, childList: true, subtree: true });
+  });
+  return () => page.evaluate(() => (window as unknown as { said: [string, number][] }).said.map(([text]) => text));
+}
+
+test("what the browser knows of the network is said within a second, and writing goes on", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE);
+  const here = await alice.open(conversation, bob);
+  await connected(here);
+  await here.page.evaluate(() => {
+    const late = new Promise<number>((done) => {
+      addEventListener("offline", () => {
+        const from = performance.now();
+        const look = () => {
+          const said = [...document.querySelectorAll(".banner")].some((it) => it.getClientRects().length > 0 && /offline/i.test(it.textContent ?? ""));
+          if (said) done(performance.now() - from);
+          else setTimeout(look, 10);
+        };
+        look();
+      });
+    });
+    Object.assign(window, { late });
+  });
+  await alice.context.setOffline(true);
+  expect(await here.page.evaluate(() => (window as unknown as { late: Promise<number> }).late)).toBeLessThan(1_000);
+  await expect(notice(here.page)).toHaveCount(1);
+  await here.write("From the tunnel");
+  await here.expectState("From the tunnel", "sending");
+  await alice.context.setOffline(false);
+  await here.expectStored("From the tunnel", 30_000);
+  await expect(notice(here.page)).toHaveCount(0);
+});
+
+test("a line that is dead without a word is noticed within ten seconds, also by who only reads", async ({ browser, watch }) => {
+  watch.allow(OUTAGE);
+  const line = await Line.create();
+  const server = await Server.create({ DUET_PUBLIC_URL: line.url });
+  line.to(server.url);
+  const context = await browser.newContext({ baseURL: line.url });
+  watch.over(context);
+  const [alice, bob] = [await Person.create("Alice Arden", context, line), await Person.create("Bob Byrne", await browser.newContext(), line)];
+  const here = await alice.open(await alice.apiConversation(bob), bob);
+  await connected(here);
+  const silent = Date.now();
+  line.isSilent = true;
+  await expect(notice(here.page)).toBeVisible({ timeout: 20_000 });
+  // A second for the test's own way to the page.
+  expect(Date.now() - silent).toBeLessThan(11_000);
+  // What is written waits, and the next line carries it.
+  await here.write("Into the silence");
+  await here.expectState("Into the silence", "sending");
+  line.isSilent = false;
+  await here.expectStored("Into the silence", 60_000);
+  await context.close();
+  await server.destroy();
+  line.end();
+});
+
+test("short outages are nobody's business, however many", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE);
+  test.setTimeout(120_000);
+  const wire = await Wire.of(alice.context);
+  const here = await alice.open(conversation, bob);
+  await connected(here);
+  const said = await notices(here.page);
+  for (let outage = 0; outage < 8; outage += 1) {
+    await wire.cut();
+    await here.page.waitForTimeout(900);
+    wire.mend();
+    await here.page.waitForTimeout(1_500);
+  }
+  await here.write("Still here");
+  await here.expectStored("Still here", 30_000);
+  expect(await said()).toEqual([]);
+});
+
+test("a conversation that was never opened can be written in without network, and heals by itself", async ({ alice, bob, someone, conversation, watch }) => {
+  watch.allow(OUTAGE);
+  const carol = await someone("Carol Cole");
+  const hers = await carol.apiConversation(alice);
+  await carol.apiSend(hers, "Hello from Carol");
+  const here = await alice.open(conversation, bob);
+  await connected(here);
+  const list = new HomePage(here.page);
+  await alice.context.setOffline(true);
+  await expect(notice(here.page)).toBeVisible();
+  await list.entry(carol.name).click();
+  const there = new ConversationPage(here.page, carol.name);
+  await expect(there.heading).toBeVisible();
+  await expect(tryAgain(here.page)).toBeVisible();
+  await there.write("Written in the dark");
+  await there.expectState("Written in the dark", "sending");
+  await tryAgain(here.page).click();
+  await expect(tryAgain(here.page)).toBeVisible();
+  await there.expectState("Written in the dark", "sending");
+  // What was opened before is there.
+  await list.entry(bob.name).click();
+  await expect(here.message("Is this on?")).toBeVisible();
+  await list.entry(carol.name).click();
+  await expect(tryAgain(here.page)).toBeVisible();
+  await there.box.fill("Half a thought");
+
+  await alice.context.setOffline(false);
+  await expect(there.message("Hello from Carol")).toBeVisible({ timeout: 30_000 });
+  await expect(tryAgain(here.page)).toHaveCount(0);
+  await there.expectStored("Written in the dark", 30_000);
+  await there.expectBodies("Hello from Carol", "Written in the dark");
+  await expect(there.box).toHaveValue("Half a thought");
+
+  // The same of a page whose code is not here.
+  await alice.context.setOffline(true);
+  await expect(notice(here.page)).toBeVisible();
+  await here.page.getByRole("link", { name: "Settings" }).click();
+  await expect(tryAgain(here.page)).toBeVisible();
+  await alice.context.setOffline(false);
+  await expect(here.page.getByRole("heading", { name: "Privacy" })).toBeVisible({ timeout: 30_000 });
+});
+
+test("header and composer stand while a conversation loads, and keep focus and text when the rows come", async ({ alice, bob, someone, conversation }) => {
+  const carol = await someone("Carol Cole");
+  const hers = await carol.apiConversation(alice);
+  await carol.apiSend(hers, "Hello from Carol");
+  const here = await alice.open(conversation, bob);
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await alice.context.route("**/api/load_history*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await new HomePage(here.page).entry(carol.name).click();
+  const there = new ConversationPage(here.page, carol.name);
+  await expect(there.heading).toBeVisible();
+  await expect(there.box).toBeFocused();
+  await here.page.keyboard.type("Typed at once");
+  const places = () => Promise.all([there.heading.boundingBox(), there.box.boundingBox()]);
+  const before = await places();
+  release();
+  await expect(there.message("Hello from Carol")).toBeVisible();
+  expect(await places()).toEqual(before);
+  await expect(there.box).toBeFocused();
+  await expect(there.box).toHaveValue("Typed at once");
+});
+
+test("typing that began before the connection did is shown all the same", async ({ alice, bob, conversation }) => {
+  const bobHere = await bob.open(conversation, alice);
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  await alice.context.routeWebSocket(/\/ws$/, async (socket) => {
+    await opened;
+    socket.connectToServer();
+  });
+  const here = await alice.open(conversation, bob);
+  await here.box.pressSequentially("Well");
+  open();
+  await expect(bobHere.page.getByRole("main").getByText(/typing/).first()).toBeVisible();
+});
+
+/** What this browser holds of messages: keys of its storage, and addresses in its caches. */
+async function kept(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const rows = Object.keys(localStorage).filter((key) => key.includes(":rows:"));
+    const page = (await caches.has("duet-page")) ? await (await caches.open("duet-page")).keys() : [];
+    return [...rows, ...page.map(({ url }) => new URL(url).pathname)];
+  });
+}
+
+function keepMessages(page: Page) {
+  return page.getByRole("switch", { name: "Keep messages on this device" });
+}
+
+test("messages stay on the device for whoever wants that, open without a server, and go with the choice", async ({ alice, bob, conversation, server, watch }) => {
+  watch.allow(OUTAGE);
+  test.setTimeout(120_000);
+  await bob.apiSend(conversation, "Between us");
+  const { page } = await alice.home();
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
+  expect(await kept(page)).toEqual([]);
+  await page.goto("/settings");
+  await ready(page);
+  await expect(keepMessages(page)).not.toBeChecked();
+  await keepMessages(page).check();
+  await page.reload();
+  await ready(page);
+  await expect(keepMessages(page)).toBeChecked();
+  const here = await alice.open(conversation, bob);
+  await expect(here.message("Between us")).toBeVisible();
+  await expect.poll(() => kept(page), { timeout: 20_000 }).toEqual(expect.arrayContaining([expect.stringContaining(conversation), "/"]));
+
+  await server.stop();
+  await page.reload();
+  await ready(page);
+  await expect(here.message("Between us")).toBeVisible();
+  await here.write("Without a server");
+  await here.expectState("Without a server", "sending");
+  await page.goto("/");
+  await ready(page);
+  await expect(new HomePage(page).entry(bob.name)).toBeVisible();
+  await server.start();
+  await new HomePage(page).entry(bob.name).click();
+  await here.expectStored("Without a server", 60_000);
+  await here.expectBodies("Between us", "Without a server");
+
+  await page.goto("/settings");
+  await ready(page);
+  await keepMessages(page).uncheck();
+  await expect.poll(() => kept(page)).toEqual([]);
+  await page.reload();
+  await ready(page);
+  await expect(keepMessages(page)).not.toBeChecked();
+});
+
+test("messages on the device go when the person signs out, and when somebody else comes", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "Between us");
+  const { page } = await alice.home();
+  await page.evaluate(() => localStorage.setItem("duet:00000000-0000-7000-8000-000000000000:rows:list", "of somebody else"));
+  await page.goto("/settings");
+  await ready(page);
+  expect(await kept(page)).toEqual([]);
+  await keepMessages(page).check();
+  await page.goto(`/c/${conversation}`);
+  await ready(page);
+  await expect.poll(() => kept(page), { timeout: 20_000 }).toEqual(expect.arrayContaining([expect.stringContaining(conversation), "/"]));
+  await signOutOf(page).click();
+  await page.waitForURL(/\/sign-in/);
+  await expect.poll(() => kept(page)).toEqual([]);
+});

@@ -1,0 +1,217 @@
+import type { Locator, Page } from "@playwright/test";
+import { expectFrameInEverySize } from "../support/frame";
+import { ConversationPage, HomePage } from "../support/pages";
+import { expect, test } from "../support/test";
+import { OUTAGE } from "../support/watch";
+
+test("people are found by any word of a name, conversations first, and oneself as oneself", async ({ alice, conversation, someone, server }) => {
+  await alice.apiSend(conversation, "Hello");
+  await someone("Emil Sand");
+  await signUp(server.url, "jogar", "José García");
+  await signUp(server.url, "nour", "نور حداد");
+  await signUp(server.url, "alina", "Alina Byrne");
+  const home = await alice.home();
+  const results = alice.page.getByRole("listbox", { name: "People" });
+  for (const [typed, found] of [
+    ["sand", "Emil Sand"],
+    ["SAND emil", "Emil Sand"],
+    ["@emil.s", "Emil Sand"],
+    ["garcia jose", "José García"],
+    ["حداد", "نور حداد"],
+  ] as const) {
+    await home.search.fill(typed);
+    await expect(results.getByRole("option")).toHaveText([new RegExp(found)]);
+    await expect(status(alice.page)).toHaveText("1 person found");
+  }
+  await home.search.fill("byrne");
+  await expect(status(alice.page)).toHaveText("2 people found");
+  await expect(results.getByRole("group", { name: "In your conversations" }).getByRole("option")).toHaveText([/Bob Byrne/]);
+  await expect(results.getByRole("group", { name: "People" }).getByRole("option")).toHaveText([/Alina Byrne/]);
+  await home.search.fill("alice");
+  await expect(results.getByRole("option")).toHaveText([/Alice Arden.*You/]);
+  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await home.search.fill("nobody at all");
+  await expect(status(alice.page)).toHaveText("Nobody is called “nobody at all” here.");
+  await expect(results).toBeHidden();
+});
+
+test("what is found lies over the list, and the keys lead through it and back", async ({ alice, bob, conversation, someone }) => {
+  await alice.apiSend(conversation, "Hello");
+  const berta = await someone("Berta Brook");
+  const here = await alice.open(conversation, bob);
+  const home = new HomePage(alice.page);
+  const entry = home.entry(bob.name);
+  const place = await entry.boundingBox();
+  const keys = alice.page.keyboard;
+  await expect(here.box).toBeFocused();
+  await keys.press("ControlOrMeta+k");
+  await expect(home.search).toBeFocused();
+  await expect(home.search).toHaveAttribute("aria-expanded", "false");
+  await expect(results(alice.page)).toBeHidden();
+
+  await keys.type("b");
+  await expect(home.search).toHaveAttribute("aria-expanded", "true");
+  await expect(home.result(berta.name)).toBeVisible();
+  expect(await entry.boundingBox(), "the list stands still").toEqual(place);
+  const active = alice.page.getByRole("option", { selected: true });
+  await keys.press("ArrowDown");
+  await expect(active).toHaveText(/Bob Byrne/);
+  await keys.press("ArrowDown");
+  await expect(active).toHaveText(/Berta Brook/);
+  expect(await home.search.getAttribute("aria-activedescendant")).toBe(await home.result(berta.name).getAttribute("id"));
+  await keys.press("ArrowDown");
+  await expect(active).toHaveText(/Bob Byrne/);
+  await expect(home.search).toBeFocused();
+
+  await keys.press("Escape");
+  await expect(home.search).toHaveValue("");
+  await expect(results(alice.page)).toBeHidden();
+  await expect(here.box).toBeFocused();
+
+  // A press elsewhere closes it as well; what was typed stays.
+  await home.search.fill("brook");
+  await expect(home.result(berta.name)).toBeVisible();
+  await here.log.click();
+  await expect(results(alice.page)).toBeHidden();
+  await expect(home.search).toHaveValue("brook");
+
+  // Enter opens the first, also where it comes before the answer.
+  await home.search.fill("nobody");
+  await expect(status(alice.page)).toHaveText(/Nobody/);
+  const answer = await hold(alice.page);
+  await home.search.fill("berta");
+  await home.search.press("Enter");
+  answer.release();
+  await alice.page.waitForURL((url) => !url.pathname.includes(conversation));
+  const there = new ConversationPage(alice.page, berta.name);
+  await expect(there.box).toBeFocused();
+  await expect(home.search).toHaveValue("");
+  await expect(results(alice.page)).toBeHidden();
+});
+
+test("with very many people the count is true, and the list goes on as one scrolls", async ({ alice, conversation, server }) => {
+  test.slow();
+  await alice.apiSend(conversation, "Hello");
+  for (let number = 0; number < 43; number += 1) await signUp(server.url, `lee${number}`, `Rare Lee ${String(number).padStart(2, "0")}`);
+  await alice.page.setViewportSize({ width: 320, height: 640 });
+  const home = await alice.home();
+  await home.search.fill("lee");
+  await expect(status(alice.page)).toHaveText("43 people found");
+  const options = results(alice.page).getByRole("option");
+  await expect(options).toHaveCount(20);
+  await options.last().scrollIntoViewIfNeeded();
+  await expect(options).toHaveCount(43);
+  await expectFrameInEverySize(alice.page, "results of a search");
+  for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }]) {
+    await alice.page.setViewportSize(size);
+    const [pane, found] = await Promise.all([box(alice.page, ".pane-foot"), box(alice.page, ".people")]);
+    expect(found.y + found.height, "it reaches to the pane's foot").toBeCloseTo(pane.y, 0);
+    await options.last().scrollIntoViewIfNeeded();
+    await expect(options.last()).toBeInViewport({ ratio: 1 });
+  }
+});
+
+test("an older answer never takes the place of a newer one, and a search that failed heals", async ({ alice, bob, conversation, someone, watch }) => {
+  watch.allow(OUTAGE);
+  await alice.apiSend(conversation, "Hello");
+  const emil = await someone("Emil Sand");
+  const home = await alice.home();
+  const first = await hold(alice.page);
+  await home.search.fill("em");
+  await first.asked;
+  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await home.search.fill("bob");
+  await expect(home.result(bob.name), "what the page holds is there at once").toBeVisible();
+  first.release();
+  await expect(status(alice.page)).toHaveText("1 person found");
+  await expect(home.result(emil.name)).toBeHidden();
+
+  await alice.page.route("**/api/search", (route) => route.abort());
+  await home.search.fill("emil");
+  const again = alice.page.getByRole("button", { name: "Try again" });
+  await expect(again).toBeVisible();
+  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await alice.page.unroute("**/api/search");
+  await again.click();
+  await expect(home.result(emil.name)).toBeVisible();
+  await expect(again).toBeHidden();
+
+  await alice.context.setOffline(true);
+  await home.search.fill("sand");
+  await expect(again).toBeVisible();
+  await alice.context.setOffline(false);
+  await expect(home.result(emil.name)).toBeVisible();
+  await expect(again).toBeHidden();
+});
+
+test("whoever is new sees who is there, and reaches everything", async ({ alice, server }) => {
+  for (let number = 0; number < 12; number += 1) await signUp(server.url, `lee${number}`, `Lee ${number}`);
+  for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }, { width: 1280, height: 800 }]) {
+    await alice.page.setViewportSize(size);
+    const home = await alice.home();
+    await expect(alice.page.getByText("People you can talk to")).toBeVisible();
+    await home.result("Lee 9").scrollIntoViewIfNeeded();
+    await expect(home.result("Lee 9")).toBeInViewport({ ratio: 1 });
+    await expect(alice.page.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 1 });
+    await expect(home.search).toHaveAttribute("aria-expanded", "true");
+    await home.search.fill("nobody");
+    await expect(status(alice.page)).toHaveText("Nobody is called “nobody” here.");
+    await home.search.press("Escape");
+    await expect(home.result("Lee 1").first()).toBeVisible();
+  }
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the results stand in the page, and the list under them", async ({ alice, bob, conversation, server }) => {
+    await bob.apiSend(conversation, "Hello");
+    for (let number = 0; number < 25; number += 1) await signUp(server.url, `bob${number}`, `Bob ${number}`);
+    await alice.page.setViewportSize({ width: 320, height: 640 });
+    await alice.page.goto("/?find=bob");
+    const home = new HomePage(alice.page);
+    await expect(status(alice.page)).toHaveText("26 people found");
+    await expect(results(alice.page).getByRole("option")).toHaveCount(26);
+    const last = home.result("Bob 24");
+    await last.scrollIntoViewIfNeeded();
+    await expect(last).toBeInViewport({ ratio: 1 });
+    await alice.page.locator(".list-entry").scrollIntoViewIfNeeded();
+    await expect(alice.page.locator(".list-entry")).toBeInViewport({ ratio: 1 });
+    await last.click();
+    await alice.page.waitForURL(/\/c\//);
+  });
+});
+
+function status(page: Page): Locator {
+  return page.locator(".people").getByRole("status");
+}
+
+function results(page: Page): Locator {
+  return page.getByRole("listbox", { name: "People" });
+}
+
+/** Holds the answers of the search back until they are released. */
+async function hold(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/api/search", async (route) => {
+    await held;
+    await route.continue();
+  });
+  return { asked: page.waitForRequest("**/api/search"), release };
+}
+
+async function box(page: Page, selector: string) {
+  return page.locator(selector).evaluate((element) => {
+    const { y, height } = element.getBoundingClientRect();
+    return { y, height };
+  });
+}
+
+/** An account without a browser. */
+async function signUp(url: string, username: string, name: string): Promise<void> {
+  const headers = { Accept: "application/json", Origin: url, "Content-Type": "application/x-www-form-urlencoded" };
+  const body = new URLSearchParams({ username, display_name: name, password: "likes very long walks" });
+  const answer = await fetch(`${url}/api/sign_up`, { method: "POST", headers, body });
+  expect(answer.status, await answer.text()).toBe(200);
+}

@@ -1,0 +1,253 @@
+import type { Page } from "@playwright/test";
+import { ConversationPage, HomePage, ready, SignInPage } from "../support/pages";
+import { rewrite } from "../support/rewrite";
+import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
+
+// A page that cannot be hydrated is drawn anew; one that cannot be drawn is plain. None only looks alive.
+
+const start = (page: Page) => page.locator("html").getAttribute("data-start");
+
+/** The part of a page that the program takes over. */
+const inside = (change: (part: string) => string) => (html: string) =>
+  html.replace(/(<div id="app">)(.*)(<div id="wrong-address")/s, (_, open, part, rest) => open + change(part) + rest);
+
+test("a page as the server sent it is hydrated", async ({ alice, bob, conversation, page, watch }) => {
+  watch.allow(REFUSAL);
+  await bob.apiSend(conversation, "Hello", "https://example.org and a :smile:");
+  for (const path of ["/", `/c/${conversation}`, "/settings", "/invite", "/nowhere"]) {
+    await alice.page.goto(path);
+    await ready(alice.page);
+    expect(await start(alice.page), path).toBe("hydrate");
+  }
+  for (const path of ["/sign-in", "/sign-up"]) {
+    await page.goto(path);
+    await ready(page);
+    expect(await start(page), path).toBe("hydrate");
+  }
+});
+
+const proxies: Record<string, (html: string) => string> = {
+  "without comments": (html) => html.replace(/<!--.*?-->|<!>/gs, ""),
+  "without the blanks between elements": inside((part) => part.replace(/> </g, "><")),
+  "with an element before the text box": inside((part) => part.replace("<textarea", "<div>stranger</div><textarea")),
+  "with an element before each field": inside((part) => part.replace(/<input/g, "<i></i><input")),
+  // Not the first one, which stands in a noscript that nobody compares.
+  "without a button": inside((part) => part.replace(/<button type="submit".*?<\/button>/s, "")),
+  "without a heading": inside((part) => part.replace(/<h1.*?<\/h1>/s, "")),
+  "with words in elements of a translator": inside((part) => part.replace(/>([^<>]*\w[^<>]*)<\/(h1|p|span|a)>/g, "><font>$1</font></$2>")),
+  "without the hash of its structure": (html) => html.replace(/<meta name="structure"[^>]*>/, ""),
+};
+
+for (const [what, change] of Object.entries(proxies)) {
+  test(`a page that a proxy delivers ${what} is drawn and works`, async ({ alice, bob, conversation }) => {
+    await bob.apiSend(conversation, "Before");
+    await rewrite(alice.page, change);
+    const here = await alice.open(conversation, bob);
+    expect(await start(alice.page)).toBe("draw");
+    await here.expectBodies("Before");
+    await here.write("From a drawn page");
+    await here.expectStored("From a drawn page");
+    await bob.apiSend(conversation, "An answer");
+    await here.expectBodies("Before", "From a drawn page", "An answer");
+    await alice.page.goto("/settings");
+    await ready(alice.page);
+    await alice.page.getByLabel("Your name").fill("Alice Anew");
+    await alice.page.getByRole("button", { name: "Save" }).click();
+    await expect(alice.page.getByText("Saved", { exact: true })).toBeVisible();
+    await alice.page.getByRole("link", { name: bob.name }).first().click();
+    await here.expectBodies("Before", "From a drawn page", "An answer");
+  });
+}
+
+test("what was typed is kept when a page is drawn, a password too", async ({ page, alice }) => {
+  await rewrite(page, (html) => html.replace(/<!--.*?-->|<!>/gs, ""));
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  await page.route(/\.wasm(\?|$)/, async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  const form = new SignInPage(page);
+  await page.goto("/sign-in", { waitUntil: "commit" });
+  await form.username.fill(alice.username);
+  await form.password.fill(alice.password);
+  arrive();
+  await ready(page);
+  expect(await start(page)).toBe("draw");
+  await expect(form.username).toHaveValue(alice.username);
+  await expect(form.password).toBeFocused();
+  await form.signIn.click();
+  await page.waitForURL(/\/$/);
+});
+
+/** What a browser says of a program that ended. */
+const TRAP = /panicked|unreachable|RuntimeError|refused by this test/;
+
+test("a page whose hydration panics is loaded again and drawn, with what was typed", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(TRAP);
+  // No node counts as a comment any more: hydration finds no place for what changes, drawing makes its own.
+  await alice.page.addInitScript(() => {
+    Object.defineProperty(Comment, Symbol.hasInstance, { value: () => false });
+  });
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  await alice.page.route(/\.wasm(\?|$)/, async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
+  const here = new ConversationPage(alice.page, bob.name);
+  await here.box.fill("Typed on a page that dies");
+  arrive();
+  await ready(alice.page);
+  expect(await start(alice.page)).toBe("draw");
+  await expect(here.box).toHaveValue("Typed on a page that dies");
+  await here.box.press("Enter");
+  await here.expectStored("Typed on a page that dies");
+});
+
+test("a page that can be neither hydrated nor drawn is plain, and tries again when it is loaded again", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(TRAP);
+  await alice.page.addInitScript(() => {
+    if (sessionStorage.getItem("mended")) return;
+    Object.defineProperty(Comment, Symbol.hasInstance, { value: () => false });
+    Document.prototype.createComment = () => {
+      throw new Error("refused by this test");
+    };
+  });
+  await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "plain");
+  await expect(alice.page.locator("html")).not.toHaveAttribute("data-hydrated");
+  const here = new ConversationPage(alice.page, bob.name);
+  await expect(alice.page.getByText(/this page doesn’t update by itself/i)).toBeVisible();
+  await here.box.fill("By the plain form");
+  await here.send.click();
+  await here.expectBodies("By the plain form");
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "plain");
+
+  await alice.page.evaluate(() => sessionStorage.setItem("mended", "yes"));
+  await alice.page.reload();
+  await ready(alice.page);
+  expect(await start(alice.page)).toBe("hydrate");
+  await here.expectBodies("By the plain form");
+});
+
+test("a page without the server's data is plain", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(/__RESOLVED_RESOURCES is not defined/);
+  await rewrite(alice.page, (html) => html.replace(/__RESOLVED_RESOURCES/g, "__TAKEN_AWAY"));
+  await alice.page.goto(`/c/${conversation}`);
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "plain");
+  const here = new ConversationPage(alice.page, bob.name);
+  await here.box.fill("Without data");
+  await here.send.click();
+  await here.expectBodies("Without data");
+});
+
+test("a live page that panics is loaded again, and its text is kept", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(TRAP, /WebAssembly/);
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("Half a sentence");
+  await alice.page.evaluate(() => {
+    dispatchEvent(new ErrorEvent("error", { error: new WebAssembly.RuntimeError("unreachable") }));
+  });
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "draw");
+  await ready(alice.page);
+  await expect(here.box).toHaveValue("Half a sentence");
+  await here.box.press("Enter");
+  await here.expectStored("Half a sentence");
+});
+
+test("an error of somebody else's script changes nothing, also in the midst of the program's work", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(/a stranger/);
+  const here = await alice.open(conversation, bob);
+  await here.box.fill("Half a sentence");
+  await alice.page.evaluate(() => {
+    addEventListener("focusin", () => {
+      throw new Error("a stranger's listener");
+    });
+    const error = new Error("a stranger");
+    error.stack = "Error: a stranger\n    at hash (https://vault.example/argon2-wasm.js:1:1)";
+    dispatchEvent(new ErrorEvent("error", { error }));
+    const trap = new WebAssembly.RuntimeError("a stranger");
+    trap.stack = "RuntimeError: a stranger\n    at wasm://wasm/a0b1c2d3:wasm-function[7]:0x1f";
+    dispatchEvent(new ErrorEvent("error", { error: trap }));
+  });
+  // The program moves the focus, so the stranger's listener is called by it.
+  await alice.page.keyboard.press("Control+k");
+  await expect(new HomePage(alice.page).search).toBeFocused();
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "hydrate");
+  await here.box.press("Enter");
+  await here.expectStored("Half a sentence");
+});
+
+test("a live page goes on when a translator puts every text into elements of its own", async ({ alice, bob, conversation, someone }) => {
+  const carol = await someone("Carol Cole");
+  const other = await alice.apiConversation(carol);
+  await carol.apiSend(other, "From Carol");
+  await bob.apiSend(conversation, "One", "Two");
+  const here = await alice.open(conversation, bob);
+  const translate = () =>
+    alice.page.evaluate(() => {
+      const root = document.getElementById("app") as HTMLElement;
+      const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+      const texts: Text[] = [];
+      while (walker.nextNode()) texts.push(walker.currentNode as Text);
+      for (const text of texts) {
+        if (!text.data.trim() || text.parentElement?.closest("font, script, noscript, textarea, option")) continue;
+        const font = document.createElement("font");
+        font.append(text.data);
+        text.replaceWith(font);
+      }
+    });
+  await translate();
+  await bob.apiSend(conversation, "Three");
+  await expect(here.message("Three")).toBeVisible();
+  // A text that changes is seen although an element of the translator stood for it.
+  const entry = new HomePage(alice.page).entry(bob.name);
+  await expect(entry).toContainText("Three");
+  await expect(entry).not.toContainText("Two");
+  await here.write("Four");
+  await here.expectStored("Four");
+  await translate();
+  await alice.page.getByRole("link", { name: /Settings/ }).click();
+  await expect(alice.page.getByRole("heading", { name: "Settings", level: 1 })).toBeVisible();
+  await translate();
+  await alice.page.getByRole("link").filter({ hasText: carol.name }).first().click();
+  const there = new ConversationPage(alice.page, carol.name);
+  await expect(there.message("From Carol")).toBeVisible();
+  await translate();
+  await there.write("Five");
+  await there.expectStored("Five");
+  await carol.apiSend(other, "Six");
+  await expect(there.message("Six")).toBeVisible();
+  await expect(alice.page.locator("html")).toHaveAttribute("data-start", "hydrate");
+  await expect(alice.page.locator("html")).toHaveAttribute("data-hydrated", "true");
+});
+
+const refusals: Record<string, () => void> = {
+  "the browser's locale": () => Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" }),
+  "every locale": () => {
+    class Refusing {
+      constructor() {
+        throw new RangeError("Incorrect locale information provided");
+      }
+    }
+    Object.assign(Intl, { DateTimeFormat: Refusing, PluralRules: Refusing });
+  },
+  "to be there": () => Reflect.deleteProperty(globalThis, "Intl"),
+};
+
+for (const [what, refuse] of Object.entries(refusals)) {
+  test(`a page works where Intl refuses ${what}`, async ({ alice, bob, conversation }) => {
+    await alice.page.addInitScript(refuse);
+    await bob.apiSend(conversation, "What time is it?");
+    const here = await alice.open(conversation, bob);
+    expect(await start(alice.page)).toBe("hydrate");
+    await expect(here.message("What time is it?").locator("time").first()).toHaveText(/\d\d:\d\d/);
+    await here.write("Late");
+    await here.expectStored("Late");
+    await here.page.getByRole("link", { name: /Settings/ }).click();
+    await expect(here.page.getByRole("region", { name: "Devices" }).getByRole("listitem")).toHaveCount(1);
+  });
+}

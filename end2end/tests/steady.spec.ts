@@ -1,0 +1,133 @@
+import type { BrowserContextOptions, Page } from "@playwright/test";
+import { holdWasm } from "../support/held";
+import { ConversationPage, ready } from "../support/pages";
+import { fill, type Person } from "../support/person";
+import { expect, test } from "../support/test";
+
+// A page is rendered as it will be seen: nothing on it changes or moves when it goes live.
+
+/** What is to be seen: each text, and each thing without one, with its place. */
+async function picture(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const seen: string[] = [];
+    const walker = document.createTreeWalker(document.getElementById("app") as HTMLElement, NodeFilter.SHOW_ELEMENT);
+    for (let element = walker.nextNode() as Element | null; element; element = walker.nextNode() as Element | null) {
+      // What is unread becomes less, because it is being read.
+      if (element.closest("noscript, .sr-only, .badge") || element.parentElement?.closest("svg")) continue;
+      const { x, y, width, height } = element.getBoundingClientRect();
+      if (width * height <= 1 || y + height < 0 || y > innerHeight || !element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+      const own = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.textContent?.trim());
+      const text = own.join(" ").trim();
+      const isThing = /^(svg|button|textarea|input|select|img)$/.test(element.localName);
+      if (text || isThing) seen.push(`${element.localName} "${text}" ${[x, y, width, height].map((side) => Math.round(side)).join(" ")}`);
+    }
+    return seen;
+  });
+}
+
+/** Opens a page and compares what it shows before it goes live with what it shows then. */
+async function expectSteady(page: Page, path: string): Promise<void> {
+  const arrive = await holdWasm(page.context());
+  await page.goto(path, { waitUntil: "commit" });
+  await expect(page.locator("#page-script")).toBeAttached();
+  const before = await picture(page);
+  expect(before.length, path).toBeGreaterThan(5);
+  arrive();
+  await ready(page);
+  await page.context().unroute(/\.wasm(\?|$)/);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  expect(await picture(page), path).toEqual(before);
+  expect(await page.locator("html").getAttribute("data-start"), path).toBe("hydrate");
+}
+
+/** Sums up what moved by itself since the page began. */
+async function layoutShift(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        let sum = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
+            if (!entry.hadRecentInput) sum += entry.value;
+          }
+        }).observe({ type: "layout-shift", buffered: true });
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => resolve(sum))));
+      }),
+  );
+}
+
+/** Messages over several turns, long and short. */
+const TALK = Array.from({ length: 60 }, (_, n) => `${n} ` + "words of a longer talk ".repeat((n * 7) % 13));
+
+async function readBefore(person: Person, conversation: string, other: Person): Promise<void> {
+  await fill(conversation, [other], TALK.slice(0, 30));
+  await person.apiRead(conversation, 30);
+  await fill(conversation, [other], TALK.slice(30));
+}
+
+const PEOPLE: [string, BrowserContextOptions][] = [
+  ["Alice Ames", { locale: "en-US", timezoneId: "America/Los_Angeles", viewport: { width: 390, height: 844 } }],
+  ["Gerda Groß", { locale: "de-AT", timezoneId: "Pacific/Auckland" }],
+  ["Amira Amin", { locale: "ar-JO", timezoneId: "Asia/Amman" }],
+];
+
+for (const [name, options] of PEOPLE) {
+  test(`nothing on a page changes or moves when it goes live, in ${options.locale}`, async ({ someone, bob }) => {
+    test.slow();
+    const person = await someone(name, options);
+    const conversation = await bob.apiConversation(person);
+    await readBefore(person, conversation, bob);
+    const { page } = person;
+    // The first page tells the server where its reader lives.
+    await page.goto("/sign-in");
+    for (const path of ["/", "/settings", `/c/${conversation}`]) await expectSteady(page, path);
+    // The unread ones begin at the top, and stay there.
+    const divider = page.locator(".unread-divider");
+    const log = page.getByRole("log");
+    const top = async () => ((await divider.boundingBox())?.y ?? 0) - ((await log.boundingBox())?.y ?? 0);
+    expect(Math.abs(await top())).toBeLessThan(48);
+    // And what those see who are not signed in.
+    await person.context.clearCookies();
+    for (const path of ["/sign-in", "/sign-up"]) await expectSteady(page, path);
+  });
+}
+
+test("pages on a slow phone do not shift", async ({ someone, bob }) => {
+  test.slow();
+  const phone = await someone("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const conversation = await bob.apiConversation(phone);
+  await readBefore(phone, conversation, bob);
+  const { page } = phone;
+  await page.goto("/sign-in");
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  const divider = page.locator(".unread-divider");
+  for (const path of ["/", "/settings", `/c/${conversation}`, `/c/${conversation}?m=12`]) {
+    await page.goto(path);
+    await ready(page);
+    if (path === `/c/${conversation}`) await expect(divider).toBeInViewport();
+    expect(await layoutShift(page), path).toBeLessThan(0.02);
+  }
+});
+
+test("a page that is loaded again stands where it was left, before the program is here", async ({ alice, bob, conversation }) => {
+  await fill(conversation, [bob], TALK);
+  await alice.apiRead(conversation, 60);
+  const here = await alice.open(conversation, bob);
+  await here.messages.nth(25).scrollIntoViewIfNeeded();
+  await here.log.evaluate((log) => log.scrollBy(0, -37));
+  const inView = () =>
+    here.log.evaluate((log) => {
+      const top = log.getBoundingClientRect().top;
+      const first = [...log.querySelectorAll("article")].find((article) => article.getBoundingClientRect().top >= top);
+      return `${first?.textContent} ${Math.round(first?.getBoundingClientRect().top ?? 0)}`;
+    });
+  const before = await inView();
+  const arrive = await holdWasm(alice.context);
+  await alice.page.reload({ waitUntil: "commit" });
+  await expect(new ConversationPage(alice.page, bob.name).log).toHaveAttribute("data-placed");
+  expect(await inView()).toBe(before);
+  arrive();
+  await ready(alice.page);
+  expect(await inView()).toBe(before);
+});

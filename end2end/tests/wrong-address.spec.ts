@@ -1,0 +1,80 @@
+import { Person } from "../support/person";
+import { ConversationPage, ready, SignInPage } from "../support/pages";
+import { Server, type Settings } from "../support/server";
+import { expect, test } from "../support/test";
+import { REFUSAL } from "../support/watch";
+
+// The server answers one address alone. Who opens another one, or whoever set the wrong one, reads which.
+
+const right = "https://chat.exmaple.org";
+
+test.describe("a public URL with a typo", () => {
+  test.use({ settings: { DUET_PUBLIC_URL: right } });
+
+  test("a page under another address says the right one, with a link, and so does a refused call", async ({ page, server, watch }) => {
+    watch.allow(REFUSAL);
+    await page.goto("/sign-in?next=%2Fsettings");
+    await ready(page);
+    const notice = page.getByRole("alert").filter({ hasText: `Duet only works at ${right}` });
+    await expect(notice).toBeVisible();
+    await expect(notice).toContainText("DUET_PUBLIC_URL");
+    await expect(notice.getByRole("link")).toHaveAttribute("href", `${right}/sign-in?next=%2Fsettings`);
+    const form = new SignInPage(page);
+    await form.submit("alice", "a walk in the rain");
+    await expect(page.getByText(`Duet only works at ${right}. Open it there and try again.`)).toBeVisible();
+    await form.signIn.click();
+    await expect.poll(() => server.log).toContain(`Set DUET_PUBLIC_URL=${server.url}`);
+    expect(server.log.split(`Set DUET_PUBLIC_URL=${server.url}`)).toHaveLength(2);
+  });
+
+  test("so does a page without scripts", async ({ browser, server, watch }) => {
+    const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
+    watch.over(context);
+    watch.allow(REFUSAL);
+    const page = await context.newPage();
+    const form = new SignInPage(page);
+    await form.goto();
+    await form.submit("alice", "a walk in the rain");
+    await expect(page.getByText(`Duet only works at ${right}`)).toBeVisible();
+    await expect(page.getByRole("link", { name: right })).toHaveAttribute("href", right);
+    await context.close();
+  });
+});
+
+test("somebody who is signed in under another address is not told that they are offline", async ({ browser, watch }) => {
+  watch.allow(REFUSAL);
+  const settings: Settings = {};
+  const server = await Server.create(settings);
+  const context = await browser.newContext({ baseURL: server.url });
+  watch.over(context);
+  const alice = await Person.create("Alice Arden", context, server);
+  const other = await browser.newContext({ baseURL: server.url });
+  const bob = await Person.create("Bob Byrne", other, server);
+  const conversation = await alice.apiConversation(bob);
+  const moved = server.url.replace("127.0.0.1", "localhost");
+  settings.DUET_PUBLIC_URL = moved;
+  await server.restart();
+  const { page } = alice;
+  let sockets = 0;
+  page.on("websocket", () => (sockets += 1));
+  await page.clock.install();
+  await page.goto(`/c/${conversation}`);
+  await ready(page);
+  await expect(page.getByText(`Duet only works at ${moved}`)).toBeVisible();
+  await expect(page.getByRole("link", { name: moved })).toHaveAttribute("href", `${moved}/c/${conversation}`);
+  const here = new ConversationPage(page, bob.name);
+  await here.write("Keep me");
+  await page.clock.runFor(60_000);
+  await here.expectState("Keep me", "sending");
+  await expect(page.getByText(/You’re offline/)).toBeHidden();
+  expect(sockets).toBe(0);
+  await Promise.all([context.close(), other.close()]);
+  await server.destroy();
+});
+
+test("a page under the right address says nothing of addresses", async ({ alice, bob, conversation }) => {
+  const here = await alice.open(conversation, bob);
+  await expect(here.page.locator("#wrong-address")).toBeHidden();
+  await here.page.goto("/sign-in");
+  await expect(here.page.locator("#wrong-address")).toBeHidden();
+});

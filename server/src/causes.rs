@@ -1,0 +1,53 @@
+//! An error and its causes in one line, in which nothing is said twice. Many errors repeat their
+//! cause in their own words and name it as their cause as well. Called by `main`, which says why
+//! the process ends.
+
+use anyhow::Error;
+
+/// What went wrong, and why, each once.
+pub fn once(error: &Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if said.contains(cause.trim_end_matches('.')) {
+            continue;
+        }
+        if !said.is_empty() {
+            said.push_str(": ");
+        }
+        said.push_str(cause.trim_end());
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As most of ours are: it tells its cause, and names it as well.
+    #[derive(Debug)]
+    struct Outer(std::io::Error);
+
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "cannot open the database: {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Outer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let cause = || std::io::Error::other("permission denied");
+        let error = Error::new(Outer(cause())).context("the store cannot be used");
+        assert_eq!(
+            once(&error),
+            "the store cannot be used: cannot open the database: permission denied"
+        );
+        assert_eq!(once(&Error::from(cause()).context("no")), "no: permission denied");
+    }
+}

@@ -1,0 +1,362 @@
+//! Where a request comes from, as the operator's own proxies tell it. The limits of sign-ins and
+//! sign-ups count by this address, so one that is read wrongly makes strangers share a limit.
+//!
+//! A header is read from its end, because everything before a trusted proxy's own entry was
+//! written by the client. A proxy passes on the headers that it does not write, so of two that differ
+//! neither is believed. Called by `requests`, once for each request.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use axum::http::HeaderMap;
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::log_once::Once;
+
+/// What proxies write in the log of theirs; more of a header is not repeated in ours.
+const SHOWN_CHARS: usize = 80;
+/// Bits in front of an IPv4 address that is written as an IPv6 one.
+const MAPPED_BITS: u8 = 96;
+
+/// The proxies in front whose word is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies(Vec<IpNet>);
+
+impl FromStr for Proxies {
+    type Err = String;
+
+    /// Addresses and networks, with commas.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Proxies {
+    fn contains(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&ip))
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = match text.parse::<IpNet>() {
+        Ok(network) => network,
+        Err(_) => address(text).map(IpNet::from).ok_or_else(|| {
+            format!("{text} is neither an address nor a network such as 10.0.0.0/8 or fd00::/8")
+        })?,
+    };
+    // A network of mapped addresses is one of IPv4.
+    if let IpNet::V6(v6) = network
+        && let Some(v4) = v6.addr().to_ipv4_mapped()
+        && let Some(bits) = v6.prefix_len().checked_sub(MAPPED_BITS)
+        && let Ok(v4) = Ipv4Net::new(v4, bits)
+    {
+        return Ok(v4.into());
+    }
+    Ok(network)
+}
+
+/// The nearest address that is not one of the operator's proxies.
+pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
+    let peer = peer.to_canonical();
+    let (usual, standard) =
+        (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(FORWARDED));
+    if !proxies.contains(peer) {
+        if is_near(peer) && (usual || standard) {
+            warn_of_unlisted(peer);
+        }
+        return peer;
+    }
+    let told = |name| nearest(peer, headers, name, proxies);
+    let (nearest, unreadable) = match (usual, standard) {
+        (true, true) => {
+            let (usual, standard) = (told(X_FORWARDED_FOR), told(FORWARDED));
+            if usual.0 != standard.0 {
+                warn_of_two(peer);
+                return peer;
+            }
+            usual
+        }
+        (false, true) => told(FORWARDED),
+        _ => told(X_FORWARDED_FOR),
+    };
+    if let Some(entry) = unreadable {
+        warn_of_unreadable(peer, &entry);
+    }
+    nearest
+}
+
+/// Says once that a proxy does not tell for whom it asks. To be called for what counts towards a
+/// limit alone: whoever watches the process through the proxy asks for the proxy itself.
+pub fn notice_silence(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
+    static SAID: Once = Once::new();
+    let peer = peer.to_canonical();
+    let tells = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    if !tells && proxies.contains(peer) && SAID.is_first() {
+        tracing::warn!(
+            "the proxy {peer} does not say for whom it asks: everybody behind it shares the limits \
+             of one address. Let it write the client's address into X-Forwarded-For"
+        );
+    }
+}
+
+/// The usual header, and that of RFC 7239.
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED: &str = "forwarded";
+
+/// The nearest address that is not one of the operator's proxies, by one header; and the entry that
+/// is no address, where it ended there.
+fn nearest(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    name: &str,
+    proxies: &Proxies,
+) -> (IpAddr, Option<String>) {
+    let mut nearest = peer;
+    for entry in entries(headers, name) {
+        let Some(ip) = entry.as_deref().and_then(address) else {
+            return (nearest, Some(entry.unwrap_or_default()));
+        };
+        nearest = ip;
+        if !proxies.contains(ip) {
+            break;
+        }
+    }
+    (nearest, None)
+}
+
+/// What proxies wrote into this header, the last first; `None` for what is no text.
+fn entries(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
+    let plain = name == X_FORWARDED_FOR;
+    let mut found = Vec::new();
+    for header in headers.get_all(name) {
+        match header.to_str() {
+            Err(_) => found.push(None),
+            Ok(text) if plain => {
+                found.extend(text.split(',').map(|entry| Some(entry.to_owned())));
+            }
+            // Each element is one proxy's: `for=192.0.2.1;proto=https`.
+            Ok(text) => found.extend(text.split(',').map(|element| {
+                let pair = element.split(';').find_map(|pair| {
+                    let (name, value) = pair.split_once('=')?;
+                    name.trim().eq_ignore_ascii_case("for").then(|| value.to_owned())
+                });
+                Some(pair.unwrap_or_else(|| element.to_owned()))
+            })),
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// An address as proxies write it: alone, with a port, in brackets, in quotes, with a zone.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let entry = entry.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(entry);
+    let entry = entry.trim();
+    let ip = match entry.strip_prefix('[') {
+        Some(rest) => {
+            let (inner, port) = rest.split_once(']')?;
+            let has_port = port.strip_prefix(':').is_some_and(is_port);
+            if !(port.is_empty() || has_port) {
+                return None;
+            }
+            v6(inner)?
+        }
+        None => match (entry.parse::<IpAddr>(), entry.split_once(':')) {
+            (Ok(ip), _) => ip,
+            (Err(_), Some((before, port))) if is_port(port) => IpAddr::V4(before.parse().ok()?),
+            _ => v6(entry)?,
+        },
+    };
+    Some(ip.to_canonical())
+}
+
+/// With or without a zone, which means something on the machine that wrote it alone.
+fn v6(text: &str) -> Option<IpAddr> {
+    let (text, _zone) = text.split_once('%').unwrap_or((text, ""));
+    text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok()
+}
+
+/// Whether an address is one of this machine or of a private network, where proxies are.
+fn is_near(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn warn_of_unlisted(peer: IpAddr) {
+    static SAID: Once = Once::new();
+    if SAID.is_first() {
+        tracing::warn!(
+            "requests come from {peer} and say for whom (X-Forwarded-For), but no setting names \
+             that proxy: everybody behind it shares the limits of one address. If it is yours, set \
+             DUET_TRUSTED_PROXIES={peer}"
+        );
+    }
+}
+
+fn warn_of_two(peer: IpAddr) {
+    static SAID: Once = Once::new();
+    if SAID.is_first() {
+        tracing::warn!(
+            "a request through the proxy {peer} has X-Forwarded-For and Forwarded, which name \
+             different addresses: neither is believed, and such requests share the limits of the \
+             proxy's address. Let the proxy remove the header that it does not write, because \
+             clients can write that one"
+        );
+    }
+}
+
+fn warn_of_unreadable(peer: IpAddr, entry: &str) {
+    static SAID: Once = Once::new();
+    if SAID.is_first() {
+        let shown: String = entry.chars().take(SHOWN_CHARS).collect();
+        tracing::warn!(
+            "the proxy {peer} says that a request came from {shown:?}, which is no address: \
+             everybody behind it shares the limits of one address. Let it write the client's \
+             address into X-Forwarded-For"
+        );
+    }
+}
+
+/// The address of a peer of the listener.
+pub fn of_peer(peer: SocketAddr) -> IpAddr {
+    peer.ip().to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn said(name: &'static str, proxies: &str, peer: &str, values: &[&'static str]) -> IpAddr {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        client_ip(ip(peer), &headers, &proxies.parse().expect("proxies"))
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_from_our_proxies_only() {
+        let from =
+            |peer, values: &[&'static str]| said("x-forwarded-for", "10.0.0.0/8", peer, values);
+        assert_eq!(from("192.0.2.1", &["198.51.100.7"]), ip("192.0.2.1"));
+        assert_eq!(from("10.0.0.1", &["198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(from("10.0.0.1", &["203.0.113.9, 198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(from("10.0.0.1", &["203.0.113.9", "198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(from("10.0.0.1", &["198.51.100.7, 10.0.0.2"]), ip("198.51.100.7"));
+        assert_eq!(from("10.0.0.1", &["forged", "10.0.0.2"]), ip("10.0.0.2"));
+        assert_eq!(from("10.0.0.1", &["198.51.100.7, unknown"]), ip("10.0.0.1"));
+        assert_eq!(from("10.0.0.1", &[]), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn every_way_to_write_an_address_is_read() {
+        for (written, meant) in [
+            ("198.51.100.7", "198.51.100.7"),
+            ("198.51.100.7:61234", "198.51.100.7"),
+            (" \"198.51.100.7:61234\" ", "198.51.100.7"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+            ("::FFFF:c633:6407", "198.51.100.7"),
+            ("[::ffff:198.51.100.7]:61234", "198.51.100.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            ("\"[2001:db8::7]:443\"", "2001:db8::7"),
+            ("2001:DB8:0:0::7", "2001:db8::7"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0]:80", "fe80::1"),
+        ] {
+            assert_eq!(address(written), Some(ip(meant)), "{written}");
+        }
+        for wrong in [
+            "",
+            "unknown",
+            "_hidden",
+            "198.51.100.7:",
+            "198.51.100.7:x",
+            "198.51.100.7:99999",
+            "[2001:db8::7",
+            "[2001:db8::7]443",
+            "[198.51.100.7]:80",
+            "example.org:80",
+            "1.2.3",
+            "\"",
+        ] {
+            assert_eq!(address(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_recognised_however_its_address_is_written() {
+        let from = |proxies, peer| said("x-forwarded-for", proxies, peer, &["198.51.100.7"]);
+        for (proxies, peer) in [
+            ("127.0.0.1", "::ffff:127.0.0.1"),
+            ("::ffff:127.0.0.1", "127.0.0.1"),
+            ("::ffff:10.0.0.0/104", "10.1.2.3"),
+            ("10.0.0.0/8", "::ffff:10.1.2.3"),
+            ("192.0.2.1, ::1 ,", "::1"),
+            ("[fd00::1]", "fd00::1"),
+            ("fd00::/8", "fd12::1"),
+        ] {
+            assert_eq!(from(proxies, peer), ip("198.51.100.7"), "{proxies} {peer}");
+        }
+        assert!("10.0.0.0/33".parse::<Proxies>().is_err());
+        assert!("localhost".parse::<Proxies>().is_err());
+        // Entries between are recognised as well.
+        let chain = ["198.51.100.7, [::ffff:10.0.0.2]:1234, 10.0.0.3:80"];
+        assert_eq!(
+            said("x-forwarded-for", "10.0.0.0/8", "::ffff:10.0.0.1", &chain),
+            ip("198.51.100.7")
+        );
+    }
+
+    #[test]
+    fn the_standard_header_is_read_where_the_usual_one_is_missing() {
+        let from = |values: &[&'static str]| said("forwarded", "10.0.0.0/8", "10.0.0.1", values);
+        assert_eq!(from(&["for=198.51.100.7"]), ip("198.51.100.7"));
+        assert_eq!(
+            from(&["proto=https;For=\"[2001:db8::7]:4711\";by=10.0.0.1"]),
+            ip("2001:db8::7")
+        );
+        assert_eq!(
+            from(&["for=203.0.113.9, for=198.51.100.7;host=x, for=10.0.0.2"]),
+            ip("198.51.100.7")
+        );
+        assert_eq!(from(&["for=_hidden"]), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn of_two_headers_that_differ_neither_is_believed() {
+        let proxies: Proxies = "10.0.0.0/8".parse().expect("proxies");
+        let both = |usual: &'static str, standard: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", HeaderValue::from_static(usual));
+            headers.insert("forwarded", HeaderValue::from_static(standard));
+            client_ip(ip("10.0.0.1"), &headers, &proxies)
+        };
+        // Either may be the client's own.
+        assert_eq!(both("198.51.100.7", "for=203.0.113.9"), ip("10.0.0.1"));
+        assert_eq!(both("203.0.113.9, 10.0.0.2", "for=198.51.100.7, for=10.0.0.2"), ip("10.0.0.1"));
+        assert_eq!(both("198.51.100.7", "for=_hidden"), ip("10.0.0.1"));
+        // One proxy wrote both.
+        assert_eq!(both("198.51.100.7", "for=\"198.51.100.7:4711\""), ip("198.51.100.7"));
+        assert_eq!(both("203.0.113.9, 198.51.100.7", "for=198.51.100.7"), ip("198.51.100.7"));
+    }
+}

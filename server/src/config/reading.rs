@@ -1,0 +1,258 @@
+//! Reading the settings: from flags and variables into what the parts of the process need.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, FromArgMatches};
+
+use super::{Config, Gate, Registration, SecretUrl};
+use crate::origins::Origins;
+use crate::variables;
+
+impl Config {
+    /// Reads flags and variables; ends the process where they are wrong, or ask for help.
+    pub fn read() -> Self {
+        let matches = variables::without_empty(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Names variables that no setting reads, in the log.
+    pub fn warn_of_unknown_variables() {
+        variables::warn_of_unknown(&Self::command());
+    }
+
+    /// Where the store is, without its secrets.
+    pub fn store(&self) -> String {
+        match &self.database_url {
+            None => format!("sqlite:{}", self.data.join("duet.db").display()),
+            Some(SecretUrl(url)) if url.starts_with("sqlite:") => url.clone(),
+            Some(SecretUrl(url)) => match url::Url::parse(url) {
+                Ok(url) if url.has_host() => {
+                    format!("postgres://{}{}", url.host_str().unwrap_or_default(), url.path())
+                }
+                // What stands there may be a password.
+                _ => "postgres".to_owned(),
+            },
+        }
+    }
+
+    /// Files that the store opens when it is busy, beside those it has open at once.
+    pub fn files_of_the_store(&self) -> usize {
+        match &self.database_url {
+            Some(SecretUrl(url)) if url.starts_with("postgres") => {
+                usize::try_from(self.database_connections).unwrap_or_default()
+            }
+            _ => 0,
+        }
+    }
+
+    /// What `chat` needs.
+    ///
+    /// # Errors
+    /// A database URL of a kind that is not known.
+    pub fn chat(&self) -> Result<chat::Config> {
+        let database = match &self.database_url {
+            None => self.data.join("duet.db").into(),
+            Some(url) => database(url, self.database_connections, "DUET_DATABASE_URL")?,
+        };
+        let broker = self.nats_url.as_ref().map(|SecretUrl(url)| chat::Broker {
+            url: url.clone(),
+            credentials: self.nats_credentials.clone(),
+            authority: self.nats_authority.clone(),
+        });
+        Ok(chat::Config {
+            broker,
+            registration: match self.registration {
+                Registration::Open => chat::Registration::Open,
+                Registration::Invited => chat::Registration::Invited,
+                Registration::Closed => chat::Registration::Closed,
+            },
+            directory_open: self.directory == Gate::Open,
+            rates: chat::Rates {
+                sign_ups_per_hour: self.sign_ups_per_hour,
+                sign_ins_per_minute: self.sign_ins_per_minute,
+                searches_per_minute: self.searches_per_minute,
+                messages_per_minute: self.messages_per_minute,
+                frames_per_second: self.frames_per_second,
+            },
+            password_hashes_at_once: self.password_hashes_at_once,
+            max_connections: self.max_connections,
+            max_connections_per_user: self.max_connections_per_user,
+            presence_grace: Duration::from_secs(self.presence_grace),
+            session_idle: self.session_idle_days.span(),
+            session_life: self.session_days.span(),
+            database_wait: Duration::from_secs(self.database_wait),
+            ..chat::Config::new(database)
+        })
+    }
+
+    /// The origins the site answers to, given where it really listens.
+    ///
+    /// # Errors
+    /// A public URL that is none, or plain http for other machines without having asked for it.
+    pub fn origins(&self, listening: SocketAddr) -> Result<Origins> {
+        let Some(url) = self.public_url.as_deref() else {
+            if !listening.ip().is_loopback() {
+                bail!(
+                    "listening on {listening} serves other machines: say under which address with \
+                     DUET_PUBLIC_URL or --public-url, such as https://chat.example.org"
+                );
+            }
+            return Ok(Origins::loopback(listening.port()));
+        };
+        let origins = Origins::public(url)?;
+        if !origins.is_https() && !origins.is_loopback() && !self.allow_http {
+            bail!(
+                "{url} is plain http: passwords and messages could be read on the way. Put https \
+                 in front, or accept it with DUET_ALLOW_HTTP=true"
+            );
+        }
+        Ok(origins)
+    }
+
+    /// The directory of the built site.
+    ///
+    /// # Errors
+    /// It is nowhere.
+    pub fn site(&self) -> Result<PathBuf> {
+        if let Some(site) = &self.site {
+            return is_site(site).with_context(|| format!("no built site in {}", site.display()));
+        }
+        let binary = std::env::current_exe().context("cannot tell where the binary is")?;
+        let beside = binary.parent().unwrap_or(Path::new("."));
+        [beside.join("site"), beside.join("../site"), PathBuf::from("target/site")]
+            .iter()
+            .find_map(|place| is_site(place))
+            .context("no built site beside the binary: run `make serve`, or name it with --site")
+    }
+}
+
+fn is_site(place: &Path) -> Option<PathBuf> {
+    place.join("pkg").is_dir().then(|| place.to_owned())
+}
+
+/// What a URL names; `setting` is where the operator wrote it.
+pub(crate) fn database(
+    SecretUrl(url): &SecretUrl,
+    connections: u32,
+    setting: &str,
+) -> Result<chat::Database> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => sqlite_path(path, setting).map(chat::Database::from),
+        Some(("postgres" | "postgresql", _)) => {
+            Ok(chat::Database::Postgres { url: url.to_owned(), connections })
+        }
+        // What stands before the colon may be a name; what stands behind it may be a password.
+        Some((scheme, _)) => bail!(
+            "{setting} begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
+             directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"
+        ),
+        None => bail!("{setting} is no URL; write sqlite:PATH or postgres://..."),
+    }
+}
+
+fn sqlite_path(path: &str, setting: &str) -> Result<PathBuf> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split('?').next().unwrap_or_default();
+    if path.is_empty() || path == ":memory:" {
+        bail!("{setting} names no file: messages must outlive the process");
+    }
+    Ok(PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::Days;
+    use super::*;
+
+    fn config(arguments: &[&str]) -> Config {
+        Config::parse_from(std::iter::once(&"duet").chain(arguments))
+    }
+
+    #[test]
+    fn the_store_is_a_directory_or_a_url() {
+        let database = |arguments: &[&str]| config(arguments).chat().map(|chat| chat.database);
+        let file = |path: &str| Some(chat::Database::Sqlite(PathBuf::from(path)));
+        assert_eq!(database(&[]).ok(), file("data/duet.db"));
+        assert_eq!(database(&["--data", "/x"]).ok(), file("/x/duet.db"));
+        let url = |url: &str| database(&["--database-url", url, "--database-connections", "20"]);
+        assert_eq!(url("sqlite:///x/y.db?mode=rwc").ok(), file("/x/y.db"));
+        for shared in ["postgres://duet:secret@db/duet", "postgresql://db/duet"] {
+            let expected = chat::Database::Postgres { url: shared.to_owned(), connections: 20 };
+            assert_eq!(url(shared).ok(), Some(expected));
+        }
+        for wrong in ["mysql://localhost/duet", "sqlite:", "sqlite::memory:", "nonsense"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_of_the_store_is_shown_nowhere() {
+        let config = config(&["--database-url", "postgres://duet:very-secret@db/duet"]);
+        assert!(!format!("{config:?}").contains("secret"));
+        let mistyped = Config { database_url: "duet:very-secret@db/duet".parse().ok(), ..config };
+        let said = mistyped.chat().expect_err("no such store");
+        assert!(!format!("{said:#}").contains("secret"), "{said:#}");
+    }
+
+    #[test]
+    fn the_life_of_a_session_is_a_whole_number_of_days() {
+        let days = |arguments: &[&str]| {
+            let all = std::iter::once(&"duet").chain(arguments);
+            Config::try_parse_from(all)
+                .map(|config| (config.session_idle_days, config.session_days))
+        };
+        assert_eq!(days(&[]).ok(), Some((Days(7), Days(30))));
+        let set = days(&["--session-idle-days", "2", "--session-days=400"]);
+        assert_eq!(set.ok(), Some((Days(2), Days(400))));
+        for wrong in ["0", "-1", "1.5", "3651", "4294967297", "a week", ""] {
+            let refused = days(&[&format!("--session-days={wrong}")]).expect_err(wrong).to_string();
+            assert!(refused.contains("a whole number of days, from 1 to 3650"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_strangers_are_told_is_one_line_of_plain_text() {
+        let said = |arguments: &[&str]| {
+            let all = std::iter::once(&"duet").chain(arguments);
+            Config::try_parse_from(all).map(|config| (config.name, config.welcome))
+        };
+        assert_eq!(said(&[]).ok(), Some(("Duet".to_owned(), String::new())));
+        let set = said(&["--name", " Berg family ", "--welcome=Für uns <alle>."]);
+        assert_eq!(set.ok(), Some(("Berg family".to_owned(), "Für uns <alle>.".to_owned())));
+        for (wrong, why) in [
+            ("--name=a\nb".to_owned(), "without control characters"),
+            ("--name=a\u{202e}b".to_owned(), "without control characters"),
+            ("--name= ".to_owned(), "a name says something"),
+            (format!("--name={}", "n".repeat(61)), "at most 60 characters; this one has 61"),
+            ("--welcome=a\u{7}".to_owned(), "without control characters"),
+            (format!("--welcome={}", "w".repeat(301)), "at most 300 characters"),
+        ] {
+            let refused = said(&[&wrong]).expect_err(&wrong).to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn serving_others_needs_an_address_and_https_or_consent() {
+        let here: SocketAddr = "127.0.0.1:3000".parse().expect("an address");
+        let everywhere: SocketAddr = "0.0.0.0:80".parse().expect("an address");
+        assert!(config(&[]).origins(here).is_ok());
+        assert!(config(&[]).origins(everywhere).is_err());
+        let public = |url: &str| config(&["--public-url", url]).origins(everywhere);
+        assert!(public("https://chat.example.org").is_ok_and(|origins| origins.is_https()));
+        assert!(public("http://chat.example.org").is_err());
+        assert!(public("http://localhost:3000").is_ok());
+        assert!(public("ftp://chat.example.org").is_err());
+        assert!(public("chat.example.org").is_err());
+        assert!(
+            config(&["--public-url", "http://192.168.1.5:3000", "--allow-http"])
+                .origins(everywhere)
+                .is_ok()
+        );
+    }
+}

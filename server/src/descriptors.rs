@@ -1,0 +1,138 @@
+//! Open files: each connection takes one, and the system gives a process only so many. At the
+//! start the soft limit is raised to the hard one; what is left beside the process's own files is
+//! divided, so that pages and `/readyz` still answer when sockets have taken all that they may.
+//!
+//! [`Budget`] is the division, [`Connections`] counts. Called by [`crate::run`], the listener and
+//! the socket's handshake.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Connections of any kind.
+    pub connections: usize,
+    /// Connections from which on no more of them becomes a live one.
+    pub sockets: usize,
+    /// The limit it comes from; none if there is none.
+    pub limit: Option<u64>,
+}
+
+/// Raises the soft limit of open files to the hard one, and says what it is then.
+pub fn raise_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            current
+        }
+    }
+}
+
+/// Files that this process has open now.
+pub fn open_files() -> usize {
+    // Where there is no /proc, what a server with a store has open.
+    std::fs::read_dir("/proc/self/fd").map_or(64, Iterator::count)
+}
+
+impl Budget {
+    /// Divides what is left beside the process's own files.
+    pub fn new(limit: Option<u64>, own: usize) -> Self {
+        let Some(files) = limit else {
+            return Self { connections: usize::MAX, sockets: usize::MAX, limit };
+        };
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        // Files that are open for a moment: of pages, of the store.
+        let passing = (files / 16).clamp(8, 64);
+        let pages = (files / 8).clamp(8, 512);
+        let connections = files.saturating_sub(own).saturating_sub(passing).max(1);
+        Self { connections, sockets: connections.saturating_sub(pages).max(1), limit }
+    }
+
+    /// Tells the operator when fewer connections fit than were asked for.
+    pub fn warn_of_less_than(&self, wanted: usize) {
+        if let Some(limit) = self.limit
+            && self.sockets < wanted
+        {
+            tracing::warn!(
+                "{limit} open files are allowed, enough for {} live connections and not for the \
+                 {wanted} of DUET_MAX_CONNECTIONS. Raise the limit (LimitNOFILE in systemd, \
+                 --ulimit nofile in Docker, ulimit -Hn in a shell), or lower the setting",
+                self.sockets
+            );
+        }
+    }
+}
+
+/// The connections that are open. Cheap to clone.
+#[derive(Clone)]
+pub struct Connections(Arc<Counted>);
+
+struct Counted {
+    open: AtomicUsize,
+    budget: Budget,
+}
+
+impl Connections {
+    /// None is open.
+    pub fn new(budget: Budget) -> Self {
+        Self(Arc::new(Counted { open: AtomicUsize::new(0), budget }))
+    }
+
+    /// A place for one more; none if all are taken.
+    pub fn enter(&self) -> Option<Place> {
+        let place = Place(self.clone());
+        let before = self.0.open.fetch_add(1, Ordering::Relaxed);
+        (before < self.0.budget.connections).then_some(place)
+    }
+
+    /// Whether a connection may become a live one, which stays.
+    pub fn have_room_for_socket(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed) <= self.0.budget.sockets
+    }
+}
+
+/// A place of a connection, free again when dropped.
+pub struct Place(Connections);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_kept_back_for_pages_and_for_the_process_itself() {
+        let budget = Budget::new(Some(1_024), 30);
+        assert_eq!((budget.connections, budget.sockets), (930, 802));
+        let small = Budget::new(Some(64), 28);
+        assert_eq!((small.connections, small.sockets), (28, 20));
+        let tiny = Budget::new(Some(20), 28);
+        assert_eq!((tiny.connections, tiny.sockets), (1, 1));
+        assert_eq!(Budget::new(None, 30).sockets, usize::MAX);
+    }
+
+    #[test]
+    fn places_are_taken_and_given_back() {
+        let budget = Budget { connections: 2, sockets: 1, limit: None };
+        let connections = Connections::new(budget);
+        let one = connections.enter().expect("free");
+        assert!(connections.have_room_for_socket());
+        let two = connections.enter().expect("free");
+        assert!(!connections.have_room_for_socket());
+        assert!(connections.enter().is_none());
+        drop((one, two));
+        assert!(connections.enter().is_some());
+    }
+}

@@ -1,0 +1,246 @@
+//! What becomes of a request that does not come from this site's own pages.
+//!
+//! The caller gets the refusal in the form that the caller reads, with the right address. The
+//! operator reads in the log which setting or proxy does not fit, once for each mistake: a typo in
+//! `DUET_PUBLIC_URL` otherwise looks like a fault of the visitor's. `guard` and `socket` call this.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use app::error::AppError;
+use app::language::Language;
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE,
+    USER_AGENT,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use protocol::{ErrorCode, Refusal};
+use url::Url;
+
+use crate::origins::Origins;
+
+/// A mistake is told again after this time.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Mistakes that are remembered. Their words come from requests, so that strangers choose them;
+/// further ones are not told.
+const MOST_MISTAKES: usize = 16;
+/// Longest origin that is written into the log.
+const MAX_ORIGIN_BYTES: usize = 200;
+
+/// The mistakes that were told, and when.
+#[derive(Clone, Default)]
+pub struct Mistakes(Arc<Mutex<HashMap<String, Instant>>>);
+
+impl Mistakes {
+    /// Writes a mistake into the log, unless that was done lately.
+    fn tell(&self, mistake: String) {
+        // Held for a look into a small map; no await inside.
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| at.elapsed() < TELL_AGAIN_AFTER);
+        if told.contains_key(&mistake) || told.len() >= MOST_MISTAKES {
+            return;
+        }
+        tracing::warn!("{mistake}");
+        told.insert(mistake, Instant::now());
+    }
+
+    /// Tells why a request counts as foreign, where a setting or a proxy may be the reason.
+    pub fn tell_foreign(&self, origins: &Origins, headers: &HeaderMap) {
+        if let Some(mistake) = foreign(origins, headers) {
+            self.tell(mistake);
+        }
+    }
+
+    /// Tells that a WebSocket handshake came without what belongs to it.
+    pub fn tell_no_upgrade(&self) {
+        self.tell(
+            "a proxy in front of Duet does not pass WebSockets on: a handshake came to /ws without \
+             its headers Upgrade and Connection, or over HTTP/1.0. Set the proxy to pass them on \
+             over HTTP/1.1; until then pages learn of messages late"
+                .to_owned(),
+        );
+    }
+}
+
+/// Why a browser's request may have been refused by mistake.
+fn foreign(origins: &Origins, headers: &HeaderMap) -> Option<String> {
+    let Some(said) = headers.get(ORIGIN) else { return without_origin(headers) };
+    let said = said.to_str().ok().filter(|said| said.len() <= MAX_ORIGIN_BYTES)?;
+    let page = Url::parse(said).ok().filter(|page| matches!(page.scheme(), "http" | "https"))?;
+    let (at, ours, setting) =
+        (page.origin().ascii_serialization(), origins.first(), origins.setting());
+    if origins.includes(&at) {
+        return None;
+    }
+    let consent = if page.scheme() == "http" && !origins.is_loopback() {
+        " (plain http also needs DUET_ALLOW_HTTP=true)"
+    } else {
+        ""
+    };
+    Some(if is_own_page(&page, headers) {
+        let differs = difference(&page, ours);
+        format!(
+            "browsers open Duet at {at}, but {setting}: {differs} differs, so their requests are \
+             refused. Set DUET_PUBLIC_URL={at} if that address is right{consent}; otherwise send \
+             people to {ours}"
+        )
+    } else {
+        format!(
+            "a page of {at} sent a request that was refused, because {setting}. If people open \
+             Duet at {at}, set DUET_PUBLIC_URL={at}{consent}; otherwise another site tried to act \
+             for somebody, and nothing is to be done"
+        )
+    })
+}
+
+/// Browsers say `Origin` with every post and every handshake.
+fn without_origin(headers: &HeaderMap) -> Option<String> {
+    let says = headers.get(USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
+    says.starts_with("Mozilla/").then(|| {
+        "a browser's request came without the header Origin and was refused: a proxy in front of \
+         Duet removes the header; set the proxy to pass Origin on"
+            .to_owned()
+    })
+}
+
+/// Whether the page came from this server, as far as the request shows: a browser says so where
+/// the connection is secure; otherwise the name that was asked for is the page's own.
+fn is_own_page(page: &Url, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    site == Some(b"same-origin".as_slice()) || site.is_none() && host == Some(page.authority())
+}
+
+/// The first part of two addresses that is not the same.
+fn difference(page: &Url, ours: &str) -> &'static str {
+    let Ok(ours) = Url::parse(ours) else { return "the address" };
+    if page.host_str() != ours.host_str() {
+        "the host"
+    } else if page.scheme() != ours.scheme() {
+        "the scheme"
+    } else {
+        "the port"
+    }
+}
+
+/// The refusal, in the form that the caller reads: JSON for calls, a page for forms, else a line.
+pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
+    let says = |name: HeaderName| {
+        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
+    if path.starts_with("/api/") {
+        let refusal = AppError::Refused(Refusal::from(ErrorCode::ForeignOrigin));
+        // A closed enum of words and numbers can always be written.
+        let json = serde_json::to_string(&refusal).unwrap_or_default();
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        return (StatusCode::FORBIDDEN, kind, json).into_response();
+    }
+    let address = origins.first();
+    if says(ACCEPT).contains("text/html") {
+        let language = Language::accepted(says(ACCEPT_LANGUAGE)).unwrap_or_default();
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
+        return (StatusCode::FORBIDDEN, kind, page(language, address)).into_response();
+    }
+    let text =
+        format!("This request did not come from this site's own pages. Duet is at {address}");
+    (StatusCode::FORBIDDEN, text).into_response()
+}
+
+/// For forms of browsers without scripts. An origin has no sign that HTML would have to escape.
+fn page(language: Language, address: &str) -> String {
+    let t = language.texts();
+    let link = format!("<a href=\"{address}\">{address}</a>");
+    format!(
+        "<!DOCTYPE html><html lang=\"{}\" dir=\"{}\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>Duet</title></head>\
+         <body><main><h1>Duet</h1><p>{}</p><p>{}</p></main></body></html>",
+        language.tag(),
+        language.direction(),
+        t.wrong_address.replace("{}", &link),
+        t.wrong_address_owner,
+    )
+}
+
+/// Whether a handshake lost its headers for the next hop at a proxy, which passed the others on.
+pub fn lost_upgrade(headers: &HeaderMap) -> bool {
+    let asks = |name: HeaderName, word: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    headers.contains_key(SEC_WEBSOCKET_KEY)
+        && !(asks(UPGRADE, "websocket") && asks(CONNECTION, "upgrade"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(said: &[(&'static str, &'static str)]) -> HeaderMap {
+        said.iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn a_public_url_that_does_not_fit_is_told_with_what_to_set() {
+        let ours = Origins::public("https://chat.example.org").expect("a URL");
+        for (at, part) in [
+            ("https://chat.exmaple.org", "the host"),
+            ("http://chat.example.org", "the scheme"),
+            ("https://chat.example.org:8443", "the port"),
+        ] {
+            let said = headers(&[("origin", at), ("sec-fetch-site", "same-origin")]);
+            let told = foreign(&ours, &said).expect("a mistake");
+            assert!(told.contains(&format!("Set DUET_PUBLIC_URL={at}")), "{told}");
+            assert!(told.contains(&format!("{part} differs")), "{told}");
+            assert!(told.contains("DUET_PUBLIC_URL is https://chat.example.org"), "{told}");
+            assert_eq!(told.contains("DUET_ALLOW_HTTP"), at.starts_with("http:"), "{told}");
+        }
+        let by_host = headers(&[("origin", "https://other.test"), ("host", "other.test")]);
+        assert!(foreign(&ours, &by_host).is_some_and(|told| told.starts_with("browsers open")));
+        let elsewhere = headers(&[("origin", "https://evil.test"), ("host", "chat.example.org")]);
+        assert!(foreign(&ours, &elsewhere).is_some_and(|told| told.starts_with("a page of")));
+        let local = foreign(&Origins::loopback(3000), &by_host).expect("a mistake");
+        assert!(local.contains("DUET_PUBLIC_URL is not set"), "{local}");
+    }
+
+    #[test]
+    fn what_no_browser_would_send_is_not_told() {
+        let ours = Origins::public("https://chat.example.org").expect("a URL");
+        for said in ["null", "", "nonsense", "file:///etc", "https://chat.example.org"] {
+            assert_eq!(foreign(&ours, &headers(&[("origin", said)])), None, "{said}");
+        }
+        let mut long = HeaderMap::new();
+        let said = format!("https://{}test", "long.".repeat(60));
+        long.insert(ORIGIN, said.parse().expect("a header"));
+        assert_eq!(foreign(&ours, &long), None);
+        assert_eq!(foreign(&ours, &headers(&[("user-agent", "curl/8")])), None);
+        let stripped = headers(&[("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")]);
+        assert!(foreign(&ours, &stripped).is_some_and(|told| told.contains("Origin")));
+    }
+
+    #[test]
+    fn a_mistake_is_told_once_and_strangers_cannot_fill_the_memory() {
+        let mistakes = Mistakes::default();
+        for number in 0..1_000 {
+            mistakes.tell((number % 500).to_string());
+        }
+        assert_eq!(mistakes.0.lock().expect("no panic").len(), MOST_MISTAKES);
+    }
+
+    #[test]
+    fn a_handshake_that_lost_its_upgrade_is_known() {
+        let key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        assert!(lost_upgrade(&headers(&[key, ("connection", "close")])));
+        assert!(lost_upgrade(&headers(&[key, ("upgrade", "websocket"), ("connection", "close")])));
+        let whole = [key, ("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")];
+        assert!(!lost_upgrade(&headers(&whole)));
+        assert!(!lost_upgrade(&headers(&[])), "somebody looks at /ws");
+    }
+}

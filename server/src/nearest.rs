@@ -1,0 +1,29 @@
+//! The word that somebody may have meant. Called where a setting cannot be read.
+
+/// The candidate that is closest to what was written, if one is close.
+pub fn nearest<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&written, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_something_else_is_not() {
+        let names = ["info", "error", "DUET_REGISTRATION", "DUET_LISTEN"];
+        assert_eq!(nearest("ifno", names), Some("info"));
+        assert_eq!(nearest("DUET_REGISTATION", names), Some("DUET_REGISTRATION"));
+        assert_eq!(nearest("duet_listen", names), Some("DUET_LISTEN"));
+        assert_eq!(nearest("DUET_WALLPAPER_COLOUR", names), None);
+    }
+}

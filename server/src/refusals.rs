@@ -1,0 +1,113 @@
+//! Makes every refusal of a call, and of the socket's handshake, the JSON that the contract knows.
+//!
+//! What the routes refuse is JSON already. The layers around them (limits of size and of time, the
+//! check of the origin, a panic) and the library's own answers say so in text or not at all; a client
+//! would need a second way to read them. [`crate::router`] puts this outside of all of them. Answers
+//! for pages stay as they are: people read them.
+
+use app::error::AppError;
+use axum::extract::Request;
+use axum::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use protocol::{ErrorCode, Refusal, SOCKET_PATH};
+
+/// Where the calls are.
+const CALLS: &str = "/api/";
+
+/// See the module.
+pub async fn as_json(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_call = path.starts_with(CALLS) || path == SOCKET_PATH;
+    let response = next.run(request).await;
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if !is_call || !failed || is_json(response.headers()) {
+        return response;
+    }
+    let (mut head, _) = response.into_parts();
+    let error = error(head.status, retry_after_ms(&head.headers));
+    let Ok(json) = serde_json::to_string(&error) else { return head.status.into_response() };
+    for of_the_text in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers.remove(of_the_text);
+    }
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(head, json.into())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(seconds.saturating_mul(1_000))
+}
+
+fn error(status: StatusCode, retry_after_ms: Option<u64>) -> AppError {
+    let code = match status {
+        // The one refusal after which what was asked may have been done.
+        StatusCode::REQUEST_TIMEOUT => ErrorCode::TimedOut,
+        StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
+        StatusCode::FORBIDDEN => ErrorCode::ForeignOrigin,
+        StatusCode::NOT_FOUND => ErrorCode::NotFound,
+        StatusCode::TOO_MANY_REQUESTS => ErrorCode::RateLimited,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorCode::Unavailable,
+        status if status.is_server_error() => ErrorCode::Internal,
+        _ => ErrorCode::Malformed,
+    };
+    AppError::Refused(Refusal { code, retry_after_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::post;
+    use tower::ServiceExt;
+
+    /// What a call that is answered with a status and a text gets.
+    async fn told(status: u16, path: &str) -> (u16, String, String) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let retry = [(RETRY_AFTER, "5"), (CONTENT_TYPE, "text/plain")];
+        let router = Router::new()
+            .route(path, post(move || async move { (status, retry, "some text") }))
+            .layer(axum::middleware::from_fn(as_json));
+        let request = Request::post(path).body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        let kind = response.headers()[CONTENT_TYPE].to_str().expect("visible").to_owned();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1_000).await.expect("a body");
+        (status, kind, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn failures_of_calls_are_json_and_those_of_pages_stay_text() {
+        for (status, code) in [
+            (400, "malformed"),
+            (401, "unauthenticated"),
+            (403, "foreign_origin"),
+            (404, "not_found"),
+            (405, "malformed"),
+            (408, "timed_out"),
+            (413, "malformed"),
+            (415, "malformed"),
+            (429, "rate_limited"),
+            (500, "internal"),
+            (503, "unavailable"),
+        ] {
+            let refusal =
+                format!("{{\"refused\":{{\"code\":\"{code}\",\"retry_after_ms\":5000}}}}");
+            for path in ["/api/sign_in", "/ws"] {
+                let json = (status, "application/json".to_owned(), refusal.clone());
+                assert_eq!(told(status, path).await, json, "{path}");
+            }
+            let text = (status, "text/plain".to_owned(), "some text".to_owned());
+            assert_eq!(told(status, "/c/x").await, text);
+        }
+        assert_eq!(told(200, "/api/sign_in").await.2, "some text");
+    }
+}

@@ -1,0 +1,69 @@
+//! What is known of each request before anything reads it: a number of its own, and where it comes
+//! from. Lines of the log belong to a request by that number, and the answer carries it too.
+//!
+//! The access log, a line for each answer at the level of debug, names the route and never the
+//! address that was asked for: invitations and searches stand in addresses.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use app::context::ClientIp;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+use crate::client_ip::{client_ip, notice_silence};
+use crate::state::AppState;
+
+/// The header of an answer that carries the number of its request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Notes number and address, and writes the access log. Everything else is inside of it.
+pub async fn note(
+    State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let id = next_id();
+    let ip = client_ip(peer.ip(), request.headers(), &state.trusted_proxies);
+    request.extensions_mut().insert(ClientIp(ip));
+    let method = request.method().clone();
+    if method == Method::POST {
+        notice_silence(peer.ip(), request.headers(), &state.trusted_proxies);
+    }
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    // At the level of errors, so that it stands before whatever is logged at all.
+    let span = tracing::error_span!("request", id);
+    let answering = async {
+        let response = next.run(request).await;
+        tracing::debug!(
+            client.ip = %ip,
+            method = %method,
+            route = path.as_ref().map_or("a file, or nothing", MatchedPath::as_str),
+            status = response.status().as_u16(),
+            ms = began.elapsed().as_millis(),
+            "answered"
+        );
+        response
+    };
+    let mut response = answering.instrument(span).await;
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Different for each request, also after a restart and at other nodes.
+fn next_id() -> String {
+    static START: OnceLock<u32> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Without randomness numbers repeat after a restart, which disturbs nobody but a reader.
+    let start = START.get_or_init(|| getrandom::u32().unwrap_or_default());
+    format!("{start:08x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

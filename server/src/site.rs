@@ -1,0 +1,105 @@
+//! Whether the built site belongs to this binary. Pages name their style, script and WASM by the
+//! list of hashes that the build leaves beside the binary; with another list, or none, they would
+//! come without all of them. Looked at once, at the start, by [`crate::run`].
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use leptos::config::LeptosOptions;
+
+use crate::HASHES;
+
+/// Looks for the files that every page needs.
+///
+/// # Errors
+/// A file is missing that every page needs; with what to do.
+pub fn check(site: &Path, options: &LeptosOptions) -> Result<()> {
+    let list = options.hash_files.then(|| {
+        let binary = std::env::current_exe().unwrap_or_default();
+        std::fs::read_to_string(binary.with_file_name(HASHES)).unwrap_or_default()
+    });
+    check_files(&site.join("pkg"), list.as_deref())
+}
+
+fn check_files(pkg: &Path, list: Option<&str>) -> Result<()> {
+    let found = |names: &[String]| names.iter().any(|name| pkg.join(name).is_file());
+    for names in names(list) {
+        if found(&names) {
+            continue;
+        }
+        let (missing, pkg) = (names.join(" or "), pkg.display());
+        match list {
+            Some(_) => bail!(
+                "the site in {pkg} is not the one that this binary was built with: {HASHES} beside \
+                 the binary names {missing}, which is not there. Install the binary, {HASHES} and \
+                 the directory site from one build"
+            ),
+            None => bail!(
+                "the site in {pkg} cannot be served: {missing} is not there, and {HASHES}, which \
+                 names the files of a built site, is not beside the binary. Install the binary, \
+                 {HASHES} and the directory site from one build"
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// The files that every page needs; of several names one is enough.
+fn names(list: Option<&str>) -> Vec<Vec<String>> {
+    let hash = |kind: &str| {
+        list?.lines().find_map(|line| {
+            let (name, hash) = line.split_once(':')?;
+            (name.trim() == kind).then(|| hash.trim())
+        })
+    };
+    let mut names: Vec<Vec<String>> = ["css", "js"]
+        .iter()
+        .map(|kind| match hash(kind) {
+            Some(hash) => vec![format!("duet.{hash}.{kind}")],
+            None => vec![format!("duet.{kind}")],
+        })
+        .collect();
+    names.push(match hash("wasm") {
+        Some(hash) => vec![format!("duet.{hash}.wasm")],
+        None => vec!["duet.wasm".to_owned(), "duet_bg.wasm".to_owned()],
+    });
+    // What is loaded on demand; a build may have none of it.
+    names.extend(hash("split").map(|hash| vec![format!("__wasm_split.{hash}.js")]));
+    names.extend(hash("manifest").map(|hash| vec![format!("__wasm_split_manifest.{hash}.json")]));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(list: Option<&str>, files: &[&str]) -> Result<()> {
+        let directory = tempfile::tempdir().expect("a directory");
+        for file in files {
+            std::fs::write(directory.path().join(file), "").expect("a file");
+        }
+        check_files(directory.path(), list)
+    }
+
+    #[test]
+    fn a_site_of_another_build_or_without_its_list_is_refused() {
+        let list = "js: AAA\nwasm: BBB\ncss: CCC\n";
+        let hashed = ["duet.AAA.js", "duet.BBB.wasm", "duet.CCC.css"];
+        let plain = ["duet.js", "duet_bg.wasm", "duet.css"];
+        assert!(checked(Some(list), &hashed).is_ok());
+        assert!(checked(None, &plain).is_ok());
+        assert!(checked(None, &["duet.js", "duet.wasm", "duet.css"]).is_ok());
+        for (list, files) in [
+            (None, hashed.as_slice()),
+            (None, &[]),
+            (None, &plain[1..]),
+            (Some(list), &plain),
+            (Some(list), &hashed[1..]),
+            (Some(list), &["duet.XXX.js", "duet.BBB.wasm", "duet.CCC.css"]),
+            (Some("js: AAA\nwasm: BBB\ncss: CCC\nsplit: DDD\n"), &hashed),
+        ] {
+            let said = checked(list, files).expect_err("refused").to_string();
+            assert!(said.contains("from one build") && said.contains(HASHES), "{said}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What `DUET_LOG` lets through. The library reads any word as the name of a part, so that a
+//! mistyped level silently turns the log off; here each name is looked at first.
+
+use anyhow::{Context, Result, bail};
+use tracing::{Level, Metadata};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterFn;
+
+use crate::nearest::nearest;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// Our own crates.
+const OURS: [&str; 4] = ["server", "chat", "app", "protocol"];
+/// Libraries that log something.
+const LIBRARIES: [&str; 18] = [
+    "async_nats",
+    "axum",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "leptos",
+    "leptos_axum",
+    "leptos_router",
+    "mio",
+    "reactive_graph",
+    "rustls",
+    "server_fn",
+    "sqlx",
+    "tachys",
+    "tokio_tungstenite",
+    "tokio_util",
+    "tower_http",
+    "tungstenite",
+];
+
+/// Reads the setting.
+///
+/// # Errors
+/// A word in it is neither a level nor a part; with the one that may be meant.
+pub fn read(text: &str) -> Result<EnvFilter> {
+    let directives: Vec<&str> = directives(text).collect();
+    for directive in &directives {
+        check(directive)?;
+    }
+    EnvFilter::try_new(directives.join(","))
+        .with_context(|| format!("DUET_LOG: {text} cannot be read"))
+}
+
+/// Libraries log whole frames at the level of trace, and so somebody's messages. Only our own
+/// crates may use that level, whatever is set.
+pub fn private() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    FilterFn::new(is_private)
+}
+
+fn is_private(metadata: &Metadata<'_>) -> bool {
+    let (root, _) = metadata.target().split_once("::").unwrap_or((metadata.target(), ""));
+    *metadata.level() < Level::TRACE || OURS.contains(&root)
+}
+
+/// Splits at the commas that stand outside of brackets.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_i32;
+    text.split(move |c: char| {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth <= 0
+    })
+    .map(str::trim)
+    .filter(|directive| !directive.is_empty())
+}
+
+fn check(directive: &str) -> Result<()> {
+    let (target, rest) = match directive.find(['[', '=']) {
+        Some(at) => directive.split_at(at),
+        None if is_level(directive) => return Ok(()),
+        None => (directive, ""),
+    };
+    // Behind the brackets, in which spans and their fields are named.
+    let level = rest.rsplit(']').next().unwrap_or_default().strip_prefix('=');
+    if let Some(level) = level
+        && !is_level(level)
+    {
+        bail!("DUET_LOG: {level:?} is no level{}. {HOW}", meant(level, &LEVELS));
+    }
+    let (root, _) = target.split_once("::").unwrap_or((target, ""));
+    let is_part = OURS.contains(&root) || LIBRARIES.contains(&root);
+    if is_part || (root.is_empty() && rest.starts_with('[')) {
+        return Ok(());
+    }
+    let mut known = [OURS.as_slice(), LIBRARIES.as_slice()].concat();
+    if rest.is_empty() {
+        known.extend(LEVELS);
+    }
+    bail!("DUET_LOG: {root:?} is neither a level nor a part of Duet{}. {HOW}", meant(root, &known))
+}
+
+const HOW: &str = "Write a level (off, error, warn, info, debug, trace), or a part and its level \
+                   before it: chat=debug,info";
+
+fn meant(written: &str, known: &[&str]) -> String {
+    nearest(written, known.iter().copied())
+        .map(|name| format!("; {name} may be meant"))
+        .unwrap_or_default()
+}
+
+fn is_level(word: &str) -> bool {
+    LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level))
+        || matches!(word, "0" | "1" | "2" | "3" | "4" | "5")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_is_read_and_what_does_not_is_named() {
+        for right in [
+            "info",
+            "WARN",
+            "chat=debug,info",
+            "warn, server=info,",
+            "server::requests=debug",
+            "sqlx::query=off",
+            "[request{id=7}]=debug,info",
+            "server[request]=trace",
+            "chat",
+        ] {
+            assert!(read(right).is_ok(), "{right}");
+        }
+        for (wrong, named) in [
+            ("ifno", "info"),
+            ("inf o", "info"),
+            ("chat=debgu", "debug"),
+            ("sever=info", "server"),
+            ("verbose", "verbose"),
+            ("info,chta=debug", "chat"),
+            ("=info", "neither"),
+            ("chat=", "no level"),
+        ] {
+            let said = read(wrong).expect_err(wrong).to_string();
+            assert!(said.starts_with("DUET_LOG: ") && said.contains(named), "{wrong}: {said}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The way of a log line to standard error: a bounded queue, and one thread that writes.
+//!
+//! Whoever logs never waits and never fails, because the other end may be a full disk, a closed
+//! pipe, or a pipe that nobody reads. A line that finds the queue full, or that cannot be written,
+//! is counted; the first line that can be written again is followed by that count.
+//!
+//! Bounds: [`LINES`] lines and [`BYTES`] bytes wait; what comes then is dropped and counted. The
+//! thread ends with the process; [`LogQueue::flush`] waits for it, but not for long.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that may wait: a burst of some seconds at the level of debug.
+const LINES: usize = 8_192;
+/// Bytes that may wait.
+const BYTES: usize = 4 * 1024 * 1024;
+/// How long the end of the process waits for the lines before it.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+/// Until an output that takes nothing just now is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// What the writing thread itself logs. It cannot queue that: the queue may be full.
+    static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct LogQueue {
+    entries: SyncSender<Entry>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    waiting_bytes: AtomicUsize,
+    lost: AtomicU64,
+}
+
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before is written, or lost.
+    Flush(SyncSender<()>),
+}
+
+impl LogQueue {
+    /// Starts the thread that writes to standard error.
+    pub fn start() -> Self {
+        // A descriptor of its own: nobody then waits for the lock of `std::io::stderr`, which a
+        // write to a pipe that nobody reads would hold.
+        let output = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+        match output {
+            Ok(file) => Self::to(file),
+            Err(_) => Self::to(io::sink()),
+        }
+    }
+
+    /// The same to another output.
+    fn to(output: impl Write + Send + 'static) -> Self {
+        let (entries, waiting) = sync_channel(LINES);
+        let counts = Arc::new(Counts::default());
+        let seen = counts.clone();
+        let run = move || run(Output { output, is_cut: false }, &waiting, &seen);
+        // Without the thread the receiver is gone, and each line counts as lost.
+        let _ = std::thread::Builder::new().name("duet-log".to_owned()).spawn(run);
+        Self { entries, counts }
+    }
+
+    /// Queues a line as it is.
+    pub fn put(&self, mut line: Vec<u8>) {
+        if line.is_empty() {
+            return;
+        }
+        let is_own = OWN.try_with(|own| {
+            let mut own = own.try_borrow_mut().ok()?;
+            own.as_mut().map(|own| own.append(&mut line))
+        });
+        // A thread that ends has no such place any more, and is not the one that writes.
+        if matches!(is_own, Ok(Some(()))) {
+            return;
+        }
+        let length = line.len();
+        let waiting = self.counts.waiting_bytes.fetch_add(length, Ordering::Relaxed);
+        if waiting + length > BYTES || self.entries.try_send(Entry::Line(line)).is_err() {
+            self.counts.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until what was queued is written, at most a second.
+    pub fn flush(&self) {
+        let until = Instant::now() + FLUSH_WITHIN;
+        let (done, is_done) = sync_channel(1);
+        let mut entry = Entry::Flush(done);
+        loop {
+            match self.entries.try_send(entry) {
+                Ok(()) => break,
+                Err(TrySendError::Full(back)) if Instant::now() < until => entry = back,
+                Err(_) => return,
+            }
+            std::thread::sleep(AGAIN);
+        }
+        // A reader that has stopped must not hold the end of the process up.
+        let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter(self)
+    }
+}
+
+/// Takes one event, which `tracing` writes in one piece.
+pub struct LineWriter<'a>(&'a LogQueue);
+
+impl Write for LineWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.put(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn run<W: Write>(mut output: Output<W>, waiting: &Receiver<Entry>, counts: &Counts) {
+    OWN.set(Some(Vec::new()));
+    while let Ok(entry) = waiting.recv() {
+        match entry {
+            Entry::Line(line) => {
+                counts.waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                if output.write_line(&line).is_ok() {
+                    say_what_was_lost(&mut output, counts);
+                } else {
+                    counts.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            // Whoever asked may not wait any more.
+            Entry::Flush(done) => drop(done.try_send(())),
+        }
+    }
+}
+
+fn say_what_was_lost<W: Write>(output: &mut Output<W>, counts: &Counts) {
+    let lost = counts.lost.swap(0, Ordering::Relaxed);
+    if lost == 0 {
+        return;
+    }
+    tracing::warn!(lines = lost, "the log could not be written for a while: lines are missing");
+    let own = OWN.with_borrow_mut(|own| own.as_mut().map(std::mem::take)).unwrap_or_default();
+    if output.write_line(&own).is_err() {
+        counts.lost.fetch_add(lost, Ordering::Relaxed);
+    }
+}
+
+struct Output<W> {
+    output: W,
+    /// The last line stands there without its end.
+    is_cut: bool,
+}
+
+impl<W: Write> Output<W> {
+    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.is_cut {
+            self.write_all(b"\n")?;
+            self.is_cut = false;
+        }
+        self.write_all(line)
+    }
+
+    fn write_all(&mut self, mut rest: &[u8]) -> io::Result<()> {
+        let length = rest.len();
+        while !rest.is_empty() {
+            match self.output.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Somebody made the pipe a non-blocking one, and it is full.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
+                Err(error) => {
+                    self.is_cut |= rest.len() < length;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// An output that does as it is told, write by write.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<(bool, Vec<u8>)>>);
+
+    impl Told {
+        fn fail(&self, fails: bool) {
+            self.0.lock().expect("no panic").0 = fails;
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8_lossy(&self.0.lock().expect("no panic").1).into_owned()
+        }
+    }
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut told = self.0.lock().expect("no panic");
+            match (told.0, bytes) {
+                (true, [first, rest @ ..]) if !rest.is_empty() && *first == b'(' => {
+                    told.1.push(*first);
+                    Ok(1)
+                }
+                (true, _) => Err(ErrorKind::StorageFull.into()),
+                _ => {
+                    told.1.extend_from_slice(bytes);
+                    Ok(bytes.len())
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_and_the_next_begin_anew() {
+        let told = Told::default();
+        let queue = LogQueue::to(told.clone());
+        queue.put(b"one\n".to_vec());
+        queue.flush();
+        told.fail(true);
+        queue.put(b"(two\n".to_vec());
+        queue.put(b"three\n".to_vec());
+        queue.flush();
+        assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 2);
+        told.fail(false);
+        queue.put(b"four\n".to_vec());
+        queue.flush();
+        assert_eq!(told.text(), "one\n(\nfour\n");
+        assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 0, "they were told of");
+    }
+
+    /// An output that takes nothing until it is let go.
+    struct Stuck(Receiver<()>, Sender<Vec<u8>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Let go for ever once the other end is dropped.
+            let _ = self.0.recv();
+            let _ = self.1.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_stopped_holds_nobody_up() {
+        let (let_go, held) = channel();
+        let (written, lines) = channel();
+        let queue = LogQueue::to(Stuck(held, written));
+        let more = LINES + 100;
+        for n in 0..more {
+            queue.put(format!("{n}\n").into_bytes());
+        }
+        assert!(queue.counts.lost.load(Ordering::Relaxed) >= 99);
+        queue.put(vec![b'x'; BYTES + 1]);
+        queue.flush();
+        drop(let_go);
+        assert_eq!(lines.recv().expect("written"), b"0\n");
+        let waiting = lines.iter().take(LINES - 2).count();
+        assert_eq!(waiting, LINES - 2, "what waited is written");
+    }
+}

@@ -1,0 +1,109 @@
+//! The `DUET_*` variables as operators write them: an empty one is as if it were not set, and one
+//! that means nothing is named in the log. Called by `main` through [`crate::config::Config`].
+
+use std::collections::BTreeSet;
+
+use clap::Command;
+use clap::builder::Resettable;
+
+use crate::nearest::nearest;
+
+const PREFIX: &str = "DUET_";
+/// Variables of the build, not of the server.
+const OF_THE_BUILD: [&str; 1] = ["DUET_TOOLS"];
+
+/// Lets empty variables count as unset: an empty line of a settings file asks for the default.
+pub fn without_empty(command: Command) -> Command {
+    let subcommands: Vec<String> =
+        command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let command = command.mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        match value {
+            Some(value) if value.to_string_lossy().trim().is_empty() => {
+                argument.env(Resettable::Reset)
+            }
+            _ => argument,
+        }
+    });
+    subcommands
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, without_empty))
+}
+
+/// Warns of variables that no setting reads.
+pub fn warn_of_unknown(command: &Command) {
+    let set = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()));
+    for (name, meant) in unknown(command, set) {
+        match meant {
+            Some(meant) => {
+                tracing::warn!(
+                    "the variable {name} is set and means nothing; {meant} may be meant"
+                );
+            }
+            None => tracing::warn!(
+                "the variable {name} is set and means nothing; `duet --help` lists those that do"
+            ),
+        }
+    }
+}
+
+fn unknown(
+    command: &Command,
+    set: impl Iterator<Item = (String, String)>,
+) -> Vec<(String, Option<String>)> {
+    let mut known: BTreeSet<String> = OF_THE_BUILD.map(str::to_owned).into();
+    collect(command, &mut known);
+    set.filter(|(name, value)| {
+        name.starts_with(PREFIX) && !known.contains(name) && !is_of_kubernetes(name, value)
+    })
+    .map(|(name, _)| {
+        let meant = nearest(&name, known.iter().map(String::as_str)).map(str::to_owned);
+        (name, meant)
+    })
+    .collect()
+}
+
+fn collect(command: &Command, known: &mut BTreeSet<String>) {
+    known.extend(
+        command
+            .get_arguments()
+            .filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned())),
+    );
+    for command in command.get_subcommands() {
+        collect(command, known);
+    }
+}
+
+/// Kubernetes sets such variables for a service of the name "duet".
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    name.starts_with("DUET_SERVICE_")
+        || name.starts_with("DUET_PORT_")
+        || (name == "DUET_PORT" && value.contains("://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_variable_that_means_nothing_is_named_with_the_one_that_may_be_meant() {
+        let set = [
+            ("DUET_REGISTATION", "closed"),
+            ("DUET_PORT", "80"),
+            ("DUET_LISTEN", "127.0.0.1:1"),
+            ("DUET_TOOLS", "/tmp"),
+            ("DUET_SERVICE_HOST", "10.0.0.1"),
+            ("DUET_PORT_3000_TCP", "tcp://10.0.0.1:3000"),
+            ("HOME", "/root"),
+        ];
+        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let found = unknown(&Config::command(), set.into_iter());
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["DUET_REGISTATION", "DUET_PORT"]);
+        assert_eq!(found[0].1.as_deref(), Some("DUET_REGISTRATION"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Whose limits count, behind a proxy: each client's own, however the proxy writes the address.
+
+use reqwest::header::{CONTENT_TYPE, ORIGIN};
+
+use crate::process::Process;
+use crate::support::{TestServer, http, origin, post_form};
+
+/// Signs in wrongly until it is refused; says how often that was answered with 401.
+async fn tries(server: &TestServer, forwarded: &str) -> usize {
+    for n in 0..5 {
+        let answer = http()
+            .post(server.url("/api/sign_in"))
+            .header(ORIGIN, origin(server.address))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("x-forwarded-for", forwarded)
+            .body(format!("username=user{n}&password=wrong-password"))
+            .send()
+            .await
+            .expect("an answer");
+        match answer.status().as_u16() {
+            401 => {}
+            429 => return n,
+            other => panic!("{other}"),
+        }
+    }
+    5
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_have_limits_of_their_own_however_it_writes_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let arguments = ["--trusted-proxies=::ffff:127.0.0.1", "--sign-ins-per-minute=1"];
+    let server = TestServer::rated(directory, &arguments).await;
+    for (client, same) in [
+        ("198.51.100.1:5001", "198.51.100.1"),
+        ("198.51.100.2", "\"198.51.100.2:5002\""),
+        ("::ffff:198.51.100.3", "[::ffff:198.51.100.3]:1"),
+        ("[2001:db8:0:1::1]:443", "2001:db8:0:1::2"),
+        ("2001:db8:0:2::1", "\"[2001:db8:0:2::1]:443\""),
+    ] {
+        assert_eq!(tries(&server, client).await, 1, "{client}");
+        assert_eq!(tries(&server, same).await, 0, "{same}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_say_for_whom_it_asks_is_named_once() {
+    let (process, log) = Process::with_log("", &[("DUET_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    assert!(!log.text().contains("for whom"), "what watches the process asks for itself");
+    for _ in 0..3 {
+        let form = "username=nobody&password=wrong-password";
+        assert_eq!(post_form(process.address, "/api/sign_in", form).await.status(), 401);
+    }
+    let line = log.has("does not say for whom it asks").await;
+    assert!(line.contains("WARN") && line.contains("the proxy 127.0.0.1"), "{line}");
+    assert_eq!(log.text().matches("does not say for whom it asks").count(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_writes_the_header_that_its_proxy_does_not_gains_no_address() {
+    let (process, log) = Process::with_log("", &[("DUET_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    for forged in ["203.0.113.1", "203.0.113.2"] {
+        let answer = http()
+            .post(process.url("/api/sign_in"))
+            .header(ORIGIN, origin(process.address))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("forwarded", "for=198.51.100.1")
+            .header("x-forwarded-for", forged)
+            .body("username=nobody&password=wrong-password")
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 401);
+    }
+    let line = log.has("sign-in refused").await;
+    assert!(line.contains("client.ip=127.0.0.1 "), "{line}");
+    let line = log.has("name different addresses").await;
+    assert!(line.contains("remove the header that it does not write"), "{line}");
+    assert_eq!(log.text().matches("name different addresses").count(), 1);
+}

@@ -1,0 +1,98 @@
+//! What the system limits: open files and memory. The server says no in time, and goes on.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use reqwest::header::RETRY_AFTER;
+use rustix::process::Resource;
+use tokio_tungstenite::tungstenite::Error;
+
+use crate::process::Process;
+use crate::support::{Browser, PASSWORD, PATIENCE, http, origin, post_form};
+
+/// Soft, where the hard one is higher.
+const FEW_FILES: &str = "ulimit -Sn 256";
+/// Both.
+const FEW_FILES_FOR_GOOD: &str = "ulimit -n 160";
+const MIB: u64 = 1024 * 1024;
+
+/// Asks until it is so.
+async fn is_in_time<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "not in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+    let (process, _log) = Process::with_log(FEW_FILES, &[]).await;
+    let limits =
+        std::fs::read_to_string(format!("/proc/{}/limits", process.pid().as_raw_nonzero()));
+    let limits = limits.expect("it runs");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
+    let mut numbers = line.split_whitespace().skip(3);
+    assert_eq!(numbers.next(), numbers.next(), "{line}");
+}
+
+#[tokio::test]
+async fn pages_answer_when_sockets_have_taken_all_the_files_that_they_may() {
+    let variables = [("DUET_MAX_CONNECTIONS_PER_USER", "1000")];
+    let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &variables).await;
+    let warned = log.has("160 open files are allowed").await;
+    assert!(warned.contains("DUET_MAX_CONNECTIONS"), "{warned}");
+    let alice = Browser::sign_up(process.address, "alice").await;
+    let mut sockets = Vec::new();
+    let refused = loop {
+        assert!(sockets.len() < 160, "more than there are files");
+        match alice.try_connect(&origin(process.address)).await {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => break error,
+        }
+    };
+    assert!(sockets.len() > 30, "only {}", sockets.len());
+    let Error::Http(answer) = refused else { panic!("{refused}") };
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    for path in ["/readyz", "/", "/pkg/duet.css"] {
+        assert_eq!(alice.gets(path).await.status(), 200, "{path}");
+    }
+    // Those that were there go on, and another place is free when one has gone.
+    for socket in &mut sockets {
+        socket.hears().await;
+    }
+    drop(sockets);
+    is_in_time(|| async { alice.try_connect(&origin(process.address)).await.is_ok() }).await;
+}
+
+#[tokio::test]
+async fn idle_connections_are_refused_beyond_the_limit_and_the_server_goes_on() {
+    let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &[]).await;
+    let idle: Vec<TcpStream> =
+        (0..300).map(|_| TcpStream::connect(process.address).expect("taken in line")).collect();
+    log.has("all connections that the limit of open files allows are taken").await;
+    drop(idle);
+    is_in_time(|| async {
+        let asked = http().get(process.url("/readyz")).send().await;
+        asked.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_memory_for_a_password_the_answer_is_busy_and_nobody_is_called_wrong() {
+    let (process, log) = Process::with_log("", &[]).await;
+    Browser::sign_up(process.address, "alice").await;
+    let less_than_a_hash = process.kibibytes("VmData") * 1024 + 30 * MIB;
+    let before = process.limit(Resource::Data, Some(less_than_a_hash));
+    let form = format!("username=alice&password={PASSWORD}");
+    for _ in 0..8 {
+        let busy = post_form(process.address, "/api/sign_in", &form).await;
+        assert_eq!(busy.status(), 503);
+        assert!(busy.headers().contains_key(RETRY_AFTER));
+    }
+    process.limit(Resource::Data, before.current);
+    Browser::sign_in(process.address, "alice").await;
+    assert!(!log.text().contains("panic"), "{}", log.text());
+}

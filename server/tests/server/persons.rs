@@ -1,0 +1,147 @@
+//! Several people in one browser: what a page of one of them asks for is never done as another.
+
+use protocol::{ClientId, FOR_HEADER, FOR_SUBPROTOCOL, SUBPROTOCOL};
+use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use serde_json::{Value, json};
+
+use crate::origin::{functions, refused};
+use crate::support::{Browser, PASSWORD, TestServer, http, origin};
+
+/// A call that says for whom it is.
+async fn call(browser: &Browser, path: &str, whose: &str, form: &str) -> reqwest::Response {
+    http()
+        .post(format!("http://{}{path}", browser.address))
+        .header(ORIGIN, origin(browser.address))
+        .header(COOKIE, &browser.cookie)
+        .header(FOR_HEADER, whose)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.to_owned())
+        .send()
+        .await
+        .expect("an answer")
+}
+
+#[tokio::test]
+async fn no_server_function_does_anything_for_another_person_than_the_page_is_for() {
+    let server = TestServer::start().await;
+    let (alice, bob, conversation) = server.pair().await;
+    let form = format!(
+        "conversation={conversation}&client_id={}&body=forged&id={conversation}&delivered=1&read=1\
+         &username=eve&password={PASSWORD}&current={PASSWORD}&new=another-Harbor-92&peer={}",
+        ClientId::new(),
+        bob.id
+    );
+    let functions = functions();
+    assert!(functions.len() >= 20, "{functions:?}");
+    for (path, _) in &functions {
+        // The page is Alice's; the cookie is Bob's.
+        for whose in [alice.id.to_string(), "nobody".to_owned(), String::new()] {
+            let response = call(&bob, path, &whose, &form).await;
+            assert_eq!(response.status(), 412, "{path} for {whose:?}");
+            assert!(response.headers().get(SET_COOKIE).is_none(), "{path}");
+            let body: Value = response.json().await.expect("JSON");
+            assert_eq!(body, json!({"refused": {"code": "other_person"}}), "{path}");
+        }
+    }
+    assert!(alice.reads(conversation).await.is_empty());
+    let sent = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
+    assert_eq!(sent.status(), 200, "for himself");
+    assert_eq!(bob.posts("sign_out", "").await.status(), 200, "without saying for whom");
+    let after = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
+    assert_eq!(after.status(), 401, "nobody is signed in");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_is_for_the_person_it_is_asked_for() {
+    let server = TestServer::start().await;
+    let (alice, bob, _) = server.pair().await;
+    let ours = origin(server.address);
+    let by = |id: &str| format!("{SUBPROTOCOL}, {FOR_SUBPROTOCOL}{id}");
+    assert_eq!(refused(bob.try_connect_by(&ours, &by(&alice.id.to_string())).await), 412);
+    assert_eq!(refused(bob.try_connect_by(&ours, &by("")).await), 412);
+    assert_eq!(refused(bob.try_connect_by(&ours, &by(&bob.id.to_string())).await), 101);
+    assert_eq!(refused(bob.try_connect(&ours).await), 101);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_plain_form_does_anything_for_another_person_than_the_page_is_for() {
+    let server = TestServer::start().await;
+    let (alice, bob, conversation) = server.pair().await;
+    let id = ClientId::new();
+    let message = format!("client_id={id}&body=Mine+%3Cb%3E+alone&seen=0");
+    let passwords = format!("current={PASSWORD}&new=another-Harbor-92");
+    let peer = format!("peer={}", alice.id);
+    let farewell = format!("password={PASSWORD}");
+    let to_conversation = format!("/c/{conversation}");
+    let to_read = format!("/c/{conversation}/read");
+    let forms = [
+        (to_conversation.as_str(), message.as_str()),
+        (&to_read, "seen=0"),
+        ("/open", &peer),
+        ("/settings/name", "display_name=Taken"),
+        ("/settings/password", &passwords),
+        ("/settings/privacy", ""),
+        ("/settings/sessions/end", "id=0198c0de-0000-7000-8000-00000000000a"),
+        ("/settings/sessions/end-others", ""),
+        ("/settings/delete", &farewell),
+        ("/invite/no-such-invitation", ""),
+        ("/sign-out", ""),
+    ];
+    for (path, fields) in forms {
+        let response = bob.submits(path, &format!("{fields}&for={}", alice.id)).await;
+        assert_eq!(response.status(), 412, "{path}");
+        assert!(response.headers().get(SET_COOKIE).is_none(), "{path}");
+        let page = response.text().await.expect("a page");
+        assert!(page.contains("Someone else is signed in"), "{path}: {page}");
+        assert!(!page.contains("bob"), "nothing of who is signed in now: {page}");
+        assert!(!page.contains("<script"), "it must not be hydrated: {page}");
+        let kept = page.contains("Mine &lt;b&gt; alone");
+        assert_eq!(kept, path == to_conversation, "the text is in the answer: {page}");
+    }
+    assert!(bob.reads(conversation).await.is_empty());
+    let older = format!("{message}&sender={}", alice.id);
+    assert_eq!(bob.submits(&to_conversation, &older).await.status(), 412, "by the older name");
+    let own = format!("{message}&for={}", bob.id);
+    assert_eq!(bob.submits(&to_conversation, &own).await.status(), 303);
+    let silent = format!("client_id={}&body=Older+page", ClientId::new());
+    assert_eq!(bob.submits(&to_conversation, &silent).await.status(), 303, "of an older page");
+    let bodies: Vec<_> = alice.reads(conversation).await.into_iter().map(|it| it.body).collect();
+    assert_eq!(bodies, ["Mine <b> alone", "Older page"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_plain_message_of_somebody_who_is_signed_out_is_in_the_answer() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    alice.posts("sign_out", "").await;
+    let form = format!("client_id={}&body=Not+lost&for={}", ClientId::new(), alice.id);
+    let response = alice.submits(&format!("/c/{conversation}"), &form).await;
+    assert_eq!(response.status(), 401);
+    let page = response.text().await.expect("a page");
+    assert!(page.contains("Not lost"), "{page}");
+    assert!(page.contains(&format!("/sign-in?next=/c/{conversation}")), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_session_that_the_browser_had_before() {
+    let server = TestServer::start().await;
+    let (alice, bob, _) = server.pair().await;
+    for path in ["/api/sign_in", "/sign-in"] {
+        let before = Browser::sign_in(server.address, "alice").await;
+        let mut socket = before.joins().await;
+        let form = format!("username=bob&password={PASSWORD}");
+        let response = before.submits(path, &form).await;
+        assert!(response.status().as_u16() < 400, "{path}: {}", response.status());
+        assert_eq!(socket.is_closed().await, Some(4401), "{path}");
+        assert_eq!(before.calls("get_settings", json!({})).await.status(), 401, "{path}");
+    }
+    for other in [alice, bob] {
+        let listed = other.calls("get_settings", json!({})).await;
+        assert_eq!(listed.status(), 200, "sessions of other browsers stay");
+    }
+    server.stop().await;
+}

@@ -1,0 +1,181 @@
+//! What an operator is told at the start, and by what the process ends.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::process::{Process, duet, free_address, refuses};
+use crate::support::{PASSWORD, http, post_form};
+
+#[tokio::test]
+async fn the_start_line_says_what_runs_where_for_whom() {
+    let (process, log) = Process::with_log("", &[("DUET_REGISTRATION", "closed")]).await;
+    let line = log.has("Duet is ready").await;
+    let data = process.directory().join("data/duet.db");
+    for expected in [
+        format!("Duet is ready: http://127.0.0.1:{}", process.address.port()),
+        format!("version={:?}", env!("CARGO_PKG_VERSION")),
+        format!("sqlite:{}", data.display()),
+        "registration=Closed".to_owned(),
+    ] {
+        assert!(line.contains(&expected), "{expected} is not in {line}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_as_none_and_one_that_means_nothing_is_named() {
+    let variables = [
+        ("DUET_PUBLIC_URL", ""),
+        ("DUET_REGISTRATION", " "),
+        ("DUET_MAX_CONNECTIONS", ""),
+        ("DUET_TRUSTED_PROXIES", ""),
+        ("DUET_REGISTATION", "closed"),
+    ];
+    let (_process, log) = Process::with_log("", &variables).await;
+    let line = log.has("DUET_REGISTATION").await;
+    assert!(line.contains("DUET_REGISTRATION may be meant"), "{line}");
+    assert!(log.text().contains("registration=Open"), "{}", log.text());
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_in_one_sentence() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let command = || duet(directory.path(), free_address(), "");
+    let mut wrong_level = command();
+    wrong_level.env("DUET_LOG", "ifno");
+    let mut no_style = command();
+    let site = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(site.path().join("pkg")).expect("a directory");
+    std::fs::write(site.path().join("pkg/duet.0AbC.js"), "").expect("a file");
+    no_style.env("DUET_SITE", site.path());
+    let mut no_store = command();
+    std::fs::write(directory.path().join("a-file"), "").expect("a file");
+    no_store.env("DUET_DATA", directory.path().join("a-file/data"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut no_port = command();
+    no_port.env("DUET_LISTEN", taken.local_addr().expect("an address").to_string());
+    for (command, says) in [
+        (wrong_level, "info may be meant"),
+        (no_style, "hash.txt"),
+        (no_store, "a-file/data"),
+        (no_port, "DUET_LISTEN"),
+    ] {
+        let (status, said) = refuses(command);
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains(says), "{said}");
+        let last = said.lines().last().expect("a line");
+        let last = last.strip_prefix("duet: ").expect("whose words they are");
+        let parts: Vec<&str> = last.split(": ").collect();
+        for (n, part) in parts.iter().enumerate() {
+            assert!(!parts[..n].iter().any(|before| before.contains(part)), "twice in {last}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_start_that_failed_is_in_nobodys_way() {
+    for blocks in [16, 80] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = free_address();
+        // No file may grow beyond that, as on a full disk: before there is a table, and after the first.
+        let shell = format!("trap '' XFSZ; ulimit -f {blocks}");
+        let (status, said) = refuses(duet(directory.path(), address, &shell));
+        assert_eq!(status.code(), Some(1), "{said}");
+        let command = duet(directory.path(), address, "");
+        let mut process = Process::run(command, address, directory).await;
+        process.signal(Signal::TERM);
+        assert!(process.ends().await.success());
+    }
+}
+
+#[test]
+fn making_the_tables_waits_for_a_database_as_a_start_does() {
+    for (seconds, waits) in [("0", false), ("1", true)] {
+        let mut migrate = Command::new(env!("CARGO_BIN_EXE_duet"));
+        migrate
+            .arg("migrate")
+            .env("DUET_DATABASE_URL", format!("postgres://nobody@{}/nothing", free_address()))
+            .env("DUET_DATABASE_WAIT", seconds)
+            .env_remove("DUET_LOG");
+        let (status, said) = refuses(migrate);
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert_eq!(said.contains("It is tried again for"), waits, "{said}");
+    }
+}
+
+#[test]
+fn what_was_done_stands_where_nobody_can_be_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = format!("--data={}", directory.path().join("data").display());
+    for command in ["migrate", "accept-store"] {
+        let full = File::options().write(true).open("/dev/full").expect("a Linux");
+        let status = Command::new(env!("CARGO_BIN_EXE_duet"))
+            .args([command, &data])
+            .env_remove("DUET_DATABASE_URL")
+            .stdin(Stdio::null())
+            .stdout(full)
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.expect("it ran").success(), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_closed_ends_the_server_in_order() {
+    // The tests themselves may run under nohup, of which their processes would inherit the deafness.
+    let hears = "exec env --default-signal=HUP \"$@\"";
+    let (mut process, log) = Process::with_log(hears, &[]).await;
+    process.signal(Signal::HUP);
+    assert!(process.ends().await.success());
+    assert!(log.text().contains("stopped"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_server_that_is_to_outlive_its_terminal_does() {
+    let (mut process, log) = Process::with_log("trap '' HUP", &[]).await;
+    process.signal(Signal::HUP);
+    process.signal(Signal::TERM);
+    assert!(process.ends().await.success());
+    assert!(log.text().contains("SIGTERM was received"), "{}", log.text());
+}
+
+/// The first line on standard output; none where the server ends without one.
+async fn first_line(process: &mut Process) -> Option<String> {
+    let output = BufReader::new(process.take_stdout());
+    let reading = tokio::task::spawn_blocking(move || output.lines().next());
+    reading.await.expect("no panic").map(|line| line.expect("text"))
+}
+
+fn invited(directory: &Path, address: SocketAddr) -> Command {
+    let mut command = duet(directory, address, "");
+    command.env("DUET_REGISTRATION", "invited").stdout(Stdio::piped());
+    command
+}
+
+#[tokio::test]
+async fn where_all_are_invited_the_first_finds_a_link_until_there_is_an_account() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let command = invited(directory.path(), address);
+    let mut process = Process::run(command, address, directory).await;
+    let line = first_line(&mut process).await.expect("a link");
+    let (_, link) = line.split_once("here, once: ").expect("a link");
+    let token = link.strip_prefix(&process.url("/sign-up?invitation=")).expect("our own address");
+    let page = http().get(link).send().await.expect("a page").text().await.expect("a page");
+    assert!(page.contains(token), "the page has the form");
+    let form = format!("username=alice&password={PASSWORD}&invitation={token}");
+    let made = post_form(address, "/sign-up", &form).await;
+    assert_eq!(made.status(), 303);
+    assert_eq!(made.headers()["location"], "/");
+    process.signal(Signal::TERM);
+    assert!(process.ends().await.success());
+
+    let directory = process.into_directory();
+    let mut process = Process::run(invited(directory.path(), address), address, directory).await;
+    process.signal(Signal::TERM);
+    assert_eq!(first_line(&mut process).await, None, "somebody is there who can invite");
+}

@@ -1,0 +1,167 @@
+//! What is said of a store that fails, is slow, or is asked about too often.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use protocol::ServerFrame;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::crash::{Process, answers, free_address, ready};
+use crate::support::{TestServer, http, origin};
+
+#[tokio::test]
+async fn a_damaged_file_is_said_in_the_log_once_a_while_and_by_readyz() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    let mut socket = alice.joins().await;
+    for _ in 0..200 {
+        socket.sends(conversation, &"x".repeat(3_000)).await;
+    }
+    for _ in 0..200 {
+        assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    }
+    let directory = server.stop().await;
+    let file = directory.path().join("data/duet.db");
+    let mut bytes = fs::read(&file).expect("a file");
+    // What accounts and sessions are in comes first; the messages fill the rest.
+    let from = bytes.len() / 4 / 4_096 * 4_096;
+    bytes[from..].fill(0xaa);
+    fs::write(&file, bytes).expect("damaged");
+
+    let address = free_address();
+    let process = Process::start(directory.path(), address);
+    // Not "ready": the check of the store may meet the damage first.
+    answers(address, "/healthz").await;
+    let alice = alice.at(address);
+    let asked = json!({"id": conversation, "cursor": "latest"});
+    for _ in 0..20 {
+        assert_eq!(alice.calls("load_history", asked.clone()).await.status(), 503);
+    }
+    let answer = alice.gets("/readyz").await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.expect("a text").contains("damaged"));
+    process.kill();
+    let log = fs::read_to_string(directory.path().join("log")).expect("a log");
+    let said = log.lines().filter(|line| line.contains("malformed")).count();
+    assert!((1..=3).contains(&said), "{said} lines of:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second() {
+    let server = TestServer::start().await;
+    server.browser("alice").await;
+    let checks = || {
+        let file = server.directory.path().join("data/duet.db");
+        let checked =
+            "select cast(coalesce(max(value), '0') as integer) from meta where key = 'checked'";
+        let database = Connection::open(file).expect("open");
+        database
+            .query_row(checked, [], |row| row.get::<_, i64>(0))
+            .expect("a number")
+            .unsigned_abs()
+    };
+    let (before, begun) = (checks(), Instant::now());
+    let client = http();
+    for _ in 0..10 {
+        let asked = (0..30).map(|_| client.get(server.url("/readyz")).send());
+        for answer in join_all(asked).await {
+            assert_eq!(answer.expect("an answer").status(), 200);
+        }
+    }
+    let (made, seconds) = (checks() - before, begun.elapsed().as_secs());
+    assert!((1..=seconds + 2).contains(&made), "{made} checks in {seconds} s");
+    server.stop().await;
+}
+
+/// Waits for real time, because the limit is about real time.
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
+    let server = TestServer::start().await;
+    let (address, origin) = (server.address, origin(server.address));
+    let ask = async |path: &str| {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nusername="
+        );
+        stream.write_all(head.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer));
+        // The line may be cut behind the answer, because half of the request is still to come.
+        let _ = read.await.expect("an answer");
+        String::from_utf8(answer).expect("a text")
+    };
+    let (call, page) = tokio::join!(ask("/api/sign_up"), ask("/sign-up"));
+    assert!(call.starts_with("HTTP/1.1 408") && call.contains("application/json"), "{call}");
+    let body = call.split("\r\n\r\n").nth(1).expect("a body");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(body, json!({"refused": {"code": "timed_out"}}));
+    assert!(page.starts_with("HTTP/1.1 408") && page.contains("try again"), "{page}");
+    server.stop().await;
+}
+
+/// Waits for real time, because recovering must be allowed to take longer than a request.
+#[tokio::test]
+async fn recovering_takes_as_long_as_it_takes_and_says_so() {
+    let server = TestServer::start().await;
+    let (alice, _bob, conversation) = server.pair().await;
+    let mut socket = alice.joins().await;
+    let log = server.directory.path().join("data/duet.db-wal");
+    let mut sent = 0;
+    // Less than is moved into the database, after which the log would be begun anew.
+    while fs::metadata(&log).expect("a log").len() <= 12 * 1024 * 1024 {
+        for _ in 0..50 {
+            socket.sends(conversation, &"x".repeat(3_900)).await;
+        }
+        for _ in 0..50 {
+            assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+        }
+        sent += 50;
+    }
+    // Nothing is under way: what lies there now is what a crash would leave.
+    let crashed = tempfile::tempdir().expect("a directory");
+    let data = crashed.path().join("data");
+    fs::create_dir(&data).expect("made");
+    for entry in fs::read_dir(server.directory.path().join("data")).expect("a directory") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), data.join(entry.file_name())).expect("copied");
+    }
+    server.stop().await;
+
+    let shim = crashed.path().join("slow_log.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/slow_log.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]);
+    assert!(cc.status().expect("a C compiler, as for building Duet").success());
+    let address = free_address();
+    let preload = [("LD_PRELOAD", shim.to_str().expect("a path"))];
+    let (begun, process) =
+        (Instant::now(), Process::start_in(crashed.path(), address, None, &preload));
+    ready(address).await;
+    assert!(begun.elapsed() > Duration::from_secs(5), "the disk was not slow");
+    let alice = alice.at(address);
+    assert_eq!(alice.reads(conversation).await.len(), sent);
+    process.kill();
+    let log = fs::read_to_string(crashed.path().join("log")).expect("a log");
+    assert!(log.contains("recovering"), "{log}");
+}
+
+#[test]
+fn a_start_that_fails_says_the_cause_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (data, site) = (directory.path().join("data"), crate::support::site(directory.path()));
+    fs::create_dir(&data).expect("made");
+    fs::write(data.join("duet.db"), "no database, and long enough to be looked at".repeat(100))
+        .expect("made");
+    let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
+    duet.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data).arg("--site").arg(site);
+    let output = duet.output().expect("it ran");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("file is not a database").count(), 1, "{said}");
+    assert!(said.contains(&data.display().to_string()), "{said}");
+}

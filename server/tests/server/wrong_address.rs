@@ -1,0 +1,145 @@
+//! A page under another address than the public one, and settings and proxies that do not fit: the
+//! person reads the right address, the operator reads what to set.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, ORIGIN};
+use serde_json::{Value, json};
+
+use crate::crash::Process;
+use crate::support::{PLENTY, TestServer, http, origin, site};
+
+const PUBLIC: &str = "https://chat.example.org";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test]
+async fn a_refusal_names_the_right_address_in_the_form_that_the_caller_reads() {
+    let server = TestServer::with(&["--public-url", PUBLIC]).await;
+    let from_elsewhere = |path: &str, accept: &str| {
+        http()
+            .post(server.url(path))
+            .header(ORIGIN, "http://duet.lan:3000")
+            .header(CONTENT_TYPE, FORM)
+            .header(ACCEPT, accept)
+            .header(ACCEPT_LANGUAGE, "de")
+            .body("username=alice&password=x")
+            .send()
+    };
+    let call = from_elsewhere("/api/sign_in", "application/json").await.expect("an answer");
+    assert_eq!(call.status(), 403);
+    assert_eq!(call.headers()[CONTENT_TYPE], "application/json");
+    let refusal: Value = call.json().await.expect("JSON");
+    assert_eq!(refusal["refused"]["code"], json!("foreign_origin"));
+
+    let form = from_elsewhere("/sign-in", "text/html,*/*;q=0.8").await.expect("an answer");
+    assert_eq!(form.status(), 403);
+    let page = form.text().await.expect("a page");
+    assert!(page.contains(&format!("<a href=\"{PUBLIC}\">")), "{page}");
+    assert!(page.contains("lang=\"de\"") && page.contains("Adresse"), "{page}");
+
+    let line = from_elsewhere("/sign-out", "*/*").await.expect("an answer");
+    assert_eq!(line.status(), 403);
+    assert!(line.text().await.expect("a text").ends_with(PUBLIC));
+
+    let socket = http().get(server.url("/ws")).header(ORIGIN, "http://duet.lan:3000");
+    let refused = socket.send().await.expect("an answer");
+    assert_eq!(refused.status(), 403);
+    let refusal: Value = refused.json().await.expect("JSON");
+    assert_eq!(refusal["refused"]["code"], json!("foreign_origin"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn each_page_knows_the_addresses_under_which_it_may_be_opened() {
+    let server = TestServer::with(&["--public-url", PUBLIC]).await;
+    let page = http().get(server.url("/sign-in")).send().await.expect("an answer");
+    let page = page.text().await.expect("a page");
+    assert!(page.contains(&format!("<meta name=\"addresses\" content=\"{PUBLIC}\">")), "{page}");
+    server.stop().await;
+    let server = TestServer::start().await;
+    let page = http().get(server.url("/sign-in")).send().await.expect("an answer");
+    let page = page.text().await.expect("a page");
+    let port = server.address.port();
+    let all = format!("{} http://localhost:{port} http://[::1]:{port}", origin(server.address));
+    assert!(page.contains(&format!("content=\"{all}\"")), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn each_page_carries_the_hash_of_its_structure() {
+    let server = TestServer::start().await;
+    let alice = server.browser("alice").await;
+    for path in ["/", "/settings", "/invite", "/nowhere"] {
+        let page = alice.gets(path).await.text().await.expect("a page");
+        assert_eq!(page.matches("<meta name=\"structure\" content=\"").count(), 1, "{path}");
+    }
+    let refused = alice.submits("/settings/password", "current=a&new=b").await;
+    assert!(refused.text().await.expect("a page").contains("<meta name=\"structure\""));
+    let call = alice.calls("list_conversations", json!({"after": null})).await;
+    assert!(!call.text().await.expect("JSON").contains("structure"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_says_once_which_setting_or_proxy_does_not_fit() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_duet"))
+        .args(PLENTY)
+        .args(["--listen", "127.0.0.1:0", "--public-url", PUBLIC, "--data"])
+        .arg(directory.path().join("data"))
+        .arg("--site")
+        .arg(site(directory.path()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut log = BufReader::new(child.stderr.take().expect("a log"));
+    let process = Process(child);
+    let address: SocketAddr = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).expect("a line") > 0, "the server did not start");
+        if let Some((_, listen)) = line.split_once("listen=") {
+            break listen.split_whitespace().next().and_then(|it| it.parse().ok()).expect("where");
+        }
+    };
+    let post = |origin: &'static str, site: &'static str| {
+        http()
+            .post(format!("http://{address}/api/sign_in"))
+            .header(ORIGIN, origin)
+            .header("sec-fetch-site", site)
+            .header(CONTENT_TYPE, FORM)
+            .body("username=a&password=b")
+            .send()
+    };
+    for _ in 0..3 {
+        for (origin, site) in [
+            ("https://chat.exmaple.org", "same-origin"),
+            ("http://chat.example.org", "same-origin"),
+            ("https://chat.example.org:8443", "same-origin"),
+            ("https://evil.test", "cross-site"),
+        ] {
+            assert_eq!(post(origin, site).await.expect("an answer").status(), 403, "{origin}");
+        }
+        // What a proxy passes on that does not know of WebSockets.
+        let handshake = http()
+            .get(format!("http://{address}/ws"))
+            .header(ORIGIN, PUBLIC)
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("sec-websocket-version", "13");
+        assert_eq!(handshake.send().await.expect("an answer").status(), 426);
+    }
+    process.kill();
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).expect("text");
+    for (what, once) in [
+        ("the host", "Set DUET_PUBLIC_URL=https://chat.exmaple.org"),
+        ("the scheme", "Set DUET_PUBLIC_URL=http://chat.example.org"),
+        ("the port", "Set DUET_PUBLIC_URL=https://chat.example.org:8443"),
+        ("another site", "a page of https://evil.test"),
+        ("the proxy", "does not pass WebSockets on"),
+    ] {
+        assert_eq!(rest.matches(once).count(), 1, "{what}: {rest}");
+    }
+}
