@@ -118,7 +118,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="manifest" href="/manifest.webmanifest" />
                 <HashedStylesheet options=options.clone() id="leptos" />
                 <AutoReload options=options.clone() />
-                <HydrationScripts options />
+                {program(options)}
                 <MetaTags />
             </head>
             <body>
@@ -146,6 +146,27 @@ fn wrong_address(language: language::Language, addresses: &str) -> impl IntoView
             </p>
         </div>
     }
+}
+
+/// The tags that fetch and start the program, once the browser is idle.
+///
+/// Leptos' tags also preload the WebAssembly, which is thirty times as large as the styles and would
+/// take the bandwidth that the first picture needs. The page can be read and used before.
+fn program(options: LeptosOptions) -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    {
+        let tags = view! { <HydrationScripts options defer=true /> }.to_html();
+        leptos::tachys::html::InertElement::new(without_wasm_preload(&tags))
+    }
+    #[cfg(not(feature = "ssr"))]
+    view! { <HydrationScripts options defer=true /> }
+}
+
+/// Leaves the preload of the WebAssembly out of tags.
+#[cfg(feature = "ssr")]
+fn without_wasm_preload(tags: &str) -> String {
+    let is_preload = |tag: &str| tag.starts_with("<link ") && tag.contains(".wasm");
+    tags.split_inclusive('>').filter(|tag| !is_preload(tag)).collect()
 }
 
 /// The script that decides how the page starts. Inline, because the script must watch the page from
@@ -233,4 +254,25 @@ fn page_title(title: &str, unread: u32) -> String {
     let count = if unread > 0 { format!("({unread}) ") } else { String::new() };
     let name = if title.is_empty() { "Duet".to_owned() } else { format!("{title} · Duet") };
     count + &name
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_picture_does_not_share_the_bandwidth_with_the_program() {
+        let owner = Owner::new();
+        let tags = owner.with(|| {
+            let options = LeptosOptions::builder().output_name("duet").build();
+            view! { <HydrationScripts options defer=true /> }.to_html()
+        });
+        assert!(tags.contains("rel=\"preload\""), "{tags}");
+        let kept = without_wasm_preload(&tags);
+        assert!(!kept.contains("rel=\"preload\""), "{kept}");
+        let rest =
+            [kept.contains("rel=\"modulepreload\""), kept.contains("<script type=\"module\"")];
+        assert_eq!(rest, [true, true], "{kept}");
+        assert!(kept.ends_with("</script>"), "{kept}");
+    }
 }

@@ -29,7 +29,8 @@ async function picture(page: Page): Promise<string[]> {
 async function expectSteady(page: Page, path: string): Promise<void> {
   const arrive = await holdWasm(page.context());
   await page.goto(path, { waitUntil: "commit" });
-  await expect(page.locator("#page-script")).toBeAttached();
+  // The document is whole, and its styles are in force: the script at its end waits for both.
+  await expect.poll(() => page.evaluate(() => document.readyState)).not.toBe("loading");
   const before = await picture(page);
   expect(before.length, path).toBeGreaterThan(5);
   arrive();

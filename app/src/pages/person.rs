@@ -2,9 +2,10 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use protocol::{Conversation, ConversationId, ErrorCode, Timestamp};
+use protocol::{Conversation, ConversationId, ErrorCode, Retry, Timestamp};
 
 use super::conversation::Unavailable;
 use crate::components::{Avatar, Icon};
@@ -29,31 +30,43 @@ pub fn PersonPage() -> impl IntoView {
     }
 }
 
-/// The conversation, known already or read now.
+/// The person, from the conversation that the page holds or reads now.
 #[component]
 fn Found(
-    /// Which.
+    /// The conversation with the person.
     id: ConversationId,
 ) -> impl IntoView {
     let state = use_state();
-    let shown = move |read: Result<Conversation, AppError>| match read {
-        Ok(conversation) => {
-            state.adopt(conversation);
-            state.entry(id).map(|entry| view! { <Person id=id entry=entry /> }.into_any())
-        }
-        Err(error) => Some(view! { <Unavailable error=error /> }.into_any()),
+    let read = RwSignal::new(state.entry(id).is_some().then_some(Ok(())));
+    let adopt = move |answer: Result<Conversation, AppError>| {
+        // The answer may come after its reader has gone elsewhere.
+        let outcome = answer.map(|conversation| state.adopt(conversation));
+        _ = read.try_set(Some(outcome));
     };
-    if let Some(read) = use_read_ahead().conversation(id, Place::Unread) {
-        return shown(read.map(|first| first.conversation)).into_any();
+    let ask = move || {
+        read.set(None);
+        spawn_local(async move { adopt(get_conversation(id).await) });
+    };
+    if let Some(first) = use_read_ahead().conversation(id, Place::Unread) {
+        adopt(first.map(|first| first.conversation));
+    } else if read.with_untracked(Option::is_none) {
+        ask();
     }
-    if let Some(entry) = state.entry(id) {
-        return view! { <Person id=id entry=entry /> }.into_any();
+    let can_ask_again = |error: &AppError| error.retry() != Retry::Never;
+    Effect::new(move |_| {
+        let failed =
+            || read.with_untracked(|read| matches!(read, Some(Err(error)) if can_ask_again(error)));
+        if state.connection.get().brings_news() && failed() {
+            ask();
+        }
+    });
+    move || match read.get()? {
+        Ok(()) => state.entry(id).map(|entry| view! { <Person id=id entry=entry /> }.into_any()),
+        Err(error) => {
+            let again = can_ask_again(&error).then(|| Callback::new(move |()| ask()));
+            Some(view! { <Unavailable error=error again=again /> }.into_any())
+        }
     }
-    let read = LocalResource::new(move || get_conversation(id));
-    view! {
-        <Suspense>{move || Suspend::new(async move { shown(read.await) })}</Suspense>
-    }
-    .into_any()
 }
 
 /// Who it is.
