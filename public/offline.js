@@ -1,4 +1,4 @@
-// The page for no network, in one language, and back as soon as the server answers.
+// The offline page: shows one language, and reloads as soon as the server answers.
 const languages = { en: "en", de: "de", ar: "ar" };
 const language = navigator.languages.map((tag) => languages[tag.slice(0, 2)]).find(Boolean) ?? "en";
 const html = document.documentElement;
@@ -8,7 +8,8 @@ for (const part of document.querySelectorAll("[data-words]")) part.hidden = part
 
 addEventListener("online", () => location.reload());
 
-// A server that was away tells nobody that it is back. Asked ever more seldom, and not by a page that nobody sees.
+// The browser does not report that a server is back, so this polls: at growing intervals, and only while the page is
+// visible.
 let pause = 2_000;
 async function ask() {
   if (!document.hidden) {

@@ -1,16 +1,16 @@
-// Duet's service worker: a page for when there is no network, and the clicks on notifications. It keeps nothing of a
-// person and nothing of the application, unless the person wants messages on this device (app/src/live/device.rs): then
-// it keeps their page and its code, and shows that where the server cannot be reached. The page registers it
-// (app/src/attention/worker.rs) once it is live.
+// Duet's service worker: the offline page, and clicks on notifications. It caches no data of a user and no part of the
+// application, unless the user stores messages on this device (app/src/live/device.rs). Then it caches the user's page
+// with its code, and serves the page when the server is unreachable. The page registers this worker
+// (app/src/attention/worker.rs) after hydration.
 
-// Raise the number whenever one of the files below changes: the old ones then go.
+// Increase the number when one of the files below changes; activation deletes older caches.
 const CACHE = "duet-offline-2";
 const OFFLINE = "/offline.html";
 const KEPT = [OFFLINE, "/offline.css", "/offline.js", "/favicon.svg"];
-// A person's page, for whoever wants that.
+// The cache of a user's page, if the user stores messages on this device.
 const PAGE = "duet-page";
 
-// Whether the page that was shown last is the kept one: then its code is kept as well.
+// Whether the last page came from the cache; its code is then served from the cache as well.
 let isKept = false;
 
 self.addEventListener("install", (event) => {
@@ -23,7 +23,7 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  // A form that is posted is the browser's: it knows how to send it again.
+  // POST requests are left to the browser, which can resubmit a form.
   if (request.method !== "GET") return;
   const { pathname } = new URL(request.url);
   if (request.mode === "navigate") {
@@ -50,7 +50,7 @@ async function keep() {
 
 async function begin() {
   for (const name of await caches.keys()) if (name !== CACHE && name !== PAGE) await caches.delete(name);
-  // The page is asked for while this worker starts, so that it costs no time.
+  // The browser requests the page while this worker starts, so the start adds no latency.
   await self.registration.navigationPreload?.enable();
   await self.clients.claim();
 }
@@ -59,11 +59,11 @@ async function page(event, pathname) {
   try {
     const answer = (await event.preloadResponse) ?? (await fetch(event.request));
     isKept = false;
-    // Whoever signs in has signed out before, or was.
+    // Signing in follows a sign-out or the end of a session, so the cached page is out of date.
     if (answer.ok && /^\/sign-(in|up)/.test(pathname)) await caches.delete(PAGE);
     return answer;
   } catch {
-    // The page draws itself anew, by its address; the other pages need more than was kept.
+    // The cached page renders itself by its address. Other pages need data that is not cached.
     const mine = /^\/(c\/[^/]*)?$/.test(pathname) && (await caches.match("/", { cacheName: PAGE }));
     isKept = Boolean(mine);
     return mine || kept(OFFLINE);
@@ -74,7 +74,7 @@ async function kept(path) {
   return (await caches.match(path)) ?? Response.error();
 }
 
-// Keeps the page as the server renders it now, with its code at these addresses, and nothing else.
+// Caches the page as the server renders it now, with its code at these addresses; removes all other entries.
 async function keepPage(code) {
   const cache = await caches.open(PAGE);
   try {
@@ -89,14 +89,14 @@ async function keepPage(code) {
       if (new URL(url).pathname !== "/" && !code.includes(url)) await cache.delete(url);
     }
   } catch {
-    // Half of a page is none.
+    // An incomplete page is useless.
     await caches.delete(PAGE);
   }
 }
 
-// Brings a conversation to the front: in a tab that is open, else in a new one.
+// Opens a conversation in an existing tab if there is one, else in a new tab.
 async function show(path) {
-  // Also those that began to load before this worker, or were loaded around it: they are open all the same.
+  // Includes tabs that this worker does not control, such as those that loaded before its activation.
   const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const tab = tabs.find(({ url }) => /^\/(c\/[^/]*|settings)?$/.test(new URL(url).pathname));
   if (!tab) return self.clients.openWindow(path);

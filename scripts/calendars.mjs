@@ -1,18 +1,18 @@
-// Writes app/src/time/calendars.txt: how each region that speaks one of Duet's languages names and orders days, months and
-// hours, as this Node.js knows it from Unicode's CLDR. Run it when the CLDR has changed: node scripts/calendars.mjs
+// Writes app/src/time/calendars.txt: for each region of Duet's languages, the names of days and months and the patterns
+// of dates and times, from the CLDR data of this Node.js. Run after a CLDR update: node scripts/calendars.mjs
 import { writeFileSync } from "node:fs";
 
 const LANGUAGES = ["en", "de", "ar"];
-// Every pair of letters that is a region; "" is the language where no region is known.
+// Every two-letter region code; "" stands for the language without a known region.
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const names = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
 const REGIONS = ["", "001", "150", ...[...LETTERS].flatMap((one) => [...LETTERS].map((two) => one + two)).filter((region) => names.of(region))];
 
 const at = (month, day, hour = 3) => new Date(Date.UTC(2026, month, day, hour, 5));
-// A Tuesday whose numbers have one digit each, so that a second one is a zero before it.
+// A Tuesday in March whose day and month have one digit each, so that a leading zero shows in the pattern.
 const SAMPLE = at(2, 3);
 
-/** What stands for a part of a date in a pattern; app/src/time/calendar.rs reads it. */
+/** Returns the placeholder for a part of a date in a pattern; app/src/time/calendar.rs parses it. */
 function sign(part, value, options, table) {
   const two = value.startsWith("0");
   switch (part) {
@@ -71,7 +71,7 @@ function table(language, region) {
     date.map(({ type, value }) => sign(type, value, moment, fields)).join("") + "%t",
   );
   const { hourCycle } = format({ hour: "numeric" }).resolvedOptions();
-  // Browsers write a plain blank before AM, and so does everybody else.
+  // Browsers write an ordinary space before AM, so the narrow no-break space is replaced.
   return { hours: hourCycle, fields: fields.join("|").replaceAll("\u202f", " ") };
 }
 
@@ -83,7 +83,7 @@ for (const language of LANGUAGES) {
     const key = `${hours}|${fields}`;
     groups.set(key, [...(groups.get(key) ?? []), region]);
   }
-  // Whatever is not named has the customs of the language where no region is known.
+  // Regions that are not listed use the group of the language without a known region ("*").
   for (const [key, regions] of groups) {
     lines.push(`${language} ${regions.includes("") ? "*" : regions.join(" ")}|${key}`);
   }

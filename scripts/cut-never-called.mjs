@@ -1,19 +1,21 @@
-// Cuts off code of WebAssembly modules that is never called:   node scripts/cut-never-called.mjs FILE...
+// Removes functions from WebAssembly modules that are never called:   node scripts/cut-never-called.mjs FILE...
 //
-// Every view carries code to be hydrated asynchronously, reached through a table, so that no optimiser can know that
-// nobody calls it. Duet's page is hydrated in one piece (frontend/src/lib.rs): an eighth of its code would travel and
-// be compiled in vain. A call of what was cut off would end the page at once, in the first test that opens one.
+// Every view contains code for asynchronous hydration, which is reached through a table, so no optimiser can prove that
+// nothing calls it. Duet's page hydrates synchronously (frontend/src/lib.rs). Without this step an eighth of the page's
+// code would be downloaded and compiled in vain. A call of a removed function traps and stops the page at once, so the
+// first test that opens such a page fails.
 import { readFileSync, writeFileSync } from "node:fs";
 import binaryen from "binaryen";
 
-// How the compiler's names of these functions end: what hydrates asynchronously, with the futures and closures inside;
-// what hydrates a page that was written without values (`template!`).
+// The ends of the mangled names: asynchronous hydration with its futures and closures, and hydration of a page written
+// without values (`template!`).
 const CLOSURE = String.raw`(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)`;
 const NEVER_CALLED = new RegExp(
   `(13hydrate_async${CLOSURE}{0,2}|21hydrate_from_template)17h[0-9a-f]{16}E`,
 );
 
-// What the compiler uses and every browser of the last years has: with more, binaryen would write what only few read.
+// The features that the compiler uses and every supported browser has. With more features, binaryen could emit
+// instructions that only some browsers support.
 const { MutableGlobals, BulkMemory, NontrappingFPToInt, SignExt, ReferenceTypes, Multivalue } = binaryen.Features;
 const features = MutableGlobals | BulkMemory | NontrappingFPToInt | SignExt | ReferenceTypes | Multivalue;
 
@@ -25,7 +27,7 @@ for (const file of process.argv.slice(2)) {
   for (let index = 0; index < module.getNumFunctions(); index += 1) {
     const code = module.getFunctionByIndex(index);
     const { name, base } = binaryen.getFunctionInfo(code);
-    // What has a base is imported and has no code here.
+    // A function with a base is imported and has no code here.
     if (base || !NEVER_CALLED.test(name)) continue;
     binaryen.Function.setBody(code, module.unreachable());
     cut += 1;
@@ -39,5 +41,5 @@ for (const file of process.argv.slice(2)) {
   all += cut;
 }
 console.log(`cut off ${all} functions that are never called`);
-// Otherwise the names have changed, and the page would grow without a word.
+// No match means that the mangled names have changed; without this error the page would grow unnoticed.
 if (all === 0) process.exit(1);

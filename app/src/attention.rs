@@ -1,16 +1,17 @@
-//! What reaches a person who is not looking: the count on the tab and the app's icon,
-//! notifications, a sound; and the service worker that carries clicks on notifications.
+//! Notifications for a user who is not looking at the page: the unread count on the tab and on the
+//! app's icon, browser notifications, a sound, and the service worker that handles notification
+//! clicks.
 //!
 //! # Layout
-//! [`choices`] what the person wants, in this browser; [`due`] what a message calls for (pure). In
-//! the browser only: `badge`, `notices`, `tone`, `claim` (one tab tells, not all), `worker`,
-//! `questions` (what the person is asked, and when Duet is offered for `install`), and `arrival`, which
-//! brings them together.
+//! [`choices`] the user's settings in this browser; [`due`] which signals a message triggers
+//! (pure). In the browser only: `badge`, `notices`, `tone`, `claim` (one tab notifies, not all of
+//! them), `worker`, `questions` (the prompts for notifications and for `install`), and `arrival`,
+//! which connects them.
 //!
-//! Nothing is asked or shown on load, and nothing is told of the conversation that one looks at.
-//! The live client reports messages, `live::start` begins it, components read [`Attention`]. A page
-//! that has just come has somebody who looks at it: the code comes a moment later, or with the
-//! first message.
+//! No prompt and no notification appears on load, and messages of the conversation in view trigger
+//! none. The live client reports messages, `live::start` calls `start`, and components read
+//! [`Attention`]. The code loads a moment after the page is live or with the first message, because
+//! the user is looking at a page that has just loaded.
 
 pub mod choices;
 pub mod due;
@@ -42,30 +43,31 @@ pub use on_demand::{arrived, start};
 
 use choices::{Choices, Permission};
 
-/// The view of a question to the person.
+/// The view of a prompt.
 pub type Ask = fn(Attention) -> AnyView;
 
-/// What is known of this browser's notifications. A cheap copy of handles; part of the store.
+/// The notification state of this browser. A cheap copy of handles; part of
+/// [`crate::state::State`].
 #[derive(Clone, Copy)]
 pub struct Attention {
-    /// What the person wants.
+    /// The user's settings.
     pub choices: RwSignal<Choices>,
-    /// What the browser allows.
+    /// The browser's permission for notifications.
     pub permission: RwSignal<Permission>,
-    /// What the person is asked now.
+    /// The prompt that is shown, if any.
     pub asking: RwSignal<Option<Ask>>,
-    /// The conversation that a click on a notification wants opened.
+    /// The conversation to open after a click on its notification.
     pub wanted: RwSignal<Option<ConversationId>>,
-    /// Whether a message came while nobody looked at this page.
+    /// Whether a message arrived while the page was out of view.
     #[cfg(feature = "hydrate")]
     missed: StoredValue<bool>,
-    /// What a notification says that does not tell the words, in the page's language.
+    /// The notification body in the page's language when message text is turned off.
     #[cfg(feature = "hydrate")]
     wordless: StoredValue<&'static str>,
 }
 
 impl Attention {
-    /// Before the browser was asked.
+    /// The state before the browser's settings and permission are read.
     pub fn new() -> Self {
         Self {
             choices: RwSignal::new(Choices::default()),

@@ -1,8 +1,8 @@
-//! How calls travel from the page: each says for whom the page is, and an answer that concerns the
-//! whole page is noticed here, once for all calls.
+//! The HTTP client of all server functions. It names the page's user in each request, and reports
+//! responses that concern the whole page.
 //!
-//! Every server function names [`Calls`] as its client. What an answer means for the page is decided
-//! by the one who called `begin`; a call still gets its own answer and shows it where it stands.
+//! Every server function uses [`Calls`] as its client. The handler passed to `begin` decides what a
+//! response means for the page; the caller still receives the response and shows it.
 
 use std::future::{Future, ready};
 
@@ -22,7 +22,7 @@ use crate::error::AppError;
 #[cfg(feature = "hydrate")]
 pub use page::{News, begin};
 
-/// See the module.
+/// The client type of all server functions.
 pub struct Calls;
 
 impl Client<AppError> for Calls {
@@ -38,7 +38,7 @@ impl Client<AppError> for Calls {
         Ok(answer)
     }
 
-    /// Nothing of Duet goes this way: its socket is its own.
+    /// Never called, because Duet opens its own socket.
     fn open_websocket(
         _: &str,
     ) -> impl Future<
@@ -58,7 +58,7 @@ impl Client<AppError> for Calls {
     }
 }
 
-/// The page that the calls come from.
+/// The page that sends the requests.
 #[cfg(feature = "hydrate")]
 mod page {
     use std::cell::OnceCell;
@@ -66,12 +66,12 @@ mod page {
     use leptos::server_fn::request::browser::BrowserRequest;
     use protocol::{FOR_HEADER, UserId};
 
-    /// What an answer says of the page.
+    /// What a response reveals about the session.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum News {
-        /// Nobody is signed in any more.
+        /// No user is signed in any more.
         SignedOut,
-        /// Another person is.
+        /// Another user is signed in.
         OtherPerson,
     }
 
@@ -81,14 +81,15 @@ mod page {
     }
 
     thread_local! {
-        /// Set once: the person of a page never changes. Empty on pages of nobody, whose calls say
-        /// nothing.
+        /// Set once, because the user of a page never changes. Empty on pages without a user, whose
+        /// requests name no user.
         static PAGE: OnceCell<Page> = const { OnceCell::new() };
     }
 
-    /// From now on every call says that this page is `me`'s, and `tell` hears what answers say of it.
+    /// Makes every request name `me` as the page's user, and passes to `tell` what responses reveal
+    /// about the session.
     pub fn begin(me: UserId, tell: impl Fn(News) + 'static) {
-        // A second time cannot happen, and would change nothing.
+        // A second call cannot happen and would have no effect.
         PAGE.with(|page| _ = page.set(Page { me: me.to_string(), tell: Box::new(tell) }));
     }
 
@@ -100,7 +101,8 @@ mod page {
         });
     }
 
-    /// By the status alone: on a page that is somebody's no other refusal has these two.
+    /// Evaluates the status alone, because on a page with a user no other refusal has these two
+    /// codes.
     pub(super) fn notice(status: u16) {
         let news = match status {
             401 => News::SignedOut,
@@ -117,7 +119,7 @@ mod page {
 
 #[cfg(test)]
 mod tests {
-    /// A server function with another client would not say for whom the page is.
+    /// A server function with another client would not name the page's user.
     #[test]
     fn every_server_function_goes_this_way() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server_fns");

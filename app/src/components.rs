@@ -1,5 +1,5 @@
-//! What the pages are made of. Components read [`crate::state`] and call [`crate::server_fns`];
-//! none of them knows the socket.
+//! The parts that pages are built from. Components read [`crate::state`] and call
+//! [`crate::server_fns`]; none of them uses the socket.
 
 mod announcer;
 mod avatar;

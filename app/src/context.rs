@@ -1,8 +1,9 @@
-//! What a request brings to the pages and server functions: the chat, who is asking, the cookie.
+//! The request context of pages and server functions: the chat, the session, the cookies, the
+//! response.
 //!
-//! Server only. `server` calls [`provider`] and gives the result to every route that renders; the
-//! server functions read from here. Nothing in here panics when a context is missing (Leptos runs
-//! the application once at start, without a request, to list its routes).
+//! Server only. `server` passes the result of [`provider`] to every route that renders; server
+//! functions read the context from here. A missing context never panics, because Leptos runs the
+//! application once at start without a request to list its routes.
 
 mod device;
 
@@ -30,24 +31,24 @@ use crate::paths;
 use crate::time::Local;
 use crate::time::customs::{self, Told};
 
-/// How the session cookie is named and protected.
+/// The name and attributes of the session cookie.
 #[derive(Clone, Debug)]
 pub struct SessionCookie {
-    /// `__Host-…` over https; a plain name over http, where browsers refuse that prefix.
+    /// `__Host-…` over HTTPS; a plain name over HTTP, where browsers reject that prefix.
     pub name: Arc<str>,
-    /// Whether the cookie goes over https alone.
+    /// Whether to set the `Secure` attribute.
     pub secure: bool,
-    /// How long a browser keeps it: as long as a session lasts at most.
+    /// `Max-Age`: the maximum lifetime of a session.
     pub seconds: u32,
 }
 
 impl SessionCookie {
-    /// The header that gives a browser its token.
+    /// The `Set-Cookie` header that stores a token.
     pub fn issue(&self, token: &str) -> HeaderValue {
         self.header(token, self.seconds)
     }
 
-    /// The header that takes it away.
+    /// The `Set-Cookie` header that deletes the cookie.
     pub fn clear(&self) -> HeaderValue {
         self.header("", 0)
     }
@@ -62,25 +63,25 @@ impl SessionCookie {
     }
 }
 
-/// The address a request came from, behind the operator's own proxies.
+/// The client's address, resolved behind the operator's own proxies.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientIp(pub IpAddr);
 
-/// The origins under which the site may be opened, the public one first, separated by blanks.
+/// The origins of the site, the public one first, separated by spaces.
 #[derive(Clone, Debug)]
 pub struct Addresses(pub Arc<str>);
 
-/// What the operator tells those who are not signed in.
+/// The operator's introduction for users who are not signed in.
 #[derive(Clone, Debug)]
 pub struct Greeting {
-    /// Who runs this Duet; "Duet" where nobody says so.
+    /// Who runs this server; "Duet" if the operator set no name.
     pub name: Arc<str>,
-    /// A sentence of welcome, or nothing.
+    /// A welcome text; may be empty.
     pub welcome: Arc<str>,
 }
 
-/// What makes the chat, the cookie, the site's addresses and its greeting known to pages and server
-/// functions.
+/// Returns the function that provides the chat, the cookie, the origins and the greeting as
+/// contexts.
 pub fn provider(
     chat: Chat,
     cookie: SessionCookie,
@@ -98,36 +99,36 @@ pub fn provider(
 /// The chat.
 ///
 /// # Errors
-/// `Internal` when a route was set up without [`provider`].
+/// `Internal` if a route was set up without [`provider`].
 pub fn chat() -> Result<Chat, AppError> {
     use_context::<Chat>().ok_or_else(|| ErrorCode::Internal.into())
 }
 
-/// Who is asking, if they are signed in.
+/// The session of the request, if the user is signed in.
 pub fn session() -> Option<Session> {
     use_context::<Parts>()?.extensions.get::<Session>().cloned()
 }
 
-/// Who is asking.
+/// The session of the request.
 ///
 /// # Errors
-/// `Unauthenticated`, with its status, when they are not signed in.
+/// `Unauthenticated`, with its status, if the user is not signed in.
 pub fn signed_in() -> Result<Session, AppError> {
     session().ok_or_else(|| refuse(ErrorCode::Unauthenticated.into()))
 }
 
-/// Ends the session that this browser had until now: its cookie is replaced, so that nobody could end
-/// it there any more, and open pages of it learn at once that it is over.
+/// Ends the previous session of this browser. Its cookie is being replaced, so no client could end
+/// that session later. Its open pages are notified at once.
 pub async fn end_session_before() {
     let (Some(before), Ok(chat)) = (session(), chat()) else { return };
     if let Err(error) = chat.sign_out(before.id).await {
-        // It ends by itself later; signing in does not fail for it.
+        // The session expires by itself; signing in does not fail because of this error.
         tracing::warn!(%error, "the session before was not ended");
     }
 }
 
-/// Where the request came from; the unspecified address when the server did not say, which puts
-/// all such requests under one throttle.
+/// The client of the request. Without a known address the unspecified address is used, so that all
+/// such requests share one rate limit.
 pub fn client() -> Client {
     let parts = use_context::<Parts>();
     let address = parts.as_ref().and_then(|parts| parts.extensions.get::<ClientIp>());
@@ -138,7 +139,7 @@ pub fn client() -> Client {
     }
 }
 
-/// How the person wants the page to look, as their browser keeps it.
+/// The user's appearance settings, from their cookie.
 pub fn look() -> Look {
     let Some(parts) = use_context::<Parts>() else { return Look::default() };
     cookies(&parts.headers)
@@ -146,7 +147,7 @@ pub fn look() -> Look {
         .unwrap_or_default()
 }
 
-/// The language of the page: the chosen one, else the best of those that the browser names.
+/// The language of the page: the chosen one, else the best match in `Accept-Language`.
 pub fn language() -> Language {
     let accepted = || {
         let parts = use_context::<Parts>()?;
@@ -155,7 +156,7 @@ pub fn language() -> Language {
     look().language.or_else(accepted).unwrap_or_default()
 }
 
-/// By whose clock and customs the page writes times.
+/// The time zone and conventions in which the page writes times.
 pub fn local() -> Local {
     let Some(parts) = use_context::<Parts>() else { return Local::default() };
     let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
@@ -163,7 +164,7 @@ pub fn local() -> Local {
     customs::local(told, accepted.unwrap_or_default(), language(), look().hours)
 }
 
-/// The name of the viewer's zone, if it is known, as their browser tells it.
+/// The time zone that the user's browser reported, if known.
 pub fn zone() -> Option<String> {
     let parts = use_context::<Parts>()?;
     let zone = clock_cookie(&parts).map(Told::parse)?.zone;
@@ -174,7 +175,7 @@ fn clock_cookie(parts: &Parts) -> Option<&str> {
     cookies(&parts.headers).find_map(|(name, value)| (name == customs::COOKIE).then_some(value))
 }
 
-/// The cookies of a request, by name.
+/// The cookies of a request, as names and values.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(COOKIE)
@@ -184,8 +185,8 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|cookie| cookie.trim().split_once('='))
 }
 
-/// The one place where a fault of `chat` becomes an answer: logged if it is ours, named if it is
-/// theirs, with the HTTP status that fits.
+/// The only place where a `chat` error becomes a response. Logs internal errors, and answers every
+/// error with its code and HTTP status.
 pub fn fail(error: chat::Error) -> AppError {
     let refusal = error.refusal();
     if let Some(chat) = use_context::<Chat>() {
@@ -197,7 +198,7 @@ pub fn fail(error: chat::Error) -> AppError {
     refuse(refusal)
 }
 
-/// Refuses with the status and headers that belong to the code.
+/// Sets the status and headers of a refusal, and returns the refusal as an error.
 pub fn refuse(refusal: Refusal) -> AppError {
     log_refusal(refusal.code);
     set_status(status(refusal.code));
@@ -207,7 +208,7 @@ pub fn refuse(refusal: Refusal) -> AppError {
     AppError::Refused(refusal)
 }
 
-/// What asks for an operator's eye is told at the level that is usual, the rest for those who look.
+/// Logs refusals that may need the operator's attention at `info`, all others at `debug`.
 fn log_refusal(code: ErrorCode) {
     match code {
         ErrorCode::RateLimited | ErrorCode::Busy | ErrorCode::Unavailable
@@ -219,29 +220,29 @@ fn log_refusal(code: ErrorCode) {
     }
 }
 
-/// Whether nobody has asked in this second. Who is refused may ask as often as the network allows, and
-/// must not fill the log.
+/// Limits the log to one line per second. A refused client may retry as fast as the network allows,
+/// and must not fill the log.
 fn is_first_in_second() -> bool {
     static ASKED_IN: AtomicU64 = AtomicU64::new(0);
     let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     ASKED_IN.swap(second, Ordering::Relaxed) != second
 }
 
-/// Gives a page that shows an error the status and headers that belong to it.
+/// Sets the status and headers for an error that the page shows.
 pub fn say(error: AppError) {
     if let AppError::Refused(refusal) = error {
         refuse(refusal);
     }
 }
 
-/// The HTTP status that fits a refusal.
+/// The HTTP status of a refusal.
 pub fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unauthenticated | ErrorCode::WrongCredentials => StatusCode::UNAUTHORIZED,
         ErrorCode::RegistrationClosed | ErrorCode::ForeignOrigin | ErrorCode::WrongPassword => {
             StatusCode::FORBIDDEN
         }
-        // No other refusal has this status, so that a page can tell by it alone.
+        // No other refusal has this status, so the page can recognise this one by the status alone.
         ErrorCode::OtherPerson => StatusCode::PRECONDITION_FAILED,
         ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
         ErrorCode::ClientIdReused
@@ -257,7 +258,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// Sets the answer's status.
+/// Sets the status of the response.
 pub fn set_status(status: StatusCode) {
     if let Some(response) = use_context::<ResponseOptions>() {
         response.set_status(status);
@@ -270,22 +271,22 @@ fn set_header(name: HeaderName, value: HeaderValue) {
     }
 }
 
-/// Puts a `Set-Cookie` on the answer.
+/// Adds a `Set-Cookie` header to the response.
 pub fn set_cookie(cookie: HeaderValue) {
     if let Some(response) = use_context::<ResponseOptions>() {
         response.append_header(SET_COOKIE, cookie);
     }
 }
 
-/// The cookie's form.
+/// The settings of the session cookie.
 ///
 /// # Errors
-/// `Internal` when a route was set up without [`provider`].
+/// `Internal` if a route was set up without [`provider`].
 pub fn session_cookie() -> Result<SessionCookie, AppError> {
     use_context::<SessionCookie>().ok_or_else(|| ErrorCode::Internal.into())
 }
 
-/// Sends a page's visitor to another page of this site; anything else goes to the front page.
+/// Redirects to a path of this site; any other address becomes the front page.
 pub fn redirect(path: &str) {
     let path = paths::safe(path);
     if let Ok(location) = HeaderValue::from_str(path) {
@@ -294,23 +295,22 @@ pub fn redirect(path: &str) {
     }
 }
 
-/// What a server function brought, and what it wants said in the answer's head.
+/// The outcome of a server function, with the response parts that the function set.
 pub struct Done<T> {
-    /// What it brought.
     pub result: Result<T, AppError>,
-    /// The status it wants.
+    /// The status that the function set.
     pub status: Option<StatusCode>,
-    /// The headers it wants.
+    /// The headers that the function set.
     pub headers: HeaderMap,
 }
 
-/// Runs server functions outside of a page, as one request would, and collects what they say of
-/// the answer. `provide` is what [`provider`] gave.
+/// Runs server functions outside a page render, as a request of their own, and collects the
+/// response parts that they set. `provide` is the result of [`provider`].
 pub async fn within<T, F>(parts: &Parts, provide: impl Fn(), work: impl FnOnce() -> F) -> Done<T>
 where
     F: Future<Output = Result<T, AppError>>,
 {
-    // A root, because the owner before on this thread may belong to the page of somebody else.
+    // A root owner, because the thread's previous owner may belong to another user's page.
     let owner = Owner::new_root(None);
     let options = ResponseOptions::default();
     let work = owner.with(|| {
@@ -325,20 +325,19 @@ where
     Done { result, status: said.0, headers: said.1 }
 }
 
-/// Which build of the page this process gives out; empty if it does not know.
+/// The build of the page that this process serves; empty if unknown.
 pub fn build() -> String {
     chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The origins under which the site may be opened, separated by blanks.
+/// The origins of the site, separated by spaces.
 pub fn addresses() -> Arc<str> {
     use_context::<Addresses>().map(|Addresses(all)| all).unwrap_or_default()
 }
 
-/// What those who are not signed in are told: who runs this Duet, where somebody says so, and a
-/// sentence of theirs.
+/// The name of the operator (empty if not set) and the welcome text.
 pub fn greeting() -> (String, String) {
-    /// What the name is where nobody set one.
+    /// The name if the operator set none.
     const NOBODY: &str = "Duet";
     let Some(Greeting { name, welcome }) = use_context::<Greeting>() else {
         return Default::default();
@@ -347,7 +346,7 @@ pub fn greeting() -> (String, String) {
     (name, welcome.to_string())
 }
 
-/// Whether strangers may create an account without an invitation.
+/// Whether an account may be created without an invitation.
 pub fn registration_open() -> bool {
     chat().is_ok_and(|chat| chat.registration_open())
 }
@@ -357,17 +356,17 @@ pub fn invitations_open() -> bool {
     chat().is_ok_and(|chat| chat.invitations_open())
 }
 
-/// The path and query of the page that is asked for.
+/// The path and query of the requested page.
 pub fn asked_path() -> String {
     use_context::<Parts>()
         .and_then(|parts| parts.uri.path_and_query().map(ToString::to_string))
         .unwrap_or_else(|| "/".to_owned())
 }
 
-/// Sets the page's content security policy: only our own scripts, styles and sockets.
+/// Sets the page's content security policy: scripts, styles and sockets of this origin only.
 ///
-/// A header, because a `<meta>` cannot forbid framing. The socket's address is written out since
-/// older browsers do not count `ws:` as `'self'`.
+/// A header, because a `<meta>` cannot forbid framing. The socket's address is listed explicitly,
+/// because older browsers do not match `ws:` with `'self'`.
 pub fn set_content_security_policy(nonce: &str, reload_port: Option<u32>) {
     let host = use_context::<Parts>()
         .and_then(|parts| parts.headers.get(HOST)?.to_str().ok().map(str::to_owned))

@@ -1,4 +1,4 @@
-//! The browser's own things that Leptos does not cover. Browser only.
+//! Browser APIs that Leptos does not cover. Browser only.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -16,73 +16,74 @@ extern "C" {
     fn performance_now() -> f64;
 }
 
-/// The time since the page was loaded, in milliseconds. Every wait is measured by this clock, because
-/// the time of day may be wrong and may jump.
+/// Milliseconds since the page was loaded. Every wait uses this clock, because the system clock may
+/// be wrong and may jump.
 pub fn uptime_ms() -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a page's life")]
     let now = performance_now() as i64;
     now
 }
 
-/// This moment by both clocks.
+/// The present moment on both clocks.
 pub fn moment() -> Moment {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for ever")]
     let wall_ms = js_sys::Date::now() as i64;
     Moment { uptime_ms: uptime_ms(), wall_ms }
 }
 
-/// Whether the person sees this page: in front, and focused.
+/// Whether the user sees this page: the page is visible and focused.
 pub fn is_watched() -> bool {
     document().visibility_state() == VisibilityState::Visible
         && document().has_focus().unwrap_or(true)
 }
 
-/// Whether the browser has a network. A server on the same machine is reached without one as well.
+/// Whether the browser reports a network. A server on the same machine is reachable without one.
 pub fn is_online() -> bool {
     window().navigator().on_line()
 }
 
-/// Whether all handlers of the page are in place.
+/// Whether the page is hydrated.
 pub fn is_live() -> bool {
     document().document_element().is_some_and(|root| root.has_attribute("data-hydrated"))
 }
 
-/// Whether the browser has something of this name.
+/// Whether an object has a property of this name.
 pub fn has(target: &JsValue, name: &str) -> bool {
     js_sys::Reflect::has(target, &JsValue::from_str(name)).unwrap_or(false)
 }
 
-/// Which build of the page this is, if the server knew.
+/// The build of this page, if the server sent it.
 pub fn page_build() -> Option<String> {
     let meta = document().query_selector("meta[name=build]").ok()??;
     meta.get_attribute("content").filter(|build| !build.is_empty())
 }
 
-/// The address under which the site may be opened.
+/// The public origin of the site.
 pub fn right_address() -> String {
     let meta = document().query_selector("meta[name=addresses]").ok().flatten();
     let all = meta.and_then(|meta| meta.get_attribute("content")).unwrap_or_default();
     all.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Whether this page was opened under another address, where the server refuses every call.
+/// Whether the page was opened under a wrong address, where the server refuses every call.
 pub fn is_wrong_address() -> bool {
     document().document_element().is_some_and(|root| root.has_attribute("data-wrong-address"))
 }
 
-/// Whether Enter should send: there is a fine pointer, so there is a keyboard with Shift.
+/// Whether Enter should send: true unless the primary pointer is touch. A computer with a mouse has
+/// a keyboard with Shift for line breaks.
 pub fn has_keyboard() -> bool {
     let query = window().match_media("(hover: none) and (pointer: coarse)");
     !query.ok().flatten().is_some_and(|query| query.matches())
 }
 
-/// Whether Cmd is what Ctrl is elsewhere.
+/// Whether the shortcuts use Cmd in place of Ctrl.
 pub fn is_mac() -> bool {
     window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac"))
 }
 
-/// Puts a text into the clipboard, and answers whether it is there. Where the page came without
-/// encryption, or the browser refuses, the old way is left: to copy what is selected.
+/// Copies a text to the clipboard; false on failure. Falls back to the `copy` command on a selected
+/// field if the page came over plain HTTP or the browser refuses.
 pub async fn copy_text(text: &str) -> bool {
     let navigator = window().navigator();
     if has(&navigator, "clipboard")
@@ -108,7 +109,7 @@ pub async fn copy_text(text: &str) -> bool {
     copied
 }
 
-/// An event listener that is taken off when dropped.
+/// An event listener. Dropping it removes the listener.
 pub struct Listener {
     target: EventTarget,
     event: &'static str,
@@ -117,7 +118,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens.
+    /// Listens in the bubbling phase.
     pub fn new(
         target: &EventTarget,
         event: &'static str,
@@ -126,7 +127,7 @@ impl Listener {
         Self::on(target, event, false, react)
     }
 
-    /// Listens, and is told before any element inside the target is.
+    /// Listens in the capture phase, before any listener inside the target.
     pub fn before(
         target: &EventTarget,
         event: &'static str,
@@ -143,12 +144,12 @@ impl Listener {
     ) -> Self {
         let closure = Closure::<dyn FnMut(Event)>::new(react);
         let callback = closure.as_ref().unchecked_ref();
-        // Fails only for a closure that is none.
+        // Fails only for an invalid closure.
         _ = target.add_event_listener_with_callback_and_bool(event, callback, first);
         Self { target: target.clone(), event, first, closure }
     }
 
-    /// Listens for as long as the page lives.
+    /// Keeps listening for the lifetime of the page.
     pub fn forget(self) {
         std::mem::forget(self);
     }
@@ -175,7 +176,7 @@ pub fn keeps_focus(event: &FocusEvent) -> bool {
     }
 }
 
-/// Arrow keys, Home and End walk through the elements of a list; `stops` selects them.
+/// Arrow keys, Home and End move the focus through the elements that `stops` selects.
 pub fn walk(event: &KeyboardEvent, stops: &str) {
     if event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key() {
         return;
@@ -199,13 +200,13 @@ pub fn walk(event: &KeyboardEvent, stops: &str) {
     }
 }
 
-/// All elements below another one that a selector names.
+/// All descendants of an element that match a selector.
 pub fn all(whole: &Element, selector: &str) -> Vec<HtmlElement> {
     let Ok(found) = whole.query_selector_all(selector) else { return Vec::new() };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }
 
-/// A number that tells this tab from others: chance is enough.
+/// A random number that identifies this tab; a collision is unlikely enough.
 pub fn tab_number() -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "53 random bits")]
     let number = (js_sys::Math::random() * 9_007_199_254_740_991.0) as u64;

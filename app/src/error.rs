@@ -1,7 +1,7 @@
-//! What a server function answers when it did not do what was asked.
+//! The error type of server functions.
 //!
-//! Made only by `context::fail` on the server and by the transport in the browser. Pages match on
-//! the code and say it in their own words ([`crate::words`]); nothing internal is in here.
+//! Only `context::fail` on the server and the transport in the browser create it. Pages match on
+//! the code and show their own text ([`crate::words`]). It contains no internal details.
 
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use protocol::{ErrorCode, Refusal, Retry};
@@ -10,20 +10,21 @@ use thiserror::Error;
 
 use crate::json::Json;
 
-/// Why a call brought nothing.
+/// Why a server function failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AppError {
-    /// The server said no.
+    /// The server refused the request.
     #[error("refused: {0}")]
     Refused(Refusal),
-    /// No answer came: the network or the server is away. Nothing is known of what was done.
+    /// No response arrived, because the network or the server is down. The request may still have
+    /// taken effect.
     #[error("the server was not reached")]
     Unreached,
 }
 
 impl AppError {
-    /// The refusal's code; `None` when no answer came.
+    /// Returns the refusal's code; `None` without a response.
     pub fn code(self) -> Option<ErrorCode> {
         match self {
             Self::Refused(refusal) => Some(refusal.code),
@@ -31,7 +32,7 @@ impl AppError {
         }
     }
 
-    /// Whether the same call can succeed later.
+    /// Returns whether and when the same request can succeed.
     pub fn retry(self) -> Retry {
         self.code().map_or(Retry::Later, ErrorCode::retry)
     }
@@ -53,7 +54,7 @@ impl FromServerFnError for AppError {
                 crate::context::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
                 ErrorCode::Malformed.into()
             }
-            // On the server the request's own encoding was not readable.
+            // On the server: the request could not be decoded.
             #[cfg(feature = "ssr")]
             ServerFnErrorErr::Deserialization(_) => {
                 crate::context::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
@@ -61,7 +62,8 @@ impl FromServerFnError for AppError {
             }
             #[cfg(feature = "ssr")]
             _ => ErrorCode::Internal.into(),
-            // In the browser: no answer, or one that is not ours (a proxy's error page).
+            // In the browser: no response, or a response from elsewhere, such as a proxy's error
+            // page.
             #[cfg(not(feature = "ssr"))]
             _ => Self::Unreached,
         }

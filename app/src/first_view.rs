@@ -1,8 +1,8 @@
-//! What a page shows first: read before anything is rendered, sent along inside the page.
+//! Preloads the data of a page's first view.
 //!
-//! The server reads it for each page that is asked for and then renders in one go, waiting for
-//! nothing; the browser finds it in the page and hydrates the same way. Only what is opened later,
-//! without a new page, is read by the pages themselves, with the same functions.
+//! The server loads the data before it renders a page and embeds the data in the page, so rendering
+//! never waits. The browser reads the embedded data and hydrates the same view. Views that are
+//! opened later by client-side navigation load their data with the same functions.
 
 use leptos::prelude::*;
 use protocol::{
@@ -18,28 +18,28 @@ use crate::server_fns::{
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
-/// What the list's pane begins with.
+/// First data of the list pane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListPane {
     /// The first page of the list.
     pub page: ConversationPage,
-    /// The answer to `?find=`, or, while there is no conversation yet, people to begin with.
+    /// The results for `?find=`, or suggested users if there are no conversations.
     pub found: SearchResults,
 }
 
-/// Where a conversation is opened.
+/// The position at which a conversation opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
-    /// At the first unread message, or the end.
+    /// The first unread message, or the end.
     Unread,
-    /// Around a message that is linked to.
+    /// Around a linked message.
     Message(Seq),
-    /// At an older or newer page, by a plain link.
+    /// An older or newer page, requested by a plain link.
     Page(Cursor),
 }
 
 impl Place {
-    /// The place that an address names. `query` answers one of its parameters.
+    /// Parses the position from an address. `query` returns a query parameter.
     pub fn named(query: &dyn Fn(&str) -> Option<String>) -> Self {
         let seq = |name: &str| query(name)?.parse().ok().map(Seq).filter(|seq| *seq > Seq::ZERO);
         match (seq("m"), seq("before"), seq("after")) {
@@ -51,7 +51,7 @@ impl Place {
     }
 }
 
-/// What was read ahead. For those who are not signed in nothing but an invitation.
+/// The preloaded data. Pages without a user contain at most an invitation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstView {
     pane: Option<Result<ListPane, AppError>>,
@@ -60,30 +60,31 @@ pub struct FirstView {
     invitation: Option<Result<InvitationInfo, AppError>>,
 }
 
-/// One's own account, and where one is signed in to it.
+/// The user's settings and sessions.
 pub type OwnAccount = (Settings, Vec<SessionInfo>);
 
-/// A handle to it, for the pages.
+/// A handle to the preloaded data. Each method takes its part out, because later the live client
+/// has newer data.
 #[derive(Clone, Copy)]
 pub struct ReadAhead(StoredValue<FirstView>);
 
 impl ReadAhead {
-    /// What the list's pane begins with. Once: afterwards the live connection knows better.
+    /// Takes the data of the list pane. Later calls return `None`.
     pub fn pane(&self) -> Option<Result<ListPane, AppError>> {
         self.0.try_update_value(|first| first.pane.take()).flatten()
     }
 
-    /// What the settings show. Once.
+    /// Takes the data of the settings pages.
     pub fn settings(&self) -> Option<Result<OwnAccount, AppError>> {
         self.0.try_update_value(|first| first.settings.take()).flatten()
     }
 
-    /// The invitation whose page was asked for. Once.
+    /// Takes the invitation of the invitation page.
     pub fn invitation(&self) -> Option<Result<InvitationInfo, AppError>> {
         self.0.try_update_value(|first| first.invitation.take()).flatten()
     }
 
-    /// The conversation at this place, if it is the one that the page was asked for. Once.
+    /// Takes the preloaded conversation if its id and position match.
     pub fn conversation(
         &self,
         id: ConversationId,
@@ -98,13 +99,14 @@ impl ReadAhead {
     }
 }
 
-/// Takes it from the request on the server, from the page in the browser; provides it to all pages.
+/// Takes the data from the request on the server, or from the page in the browser, and provides it
+/// as a context.
 pub fn provide() {
     let first = SharedValue::<_, Json>::new_with_encoding(taken).into_inner();
     provide_context(ReadAhead(StoredValue::new(first)));
 }
 
-/// What was read ahead for this page.
+/// Returns the preloaded data of this page; empty if none was provided.
 pub fn use_read_ahead() -> ReadAhead {
     use_context().unwrap_or_else(|| ReadAhead(StoredValue::new(FirstView::default())))
 }
@@ -121,16 +123,16 @@ fn taken() -> FirstView {
     FirstView::default()
 }
 
-/// Reads the list's pane.
+/// Loads the data of the list pane.
 ///
 /// # Errors
-/// When not signed in, or the store cannot be read.
+/// When the caller is not signed in, or the store cannot be read.
 pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     let page = list_conversations(None).await?;
     let found = match typed {
-        // All at once, for pages without scripts.
+        // All results at once, for pages without scripts.
         Some(typed) => search(typed, true).await?,
-        // A throttled or closed directory must not take the list with it.
+        // A rate limit or a closed directory must not make the list fail.
         None if page.conversations.is_empty() => {
             search(String::new(), false).await.unwrap_or_default()
         }
@@ -139,18 +141,19 @@ pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, found })
 }
 
-/// Reads one's own account.
+/// Loads the user's settings and sessions.
 ///
 /// # Errors
-/// When not signed in, or the store cannot be read.
+/// When the caller is not signed in, or the store cannot be read.
 pub async fn read_settings() -> Result<OwnAccount, AppError> {
     Ok((get_settings().await?, list_sessions().await?))
 }
 
-/// Reads the part of a conversation that is shown first.
+/// Loads the part of a conversation that is shown first.
 ///
 /// # Errors
-/// When not signed in, the conversation is not mine, or the store cannot be read.
+/// When the caller is not signed in or not a member of the conversation, or the store cannot be
+/// read.
 pub async fn read_conversation(id: ConversationId, place: Place) -> Result<FirstPage, AppError> {
     let conversation = get_conversation(id).await?;
     let cursor = match place {
@@ -165,10 +168,11 @@ pub async fn read_conversation(id: ConversationId, place: Place) -> Result<First
     Ok(FirstPage { conversation, page })
 }
 
-/// Reads who somebody is with whom one talks, and nothing of what was said.
+/// Loads a conversation's entry without messages.
 ///
 /// # Errors
-/// When not signed in, the conversation is not mine, or the store cannot be read.
+/// When the caller is not signed in or not a member of the conversation, or the store cannot be
+/// read.
 pub async fn read_person(id: ConversationId) -> Result<FirstPage, AppError> {
     let conversation = get_conversation(id).await?;
     let page = HistoryPage {
@@ -181,8 +185,8 @@ pub async fn read_person(id: ConversationId) -> Result<FirstPage, AppError> {
     Ok(FirstPage { conversation, page })
 }
 
-/// About where the first unread message is. The read mark alone does not tell: it may be far back,
-/// with only one's own messages after it.
+/// Returns the approximate seq of the first unread message. The read mark alone is not enough: the
+/// messages after it may be mostly the user's own.
 fn first_unread(conversation: &protocol::Conversation) -> Seq {
     let by_count = Seq(conversation.last_seq.0 - i64::from(conversation.unread) + 1);
     let after_mark = conversation.mine.read.next();
@@ -196,7 +200,7 @@ fn first_unread(conversation: &protocol::Conversation) -> Seq {
 #[cfg(feature = "ssr")]
 pub use ahead::{attach, middleware};
 
-/// Reading ahead, on the server.
+/// Preloading on the server.
 #[cfg(feature = "ssr")]
 mod ahead {
     use axum::extract::{Query, Request};
@@ -209,7 +213,7 @@ mod ahead {
     use crate::server_fns::get_invitation;
     use crate::{context, paths};
 
-    /// Reads ahead for a page that is asked for. `provide` is what `context::provider` gave.
+    /// Preloads the data of a requested page. `provide` comes from `context::provider`.
     pub async fn middleware(provide: impl Fn(), request: Request, next: Next) -> Response {
         if request.method() != Method::GET {
             return next.run(request).await;
@@ -219,7 +223,7 @@ mod ahead {
         next.run(Request::from_parts(parts, body)).await
     }
 
-    /// Puts what the page of this address shows first into the request.
+    /// Adds the preloaded data for the request's address to the request.
     pub async fn attach(parts: &mut Parts, provide: impl Fn()) {
         let path = parts.uri.path();
         let (opened, about) = (paths::opened(path), paths::is_about(path));
@@ -235,7 +239,8 @@ mod ahead {
         let named =
             |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let (find, place) = (named("find"), Place::named(&named));
-        // What the reads say of the answer's status belongs to the page that shows it.
+        // `within` discards the status codes that the loads set; the page that shows the data sets
+        // its own.
         let read = context::within(parts, provide, || async move {
             if let Some(token) = invited {
                 let invitation = Some(get_invitation(token).await);

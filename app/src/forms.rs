@@ -1,9 +1,9 @@
-//! The same forms without WebAssembly: plain posts to the pages' own addresses.
+//! The plain forms, for pages without WebAssembly: POST requests to the pages' own addresses.
 //!
-//! Each does what its server function does and then sends the visitor on. When it is refused, the
-//! same page is rendered as the answer, with what was typed and what is wrong with it; nothing is
-//! kept on the server and nothing typed is lost. Server only; `server` mounts [`routes`] beside
-//! the pages, behind the middleware that knows the session and judges the origin.
+//! Each handler calls the server function of its form and redirects. A refused form is answered
+//! with the same page, the submitted values and the error, so no typed text is lost and the server
+//! stores nothing. Server only; `server` mounts [`routes`] beside the pages, behind the middleware
+//! that authenticates the session and checks the origin.
 
 mod invite;
 mod settings;
@@ -49,14 +49,14 @@ struct Written {
     seen: Seq,
 }
 
-/// For whom the page of a form is. Pages of older builds say so of messages alone, or not at all.
+/// The user that the form's page was rendered for. Pages of older builds send `sender`, or nothing.
 #[derive(Default, Deserialize)]
 struct Whose {
     #[serde(rename = "for", alias = "sender", default)]
     user: Option<UserId>,
 }
 
-/// The message of a form, if it is one.
+/// The message text of a form, if present.
 #[derive(Deserialize)]
 struct Text {
     body: String,
@@ -72,7 +72,7 @@ struct Seen {
     seen: Seq,
 }
 
-/// The routes of the plain forms. `provide` is what `context::provider` gave.
+/// The routes of the plain forms. `provide` is the result of `context::provider`.
 pub fn routes<S>(
     provide: impl Fn() + Clone + Send + Sync + 'static,
     options: LeptosOptions,
@@ -142,7 +142,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         if done.result.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::UsernameTaken)) {
             let (wanted, ask) = (echo.username.clone(), &self.provide);
             let free = within(&parts, ask, || free_usernames(wanted, invitation)).await;
-            // Where none can be told, the refusal alone says enough.
+            // On an error the refusal is shown without suggestions.
             echo.free = free.result.unwrap_or_default().join(" ");
         }
         self.answer(parts, done, echo, |opened| opened.map_or(next, paths::conversation)).await
@@ -178,8 +178,8 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let echo = FormEcho { message, ..FormEcho::default() };
         let done = within(&parts, &self.provide, || async move {
             send_message(id, form.client_id, form.body, None).await?;
-            // Who answers has read what they answer. The message is stored: a fault in
-            // marking must not say otherwise.
+            // A reply marks the earlier messages as read. An error while marking is ignored,
+            // because the message is already stored.
             if form.seen > Seq::ZERO {
                 _ = mark_conversation(id, form.seen, form.seen).await;
             }
@@ -213,11 +213,11 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         self.answer(parts, done, FormEcho::default(), paths::conversation).await
     }
 
-    /// The head and the bytes of a form. One of another person's page is refused here, once for all
-    /// forms: nothing is done in the name of whoever signed in since.
+    /// Reads the head and the bytes of a form. Refuses a form of another user's page, for all forms
+    /// at once, so that no form acts in the name of a user who signed in later.
     async fn check(&self, request: Request) -> Result<(Parts, Bytes), Response> {
         let (parts, body) = request.into_parts();
-        // The request's own limit holds for what is collected.
+        // The server's request body limit bounds the size.
         let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
             return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
         };
@@ -231,13 +231,13 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         Ok((parts, body))
     }
 
-    /// Reads a form, keeping the request's head.
+    /// Parses a form and keeps the head of the request.
     async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<(Parts, T), Response> {
         let (parts, body) = self.check(request).await?;
         parsed(&parts, body).await.map(|form| (parts, form))
     }
 
-    /// Sends the visitor on, or shows the page again with what is wrong.
+    /// Redirects after success; otherwise renders the page again with the error.
     async fn answer<T>(
         self,
         parts: Parts,
@@ -249,7 +249,8 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             Ok(done) => see_other(&to(done)),
             Err(AppError::Refused(refusal)) if refusal.code == ErrorCode::Unauthenticated => {
                 match echo.message {
-                    // What was typed is in the answer, or it would be lost on the way to signing in.
+                    // The response contains the typed text, because a redirect to the sign-in page
+                    // would lose it.
                     Some((_, text)) => self.stale(&parts, refusal.code, Some(text)).await,
                     None => see_other(&paths::sign_in_then(back_from(parts.uri.path()))),
                 }
@@ -265,7 +266,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         response
     }
 
-    /// Renders the page that the form stands on, as if it had been asked for.
+    /// Renders the page of the form, as for a GET request.
     async fn render(self, mut parts: Parts, echo: FormEcho) -> Response {
         parts.method = Method::GET;
         if !is_page(parts.uri.path()) {
@@ -286,7 +287,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 }
 
-/// Reads a form from the bytes of a request.
+/// Parses a form from the bytes of a request.
 async fn parsed<T: DeserializeOwned>(parts: &Parts, body: Bytes) -> Result<T, Response> {
     let request = Request::from_parts(parts.clone(), Body::from(body));
     match axum::Form::<T>::from_request(request, &()).await {
@@ -295,7 +296,7 @@ async fn parsed<T: DeserializeOwned>(parts: &Parts, body: Bytes) -> Result<T, Re
     }
 }
 
-/// Where to go after signing in or up: the page's own `next`.
+/// The redirect target after signing in or up: the `next` parameter of the page.
 fn next(request: &Request) -> String {
     let query = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     let pairs = query.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
@@ -309,7 +310,7 @@ fn see_other(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
-/// The page that a form stands on, for coming back to it.
+/// The page of a form, to return to after signing in.
 fn back_from(path: &str) -> &str {
     let path = path.strip_suffix("/read").unwrap_or(path);
     match path {

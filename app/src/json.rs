@@ -1,9 +1,9 @@
-//! The one way in which the page reads and writes JSON.
+//! JSON in the page: the only place that reads and writes it.
 //!
-//! serde writes a reader for each type and each kind of input, and `serde_json`'s bring the words of
-//! every possible error: together a tenth of the page. In the browser everything is read by a
-//! `Reader`, which knows what Duet sends and no more; the server, which reads what strangers
-//! send, keeps to `serde_json`.
+//! serde generates a reader for each type and input kind, and `serde_json` adds the texts of all
+//! errors: together a tenth of the page's code. In the browser everything is read by a small
+//! `Reader` for the shapes that Duet sends. The server, which reads untrusted input, uses
+//! `serde_json`.
 
 mod reader;
 mod shapes;
@@ -18,20 +18,20 @@ use serde::de::DeserializeOwned;
 
 pub use reader::Unreadable;
 
-/// Reads a value that the server wrote, or this page itself.
+/// Reads a value that the server or this page wrote.
 ///
 /// # Errors
-/// When the text is no JSON, or of another shape.
+/// When the text is not JSON, or has another shape.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     let mut reader = reader::Reader::new(text);
     let value = T::deserialize(&mut reader)?;
     if reader.is_at_end() { Ok(value) } else { Err(Unreadable) }
 }
 
-/// For what travels inside the page, and for the answers of calls.
+/// Encoding of data inside the page and of HTTP responses.
 pub struct Json;
 
-/// What calls take as JSON.
+/// Encoding of HTTP requests with a JSON body.
 pub type JsonCall = Post<Json>;
 
 impl<T: Serialize> Encoder<T> for Json {

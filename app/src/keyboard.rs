@@ -1,6 +1,6 @@
-//! The keys of the whole page: one listener on the document. Keys of one part (the composer, the
-//! list, the timeline) are that part's own. No key of the browser's is taken. Browser only;
-//! `components::ShortcutsSheet` starts it, and lists all keys there are.
+//! The global shortcuts, handled by one listener on the document. The composer, the list and the
+//! timeline handle their own keys. No shortcut replaces one of the browser's. Browser only;
+//! `components::ShortcutsSheet` calls [`start`] and lists all shortcuts.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -14,11 +14,11 @@ use crate::dom::{self, Listener};
 use crate::paths;
 use crate::state::State;
 
-/// Goes to an address of this site.
+/// Navigates to an address of this site.
 pub trait Navigate: Fn(&str, NavigateOptions) + 'static {}
 impl<T: Fn(&str, NavigateOptions) + 'static> Navigate for T {}
 
-/// The parts of the page in their order, and what has the focus in each.
+/// The parts of the page in tab order, each with the element to focus.
 const PARTS: [(&str, &str); 5] = [
     (".people-search", ".people-search input[type=search]"),
     (".conversation-list", ".list-entry:not([tabindex='-1'])"),
@@ -27,11 +27,11 @@ const PARTS: [(&str, &str); 5] = [
     (".composer-frame", ".composer textarea"),
 ];
 
-/// Listens for as long as the page lives.
+/// Listens for the lifetime of the page.
 pub fn start(state: State, shortcuts: Shortcuts, navigate: impl Navigate) {
     Listener::new(&document(), "keydown", move |event| {
         let Ok(event) = event.dyn_into::<KeyboardEvent>() else { return };
-        // What is above the page has its own keys.
+        // An open dialog handles its own keys.
         let covered = document().query_selector("dialog[open]").is_ok_and(|open| open.is_some());
         if event.default_prevented() || event.is_composing() || covered {
             return;
@@ -43,7 +43,7 @@ pub fn start(state: State, shortcuts: Shortcuts, navigate: impl Navigate) {
     .forget();
 }
 
-/// Does what a key stands for; false for one that stands for nothing.
+/// Handles a key; false for a key without a function here.
 fn act(
     state: State,
     shortcuts: Shortcuts,
@@ -54,7 +54,7 @@ fn act(
     let command = if dom::is_mac() { meta && !ctrl } else { ctrl && !meta };
     match (event.key().as_str(), event.alt_key()) {
         ("k" | "K", false) if command && !shift => find(navigate),
-        // On some keyboards the slash needs Shift.
+        // Some keyboard layouts need Shift for the slash.
         ("/", false) if command => shortcuts.open(),
         ("F6", false) if ctrl && !meta => next_part(shift),
         ("ArrowUp", true) if !ctrl && !meta => go(state, navigate, true, shift),
@@ -70,7 +70,7 @@ fn shown(selector: &str) -> Option<HtmlElement> {
     found.offset_parent().is_some().then_some(found)
 }
 
-/// Turns to the search, which on a narrow screen is on another page.
+/// Focuses the search box. On a narrow screen the box is on the home page.
 fn find(navigate: &impl Navigate) {
     let focus = || shown(PARTS[0].1).is_some_and(|search| search.focus().is_ok());
     if !focus() {
@@ -79,7 +79,7 @@ fn find(navigate: &impl Navigate) {
     }
 }
 
-/// Turns to the next part of the page that is there, round and round.
+/// Focuses the next visible part of the page, wrapping around.
 fn next_part(back: bool) {
     let focused = document().active_element();
     let within = |part: &str| focused.as_ref().and_then(|focused| focused.closest(part).ok()?);
@@ -99,7 +99,8 @@ fn next_part(back: bool) {
     }
 }
 
-/// Opens the conversation above or below the open one in the list; with none open, the first.
+/// Opens the conversation above or below the open one in the list. Without an open conversation,
+/// "below" is the first one and "above" has no target.
 fn go(state: State, navigate: &impl Navigate, up: bool, unread_only: bool) {
     let open = window().location().pathname().ok().and_then(|path| paths::opened(&path));
     let waits = |id: ConversationId| state.summary(id).is_some_and(|known| known.unread > 0);

@@ -1,10 +1,10 @@
-//! Every word the page says or lets be heard, in each of its languages.
+//! All texts of the page, visible or for screen readers, in each language.
 //!
-//! [`Texts`] is one table with a field for each sentence; a language is one constant of it, so a
-//! sentence that is missing in one of them does not compile. A new language is a file here, a
-//! variant of [`Language`], and its plural rule. Components take the table with [`use_texts`];
-//! what stands in a sentence is put in by [`Texts::fill`], what is counted by [`Texts::count`]. Dates and
-//! times are not here: they follow the region as well (`crate::time`).
+//! [`Texts`] has a field for each text. Each language is one constant of that type, so a missing
+//! translation does not compile. A new language needs a file here, a variant of [`Language`] and
+//! its plural rule. Components get the texts from [`use_texts`]; [`Texts::fill`] inserts values and
+//! [`Texts::count`] inserts counts. Dates and times are in `crate::time`, because their format
+//! depends on the region as well.
 
 mod arabic;
 mod english;
@@ -20,15 +20,14 @@ use crate::on_demand::{NotLoaded, on_demand};
 
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 
-/// A language that the page speaks.
+/// A language of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Language {
-    /// English, also where no other is known to be understood.
+    /// English, the fallback.
     #[default]
     English,
-    /// German.
     German,
-    /// Arabic, written from right to left.
+    /// Arabic, a right-to-left language.
     Arabic,
 }
 
@@ -38,15 +37,15 @@ on_demand! {
     fn arabic_texts() -> &'static Texts { &arabic::TEXTS }
 }
 
-/// What this page says. Every page carries English, for whatever is said too early.
+/// The texts of this page. English is compiled in, as the fallback until a language is loaded.
 #[cfg(feature = "hydrate")]
 static LOADED: std::sync::OnceLock<&'static Texts> = std::sync::OnceLock::new();
 
 impl Language {
-    /// All of them, in the order in which they are offered.
+    /// All languages, in the order of the settings page.
     pub const ALL: [Self; 3] = [Self::English, Self::German, Self::Arabic];
 
-    /// Its tag, for `lang` and for `Intl`.
+    /// The language tag, for `lang` and `Intl`.
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -55,7 +54,7 @@ impl Language {
         }
     }
 
-    /// What its speakers call it.
+    /// The language's name in the language itself.
     pub const fn own_name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -64,7 +63,7 @@ impl Language {
         }
     }
 
-    /// The direction of its writing, for `dir`.
+    /// The writing direction, for `dir`.
     pub const fn direction(self) -> &'static str {
         match self {
             Self::English | Self::German => "ltr",
@@ -72,7 +71,7 @@ impl Language {
         }
     }
 
-    /// What the page says in it.
+    /// The texts of the language.
     #[cfg(not(feature = "hydrate"))]
     pub const fn texts(self) -> &'static Texts {
         match self {
@@ -82,17 +81,16 @@ impl Language {
         }
     }
 
-    /// What the page says in it. A page speaks one language for as long as it lives: the one that
-    /// was loaded.
+    /// The loaded texts, whatever the language: a page has one language for its lifetime.
     #[cfg(feature = "hydrate")]
     pub fn texts(self) -> &'static Texts {
         LOADED.get().copied().unwrap_or(&english::TEXTS)
     }
 
-    /// Loads what the page says in it, before anything is said.
+    /// Loads the texts, before the first render.
     ///
     /// # Errors
-    /// It could not be loaded.
+    /// The code could not be loaded.
     #[cfg(feature = "hydrate")]
     pub async fn load(self) -> Result<(), NotLoaded> {
         let texts = match self {
@@ -100,12 +98,12 @@ impl Language {
             Self::German => german_texts().await?,
             Self::Arabic => arabic_texts().await?,
         };
-        // A page does so once.
+        // Called once per page, so the cell is empty.
         _ = LOADED.set(texts);
         Ok(())
     }
 
-    /// Lets the browser of the page that is being rendered fetch it at once.
+    /// Adds a prefetch link for the texts to the rendered page.
     #[cfg(feature = "ssr")]
     pub fn foretell(self) {
         match self {
@@ -121,7 +119,7 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
     }
 
-    /// The first language of an `Accept-Language` header that the page speaks, by its weights.
+    /// The supported language with the highest weight in an `Accept-Language` header.
     pub fn accepted(header: &str) -> Option<Self> {
         let mut best = None;
         for part in header.split(',') {
@@ -129,7 +127,7 @@ impl Language {
             let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
             let weight: f32 = weight.unwrap_or(0.0);
             let Some(language) = Self::from_tag(tag.trim()) else { continue };
-            // Of equal weights the first counts.
+            // Among equal weights the first counts.
             if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
                 best = Some((weight, language));
             }
@@ -137,8 +135,8 @@ impl Language {
         best.map(|(_, language)| language)
     }
 
-    /// Which form a whole number takes, by the rules of Unicode's CLDR, with whose data a test
-    /// compares them. Not asked of the browser's `Intl`: the server writes the same sentences.
+    /// The plural category of a whole number, by the rules of Unicode's CLDR; a test compares the
+    /// rules with the CLDR data. `Intl` is not used, because the server must produce the same text.
     const fn form(self, number: u32) -> Form {
         match (self, number) {
             (Self::Arabic, 0) => Form::Zero,
@@ -154,7 +152,7 @@ impl Language {
     }
 }
 
-/// A grammatical number.
+/// A plural category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Zero,
@@ -166,7 +164,7 @@ enum Form {
 }
 
 impl Texts {
-    /// A counted thing in words. Beyond 999 the number is not told: counts end there.
+    /// The text for a number of things. Numbers above 999 become "999+", because counts stop there.
     pub fn count(&self, thing: Plural, number: u32) -> String {
         let form = match self.language.form(number) {
             Form::Zero => thing.zero,
@@ -182,22 +180,22 @@ impl Texts {
         }
     }
 
-    /// What a person is called; those who deleted their account have no name any more.
+    /// The display name of a user, or the text for a deleted account.
     pub fn name<'user>(&'user self, user: &'user User) -> &'user str {
         if user.username.is_empty() { self.deleted_account } else { &user.display_name }
     }
 
-    /// A sentence with a person's name, or another text of a direction of its own, in it.
+    /// Inserts a value, such as a name, into a text.
     pub fn fill(&self, sentence: &str, value: &str) -> String {
         match self.language.direction() {
-            // Isolated, so that a name in the other direction does not carry its neighbours along.
+            // Isolated, because a left-to-right value would reorder the text around it.
             "rtl" => sentence.replace("{}", &format!("\u{2068}{value}\u{2069}")),
             _ => sentence.replace("{}", value),
         }
     }
 }
 
-/// What the page says, in the language of this page.
+/// The texts in the language of this page.
 pub fn use_texts() -> &'static Texts {
     use_context::<Language>().unwrap_or_default().texts()
 }

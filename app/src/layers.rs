@@ -1,9 +1,9 @@
-//! What is opened above the page (menus, notes, dialogs, also those of the emoji scripts) takes one
-//! entry of the history, so that Back closes it before it leaves the page. Browser only; started
-//! once by [`crate::App`].
+//! Gives the open layers (menus, notes, dialogs, and those of the emoji scripts) one history entry,
+//! so that Back closes them before it leaves the page. Browser only; [`crate::App`] calls [`start`]
+//! once.
 //!
-//! Whatever opens is a popover or a dialog of the platform, and the platform tells of each by
-//! `toggle`: nobody registers anything here. A browser that does not tell loses only this.
+//! Every layer is a native popover or dialog and fires `toggle`, so layers need no registration. In
+//! a browser that does not fire `toggle`, Back leaves the page.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -14,20 +14,21 @@ use web_sys::{Element, Event, History, HtmlDialogElement, HtmlElement};
 
 use crate::dom::{Listener, all};
 
-/// The state of our entry, by which it is known from those of the pages.
+/// The state of our history entry, which distinguishes the entry from those of pages.
 const MARK: &str = "layer";
-/// All that can lie above the page, and what of it does.
+/// Selectors of all layers, and of the open ones.
 const LAYERS: &str = "dialog, [popover]";
 const OPEN: &str = "dialog[open], :popover-open";
-/// A menu that opens a note is closed first: our entry stays for what opens within this.
+/// Delay before our entry is removed. A menu closes before its note opens, and both share the
+/// entry.
 const SUCCESSION: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// The entry is being taken away: the browser does so a moment after it was asked to.
+    /// Whether `history.back()` was called and its `popstate` is still pending.
     static LEAVING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Listens for as long as the page lives.
+/// Listens for the lifetime of the page.
 pub fn start() {
     let page = document();
     Listener::before(&page, "toggle", |event| {
@@ -42,9 +43,9 @@ pub fn start() {
         }
     })
     .forget();
-    // A dialog that is taken off the page when it closes has no more to tell of that than this.
+    // A dialog that is removed from the page on closing fires only `close`.
     Listener::before(&page, "close", |_| set_timeout(closed, SUCCESSION)).forget();
-    // Before the router hears of it: for the router nothing has changed.
+    // In the capture phase, before the router, because the page's address has not changed.
     Listener::before(&window(), "popstate", |event| {
         let leaving = LEAVING.replace(false);
         let open = open_layers();
@@ -53,7 +54,7 @@ pub fn start() {
         }
         event.stop_immediate_propagation();
         if leaving {
-            // Nobody pressed Back: something opened while the entry was being taken away.
+            // Our own `history.back()`: a layer opened meanwhile, so the entry is needed again.
             opened();
         } else {
             open.iter().for_each(close);
@@ -63,7 +64,7 @@ pub fn start() {
 }
 
 fn open_layers() -> Vec<HtmlElement> {
-    // A browser that does not know the selector has no popovers.
+    // The query fails in a browser without popovers.
     document().document_element().map(|page| all(&page, OPEN)).unwrap_or_default()
 }
 
@@ -71,19 +72,19 @@ fn history() -> Option<History> {
     window().history().ok()
 }
 
-/// Whether the present entry is ours.
+/// Whether the current history entry is ours.
 fn is_ours(history: &History) -> bool {
     history.state().is_ok_and(|state| state.as_string().as_deref() == Some(MARK))
 }
 
 fn opened() {
     if let Some(history) = history().filter(|history| !is_ours(history)) {
-        // Refused only to a page that does so hundreds of times a minute.
+        // Fails only if a page adds hundreds of entries a minute.
         _ = history.push_state(&JsValue::from_str(MARK), "");
     }
 }
 
-/// Takes our entry away again, unless something else is open or a page was gone to.
+/// Removes our entry, unless another layer is open or the user has navigated on.
 fn closed() {
     if let Some(history) = history().filter(is_ours)
         && open_layers().is_empty()
@@ -93,7 +94,7 @@ fn closed() {
     }
 }
 
-/// Closes one, or lets it close itself: a popover that gives the focus back listens for `cancel`.
+/// Closes a layer. A popover first gets `cancel`, because its listener returns the focus.
 fn close(layer: &HtmlElement) {
     if let Some(dialog) = layer.dyn_ref::<HtmlDialogElement>() {
         dialog.close();

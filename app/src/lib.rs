@@ -1,17 +1,17 @@
-//! What a person sees of Duet: pages, components, server functions, the browser's live client.
+//! The user interface of Duet: pages, components, server functions, and the browser's live client.
 //!
 //! Compiled twice: for the server (`ssr`), which renders the pages and answers the server
-//! functions, and for the browser (`hydrate`), which brings them to life. `server` and `frontend`
-//! call it; it calls `chat` on the server only.
+//! functions, and for the browser (`hydrate`), which hydrates them. `server` and `frontend` call
+//! this crate; this crate calls `chat` on the server only.
 //!
 //! # Layout
-//! [`language`] what the page says; [`look`] how a person wants it;
-//! [`pages`] one route, one file; [`components`] what they share; [`server_fns`] what they may ask
-//! of the server; [`first_view`] what they show first; [`state`] what they show; [`live`] how it
-//! stays current; [`attention`] what reaches whoever does not look; [`on_demand`] what is loaded when
-//! it is wanted; `keyboard` (browser) the page's keys; `layers` (browser) what lies above the page
-//! and how Back closes it; `context` and `forms` (server) what a request brings, and the same forms
-//! without WebAssembly; `start` (browser), `structure` (server) and `page.js` how a page comes to life.
+//! [`language`] the texts; [`look`] the appearance settings; [`pages`] one file per route;
+//! [`components`] the parts shared by pages; [`server_fns`] the server functions; [`first_view`]
+//! the data loaded before the first render; [`state`] the reactive state; [`live`] the live client
+//! that updates the state; [`attention`] notifications; [`on_demand`] lazily loaded code;
+//! `keyboard` (browser) the global shortcuts; `layers` (browser) closing popovers and dialogs with
+//! Back; `context` and `forms` (server) the request context and the plain forms; `start` (browser),
+//! `structure` (server) and `page.js` the start of the page.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
@@ -63,17 +63,18 @@ use crate::on_demand::NotLoaded;
 use crate::pages::{ChatShell, ConversationPage, NotFound, Welcome, lazy};
 use crate::state::State;
 
-/// The id of the element that holds the application.
+/// The id of the element that contains the application.
 pub const ROOT_ID: &str = "app";
 
-/// What each page carries to watch over its own start. Without its comments and indentation.
+/// The inline script that supervises the start of the page, without comments and indentation.
 #[cfg(feature = "ssr")]
 static PAGE_SCRIPT: LazyLock<String> = LazyLock::new(|| {
     let lines = include_str!("page.js").lines().map(str::trim);
     lines.filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n")
 });
 
-/// The document around the application. Server only in effect; it also sets the page's policy.
+/// The document around the application. Also sets the page's content security policy. Only the
+/// server renders the document.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     #[cfg(feature = "ssr")]
     if let Some(nonce) = leptos::nonce::use_nonce() {
@@ -107,7 +108,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                     content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content"
                 />
                 <meta name="color-scheme" content="light dark" />
-                // Nothing is painted before the page is whole and the script has put it in place.
+                // Blocks rendering until the page is complete and the script has set the scroll
+                // position.
                 <link rel="expect" href="#page-script" blocking="render" />
                 {theme_colours(look.theme)}
                 <meta name="build" content=build />
@@ -132,9 +134,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
-/// Says where Duet is, on a page that was opened under another address. `page.js` shows the line
-/// once the server has refused a call, because only the browser knows the address that it used,
-/// and a proxy that works well may change what a request says of it (`Host`, `Origin`).
+/// The notice with the right address, on a page opened under a wrong one. `page.js` shows the
+/// notice once the server has refused a call. The server cannot decide: only the browser has the
+/// address in use, and a working proxy may rewrite `Host` and `Origin`.
 fn wrong_address(language: language::Language, addresses: &str) -> impl IntoView + use<> {
     let t = language.texts();
     let address = addresses.split(' ').next().unwrap_or_default().to_owned();
@@ -170,7 +172,7 @@ fn without_wasm_preload(tags: &str) -> String {
 }
 
 /// The script that decides how the page starts. Inline, because the script must watch the page from
-/// the moment the page is read, and answer when the program does not come.
+/// the beginning of parsing, and react if the WebAssembly does not load.
 #[cfg(feature = "ssr")]
 fn page_script() -> impl IntoView {
     view! { <script id="page-script" nonce=leptos::nonce::use_nonce()>{PAGE_SCRIPT.as_str()}</script> }
@@ -179,25 +181,25 @@ fn page_script() -> impl IntoView {
 #[cfg(not(feature = "ssr"))]
 fn page_script() -> impl IntoView {}
 
-/// Loads what the page that the browser shows needs beside its main part: hydration cannot wait in
-/// its midst.
+/// Loads all lazy code that the present page needs. Called before hydration, because hydration
+/// cannot be suspended half-way.
 ///
 /// # Errors
-/// Something of it could not be loaded.
+/// Some of the code could not be loaded.
 #[cfg(feature = "hydrate")]
 pub(crate) async fn load() -> Result<(), NotLoaded> {
     let root = document().document_element();
-    // Not `lang`, which translators change.
+    // Not `lang`, because translation tools change that attribute.
     let tag = root.and_then(|root| root.get_attribute("data-language")).unwrap_or_default();
     let path = window().location().pathname().unwrap_or_default();
     let language = language::Language::from_tag(&tag).unwrap_or_default();
-    // The browser fetches both already: the server's page names them.
+    // The rendered page has prefetch links for this code, so the browser is fetching it already.
     lazy::load(&path).await?;
     components::load_what_is_shown().await?;
     language.load().await
 }
 
-/// The application: the store of this page and the table of routes.
+/// The application: the state of this page and the routes.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -224,7 +226,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("c/:conversation") view=ConversationPage />
                     <Route path=path!("c/:conversation/about") view=lazy::person() />
                     <Route path=path!("settings") view=lazy::settings() />
-                    // A plain form that was refused is answered at its own address.
+                    // The server answers a refused plain form at the form's own address.
                     <Route path=path!("settings/:form") view=lazy::settings() />
                     <Route path=path!("invite") view=lazy::invite() />
                 </ParentRoute>
@@ -236,7 +238,7 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// The colour of the browser's own bars: that of the theme in force.
+/// The colour of the browser's own bars, by the theme in force.
 fn theme_colours(chosen: Option<look::Theme>) -> impl IntoView {
     use look::Theme::{Dark, Light};
     let colour = |theme| {

@@ -1,16 +1,18 @@
-//! The browser's end of the live path.
+//! The live client: the part of the page that keeps it up to date after hydration.
 //!
 //! # Layout
-//! Pure and tested natively: [`frames`] (what the server says), [`timeline`] (the merge), [`outbox`]
-//! (what is not yet sent), [`rows`] (what is shown), [`summary`] (the list's entries), [`drafts`],
-//! [`backoff`], [`pulse`] (whether the line lives).
-//! In the browser only: `connection` (the one task that owns the socket), `signs` (of network and
-//! person), `without_socket` (reading while there is none), `person` (whose the browser is),
-//! `catch_up` (reading what was missed), `sender` (moving the outbox), `marks` (delivered and read), `writing` (drafts and the sign
-//! "typing"), `storage` (what survives a reload), `keeping` (what the storage refused), `device`
-//! (messages that can be read without a network), `today` (words about time stay true).
+//! Pure modules, tested natively: [`frames`] (decodes server frames), [`timeline`] (merges
+//! messages), [`outbox`] (unacknowledged messages), [`rows`] (projects messages to rows),
+//! [`summary`] (list entries), [`drafts`], [`backoff`], [`pulse`] (detects a dead connection).
 //!
-//! None of it touches the page: everything goes through [`crate::state::State`].
+//! Browser only: `connection` (the task that owns the socket), `signs` (network and user activity),
+//! `without_socket` (polling over HTTP), `person` (session changes in other tabs), `catch_up`
+//! (resync), `sender` (sends the outbox), `marks` (delivered and read receipts), `writing` (drafts
+//! and typing events), `storage` (browser storage), `keeping` (data that the storage refused),
+//! `device` (offline copies of messages), `today` (updates displayed dates).
+//!
+//! No module here touches the DOM outside the composer field: changes go through
+//! [`crate::state::State`].
 
 pub mod backoff;
 pub mod drafts;
@@ -46,12 +48,10 @@ mod without_socket;
 #[cfg(feature = "hydrate")]
 pub mod writing;
 
-/// How much a person wrote that this browser holds and that was not sent.
+/// Counts of unsent messages and drafts in this browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unsent {
-    /// Messages.
     pub messages: u32,
-    /// Drafts.
     pub drafts: u32,
 }
 

@@ -1,31 +1,29 @@
-//! How a person wants the page to look: theme, language, clock.
+//! The appearance settings: theme, language, clock.
 //!
-//! Kept by the browser in one cookie, so that the server renders the page right from the first
-//! byte: nothing flashes and nothing is said twice. What is not chosen follows the browser: its
-//! theme, its `Accept-Language`, its own clock. The settings page writes it; `shell` and
-//! `session` read it.
+//! The browser keeps them in one cookie, so that the server renders the page correctly at once,
+//! without a flash of the wrong theme. A setting that is not chosen follows the browser: its theme,
+//! its `Accept-Language`, its clock. The settings page writes the cookie; `shell` and `session`
+//! read it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::language::Language;
 
-/// The cookie's name. No secret: pages may read it.
+/// The cookie's name. Scripts may read the cookie, because it holds no secret.
 pub const COOKIE: &str = "duet-look";
 
-/// How long a browser keeps it: a year.
+/// The cookie's lifetime: a year.
 pub const COOKIE_SECONDS: u32 = 365 * 24 * 60 * 60;
 
-/// A set of colours.
+/// A colour theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Theme {
-    /// Warm paper.
     Light,
-    /// Warm night.
     Dark,
 }
 
 impl Theme {
-    /// Its name, in the cookie and for the style sheet.
+    /// The name, in the cookie and in `data-theme`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
@@ -33,7 +31,7 @@ impl Theme {
         }
     }
 
-    /// The colour of the browser's own bars beside the page: that of its surfaces.
+    /// The colour of the browser's own bars: the theme's surface colour.
     pub const fn colour(self) -> &'static str {
         match self {
             Self::Light => "#fffdf9",
@@ -42,17 +40,17 @@ impl Theme {
     }
 }
 
-/// How hours are counted.
+/// The clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hours {
-    /// 2:03 pm.
+    /// 12 hours: 2:03 pm.
     Twelve,
-    /// 14:03.
+    /// 24 hours: 14:03.
     TwentyFour,
 }
 
 impl Hours {
-    /// Its name, in the cookie and for `Intl`.
+    /// The `hourCycle` of `Intl`, also used in the cookie.
     pub const fn cycle(self) -> &'static str {
         match self {
             Self::Twelve => "h12",
@@ -61,20 +59,17 @@ impl Hours {
     }
 }
 
-/// What a person chose; what they did not follows the browser.
+/// The chosen settings; `None` follows the browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
-    /// The colours.
     pub theme: Option<Theme>,
-    /// The language.
     pub language: Option<Language>,
-    /// The clock.
     pub hours: Option<Hours>,
 }
 
 impl Look {
-    /// Reads a cookie's value, or the names of what was chosen in a form: words in any order, of
-    /// which unknown ones count as not chosen.
+    /// Parses a cookie's value or the values of the form, joined by dots. Words may come in any
+    /// order; unknown words are ignored.
     pub fn parse(value: &str) -> Self {
         let mut look = Self::default();
         for word in value.split('.') {
@@ -99,7 +94,7 @@ impl Look {
         words.into_iter().flatten().collect::<Vec<_>>().join(".")
     }
 
-    /// The whole cookie, for a `Set-Cookie` header or for the page's own `document.cookie`.
+    /// The whole cookie, for a `Set-Cookie` header or for `document.cookie`.
     pub fn cookie(self, secure: bool) -> String {
         let (value, secure) = (self.value(), if secure { "; Secure" } else { "" });
         format!("{COOKIE}={value}; Path=/; SameSite=Lax; Max-Age={COOKIE_SECONDS}{secure}")

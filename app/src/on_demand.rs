@@ -1,9 +1,9 @@
-//! Code that the page loads when it is wanted, so that a conversation does not carry it.
+//! Lazily loaded code, which keeps the WebAssembly of a conversation small.
 //!
-//! The release build cuts it out of the WebAssembly (feature `split`, with cargo-leptos'
-//! `--split`); any other build, `cargo leptos watch` too, has it in one piece, and for the server
-//! there is no difference. Loading may fail, when there is no network or the server has another
-//! build by now: whoever calls says what then.
+//! The release build splits this code off (feature `split`, with `--split` of cargo-leptos). Any
+//! other build, including `cargo leptos watch`, is one file; the server is the same in both.
+//! Loading fails without a network or if the server has another build by then; the caller handles
+//! the failure.
 
 use std::time::Duration;
 
@@ -11,18 +11,16 @@ use leptos::prelude::set_timeout;
 use leptos::task::spawn_local;
 pub use wasm_split_helpers::SplitLoaderError as NotLoaded;
 
-/// How long after the page came to life what nobody has wanted yet is loaded: it has its first
-/// messages by then.
+/// Delay before lazy code is preloaded. The page has its first messages by then.
 const SOON: Duration = Duration::from_millis(1_500);
 
-/// Loads something that nobody has wanted yet, a moment later: so it is there at once, and without
-/// network too.
+/// Preloads lazy code after a delay, so that the code is available at once and without a network.
 pub fn soon(loading: impl Future<Output = ()> + 'static) {
     set_timeout(move || spawn_local(loading), SOON);
 }
 
-/// Defines functions that live in a file of their own, one file for each name. Calling one loads
-/// it first; the one named behind `by` loads it and does no more.
+/// Defines functions whose code is in one file each. Calling a function loads its file first. The
+/// function named after `by` only loads the file.
 macro_rules! on_demand {
     ($($(#[$doc:meta])* fn $name:ident() -> $answer:ty { $body:expr } $(by $load:ident)?)*) => {$(
         $(#[$doc])*

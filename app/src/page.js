@@ -1,5 +1,5 @@
-// What a page can do before and without WebAssembly. Inline at the end of each page (app/src/lib.rs); the program
-// calls `duetPage` (app/src/start.rs). Lines that begin with two slashes are not sent.
+// Everything a page does before and without WebAssembly. Inline at the end of each page (app/src/lib.rs); the program
+// calls `duetPage` (app/src/start.rs). The server strips lines that begin with two slashes.
 (() => {
   const html = document.documentElement;
   const root = document.getElementById("app");
@@ -8,8 +8,8 @@
   const KEY = "duet-start";
   const MINUTE = 60_000;
 
-  // The server refuses every call of a page under another address than its own, unless a proxy that works well names
-  // the right one in the browser's place. So the server is asked.
+  // The server refuses requests from a page under a foreign address, unless a proxy rewrites the address correctly. The
+  // page sends a request to find out.
   const addresses = document.querySelector("meta[name=addresses]")?.content.split(" ") ?? [];
   const notice = document.getElementById("wrong-address");
   let asked;
@@ -23,7 +23,7 @@
     }, () => {});
   }
 
-  // By what the server writes times (app/src/time/customs.rs).
+  // Values from which the server formats times (app/src/time/customs.rs).
   let zone;
   try {
     const { timeZone, hourCycle, locale } = new Intl.DateTimeFormat([], { hour: "numeric" }).resolvedOptions();
@@ -35,7 +35,8 @@
     }
   } catch {}
 
-  // The place in a conversation, before it is painted. The program takes it over (app/src/components/scroll.rs).
+  // Restores the scroll position in a conversation before the first paint. The program takes over
+  // (app/src/components/scroll.rs).
   const log = root.querySelector(".timeline");
   const put = (element, from) => {
     if (!element) return;
@@ -52,7 +53,7 @@
       left = sessionStorage.getItem(`duet:${me}:place:${location.pathname.slice(3)}`) ?? "";
     } catch {}
     const [seq, last, offset] = left.split(" ");
-    // What came since one left is more important than where one was.
+    // Messages that arrived since the user left take precedence over the old position.
     const isOld = divider && +[...log.querySelectorAll("[data-seq]")].pop().dataset.seq > last;
     if (linked) put(linked, (log.clientHeight - linked.offsetHeight) / 2);
     else if (left && !isOld) put(row(seq)?.querySelector("article"), offset / 64);
@@ -73,8 +74,8 @@
     document.cookie = "duet-forget=; Path=/; Max-Age=0";
   }
 
-  // What an earlier load of this tab decided, and what was typed in it. Another build tries anew, and so does a person
-  // who loads a plain page again.
+  // The start mode that an earlier load of this tab chose, and the text typed then. Another build starts afresh, and so
+  // does a user who reloads a plain page.
   let earlier = {};
   try {
     earlier = JSON.parse(sessionStorage.getItem(KEY)) ?? {};
@@ -82,15 +83,15 @@
     if (earlier.build !== build || again) earlier = { fields: earlier.fields };
     if (earlier.fields) sessionStorage.setItem(KEY, JSON.stringify({ ...earlier, fields: undefined }));
   } catch {}
-  // A page that the service worker kept (public/sw.js) stands for other addresses as well.
+  // A page cached by the service worker (public/sw.js) is also served for other addresses, so it cannot be hydrated.
   let mode = earlier.mode ?? (html.dataset.kept ? "draw" : "");
   let failed = false;
 
-  // Every change of elements and texts since the page was read, so that it can be undone.
+  // Records every change of elements and texts since the page was parsed, so that it can be undone.
   let changes = [];
   const watcher = new MutationObserver((records) => (changes = changes.concat(records)));
   watcher.observe(root, { childList: true, characterDataOldValue: true, subtree: true });
-  // Elements of others, with their places, for after hydration.
+  // Foreign elements and their positions, to be put back after hydration.
   let guests = [];
 
   const undo = () => {
@@ -111,8 +112,7 @@
       for (const node of addedNodes) if (node.parentNode === target) node.remove();
       for (const node of removedNodes) target.insertBefore(node, nextSibling?.parentNode === target ? nextSibling : null);
     }
-    // Where something of ours was taken away, or a text was cut in pieces, the other's element stands for it and must
-    // not come back.
+    // Where an own node was removed or a text was split, the foreign element replaces it and must not be put back.
     const emptied = new Set();
     for (const { target, addedNodes, removedNodes, oldValue } of changes) {
       if (oldValue !== null) emptied.add(target.parentNode);
@@ -123,7 +123,7 @@
     if (active !== document.activeElement && root.contains(active)) active.focus({ preventScroll: true });
   };
 
-  // As app/src/structure.rs computes it from the HTML.
+  // The same hash that app/src/structure.rs computes from the HTML.
   const structure = () => {
     let hash = 0x811c9dc5;
     const add = (text) => {
@@ -148,7 +148,7 @@
   const nameOf = (field) => [field.form?.getAttribute("action"), field.type, field.name].join(" ");
   const fields = () => [...root.querySelectorAll("input:not([type=hidden]), textarea, select")];
   const isChoice = (field) => field.type === "checkbox" || field.type === "radio";
-  // A choice that nobody made is the program's to show.
+  // The program sets choices that the user did not touch.
   const isTouched = (field) =>
     isChoice(field) ? field.checked !== field.defaultChecked : field.value || field.defaultValue;
   const typed = () =>
@@ -163,20 +163,20 @@
         active: field === document.activeElement,
       }));
   let kept = earlier.fields ?? [];
-  // A program that died may have kept a draft that is older than what stood in its box.
+  // The draft stored by a crashed program may be older than the text in its field.
   const died = kept.length > 0;
   const restore = () => {
     for (const { name, value, checked, chosen, active } of kept) {
       for (const field of fields()) {
         if (nameOf(field) !== name) continue;
         if (isChoice(field)) {
-          // The program has not heard of the choice.
+          // The program has not received this event yet.
           if (field.value === value && chosen) {
             field.checked = checked;
             field.dispatchEvent(new Event("change", { bubbles: true }));
           }
         } else if (field.value !== value && !(mode === "hydrate" && field.value)) {
-          // A program that hydrates takes over what it keeps, such as a draft; what it dropped is typed again.
+          // A hydrating program keeps stored values such as a draft. Text that it dropped is entered again.
           const both = !died && field.localName === "textarea" && field.value && !value.includes(field.value);
           field.value = both ? field.value + "\n\n" + value : value;
           field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -188,8 +188,8 @@
   };
   restore();
 
-  // A translator takes a text away and puts its own `font` there. When the program changes such a text, nobody would see
-  // the change: then the text comes back, to be translated anew.
+  // Translation tools replace a text node by a `font` element. When the program then changes the detached text, the
+  // change would be invisible. The text node is therefore put back, to be translated again.
   const translations = new WeakMap();
   const texts = new MutationObserver((records) => {
     for (const { target, addedNodes, removedNodes, previousSibling, nextSibling } of records) {
@@ -205,8 +205,8 @@
     }
   });
 
-  // Writing before the program does: Enter sends by the same rule (app/src/components/composer.rs). What is typed while a
-  // message is on its way comes along to the next page; the same message sent again is one.
+  // Sending before the program is live: Enter follows the same rule as in app/src/components/composer.rs. Text typed
+  // while the form is being sent is moved to the next page. Sending the same text again is harmless.
   const isWaiting = () => !html.dataset.start || html.dataset.start === "plain";
   let sent;
   addEventListener("keydown", (event) => {
@@ -232,8 +232,8 @@
     } catch {}
   });
 
-  // Signing out before the program is live, or without it. Nothing of the person stays in the storage but what they
-  // wrote, did not send and want to keep.
+  // Sign-out before the program is live, or without it. Removes all data of the user from the storage, except unsent
+  // text that the user wants to keep.
   addEventListener("submit", ({ target }) => {
     const question = target.dataset.ask;
     if (!question || html.dataset.hydrated) return;
@@ -248,8 +248,8 @@
   const box = () => root.querySelector(".composer textarea");
   const isShown = (node) => node?.getClientRects?.().length > 0;
 
-  // What is typed or pasted where there is no field is meant for the box, which gets the focus before the key is
-  // answered: so the letter itself lands there, and so does the first one of an input method.
+  // Text typed or pasted outside any field goes to the composer. It receives the focus before the key is handled, so
+  // the key itself and the first key of an input method arrive there.
   const isForBox = ({ target, defaultPrevented }) =>
     !defaultPrevented &&
     box() &&
@@ -260,7 +260,7 @@
     const isText = key.length === 1 || key > "~" || key === "Dead" || key === "Process";
     const isCommand = (event.ctrlKey || event.altKey || event.metaKey) && !event.getModifierState("AltGraph");
     if (!isText || isCommand || event.isComposing || !isForBox(event)) return;
-    // Space presses a button, and turns the pages of the log as long as nothing is written.
+    // Space activates buttons, and scrolls the log while the composer is empty.
     if (key === " " && (!box().value || target.closest("a, button, summary"))) return;
     box().focus({ preventScroll: true });
   });
@@ -274,14 +274,14 @@
     document.execCommand("insertText", false, clipboardData.getData("text/plain"));
   });
 
-  // What is pressed beside a message leaves the focus where it is.
+  // Pressing a button beside a message must not move the focus.
   addEventListener("mousedown", (event) => {
     if (event.target.closest?.(".message-button, .ticks")) event.preventDefault();
   });
 
-  // What has the focus may go: a menu, a question, a button that has done its work. Then the focus goes to where one
-  // writes, or on a touch screen, where that would open the keyboard, to what is left around the place; in the list to
-  // the way to the page that was left.
+  // The focused element may disappear: a menu, a dialog, a used button. The focus then moves to the composer. On touch
+  // screens, where that would open the keyboard, it moves to the nearest remaining ancestor; in the list, to the link
+  // of the page that was left.
   let path = [];
   let left;
   addEventListener("focusin", (event) => {
@@ -300,19 +300,19 @@
   };
   for (const name of ["click", "keyup", "focusout", "popstate"]) addEventListener(name, () => setTimeout(rescue));
 
-  // Safari shows what a finger presses only where somebody listens to fingers.
+  // Safari applies `:active` on touch only if a touch listener exists.
   document.addEventListener("touchstart", () => {}, { passive: true });
 
-  // Where the list has no room beside it, a page lies upon the list: another conversation takes the place of the one
-  // before, and the way back takes the page away, so that the system's own Back leads no further into it. So does a
-  // link that is marked as the way back, on every screen.
+  // On narrow screens a page covers the list. Opening another conversation replaces the history entry, and the link
+  // back removes it, so that the system's Back button does not return to it. A link marked as the way back does the
+  // same on every screen.
   const push = history.pushState.bind(history);
   const isUponList = () => location.pathname !== "/" && matchMedia("(width < 48rem)").matches;
   history.pushState = (state, title, url) => {
     if (!url) return push(state, title);
     const { pathname } = new URL(url, location);
     const from = state ?? { from: location.pathname };
-    // What was open above the page is closed by the page that it leads to.
+    // Navigation from an open layer replaces the layer's history entry.
     if (history.state === "layer") history.replaceState(from, title, url);
     else if (isUponList() && pathname === "/") history.replaceState(null, title, url);
     else if (isUponList() && /^\/c\/[^/]+$/.test(pathname)) history.replaceState(history.state, title, url);
@@ -327,20 +327,21 @@
     history.back();
   });
 
-  // Kept for the moment when it makes sense to ask (app/src/attention/install.rs).
+  // Kept until the program shows its own install prompt (app/src/attention/install.rs).
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
     duetPage.install = event;
   });
 
-  // The page as it is for browsers without scripts: native forms, and the words and buttons that such browsers show.
+  // Turns the page into the version for browsers without scripts: native forms, and the content of `noscript`.
   const plain = () => {
     html.dataset.start = "plain";
     delete html.dataset.hydrated;
     for (const element of root.querySelectorAll("noscript")) element.outerHTML = element.textContent;
   };
 
-  // The program is dead: the page is loaded anew, drawn in the browser at first, then plain, so never in a loop.
+  // The program has crashed: reload the page and render it from scratch. If such a page crashes before it is live, or
+  // within a minute of the last crash, the next load is plain, so reloads do not loop.
   const fail = () => {
     if (failed || html.dataset.start === "plain") return;
     failed = true;
@@ -351,10 +352,11 @@
     const found = typed().filter((field) => !field.secret);
     try {
       sessionStorage.setItem(KEY, JSON.stringify({ mode: next, at: now, build, fields: found }));
-      // Without the fragment, which alone would load nothing, and never as a form that is sent again.
+      // `replace` never repeats a form submission. The fragment is dropped, because with it the page would not load
+      // again.
       location.replace(location.pathname + location.search);
     } catch {
-      // Nothing can be kept for another load: what is left of the program must not stand in the forms' way.
+      // Nothing can be stored for a reload. Handlers left by the program must not block the native forms.
       for (const event of ["submit", "click", "keydown", "input", "change"]) {
         addEventListener(event, (told) => told.stopImmediatePropagation(), true);
       }
@@ -362,13 +364,13 @@
     }
   };
 
-  // Whether an error has ended the program: it came through the program's code, which is not running any more. A
-  // listener of somebody else that throws while the program sends an event harms nobody else.
+  // Whether an error ended the program: its stack passes through the program's code, and that code is no longer
+  // running. An exception in a foreign listener, thrown while the program dispatches an event, is harmless.
   const scripts = (error) => String(error?.stack).match(/[\w-]+:\/\/[^\s)]+/g) ?? [];
   const isOurs = (script) => script.startsWith(location.origin + "/pkg/");
   const hasEnded = (error) => {
     const through = scripts(error);
-    // Some browsers do not say from where a program came.
+    // Some browsers give no script addresses in the stack.
     if (through.length === 0) return error instanceof WebAssembly.RuntimeError;
     return through.some(isOurs) && !scripts(new Error()).some(isOurs);
   };
@@ -377,21 +379,21 @@
   });
   addEventListener("unhandledrejection", ({ reason }) => {
     if (reason instanceof WebAssembly.RuntimeError && hasEnded(reason)) fail();
-    // The program itself did not come.
+    // The program could not be loaded.
     else if (!html.dataset.start && /\/pkg\//.test(`${reason?.message} ${reason?.stack}`)) plain();
   });
 
   globalThis.duetPage = {
-    // How the program is to start: "hydrate", "draw", or "plain", which is not at all.
+    // Decides how the program starts: "hydrate", "draw" (render from scratch) or "plain" (not at all).
     prepare() {
-      // A message is on its way and takes this page along: the program would send it again.
+      // A form submission is unloading this page; the program would send the message again.
       if (sent !== undefined) return "plain";
       if (mode === "plain" || !globalThis.__RESOLVED_RESOURCES) {
         plain();
         return "plain";
       }
       undo();
-      // Days that begin elsewhere than where the viewer is now are divided by other lines.
+      // The viewer's time zone changed since the server rendered, so days are divided elsewhere.
       const isElsewhere = html.dataset.zone && html.dataset.zone !== zone;
       if (mode !== "draw") mode = isAsSent() && !isElsewhere ? "hydrate" : "draw";
       kept = typed();
@@ -413,7 +415,7 @@
       texts.observe(root, { childList: true, subtree: true });
       html.dataset.hydrated = "true";
     },
-    // Settled once it is known whether the server answers under this address; nothing where there is no doubt.
+    // Settles once it is known whether the server accepts this address; undefined if there is no doubt.
     address: () => asked,
     plain,
     fail,

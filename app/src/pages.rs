@@ -1,4 +1,4 @@
-//! One route, one file.
+//! The pages, one file per route.
 
 mod chat_shell;
 mod conversation;

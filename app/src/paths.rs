@@ -1,35 +1,33 @@
-//! The addresses of the pages, and the rule for addresses that come from outside.
+//! The paths of the pages, and the check for redirect targets that come from outside.
 
 use protocol::{ConversationId, Seq};
 
-/// The list, and the place to start from.
+/// The list of conversations, which is the front page.
 pub const HOME: &str = "/";
-/// Signing in.
 pub const SIGN_IN: &str = "/sign-in";
-/// Creating an account.
 pub const SIGN_UP: &str = "/sign-up";
-/// Where the plain form that signs out posts to.
+/// The plain form that signs out.
 pub const SIGN_OUT: &str = "/sign-out";
-/// Where the plain forms that open a conversation post to.
+/// The plain forms that open a conversation.
 pub const OPEN: &str = "/open";
-/// One's own account.
+/// The settings page.
 pub const SETTINGS: &str = "/settings";
-/// Where the plain form that changes one's name posts to.
+/// The plain form that changes the display name.
 pub const SET_NAME: &str = "/settings/name";
-/// Where the plain form that changes one's password posts to.
+/// The plain form that changes the password.
 pub const SET_PASSWORD: &str = "/settings/password";
-/// Where the plain form that says what others see posts to.
+/// The plain form that changes the privacy settings.
 pub const SET_PRIVACY: &str = "/settings/privacy";
-/// Where the plain forms that end a session post to.
+/// The plain forms that end a session.
 pub const END_SESSION: &str = "/settings/sessions/end";
-/// Where the plain form that changes the look posts to.
+/// The plain form that changes the appearance.
 pub const SET_LOOK: &str = "/settings/look";
-/// Inviting somebody.
+/// The page that creates invitations.
 pub const INVITE: &str = "/invite";
-/// Where the plain form that ends all other sessions posts to.
+/// The plain form that ends all other sessions.
 pub const END_OTHER_SESSIONS: &str = "/settings/sessions/end-others";
 
-/// Where the plain form that deletes one's account posts to.
+/// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";
 
 /// A conversation's page.
@@ -37,46 +35,46 @@ pub fn conversation(id: ConversationId) -> String {
     format!("/c/{id}")
 }
 
-/// The conversation whose page this is, or the page of its person.
+/// The conversation of its page, or of the page about its peer.
 pub fn opened(path: &str) -> Option<ConversationId> {
     let id = path.strip_prefix("/c/")?;
     id.strip_suffix(ABOUT).unwrap_or(id).parse().ok()
 }
 
-/// What a conversation's address has behind it on the page of the other one.
+/// The suffix of the page about the peer.
 const ABOUT: &str = "/about";
 
-/// The page of whom one talks with.
+/// The page about the peer of a conversation.
 pub fn about(id: ConversationId) -> String {
     conversation(id) + ABOUT
 }
 
-/// Whether this is the page of a person.
+/// Whether this is the page about a peer.
 pub fn is_about(path: &str) -> bool {
     path.starts_with("/c/") && path.ends_with(ABOUT)
 }
 
-/// An invitation's page, and where its plain form posts to.
+/// An invitation's page, and the target of its plain form.
 pub fn invitation(token: &str) -> String {
     format!("/invite/{token}")
 }
 
-/// The invitation whose page this is.
+/// The token of an invitation's page.
 pub fn invited(path: &str) -> Option<&str> {
     path.strip_prefix("/invite/").filter(|token| !token.is_empty() && !token.contains('/'))
 }
 
-/// The page of a conversation around one message.
+/// A conversation's page around one message.
 pub fn message(id: ConversationId, seq: Seq) -> String {
     format!("/c/{id}?m={seq}")
 }
 
-/// Where the plain "mark as read" form posts to.
+/// The plain form that marks a conversation as read.
 pub fn mark_read(id: ConversationId) -> String {
     format!("/c/{id}/read")
 }
 
-/// Sign-in that comes back to `next` afterwards.
+/// The sign-in page that returns to `next` afterwards.
 pub fn sign_in_then(next: &str) -> String {
     match safe(next) {
         HOME => SIGN_IN.to_owned(),
@@ -84,10 +82,12 @@ pub fn sign_in_then(next: &str) -> String {
     }
 }
 
-/// A `next` from a query or a form, if it is a path of this site; else the front page.
+/// A redirect target from a query or a form, if it is a path of this site; otherwise the front
+/// page.
 ///
-/// It must begin with one slash (two, or a slash and a backslash, name another host) and hold
-/// visible ASCII only (a line break would end the header it goes into).
+/// The path must begin with exactly one slash, because two slashes or a slash and a backslash name
+/// another host. It must be visible ASCII, because a line break would end the header that contains
+/// it.
 pub fn safe(path: &str) -> &str {
     let ours = path.starts_with('/')
         && !path.starts_with("//")

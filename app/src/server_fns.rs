@@ -1,8 +1,9 @@
-//! What a page may ask of the server. Each function says who is asking, calls `chat`, maps the error.
+//! The server functions that pages call. Each one authenticates the user, calls `chat` and maps the
+//! error.
 //!
-//! Their addresses are fixed (`/api/{name}`), so that a page from an older build still reaches a
-//! newer server. Mutations take form encoding and POST; reads take JSON, also by POST, so that
-//! nothing private is in an address.
+//! Their addresses are fixed (`/api/{name}`), so that a page of an older build still reaches a
+//! newer server. Mutations are POST requests with form encoding. Reads are POST requests with JSON,
+//! so that no private data is in an address.
 
 mod accounts;
 mod conversations;

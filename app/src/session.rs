@@ -1,7 +1,8 @@
-//! What the server knows at rendering and the browser must know too: whose page this is.
+//! The context that a page is rendered with, for the server and the browser: the user, the
+//! language, the look.
 //!
-//! It travels inside the page. The person of a page never changes: signing in and out load a new
-//! page, so that nothing of one person's memory can reach another's.
+//! It is embedded in the page. The user of a page never changes: signing in or out loads a new
+//! page, so no data of one user remains in memory for another.
 
 use leptos::prelude::*;
 use protocol::{ClientId, User};
@@ -12,47 +13,48 @@ use crate::json::Json;
 use crate::language::Language;
 use crate::look::Look;
 
-/// What a form held when it was refused, to be shown again.
+/// Content of a refused form, to be shown again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormEcho {
-    /// Why it was refused.
+    /// The reason of the refusal.
     pub error: Option<AppError>,
-    /// What stood in "Username".
+    /// The content of "Username".
     pub username: String,
-    /// Usernames that are free where that one is taken, separated by blanks.
+    /// Free usernames if that one is taken, separated by spaces.
     pub free: String,
-    /// What stood in "Your name".
+    /// The content of "Your name".
     pub display_name: String,
-    /// What stood in the composer, with the id it was to be sent with.
+    /// The composer's text and its client id.
     pub message: Option<(ClientId, String)>,
 }
 
-/// What a page is rendered with.
+/// The context of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Whose page this is.
+    /// The user of this page.
     pub me: Option<User>,
-    /// Whether strangers may create an account without an invitation.
+    /// Whether an account can be created without an invitation.
     pub registration_open: bool,
-    /// Whether an account may be created with an invitation, and so whether one can be made.
+    /// Whether an account can be created with an invitation, and users can invite.
     pub invitations_open: bool,
-    /// Who runs this Duet, on pages of those who are not signed in, and where somebody says so.
+    /// The operator of this server, if configured. Empty for signed-in users.
     pub run_by: String,
-    /// What they are told as a welcome.
+    /// The operator's welcome text. Empty for signed-in users.
     pub welcome: String,
-    /// How they want the page to look.
+    /// The user's display preferences.
     pub look: Look,
-    /// The language of this page: the one they chose, else the best of the browser's.
+    /// The language of this page: the user's choice, else the best match for the browser.
     pub language: Language,
-    /// By what times are written ([`crate::time::Local`]), until it is provided as a context.
+    /// The serialised [`crate::time::Local`]; empty once it is provided as a context.
     pub times: String,
-    /// A form that was refused.
+    /// The refused form, if there is one.
     pub echo: FormEcho,
-    /// An id for the one message that the plain composer of this page can send.
+    /// A client id for the one message that this page's plain form can send.
     pub client_id: ClientId,
 }
 
-/// Reads it from the request on the server, from the page in the browser; provides it to all pages.
+/// Takes the context from the request on the server, or from the page in the browser, and provides
+/// it.
 pub fn provide() -> Session {
     #[cfg(feature = "ssr")]
     provide_context(crate::context::local());
@@ -60,7 +62,7 @@ pub fn provide() -> Session {
     let times = std::mem::take(&mut session.times);
     #[cfg(feature = "hydrate")]
     provide_context(crate::time::Local::received(times));
-    // The server has what it sends.
+    // Native code has no use for the serialised value.
     #[cfg(not(feature = "hydrate"))]
     drop(times);
     provide_context(session.language);
@@ -68,7 +70,7 @@ pub fn provide() -> Session {
     session
 }
 
-/// What this page was rendered with.
+/// Returns the context of this page.
 pub fn use_session() -> Session {
     use_context::<Session>().unwrap_or_default()
 }
@@ -78,7 +80,7 @@ fn read() -> Session {
     let language = crate::context::language();
     language.foretell();
     let me = crate::context::session().map(|session| session.user);
-    // An invitation is shown to those who are here already as well, and says enough to them.
+    // Signed-in users need no greeting; the invitation page shows enough.
     let (run_by, welcome) = match me {
         None => crate::context::greeting(),
         Some(_) => (String::new(), String::new()),

@@ -1,10 +1,11 @@
-//! Starts the program on a page: by hydration where the page is as the server sent it, else by
-//! drawing the page anew. Browser only; `frontend` calls it once.
+//! Starts the WebAssembly program on a page: hydrates if the page is unchanged, else renders it
+//! from scratch. Browser only; `frontend` calls it once.
 //!
-//! `page.js`, which each page carries, decides which of the two, because a program that panicked
-//! can decide nothing: a panic ends the WebAssembly instance. Then `page.js` loads the page again,
-//! drawn, and if that fails as well it leaves the plain page with its native forms. The live part
-//! ([`crate::live::start()`]) waits for [`begun`], so nothing of a failed start goes on.
+//! `page.js`, which is inline in each page, chooses between the two, because a panic ends the
+//! WebAssembly instance and with it every decision here. After a panic `page.js` reloads the page
+//! and has it rendered from scratch. If that fails too, it leaves the plain page with its native
+//! forms. The live client ([`crate::live::start()`]) waits for [`begun`], so a failed start runs
+//! none of it.
 
 use std::cell::OnceCell;
 use std::panic;
@@ -24,14 +25,14 @@ thread_local! {
     static BEGUN: OnceCell<ArcRwSignal<bool>> = const { OnceCell::new() };
 }
 
-/// Brings the page to life.
+/// Starts the program.
 pub fn start() {
     panic::set_hook(Box::new(|what| {
         console_error_panic_hook::hook(what);
         tell_page("fail");
     }));
     let root = document().get_element_by_id(ROOT_ID).and_then(|it| it.dyn_into().ok());
-    // Without the element there is no page of ours to bring to life; its plain forms still work.
+    // Without the root element there is nothing to hydrate; native forms still work.
     let Some(root) = root else { return };
     spawn_local(async move {
         if load().await.is_err() {
@@ -48,12 +49,12 @@ pub fn start() {
     });
 }
 
-/// Whether the whole view is in place.
+/// Returns a signal that is true once the whole view is in place.
 pub fn begun() -> ArcRwSignal<bool> {
     BEGUN.with(|begun| begun.get_or_init(|| ArcRwSignal::new(false)).clone())
 }
 
-/// Draws the page anew, with what the server put into the page.
+/// Renders the page from scratch, with the data embedded in it.
 async fn draw(root: HtmlElement) {
     let shared = Arc::new(HydrateSharedContext::new());
     let owner = Owner::new_root(Some(shared.clone()));
@@ -61,28 +62,28 @@ async fn draw(root: HtmlElement) {
         root.set_text_content(None);
         mount_to(root, App).forget();
     });
-    // The page lives as long as the document.
+    // The owner must live as long as the document.
     std::mem::forget(owner);
     shared.hydration_complete();
     // The router builds routes in tasks; one turn later all of them have run.
     gloo_timers::future::TimeoutFuture::new(0).await;
 }
 
-/// Waits until it is known whether the server answers a page under this address.
+/// Waits until `page.js` has found out whether the server accepts this address.
 pub async fn address_is_known() {
     let asked = tell_page("address").and_then(|asked| asked.dyn_into::<Promise>().ok());
     if let Some(asked) = asked {
-        // It ends in any case.
+        // The promise never rejects and always settles.
         _ = JsFuture::from(asked).await;
     }
 }
 
-/// Says that all handlers are in place: for tests and for styles that need scripts.
+/// Marks the page as live, for tests and for styles that depend on scripts.
 pub fn mark_live() {
     tell_page("live");
 }
 
-/// Calls a function of `page.js`; nothing where the script did not run.
+/// Calls a function of `page.js`; does nothing if the script did not run.
 fn tell_page(name: &str) -> Option<JsValue> {
     let page = Reflect::get(&window(), &"duetPage".into()).ok()?;
     let function = Reflect::get(&page, &name.into()).ok()?.dyn_into::<Function>().ok()?;

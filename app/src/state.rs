@@ -1,9 +1,9 @@
-//! What the pages show and the live client changes: one reactive store for the whole application.
+//! The reactive state of the whole application: pages read it, and the live client changes it.
 //!
-//! Each event is applied here once, directly; the pages read signals per conversation and per row,
-//! so that a message touches its own row and its own entry and nothing else. The rules are in the
-//! pure modules of [`crate::live`]; this one only holds and tells. Pages create it in `App`, the
-//! server once per request, the browser once per page load.
+//! Each event is applied here once. Pages read one signal per conversation and per row, so a
+//! message updates only its row and its list entry. The rules are in the pure modules of
+//! [`crate::live`]; this module only stores the results and sets signals. `App` creates the state:
+//! on the server once per request, in the browser once per page load.
 
 mod events;
 mod held;
@@ -33,139 +33,140 @@ use crate::live::summary;
 use crate::live::timeline::Timeline;
 use crate::time::Local;
 
-/// Whether the live connection stands.
+/// State of the live connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// Not yet, or not any more; the next attempt comes by itself.
+    /// No connection yet, or no longer; the next attempt is automatic.
     Connecting,
     /// Events arrive.
     Live,
-    /// The server answers calls and no socket can be had, as behind a proxy that refuses them: what
-    /// is new is read now and then. The next attempt comes by itself.
+    /// The server answers HTTP requests, but sockets are blocked, for example by a proxy. The page
+    /// polls and keeps trying to connect.
     Polling,
-    /// The session ended: sign in again. What was typed is kept.
+    /// The session ended and the user must sign in again. Drafts and unsent messages are kept.
     SignedOut,
-    /// Too many tabs of this person: comes back when this one is looked at again.
+    /// The user has too many tabs open. The page reconnects when the user returns to this tab.
     TooManyTabs,
-    /// This page is too old for the server: reload.
+    /// The page is too old for the server and must be reloaded.
     Outdated,
-    /// This page was opened under another address than the server's: the server refuses every call.
+    /// The page was opened under an address that the server does not accept, so the server refuses
+    /// every request.
     WrongAddress,
 }
 
-/// One conversation's place in the list.
+/// The signals of one conversation.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What is known of it.
     pub summary: ArcRwSignal<Conversation>,
-    /// Whether the peer is typing just now.
+    /// Whether the peer is typing now.
     pub typing: ArcRwSignal<bool>,
-    /// Which word of theirs about typing was the last.
+    /// Counts typing events, so that a timeout ends only the newest.
     pub typing_turn: ArcStoredValue<u32>,
-    /// Whether the live connection told of the peer's presence. Then it is newer than any reading.
+    /// Whether this connection has sent the peer's presence. An event is newer than any fetched
+    /// presence.
     presence_told: ArcStoredValue<bool>,
-    /// Whether marks that the server refused wait to be said again.
+    /// Whether a retry of refused marks is pending.
     #[cfg(feature = "hydrate")]
     pub(crate) marks_refused: ArcStoredValue<bool>,
-    /// The beginning of what stands unsent in its composer.
+    /// The beginning of the draft, for the list.
     pub draft: ArcRwSignal<String>,
 }
 
 #[derive(Default)]
 struct Held {
     entries: HashMap<ConversationId, Entry>,
-    /// Behind which entry the pages of the list that were read end.
+    /// Cursor at the end of the list pages fetched so far.
     list_end: Option<ListCursor>,
-    /// Those that a reading of the list named.
+    /// Conversations that a page of the list has contained.
     listed: HashSet<ConversationId>,
     timelines: HashMap<ConversationId, Timeline>,
     outbox: Outbox,
     open: Option<OpenConversation>,
-    /// Something was told that cannot be true beside what is held.
+    /// Whether data arrived that contradicts the cached data.
     contradicted: bool,
-    /// What is held was forgotten, and the list was not read since.
+    /// Whether the state was reset and the list has not been fetched since.
     anew: bool,
 }
 
-/// The store. A cheap copy of handles.
+/// The application state. A cheap copy of handles.
 #[derive(Clone, Copy)]
 pub struct State {
     me: RwSignal<Option<User>>,
     held: StoredValue<Held>,
-    /// The list, newest first.
+    /// Conversations in list order, newest first.
     pub list: RwSignal<Vec<ConversationId>>,
-    /// Whether others were here when somebody came who talks with nobody yet.
+    /// Whether the server has other users to offer; set for a user without conversations.
     pub others: StoredValue<bool>,
-    /// Whether the list has older entries than are held.
+    /// Whether the list has older entries than those fetched.
     pub list_has_more: RwSignal<bool>,
-    /// What is unread in conversations that the first page of the list did not name. Of those that
-    /// are in the list now, their entries know better.
+    /// Unread counts of conversations outside the first page of the list. The entry's own count
+    /// takes precedence once the list contains the conversation.
     unread_elsewhere: RwSignal<Vec<Unread>>,
-    /// Whether events arrive.
     pub connection: RwSignal<Connection>,
-    /// Whether the server gives out another build of the page than this one.
+    /// Whether the server delivers another build of the page.
     pub newer_build: RwSignal<bool>,
-    /// What reaches the person when they do not look.
+    /// State of notifications.
     pub attention: Attention,
-    /// By whose clock times are shown.
+    /// The time zone and format of displayed times.
     pub local_time: RwSignal<Local>,
     /// Whether the page is live.
     pub live: RwSignal<bool>,
     /// Whether unsent messages and drafts survive a reload.
     pub storage_works: RwSignal<bool>,
-    /// Whether there is something that a reload would lose.
+    /// Whether a reload would lose any.
     #[cfg(feature = "hydrate")]
     pub(crate) has_unkept: RwSignal<bool>,
     /// Drafts that the browser's storage refused.
     #[cfg(feature = "hydrate")]
     pub(crate) unkept_drafts: StoredValue<HashMap<ConversationId, Unkept>>,
-    /// Whether the person left this page for good and wants nothing kept any more.
+    /// Whether the user signed out or deleted the account; the page then stores nothing more.
     #[cfg(feature = "hydrate")]
     pub(crate) has_left: StoredValue<bool>,
-    /// Whether another attempt to keep what was refused is on its way.
+    /// Whether another attempt to store refused data is scheduled.
     #[cfg(feature = "hydrate")]
     pub(crate) keeping_again: StoredValue<bool>,
-    /// Counts one's own new messages: the view turns to the newest each time.
+    /// Counts the user's new messages. Each change scrolls the view to the newest message.
     pub wrote: RwSignal<u32>,
-    /// Counts what happened to messages that wait: the list shows the newest of each conversation.
+    /// Counts changes of the outbox, because the list shows the newest unsent message of each
+    /// conversation.
     outbox_changes: RwSignal<u32>,
-    /// Which tab this is, among those of one browser.
+    /// Number of this tab among those of the browser.
     pub(crate) tab: StoredValue<u64>,
-    /// The way to the socket, while there is one.
+    /// The outbound queue of the open socket.
     pub(crate) link: StoredValue<Option<mpsc::Sender<ClientFrame>>>,
-    /// Since when there is none, by the clock of [`crate::dom::uptime_ms`].
+    /// Since when there is no socket, on the clock of [`crate::dom::uptime_ms`].
     #[cfg(feature = "hydrate")]
     pub(crate) down_since: StoredValue<Option<i64>>,
-    /// Since when an attempt to open a socket is under way, by the age of the page.
+    /// When the current attempt to open a socket began, on the same clock.
     #[cfg(feature = "hydrate")]
     pub(crate) opening_since: StoredValue<Option<i64>>,
-    /// Whether a task reads by calls until there is a socket.
+    /// Whether the polling task runs.
     #[cfg(feature = "hydrate")]
     pub(crate) reading: StoredValue<bool>,
-    /// Whether the server answers calls while there is no socket.
+    /// Whether the server answers HTTP requests while there is no socket.
     #[cfg(feature = "hydrate")]
     pub(crate) calls_work: StoredValue<bool>,
-    /// Whether what is missing is being fetched.
+    /// Whether a fetch of missing messages is running.
     #[cfg(feature = "hydrate")]
     pub(crate) filling: StoredValue<bool>,
-    /// When "typing" was said last, by the clock of [`crate::dom::uptime_ms`]; nothing after it was
-    /// taken back.
+    /// When the last typing event was sent, on the clock of [`crate::dom::uptime_ms`]; `None` after
+    /// the event that ends typing.
     #[cfg(feature = "hydrate")]
     pub(crate) typing_said_ms: StoredValue<Option<i64>>,
-    /// Where the person typed last and when, by the same clock; nothing once the box is empty.
+    /// Where and when the user typed last, on the same clock; `None` once the field is empty.
     #[cfg(feature = "hydrate")]
     pub(crate) typed: StoredValue<Option<(ConversationId, i64)>>,
 }
 
 impl Connection {
-    /// Whether what is new comes, at once or by reading now and then.
+    /// Returns whether new messages arrive, by events or by polling.
     pub fn brings_news(self) -> bool {
         matches!(self, Self::Live | Self::Polling)
     }
 }
 
 impl State {
-    /// An empty store of a person, or of nobody.
+    /// Creates the empty state of a page, with or without a user.
     pub fn new(me: Option<User>) -> Self {
         Self {
             me: RwSignal::new(me),
@@ -209,32 +210,32 @@ impl State {
         }
     }
 
-    /// Whose page this is.
+    /// Returns the user of this page.
     pub fn me(&self) -> Option<User> {
         self.me.get_untracked()
     }
 
-    /// The same, listening for a change of the name.
+    /// Returns the user of this page, tracking changes of the name.
     pub fn watch_me(&self) -> Option<User> {
         self.me.get()
     }
 
-    /// Whether a person is the one whose page this is.
+    /// Returns whether `user` is the user of this page.
     pub fn is_me(&self, user: UserId) -> bool {
         self.me.with_untracked(|me| me.as_ref().is_some_and(|me| me.id == user))
     }
 
-    /// A conversation's entry, if it is known.
+    /// Returns the signals of a conversation, if it is known.
     pub fn entry(&self, id: ConversationId) -> Option<Entry> {
         self.held.with_value(|held| held.entries.get(&id).cloned())
     }
 
-    /// What is known of a conversation, without listening for changes.
+    /// Returns a conversation's list entry, without tracking changes.
     pub fn summary(&self, id: ConversationId) -> Option<Conversation> {
         self.entry(id).map(|entry| entry.summary.get_untracked())
     }
 
-    /// Takes in one conversation.
+    /// Adds or updates a conversation from the server.
     pub fn adopt(&self, conversation: Conversation) {
         let id = conversation.id;
         self.adopt_quietly(conversation);
@@ -282,7 +283,7 @@ impl State {
         });
     }
 
-    /// Works on the outbox, then shows the conversation anew if it is open.
+    /// Changes the outbox, then updates the rows of the open conversation.
     pub fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> Option<T> {
         let answer = self.held.try_update_value(|held| work(&mut held.outbox));
         self.outbox_changes.update(|changes| *changes += 1);
@@ -292,7 +293,7 @@ impl State {
         answer
     }
 
-    /// Reads the newest message that waits in a conversation, and listens for changes.
+    /// Reads the newest unsent message of a conversation, tracking changes.
     pub fn newest_waiting<T>(
         &self,
         id: ConversationId,
@@ -302,51 +303,49 @@ impl State {
         self.held.with_value(|held| held.outbox.of(id).last().map(read))
     }
 
-    /// Reads the outbox.
     #[cfg(feature = "hydrate")]
     pub(crate) fn read_outbox<T>(&self, read: impl FnOnce(&Outbox) -> T) -> T {
         self.held.with_value(|held| read(&held.outbox))
     }
 
-    /// Puts an empty outbox of this tab in place, before the stored entries are added.
+    /// Replaces the outbox by an empty one for this tab, before stored entries are added.
     pub fn begin_outbox(&self, tab: u64) {
         self.tab.set_value(tab);
         self.with_outbox(|outbox| *outbox = Outbox::new(tab));
     }
 
-    /// A message of the outbox is done with: stored or given up.
+    /// Removes a message that was stored by the server or deleted.
     pub fn settle(&self, client_id: ClientId) {
         self.with_outbox(|outbox| outbox.settle(client_id));
     }
 
-    /// The messages to send now; see [`Outbox::take_due`]. Nothing that is shown changes by it.
+    /// Returns the messages to send now; see [`Outbox::take_due`]. Changes nothing that is shown.
     pub fn take_due(&self, now_ms: i64) -> Vec<crate::live::outbox::Entry> {
         self.held.try_update_value(|held| held.outbox.take_due(now_ms)).unwrap_or_default()
     }
 
-    /// When to look again; see [`Outbox::next_due_ms`].
+    /// Returns when to call [`Self::take_due`] again; see [`Outbox::next_due_ms`].
     pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
         self.held.with_value(|held| held.outbox.next_due_ms(now_ms))
     }
 
-    /// Whether everything was sent.
     pub fn outbox_is_empty(&self) -> bool {
         self.held.with_value(|held| held.outbox.is_empty())
     }
 
-    /// The person wrote: the view goes to the newest message.
+    /// Scrolls the view to the newest message after the user sent one.
     pub fn own_message_written(&self) {
         self.wrote.update(|wrote| *wrote += 1);
     }
 
-    /// Whether a conversation's messages are held from an earlier visit.
+    /// Returns whether messages of a conversation are cached.
     pub fn holds(&self, id: ConversationId) -> bool {
         self.held.with_value(|held| {
             held.timelines.get(&id).is_some_and(|timeline| timeline.newest_run().is_some())
         })
     }
 
-    /// A new connection begins: what the one before told of presences is out of date.
+    /// Marks all presence as outdated when a new connection begins.
     pub fn begin_connection(&self) {
         self.held.with_value(|held| {
             for entry in held.entries.values() {
@@ -355,8 +354,8 @@ impl State {
         });
     }
 
-    /// The last place that is known of each conversation. What is asked of the server after this
-    /// must know as much, unless its store was put back from a copy.
+    /// Returns the newest known seq of each conversation. A response to a later request must not
+    /// have a lower one, unless the store was restored from a backup.
     pub fn last_seqs(&self) -> Vec<(ConversationId, Seq)> {
         self.held.with_value(|held| {
             let entries = held.entries.iter();
@@ -366,24 +365,24 @@ impl State {
         })
     }
 
-    /// Notes that the server's store cannot be the one that this page has read.
+    /// Records that the server's store is not the one that this page has read.
     pub fn doubt(&self) {
         self.held.update_value(|held| held.contradicted = true);
     }
 
-    /// Whether that was noted, here or by what was merged. Asking takes the note away.
+    /// Returns whether that was recorded, here or by a merge. Clears the record.
     pub fn takes_doubt(&self) -> bool {
         let noted = |held: &mut Held| std::mem::take(&mut held.contradicted);
         self.held.try_update_value(noted).unwrap_or_default()
     }
 
-    /// Whether everything was forgotten and the list is still to be read.
+    /// Returns whether the state was reset and the list has not been fetched since.
     pub fn is_anew(&self) -> bool {
         self.held.with_value(|held| held.anew)
     }
 
-    /// Forgets everything that was read from the server: its store is another one now. What was
-    /// typed and not sent stays.
+    /// Discards all data from the server, because its store was replaced. Drafts and the outbox
+    /// stay.
     pub fn forget(&self) {
         self.unread_elsewhere.set(Vec::new());
         self.held.update_value(|held| {
@@ -394,7 +393,7 @@ impl State {
             held.contradicted = false;
             if let Some(open) = held.open.as_mut() {
                 open.begin_anew();
-                // What comes from now on has its place; the rest is read.
+                // New messages are merged by their seq; the resync fetches the rest.
                 held.timelines.insert(open.id, Timeline::default());
             }
             for entry in held.entries.values() {
@@ -410,8 +409,8 @@ impl State {
         self.project_open();
     }
 
-    /// Says something over the socket. False when there is none, or it is full; then the frame is
-    /// not queued, and what it was for is repeated after the next connection.
+    /// Queues a frame for the socket. Returns `false` if there is no socket or its queue is full.
+    /// The frame is then dropped, and the next connection repeats its effect.
     pub fn say(&self, frame: ClientFrame) -> bool {
         self.link
             .try_update_value(|link| link.as_mut().is_some_and(|link| link.try_send(frame).is_ok()))
@@ -419,14 +418,14 @@ impl State {
     }
 }
 
-/// Sets a signal only to something new: an unchanged one wakes nobody.
+/// Sets a signal only to a different value, so that an unchanged value triggers no effect.
 fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
     if signal.with_untracked(|held| *held != value) {
         signal.set(value);
     }
 }
 
-/// The store of this page.
+/// Returns the state of this page.
 pub fn use_state() -> State {
     expect_context::<State>()
 }

@@ -1,12 +1,13 @@
-//! The structure of a page as the server sent it, for the browser to compare before hydration.
+//! Hashes the structure of each page that the server sends, so that the browser can verify it
+//! before hydration.
 //!
-//! Extensions, translators and proxies change a page on its way. Hydration pairs nodes with code by
-//! their position alone, so a page with another structure must be drawn anew instead. The
-//! middleware scans each HTML answer while the answer passes, without copying it, and appends a
-//! hash of the element [`crate::ROOT_ID`]: names of elements, texts and comments in their order,
-//! neither attributes nor words. `page.js` computes the same hash from the document.
+//! Extensions, translators and proxies may change a page. Hydration matches nodes with code by
+//! position alone, so a page with another structure must be rendered from scratch. The middleware
+//! scans each HTML response while streaming it, without copying, and appends a hash of the element
+//! [`crate::ROOT_ID`]. The hash covers element names, texts and comments in order, but not
+//! attributes or the content of texts. `page.js` computes the same hash from the document.
 //!
-//! Server only; `server` puts [`middleware`] around the pages. Must not change the answer otherwise.
+//! Server only; `server` wraps the pages in [`middleware`]. Must not change the response otherwise.
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -17,15 +18,16 @@ use futures::{StreamExt, stream};
 
 use crate::ROOT_ID;
 
-/// Elements that have no end tag.
+/// Elements without an end tag.
 const VOID: [&[u8]; 13] = [
     b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta",
     b"source", b"track", b"wbr",
 ];
-/// Elements whose content is not compared: a browser with scripts parses some of it as text only.
+/// Elements whose content is not hashed, because browsers with scripts parse some of it as text
+/// only.
 const OPAQUE: [&str; 5] = ["noscript", "script", "style", "template", "textarea"];
 
-/// Appends the hash to answers that are pages.
+/// Appends the hash to HTML responses.
 pub async fn middleware(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -46,22 +48,22 @@ pub async fn middleware(request: Request, next: Next) -> Response {
                 None => Some((Ok(Bytes::from(scanner.mark()?)), None)),
             }
         });
-    // Compression asks once more after the end.
+    // The compression layer polls again after the end.
     Response::from_parts(head, Body::from_stream(chunks.fuse()))
 }
 
-/// Reads HTML as Leptos writes it, in chunks of any size.
+/// Scans HTML as Leptos writes it, in chunks of any size.
 struct Scanner {
     hash: u32,
-    /// Open elements, the root included; zero outside of the root.
+    /// Number of open elements including the root; zero outside the root.
     depth: usize,
-    /// The root has ended.
+    /// Whether the root has ended.
     complete: bool,
-    /// Text since the last tag or comment.
+    /// Whether there was text since the last tag or comment.
     text: bool,
-    /// The element whose content is passed over.
+    /// The element whose content is being skipped.
     opaque: Option<&'static str>,
-    /// The beginning of a tag or comment whose end is in a later chunk.
+    /// The start of a tag or comment that ends in a later chunk.
     pending: Vec<u8>,
 }
 
@@ -77,7 +79,7 @@ impl Scanner {
         }
     }
 
-    /// What to append: nothing to an answer without the root.
+    /// Returns the element to append; `None` without a root.
     fn mark(self) -> Option<String> {
         let hash = self.hash;
         self.complete.then(|| format!("<meta name=\"structure\" content=\"{hash:x}\">"))
@@ -111,7 +113,8 @@ impl Scanner {
         }
     }
 
-    /// Reads the tag or comment that `html` begins with; its length, or `None` if it does not end.
+    /// Reads the tag or comment at the start of `html` and returns its length, or `None` if it is
+    /// incomplete.
     fn token(&mut self, html: &[u8]) -> Option<usize> {
         if let Some(name) = self.opaque {
             let end = format!("</{name}");
@@ -166,7 +169,7 @@ impl Scanner {
     }
 
     fn close(&mut self) {
-        // The text of an opaque element is its own.
+        // Text of an opaque element is not hashed.
         if self.opaque.take().is_some() {
             self.text = false;
         }
@@ -194,7 +197,7 @@ impl Scanner {
         }
     }
 
-    /// FNV-1a.
+    /// Hashes bytes with FNV-1a.
     fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.hash = (self.hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
@@ -202,14 +205,14 @@ impl Scanner {
     }
 }
 
-/// Where `what` ends, sought from a position.
+/// Returns the position after the first `what` at or after `from`.
 fn find(html: &[u8], what: &[u8], from: usize) -> Option<usize> {
     let rest = html.get(from..)?;
     let at = rest.windows(what.len()).position(|window| window == what)?;
     Some(from + at + what.len())
 }
 
-/// The length of a start tag: a `>` inside a quoted value does not end it.
+/// Returns the length of a start tag. A `>` inside a quoted value does not end it.
 fn tag_length(html: &[u8]) -> Option<usize> {
     let mut quoted = false;
     let end = html.iter().position(|byte| {
@@ -223,7 +226,7 @@ fn tag_length(html: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// The hash of a page whose root holds this, read in chunks of a size.
+    /// Returns the hash of a page with this root content, scanned in chunks of the given size.
     fn hash(inside: &str, size: usize) -> Option<String> {
         let page = format!(
             "<!DOCTYPE html><html><head><script>if (a < \"b\") c</script></head>\
@@ -276,7 +279,8 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_one_that_browsers_compute() {
-        // "<p>t" then ">" as FNV-1a over "<pt>": end2end/tests/starting.spec.ts compares whole pages.
+        // "<p>t" and ">" as FNV-1a over "<pt>": end2end/tests/starting.spec.ts compares whole
+        // pages.
         let expected = b"<pt>".iter().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
         });

@@ -1,4 +1,4 @@
-//! What the page makes of plain text: links, large emoji, initials. Never HTML.
+//! Plain text for the page: links, large emoji, initials. Never HTML, apart from [`as_html`].
 
 mod bare;
 mod browser;
@@ -14,23 +14,23 @@ use protocol::UserId;
 pub use question::Question;
 pub use username::username;
 
-/// A piece of a body.
+/// A piece of a message body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Words.
     Text(String),
-    /// A web or mail address, or a telephone number.
+    /// A web address, a mail address or a telephone number.
     Link {
-        /// Where to.
+        /// The URL.
         to: String,
-        /// As it was written.
+        /// The text as written.
         text: String,
-        /// The host as the network knows it, where what is written may look like another one.
+        /// The host in ASCII, if the written text may look like another host.
         real_host: Option<String>,
     },
 }
 
-/// Cuts a body into words and links. Only web and mail addresses and telephone numbers become links.
+/// Splits a body into text and links. Only web addresses, mail addresses and telephone numbers
+/// become links.
 pub fn pieces(body: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut words_from = 0;
@@ -55,7 +55,8 @@ pub fn pieces(body: &str) -> Vec<Piece> {
     pieces
 }
 
-/// A username as it is shown, whichever way the text around it runs; nothing for who has none any more.
+/// Returns a username for display, isolated from the direction of the text around it. Empty for a
+/// deleted account.
 pub fn handle(username: &str) -> String {
     if username.is_empty() {
         return String::new();
@@ -63,21 +64,21 @@ pub fn handle(username: &str) -> String {
     ["\u{2066}@", username, "\u{2069}"].concat()
 }
 
-/// Whether a body is one to three emoji and nothing else: then they are shown large.
+/// Returns whether a body is one to three emoji and nothing else, which are shown large.
 pub fn is_few_emoji(body: &str) -> bool {
     let mut emoji = 0;
     let mut joined = false;
     let mut open_flag = false;
     for c in body.chars().filter(|c| !c.is_whitespace()) {
         match u32::from(c) {
-            // Zero-width joiner: the next one belongs to the same picture.
+            // Zero-width joiner: the next character belongs to the same emoji.
             0x200D => {
                 joined = true;
                 continue;
             }
             // Variation selector, skin tones.
             0xFE0F | 0x1F3FB..=0x1F3FF => continue,
-            // Flags are pairs of letters.
+            // A flag is a pair of regional letters.
             0x1F1E6..=0x1F1FF => {
                 emoji += u32::from(!open_flag);
                 open_flag = !open_flag;
@@ -92,13 +93,13 @@ pub fn is_few_emoji(body: &str) -> bool {
     (1..=3).contains(&emoji)
 }
 
-/// Whether a body is so long that it is shown folded. By the text alone, so that the server, the
-/// browser's first render and every width of window agree.
+/// Returns whether a body is long enough to be shown folded. Depends on the text alone, so that the
+/// server and the browser's first render agree at every window width.
 pub fn is_long(body: &str) -> bool {
     body.matches('\n').count() >= 20 || body.chars().count() > 1_200
 }
 
-/// One or two letters that stand for a name.
+/// Returns one or two letters for an avatar.
 pub fn initials(name: &str) -> String {
     let mut words = name
         .split(|c: char| c.is_whitespace() || "._-".contains(c))
@@ -108,10 +109,10 @@ pub fn initials(name: &str) -> String {
     first.into_iter().chain(last).map(browser::uppercase).collect()
 }
 
-/// How many colours there are for faces.
+/// Number of avatar colours.
 const COLOURS: u32 = 8;
 
-/// A person's colour, the same everywhere: its class name.
+/// Returns the class name of a user's avatar colour, which is the same everywhere.
 pub fn colour(user: UserId) -> &'static str {
     let sum = user
         .0
@@ -130,13 +131,13 @@ pub fn colour(user: UserId) -> &'static str {
     }
 }
 
-/// A text as the content of an element. Words that change are written in this way: a translator of
-/// the page replaces text nodes by its own, and would leave the page with nodes that nobody sees.
+/// Escapes a text for `inner_html`. Text that changes is rendered this way, because translation
+/// tools replace text nodes and would leave the page updating detached nodes.
 pub fn as_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// What the composer shows of the text in its box.
+/// Properties of the composer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     is_blank: bool,
@@ -145,7 +146,6 @@ pub struct Written {
 }
 
 impl Written {
-    /// That of a text.
     pub fn of(text: &str) -> Self {
         Self {
             is_blank: text.trim().is_empty(),
@@ -154,22 +154,22 @@ impl Written {
         }
     }
 
-    /// That of a text so long that it is not read at every key.
+    /// Creates the properties of a text too long to scan at every key. `length` is in UTF-16 units.
     pub fn long(length: usize) -> Self {
         Self { is_blank: false, length, has_colon: false }
     }
 
-    /// Whether there is nothing to send.
+    /// Returns whether there is nothing to send.
     pub fn is_blank(self) -> bool {
         self.is_blank
     }
 
-    /// In characters.
+    /// Returns the length in characters, or in UTF-16 units for very long texts.
     pub fn length(self) -> usize {
         self.length
     }
 
-    /// Whether it may name an emoji.
+    /// Returns whether the text may contain an emoji shortcode.
     pub fn has_colon(self) -> bool {
         self.has_colon
     }
@@ -181,9 +181,10 @@ impl Default for Written {
     }
 }
 
-/// The first line of a body, short enough for the list. Of a very long text only its beginning is read.
+/// Returns the beginning of a body as one line for the list. Reads only the beginning of a very
+/// long text.
 pub fn preview(body: &str) -> String {
-    /// Characters.
+    /// In characters.
     const MOST: usize = 120;
     let mut short = String::new();
     for word in body.split_whitespace() {
@@ -199,7 +200,7 @@ pub fn preview(body: &str) -> String {
     short
 }
 
-/// The direction of a text by its first letter, where there is one.
+/// Returns the direction of a text's first letter; `None` without letters.
 pub fn direction(beginning: &str) -> Option<&'static str> {
     let is_rtl = |c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}');
     let first = beginning.chars().find(|c| c.is_alphabetic())?;

@@ -1,9 +1,9 @@
-//! Moments, as words.
+//! Formats points in time for display.
 //!
-//! Server and browser write the same words by the same code ([`calendar`]), so nothing changes when the
-//! page goes live. The server knows the viewer's zone and customs by what their browser tells
-//! (`customs`); where it does not know the zone it writes UTC, and the browser's first render repeats
-//! that. Words are written anew when day or zone change, at midnight or on a journey (`live::today`).
+//! Server and browser use the same code ([`calendar`]), so the text does not change when the page
+//! goes live. The server takes the viewer's time zone and locale from the browser (`customs`).
+//! Without a known time zone it writes UTC, and the browser's first render repeats that.
+//! `live::today` renders times again when the day or the time zone changes.
 
 #[cfg(feature = "hydrate")]
 mod browser;
@@ -23,7 +23,7 @@ use zone::Zone;
 #[cfg(feature = "hydrate")]
 pub use browser::{heard, own_time, until_midnight_ms};
 
-/// By whose clock and customs moments are written, and which one is now.
+/// The viewer's time zone and calendar, and the current time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Local {
     zone: Zone,
@@ -32,18 +32,17 @@ pub struct Local {
 }
 
 impl Local {
-    /// In a zone, with a calendar, at a moment.
     pub const fn new(zone: Zone, calendar: Calendar, now: Timestamp) -> Self {
         Self { zone, calendar, now }
     }
 
-    /// What the browser must know of it to write the same: it travels inside the page.
+    /// Serialises the values that the browser needs to render the same text; embedded in the page.
     pub fn sent(self) -> String {
         let (now, zone) = (self.now.0, i32::from(self.zone.is_known()));
         format!("{now}|{zone}|{}", self.calendar.sent())
     }
 
-    /// The number of the day that a moment is in.
+    /// Returns the number of the day since 1970 in the viewer's time zone.
     pub fn day_number(self, at: Timestamp) -> i64 {
         (at.0 + self.zone.ahead_ms(at)).div_euclid(86_400_000)
     }
@@ -57,15 +56,15 @@ impl Local {
     }
 }
 
-/// The time of day: "14:03".
+/// Formats the time of day: "14:03".
 pub fn clock(at: Timestamp, local: Local) -> String {
     local.write(Pattern::Clock, at)
 }
 
-/// A day, as a separator names it: "Today", "Yesterday", "Monday, 3 November".
+/// Formats a day for a date separator: "Today", "Yesterday", "Monday, 3 November".
 pub fn day(t: &Texts, at: Timestamp, local: Local) -> String {
     match local.days_ago(at) {
-        // What came just after midnight is not of tomorrow.
+        // A time just after midnight counts as today while `now` is still before midnight.
         -1..=0 => t.today.to_owned(),
         1 => t.yesterday.to_owned(),
         2..=300 => local.write(Pattern::Day, at),
@@ -73,7 +72,7 @@ pub fn day(t: &Texts, at: Timestamp, local: Local) -> String {
     }
 }
 
-/// A moment in few letters, for the list: the time today, else the day.
+/// Formats a time for the list: the time of day for today, else the day.
 pub fn short(t: &Texts, at: Timestamp, local: Local) -> String {
     match local.days_ago(at) {
         -1..=0 => clock(at, local),
@@ -84,7 +83,7 @@ pub fn short(t: &Texts, at: Timestamp, local: Local) -> String {
     }
 }
 
-/// A moment in full, for those who point at it.
+/// Formats the full date and time for a tooltip.
 pub fn moment(_: &Texts, at: Timestamp, local: Local) -> String {
     let mut text = local.write(Pattern::Moment, at);
     if !local.zone.is_known() {
@@ -93,12 +92,12 @@ pub fn moment(_: &Texts, at: Timestamp, local: Local) -> String {
     text
 }
 
-/// A day with its year.
+/// Formats a day with its year.
 pub fn date(at: Timestamp, local: Local) -> String {
     local.write(Pattern::DayOfYear, at)
 }
 
-/// When somebody was last there.
+/// Formats the sentence about when a user was last online.
 pub fn last_seen(t: &Texts, at: Timestamp, local: Local) -> String {
     match local.days_ago(at) {
         1 => t.last_seen_yesterday.replace("{}", &clock(at, local)),
@@ -106,7 +105,7 @@ pub fn last_seen(t: &Texts, at: Timestamp, local: Local) -> String {
     }
 }
 
-/// A moment as machines read it, for the `datetime` attribute.
+/// Formats a time in UTC as ISO 8601, for the `datetime` attribute.
 pub fn machine(at: Timestamp) -> String {
     let Civil { year, month, day, minutes, .. } = Civil::at(at, 0);
     let second = at.0.div_euclid(1_000).rem_euclid(60);
@@ -114,14 +113,14 @@ pub fn machine(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// The server's clock.
+/// Returns the server's current time.
 #[cfg(feature = "ssr")]
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or_default()))
 }
 
-/// A moment of this device's clock, which is taken to be right.
+/// Returns a time of this device's clock unchanged, because native code needs no clock correction.
 #[cfg(not(feature = "hydrate"))]
 pub const fn own_time(at: Timestamp) -> Timestamp {
     at

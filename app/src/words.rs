@@ -1,4 +1,4 @@
-//! Refusals, in words for people. The only place where a code becomes a sentence.
+//! Error messages for users. The only place that turns an error code into a sentence.
 
 use protocol::ErrorCode;
 use protocol::limits::{MAX_BODY_CHARS, MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS};
@@ -9,15 +9,13 @@ use crate::language::Texts;
 /// A field of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The name one signs in with.
     Username,
-    /// The name others see.
+    /// The name shown to other users.
     DisplayName,
-    /// The secret.
     Password,
 }
 
-/// The field that a refusal is about, if it is about one.
+/// Returns the form field that a refusal is about, if any.
 pub fn field(error: AppError) -> Option<Field> {
     match error.code()? {
         ErrorCode::UsernameInvalid | ErrorCode::UsernameTaken => Some(Field::Username),
@@ -30,7 +28,7 @@ pub fn field(error: AppError) -> Option<Field> {
     }
 }
 
-/// What to tell the person.
+/// Returns the message for the user.
 pub fn sentence(t: &Texts, error: AppError) -> String {
     let AppError::Refused(refusal) = error else {
         return t.unreached.to_owned();
@@ -68,8 +66,8 @@ pub fn sentence(t: &Texts, error: AppError) -> String {
     }
 }
 
-/// Where the site may be opened. Only browsers ask: the server refuses a foreign page before any
-/// words are looked for.
+/// Returns the address under which the site accepts requests. Only the browser uses it, because the
+/// server refuses a foreign page before it chooses a message.
 fn right_address() -> String {
     #[cfg(feature = "hydrate")]
     return crate::dom::right_address();
@@ -77,7 +75,7 @@ fn right_address() -> String {
     String::new()
 }
 
-/// A delay in words: "in 40 seconds".
+/// Returns a delay in words: "in 40 seconds".
 fn soon(t: &Texts, retry_after_ms: Option<u64>) -> String {
     let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     match retry_after_ms.map(|ms| ms.div_ceil(1_000)) {

@@ -1,10 +1,10 @@
-//! The browser's entry: starts the program on the page that the server rendered, and nothing else.
+//! The entry point of the WebAssembly: starts the application on the page that the server rendered.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Called by the page's script when this module is loaded.
+/// Called by the page's script after loading this module.
 ///
-/// The application lives in its own element, because browser extensions add theirs to the body.
+/// The application has its own root element, because browser extensions add elements to the body.
 #[wasm_bindgen]
 pub fn hydrate() {
     app::start::start();

@@ -1,6 +1,6 @@
-//! The listener: accepts connections and limits how slowly and how much a client may say before
-//! its request is understood. `axum::serve` sets no time limit on request heads, so a client could
-//! hold a connection open for ever with half of one.
+//! The TCP listener. Limits how long and how large an HTTP request head may be, because
+//! `axum::serve` sets no time limit and a client could hold a connection open for ever with half a
+//! head. Also enforces the connection limit of `descriptors`. Started by [`crate::run`].
 
 use std::fs::File;
 use std::io;
@@ -27,23 +27,22 @@ use crate::client_ip;
 use crate::descriptors::{Connections, Place};
 use crate::log_once::Seldom;
 
-/// A whole request head, and the pause before the next request on the same connection.
+/// Time limit for a complete request head. The same limit applies to the pause between two requests
+/// on one connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// A request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Fields of a request head.
 const MAX_HEADERS: usize = 64;
-/// After a failed accept (too many open files, say) before the next.
+/// Pause after a failed `accept`, for example when the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Between two lines of the log about connections that are not taken.
+/// Minimum interval between two log lines about refused or failed connections.
 const SAY_EVERY: Duration = Duration::from_secs(60);
-/// What a connection is told that is not taken.
+/// Response to a connection beyond the connection limit.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n\
     content-length: 44\r\nretry-after: 5\r\nconnection: close\r\n\r\n\
     Too many connections. Please try again soon.";
 
-/// A listener at work. Its tasks end with [`Server::stop`]: the accepting one at once, each
-/// connection's when its request is answered.
+/// A running listener. [`Server::stop`] ends the accept task at once and each connection's task
+/// after the response to its current request.
 pub struct Server {
     end: CancellationToken,
     connections: TaskTracker,
@@ -51,7 +50,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts accepting.
     pub fn start(listener: TcpListener, router: Router, open: Connections) -> Self {
         let (end, connections) = (CancellationToken::new(), TaskTracker::new());
         let accepting =
@@ -59,14 +57,14 @@ impl Server {
         Self { end, connections, accepting }
     }
 
-    /// Waits until nothing is accepted any more, which only a fault of ours can cause before
-    /// [`Server::stop`].
+    /// Waits for the accept task to end. Before [`Server::stop`] only a bug in Duet can end that
+    /// task.
     pub async fn ended(&mut self) {
-        // A panic is in the log already.
+        // The panic hook has already logged a panic of the task.
         let _ = (&mut self.accepting).await;
     }
 
-    /// Accepts nothing more and waits for the requests under way.
+    /// Stops accepting connections and waits for requests in progress.
     pub async fn stop(self) {
         self.end.cancel();
         self.connections.close();
@@ -116,7 +114,8 @@ async fn accept(
     }
 }
 
-/// Says that there is no place. What the client has sent is not read, so it may not see this.
+/// Sends the 503 response. The client may not receive it, because closing the socket with unread
+/// request data resets the connection.
 fn refuse(stream: &TcpStream) {
     let _ = stream.try_write(FULL);
 }
@@ -126,8 +125,9 @@ fn is_out_of_files(error: &io::Error) -> bool {
     errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
 }
 
-/// A file that is open for nothing. Where none can be opened any more, its place is used to take a
-/// connection and to end it, which would otherwise wait for ever.
+/// A reserve file descriptor. When the process has no other descriptor left, the listener closes
+/// this one, accepts a waiting connection with it and refuses that connection, which would
+/// otherwise wait for ever.
 struct Spare(Option<File>);
 
 impl Spare {
@@ -135,7 +135,7 @@ impl Spare {
         Self(File::open("/dev/null").ok())
     }
 
-    /// Says whether a connection was ended.
+    /// Accepts and refuses one waiting connection. Returns whether there was one.
     fn shed(&mut self, listener: &TcpListener) -> bool {
         self.0 = None;
         let accepted = listener.accept().now_or_never();
@@ -151,7 +151,8 @@ impl Spare {
     }
 }
 
-/// A connection and its place, which it keeps when it becomes a live one.
+/// A connection and its share of the connection limit. Both stay together after a WebSocket
+/// upgrade.
 struct Stream {
     stream: TcpStream,
     _place: Place,
@@ -198,7 +199,7 @@ impl AsyncWrite for Stream {
 }
 
 async fn serve(stream: Stream, peer: SocketAddr, router: Router, end: CancellationToken) {
-    // Small frames must not wait for more to come.
+    // Sends small frames at once, without Nagle's delay.
     let _ = stream.stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -1,5 +1,5 @@
-//! `duet accept-store`: the operator's decision that the store that is there is the right one. What
-//! that means is `chat`'s.
+//! `duet accept-store`: the operator confirms that the SQLite store on disk is the intended one.
+//! `chat` implements the command.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,22 +10,21 @@ use clap::Args;
 
 use crate::config::{SecretUrl, database};
 
-/// Which store.
 #[derive(Args, Clone, Debug)]
 pub struct AcceptStore {
-    /// Directory of the SQLite store, as it is served.
+    /// Directory of the SQLite store, the same as for the server.
     #[arg(long, env = "DUET_DATA", default_value = "data")]
     data: PathBuf,
 
-    /// The SQLite store as a file instead: sqlite:PATH.
+    /// SQLite file as a URL, instead of a directory: sqlite:PATH.
     #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
     database_url: Option<SecretUrl>,
 }
 
-/// Accepts what is there, and says what the next start does.
+/// Accepts the store and prints the effect on the next start.
 ///
 /// # Errors
-/// One line that tells the operator what to change.
+/// Fails with a one-line message that tells the operator what to change.
 pub fn run(what: &AcceptStore) -> Result<()> {
     let file = match &what.database_url {
         None => what.data.join("duet.db"),
@@ -35,7 +34,7 @@ pub fn run(what: &AcceptStore) -> Result<()> {
         },
     };
     let done = chat::accept_store(&file)?;
-    // It is done, whether or not somebody reads it.
+    // The store is accepted even if standard output is closed.
     let _ = writeln!(std::io::stdout(), "{done}");
     Ok(())
 }

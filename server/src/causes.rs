@@ -1,10 +1,11 @@
-//! An error and its causes in one line, in which nothing is said twice. Many errors repeat their
-//! cause in their own words and name it as their cause as well. Called by `main`, which says why
-//! the process ends.
+//! Formats an error and its causes as one line without repetitions. Many error types print their
+//! cause in `Display` and return the same cause from `source`. `main` calls this for the message it
+//! prints before the process exits.
 
 use anyhow::Error;
 
-/// What went wrong, and why, each once.
+/// Joins the messages of the cause chain and skips each message that an earlier part already
+/// contains.
 pub fn once(error: &Error) -> String {
     let mut said = String::new();
     for cause in error.chain() {
@@ -24,7 +25,7 @@ pub fn once(error: &Error) -> String {
 mod tests {
     use super::*;
 
-    /// As most of ours are: it tells its cause, and names it as well.
+    /// Prints its cause and returns it from `source`, like most of Duet's own error types.
     #[derive(Debug)]
     struct Outer(std::io::Error);
 

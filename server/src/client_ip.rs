@@ -1,9 +1,11 @@
-//! Where a request comes from, as the operator's own proxies tell it. The limits of sign-ins and
-//! sign-ups count by this address, so one that is read wrongly makes strangers share a limit.
+//! Determines the client's IP address from the headers of trusted proxies. The rate limits of
+//! sign-in and sign-up count by this address, so a wrong address makes unrelated people share a
+//! limit.
 //!
-//! A header is read from its end, because everything before a trusted proxy's own entry was
-//! written by the client. A proxy passes on the headers that it does not write, so of two that differ
-//! neither is believed. Called by `requests`, once for each request.
+//! A header is read from its end, because the client may have written everything before a trusted
+//! proxy's own entry. A proxy may also pass on a forwarding header that it does not write itself;
+//! if `X-Forwarded-For` and `Forwarded` name different addresses, both are ignored. `requests`
+//! calls [`client_ip`] once for each request.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -13,19 +15,19 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::log_once::Once;
 
-/// What proxies write in the log of theirs; more of a header is not repeated in ours.
+/// Maximum length of a header entry in a log line.
 const SHOWN_CHARS: usize = 80;
-/// Bits in front of an IPv4 address that is written as an IPv6 one.
+/// Length in bits of the prefix of an IPv4-mapped IPv6 address.
 const MAPPED_BITS: u8 = 96;
 
-/// The proxies in front whose word is taken.
+/// The reverse proxies whose forwarding headers are trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Vec<IpNet>);
 
 impl FromStr for Proxies {
     type Err = String;
 
-    /// Addresses and networks, with commas.
+    /// Parses a comma-separated list of addresses and networks.
     fn from_str(text: &str) -> Result<Self, String> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         entries.map(network).collect::<Result<_, _>>().map(Self)
@@ -45,7 +47,7 @@ fn network(text: &str) -> Result<IpNet, String> {
             format!("{text} is neither an address nor a network such as 10.0.0.0/8 or fd00::/8")
         })?,
     };
-    // A network of mapped addresses is one of IPv4.
+    // Converts a network of IPv4-mapped addresses to the IPv4 network.
     if let IpNet::V6(v6) = network
         && let Some(v4) = v6.addr().to_ipv4_mapped()
         && let Some(bits) = v6.prefix_len().checked_sub(MAPPED_BITS)
@@ -56,7 +58,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// The nearest address that is not one of the operator's proxies.
+/// Returns the nearest address on the way to the client that is not a trusted proxy.
 pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
     let peer = peer.to_canonical();
     let (usual, standard) =
@@ -86,8 +88,8 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr
     nearest
 }
 
-/// Says once that a proxy does not tell for whom it asks. To be called for what counts towards a
-/// limit alone: whoever watches the process through the proxy asks for the proxy itself.
+/// Logs once that a trusted proxy sends no forwarding header. Call this only for requests that
+/// count towards a limit: a health check sent by the proxy itself has no client to name.
 pub fn notice_silence(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
     static SAID: Once = Once::new();
     let peer = peer.to_canonical();
@@ -100,12 +102,12 @@ pub fn notice_silence(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
     }
 }
 
-/// The usual header, and that of RFC 7239.
+/// The usual header; [`FORWARDED`] is the one of RFC 7239.
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED: &str = "forwarded";
 
-/// The nearest address that is not one of the operator's proxies, by one header; and the entry that
-/// is no address, where it ended there.
+/// Returns the nearest address in one header that is not a trusted proxy, and the entry that ended
+/// the search if that entry is not an address.
 fn nearest(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -125,7 +127,8 @@ fn nearest(
     (nearest, None)
 }
 
-/// What proxies wrote into this header, the last first; `None` for what is no text.
+/// Returns the entries of the header, last first. `None` stands for a header value that is not
+/// text.
 fn entries(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
     let plain = name == X_FORWARDED_FOR;
     let mut found = Vec::new();
@@ -135,7 +138,7 @@ fn entries(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
             Ok(text) if plain => {
                 found.extend(text.split(',').map(|entry| Some(entry.to_owned())));
             }
-            // Each element is one proxy's: `for=192.0.2.1;proto=https`.
+            // Each element belongs to one proxy: `for=192.0.2.1;proto=https`.
             Ok(text) => found.extend(text.split(',').map(|element| {
                 let pair = element.split(';').find_map(|pair| {
                     let (name, value) = pair.split_once('=')?;
@@ -149,7 +152,8 @@ fn entries(headers: &HeaderMap, name: &str) -> Vec<Option<String>> {
     found
 }
 
-/// An address as proxies write it: alone, with a port, in brackets, in quotes, with a zone.
+/// Parses the forms that proxies write: a bare address, or one with a port, brackets, quotes or a
+/// zone.
 fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let entry = entry.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(entry);
@@ -172,7 +176,8 @@ fn address(entry: &str) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-/// With or without a zone, which means something on the machine that wrote it alone.
+/// Parses an IPv6 address and drops its zone, which has a meaning only on the machine that wrote
+/// it.
 fn v6(text: &str) -> Option<IpAddr> {
     let (text, _zone) = text.split_once('%').unwrap_or((text, ""));
     text.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
@@ -182,7 +187,7 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
 }
 
-/// Whether an address is one of this machine or of a private network, where proxies are.
+/// Whether an address belongs to this machine or a private network, where proxies usually run.
 fn is_near(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
@@ -229,7 +234,6 @@ fn warn_of_unreadable(peer: IpAddr, entry: &str) {
     }
 }
 
-/// The address of a peer of the listener.
 pub fn of_peer(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }
@@ -319,7 +323,7 @@ mod tests {
         }
         assert!("10.0.0.0/33".parse::<Proxies>().is_err());
         assert!("localhost".parse::<Proxies>().is_err());
-        // Entries between are recognised as well.
+        // Entries in the middle of the chain are recognised as well.
         let chain = ["198.51.100.7, [::ffff:10.0.0.2]:1234, 10.0.0.3:80"];
         assert_eq!(
             said("x-forwarded-for", "10.0.0.0/8", "::ffff:10.0.0.1", &chain),
@@ -351,11 +355,11 @@ mod tests {
             headers.insert("forwarded", HeaderValue::from_static(standard));
             client_ip(ip("10.0.0.1"), &headers, &proxies)
         };
-        // Either may be the client's own.
+        // The client may have written either header.
         assert_eq!(both("198.51.100.7", "for=203.0.113.9"), ip("10.0.0.1"));
         assert_eq!(both("203.0.113.9, 10.0.0.2", "for=198.51.100.7, for=10.0.0.2"), ip("10.0.0.1"));
         assert_eq!(both("198.51.100.7", "for=_hidden"), ip("10.0.0.1"));
-        // One proxy wrote both.
+        // The same proxy wrote both headers.
         assert_eq!(both("198.51.100.7", "for=\"198.51.100.7:4711\""), ip("198.51.100.7"));
         assert_eq!(both("203.0.113.9, 198.51.100.7", "for=198.51.100.7"), ip("198.51.100.7"));
     }

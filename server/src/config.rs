@@ -1,4 +1,6 @@
-//! What the operator may set, by flag or variable. `reading` checks it, once at start.
+//! The settings of the operator, from flags and environment variables. The doc comments of
+//! [`Config`] are the texts of `duet --help`. `reading` converts the settings for the parts of the
+//! process.
 
 mod reading;
 
@@ -19,11 +21,10 @@ use crate::transfer::Move;
 
 pub(crate) use reading::database;
 
-/// Duet: a private one-to-one chat on one URL.
+/// Duet: private one-to-one chat on a single URL.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "duet", version, about, args_conflicts_with_subcommands = true)]
 pub struct Config {
-    /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -31,149 +32,151 @@ pub struct Config {
     #[arg(long, env = "DUET_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Directory of the embedded store; made when absent.
+    /// Directory of the SQLite store; created if missing.
     #[arg(long, env = "DUET_DATA", default_value = "data")]
     pub data: PathBuf,
 
-    /// The store as a URL instead of a directory: sqlite:PATH, or
-    /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE` for several
-    /// nodes on one database. As a variable, nobody sees it in the list of processes.
+    /// URL of the store, instead of a directory: sqlite:PATH, or
+    /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=FILE` for a Postgres
+    /// that several nodes can share. Prefer the variable to the flag, because the process list
+    /// shows flags.
     #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretUrl>,
 
-    /// Connections to Postgres of this process.
+    /// Maximum number of Postgres connections of this process.
     #[arg(long, env = "DUET_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub database_connections: u32,
 
-    /// Seconds for which a Postgres that is not there yet is waited for.
+    /// Seconds to wait at start for a Postgres that is not reachable yet.
     #[arg(long, env = "DUET_DATABASE_WAIT", default_value_t = 300)]
     pub database_wait: u64,
 
-    /// What passes live events between several nodes on one database:
-    /// `nats://TOKEN@HOST:4222`, `nats://USER:PASSWORD@HOST`, or `tls://HOST`; several servers of one
-    /// NATS cluster with commas.
+    /// NATS server that passes live events between the nodes of a cluster:
+    /// `nats://TOKEN@HOST:4222`, `nats://USER:PASSWORD@HOST`, or `tls://HOST`. Separate several
+    /// servers of one NATS cluster with commas.
     #[arg(long, env = "DUET_NATS_URL", hide_env_values = true)]
     pub nats_url: Option<SecretUrl>,
 
-    /// A NATS credentials file, in place of a token or password in the URL.
+    /// Path to a NATS credentials file, instead of a token or password in the URL.
     #[arg(long, env = "DUET_NATS_CREDENTIALS")]
     pub nats_credentials: Option<PathBuf>,
 
-    /// The certificate of the authority to trust for NATS, besides those of the system.
+    /// Path to a CA certificate to trust for NATS, in addition to those of the system.
     #[arg(long, env = "DUET_NATS_AUTHORITY")]
     pub nats_authority: Option<PathBuf>,
 
-    /// The address people type, such as `https://chat.example.org`. Needed unless only this machine
-    /// is served.
+    /// Public address of this server, such as `https://chat.example.org`. Required unless the
+    /// server listens on a loopback address.
     #[arg(long, env = "DUET_PUBLIC_URL")]
     pub public_url: Option<String>,
 
-    /// Serve plain http to other machines. Passwords and messages can then be read on the way.
+    /// Serve plain http to other machines. Passwords and messages can then be intercepted.
     #[arg(long, env = "DUET_ALLOW_HTTP")]
     pub allow_http: bool,
 
-    /// Who may create an account: everybody, whoever was invited, or nobody.
+    /// Who may create an account: everybody, people with an invitation, or nobody.
     #[arg(long, env = "DUET_REGISTRATION", default_value = "open")]
     pub registration: Registration,
 
-    /// Who runs this Duet, as those who are not signed in are told, such as "Berg family".
+    /// Name of this server on the pages for visitors who are not signed in, such as "Berg family".
     #[arg(long, env = "DUET_NAME", default_value = "Duet", value_parser = name)]
     pub name: String,
 
-    /// A sentence of welcome for them.
+    /// Welcome sentence for visitors who are not signed in.
     #[arg(long, env = "DUET_WELCOME", default_value = "", value_parser = welcome)]
     pub welcome: String,
 
-    /// Whether people can be found by the start of their names, or by the whole username alone.
+    /// Whether search matches the beginning of names (open), or only an exact username (closed).
     #[arg(long, env = "DUET_DIRECTORY", default_value = "open")]
     pub directory: Gate,
 
-    /// Proxies in front whose X-Forwarded-For or Forwarded is believed: addresses or networks, with
-    /// commas. Let the proxy remove the one that it does not write: of two that differ neither is
-    /// believed.
+    /// Trusted reverse proxies, as comma-separated addresses or networks. Their X-Forwarded-For or
+    /// Forwarded header supplies the client address. Let the proxy remove the header that it does
+    /// not write: if the two name different addresses, both are ignored.
     #[arg(long, env = "DUET_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: Proxies,
 
-    /// Whether browsers are told to come by https alone for a year (Strict-Transport-Security):
-    /// on, subdomains (theirs as well, which other services of yours may not want), or off.
+    /// Strict-Transport-Security header, which makes browsers use https only for a year: on (this
+    /// host), subdomains (also every subdomain, including other services there), or off. Sent only
+    /// if the public address is https.
     #[arg(long, env = "DUET_HSTS", default_value = "on")]
     pub hsts: Hsts,
 
-    /// The built site; found beside the binary when not given.
+    /// Directory of the built site; searched for beside the binary if not set.
     #[arg(long, env = "DUET_SITE")]
     pub site: Option<PathBuf>,
 
-    /// New accounts from one address in an hour.
+    /// Maximum number of new accounts per client address and hour.
     #[arg(long, env = "DUET_SIGN_UPS_PER_HOUR", default_value_t = chat::Rates::default().sign_ups_per_hour)]
     pub sign_ups_per_hour: NonZeroU32,
 
-    /// Attempts to sign in from one address in a minute.
+    /// Maximum number of sign-in attempts per client address and minute.
     #[arg(long, env = "DUET_SIGN_INS_PER_MINUTE", default_value_t = chat::Rates::default().sign_ins_per_minute)]
     pub sign_ins_per_minute: NonZeroU32,
 
-    /// Searches for people by one person in a minute.
+    /// Maximum number of people searches per user and minute.
     #[arg(long, env = "DUET_SEARCHES_PER_MINUTE", default_value_t = chat::Rates::default().searches_per_minute)]
     pub searches_per_minute: NonZeroU32,
 
-    /// Messages of one person in a minute.
+    /// Maximum number of messages per user and minute.
     #[arg(long, env = "DUET_MESSAGES_PER_MINUTE", default_value_t = chat::Rates::default().messages_per_minute)]
     pub messages_per_minute: NonZeroU32,
 
-    /// Frames of one live connection in a second.
+    /// Maximum number of frames per live connection and second.
     #[arg(long, env = "DUET_FRAMES_PER_SECOND", default_value_t = chat::Rates::default().frames_per_second)]
     pub frames_per_second: NonZeroU32,
 
-    /// Passwords that are hashed at once, each in 46 MiB of memory; as many as there are cores
-    /// when it is not set.
+    /// Maximum number of passwords that are hashed at the same time. Each takes 46 MiB of memory.
+    /// Defaults to the number of CPU cores.
     #[arg(long, env = "DUET_PASSWORD_HASHES_AT_ONCE")]
     pub password_hashes_at_once: Option<NonZeroUsize>,
 
-    /// Live connections of this process.
+    /// Maximum number of live connections of this process.
     #[arg(long, env = "DUET_MAX_CONNECTIONS", default_value_t = 10_000)]
     pub max_connections: usize,
 
-    /// Live connections of one person.
+    /// Maximum number of live connections per user.
     #[arg(long, env = "DUET_MAX_CONNECTIONS_PER_USER", default_value_t = 10)]
     pub max_connections_per_user: usize,
 
-    /// Seconds someone stays online after their last connection ended.
+    /// Seconds for which a user stays online after their last connection has closed.
     #[arg(long, env = "DUET_PRESENCE_GRACE", default_value_t = 30)]
     pub presence_grace: u64,
 
-    /// Seconds between "not ready" and closing connections at the end, for a load balancer to
-    /// notice.
+    /// Seconds between reporting "not ready" and closing connections at shutdown, so that a load
+    /// balancer can react.
     #[arg(long, env = "DUET_DRAIN", default_value_t = 0)]
     pub drain: u64,
 
-    /// Days after which a session that is not used is over. An open page is use.
+    /// Days without use after which a session expires. An open page counts as use.
     #[arg(long, env = "DUET_SESSION_IDLE_DAYS", default_value = "7", value_parser = days)]
     pub session_idle_days: Days,
 
-    /// Days after which a session is over, used or not.
+    /// Days after which a session expires, even if it is used.
     #[arg(long, env = "DUET_SESSION_DAYS", default_value = "30", value_parser = days)]
     pub session_days: Days,
 
-    /// What is logged, such as info or debug or chat=debug,info.
+    /// Log filter, such as info or debug or chat=debug,info.
     #[arg(long, env = "DUET_LOG", default_value = "info")]
     pub log: String,
 
-    /// How it is logged.
+    /// Log format.
     #[arg(long, env = "DUET_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
-/// What `duet` does besides serving.
+/// The subcommands of `duet`. Without one, `duet` serves.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Moves the SQLite store to a Postgres, with everything in it. No server may run on either
-    /// meanwhile; if it is interrupted, run it again, and it goes on where it was.
+    /// Copies the SQLite store and everything in it to Postgres. No server may run on either store
+    /// meanwhile. After an interruption, run the command again to continue.
     Move(Move),
-    /// Lets the next start take the SQLite store that is there: after the database was replaced
-    /// by another one, or to begin with an empty one. The start says when this is needed.
+    /// Lets the next start use the current SQLite store: after the database was replaced by another
+    /// one, or to begin with an empty one. The server reports at start when this is needed.
     AcceptStore(AcceptStore),
-    /// Makes the tables of the store, or brings them up to date, and ends. A server that is then
-    /// started needs a role that may read and change rows, and no more.
+    /// Creates or updates the tables of the store, then exits. A server started afterwards needs
+    /// only a database role that can read and change rows.
     Migrate(Migrate),
 }
 
@@ -185,12 +188,10 @@ pub struct Days(u32);
 const MOST_DAYS: u32 = 3_650;
 
 impl Days {
-    /// As seconds.
     pub const fn seconds(self) -> u32 {
         self.0 * 24 * 60 * 60
     }
 
-    /// As a span of time.
     pub const fn span(self) -> Duration {
         Duration::from_secs(self.seconds() as u64)
     }
@@ -215,10 +216,10 @@ fn welcome(text: &str) -> Result<String, String> {
     plain_text(text, "a welcome", MOST_OF_A_WELCOME)
 }
 
-/// A line for people to read.
+/// Trims and checks a single line of text that pages show to people.
 fn plain_text(text: &str, what: &str, most: usize) -> Result<String, String> {
     let text = text.trim();
-    // Those that change the direction or the lines of the text around them are refused as well.
+    // Also rejects characters that change the direction or the line breaks of the surrounding text.
     let unseen =
         |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(unseen) {
@@ -232,7 +233,7 @@ fn plain_text(text: &str, what: &str, most: usize) -> Result<String, String> {
     }
 }
 
-/// A URL that may hold a password, so it is shown to nobody.
+/// A URL that may contain a password. `Debug` never prints it.
 #[derive(Clone)]
 pub struct SecretUrl(String);
 
@@ -250,42 +251,40 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
-/// Who may create an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Registration {
-    /// Everybody.
+    /// Everybody can sign up.
     Open,
-    /// Whoever has an invitation of someone who is in.
+    /// Only people with an invitation from a user can sign up.
     Invited,
-    /// Nobody, and nobody can be invited.
+    /// Nobody can sign up or be invited.
     Closed,
 }
 
-/// Open to all, or not.
+/// How search finds people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Gate {
-    /// To all.
+    /// By the beginning of their names.
     Open,
-    /// To those who are in already.
+    /// Only by their exact username.
     Closed,
 }
 
-/// Which hosts browsers are told to ask by https alone.
+/// The hosts that the Strict-Transport-Security header covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Hsts {
-    /// This one.
+    /// This host.
     On,
-    /// This one and all below it.
+    /// This host and all its subdomains.
     Subdomains,
-    /// None; a proxy may say so itself.
+    /// No header; a proxy may set its own.
     Off,
 }
 
-/// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For eyes.
+    /// Plain text.
     Text,
-    /// For machines, one object a line.
+    /// JSON, one object per line.
     Json,
 }

@@ -1,27 +1,28 @@
-//! Open files: each connection takes one, and the system gives a process only so many. At the
-//! start the soft limit is raised to the hard one; what is left beside the process's own files is
-//! divided, so that pages and `/readyz` still answer when sockets have taken all that they may.
+//! The limit of open files and the connection limits that follow from it. Each connection takes one
+//! file descriptor. At start the soft limit is raised to the hard limit. [`Budget`] divides the
+//! descriptors that the process does not need itself, so that pages and `/readyz` still answer when
+//! live connections have used up their share.
 //!
-//! [`Budget`] is the division, [`Connections`] counts. Called by [`crate::run`], the listener and
-//! the socket's handshake.
+//! [`Connections`] counts open connections. Called by [`crate::run`], the listener and the
+//! WebSocket handshake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many connections there may be.
+/// The connection limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Connections of any kind.
+    /// Maximum number of connections of any kind.
     pub connections: usize,
-    /// Connections from which on no more of them becomes a live one.
+    /// Number of open connections above which no connection may become a live one.
     pub sockets: usize,
-    /// The limit it comes from; none if there is none.
+    /// The limit of open files; `None` if unlimited.
     pub limit: Option<u64>,
 }
 
-/// Raises the soft limit of open files to the hard one, and says what it is then.
+/// Raises the soft limit of open files to the hard limit and returns the limit in effect.
 pub fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -36,27 +37,27 @@ pub fn raise_limit() -> Option<u64> {
     }
 }
 
-/// Files that this process has open now.
+/// Counts the files that this process has open.
 pub fn open_files() -> usize {
-    // Where there is no /proc, what a server with a store has open.
+    // Without /proc, the usual number for a server with an open store.
     std::fs::read_dir("/proc/self/fd").map_or(64, Iterator::count)
 }
 
 impl Budget {
-    /// Divides what is left beside the process's own files.
+    /// Divides the descriptors that remain after the process's own files.
     pub fn new(limit: Option<u64>, own: usize) -> Self {
         let Some(files) = limit else {
             return Self { connections: usize::MAX, sockets: usize::MAX, limit };
         };
         let files = usize::try_from(files).unwrap_or(usize::MAX);
-        // Files that are open for a moment: of pages, of the store.
+        // Reserve for files that pages and the store open for a moment.
         let passing = (files / 16).clamp(8, 64);
         let pages = (files / 8).clamp(8, 512);
         let connections = files.saturating_sub(own).saturating_sub(passing).max(1);
         Self { connections, sockets: connections.saturating_sub(pages).max(1), limit }
     }
 
-    /// Tells the operator when fewer connections fit than were asked for.
+    /// Logs a warning if fewer live connections fit than the operator configured.
     pub fn warn_of_less_than(&self, wanted: usize) {
         if let Some(limit) = self.limit
             && self.sockets < wanted
@@ -71,7 +72,7 @@ impl Budget {
     }
 }
 
-/// The connections that are open. Cheap to clone.
+/// Counter of the open connections. Clones share the count.
 #[derive(Clone)]
 pub struct Connections(Arc<Counted>);
 
@@ -81,25 +82,24 @@ struct Counted {
 }
 
 impl Connections {
-    /// None is open.
     pub fn new(budget: Budget) -> Self {
         Self(Arc::new(Counted { open: AtomicUsize::new(0), budget }))
     }
 
-    /// A place for one more; none if all are taken.
+    /// Counts one more connection. Returns `None` if the limit is reached.
     pub fn enter(&self) -> Option<Place> {
         let place = Place(self.clone());
         let before = self.0.open.fetch_add(1, Ordering::Relaxed);
         (before < self.0.budget.connections).then_some(place)
     }
 
-    /// Whether a connection may become a live one, which stays.
+    /// Whether a connection may become a live one, which stays open.
     pub fn have_room_for_socket(&self) -> bool {
         self.0.open.load(Ordering::Relaxed) <= self.0.budget.sockets
     }
 }
 
-/// A place of a connection, free again when dropped.
+/// The share of one connection in the limit, released on drop.
 pub struct Place(Connections);
 
 impl Drop for Place {

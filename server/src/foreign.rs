@@ -1,8 +1,8 @@
-//! What becomes of a request that does not come from this site's own pages.
+//! Refuses requests that do not come from this site's own pages.
 //!
-//! The caller gets the refusal in the form that the caller reads, with the right address. The
-//! operator reads in the log which setting or proxy does not fit, once for each mistake: a typo in
-//! `DUET_PUBLIC_URL` otherwise looks like a fault of the visitor's. `guard` and `socket` call this.
+//! The client gets the refusal in the format it reads, with the right address. The log tells the
+//! operator which setting or proxy is misconfigured, once for each mistake: otherwise a typo in
+//! `DUET_PUBLIC_URL` looks like a fault of the visitor. `guard` and `socket` call this module.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,22 +21,22 @@ use url::Url;
 
 use crate::origins::Origins;
 
-/// A mistake is told again after this time.
+/// Interval after which the same mistake is logged again.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
-/// Mistakes that are remembered. Their words come from requests, so that strangers choose them;
-/// further ones are not told.
+/// Maximum number of remembered mistakes; further ones are not logged. Their texts contain request
+/// data, which strangers control.
 const MOST_MISTAKES: usize = 16;
-/// Longest origin that is written into the log.
+/// Longest origin that is written to the log, in bytes.
 const MAX_ORIGIN_BYTES: usize = 200;
 
-/// The mistakes that were told, and when.
+/// The mistakes that were logged, each with the time.
 #[derive(Clone, Default)]
 pub struct Mistakes(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Mistakes {
-    /// Writes a mistake into the log, unless that was done lately.
+    /// Logs a mistake unless it was logged recently.
     fn tell(&self, mistake: String) {
-        // Held for a look into a small map; no await inside.
+        // The lock is held for a lookup in a small map, with no await inside.
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < TELL_AGAIN_AFTER);
         if told.contains_key(&mistake) || told.len() >= MOST_MISTAKES {
@@ -46,14 +46,14 @@ impl Mistakes {
         told.insert(mistake, Instant::now());
     }
 
-    /// Tells why a request counts as foreign, where a setting or a proxy may be the reason.
+    /// Logs why a request counts as foreign, if a setting or a proxy may be the reason.
     pub fn tell_foreign(&self, origins: &Origins, headers: &HeaderMap) {
         if let Some(mistake) = foreign(origins, headers) {
             self.tell(mistake);
         }
     }
 
-    /// Tells that a WebSocket handshake came without what belongs to it.
+    /// Logs that a WebSocket handshake arrived without its upgrade headers.
     pub fn tell_no_upgrade(&self) {
         self.tell(
             "a proxy in front of Duet does not pass WebSockets on: a handshake came to /ws without \
@@ -64,7 +64,8 @@ impl Mistakes {
     }
 }
 
-/// Why a browser's request may have been refused by mistake.
+/// Describes the mistake that may have caused the refusal of a browser's request. Returns `None` if
+/// no browser would have sent the request.
 fn foreign(origins: &Origins, headers: &HeaderMap) -> Option<String> {
     let Some(said) = headers.get(ORIGIN) else { return without_origin(headers) };
     let said = said.to_str().ok().filter(|said| said.len() <= MAX_ORIGIN_BYTES)?;
@@ -95,7 +96,7 @@ fn foreign(origins: &Origins, headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// Browsers say `Origin` with every post and every handshake.
+/// Browsers send `Origin` with every POST request and every WebSocket handshake.
 fn without_origin(headers: &HeaderMap) -> Option<String> {
     let says = headers.get(USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
     says.starts_with("Mozilla/").then(|| {
@@ -105,15 +106,16 @@ fn without_origin(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// Whether the page came from this server, as far as the request shows: a browser says so where
-/// the connection is secure; otherwise the name that was asked for is the page's own.
+/// Whether the request indicates that this server delivered the page. Browsers send
+/// `Sec-Fetch-Site` on secure connections; without that header, the `Host` header must match the
+/// page's origin.
 fn is_own_page(page: &Url, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     site == Some(b"same-origin".as_slice()) || site.is_none() && host == Some(page.authority())
 }
 
-/// The first part of two addresses that is not the same.
+/// Names the first part in which two addresses differ.
 fn difference(page: &Url, ours: &str) -> &'static str {
     let Ok(ours) = Url::parse(ours) else { return "the address" };
     if page.host_str() != ours.host_str() {
@@ -125,14 +127,14 @@ fn difference(page: &Url, ours: &str) -> &'static str {
     }
 }
 
-/// The refusal, in the form that the caller reads: JSON for calls, a page for forms, else a line.
+/// Builds the refusal: JSON for API calls, an HTML page for forms, otherwise plain text.
 pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
     let says = |name: HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
     if path.starts_with("/api/") {
         let refusal = AppError::Refused(Refusal::from(ErrorCode::ForeignOrigin));
-        // A closed enum of words and numbers can always be written.
+        // Serialising an error code and a number cannot fail.
         let json = serde_json::to_string(&refusal).unwrap_or_default();
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         return (StatusCode::FORBIDDEN, kind, json).into_response();
@@ -148,7 +150,8 @@ pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
     (StatusCode::FORBIDDEN, text).into_response()
 }
 
-/// For forms of browsers without scripts. An origin has no sign that HTML would have to escape.
+/// Renders the refusal for forms of browsers without scripts. An origin contains no character that
+/// HTML would have to escape.
 fn page(language: Language, address: &str) -> String {
     let t = language.texts();
     let link = format!("<a href=\"{address}\">{address}</a>");
@@ -163,7 +166,7 @@ fn page(language: Language, address: &str) -> String {
     )
 }
 
-/// Whether a handshake lost its headers for the next hop at a proxy, which passed the others on.
+/// Whether a WebSocket handshake lost its hop-by-hop headers at a proxy that passed the others on.
 pub fn lost_upgrade(headers: &HeaderMap) -> bool {
     let asks = |name: HeaderName, word: &str| {
         headers

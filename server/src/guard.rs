@@ -1,5 +1,5 @@
-//! What every request passes before a route sees it: whether it may change something, and who is
-//! asking.
+//! Checks in front of every route: URL length, same origin for requests that change state, and the
+//! session of the user.
 
 use app::context::{self, cookies};
 use app::error::AppError;
@@ -13,10 +13,10 @@ use protocol::{ErrorCode, FOR_HEADER, FOR_SUBPROTOCOL, UserId};
 use crate::foreign;
 use crate::state::AppState;
 
-/// Longest path and query.
+/// Maximum length of path and query together.
 const MAX_URI_BYTES: usize = 4 * 1024;
 
-/// Refuses addresses that are too long for anything there is.
+/// Refuses URLs that are longer than any that Duet uses.
 pub async fn short_address(request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
         return (StatusCode::URI_TOO_LONG, "The address is too long.").into_response();
@@ -24,9 +24,9 @@ pub async fn short_address(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Refuses what could change something and does not come from our own pages. Browsers say so in
-/// `Sec-Fetch-Site`, and in `Origin` for every request that is not a plain read; a client that is
-/// no browser says `Origin` itself.
+/// Refuses requests that could change state and do not come from this site's own pages. Browsers
+/// send `Sec-Fetch-Site`, and `Origin` with every request other than GET and HEAD. Other clients
+/// have to send `Origin` themselves.
 pub async fn same_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads || is_same_origin(&state, request.headers()) {
@@ -46,8 +46,8 @@ fn is_same_origin(state: &AppState, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Puts the session, if there is a good one, into the request, unless the request says that it is for
-/// somebody else; gives the browser a new token when its own is a day old and a page is asked for.
+/// Adds the session of a valid cookie to the request. Refuses a request whose headers name another
+/// user than the session's. On a page request, issues a new token if the current one is a day old.
 pub async fn session(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let Some(token) = session_token(request.headers(), &state.cookie.name).map(str::to_owned)
     else {
@@ -75,14 +75,14 @@ pub async fn session(State(state): State<AppState>, mut request: Request, next: 
                 response.headers_mut().append(SET_COOKIE, state.cookie.issue(&token));
             }
             Ok(None) => {}
-            // The old one stays.
+            // The old token stays valid.
             Err(error) => state.chat.note_failure(&error),
         }
     }
     response
 }
 
-/// Whether a request is for this person, or does not say for whom it is.
+/// Whether the request names this user, or no user at all.
 fn is_for(headers: &HeaderMap, user: UserId) -> bool {
     let is_theirs = |id: &str| id.parse::<UserId>().is_ok_and(|id| id == user);
     let call = headers.get_all(FOR_HEADER).iter();
@@ -94,7 +94,7 @@ fn is_for(headers: &HeaderMap, user: UserId) -> bool {
     call.map(|id| id.to_str().unwrap_or_default()).chain(socket).all(is_theirs)
 }
 
-/// The answer to a request that is for another person than the one who is signed in.
+/// Response to a request that names another user than the signed-in one.
 fn not_theirs() -> Response {
     let refused = AppError::from(ErrorCode::OtherPerson);
     (context::status(ErrorCode::OtherPerson), axum::Json(refused)).into_response()
@@ -112,7 +112,7 @@ fn session_token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     cookies(headers).find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// The answer when the store cannot be asked.
+/// Response when the store is not reachable.
 pub fn unavailable() -> Response {
     let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
     let text = "Duet can’t reach its database right now. Nothing is lost. Please try again soon.";

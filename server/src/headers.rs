@@ -1,4 +1,4 @@
-//! The headers that every answer carries, whatever it is and whoever made it.
+//! The security and cache headers of every response.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -12,10 +12,10 @@ use axum::response::Response;
 use crate::config::Hsts;
 use crate::state::AppState;
 
-/// Fixed for every answer.
+/// The headers that are the same for every response.
 const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    // Not "no-referrer": browsers would then say "Origin: null" with our own forms.
+    // "no-referrer" would make browsers send "Origin: null" with this site's own forms.
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
@@ -38,23 +38,23 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
-/// For answers that are no page; pages bring their own, with a nonce.
+/// Policy for responses other than pages. Pages set their own policy, with a nonce.
 const NO_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// For the page that is shown when there is no network, and the worker that shows it: the one has
-/// a style sheet, a script and a picture, the other asks for what browsers ask it for.
+/// Policy for the offline page and its service worker. The page has a style sheet, a script and an
+/// image; the worker forwards the browser's requests.
 const OFFLINE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// For a drawing, which holds its own style: the colours of light and dark.
+/// Policy for SVG images, whose inline style sets the colours of the light and dark theme.
 const DRAWING: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 );
 
-/// What browsers are told of https, for a year. Not of the hosts below ours unless the operator
-/// asks for it: other services may be there, without https.
+/// The Strict-Transport-Security header, for one year. Subdomains are included only on request,
+/// because other services without https may run there.
 pub fn hsts(setting: Hsts) -> Option<HeaderValue> {
     match setting {
         Hsts::On => Some(HeaderValue::from_static("max-age=31536000")),
@@ -63,7 +63,6 @@ pub fn hsts(setting: Hsts) -> Option<HeaderValue> {
     }
 }
 
-/// Adds the headers.
 pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_offline = matches!(request.uri().path(), "/sw.js" | "/offline.html");
     let is_icon =
@@ -87,7 +86,8 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     if !headers.contains_key(CACHE_CONTROL) {
         let cache = match (is_private(headers.get(CONTENT_TYPE)), is_icon) {
             (true, _) => "no-store",
-            // A tab changes its icon with every message that comes and is read.
+            // The tab icon changes with every message that arrives or is read, so browsers must be
+            // able to cache it.
             (false, true) => "public, max-age=86400",
             (false, false) => "no-cache",
         };
@@ -96,7 +96,7 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     response
 }
 
-/// Pages and answers to calls hold what is someone's own; icons and the like do not.
+/// Pages and API responses contain private data; images, fonts, styles and scripts do not.
 fn is_private(content_type: Option<&HeaderValue>) -> bool {
     let kind = content_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     !["image/", "font/", "text/css", "text/javascript", "application/manifest"]

@@ -1,4 +1,4 @@
-//! For whoever watches the process: does it live, is it ready.
+//! Health checks for load balancers and supervisors: `/healthz` and `/readyz`.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use chat::Readiness;
 
 use crate::state::AppState;
 
-/// The process lives, and nothing has ended in it that everything needs.
+/// Liveness: reports 503 once an essential background task has ended.
 pub async fn live(State(state): State<AppState>) -> (StatusCode, String) {
     match state.chat.has_failed() {
         None => (StatusCode::OK, "ok".to_owned()),
@@ -14,8 +14,8 @@ pub async fn live(State(state): State<AppState>) -> (StatusCode, String) {
     }
 }
 
-/// A message could be stored and read now, and the process is not about to end. Anybody may ask, so
-/// the store is asked at most once a second for all of them.
+/// Readiness: the store can be written and read now, and the process is not shutting down. Anybody
+/// can call this, so `chat` checks the store at most once a second for all callers.
 pub async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {
     if state.draining.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");

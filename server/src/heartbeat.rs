@@ -1,19 +1,18 @@
-//! When to ask a silent client whether it is there, and when to stop waiting.
+//! The heartbeat of a WebSocket: when to ping a silent client, and when to give it up.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// A silent client is asked after this; under the minute after which proxies cut a quiet line.
+/// Silence before a ping. Below the one minute after which proxies close an idle connection.
 const ASK_AFTER: Duration = Duration::from_secs(25);
-/// A client that was asked has this long to answer.
+/// Time limit for any sign of life after a ping.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// The heartbeat of one socket.
 pub struct Heartbeat {
     waiting: Waiting,
     until: Instant,
-    /// A different few seconds for each socket, so that not all ask at once.
+    /// A few seconds that differ between sockets, so that the pings spread over time.
     offset: Duration,
 }
 
@@ -23,32 +22,32 @@ enum Waiting {
     ForPong,
 }
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// Ask.
+    /// Send a ping.
     Ping,
-    /// Nobody is there.
+    /// The client has not answered in time.
     Dead,
 }
 
 impl Heartbeat {
-    /// Starts; `spread` is any number that differs from socket to socket.
+    /// Starts the heartbeat. `spread` is any number that differs between sockets.
     pub fn start(spread: u32) -> Self {
         let offset = Duration::from_millis(u64::from(spread % 5_000));
         Self { waiting: Waiting::ToPing, until: Instant::now() + ASK_AFTER - offset, offset }
     }
 
-    /// Something was heard.
+    /// Restarts the timer after the client sent something.
     pub fn heard(&mut self) {
         self.waiting = Waiting::ToPing;
         self.until = Instant::now() + ASK_AFTER - self.offset;
     }
 
-    /// Waits for the next beat.
+    /// Waits for the next action.
     ///
     /// # Cancel safety
-    /// A cancelled call has changed nothing.
+    /// Cancelling this call changes nothing.
     pub async fn beat(&mut self) -> Beat {
         sleep_until(self.until).await;
         match self.waiting {

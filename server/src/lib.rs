@@ -1,17 +1,20 @@
-//! The process around a chat: configuration, routes, the socket, cookies. No rule of the chat's.
+//! The Duet process around the `chat` crate: configuration, routes, WebSocket, cookies. This crate
+//! contains no chat logic.
 //!
 //! # Layout
-//! - [`config`], [`origins`], `variables`: what the operator sets; `nearest`: a slip in that
-//! - `router`: every route; `requests`, `guard` and `headers`: what each request passes
-//! - `refusals`: the answer to a call that a layer refused
-//! - `client_ip`: where a request comes from; `foreign`: what becomes of those from other pages
+//! - [`config`], [`origins`], `variables`: the operator's settings; `nearest`: typos in them
+//! - `router`: every route; `requests`, `guard` and `headers`: the middleware of every request
+//! - `refusals`: turns refusals of the layers into JSON for API clients
+//! - `client_ip`: the address of the client; `foreign`: refusal of requests from other sites
 //! - `socket`, `heartbeat`: the live connection
-//! - `accept`: the listener, with its limits on request heads; `descriptors`: how many it takes
-//! - [`telemetry`], `log_once`: the log; [`causes`]: an error in one line
-//! - `health`, [`signals`]: small things at the edge
+//! - `accept`: the listener, with limits on request heads; `descriptors`: the connection limits
+//! - [`telemetry`], `log_once`: the log; [`causes`]: an error as one line
+//! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
+//!   site
 //! - [`transfer`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
 //!
-//! [`run`] is the same door for `main` and for tests: the caller owns the listener and the end.
+//! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
+//! signal.
 
 mod accept;
 pub mod accept_store;
@@ -57,10 +60,10 @@ use descriptors::{Budget, Connections};
 use origins::Origins;
 use state::{AppState, Draining};
 
-/// How long sockets and requests may take to end.
+/// Time limit at shutdown for sockets and requests.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
-/// Something inside has ended that everything needs. A new start mends it.
+/// An essential background task has ended. A restart of the process repairs this.
 #[derive(Debug)]
 pub struct Failed(&'static str);
 
@@ -77,12 +80,12 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// Serves until `shutdown` resolves, then ends in order: not ready, connections told to come back,
-/// requests finished, what waits written, store closed. It ends as well, with [`Failed`], when
-/// something has ended that everything needs.
+/// Serves until `shutdown` resolves, then shuts down in order: reports "not ready", asks clients to
+/// reconnect, finishes requests, writes queued data and closes the store. Also ends, with
+/// [`Failed`], when an essential task has ended.
 ///
 /// # Errors
-/// One that tells the operator what to change.
+/// Fails with a message that tells the operator what to change.
 pub async fn run(
     config: Config,
     listener: TcpListener,
@@ -95,7 +98,7 @@ pub async fn run(
     let leptos = leptos_options(&site)?;
     site::check(&site, &leptos)?;
     let build = leptos.hash_files.then(page_build).flatten();
-    // The start waits for a database that is not there yet, and an operator may end the wait.
+    // The start waits for a database that is not reachable yet; a shutdown signal ends the wait.
     let mut shutdown = std::pin::pin!(shutdown);
     let chat = tokio::select! {
         chat = Chat::begin(chat::Config { build, ..config.chat()? }) => {
@@ -134,7 +137,7 @@ pub async fn run(
         "Duet is ready: {url}"
     );
     if let Err(error) = invite_the_first(&chat, &url).await {
-        // The store may have failed just now. Who is there already is served.
+        // The store may have failed just now. Existing users can still be served.
         tracing::error!("{}; start again for one", causes::once(&error));
     }
 
@@ -151,7 +154,6 @@ pub async fn run(
     end(&chat, accepting, sockets, failed).await
 }
 
-/// Ends in order what has begun.
 async fn end(
     chat: &Chat,
     accepting: accept::Server,
@@ -168,7 +170,7 @@ async fn end(
         tracing::warn!("some requests did not end in time");
     }
     if let Some(failed) = failed {
-        // What has failed may never end.
+        // A failed task may never end.
         let _ = tokio::time::timeout(END_WITHIN, chat.close()).await;
         return Err(failed.into());
     }
@@ -177,14 +179,14 @@ async fn end(
     Ok(())
 }
 
-/// Where everybody has to be invited and nobody is there who could: a link for the first account,
-/// on standard output and not in the log, because it is a secret.
+/// Prints an invitation link for the first account if registration needs an invitation and no
+/// account exists. The link goes to standard output and not to the log, because it is a secret.
 async fn invite_the_first(chat: &Chat, url: &str) -> Result<()> {
     let first = chat.first_invitation().await.context("cannot make the first invitation")?;
     if let Some(token) = first {
         tracing::info!("nobody has an account yet; a link for the first is on standard output");
         let mut output = std::io::stdout().lock();
-        // An operator who cannot read it starts again, and gets another.
+        // An operator who cannot read the output restarts the server and gets another link.
         let _ = writeln!(
             output,
             "Nobody has an account yet. The first signs up here, once: \
@@ -195,9 +197,9 @@ async fn invite_the_first(chat: &Chat, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// `__Host-` where browsers take it, which is over https alone. Browsers send cookies to every port
-/// of a host, so the name holds the port: two servers on one host would else sign each other's
-/// people out.
+/// Names the session cookie. Browsers accept the prefix `__Host-` only over https. The name
+/// contains the port, because browsers send cookies to every port of a host: two servers on one
+/// host would otherwise sign out each other's users.
 fn session_cookie(origins: &Origins, life: Days) -> SessionCookie {
     let name = match (origins.is_https(), origins.port()) {
         (true, 443) => "__Host-sid".to_owned(),
@@ -207,11 +209,11 @@ fn session_cookie(origins: &Origins, life: Days) -> SessionCookie {
     SessionCookie { name: name.into(), secure: origins.is_https(), seconds: life.seconds() }
 }
 
-/// The list of the hashes that the build left beside the binary.
+/// Name of the file beside the binary in which the build lists the hashes of the page's files.
 pub(crate) const HASHES: &str = "hash.txt";
 
-/// Which build of the page is given out: the beginnings of its files' hashes. Other files, another
-/// build; a server that was built anew around the same page gives out the same.
+/// Identifies the page's build by the first characters of its files' hashes. A server that is
+/// rebuilt around the same page keeps the same identifier.
 fn page_build() -> Option<String> {
     let binary = std::env::current_exe().ok()?;
     let list = std::fs::read_to_string(binary.with_file_name(HASHES)).ok()?;
@@ -220,11 +222,11 @@ fn page_build() -> Option<String> {
     (!build.is_empty()).then_some(build)
 }
 
-/// File names hold their hash where the build left a list of the hashes beside the binary.
+/// File names contain a hash if the build left the list of hashes beside the binary.
 fn leptos_options(site: &Path) -> Result<LeptosOptions> {
     let binary = std::env::current_exe().context("cannot tell where the binary is")?;
     let hash_files = binary.parent().is_some_and(|beside| beside.join(HASHES).is_file());
-    // `cargo leptos watch` asks for pages that reload by themselves.
+    // Set by `cargo leptos watch`, which needs pages that reload automatically.
     let watched = std::env::var_os("LEPTOS_WATCH").is_some();
     let reload_port = std::env::var("LEPTOS_RELOAD_PORT").ok().and_then(|port| port.parse().ok());
     Ok(LeptosOptions::builder()

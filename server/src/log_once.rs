@@ -1,17 +1,17 @@
-//! Log lines that would repeat with every request: said once, or at most once in a while.
+//! Limits log lines that every request would repeat: once per process, or at most once per
+//! interval.
 //!
-//! A `static` of these beside the line decides. Called by whatever logs faults that an operator
-//! has to mend and that every visitor would otherwise repeat.
+//! Keep a `static` [`Once`] or [`Seldom`] beside the log line. Used for faults that an operator has
+//! to repair and that every visitor would otherwise log again.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Lets the first one through.
+/// Permits one log line in the life of the process.
 pub struct Once(AtomicBool);
 
 impl Once {
-    /// Nothing was said yet.
     #[expect(
         clippy::new_without_default,
         reason = "made in statics, where `default` cannot be called"
@@ -20,31 +20,30 @@ impl Once {
         Self(AtomicBool::new(false))
     }
 
-    /// Whether this is the first time.
+    /// Whether this is the first call.
     pub fn is_first(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
     }
 }
 
-/// Lets one through in a span of time.
+/// Permits one log line per interval.
 pub struct Seldom {
     every: Duration,
-    /// Milliseconds since [`began`], from which the next one may pass.
+    /// The next permitted time, in milliseconds since [`began`].
     next: AtomicU64,
 }
 
 impl Seldom {
-    /// At most one in this time.
     pub const fn new(every: Duration) -> Self {
         Self { every, next: AtomicU64::new(0) }
     }
 
-    /// Whether one may pass now.
+    /// Whether a log line is permitted now. A call that returns `true` starts the next interval.
     pub fn is_due(&self) -> bool {
         let now = milliseconds(began().elapsed());
         let next = self.next.load(Ordering::Relaxed);
         let then = now.saturating_add(milliseconds(self.every));
-        // Of several threads at once, one wins.
+        // If several threads call at once, one of them gets `true`.
         now >= next
             && self.next.compare_exchange(next, then, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

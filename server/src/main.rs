@@ -1,4 +1,5 @@
-//! `duet`: reads its configuration, listens, and serves until it is told to stop; or moves its store.
+//! The binary `duet`: reads the configuration and serves until a shutdown signal, or runs a
+//! subcommand.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use server::telemetry::{self, LogQueue};
 use server::{Failed, accept_store, causes, migrate, run, signals, transfer};
 use tokio::net::TcpListener;
 
-/// The end of a process that has failed inside, and may be started again as it is.
+/// Exit code after an internal failure. A supervisor may restart the process without any change.
 const FAILED: u8 = 70;
-/// How long what runs on other threads may hold up the end.
+/// Time limit at exit for work on other threads.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! `duet migrate`: makes the tables of a store, or brings them up to date. The tables are `chat`'s.
+//! `duet migrate`: creates or updates the tables of a store. `chat` defines the tables.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,28 +9,27 @@ use clap::Args;
 
 use crate::config::{SecretUrl, database};
 
-/// Which store.
 #[derive(Args, Clone, Debug)]
 pub struct Migrate {
-    /// Directory of the embedded store; made when absent.
+    /// Directory of the SQLite store; created if missing.
     #[arg(long, env = "DUET_DATA", default_value = "data")]
     data: PathBuf,
 
-    /// The store as a URL instead, with a user who may make tables:
-    /// `postgres://OWNER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. As a variable, nobody sees it in
-    /// the list of processes.
+    /// URL of the store, instead of a directory, with a role that may create tables:
+    /// `postgres://OWNER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. Prefer the variable to the
+    /// flag, because the process list shows flags.
     #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
     database_url: Option<SecretUrl>,
 
-    /// Seconds for which a Postgres that is not there yet is waited for.
+    /// Seconds to wait for a Postgres that is not reachable yet.
     #[arg(long, env = "DUET_DATABASE_WAIT", default_value_t = 300)]
     database_wait: u64,
 }
 
-/// Brings the store up to date, and says so.
+/// Updates the store and confirms it on standard output.
 ///
 /// # Errors
-/// One line that tells the operator what to change.
+/// Fails with a one-line message that tells the operator what to change.
 pub async fn run(what: &Migrate) -> Result<()> {
     let store = match &what.database_url {
         None => what.data.join("duet.db").into(),
@@ -38,7 +37,7 @@ pub async fn run(what: &Migrate) -> Result<()> {
     };
     let database_wait = Duration::from_secs(what.database_wait);
     chat::migrate(&chat::Config { database_wait, ..chat::Config::new(store) }).await?;
-    // They are, whether or not somebody reads it.
+    // The tables are up to date even if standard output is closed.
     let _ = writeln!(std::io::stdout(), "The tables are up to date.");
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The word that somebody may have meant. Called where a setting cannot be read.
+//! Spelling suggestions for settings that cannot be read.
 
-/// The candidate that is closest to what was written, if one is close.
+/// Returns the candidate with the smallest edit distance, if that distance is small enough for a
+/// typo.
 pub fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,

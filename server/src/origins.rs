@@ -1,23 +1,23 @@
-//! Which pages count as ours. Everything that changes something, and the socket, asks here.
+//! The origins of this site's own pages. Every request that changes state and every WebSocket
+//! handshake is checked against them.
 
 use anyhow::{Context, Result, bail};
 use axum::http::HeaderMap;
 use axum::http::header::ORIGIN;
 use url::Url;
 
-/// The exact origins of our own pages.
 #[derive(Clone, Debug)]
 pub struct Origins {
     allowed: Vec<String>,
     https: bool,
     loopback: bool,
-    /// The operator named the address.
+    /// Whether the operator set the public URL.
     named: bool,
     port: u16,
 }
 
 impl Origins {
-    /// Served to this machine only: the names it has for itself.
+    /// The origins of a server for this machine only: `localhost` and the loopback addresses.
     pub fn loopback(port: u16) -> Self {
         let allowed = ["127.0.0.1", "localhost", "[::1]"]
             .iter()
@@ -29,10 +29,11 @@ impl Origins {
         Self { allowed, https: false, loopback: true, named: false, port }
     }
 
-    /// Served under one public address.
+    /// The origin of a server with one public address.
     ///
     /// # Errors
-    /// Not an http or https URL, or one with a path.
+    /// Fails if the text is not an http or https URL, or if the URL has a path, a query or a user
+    /// name.
     pub fn public(url: &str) -> Result<Self> {
         let parsed =
             Url::parse(url).with_context(|| format!("DUET_PUBLIC_URL: {url} is not a URL"))?;
@@ -54,32 +55,31 @@ impl Origins {
         Ok(Self { allowed, https, loopback, named: true, port })
     }
 
-    /// Whether pages come over https.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The port that browsers ask, also where it is the scheme's own and not written.
+    /// The port of the public address, including the default port of its scheme.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether pages are for this machine only.
+    /// Whether only this machine can open the pages.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// The address to show to the operator.
+    /// The address for log lines and refusals.
     pub fn first(&self) -> &str {
         self.allowed.first().map_or("", String::as_str)
     }
 
-    /// All of them, the public one first, separated by blanks.
+    /// All origins, the first one in front, separated by spaces.
     pub fn all(&self) -> String {
         self.allowed.join(" ")
     }
 
-    /// What the operator set, for the log.
+    /// Describes the operator's setting in a log line.
     pub fn setting(&self) -> String {
         let first = self.first();
         if self.named {
@@ -91,12 +91,11 @@ impl Origins {
         }
     }
 
-    /// Whether an origin is one of them.
     pub fn includes(&self, origin: &str) -> bool {
         self.allowed.iter().any(|ours| ours == origin)
     }
 
-    /// Whether a request says exactly once, and rightly, that it comes from our page.
+    /// Whether the request has exactly one `Origin` header, and that header names this site.
     pub fn is_ours(&self, headers: &HeaderMap) -> bool {
         let mut said = headers.get_all(ORIGIN).iter();
         match (said.next(), said.next()) {

@@ -1,9 +1,9 @@
-//! Makes every refusal of a call, and of the socket's handshake, the JSON that the contract knows.
+//! Converts every refused API call or WebSocket handshake into the JSON of the protocol.
 //!
-//! What the routes refuse is JSON already. The layers around them (limits of size and of time, the
-//! check of the origin, a panic) and the library's own answers say so in text or not at all; a client
-//! would need a second way to read them. [`crate::router`] puts this outside of all of them. Answers
-//! for pages stay as they are: people read them.
+//! Routes already answer in JSON. The layers around them (limits of size and time, origin check,
+//! panic handler) and the libraries answer in text or without a body, which an API client would
+//! have to parse separately. [`crate::router`] therefore puts this middleware outside all of those
+//! layers. Responses to page requests stay as they are, because people read them.
 
 use app::error::AppError;
 use axum::extract::Request;
@@ -15,10 +15,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use protocol::{ErrorCode, Refusal, SOCKET_PATH};
 
-/// Where the calls are.
+/// Path prefix of the API calls.
 const CALLS: &str = "/api/";
 
-/// See the module.
+/// Middleware that replaces the body of a failed API call or handshake with JSON.
 pub async fn as_json(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_call = path.starts_with(CALLS) || path == SOCKET_PATH;
@@ -48,7 +48,7 @@ fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
 
 fn error(status: StatusCode, retry_after_ms: Option<u64>) -> AppError {
     let code = match status {
-        // The one refusal after which what was asked may have been done.
+        // The only refusal after which the requested change may have been made.
         StatusCode::REQUEST_TIMEOUT => ErrorCode::TimedOut,
         StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
         StatusCode::FORBIDDEN => ErrorCode::ForeignOrigin,
@@ -69,7 +69,7 @@ mod tests {
     use axum::routing::post;
     use tower::ServiceExt;
 
-    /// What a call that is answered with a status and a text gets.
+    /// Returns status, content type and body after a route answered with this status and a text.
     async fn told(status: u16, path: &str) -> (u16, String, String) {
         let status = StatusCode::from_u16(status).expect("a status");
         let retry = [(RETRY_AFTER, "5"), (CONTENT_TYPE, "text/plain")];

@@ -1,8 +1,8 @@
-//! What is known of each request before anything reads it: a number of its own, and where it comes
-//! from. Lines of the log belong to a request by that number, and the answer carries it too.
+//! The outermost middleware: gives each request an id and the client's address. Log lines of a
+//! request carry the id, and so does the response.
 //!
-//! The access log, a line for each answer at the level of debug, names the route and never the
-//! address that was asked for: invitations and searches stand in addresses.
+//! The access log, one line per response at level debug, names the route and never the requested
+//! URL, because URLs contain invitation tokens and search terms.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -19,10 +19,10 @@ use tracing::Instrument;
 use crate::client_ip::{client_ip, notice_silence};
 use crate::state::AppState;
 
-/// The header of an answer that carries the number of its request.
+/// Response header with the id of the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Notes number and address, and writes the access log. Everything else is inside of it.
+/// Adds id and client address to the request and writes the access log.
 pub async fn note(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -38,7 +38,7 @@ pub async fn note(
         notice_silence(peer.ip(), request.headers(), &state.trusted_proxies);
     }
     let path = request.extensions().get::<MatchedPath>().cloned();
-    // At the level of errors, so that it stands before whatever is logged at all.
+    // At level error, so that the id appears in every log line under any filter.
     let span = tracing::error_span!("request", id);
     let answering = async {
         let response = next.run(request).await;
@@ -59,11 +59,11 @@ pub async fn note(
     response
 }
 
-/// Different for each request, also after a restart and at other nodes.
+/// Returns an id that is unique across restarts and nodes.
 fn next_id() -> String {
     static START: OnceLock<u32> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Without randomness numbers repeat after a restart, which disturbs nobody but a reader.
+    // Without randomness, ids repeat after a restart, which only makes the log harder to read.
     let start = START.get_or_init(|| getrandom::u32().unwrap_or_default());
     format!("{start:08x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

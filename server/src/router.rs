@@ -1,4 +1,4 @@
-//! Every route on one screen, and what each request passes on its way in.
+//! All routes and the middleware in front of them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,14 +24,13 @@ use tower_http::services::ServeDir;
 use crate::state::AppState;
 use crate::{guard, headers, health, refusals, requests, socket};
 
-/// A whole request, body included.
+/// Time limit for a whole request, body included.
 const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 
-/// How much pages are compressed: by the fifth level of brotli a page is a seventh smaller than by gzip,
-/// at about the same cost.
+/// Compression level of pages. Brotli level 5 makes a page a seventh smaller than gzip at about the
+/// same CPU cost.
 const PAGE_QUALITY: CompressionLevel = CompressionLevel::Precise(5);
 
-/// All routes.
 pub fn router(state: AppState) -> Router {
     let addresses = app::context::Addresses(state.origins.all().into());
     let (chat, cookie) = (state.chat.clone(), state.cookie.clone());
@@ -57,7 +56,7 @@ pub fn router(state: AppState) -> Router {
         .route(SOCKET_PATH, get(socket::upgrade))
         .merge(pages)
         .layer(from_fn_with_state(state.clone(), guard::session))
-        // From here outwards without a session: whoever watches the process, and the built files.
+        // Routes from here on have no session: health checks and the built files.
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .nest_service("/pkg", built_files(&state))
@@ -73,9 +72,10 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// The icons, the manifest and the worker; every other address gets the page `nothing_here`. Leptos'
-/// own handler for files takes the headers of a page that the same thread is rendering: such a page
-/// came without its policy, so neither its style nor its program ran.
+/// Serves icons, manifest and service worker; every other path gets the page `nothing_here`. The
+/// file handler of Leptos is not used, because it takes the response headers of a page that the
+/// same thread is rendering. Such a page then lacks its policy, so that neither its styles nor its
+/// scripts run.
 fn site_files(site: &Path, nothing_here: MethodRouter) -> ServeDir<MethodRouter> {
     ServeDir::new(site)
         .append_index_html_on_directories(false)
@@ -85,8 +85,9 @@ fn site_files(site: &Path, nothing_here: MethodRouter) -> ServeDir<MethodRouter>
         .fallback(nothing_here)
 }
 
-/// Scripts, styles and WASM, compressed when they were built. Their names hold their hash, so a
-/// browser may keep them for ever; in development the names stay and the browser asks each time.
+/// Serves scripts, styles and WASM, which the build has compressed. File names contain a hash, so
+/// browsers may cache them for ever. In development the names are fixed and browsers revalidate
+/// them.
 fn built_files(state: &AppState) -> Router {
     let cache = HeaderValue::from_static(if state.leptos.hash_files {
         "public, max-age=31536000, immutable"
@@ -106,8 +107,8 @@ fn built_files(state: &AppState) -> Router {
     }))
 }
 
-/// Gives a request up that takes too long. What it asked for may be done by then, and the answer says
-/// so, to a page as to a call.
+/// Ends a request that exceeds the time limit. The requested change may have been made; the
+/// response says so, for pages and API calls alike.
 async fn in_time(request: Request, next: Next) -> Response {
     let is_call = request.uri().path().starts_with("/api/");
     match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
@@ -124,7 +125,7 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// A fault of ours. What it said is in the log already, from the thread that it happened in.
+/// Answers after a panic. The panic hook has already logged the message and the thread.
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a request panicked, and was answered with 500");
     (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong. Nothing was changed.")

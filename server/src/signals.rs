@@ -1,18 +1,18 @@
-//! Which signals end the process in order: SIGTERM, SIGINT, and SIGHUP, which by itself would kill
-//! it when a terminal is closed. Called by `main`.
+//! The signals that shut the process down in order: SIGTERM, SIGINT and SIGHUP. By default SIGHUP
+//! kills a process when its terminal closes. Called by `main`.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Listens from now on; resolves with the first signal.
+/// Starts listening for the signals. The returned future resolves with the first one.
 ///
 /// # Errors
-/// The system does not allow it.
+/// Fails if the system does not allow a signal handler.
 pub fn stop() -> Result<impl Future<Output = ()>> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    // Started with `nohup` it is to outlive its terminal, and stays deaf to that.
+    // `nohup` starts the process with SIGHUP ignored, so that it outlives its terminal.
     let mut hangup = match is_ignored(SignalKind::hangup()) {
         true => None,
         false => Some(listen(SignalKind::hangup())?),
@@ -33,7 +33,7 @@ pub fn stop() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Whether whoever started the process lets it ignore a signal.
+/// Whether the parent process started this one with the signal ignored.
 fn is_ignored(signal: SignalKind) -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
 }

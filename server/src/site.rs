@@ -1,6 +1,6 @@
-//! Whether the built site belongs to this binary. Pages name their style, script and WASM by the
-//! list of hashes that the build leaves beside the binary; with another list, or none, they would
-//! come without all of them. Looked at once, at the start, by [`crate::run`].
+//! Checks that the built site belongs to this binary. Pages take the names of their style, script
+//! and WASM files from the list of hashes that the build leaves beside the binary. With a wrong or
+//! missing list, pages would load without those files. [`crate::run`] checks this once at start.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::HASHES;
 /// Looks for the files that every page needs.
 ///
 /// # Errors
-/// A file is missing that every page needs; with what to do.
+/// Fails if such a file is missing. The message tells the operator what to install.
 pub fn check(site: &Path, options: &LeptosOptions) -> Result<()> {
     let list = options.hash_files.then(|| {
         let binary = std::env::current_exe().unwrap_or_default();
@@ -44,7 +44,8 @@ fn check_files(pkg: &Path, list: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The files that every page needs; of several names one is enough.
+/// Returns the files that every page needs. Each inner list contains alternatives, one of which
+/// must exist.
 fn names(list: Option<&str>) -> Vec<Vec<String>> {
     let hash = |kind: &str| {
         list?.lines().find_map(|line| {
@@ -63,7 +64,7 @@ fn names(list: Option<&str>) -> Vec<Vec<String>> {
         Some(hash) => vec![format!("duet.{hash}.wasm")],
         None => vec!["duet.wasm".to_owned(), "duet_bg.wasm".to_owned()],
     });
-    // What is loaded on demand; a build may have none of it.
+    // Lazily loaded code; a build may contain none.
     names.extend(hash("split").map(|hash| vec![format!("__wasm_split.{hash}.js")]));
     names.extend(hash("manifest").map(|hash| vec![format!("__wasm_split_manifest.{hash}.json")]));
     names

@@ -1,8 +1,8 @@
-//! `/ws`: moves text between a browser's WebSocket and its [`Connection`].
+//! The route `/ws`: transfers frames between a browser's WebSocket and its [`Connection`].
 //!
-//! Decides nothing about chat. Sees to the handshake (origin, session, subprotocol), the size of
-//! frames, the heartbeat, and a deadline on every write. One task a socket; it ends with the
-//! client, the session, the heartbeat or the process.
+//! This module contains no chat logic. It handles the handshake (origin, session, subprotocol), the
+//! frame size limit, the heartbeat and the deadline of every write. Each socket has one task, which
+//! ends with the client, the session, the heartbeat or the process.
 
 use std::time::Duration;
 
@@ -23,21 +23,21 @@ use crate::foreign;
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::state::AppState;
 
-/// Small, because thousands of sockets are idle: the library's own would be 128 KiB each. Room for
-/// several messages of the usual length; a longer one gets its own for the time it takes.
+/// Small, because thousands of sockets are idle and the library's default is 128 KiB each. Several
+/// messages of usual length fit; a longer one gets a temporary buffer.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
-/// What is written together at most; taken only while something is written.
+/// Maximum size of one write to the network. The buffer exists only during the write.
 const WRITE_BUFFER_BYTES: usize = 4 * 1024;
-/// Written but not yet taken by the client.
+/// Maximum number of buffered bytes that the client has not accepted yet.
 const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
-/// A client that takes nothing for this long is gone.
+/// Time limit for a write. A client that accepts no data for this long counts as gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait for the client's side of a close.
+/// Time limit for the client's close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// Connections that may come back in a second after a restart.
+/// Rate at which clients may reconnect after a restart.
 const COMING_BACK_PER_SECOND: usize = 500;
 
-/// Checks the handshake and begins the socket.
+/// Checks the handshake and starts the socket.
 pub async fn upgrade(
     State(state): State<AppState>,
     session: Option<Extension<Session>>,
@@ -45,7 +45,7 @@ pub async fn upgrade(
     request: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if !state.origins.is_ours(&headers) {
-        // Somebody who looks at this address in a browser makes no handshake, and says no origin.
+        // A browser that opens this address as a page sends no handshake and no `Origin`.
         if headers.contains_key(SEC_WEBSOCKET_KEY) {
             state.mistakes.tell_foreign(&state.origins, &headers);
         }
@@ -78,7 +78,7 @@ pub async fn upgrade(
         let text = format!("This server speaks {SUBPROTOCOL}.");
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
-    // The last places are kept for pages, which come and go.
+    // The last free connections are reserved for page requests, which are short.
     if !state.connections.have_room_for_socket() {
         let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
         let text = "Too many people are connected. Please try again soon.";
@@ -94,11 +94,11 @@ pub async fn upgrade(
         .on_upgrade(move |socket| sockets.track_future(serve(state, session, socket)))
 }
 
-/// Why a socket ends.
+/// The reason why a socket ends.
 enum End {
-    /// We say so.
+    /// The server closes with this code.
     Say(CloseCode),
-    /// The client said so, or is gone.
+    /// The client closed, or is gone.
     Gone,
 }
 
@@ -108,7 +108,7 @@ async fn serve(state: AppState, session: Session, mut socket: WebSocket) {
         Err(code) => End::Say(code),
     };
     if let End::Say(code) = end {
-        // Those who have other nodes to come to are sent there one after the other as it is.
+        // With other nodes in the cluster, `chat` already closes connections one after the other.
         let at_once = if state.chat.has_other_nodes() { 0 } else { state.chat.connections() };
         close(&mut socket, code, at_once).await;
     }
@@ -149,12 +149,12 @@ async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> End {
     }
 }
 
-/// Writes a frame and all that wait behind it, and flushes once.
+/// Writes a frame and all frames queued behind it, then flushes once.
 async fn write(socket: &mut WebSocket, connection: &mut Connection, first: Bytes) -> bool {
     let writing = async {
         let mut next = Some(first);
         while let Some(frame) = next {
-            // A frame is JSON, which is UTF-8.
+            // Frames are JSON and therefore valid UTF-8.
             let text = Utf8Bytes::try_from(frame).unwrap_or_default();
             socket.feed(ws::Message::Text(text)).await?;
             next = connection.try_next();
@@ -172,17 +172,17 @@ async fn close(socket: &mut WebSocket, code: CloseCode, at_once: usize) {
     let frame = CloseFrame { code: code.code(), reason };
     let closing = async {
         socket.send(ws::Message::Close(Some(frame))).await?;
-        // Read on until the client has answered, or its last frames would reset the line before
-        // it has read our reason.
+        // Reads until the client has answered. Otherwise its unread frames would reset the
+        // connection before the client has received the close reason.
         while let Some(Ok(_)) = socket.next().await {}
         Ok::<_, axum::Error>(())
     };
-    // Whether it went well or not, this was the last of it.
+    // The socket ends here, whether or not the close handshake succeeded.
     let _ = timeout(CLOSE_WITHIN, closing).await;
 }
 
-/// Milliseconds to wait before coming back, so that those who are sent away at once come back
-/// spread over time.
+/// Returns a random delay in milliseconds before a client reconnects, so that clients that are
+/// disconnected together reconnect spread over time.
 fn coming_back(at_once: usize) -> u32 {
     let spread = at_once.saturating_mul(1_000) / COMING_BACK_PER_SECOND;
     let spread = u32::try_from(spread).unwrap_or(u32::MAX).max(250);
@@ -190,7 +190,7 @@ fn coming_back(at_once: usize) -> u32 {
 }
 
 fn random() -> u32 {
-    // Only spreads load: a machine without randomness spreads badly, and nothing else.
+    // Without randomness, only the load spreads badly.
     getrandom::u32().unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! What every route can reach.
+//! The state that every route can access.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use crate::origins::Origins;
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
-    /// The door to everything people can do.
+    /// The chat: everything a user can do.
     pub chat: Chat,
-    /// How the session cookie is named and protected.
+    /// Name and attributes of the session cookie.
     pub cookie: SessionCookie,
-    /// What strangers are told.
+    /// The texts for visitors who are not signed in.
     pub greeting: Greeting,
-    /// Which pages count as ours.
+    /// The origins of this site's own pages.
     pub origins: Arc<Origins>,
-    /// Which mistakes of settings and proxies the log has told.
+    /// The misconfigurations that were logged recently.
     pub mistakes: Mistakes,
-    /// Proxies whose word about the client's address is taken.
+    /// The proxies whose forwarding headers are trusted.
     pub trusted_proxies: Arc<Proxies>,
-    /// What browsers are told of https, if anything.
+    /// The Strict-Transport-Security header, if it is sent.
     pub hsts: Option<HeaderValue>,
-    /// The connections that are open, of any kind.
+    /// Counter of the open connections of any kind.
     pub connections: Connections,
-    /// The sockets of this process; waited for at the end.
+    /// The socket tasks; shutdown waits for them.
     pub sockets: TaskTracker,
-    /// Set when the process is about to end.
+    /// Set at shutdown.
     pub draining: Draining,
-    /// The built site.
+    /// Directory of the built site.
     pub site: Arc<PathBuf>,
-    /// What Leptos needs to render.
+    /// Options of the Leptos renderer.
     pub leptos: LeptosOptions,
 }
 
@@ -51,17 +51,16 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
-/// Whether the process is about to end.
+/// Whether the process is shutting down. Clones share the flag.
 #[derive(Clone, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// From now on the process is not ready.
+    /// Makes the process report "not ready" from now on.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it has begun.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

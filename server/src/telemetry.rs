@@ -1,8 +1,8 @@
-//! The log. Never bodies, passwords, cookies or tokens. It goes to standard error, and whoever logs
-//! neither waits for that nor fails with it.
+//! The log, on standard error. Must never contain message bodies, passwords, cookies or tokens. A
+//! caller that logs never waits for standard error and never fails with it.
 //!
-//! - `queue`: the way of a line to standard error
-//! - `filter`: what `DUET_LOG` lets through
+//! - `queue`: writes log lines to standard error
+//! - `filter`: parses `DUET_LOG`
 
 mod filter;
 mod queue;
@@ -22,11 +22,11 @@ pub use queue::LogQueue;
 /// Starts logging to the queue.
 ///
 /// # Errors
-/// A filter that cannot be read.
+/// Fails if the filter cannot be parsed.
 pub fn start(config: &Config, queue: &LogQueue) -> Result<()> {
     let filter = filter::read(&config.log)?;
-    // Colours are for eyes; in a file they are noise. What cannot be written is counted by the
-    // queue: the library's own word about it would go to standard error, and panic there.
+    // Colours only on a terminal. Internal errors of the library are off, because the library would
+    // print them to standard error and panic there. The queue counts lines that cannot be written.
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
@@ -40,8 +40,8 @@ pub fn start(config: &Config, queue: &LogQueue) -> Result<()> {
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
 
-/// From now on a panic is a line of the log. The library's own hook writes to standard error
-/// itself, and would wait for a reader that has stopped.
+/// Installs a hook that logs panics through the queue. The default hook writes to standard error
+/// directly and would block on a reader that has stopped.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(log_panic));
 }
@@ -51,10 +51,10 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    // Only where RUST_BACKTRACE asks for it.
+    // Captured only if RUST_BACKTRACE is set.
     let backtrace = Backtrace::capture();
     if !tracing::dispatcher::has_been_set() {
-        // Nobody to tell where this cannot be written.
+        // If this write fails, there is no other place to report the panic.
         let _ = writeln!(std::io::stderr(), "duet: panic at {place}: {said}");
     } else if backtrace.status() == BacktraceStatus::Captured {
         tracing::error!(panic = said, place, thread, %backtrace, "a part of Duet has panicked");
@@ -63,7 +63,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// A panic about the place of a character quotes the whole text, which may be somebody's message.
+/// Cuts the quoted text from a panic about a character boundary, because the text may be a message.
 fn without_text(said: &str) -> &str {
     let is_about_text =
         ["byte index", "slice string", "when slicing", "byte range", "char boundary"]

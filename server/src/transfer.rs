@@ -1,4 +1,5 @@
-//! `duet move`: reads what is to be moved where, and shows how far it is. The move is `chat`'s.
+//! `duet move`: reads source and target of the move and shows its progress. `chat` implements the
+//! move.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,38 +12,38 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::{SecretUrl, database};
 
-/// Between two lines where there is no terminal to draw on.
+/// Interval between two progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const BAR: &str = "{msg:24} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
 
-/// What is moved, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct Move {
-    /// Directory of the SQLite store, as it is served.
+    /// Directory of the SQLite store, the same as for the server.
     #[arg(long, env = "DUET_DATA", default_value = "data")]
     data: PathBuf,
 
-    /// The SQLite store as a file instead: sqlite:PATH.
+    /// SQLite file as a URL, instead of a directory: sqlite:PATH.
     #[arg(long)]
     from: Option<SecretUrl>,
 
-    /// The Postgres database: `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. As the
-    /// variable, nobody sees it in the list of processes.
+    /// URL of the Postgres database: `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`.
+    /// Prefer the variable to the flag, because the process list shows flags.
     #[arg(long, env = "DUET_DATABASE_URL", hide_env_values = true)]
     to: Option<SecretUrl>,
 }
 
-/// Moves a store, and says what the operator does next.
+/// Moves a store and prints the operator's next step.
 ///
 /// # Errors
-/// One line that tells the operator what to change, or to run it again.
+/// Fails with a one-line message that tells the operator what to change, or to run the command
+/// again.
 pub async fn run(what: &Move) -> Result<()> {
     let (from, to) = what.places()?;
     let began = Instant::now();
     let mut shown = Shown::new();
     let moved = move_store(&from, &to, |progress| shown.show(progress)).await;
     shown.end();
-    // The store has moved, whether or not somebody reads it.
+    // The store has moved even if standard output is closed.
     let _ = writeln!(
         std::io::stdout(),
         "{}\nServe it from Postgres now, with DUET_DATABASE_URL. {} is as it was: keep it as a \
@@ -77,10 +78,10 @@ impl Move {
     }
 }
 
-/// How far it is: a bar on a terminal, a line every few seconds elsewhere.
+/// Progress output: a bar on a terminal, otherwise a line every few seconds.
 struct Shown {
     bar: Option<ProgressBar>,
-    /// Whether it was about the check, and when.
+    /// Whether the last output was about the check, and its time.
     last: Option<(bool, Instant)>,
 }
 
@@ -88,7 +89,7 @@ impl Shown {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
         if let Some(bar) = &bar
-            // A template of ours that cannot be read leaves the bar as it comes.
+            // If the template is invalid, the bar keeps its default style.
             && let Ok(style) = ProgressStyle::with_template(BAR)
         {
             bar.set_style(style);
@@ -109,14 +110,14 @@ impl Shown {
                 bar.set_length(of);
                 bar.reset();
                 bar.set_position(done);
-                // What an earlier run has done took this one no time.
+                // Rows copied by an earlier run must not count towards the speed of this one.
                 bar.reset_eta();
                 bar.set_draw_target(ProgressDrawTarget::stderr());
             }
             bar.set_message(text);
             bar.set_position(done);
         } else if due {
-            // The move goes on without somebody who reads it.
+            // The move continues even if standard error is closed.
             let _ = writeln!(std::io::stderr(), "{text}: {done} of {of} rows");
         }
         if due {

@@ -1,5 +1,5 @@
-//! The `DUET_*` variables as operators write them: an empty one is as if it were not set, and one
-//! that means nothing is named in the log. Called by `main` through [`crate::config::Config`].
+//! Reads the `DUET_*` environment variables: an empty variable counts as unset, and an unknown one
+//! is logged. Called by `main` through [`crate::config::Config`].
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,11 @@ use clap::builder::Resettable;
 use crate::nearest::nearest;
 
 const PREFIX: &str = "DUET_";
-/// Variables of the build, not of the server.
+/// Variables of the build scripts.
 const OF_THE_BUILD: [&str; 1] = ["DUET_TOOLS"];
 
-/// Lets empty variables count as unset: an empty line of a settings file asks for the default.
+/// Treats empty variables as unset, because an empty line in a settings file stands for the
+/// default.
 pub fn without_empty(command: Command) -> Command {
     let subcommands: Vec<String> =
         command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
@@ -30,7 +31,7 @@ pub fn without_empty(command: Command) -> Command {
         .fold(command, |command, name| command.mut_subcommand(name, without_empty))
 }
 
-/// Warns of variables that no setting reads.
+/// Logs a warning for each variable that no setting reads.
 pub fn warn_of_unknown(command: &Command) {
     let set = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()));
@@ -75,7 +76,7 @@ fn collect(command: &Command, known: &mut BTreeSet<String>) {
     }
 }
 
-/// Kubernetes sets such variables for a service of the name "duet".
+/// Kubernetes sets these variables for a service named "duet".
 fn is_of_kubernetes(name: &str, value: &str) -> bool {
     name.starts_with("DUET_SERVICE_")
         || name.starts_with("DUET_PORT_")

@@ -1,4 +1,5 @@
-//! From a message that came to whoever is to be told. Browser only; `on_demand` leads here.
+//! Handles a message that arrived: decides, claims and shows notifications. Browser only;
+//! `on_demand` loads this module and calls it.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -12,12 +13,12 @@ use crate::dom::{self, Listener};
 use crate::state::State;
 use crate::text;
 
-/// How long a tab that nobody looks at leaves the word to one that somebody may look at.
+/// Delay before a hidden tab claims a message, so that a visible tab claims first.
 const AFTER_YOU_MS: u32 = 300;
-/// How many times as long it may take until a new conversation is known.
+/// Number of [`AFTER_YOU_MS`] intervals to wait until a new conversation is in the state.
 const KNOWN_AFTER: u32 = 20;
 
-/// Begins: counts, asks if it is the moment, and waits for the person to come back. Called once.
+/// Installs the unread effect and the listeners, and shows a prompt if one is due. Called once.
 pub fn start(state: State) {
     let attention = state.attention;
     choices::read(attention);
@@ -42,7 +43,7 @@ pub fn start(state: State) {
     }
 }
 
-/// The person is back: what they chose elsewhere is learnt.
+/// Reads settings again when the page gains focus, because another tab may have changed them.
 fn back(state: State) {
     if dom::is_watched() {
         choices::read(state.attention);
@@ -50,7 +51,8 @@ fn back(state: State) {
     }
 }
 
-/// Asks one thing at most: after a message that the person did not see, whether they want to be told.
+/// Shows at most one prompt: the notification prompt after an unseen message, else the install
+/// offer.
 fn ask(state: State) {
     let attention = state.attention;
     let may = may_ask(attention.choices.get_untracked(), attention.permission.get_untracked());
@@ -58,13 +60,13 @@ fn ask(state: State) {
         true => Some(questions::notices as Ask),
         false => install::question(state),
     };
-    // A question that stands is not put anew.
+    // A prompt that is already shown stays.
     if attention.asking.with_untracked(Option::is_some) != question.is_some() {
         attention.asking.set(question);
     }
 }
 
-/// A message of somebody else's was heard of, live or after an absence.
+/// Handles a message from the peer, live or caught up after an absence.
 pub fn arrived(state: State, message: &Message) {
     let message = message.clone();
     spawn_local(async move {
@@ -78,7 +80,7 @@ pub fn arrived(state: State, message: &Message) {
 async fn tell(state: State, message: Message) {
     let (id, attention) = (message.conversation, state.attention);
     let Some(me) = state.me() else { return };
-    // Read already, in another tab or on another device.
+    // Another tab or another device has already read the message.
     if state.summary(id).is_some_and(|entry| entry.mine.read >= message.seq) {
         return;
     }
@@ -109,7 +111,7 @@ async fn tell(state: State, message: Message) {
     }
 }
 
-/// Who writes there. A conversation that begins with this message is only just being read.
+/// The peer's display name. Waits if the message starts a conversation that is still being fetched.
 async fn name_of_peer(state: State, id: ConversationId) -> Option<String> {
     for _ in 0..KNOWN_AFTER {
         if let Some(entry) = state.summary(id) {

@@ -1,5 +1,5 @@
-//! The count of unread messages where the page is not seen: on the tab's icon and on the installed
-//! app's. Browser only.
+//! The unread count outside the page: on the tab's icon and on the installed app's icon. Browser
+//! only.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -13,16 +13,16 @@ const WITH_DOT: &str = "/icons/favicon-unread.svg";
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the browser's description that we build from leaves out.
+    /// `setAppBadge` is missing from the Web IDL that `web-sys` is built from.
     type BadgeNavigator;
     #[wasm_bindgen(method, js_name = setAppBadge)]
     fn set_app_badge(this: &BadgeNavigator, count: u32) -> js_sys::Promise;
 }
 
-/// Shows it; zero takes it away.
+/// Shows the count; zero removes the badge.
 pub fn show(unread: u32) {
     let address = if unread > 0 { WITH_DOT } else { PLAIN };
-    // Set again, even to the same address, a browser asks for the picture again.
+    // Browsers fetch the icon again whenever `href` is set, even to the same address.
     if let Ok(Some(icon)) = document().query_selector("link[rel=icon]")
         && icon.get_attribute("href").as_deref() != Some(address)
     {
@@ -31,7 +31,7 @@ pub fn show(unread: u32) {
     let navigator = window().navigator();
     if dom::has(&navigator, "setAppBadge") {
         let done = navigator.unchecked_into::<BadgeNavigator>().set_app_badge(unread);
-        // Fails where no app is installed, and then there is no icon to put it on.
+        // The promise rejects where no app is installed; there is no app icon to update then.
         spawn_local(async move { _ = JsFuture::from(done).await });
     }
 }

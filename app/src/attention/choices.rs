@@ -1,13 +1,13 @@
-//! What the person wants to be told, in this browser, and what the browser allows.
+//! The user's notification settings in this browser, and the browser's permission.
 
-/// What the person wants.
+/// The user's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// Notifications; `None` as long as they have not said.
+    /// Show notifications; `None` until the user decides.
     pub notices: Option<bool>,
-    /// The words of the message in them.
+    /// Show the message text in notifications.
     pub text: bool,
-    /// A sound.
+    /// Play a sound.
     pub sound: bool,
 }
 
@@ -17,17 +17,16 @@ impl Default for Choices {
     }
 }
 
-/// What the browser allows.
+/// The browser's permission for notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Permission {
-    /// It asks the person first.
+    /// The browser prompts the user first.
     #[default]
     Asks,
-    /// Notifications may be shown.
     Granted,
-    /// They may not, until the person changes it in the browser's own settings.
+    /// Notifications are blocked until the user changes the browser's own settings.
     Denied,
-    /// This browser has none.
+    /// The browser does not support notifications.
     Missing,
 }
 
@@ -36,12 +35,11 @@ pub use browser::{choose_notices, choose_sound, choose_text, read};
 #[cfg(not(feature = "hydrate"))]
 pub use server::{choose_notices, choose_sound, choose_text};
 
-/// On the server nobody chooses; the components that offer it are rendered there all the same.
+/// Stubs for the server, which renders the components that call these functions.
 #[cfg(not(feature = "hydrate"))]
 mod server {
     use crate::attention::Attention;
 
-    /// See the browser's.
     pub fn choose_notices(_: Attention, _: bool) {}
 
     pub use choose_notices as choose_text;
@@ -65,8 +63,8 @@ mod browser {
     const TEXT: &str = "notice-text";
     const SOUND: &str = "sound";
 
-    /// Learns what was chosen and what is allowed: at the start, and whenever the person is back,
-    /// since another tab or the browser's settings may have changed it.
+    /// Reads settings and permission, at start and whenever the page gains focus, because another
+    /// tab or the browser's settings may have changed them.
     pub fn read(attention: Attention) {
         let said = |name| storage::kept(name).map(|value| value == "on");
         let default = Choices::default();
@@ -90,8 +88,8 @@ mod browser {
         }
     }
 
-    /// Turns notifications on or off. Turning on asks the browser, so it must come from a click;
-    /// what the person then says to the browser counts.
+    /// Turns notifications on or off. Turning them on requests the browser's permission, so the
+    /// call must come from a click. The setting follows the permission that the user grants.
     pub fn choose_notices(attention: Attention, on: bool) {
         spawn_local(answer(attention, on));
     }
@@ -102,7 +100,7 @@ mod browser {
         }
         let permission = permission();
         attention.permission.set(permission);
-        // Whoever closed the browser's question has not answered: it can be asked again.
+        // A user who closed the browser's prompt has not decided; the prompt may appear again.
         let answered = !on || permission != Permission::Asks;
         if answered {
             keep(NOTICES, on && permission == Permission::Granted);
@@ -115,13 +113,13 @@ mod browser {
         JsFuture::from(Notification::request_permission()?).await
     }
 
-    /// Whether notifications hold the words of the message.
+    /// Turns message text in notifications on or off.
     pub fn choose_text(attention: Attention, on: bool) {
         keep(TEXT, on);
         read(attention);
     }
 
-    /// Whether there is a sound.
+    /// Turns the sound on or off.
     pub fn choose_sound(attention: Attention, on: bool) {
         keep(SOUND, on);
         read(attention);

@@ -1,8 +1,8 @@
-//! One tab tells of a message, not each: the first to claim it. Browser only.
+//! Lets one tab notify of a message: the first tab that claims it. Browser only.
 //!
-//! Any tab may be the one, so none is needed whose connection or life the others would hang on. A
-//! claim is a lock that bears the message's name and that nobody waits for. Storage alone would
-//! not do: tabs hold copies of it that follow each other late.
+//! There is no leader tab, hence no single point of failure. A claim is a Web Lock named after the
+//! message, requested with `ifAvailable` so that no tab waits for it. Storage alone is not enough,
+//! because a write in one tab reaches the other tabs late.
 
 use futures::channel::oneshot;
 use gloo_timers::future::TimeoutFuture;
@@ -14,12 +14,12 @@ use wasm_bindgen_futures::future_to_promise;
 use crate::dom;
 use crate::live::storage;
 
-/// How long a claim is held. A tab that hears of the message later finds it in storage.
+/// How long a claim is held. A tab that receives the message later finds it in storage.
 const HELD_MS: u32 = 10_000;
 
 #[wasm_bindgen]
 extern "C" {
-    /// What the browser's description that we build from leaves out.
+    /// `locks` is missing from the Web IDL that `web-sys` is built from.
     type LockNavigator;
     type Locks;
     #[wasm_bindgen(method, getter)]
@@ -28,7 +28,7 @@ extern "C" {
     fn request(this: &Locks, name: &str, options: &JsValue, work: &JsValue) -> js_sys::Promise;
 }
 
-/// Whether this tab is the first to tell of a message. What lies before it counts as told.
+/// Whether this tab is the first to claim a message. Earlier messages count as claimed.
 pub async fn claim(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
     let navigator = window().navigator();
     if !storage::first_to_tell(user, conversation, seq) {
@@ -53,7 +53,7 @@ pub async fn claim(user: UserId, conversation: ConversationId, seq: Seq) -> bool
     let options = js_sys::Object::new();
     _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
     let name = format!("duet:told:{conversation}:{seq}");
-    // It resolves when the claim ends, for which nobody waits.
+    // The promise resolves when the lock is released; no code waits for that.
     _ = navigator.unchecked_into::<LockNavigator>().locks().request(&name, &options, &work);
     answered.await.unwrap_or(false)
 }

@@ -1,28 +1,25 @@
-//! What a message of the peer's calls for. Pure; `arrival` does it.
+//! Decides which signals a peer's message triggers. Pure; `arrival` acts on the result.
 
 use super::choices::{Choices, Permission};
 
-/// How the page stands when a message comes.
+/// Where the user is looking when a message arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looking {
-    /// The page is in front and focused, and its conversation is the open one.
+    /// The page is visible and focused, and the message's conversation is open.
     AtIt,
-    /// The page is in front and focused, with something else open.
+    /// The page is visible and focused, and another view is open.
     Elsewhere,
-    /// Nobody looks at the page.
+    /// The page is hidden or not focused.
     Away,
 }
 
-/// What to do.
+/// The signals that a message triggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Show a notification.
     pub notice: bool,
-    /// Play the sound.
     pub sound: bool,
 }
 
-/// Decides.
 pub fn due(looking: Looking, choices: Choices, permission: Permission) -> Due {
     let wanted = choices.notices == Some(true) && permission == Permission::Granted;
     Due {
@@ -31,23 +28,23 @@ pub fn due(looking: Looking, choices: Choices, permission: Permission) -> Due {
     }
 }
 
-/// Whether to ask, when the person is back after a message they did not see, if they want
-/// notifications: once they have answered, or the browser has for them, never again.
+/// Whether to offer notifications when the user returns after an unseen message. The prompt never
+/// appears again once the user has decided or the browser has denied permission.
 pub fn may_ask(choices: Choices, permission: Permission) -> bool {
     choices.notices.is_none() && matches!(permission, Permission::Asks | Permission::Granted)
 }
 
-/// How often a browser came here.
+/// The visits of this browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visits {
-    /// How many times.
+    /// Number of visits.
     pub count: u32,
-    /// The day of the first, counted since 1970.
+    /// The day of the first visit, in days since 1970.
     pub since: u32,
 }
 
-/// Whether to offer Duet as an app: to somebody who had a conversation, the longest of which has so
-/// many messages, and who comes back on another day or for the third time.
+/// Whether to offer the installation: the longest conversation, with its newest seq in `longest`,
+/// has three messages, and the user returns on another day or for the third time.
 pub fn may_offer(visits: Visits, today: u32, longest: i64) -> bool {
     longest >= 3 && (visits.count >= 3 || today != visits.since)
 }

@@ -1,7 +1,9 @@
-//! Offering Duet as an app of its own, once, to somebody who talks here and comes back. Browser only.
+//! Offers to install Duet as an app, once, to a user who has a conversation and comes back. Browser
+//! only.
 //!
-//! A browser that can install it says so by `beforeinstallprompt`, early and once, so `page.js` keeps
-//! that event. On an iPhone or iPad nothing but the person can do it, and is told how.
+//! A browser that can install the page fires `beforeinstallprompt` once and early, so `page.js`
+//! stores the event. On iPhone and iPad only the user can install the page, so the prompt explains
+//! how.
 
 use js_sys::{Date, Function, Promise, Reflect};
 use leptos::prelude::*;
@@ -14,15 +16,15 @@ use super::{Ask, Attention, questions};
 use crate::live::storage;
 use crate::state::State;
 
-/// What was answered.
+/// Storage key of the user's answer.
 const ANSWER: &str = "install";
-/// How often this browser came here, and the day on which it did first.
+/// Storage key of the number of visits and the day of the first.
 const VISITS: &str = "visits";
-/// The mark of a tab whose visit is counted.
+/// Session storage key that marks a tab whose visit is counted.
 const COUNTED: &str = "duet:visit";
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Counts this visit: a tab is one, however often its page is loaded.
+/// Counts this visit. A tab counts once, however often its page loads.
 pub fn count_visit() {
     let tab = window().session_storage().ok().flatten();
     let is_counted = |tab: &web_sys::Storage| tab.get_item(COUNTED).is_ok_and(|it| it.is_some());
@@ -49,7 +51,7 @@ fn today() -> u32 {
     (Date::now() / DAY_MS) as u32
 }
 
-/// The question, if it is the moment.
+/// The prompt, if it is due.
 pub fn question(state: State) -> Option<Ask> {
     if storage::kept(ANSWER).is_some() {
         return None;
@@ -62,24 +64,24 @@ pub fn question(state: State) -> Option<Ask> {
     if offer().is_some() {
         return Some(questions::install);
     }
-    // Only browsers that can put a page on the home screen know whether it was opened from there.
+    // Only browsers that can put a page on the home screen define `navigator.standalone`.
     let standalone = Reflect::get(&window().navigator(), &"standalone".into());
     let is_page = standalone.is_ok_and(|standalone| standalone.as_bool() == Some(false));
     is_page.then_some(questions::home_screen as Ask)
 }
 
-/// What the browser offers.
+/// The stored `beforeinstallprompt` event.
 fn offer() -> Option<JsValue> {
     let page = Reflect::get(&window(), &"duetPage".into()).ok()?;
     Reflect::get(&page, &"install".into()).ok().filter(JsValue::is_object)
 }
 
-/// Takes the answer, for good.
+/// Stores the answer permanently, and opens the browser's prompt if the answer is yes.
 pub fn answer(attention: Attention, yes: bool) {
     storage::keep(ANSWER, if yes { "on" } else { "off" });
     attention.asking.set(None);
     if yes && let Some(offer) = offer() {
-        // What the person then says to the browser is between the two.
+        // The user's choice in the browser's prompt does not change the stored answer.
         spawn_local(async move { _ = prompt(&offer).await });
     }
 }

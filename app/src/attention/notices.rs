@@ -1,7 +1,8 @@
 //! The browser's notifications. Browser only.
 //!
-//! One a conversation: a newer one takes the place of the older. The worker shows them, so that a
-//! click finds the page again; without a worker the page does it itself.
+//! Each conversation has at most one notification; a newer one replaces it. The service worker
+//! shows notifications so that a click can find the page. Without a worker the page shows them
+//! itself.
 
 use std::cell::RefCell;
 
@@ -18,21 +19,21 @@ use crate::state::State;
 const PICTURE: &str = "/icons/icon-192.png";
 
 thread_local! {
-    /// Those that the page shows itself, at most one a conversation.
+    /// Notifications that the page shows itself, at most one per conversation.
     static OWN: RefCell<Vec<Notification>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Shows one.
+/// Shows or replaces the notification of a conversation.
 pub async fn show(state: State, id: ConversationId, title: &str, body: &str) {
     let options = NotificationOptions::new();
     options.set_body(body);
     options.set_icon(PICTURE);
     options.set_tag(&id.to_string());
     options.set_data(&JsValue::from(paths::conversation(id)));
-    // It comes forward again when it is replaced; the sound is ours.
+    // A replaced notification appears again. It is silent because `tone` plays the sound.
     options.set_renotify(true);
     options.set_silent(Some(true));
-    // What the browser refuses is not shown; the page itself still counts it.
+    // Errors are ignored, because the badge still counts the message.
     match worker::registration().await {
         Some(worker) => {
             if let Ok(shown) = worker.show_notification_with_options(title, &options) {
@@ -59,7 +60,7 @@ fn show_own(state: State, id: ConversationId, notice: Notification) {
     });
 }
 
-/// Closes those of conversations that have nothing unread, whoever showed them.
+/// Closes the notifications of conversations without unread messages, those of other tabs included.
 pub async fn close_read(state: State) {
     let read = |notice: &Notification| {
         let id = notice.tag().and_then(|tag| tag.parse().ok());

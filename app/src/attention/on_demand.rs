@@ -1,4 +1,4 @@
-//! The way to `arrival`, whose code is loaded when it is wanted. Browser only.
+//! Entry points of `arrival`, whose code is loaded lazily. Browser only.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use crate::language::use_texts;
 use crate::on_demand::{on_demand, soon};
 use crate::state::State;
 
-/// What the loaded code does.
+/// The functions of the loaded code.
 #[derive(Clone, Copy)]
 struct Code {
     start: fn(State),
@@ -25,34 +25,36 @@ on_demand! {
 }
 
 thread_local! {
-    /// What the listeners and effects of `arrival` live in: the page.
+    /// The page's owner, under which the listeners and effects of `arrival` live. Taken by the
+    /// first load.
     static PAGE: Cell<Option<Owner>> = const { Cell::new(None) };
 }
 
-/// Listens to the worker, and begins the rest a moment later. `live::start` calls it once.
+/// Starts the service worker, then loads the rest a moment later. `live::start` calls it once.
 pub fn start(state: State) {
     state.attention.wordless.set_value(use_texts().new_message);
-    // A click on a notification of before may be waiting.
+    // The worker may hold a click on a notification of an earlier page.
     worker::start(state.attention);
     PAGE.set(Owner::current());
     soon(async move { _ = begun(state).await });
 }
 
-/// A message was heard of, live or after an absence.
+/// Handles a message, live or caught up after an absence. Ignores the user's own messages.
 pub fn arrived(state: State, message: &Message) {
     if state.is_me(message.sender) {
         return;
     }
     let message = message.clone();
     spawn_local(async move {
-        // Without network nothing came, so this is a page whose build the server has no more.
+        // A message arrived, so the network works; loading fails only if the server no longer has
+        // the build of this page.
         if let Some(code) = begun(state).await {
             (code.arrived)(state, &message);
         }
     });
 }
 
-/// The code, at work.
+/// Loads the code and starts it on the first call.
 async fn begun(state: State) -> Option<Code> {
     let code = load_attention().await.ok()?;
     if let Some(page) = PAGE.take() {

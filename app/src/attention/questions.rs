@@ -1,24 +1,23 @@
-//! What the person is asked over the list, one thing at a time. Browser only.
+//! The prompts above the list, one at a time. Browser only.
 
 use leptos::prelude::*;
 
 use super::{Attention, choices, install};
 use crate::language::use_texts;
 
-/// Whether notifications are wanted: once a message came that the person did not see, and they are
-/// back.
+/// Offers notifications.
 pub fn notices(attention: Attention) -> AnyView {
     let t = use_texts();
     bar(attention, t.ask_notices, (t.not_now, Some(t.turn_on)), choices::choose_notices)
 }
 
-/// Whether Duet is to be installed, which the browser does then.
+/// Offers the installation, which the browser then performs.
 pub fn install(attention: Attention) -> AnyView {
     let t = use_texts();
     bar(attention, t.ask_install, (t.not_now, Some(t.install)), install::answer)
 }
 
-/// How to install it where only the person can do so.
+/// Explains how to add the page to the home screen where only the user can do so.
 pub fn home_screen(attention: Attention) -> AnyView {
     let t = use_texts();
     bar(attention, t.add_to_home_screen, (t.got_it, None), install::answer)

@@ -1,4 +1,4 @@
-//! Two short, soft notes, made on the spot. Browser only.
+//! The notification sound: two short notes, synthesised with Web Audio. Browser only.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -8,21 +8,21 @@ use web_sys::{AudioContext, OscillatorType};
 
 use crate::dom;
 
-/// Each note's beginning in seconds, and its pitch.
+/// Start of each note in seconds, and its frequency in hertz.
 const NOTES: [(f64, f32); 2] = [(0.0, 587.33), (0.13, 880.0)];
 const LOUDNESS: f32 = 0.07;
-/// Seconds until a note is loud, and until it has faded.
+/// Attack and decay of a note, in seconds.
 const RISE: f64 = 0.015;
 const FALL: f64 = 0.4;
-/// When both are over.
+/// When both notes have ended.
 const ENDS_MS: u32 = 800;
 
-/// Plays it, once the person has touched the page: before that browsers forbid sound.
+/// Plays the sound if the user has interacted with the page; browsers block sound before that.
 pub fn play() {
     let navigator = window().navigator();
     if dom::has(&navigator, "userActivation") && navigator.user_activation().has_been_active() {
         spawn_local(async {
-            // A device without sound stays without.
+            // Errors are ignored, because the device may have no audio output.
             _ = ring().await;
         });
     }

@@ -12,13 +12,13 @@ use crate::paths;
 
 const SCRIPT: &str = "/sw.js";
 
-/// What leads to the worker; only where the address is secure.
+/// The service worker container; present in secure contexts only.
 fn container() -> Option<ServiceWorkerContainer> {
     let navigator = window().navigator();
     dom::has(&navigator, "serviceWorker").then(|| navigator.service_worker())
 }
 
-/// Registers the worker, and listens for the clicks that it passes on.
+/// Registers the worker, and listens for the notification clicks that it forwards.
 pub fn start(attention: Attention) {
     let Some(container) = container() else { return };
     Listener::new(&container, "message", move |event| {
@@ -32,20 +32,21 @@ pub fn start(attention: Attention) {
     })
     .forget();
     let registered = container.register(SCRIPT);
-    // A browser that refuses it does without; the page needs none.
+    // The page works without a worker, so a failed registration is ignored.
     spawn_local(async move { _ = JsFuture::from(registered).await });
 }
 
-/// Has the worker keep the person's page, with its code at these addresses, or keep no page.
+/// Tells the worker to cache the user's page with the code at these addresses; no addresses delete
+/// it.
 pub fn keep_page(addresses: &[String]) {
     let Some(worker) = container().and_then(|container| container.controller()) else { return };
     let addresses: js_sys::Array =
         addresses.iter().map(|address| JsValue::from_str(address)).collect();
-    // Refused only for what cannot be copied.
+    // Fails only for values that cannot be cloned.
     _ = worker.post_message(&addresses);
 }
 
-/// The worker, when it works.
+/// The registration, if its worker is active.
 pub async fn registration() -> Option<ServiceWorkerRegistration> {
     let found = JsFuture::from(container()?.get_registration()).await.ok()?;
     let registration = found.dyn_into::<ServiceWorkerRegistration>().ok()?;

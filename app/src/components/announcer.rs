@@ -1,6 +1,7 @@
-//! What is said aloud in a conversation: the peer's new message once, that older ones came, that
-//! the peer types. Not one's own messages, and not a page of history, which the log would read out
-//! whole if it were a live region itself. The banner speaks for the connection.
+//! Live region of a conversation for screen readers. Announces each new message of the peer once,
+//! that older messages were loaded, and that the peer is typing. The user's own messages and pages
+//! of history are not announced, which is why the log itself is no live region. The banner
+//! announces the state of the connection.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use leptos::prelude::*;
 use crate::language::use_texts;
 use crate::state::{OpenConversation, use_state};
 
-/// A line stays for this long: then it is not found a second time by those who read on.
+/// A line is removed after this time, so that a screen reader does not find it again in the page.
 const LINE_FOR: Duration = Duration::from_secs(3);
-/// Of a flood only the last are said: nobody could listen to more.
+/// Of a burst only the last lines are announced, because more cannot be followed.
 const MOST_LINES: usize = 5;
-/// That the peer types is said at most this often.
+/// Minimum interval between two announcements that the peer is typing.
 const TYPING_EVERY: Duration = Duration::from_secs(10);
 
-/// The lines that are being said, oldest first.
+/// The lines in the live region, oldest first.
 #[derive(Clone, Copy)]
 struct Lines(RwSignal<Vec<(u32, String)>>);
 
@@ -37,14 +38,13 @@ impl Lines {
     }
 }
 
-/// The place where it is said, out of sight.
+/// The live region, visually hidden.
 #[component]
 pub fn Announcer(
-    /// What is open.
     open: OpenConversation,
     /// The peer's name.
     name: String,
-    /// What else is to be said.
+    /// Further texts to announce.
     say: RwSignal<Option<String>>,
 ) -> impl IntoView {
     let t = use_texts();

@@ -1,19 +1,19 @@
-//! A person's face: initials on a colour that is theirs everywhere.
+//! A user's avatar: initials on a colour that is the same everywhere.
 
 use leptos::prelude::*;
 use protocol::User;
 
 use crate::text;
 
-/// Initials on the person's colour. Decoration: the name always stands beside it.
+/// The initials of a user. Hidden from screen readers, because the name is always beside the
+/// avatar.
 #[component]
 pub fn Avatar(
-    /// Whose.
     user: User,
-    /// Whether to show the sign for "online".
+    /// Whether to show the online mark.
     #[prop(optional, into)]
     online: Signal<bool>,
-    /// Further classes.
+    /// Additional CSS classes.
     #[prop(optional)]
     class: &'static str,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! What to know about the connection: calm, one line, and only when it lasts.
+//! The banner about the connection: one line, shown only if a problem lasts.
 
 #[cfg(feature = "hydrate")]
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::state::use_state;
 use crate::state::{Connection, State};
 use crate::text;
 
-/// A connection that is away for less than this, in milliseconds, is nobody's business: the next
-/// attempts have failed by then.
+/// An outage shorter than this, in milliseconds, is not shown. A longer one has outlasted the first
+/// reconnection attempts.
 #[cfg(feature = "hydrate")]
 const PATIENCE_MS: i64 = 4_000;
-/// The same where the browser says that there is no network: it changes from one to another, as well.
+/// The same when the browser reports no network, which also happens while it switches networks.
 #[cfg(feature = "hydrate")]
 const NO_NETWORK_MS: i64 = 500;
-/// After this one says "offline" instead of "connecting".
+/// Outage in milliseconds after which the banner says "offline" instead of "connecting".
 #[cfg(feature = "hydrate")]
 const OFFLINE_AFTER_MS: i64 = 8_000;
-/// How long "connected" stays.
+/// How long "connected" is shown, in milliseconds.
 #[cfg(feature = "hydrate")]
 const RELIEF_MS: i64 = 1_500;
 
-/// What the banner says. The server knows of no connection.
+/// The banner's states. The server always renders `Nothing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "browser only"))]
 enum Notice {
@@ -43,7 +43,7 @@ enum Notice {
 }
 
 impl Notice {
-    /// Nothing is promised that the browser's storage does not keep.
+    /// The text. Promises to keep messages only if the browser's storage works.
     fn words(self, t: &Texts, keeps: bool) -> &'static str {
         match self {
             Self::Nothing => "",
@@ -60,7 +60,7 @@ impl Notice {
     }
 }
 
-/// The banner, and the warning when the browser keeps nothing.
+/// The banner, the warning that storage fails, and the notice of a newer build.
 #[component]
 pub fn Banner() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -118,13 +118,14 @@ pub fn Banner() -> impl IntoView {
     }
 }
 
-/// Said where scripts are off. As text: hydration must not look for elements in `noscript`, which
-/// a browser that runs scripts does not parse.
+/// The notice for pages without scripts. A string, because browsers that run scripts do not parse
+/// `noscript`, so hydration would not find elements in it.
 fn without_scripts(t: &Texts) -> String {
     format!("<p class=\"banner\">{}</p>", t.without_scripts)
 }
 
-/// Where to come back to, read only once it is wanted (there is no location on the server).
+/// The path to return to after signing in. Read only when needed, because the server has no
+/// location.
 fn here(notice: Notice) -> String {
     if notice == Notice::SignedOut {
         let location = window().location();
@@ -134,7 +135,7 @@ fn here(notice: Notice) -> String {
     }
 }
 
-/// Keeps the notice true. Time passes in the browser only.
+/// Updates the notice from the connection state.
 #[cfg(feature = "hydrate")]
 fn watch(state: State, notice: RwSignal<Notice>) {
     let (since, timer) = (StoredValue::new(None), StoredValue::new(None));
@@ -153,7 +154,7 @@ fn watch(state: State, notice: RwSignal<Notice>) {
             Connection::SignedOut => Notice::SignedOut,
             Connection::TooManyTabs => Notice::TooManyTabs,
             Connection::Outdated => Notice::Outdated,
-            // `page.js` says so, on every page.
+            // `page.js` shows this notice, on every page.
             Connection::WrongAddress => Notice::Nothing,
         };
         outage.is_over();
@@ -164,8 +165,8 @@ fn watch(state: State, notice: RwSignal<Notice>) {
     });
 }
 
-/// The time without a connection, from its beginning on. One timer for all of it, so that nothing of
-/// one outage is said in a later one.
+/// An outage. All its timeouts share one timer, so that no timeout of an earlier outage fires in a
+/// later one.
 #[cfg(feature = "hydrate")]
 #[derive(Clone, Copy)]
 struct Outage {
@@ -177,14 +178,14 @@ struct Outage {
 
 #[cfg(feature = "hydrate")]
 impl Outage {
-    /// Says what there is to say after so long, and comes back when that changes.
+    /// Shows the notice for the time that has passed, and schedules the next change.
     fn tell(self) {
         let now = uptime_ms();
         let down_since = self.state.down_since.get_value();
         let since = self.since.get_value().or(down_since).unwrap_or(now);
         self.since.set_value(Some(since));
         let lasted = now - since;
-        // A socket that is open brings what was missed: that is not "offline".
+        // With an open socket the client is catching up, which is not "offline".
         let offline_after = match (is_online(), down_since) {
             (false, _) => NO_NETWORK_MS,
             (true, Some(_)) => OFFLINE_AFTER_MS,

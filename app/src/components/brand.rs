@@ -1,14 +1,14 @@
-//! The name and the mark: two voices that overlap.
+//! The logo and the word mark.
 
 use leptos::prelude::*;
 
 use crate::language::use_texts;
 use crate::paths;
 
-/// The mark alone.
+/// The logo.
 #[component]
 pub fn DuetMark(
-    /// Its size and place.
+    /// CSS classes for its size and position.
     #[prop(default = "size-7")]
     class: &'static str,
 ) -> impl IntoView {
@@ -21,7 +21,7 @@ pub fn DuetMark(
     }
 }
 
-/// Mark and name, leading home.
+/// The logo with the name, as a link to the home page.
 #[component]
 pub fn Wordmark() -> impl IntoView {
     view! {

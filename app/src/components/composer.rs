@@ -1,5 +1,5 @@
-//! Writing a message. A plain form first: what is typed, or sent, before the page is live is
-//! kept and works. Then the same element sends through the outbox.
+//! The composer. The server renders a plain form, so text that is typed or sent before hydration is
+//! not lost. After hydration the same elements send through the outbox.
 
 use leptos::ev::{KeyboardEvent, MouseEvent, SubmitEvent};
 use leptos::html::Textarea;
@@ -18,17 +18,15 @@ use crate::words;
 
 /// The counter appears when this many characters are left.
 const COUNTER_FROM: usize = 200;
-/// It is read out once in this many characters, not at every key.
+/// Screen readers announce the counter once per this many characters, not at every key.
 const SPOKEN_EVERY: usize = 50;
 
-/// The composer of a conversation.
 #[component]
 pub fn Composer(
-    /// Which.
     conversation: ConversationId,
     /// The peer's name.
     name: String,
-    /// The newest message on the page: answering it says that it was read.
+    /// The newest message on the page. A reply sent as a plain form marks it as read.
     seen: Seq,
 ) -> impl IntoView {
     let t = use_texts();
@@ -112,25 +110,25 @@ pub fn Composer(
     }
 }
 
-/// What one composer holds.
+/// The state of one composer.
 #[derive(Clone, Copy)]
 struct Writing {
     t: &'static Texts,
-    /// Keeps the draft.
+    /// Saves the draft.
     keeper: Keeper,
     field: NodeRef<Textarea>,
-    /// What stands in the box.
+    /// The text in the box.
     written: RwSignal<Written>,
-    /// Why it was not sent.
+    /// Why the text was not sent.
     problem: RwSignal<Option<String>>,
-    /// What else there is to tell.
+    /// Another notice, such as that files cannot be sent.
     notice: RwSignal<Option<&'static str>>,
-    /// Tells that the emoji could not be fetched.
+    /// Reports that the emoji scripts could not be fetched.
     no_emoji: Callback<()>,
 }
 
 impl Writing {
-    /// Sends what stands in the box, or says why not.
+    /// Sends the text, or shows why it cannot be sent.
     fn submit(self) {
         let Some(element) = self.field.get_untracked() else { return };
         self.notice.set(None);
@@ -143,14 +141,14 @@ impl Writing {
             }
             Err(error) => self.problem.set(why_not(self.t, error)),
         }
-        // On a touch screen the box has the focus still if it had it before: taking it would open
-        // the keyboard of somebody who closed it.
+        // On a touch screen the focus is left alone, because focusing would reopen a keyboard that
+        // the user has closed.
         if has_keyboard() {
             _ = element.focus();
         }
     }
 
-    /// The text in the box is another one.
+    /// Handles an edit of the text.
     fn changed(self) {
         let Some(element) = self.field.get_untracked() else { return };
         let written = written_in(&element);
@@ -164,7 +162,7 @@ impl Writing {
     }
 }
 
-/// What to say of a text that cannot be sent; nothing of one that is not there.
+/// The error for a text that cannot be sent; none for a blank text.
 fn why_not(t: &Texts, error: BodyError) -> Option<String> {
     let code = match error {
         BodyError::Blank => return None,
@@ -174,11 +172,11 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
     Some(words::sentence(t, code.into()))
 }
 
-/// Sends. Pale while there is nothing to send, yet never disabled: pressing it then does no harm,
-/// and the focus has somewhere to be.
+/// The send button. Dimmed while the box is empty, but never disabled, because a disabled button
+/// would lose the focus.
 #[component]
 fn SendButton(
-    /// What stands in the box.
+    /// The text in the box.
     written: RwSignal<Written>,
 ) -> impl IntoView {
     let (t, live) = (use_texts(), use_state().live);
@@ -189,7 +187,7 @@ fn SendButton(
             class:is-idle=idle
             type="submit"
             aria-label=t.send
-            // The box keeps the focus, and a touch screen its keyboard.
+            // The box keeps the focus, so a touch screen keeps its keyboard open.
             on:mousedown=|event: MouseEvent| event.prevent_default()
         >
             {Icon::Send.draw("size-5")}
@@ -197,10 +195,10 @@ fn SendButton(
     }
 }
 
-/// How many characters are left, near the end of them.
+/// The number of characters left, shown near the limit.
 #[component]
 fn Counter(
-    /// What stands in the box.
+    /// The text in the box.
     written: RwSignal<Written>,
 ) -> impl IntoView {
     let t = use_texts();
@@ -227,8 +225,8 @@ fn Counter(
     }
 }
 
-/// A text without what cannot be shown, which one may paste and could not find to take it out:
-/// word processors break lines by signs of their own, terminals colour by invisible ones.
+/// Removes control characters that a user may paste unknowingly, for example from a terminal. The
+/// line separators of word processors become line breaks.
 fn sendable(text: &str) -> String {
     let kept = |sign: char| match sign {
         '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
@@ -238,21 +236,22 @@ fn sendable(text: &str) -> String {
     text.chars().filter_map(kept).collect()
 }
 
-/// A number of characters, for a count.
+/// Converts a number of characters for [`Texts::count`].
 fn whole(characters: usize) -> u32 {
     u32::try_from(characters).unwrap_or(u32::MAX)
 }
 
-/// Whether a key sends: Enter alone where the main pointer is a mouse, Enter with Ctrl or Cmd everywhere
-/// (a touch screen may have a keyboard as well). Never while an input method is composing: some browsers
-/// end the composition before the key comes, and say so by 229.
+/// Whether a key sends the message: Enter alone if the primary pointer is a mouse, Ctrl or Cmd with
+/// Enter always, because a touch screen may have a keyboard as well. Never during input method
+/// composition; some browsers end the composition before the key event and then report key code
+/// 229.
 fn is_send_key(event: &KeyboardEvent) -> bool {
     let enter = event.key() == "Enter" && !event.shift_key() && !event.alt_key();
     let sends = event.ctrl_key() || event.meta_key() || has_keyboard();
     enter && sends && !event.is_composing() && event.key_code() != 229
 }
 
-/// The two things that a page without scripts needs a click for.
+/// The actions that need a click on a page without scripts: refresh, and mark as read.
 fn without_scripts(
     t: &Texts,
     conversation: ConversationId,
@@ -272,8 +271,8 @@ fn without_scripts(
     )
 }
 
-/// Text as the content of a `textarea`. Written as HTML because an empty text node is rendered as
-/// a blank, which would be a blank in the field; the first line break is the parser's.
+/// Escapes a text as the content of a `textarea`. Returned as HTML, because Leptos renders an empty
+/// text node as a space, which would appear in the field. The parser drops the leading line break.
 pub(crate) fn escaped(text: &str) -> String {
     if text.is_empty() {
         return String::new();
@@ -289,7 +288,7 @@ use crate::live::writing::{Keeper, sent, start, typed, written_in};
 #[cfg(not(feature = "hydrate"))]
 use plain::{Keeper, has_keyboard, sent, start, typed, written_in};
 
-/// On the server nobody types.
+/// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use leptos::html::Textarea;

@@ -1,4 +1,4 @@
-//! Who one talks with, and whether they are there; it leads to the page of that person.
+//! The header of a conversation: the peer and their presence, as a link to the peer's page.
 
 use leptos::prelude::*;
 
@@ -9,10 +9,9 @@ use crate::state::{Entry, use_state};
 use crate::text;
 use crate::time;
 
-/// The head of a conversation.
 #[component]
 pub fn ConversationHeader(
-    /// Its place in the list, which knows the peer.
+    /// The conversation's entry in the list, which holds the peer.
     entry: Entry,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
@@ -26,7 +25,7 @@ pub fn ConversationHeader(
         Memo::new(move |_| summary.with(|summary| summary.peer.presence))
     };
     let typing = entry.typing.clone();
-    // Always something, so that nothing moves when it changes.
+    // Never empty, so that the layout does not shift.
     let words = Memo::new(move |_| match (typing.get(), presence.get()) {
         (true, _) => t.typing.to_owned(),
         (_, presence) if presence.online => t.online.to_owned(),

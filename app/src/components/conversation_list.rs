@@ -1,5 +1,5 @@
-//! The list of conversations. Entries are keyed by conversation; an event touches its own entry,
-//! and the order only when it changed. Older ones come as the end of the list comes near.
+//! The list of conversations, keyed by conversation. An event updates its own entry, and the order
+//! only if it changed. Older conversations load as the end of the list comes near.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -15,7 +15,7 @@ use crate::state::{Entry, State, use_state};
 use crate::text;
 use crate::time;
 
-/// All conversations that are held, newest first.
+/// All loaded conversations, newest first.
 #[component]
 pub fn ConversationList() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -29,7 +29,7 @@ pub fn ConversationList() -> impl IntoView {
             });
         }
     };
-    // After a failure the person asks, or the next connection does.
+    // After a failure loading resumes on a click or on the next connection.
     let load_near_end = move || {
         if state.list_has_more.get_untracked() && !failed.get_untracked() && is_near_end() {
             load();
@@ -45,7 +45,7 @@ pub fn ConversationList() -> impl IntoView {
         load_near_end();
         connected
     });
-    // One tab stop: where the focus is in the list, else the open conversation, else the first.
+    // Roving tab stop: the focused entry, else the open conversation, else the first entry.
     let focused = RwSignal::new(None::<ConversationId>);
     let path = use_location().pathname;
     let stop = Memo::new(move |_| {
@@ -99,7 +99,7 @@ pub fn ConversationList() -> impl IntoView {
     }
 }
 
-/// Whether that worked.
+/// Loads the next page of the list; false if that failed.
 async fn load_more(state: State) -> bool {
     let page = list_conversations(state.list_cursor()).await;
     let came = page.is_ok();
@@ -111,7 +111,8 @@ async fn load_more(state: State) -> bool {
     came
 }
 
-/// Whether less than this is left below the view of the list. A list that is not shown has no end.
+/// Whether the end of the list is less than `NEAR_PX` below the view. False while the list is
+/// hidden.
 #[cfg(feature = "hydrate")]
 fn is_near_end() -> bool {
     const NEAR_PX: i32 = 400;
@@ -127,21 +128,18 @@ fn is_near_end() -> bool {
     false
 }
 
-/// One conversation in the list.
 #[component]
 fn ListEntry(
-    /// Which.
     id: ConversationId,
-    /// What is known of it.
     entry: Entry,
-    /// The entry that Tab comes to.
+    /// The entry that is the tab stop.
     stop: Memo<Option<ConversationId>>,
-    /// The entry that has the focus.
+    /// The focused entry.
     focused: RwSignal<Option<ConversationId>>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let (local, live) = (state.local_time, state.live);
-    // Until the page is live nothing listens to the arrow keys, and Tab comes to each.
+    // Before hydration no handler listens to the arrow keys, so every entry is a tab stop.
     let passed_over = Memo::new(move |_| live.get() && stop.get() != Some(id));
     let path = paths::conversation(id);
     let location = use_location().pathname;
@@ -158,7 +156,8 @@ fn ListEntry(
     let online = part(|summary| u32::from(summary.peer.presence.online));
     let at = {
         let summary = entry.summary.clone();
-        // Not the place in the list, which moves on where the server's clock was turned back.
+        // Not `active_at`, which may be later than the message after the server's clock was turned
+        // back.
         Memo::new(move |_| summary.with(|summary| summary.last.as_ref().map(|last| last.sent_at)))
     };
     view! {
@@ -193,7 +192,7 @@ fn ListEntry(
     }
 }
 
-/// What stands under the name.
+/// The kind of text under the name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Under {
     Typing,
@@ -214,9 +213,8 @@ impl Under {
 /// The line under the name: typing, a draft, or the last message.
 #[component]
 fn Preview(
-    /// What is known of the conversation.
     entry: Entry,
-    /// Whether it is open: then its draft is on the screen already.
+    /// Whether the conversation is open; its draft is then visible in the composer.
     open: Memo<bool>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -252,11 +250,11 @@ fn Preview(
     }
 }
 
-/// What was written last, and how far it has come if it is mine.
+/// The last message, with its progress if it is the user's own.
 fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Progress>, String) {
     let stored = summary.last.as_ref();
     let waiting = state.newest_waiting(summary.id, |entry| {
-        // A message can be stored and still wait, when the answer was lost.
+        // A message can be stored and still be in the outbox, if the answer was lost.
         let is_stored = stored.is_some_and(|last| last.client_id == entry.client_id);
         (!is_stored).then(|| (Some(Progress::of_unsent(entry)), text::preview(&entry.body)))
     });
@@ -269,7 +267,7 @@ fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Progres
     })
 }
 
-/// Words for those who do not see what stands for them.
+/// Text for screen readers in place of a visual sign.
 fn aside(words: &str) -> String {
     format!(", {}", text::as_html(words))
 }

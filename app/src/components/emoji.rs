@@ -1,5 +1,5 @@
-//! The way to the emoji. The picker and the completion of `:names:` are scripts of their own
-//! (`public/emoji`), which are fetched when somebody first asks for them: most people never do.
+//! The emoji button. The picker and the completion of `:names:` are separate scripts
+//! (`public/emoji`), fetched on first use, because most users never need them.
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use crate::language::{EmojiTexts, use_texts};
 /// Opens the picker.
 #[component]
 pub fn EmojiButton(
-    /// Told when the picker cannot be fetched.
+    /// Called when the scripts cannot be fetched.
     on_failure: Callback<()>,
 ) -> impl IntoView {
     let t = use_texts();
@@ -29,8 +29,8 @@ pub fn EmojiButton(
     }
 }
 
-/// Fetches the scripts, if they are not here yet; then they listen by themselves. `open` opens the
-/// picker as soon as they are.
+/// Fetches the scripts unless they are loaded or loading; they then attach their own listeners.
+/// `open` opens the picker once they are loaded.
 pub fn fetch_emoji(texts: &'static EmojiTexts, open: bool, on_failure: Callback<()>) {
     #[cfg(feature = "hydrate")]
     browser::fetch(texts, open, on_failure);
@@ -46,15 +46,16 @@ mod browser {
     use crate::dom::Listener;
     use crate::language::EmojiTexts;
 
-    /// The element by which the scripts find their words.
+    /// Id of the script element, from which the scripts read their texts.
     const ID: &str = "emoji-script";
-    /// Whether the picker opens as soon as they are here.
+    /// Attribute: open the picker once the scripts are loaded.
     const OPEN: &str = "data-open";
 
     pub fn fetch(texts: &EmojiTexts, open: bool, on_failure: Callback<()>) {
         let page = document();
         if let Some(script) = page.get_element_by_id(ID) {
-            // While they come nobody else listens to the button. Those that have come look no more.
+            // While the scripts load, the button has no other listener. Loaded scripts ignore the
+            // attribute.
             if open {
                 _ = script.set_attribute(OPEN, "true");
             }
@@ -64,7 +65,7 @@ mod browser {
         describe(&script, texts, open);
         let failed = script.clone();
         Listener::new(&script, "error", move |_| {
-            // The next attempt fetches anew.
+            // The next call fetches again.
             failed.remove();
             on_failure.run(());
         })
@@ -73,7 +74,7 @@ mod browser {
     }
 
     fn describe(script: &Element, texts: &EmojiTexts, open: bool) {
-        // A table of texts always becomes JSON.
+        // Serialising a struct of strings cannot fail.
         let texts = serde_json::to_string(texts).unwrap_or_default();
         let attributes = [
             ("id", ID),
@@ -83,7 +84,7 @@ mod browser {
             (OPEN, if open { "true" } else { "" }),
         ];
         for (name, value) in attributes {
-            // Refused only for names that are none.
+            // Fails only for invalid attribute names.
             _ = script.set_attribute(name, value);
         }
     }

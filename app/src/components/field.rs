@@ -1,4 +1,4 @@
-//! Labelled fields with their help and their error beside them.
+//! Form fields with label, help and error.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -6,24 +6,24 @@ use leptos::prelude::*;
 use crate::language::{Texts, use_texts};
 use crate::session::use_session;
 
-/// What is asked for.
+/// The purpose of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
-    /// The username, to sign in with.
+    /// The username for signing in.
     Username,
-    /// A username to be taken.
+    /// The username of a new account.
     NewUsername,
-    /// The name others will see, before there is an account.
+    /// The display name of a new account.
     NewName,
-    /// The name others see.
+    /// The display name of an existing account.
     DisplayName,
-    /// The password, to sign in with.
+    /// The password for signing in or confirming.
     CurrentPassword,
-    /// A password to be set.
+    /// The password of a new account.
     NewPassword,
-    /// The password there is, beside the one to come.
+    /// The present password, in the form that changes the password.
     PresentPassword,
-    /// The password to come.
+    /// The new password, in the form that changes the password.
     NextPassword,
 }
 
@@ -33,7 +33,7 @@ struct Shape {
     kind: &'static str,
     autocomplete: &'static str,
     capitals: &'static str,
-    /// What the Enter key of a keyboard on the screen says.
+    /// `enterkeyhint`: the label of the Enter key on a screen keyboard.
     enter: &'static str,
     help: Option<&'static str>,
     required: bool,
@@ -71,7 +71,7 @@ impl FieldKind {
             Shape { autocomplete: "new-password", help: Some(t.password_help), ..password };
         match self {
             Self::Username => username,
-            // Where it is left empty the server makes one from the name.
+            // The server derives the username from the name if the field is empty.
             Self::NewUsername => Shape { help: Some(t.username_help), required: false, ..username },
             Self::NewName => name,
             Self::DisplayName => Shape { enter: "done", ..name },
@@ -85,23 +85,21 @@ impl FieldKind {
     }
 }
 
-/// A field. What is wrong with it stands under it and is told to screen readers.
+/// A labelled field. Its error is shown below it and linked by `aria-describedby`.
 #[component]
 pub fn TextField(
-    /// What is asked for.
     kind: FieldKind,
-    /// The element, to read it.
     node_ref: NodeRef<Input>,
-    /// What stands in it at first.
+    /// The initial value.
     value: String,
-    /// What is wrong with it.
+    /// The error, if any.
     error: Signal<Option<String>>,
 ) -> impl IntoView {
     let t = use_texts();
     let shape = kind.shape(t);
     let (help_id, error_id) = (format!("{}-help", shape.name), format!("{}-error", shape.name));
     let has_error = Memo::new(move |_| error.with(Option::is_some));
-    // One of the two: what is wrong says what would be right.
+    // The error replaces the help, because it says which input is valid.
     let described_by = {
         let (help_id, error_id) = (shape.help.map(|_| help_id.clone()), error_id.clone());
         move || if has_error.get() { Some(error_id.clone()) } else { help_id.clone() }
@@ -138,12 +136,11 @@ pub fn TextField(
     }
 }
 
-/// Shows what stands in a password's field, until it is pressed again or the form is sent.
+/// Toggles the visibility of a password. Submitting a form hides the password again.
 #[component]
 fn Eye(
-    /// The words.
     t: &'static Texts,
-    /// The field.
+    /// The password field.
     field: NodeRef<Input>,
 ) -> impl IntoView {
     let shown = RwSignal::new(false);
@@ -151,7 +148,7 @@ fn Eye(
         let Some(field) = field.get_untracked().filter(|_| shown.get_untracked() != show) else {
             return;
         };
-        // A browser may put the caret to the front when the kind of a field changes.
+        // Some browsers move the caret to the start when the type of a field changes.
         let caret = (field.selection_start(), field.selection_end());
         field.set_type(if show { "text" } else { "password" });
         if let (Ok(Some(start)), Ok(Some(end))) = caret {
@@ -171,7 +168,7 @@ fn Eye(
             aria-label=t.show_password
             title=t.show_password
             aria-pressed=move || if shown.get() { "true" } else { "false" }
-            // The field keeps the focus, and a phone its keyboard.
+            // The field keeps the focus, so a phone keeps its keyboard open.
             on:mousedown=|event| event.prevent_default()
             on:click=move |_| show(!shown.get_untracked())
         >
@@ -183,10 +180,10 @@ fn Eye(
     }
 }
 
-/// Puts the caret into the first field of a page that is one form, where that brings up no keyboard
-/// on the screen, and nobody has begun elsewhere.
+/// Focuses the first field of a page that is a single form, unless that would open a screen
+/// keyboard or the user has already focused another element.
 pub fn begin_in(field: NodeRef<Input>) {
-    // Runs in the browser alone.
+    // Effects run in the browser only.
     Effect::new(move |_| {
         let begun = document().active_element().is_some_and(|it| it.tag_name() != "BODY");
         if let Some(field) = field.get().filter(|_| has_keyboard() && !begun) {
@@ -203,17 +200,18 @@ fn has_keyboard() -> bool {
     false
 }
 
-/// For whom a plain form's page is: the server refuses it once another person has signed in in the same
-/// browser. Nothing on pages of nobody.
+/// The id of the user a page was rendered for, as a hidden field of a plain form. The server
+/// refuses the form if another user has signed in in the same browser since. Absent on signed-out
+/// pages.
 #[component]
 pub fn ForWhom() -> impl IntoView {
     use_session().me.map(|me| view! { <input type="hidden" name="for" value=me.id.to_string() /> })
 }
 
-/// What is wrong with a form as a whole. Always there, so that a change in it is announced.
+/// The error of a form as a whole. Always rendered, so that screen readers announce a change.
 #[component]
 pub fn FormAlert(
-    /// What to say.
+    /// The error, if any.
     text: Signal<Option<String>>,
 ) -> impl IntoView {
     view! {

@@ -1,11 +1,11 @@
-//! What those who are not signed in are told: what this is, and who runs it.
+//! The introduction for users who are not signed in: what Duet is, and who runs the server.
 
 use leptos::prelude::*;
 
 use crate::language::use_texts;
 use crate::session::use_session;
 
-/// Two lines, and the operator's own sentence where there is one.
+/// Two sentences, and the operator's welcome text if there is one.
 #[component]
 pub fn Greeting() -> impl IntoView {
     let (t, session) = (use_texts(), use_session());

@@ -1,37 +1,30 @@
-//! The few icons, drawn inline on a 24 grid (after Lucide, ISC licence). Always beside words.
+//! The icons, inline SVG on a 24 px grid (after Lucide, ISC licence). Always beside a text or a
+//! label.
 
 use leptos::prelude::*;
 
-/// Which icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
-    /// Back to the list.
     Back,
-    /// A message on its way.
+    /// A message that is being sent.
     Clock,
-    /// Stored.
+    /// A stored message.
     Tick,
-    /// Delivered or read.
+    /// A delivered or read message.
     TwoTicks,
-    /// Not sent.
+    /// A message that was not sent.
     Alert,
-    /// Send.
     Send,
-    /// Emoji.
     Smile,
-    /// Close.
     Close,
-    /// Find.
     Search,
-    /// To the newest message.
+    /// Jump to the newest message.
     Down,
-    /// What can be done.
+    /// The message menu.
     More,
     /// Sign out.
     Leave,
-    /// Settings.
     Settings,
-    /// Invite.
     Invite,
 }
 
@@ -59,7 +52,7 @@ impl Icon {
         }
     }
 
-    /// The drawing.
+    /// Renders the icon.
     pub fn draw(self, class: &'static str) -> impl IntoView {
         view! {
             <svg

@@ -1,6 +1,6 @@
-//! The question at signing out: what becomes of drafts and unsent messages that this browser keeps.
-//! The next person at this browser could read them, and deleting them loses what was written, so
-//! only the person can decide. Opened by [`super::ProfileBar`] when there is something.
+//! The dialog at sign-out: whether to delete the drafts and unsent messages that this browser
+//! keeps. The next user of this browser could read them, and deleting them loses text, so only the
+//! user can decide. Opened by [`super::ProfileBar`] if there is unsent text.
 
 use leptos::html::Dialog;
 use leptos::prelude::*;
@@ -8,36 +8,34 @@ use leptos::prelude::*;
 use crate::language::use_texts;
 use crate::live::Unsent;
 
-/// What the person decided.
+/// The user's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Delete it, and sign out.
+    /// Sign out and delete the unsent text.
     Delete,
-    /// Keep it for the next sign-in, and sign out.
+    /// Sign out and keep the unsent text for the next sign-in.
     Keep,
 }
 
-/// What the question is about, and who hears the answer.
+/// The state of the dialog.
 #[derive(Clone, Copy)]
 pub struct Leaving {
-    /// What there is; nothing while nobody asks.
+    /// The unsent text; `None` while the dialog is closed.
     pub unsent: RwSignal<Option<Unsent>>,
-    /// Told of the decision; of a cancelled question nobody is told.
+    /// Called with the decision; not called if the user cancels.
     pub decided: Callback<Decision>,
-    /// Why nothing came of it. The question is closed then.
+    /// Why signing out failed. An error closes the dialog.
     pub problem: RwSignal<Option<String>>,
 }
 
-/// The open dialog.
+/// The dialog, opened on mount.
 pub(super) fn dialog(leaving: Leaving, unsent: Unsent) -> AnyView {
     view! { <LeavingDialog leaving=leaving unsent=unsent /> }.into_any()
 }
 
 #[component]
 fn LeavingDialog(
-    /// Who hears the answer.
     leaving: Leaving,
-    /// What there is.
     unsent: Unsent,
 ) -> impl IntoView {
     let texts = use_texts();
@@ -45,7 +43,7 @@ fn LeavingDialog(
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
         if let Some(dialog) = dialog.get() {
-            // Refused only when it is open already.
+            // Fails only if the dialog is already open.
             _ = dialog.show_modal();
         }
     });
@@ -59,8 +57,8 @@ fn LeavingDialog(
             close();
         }
     });
-    // It stays open while one leaves: closing it would take back a step of the history a moment later,
-    // and with it the way to the next page.
+    // The dialog stays open while the page navigates away: closing it calls `history.back()` a
+    // moment later, which would cancel the navigation.
     let decide = move |decision| leaving.decided.run(decision);
     let line = |count: u32, of| (count > 0).then(|| view! { <li>{texts.count(of, count)}</li> });
     view! {

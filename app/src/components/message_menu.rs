@@ -1,7 +1,6 @@
-//! What can be done with a message, and how far it has come: one menu and one note for the whole
-//! log, opened beside the message by `scroll`, and the word that says what was done. Menu and note
-//! are the platform's popovers, which lie over all else; Escape and a press elsewhere close them,
-//! and the focus goes back to where it was.
+//! The message menu, the note on a message's progress, and the toast. One menu and one note serve
+//! the whole log; `scroll` opens and positions them beside a message. Both are native popovers in
+//! the top layer; `scroll::menu` closes them on Escape and when they lose the focus.
 
 use std::time::Duration;
 
@@ -19,27 +18,25 @@ use crate::state::{OpenConversation, State, use_state};
 use crate::time::{self, Local};
 use crate::words;
 
-/// How long a word such as "Copied" stays.
+/// How long a toast such as "Copied" is shown.
 const TOAST_FOR: Duration = Duration::from_secs(2);
 
-/// The parts that `scroll` opens and places.
+/// The elements and signals that `scroll` opens and positions.
 #[derive(Clone, Copy)]
 pub(super) struct Parts {
-    /// The button that appears beside the message one points at.
+    /// The menu button beside the message under the pointer.
     pub button: NodeRef<Button>,
-    /// The menu.
     pub menu: NodeRef<Div>,
-    /// The note on how far a message has come.
+    /// The note on a message's progress.
     pub note: NodeRef<Div>,
-    /// The message they are about.
+    /// The message that menu and note are about.
     pub chosen: RwSignal<Option<Row>>,
-    /// When the peer's marks last moved, once that is read.
+    /// When the peer's marks last moved, once fetched.
     pub times: RwSignal<Option<TickTimes>>,
-    /// What is said for a moment, to the eye and to the ear.
+    /// The toast, which screen readers announce as well.
     pub toast: RwSignal<&'static str>,
-    /// The code of the menu and the note.
+    /// The lazily loaded views of menu and note.
     pub layers: LayersOnDemand,
-    /// What the page says.
     pub t: &'static Texts,
 }
 
@@ -57,19 +54,17 @@ impl Parts {
         }
     }
 
-    /// Says something for a moment.
+    /// Shows a toast.
     pub(super) fn tell(self, words: &'static str) {
         _ = self.toast.try_set(words);
         set_timeout(move || _ = self.toast.try_set(""), TOAST_FOR);
     }
 }
 
-/// The button, the menu and the note.
+/// The menu button, the menu, the note and the toast.
 #[component]
 pub(super) fn MessageMenu(
-    /// Where.
     open: OpenConversation,
-    /// Its parts.
     parts: Parts,
 ) -> impl IntoView {
     let (t, layers, id) = (parts.t, parts.layers, open.id);
@@ -106,19 +101,19 @@ pub(super) fn MessageMenu(
     }
 }
 
-/// What the menu offers for a message.
+/// The menu entries for a message.
 pub(super) fn items(id: ConversationId, parts: Parts, row: Row) -> AnyView {
     view! { <Items id=id parts=parts row=row /> }.into_any()
 }
 
-/// What the note says of the chosen message.
+/// The note on the chosen message.
 pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
     let (t, state) = (use_texts(), use_state());
     let lines = move || {
         parts.chosen.get().map(|chosen| {
-            // It may come further while one reads how far it is.
+            // Read inside the closure, because the progress may change while the note is open.
             let row = open.row(chosen.key).map_or(chosen, |row| row.get());
-            // And midnight may pass.
+            // Formatted inside the closure, because the day may change.
             let lines = progress_in_words(t, state, open.id, &row, parts.times.get());
             lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
         })
@@ -128,11 +123,8 @@ pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
 
 #[component]
 fn Items(
-    /// Where it is.
     id: ConversationId,
-    /// The menu's parts.
     parts: Parts,
-    /// The message.
     row: Row,
 ) -> impl IntoView {
     let (t, state, key) = (use_texts(), use_state(), row.key);
@@ -163,14 +155,10 @@ fn Items(
     }
 }
 
-/// One entry of the menu.
 #[component]
 fn Item(
-    /// The menu's parts.
     parts: Parts,
-    /// What it says.
     words: &'static str,
-    /// What it does.
     act: Callback<()>,
 ) -> impl IntoView {
     view! {
@@ -188,7 +176,7 @@ fn Item(
     }
 }
 
-/// How far a message of mine has come and what it waits for, sentence by sentence.
+/// The progress of the user's own message, and what it waits for, as sentences.
 fn progress_in_words(
     t: &Texts,
     state: State,
@@ -223,7 +211,7 @@ fn progress_in_words(
         Some(Progress::Sent) => {
             let presence = state.summary(id).map(|summary| summary.peer.presence);
             let why = match presence.map(|presence| (presence.online, presence.last_seen)) {
-                // The header says "online" for a while after the last connection went.
+                // Presence stays online for a while after the peer's last connection closes.
                 Some((true, _)) => t.waits_in_line.to_owned(),
                 Some((_, Some(seen))) => {
                     t.no_device_since.replace("{}", &time::last_seen(t, seen, local))
@@ -240,7 +228,7 @@ fn progress_in_words(
     }
 }
 
-/// A moment in full; of today's the time is enough.
+/// The full date and time; the time alone for today.
 fn moment(t: &Texts, at: Timestamp, local: Local) -> String {
     let clock = time::clock(at, local);
     if time::short(t, at, local) == clock { clock } else { time::moment(t, at, local) }
@@ -257,7 +245,7 @@ use plain::{
     close, copy_text, delete, has_keyboard, link, retry, select_text, show_note, walk_items,
 };
 
-/// On the server nothing is opened.
+/// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use leptos::ev::KeyboardEvent;

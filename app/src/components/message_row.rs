@@ -1,4 +1,4 @@
-//! One message. The row lives from the keystroke on: the same element goes from sending to read.
+//! One message. The row exists from sending on: the same element shows every progress up to "read".
 
 use leptos::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::time;
 use crate::words;
 
 impl Progress {
-    /// The word for it.
+    /// The label.
     pub fn word(self, t: &Texts) -> &'static str {
         match self {
             Self::Sending => t.sending,
@@ -22,7 +22,7 @@ impl Progress {
         }
     }
 
-    /// The drawing for it.
+    /// The icon.
     pub fn draw(self) -> impl IntoView {
         let (icon, class) = match self {
             Self::Sending => (Icon::Clock, "tick"),
@@ -35,14 +35,12 @@ impl Progress {
     }
 }
 
-/// One message with what stands above it: a new day, the unread divider.
+/// A message, with the day and the unread divider above it.
 #[component]
 pub fn MessageRow(
-    /// Where it is.
     open: OpenConversation,
-    /// Which.
     key: Key,
-    /// Who wrote it.
+    /// The author's name.
     #[prop(into)]
     author: Oco<'static, str>,
 ) -> impl IntoView {
@@ -79,7 +77,8 @@ pub fn MessageRow(
             {key.mine.then(|| view! { <Ticks progress=progress /> })}
         </p>
     };
-    // In the last line of the text, if there is room; beside the button of a folded text, which has no last line.
+    // Inside the last line of the text if there is room. A folded text has no last line, so its
+    // time and ticks are below it.
     let (inside, below) = if long { (None, Some(meta)) } else { (Some(meta), None) };
     Some(view! {
         <li
@@ -109,7 +108,6 @@ pub fn MessageRow(
 /// The day and the unread divider above a message.
 #[component]
 fn Separators(
-    /// The message.
     row: ArcRwSignal<Row>,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
@@ -137,10 +135,9 @@ fn Separators(
     }
 }
 
-/// Unfolds and folds a long message. `scroll` keeps in place what one looks at.
+/// Folds and unfolds a long message. `scroll` keeps the visible part in place.
 #[component]
 fn Fold(
-    /// Whether it is folded.
     folded: RwSignal<bool>,
 ) -> impl IntoView {
     let (t, live) = (use_texts(), use_state().live);
@@ -157,11 +154,10 @@ fn Fold(
     }
 }
 
-/// How far a message of mine has come: a small drawing, and the word for those who do not see it.
-/// Pressed, it tells more; with the keyboard, the message's menu does.
+/// The progress of the user's own message: an icon, and a label for screen readers. A click opens
+/// the note; by keyboard, the message menu does.
 #[component]
 fn Ticks(
-    /// How far.
     progress: Memo<Option<Progress>>,
 ) -> impl IntoView {
     let t = use_texts();
@@ -183,14 +179,11 @@ fn Ticks(
     }
 }
 
-/// What can be done with a message that was refused for good, and whether a reload would lose it.
+/// The actions for a refused message, and the warning that a reload would lose an unsent one.
 #[component]
 fn NotSent(
-    /// Which.
     key: Key,
-    /// The message.
     row: ArcRwSignal<Row>,
-    /// How far it has come.
     progress: Memo<Option<Progress>>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -217,7 +210,7 @@ fn retry(_: crate::state::State, _: Key) {}
 #[cfg(not(feature = "hydrate"))]
 fn delete(_: crate::state::State, _: Key) {}
 
-/// Once the page is live the log is one stop for Tab: what is in a message is reached from it.
+/// After hydration the log is one tab stop: links and buttons are reached from their message.
 fn one_stop(live: bool) -> Option<&'static str> {
     live.then_some("-1")
 }

@@ -1,4 +1,4 @@
-//! What somebody who talks with nobody yet is told: one thing, and how to do it.
+//! The hint for a user without conversations.
 
 use leptos::prelude::*;
 
@@ -7,11 +7,11 @@ use crate::paths;
 use crate::session::use_session;
 use crate::state::use_state;
 
-/// The way to the first conversation. On a wide screen it stands beside the list, on a phone in it.
+/// How to start the first conversation. Beside the list on a wide screen, in the list on a phone.
 #[component]
 pub fn NoConversations() -> impl IntoView {
     let t = use_texts();
-    // Who is here already stands under the search.
+    // The search already lists the users of this server.
     let others = use_state().others.get_value();
     let invitations_open = use_session().invitations_open;
     let how = match (others, invitations_open) {

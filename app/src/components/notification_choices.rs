@@ -1,5 +1,5 @@
-//! What this browser tells of messages that come while nobody looks: a part of the settings. Each
-//! choice holds at once and needs no form; without scripts there is nothing to choose.
+//! The notification settings of this browser, a section of the settings page. A change applies at
+//! once and posts no form. Without scripts the switches are disabled.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -9,7 +9,6 @@ use crate::attention::choices::{Permission, choose_notices, choose_sound, choose
 use crate::language::use_texts;
 use crate::state::use_state;
 
-/// The three choices.
 #[component]
 pub fn NotificationChoices() -> impl IntoView {
     let (t, attention) = (use_texts(), use_state().attention);
@@ -54,28 +53,27 @@ pub fn NotificationChoices() -> impl IntoView {
     }
 }
 
-/// One switch with its words.
+/// A switch with label and help.
 #[component]
 fn Choice(
-    /// What it is called in the page.
+    /// The name of the input.
     name: &'static str,
-    /// What it is called by people.
     label: &'static str,
-    /// What it means, or why it cannot be had.
+    /// Its meaning, or why the setting is unavailable.
     #[prop(into)]
     help: Signal<&'static str>,
-    /// How it stands.
     #[prop(into)]
     on: Signal<bool>,
-    /// Whether it can be changed.
+    /// Whether the setting can be changed.
     #[prop(into)]
     possible: Signal<bool>,
-    /// Changes it.
+    /// Applies a change.
     choose: fn(Attention, bool),
 ) -> impl IntoView {
     let attention = use_state().attention;
     let switch = NodeRef::<Input>::new();
-    // Each time, also when nothing changed: what was not granted must not look as if it were.
+    // Runs on every update, even without a change: the switch must not stay on if permission was
+    // denied.
     Effect::new(move |_| {
         let on = on.get();
         if let Some(switch) = switch.get() {

@@ -1,5 +1,5 @@
-//! Finding people and conversations: the box one types into. A plain form that asks the server until
-//! the page is live; then `search_results`, which is loaded a moment later, answers while one types.
+//! The search box for people and conversations. A plain form until hydration; afterwards
+//! `search_results`, loaded lazily, shows results while the user types.
 
 use leptos::ev::FocusEvent;
 use leptos::html::Input;
@@ -16,29 +16,28 @@ use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::state::use_state;
 
-/// One search: what is asked, and whether its answers are shown.
+/// A search: the query, and whether its results are shown.
 #[derive(Clone, Copy)]
 pub struct Search {
-    /// What stands in the box.
+    /// The text in the box.
     pub(super) asked: RwSignal<String>,
-    /// Whether the person is here: in the box, or in what it found.
+    /// Whether the focus is in the box or in the results.
     pub(super) is_here: RwSignal<bool>,
-    /// Whether what was found lies over the list.
+    /// Whether the results cover the list.
     pub(super) shown: Memo<bool>,
-    /// The id of the element that Enter opens; empty while that is the first.
+    /// The id of the option that Enter opens; empty for the first option.
     pub(super) active: RwSignal<String>,
-    /// The box.
     pub(super) input: NodeRef<Input>,
-    /// The question of the page's address, and its answer; where nothing is asked and there is no
-    /// conversation yet, people to begin with.
+    /// The query of the page's address with its results. Without a query, the people offered to a
+    /// user without conversations.
     pub(super) first: StoredValue<(String, SearchResults)>,
-    /// Where the focus was before it came to the box.
+    /// The element that had the focus before the box.
     #[cfg(feature = "hydrate")]
     pub(super) before: StoredValue<Option<HtmlElement>, LocalStorage>,
 }
 
 impl Search {
-    /// Of this page: what its address asks for, and the answer.
+    /// A search with the query of the page's address and its results.
     pub fn new(typed: String, found: SearchResults) -> Self {
         let list = use_state().list;
         let (asked, is_here) = (RwSignal::new(typed.clone()), RwSignal::new(!typed.is_empty()));
@@ -62,7 +61,7 @@ impl Search {
         }
     }
 
-    /// The focus comes to the box.
+    /// Handles the focus entering the box.
     fn come(self, event: &FocusEvent) {
         self.is_here.set(true);
         #[cfg(feature = "hydrate")]
@@ -71,10 +70,9 @@ impl Search {
     }
 }
 
-/// The box.
+/// The search box.
 #[component]
 pub fn PeopleSearch(
-    /// What is typed into it.
     search: Search,
 ) -> impl IntoView {
     let (t, layers) = (use_texts(), use_layers());
@@ -116,15 +114,15 @@ pub fn PeopleSearch(
     }
 }
 
-/// For pages without scripts (as text, since `noscript` is not parsed where scripts run).
+/// The submit button for pages without scripts. A string, because browsers that run scripts do not
+/// parse `noscript`.
 fn find_button(t: &Texts) -> String {
     format!("<button class=\"button-quiet\" type=\"submit\">{}</button>", t.find)
 }
 
-/// What it found.
+/// The results.
 #[component]
 pub fn Found(
-    /// Whose answers these are.
     search: Search,
 ) -> impl IntoView {
     #[cfg(feature = "hydrate")]

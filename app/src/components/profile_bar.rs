@@ -1,4 +1,4 @@
-//! Who is signed in, and the way out.
+//! The signed-in user, with links to settings and sign-out.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -19,10 +19,10 @@ use crate::server_fns::sign_out;
 use crate::state::{State, use_state};
 use crate::{text, words};
 
-/// How long the server may take to end the session before one says that it does not answer.
+/// How long to wait for the server's answer before reporting that it does not respond.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// The foot of the list.
+/// The footer of the list.
 #[component]
 pub fn ProfileBar() -> impl IntoView {
     let (t, state, layers) = (use_texts(), use_state(), use_layers());
@@ -44,7 +44,7 @@ pub fn ProfileBar() -> impl IntoView {
             if layers.load().await.is_ok() {
                 leaving.unsent.set(Some(unsent));
             } else {
-                // The question's own code does not come: the browser asks.
+                // The dialog's code could not be loaded, so the browser's own dialog asks.
                 let deletes = window().confirm_with_message(t.leaving.plain).unwrap_or_default();
                 let decision = if deletes { Decision::Delete } else { Decision::Keep };
                 leaving.decided.run(decision);
@@ -89,13 +89,13 @@ pub fn ProfileBar() -> impl IntoView {
     }
 }
 
-/// Signs out. What is to be deleted goes once the server has ended the session: nobody is left
-/// signed in without their drafts.
+/// Signs out. Deletes local data only after the server has ended the session, so that no user stays
+/// signed in with the drafts gone.
 fn leave(t: &'static Texts, state: State, problem: RwSignal<Option<String>>, decision: Decision) {
     let say_unreached = move || problem.set(Some(t.sign_out_unreached.to_owned()));
     let is_over = Rc::new(Cell::new(false));
     let was_over = is_over.clone();
-    // On a line that died without a word a call is not answered for minutes.
+    // On a connection that is dead without a reset, a call takes minutes to fail.
     set_timeout(
         move || {
             if !was_over.get() {
@@ -113,7 +113,7 @@ fn leave(t: &'static Texts, state: State, problem: RwSignal<Option<String>>, dec
                     Decision::Delete => forget_person(state),
                     Decision::Keep => forget_all_but_unsent(state),
                 }
-                // A new page: nothing of this person stays in memory.
+                // A full page load clears the memory of this user.
                 _ = window().location().assign(paths::SIGN_IN);
             }
             Err(AppError::Unreached) => say_unreached(),
@@ -128,7 +128,7 @@ use crate::live::keeping::{forget_all_but_unsent, forget_person, unsent};
 #[cfg(not(feature = "hydrate"))]
 use plain::{forget_all_but_unsent, forget_person, unsent};
 
-/// On the server nothing is kept.
+/// Stubs for the server, which stores no local data.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use crate::live::Unsent;

@@ -1,17 +1,17 @@
-//! A text as a picture that phones read.
+//! A text as a QR code.
 
 use leptos::prelude::*;
 use qrcode::{Color, EcLevel, QrCode as Encoded};
 
-/// Light cells around the code, as its standard asks.
+/// Width of the quiet zone around the code in modules, as the standard requires.
 const QUIET: usize = 4;
 
-/// The code; nothing if the text is too long for one (about 2,300 letters).
+/// The code; nothing if the text is too long (about 2,300 bytes).
 #[component]
 pub fn QrCode(
-    /// What it says.
+    /// The encoded text.
     text: String,
-    /// What it is, for those who do not see it.
+    /// The label for screen readers.
     label: &'static str,
 ) -> impl IntoView {
     let code = Encoded::with_error_correction_level(text, EcLevel::M).ok()?;
@@ -24,7 +24,7 @@ pub fn QrCode(
     })
 }
 
-/// The dark cells as one path, a run of cells in a row being one rectangle.
+/// The dark modules as one path; each horizontal run is one rectangle.
 fn outline(code: &Encoded) -> String {
     use std::fmt::Write as _;
 

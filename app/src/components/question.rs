@@ -1,11 +1,11 @@
-//! Where the person is asked something, over the list: a bar that comes at its moment and goes with
-//! the answer. The questions are those of [`crate::attention`], whose code comes later.
+//! The prompt above the list, shown until it is answered. [`crate::attention`] provides the
+//! prompts, whose code loads lazily.
 
 use leptos::prelude::*;
 
 use crate::state::use_state;
 
-/// The place; empty unless something is asked.
+/// The current prompt, if any.
 #[component]
 pub fn Question() -> impl IntoView {
     let attention = use_state().attention;

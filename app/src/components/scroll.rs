@@ -1,13 +1,14 @@
-//! Where the reader is in a conversation, and keeping them there. Browser only.
+//! Scroll position of the open conversation: tracks what the user has seen, and keeps the view
+//! stable. Browser only.
 //!
 //! The log grows from its end upwards, so its scroll offset counts from the newest row: 0 at the
-//! end, negative above. Rows put above do not move the view. Whatever changes below it (rows that
-//! come or leave, a window that grows narrower, a composer that grows) is answered for here,
-//! before the next paint, by the distance of the message in view from the end: scrolling does not
-//! change that distance, so what the reader does meanwhile is not undone.
+//! end, negative above. Rows prepended above do not move the view. Any change of size below the
+//! view (rows added or removed, a narrower window, a taller composer) is compensated here before
+//! the next paint. The reference is the distance of the first message in view from the end.
+//! Scrolling does not change that distance, so compensation never undoes the user's scrolling.
 //!
-//! `watch` calls in here when something changed, `paging` brings rows, `keys` and `menu` are what
-//! one can do with a message; [`super::timeline`] starts it all.
+//! `watch` calls this module when something changed, `paging` loads rows, and `keys` and `menu`
+//! handle actions on messages. [`super::timeline`] calls [`start`].
 
 mod keys;
 pub(super) mod menu;
@@ -34,18 +35,18 @@ use crate::live::storage::{self, KeptPlace};
 use crate::live::{catch_up, marks};
 use crate::state::{OpenConversation, State};
 
-/// Nearer to the end than this counts as being there.
+/// Within this distance of the end the view counts as at the end.
 const BOTTOM_PX: i32 = 50;
-/// What was in view for this long counts as seen.
+/// Messages in view for this long count as seen.
 const SEEN_AFTER: Duration = Duration::from_millis(300);
-/// How long a message that was linked to stands out.
+/// How long a linked message is highlighted.
 const HIGHLIGHT: Duration = Duration::from_secs(2);
-/// How long the day is shown after scrolling.
+/// How long the day chip is shown after scrolling.
 const DAY_FOR: Duration = Duration::from_millis(1_200);
-/// Where the chip with the day stands, from the top of the view.
+/// Distance of the day chip from the top of the view.
 const DAY_PX: f64 = 56.0;
 
-/// The one who reads a conversation.
+/// The scroll controller of one open conversation.
 pub struct Reader {
     state: State,
     t: &'static Texts,
@@ -53,36 +54,36 @@ pub struct Reader {
     open: OpenConversation,
     view: View,
     scroller: HtmlElement,
-    /// What is scrolled.
+    /// The scrolled content.
     content: Element,
     list: HtmlElement,
-    /// The first message in view and its distance from the end. The message and not its row: what
-    /// stands above it in the row, a day or the divider, comes and goes.
+    /// The first message in view and its distance from the end. The message, not its row, because
+    /// the day and the divider above the message in the row come and go.
     anchor: RefCell<Option<(Element, f64)>>,
-    /// How far below the header the view ended when that was measured.
+    /// The distance between the pane's header and the bottom of the view at the last measurement.
     edge: Cell<f64>,
     at_bottom: Cell<bool>,
-    /// The newest message that is in view.
+    /// The newest message in view.
     in_view: Cell<Option<Seq>>,
     seen_timer: Cell<bool>,
     day_timer: Cell<Option<TimeoutHandle>>,
     loading: Cell<bool>,
-    /// What is kept when the conversation is left now.
+    /// The position to save if the conversation is left now.
     keep: Cell<Option<KeptPlace>>,
-    /// Where the view is to be put as soon as the row is on the page.
+    /// The position to restore once its row is rendered.
     returning: Cell<Option<KeptPlace>>,
     edges: RefCell<Option<IntersectionObserver>>,
-    /// The message that can be reached with Tab: one for the whole log.
+    /// The message that is the tab stop of the log.
     focused: RefCell<Option<HtmlElement>>,
-    /// The row that has the menu's button beside it.
+    /// The row that has the menu button beside it.
     pointed: RefCell<Option<Element>>,
-    /// A finger is down, and stays for the menu.
+    /// The long-press timer while a finger is down.
     press: Cell<Option<TimeoutHandle>>,
-    /// It stayed, and the menu is open.
+    /// Whether a long press has opened the menu.
     pressed: Cell<bool>,
 }
 
-/// Starts watching a conversation; answers what "jump to latest" does.
+/// Starts the controller; returns the action of "jump to latest".
 pub fn start(
     state: State,
     open: &OpenConversation,
@@ -132,7 +133,7 @@ pub fn start(
     let with_reader = move |act: &dyn Fn(&Rc<Reader>)| {
         reader.with_value(|reader| reader.iter().for_each(act));
     };
-    // New rows, a new connection and one's own new message each ask for another look.
+    // New rows and a new connection can both make further messages count as seen.
     Effect::new(move |_| {
         keys.track();
         if state.connection.get().brings_news() {
@@ -143,7 +144,7 @@ pub fn start(
         let wrote = state.wrote.get();
         if before.is_some_and(|before| before != wrote) {
             with_reader(&|reader| {
-                // Who answers has read.
+                // A reply marks the messages in view as read.
                 reader.see();
                 reader.go_to_latest();
             });
@@ -177,8 +178,8 @@ fn bottom(element: &Element) -> f64 {
     element.get_bounding_client_rect().bottom()
 }
 
-/// How far below the pane's header the view ends. Not its height: a banner between the two takes
-/// from that, and moves nothing that is read.
+/// The distance between the pane's header and the bottom of the view. Not the height of the view,
+/// because a banner between the two reduces the height without moving any message.
 fn edge_of(scroller: &Element) -> f64 {
     let pane = scroller.closest("main").ok().flatten();
     let header = pane.and_then(|pane| pane.first_element_child());
@@ -194,10 +195,10 @@ fn article_of(row: &Element) -> Option<Element> {
 }
 
 impl Reader {
-    /// Opens at the message that is linked to, else where one left, else at the first unread one,
-    /// else at the end.
+    /// Opens at the linked message, else at the position where the user left, else at the first
+    /// unread message, else at the end.
     fn begin(self: &Rc<Self>, target: Option<Seq>) {
-        // `page.js` did it before the page was painted, and the reader may have gone on since.
+        // `page.js` set the position before the first paint, and the user may have scrolled since.
         let is_placed = self.scroller.has_attribute("data-placed");
         _ = self.scroller.remove_attribute("data-placed");
         if let Some(row) = target.and_then(|seq| self.row(seq)) {
@@ -221,7 +222,7 @@ impl Reader {
         self.measure();
     }
 
-    /// Goes to the first unread message, if that is on the page.
+    /// Scrolls to the first unread message, if it is on the page.
     pub fn go_to_divider(&self) {
         if let Ok(Some(divider)) = self.list.query_selector(".unread-divider") {
             scroll_to(&divider, ScrollLogicalPosition::Start);
@@ -232,11 +233,11 @@ impl Reader {
         self.list.query_selector(&format!("[data-seq=\"{seq}\"]")).ok().flatten()
     }
 
-    /// The reader scrolled.
     fn on_scroll(self: &Rc<Self>) {
         self.release();
-        // The browser tells of scrolling before it tells of sizes that changed in the same frame: what nobody has
-        // answered for yet comes first, or the place that is lost by it would be taken for the one that was wanted.
+        // Browsers dispatch scroll events before resize observations of the same frame. A pending
+        // compensation goes first; otherwise the shifted position would be taken for the user's
+        // choice.
         if self.is_shifted() {
             self.hold_still();
         } else {
@@ -245,7 +246,7 @@ impl Reader {
         self.show_day();
     }
 
-    /// Whether something around the message in view has changed its size since one looked.
+    /// Whether sizes around the message in view changed since the last measurement.
     fn is_shifted(&self) -> bool {
         let moved = self.anchor.borrow().as_ref().is_some_and(|(article, distance)| {
             article.is_connected() && (self.distance_from_end(article) - distance).abs() > 0.5
@@ -253,9 +254,9 @@ impl Reader {
         moved || edge_of(&self.scroller) != self.edge.get()
     }
 
-    /// Looks where the reader is now.
+    /// Records the current position and derives all signals from it.
     fn measure(self: &Rc<Self>) {
-        // Not before the view is where it belongs: what is on the way there was not read.
+        // While a kept position is being restored, the messages in view do not count as read.
         if self.returning.get().is_some() {
             return;
         }
@@ -286,7 +287,7 @@ impl Reader {
         self.look();
     }
 
-    /// Puts the message that was in view back to where it was, if something changed around it.
+    /// Restores the position of the message in view after a change of size.
     fn hold_still(self: &Rc<Self>) {
         if self.arrive() {
             return self.measure();
@@ -308,7 +309,7 @@ impl Reader {
         self.measure();
     }
 
-    /// Puts the view where one left the conversation, if the row is on the page by now.
+    /// Restores the kept position, if its row is on the page; false otherwise.
     fn arrive(&self) -> bool {
         let Some(place) = self.returning.get() else { return false };
         let Some(article) = self.row(place.seq).as_ref().and_then(article_of) else { return false };
@@ -318,20 +319,20 @@ impl Reader {
         true
     }
 
-    /// A message is about to be folded or unfolded: what one looks at stays where it is.
+    /// Anchors the view to an element, before a message is folded or unfolded.
     fn hold(&self, held: &Element) {
         self.at_bottom.set(false);
         self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(Some((held.clone(), self.distance_from_end(held))));
     }
 
-    /// How far an element's top is from the end, wherever the log is scrolled to.
+    /// The distance of an element's top from the end, independent of the scroll offset.
     fn distance_from_end(&self, element: &Element) -> f64 {
         bottom(&self.content) - top(element)
     }
 
-    /// The first message that begins in the view, or else the one that fills it, and its row: found
-    /// by halving, the rows being in order.
+    /// The first message that begins in the view, else the message that fills the view, with its
+    /// row. Found by binary search, because rows are in order.
     fn first_in_view(&self) -> Option<(Element, Option<Element>)> {
         let (from, to) = (top(&self.scroller), bottom(&self.scroller));
         let first = self.halve(|row| bottom(row) <= from);
@@ -346,7 +347,7 @@ impl Reader {
         at(first).filter(begins).or_else(|| at(first + 1).filter(begins)).or_else(|| at(first))
     }
 
-    /// The newest stored message whose beginning is in view.
+    /// The newest stored message whose top is in view.
     fn last_in_view(&self) -> Option<Seq> {
         let edge = bottom(&self.scroller);
         let rows = self.list.children();
@@ -354,7 +355,7 @@ impl Reader {
         (0..beyond).rev().find_map(|index| seq_of(&rows.item(index)?))
     }
 
-    /// The index of the first row that is not `before`.
+    /// The index of the first row for which `before` is false, by binary search.
     fn halve(&self, before: impl Fn(&Element) -> bool) -> u32 {
         let rows = self.list.children();
         let (mut low, mut high) = (0, rows.length());
@@ -369,7 +370,7 @@ impl Reader {
         low
     }
 
-    /// What a row of the page shows. The rows stand in the order of their keys.
+    /// The data of a rendered row. Rows are rendered in the order of `keys`.
     pub fn content_of(&self, row: &Element) -> Option<Row> {
         let rows = self.list.children();
         let index = (0..rows.length())
@@ -378,7 +379,7 @@ impl Reader {
         self.open.row(key).map(|row| row.get_untracked())
     }
 
-    /// Shows for a moment which day the view is in, unless the day's own line says it.
+    /// Shows the day in view for a moment, unless the day's separator is visible near the top.
     fn show_day(self: &Rc<Self>) {
         let edge = top(&self.scroller);
         let days = self.list.query_selector_all(".day").ok();
@@ -401,7 +402,7 @@ impl Reader {
         }
     }
 
-    /// After a moment, says that what is in view was seen.
+    /// After [`SEEN_AFTER`], marks the messages in view as seen.
     fn look(self: &Rc<Self>) {
         if self.seen_timer.replace(true) {
             return;
@@ -420,25 +421,25 @@ impl Reader {
         );
     }
 
-    /// Says that what is in view was seen.
+    /// Marks the messages in view as seen.
     fn see(&self) {
         if let Some(seq) = self.in_view.get() {
             marks::seen(self.state, self.id, seq);
         }
     }
 
-    /// The conversation is left: what was in view was read, and the place is kept.
+    /// Marks the messages in view as seen and saves the position, because the conversation is left.
     fn leave(&self) {
         self.see();
         let place = self.returning.get().or(self.keep.get());
-        // Where nothing could be read, one was nowhere.
+        // Without a loaded row there is no position to save.
         if self.open.first_seq() > Seq::ZERO {
             storage::put_place(self.state, self.id, place);
         }
     }
 }
 
-/// Sets a signal of a page that may be gone already, and only to something new.
+/// Sets a signal if its value changes. The signal may already be disposed of with its page.
 fn set<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
     if signal.try_with_untracked(|held| *held != value) == Some(true) {
         signal.set(value);

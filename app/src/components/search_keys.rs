@@ -1,4 +1,4 @@
-//! The keys of the search, and what else only a browser has: the focus, and how far one has scrolled.
+//! Keyboard, focus and scroll handling of the search. Browser only.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -10,10 +10,10 @@ use web_sys::{
 use super::search_results::Answers;
 use crate::dom::{self, Listener};
 
-/// Less than this below the view, and the rest is asked for.
+/// More results load when the end is less than this far below the view.
 const NEAR_PX: i32 = 300;
 
-/// Listens to the box for as long as the results are there.
+/// Attaches the listeners of the box while the results are mounted.
 pub(super) fn listen(answers: Answers) {
     let search = answers.search;
     let listeners = StoredValue::new_local(Vec::new());
@@ -21,7 +21,7 @@ pub(super) fn listen(answers: Answers) {
         let Some(input) = search.input.get() else { return };
         let typed = input.value();
         if typed != search.asked.get_untracked() {
-            // Before the page was live.
+            // The user typed before hydration.
             let focused = document().active_element();
             search.is_here.set(focused.is_some_and(|it| it.is_same_node(Some(&input))));
             search.asked.set(typed);
@@ -37,7 +37,7 @@ pub(super) fn listen(answers: Answers) {
             let to = event.unchecked_into::<FocusEvent>().related_target();
             let to = to.and_then(|to| to.dyn_into::<Element>().ok());
             let stays = to.is_some_and(|to| to.closest(".people").is_ok_and(|it| it.is_some()));
-            // A window that is left has the same focus when one comes back to it.
+            // When the window loses the focus, the box gets it back with the window.
             if !stays && document().has_focus().unwrap_or(true) {
                 search.is_here.set(false);
             }
@@ -59,7 +59,7 @@ fn options() -> Vec<HtmlElement> {
     results.map(|results| dom::all(&results, "[role=option]")).unwrap_or_default()
 }
 
-/// Opens what is active, or the first; false where nothing was found.
+/// Opens the active option, or the first; false if there is none.
 fn choose(answers: Answers) -> bool {
     let options = options();
     let active = answers.search.active.get_untracked();
@@ -72,7 +72,7 @@ fn choose(answers: Answers) -> bool {
     false
 }
 
-/// What waited for an answer: Enter, and a view with room for more.
+/// Handles what waited for results: Enter, and a view with room for more.
 pub(super) fn after_an_answer(answers: Answers) {
     match answers.entered.try_get_value() {
         Some(true) if choose(answers) => {}
@@ -81,7 +81,7 @@ pub(super) fn after_an_answer(answers: Answers) {
     }
 }
 
-/// Asks for the rest as the end of what is there comes near.
+/// Requests more results as the end of the list comes near.
 pub(super) fn more_near_end(answers: Answers) {
     let results = document().query_selector(".people").ok().flatten();
     let is_near = |it: Element| {
@@ -93,14 +93,14 @@ pub(super) fn more_near_end(answers: Answers) {
     }
 }
 
-/// Lets go of the focus, which what was opened will take.
+/// Blurs the box, because the opened page takes the focus.
 pub(super) fn leave(answers: Answers) {
     if let Some(input) = answers.search.input.get_untracked() {
         _ = input.blur();
     }
 }
 
-/// Does what a key stands for; false for one that stands for nothing.
+/// Handles a key; false if the key has no function here.
 fn act(answers: Answers, event: &KeyboardEvent) -> bool {
     let search = answers.search;
     let plain = !(event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key());
@@ -123,7 +123,7 @@ fn act(answers: Answers, event: &KeyboardEvent) -> bool {
     }
 }
 
-/// Moves to the next option or the one before, round and round.
+/// Moves to the next or the previous option, wrapping around.
 fn step(answers: Answers, down: bool) -> bool {
     let search = answers.search;
     search.is_here.set(true);

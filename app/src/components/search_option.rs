@@ -1,5 +1,5 @@
-//! One person among those a search found: a link where it is known where they lead, else a form that begins
-//! the conversation. Pages without scripts use both as they are.
+//! A person in the search results: a link if their page exists, else a form that opens a
+//! conversation. Both work without scripts.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -21,7 +21,7 @@ use crate::state::State;
 use crate::text;
 use crate::words;
 
-/// The id of somebody's option.
+/// The element id of a user's option.
 fn option_id(user: UserId) -> String {
     "found-".to_owned() + &user.to_string()
 }
@@ -30,16 +30,14 @@ fn selected(search: Search, id: &str) -> &'static str {
     if search.active.with(|active| active == id) { "true" } else { "false" }
 }
 
-/// Somebody whose page is known: a conversation, or one's own settings.
+/// A person with a known page: a conversation, or the user's own settings.
 #[component]
 pub(super) fn LinkOption(
-    /// Whose answer.
     answers: Answers,
-    /// Who.
     person: Person,
-    /// Where to.
+    /// The address of the page.
     to: String,
-    /// What they are.
+    /// A description, such as "You".
     note: &'static str,
 ) -> impl IntoView {
     let Person { user, presence } = person;
@@ -63,12 +61,10 @@ pub(super) fn LinkOption(
     }
 }
 
-/// Somebody with whom a conversation may begin.
+/// A person without a conversation.
 #[component]
 pub(super) fn PersonOption(
-    /// Whose answer.
     answers: Answers,
-    /// Who.
     person: Person,
 ) -> impl IntoView {
     let navigate = use_navigate();
@@ -108,16 +104,14 @@ pub(super) fn PersonOption(
     }
 }
 
-/// How somebody looks among what was found.
+/// The content of an option.
 #[component]
 fn Face(
-    /// Who.
     user: User,
-    /// Whether they are there.
     online: bool,
-    /// What they are.
+    /// A description; empty for none.
     note: &'static str,
-    /// Why their conversation could not be opened.
+    /// Why the conversation could not be opened.
     refused: RwSignal<Option<AppError>>,
 ) -> impl IntoView {
     let t = use_texts();

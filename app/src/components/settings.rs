@@ -1,5 +1,5 @@
-//! The parts of the settings page, one choice or one form each. Every one is a plain form that
-//! works without scripts; once the page is live the same form asks the server in place.
+//! The sections of the settings page. Each form works without scripts; after hydration the same
+//! form calls its server function in place.
 
 mod appearance;
 mod delete_account;
@@ -23,22 +23,21 @@ pub use profile::Profile;
 use crate::error::AppError;
 use crate::language::use_texts;
 
-/// What became of a form.
+/// The state of a form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing yet.
     #[default]
     Untouched,
-    /// It is being asked for.
+    /// The request is in flight.
     Busy,
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// It was not done.
+    /// The request failed.
     Refused(AppError),
 }
 
 impl Outcome {
-    /// Why it was not done.
+    /// The error, if the request failed.
     pub fn error(self) -> Option<AppError> {
         match self {
             Self::Refused(error) => Some(error),
@@ -47,7 +46,7 @@ impl Outcome {
     }
 }
 
-/// Asks the server, once at a time, and keeps what became of it.
+/// Sends a request and stores its outcome. Does nothing while a request is in flight.
 pub fn ask<T: 'static>(
     outcome: RwSignal<Outcome>,
     question: impl Future<Output = Result<T, AppError>> + 'static,
@@ -70,17 +69,15 @@ pub fn ask<T: 'static>(
     });
 }
 
-/// A part of the page under its heading.
+/// A section of the page with its heading.
 #[component]
 pub fn SettingsSection(
-    /// Its id, for links and for its label.
+    /// The id of the heading, for links and `aria-labelledby`.
     id: &'static str,
-    /// Its heading.
     title: &'static str,
     /// A sentence under the heading.
     #[prop(optional)]
     help: &'static str,
-    /// What is in it.
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -92,18 +89,16 @@ pub fn SettingsSection(
     }
 }
 
-/// The button of a form, and beside it that it is done.
+/// The submit button of a form, with a confirmation beside it.
 #[component]
 pub fn SaveButton(
-    /// What became of the form.
     outcome: RwSignal<Outcome>,
-    /// What the button says.
     label: &'static str,
-    /// What it says while the server is asked.
+    /// The label while the request is in flight.
     busy: &'static str,
-    /// What is said when it is done.
+    /// The confirmation.
     done: &'static str,
-    /// Whether pressing it destroys something.
+    /// Whether the action is destructive.
     #[prop(optional)]
     danger: bool,
 ) -> impl IntoView {
@@ -124,16 +119,14 @@ pub fn SaveButton(
     }
 }
 
-/// A switch with its label and what it means.
+/// A switch with label and help.
 #[component]
 pub fn Switch(
-    /// Its name in the form; it sends `true` when it is on.
+    /// The name in the form. A switch that is on sends `true`.
     name: &'static str,
-    /// What it is called.
     label: &'static str,
-    /// What it means.
     help: &'static str,
-    /// How it stands at first.
+    /// The initial state.
     on: bool,
 ) -> impl IntoView {
     let help_id = format!("{name}-help");
@@ -148,8 +141,8 @@ pub fn Switch(
     }
 }
 
-/// A form's button for pages without scripts, as text: a browser that runs scripts does not parse
-/// what is inside `noscript`.
+/// The submit button for pages without scripts. A string, because browsers that run scripts do not
+/// parse `noscript`.
 #[component]
 pub fn PlainSave() -> impl IntoView {
     let button =

@@ -1,5 +1,5 @@
-//! The list of all keys, on Ctrl+/ or by a button, in a native dialog: it keeps the focus while it
-//! is open and gives it back.
+//! The list of keyboard shortcuts, opened by Ctrl+/ or a button, in a native dialog. The dialog
+//! traps the focus and returns it on closing.
 
 use leptos::html::Dialog;
 use leptos::prelude::*;
@@ -10,17 +10,16 @@ use super::layers::use_layers;
 use crate::language::{KeyTexts, use_texts};
 use crate::state::use_state;
 
-/// Whether the list of keys is open: one for the page, provided by `App`.
+/// Whether the shortcut list is open. `App` provides one instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortcuts(RwSignal<bool>);
 
 impl Shortcuts {
-    /// A closed one.
+    /// A closed list.
     pub fn new() -> Self {
         Self(RwSignal::new(false))
     }
 
-    /// Opens the list.
     pub fn open(self) {
         self.0.set(true);
     }
@@ -32,12 +31,12 @@ impl Default for Shortcuts {
     }
 }
 
-/// The list of this page, for a button that opens it.
 pub fn use_shortcuts() -> Shortcuts {
     expect_context::<Shortcuts>()
 }
 
-/// The dialog, closed at first. Rendered once, inside the router; it also starts the keys.
+/// The dialog, initially closed. Rendered once, inside the router; it also starts the global
+/// shortcuts.
 #[component]
 pub fn ShortcutsSheet() -> impl IntoView {
     let (shortcuts, layers) = (use_shortcuts(), use_layers());
@@ -52,14 +51,13 @@ pub(super) fn sheet(shortcuts: Shortcuts) -> AnyView {
 
 #[component]
 fn Sheet(
-    /// What to close.
     shortcuts: Shortcuts,
 ) -> impl IntoView {
     let k = &use_texts().keys;
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
         if let Some(dialog) = dialog.get() {
-            // Refused only when it is open already.
+            // Fails only if the dialog is already open.
             _ = dialog.show_modal();
         }
     });
@@ -74,7 +72,7 @@ fn Sheet(
             node_ref=dialog
             class="sheet"
             aria-labelledby="shortcuts-title"
-            // What is pressed beside the content is the dialog itself.
+            // A click on the backdrop has the dialog itself as its target.
             on:click=move |event| if event.target() == event.current_target() { close() }
             on:close=move |_| shortcuts.0.set(false)
         >
@@ -84,7 +82,7 @@ fn Sheet(
                     {Icon::Close.draw("size-5")}
                 </button>
             </header>
-            // The focus is here and not on the button that closes, so that arrow keys scroll.
+            // This region has the focus, not the close button, so that arrow keys scroll.
             <div class="sheet-body" role="region" aria-labelledby="shortcuts-title" tabindex="0" autofocus=true>
                 {groups.map(|(title, rows)| view! {
                     <section>
@@ -97,10 +95,10 @@ fn Sheet(
     }
 }
 
-/// A key's cap.
+/// The label of a key.
 #[derive(Clone, Copy)]
 enum Key {
-    /// Ctrl, and Cmd on a Mac.
+    /// Ctrl, or Cmd on a Mac.
     Command,
     Ctrl,
     Alt,
@@ -111,7 +109,7 @@ enum Key {
     PageDown,
     Home,
     End,
-    /// One that is called the same everywhere.
+    /// A key with the same label everywhere.
     Plain(&'static str),
 }
 
@@ -134,7 +132,7 @@ impl Key {
     }
 }
 
-/// What is done, and by which keys: any one of several combinations.
+/// An action and its alternative key combinations.
 type Row = (fn(&KeyTexts) -> &'static str, &'static [&'static [Key]]);
 
 const UP: Key = Key::Plain("\u{2191}");

@@ -1,5 +1,5 @@
-//! What stands where something is still being read, or could not be. Shown with a delay (see the style
-//! sheet), so that a quick answer does not flicker.
+//! Placeholders for content that is loading or could not be loaded. The style sheet delays the
+//! skeleton, so that it does not flicker when the answer is quick.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::error::AppError;
 use crate::language::use_texts;
 use crate::words;
 
-/// The rows of a conversation, not yet there.
+/// The placeholder for the rows of a conversation.
 #[component]
 pub fn TimelineSkeleton() -> impl IntoView {
     view! {
@@ -20,17 +20,16 @@ pub fn TimelineSkeleton() -> impl IntoView {
     }
 }
 
-/// Why something could not be read, and another attempt. Whoever shows it reads again by itself when the
+/// The error of a failed load, with a retry button. The caller retries by itself when the
 /// connection is back.
 #[component]
 pub fn NotRead(
-    /// Why.
     error: AppError,
-    /// Reads again.
+    /// Retries the load.
     again: Callback<()>,
 ) -> impl IntoView {
     let t = use_texts();
-    // That there is no connection is said by the banner.
+    // The banner already reports a lost connection.
     let why = match error {
         AppError::Unreached => t.not_loaded.to_owned(),
         AppError::Refused(_) => words::sentence(t, error),
@@ -38,7 +37,7 @@ pub fn NotRead(
     view! {
         <div class="not-read" role="alert">
             <p>{why}</p>
-            // Without scripts, and before the page is live, it loads the page again.
+            // Without scripts and before hydration the link reloads the page.
             <a
                 class="button-quiet is-edged"
                 role="button"

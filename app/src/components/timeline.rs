@@ -1,9 +1,9 @@
 //! The messages of the open conversation.
 //!
-//! The list grows from its end upwards (`column-reverse`), so the newest message is in view
-//! before any script runs, and rows that are put above do not move it. `scroll` does the rest
-//! once the page is live. The log itself announces nothing, because pages of history and one's own
-//! messages come into it as well: [`super::announcer`] says what is to be heard.
+//! The list grows from its end upwards (`column-reverse`). The newest message is in view before any
+//! script runs, and rows prepended above do not move the view. `scroll` takes over after hydration.
+//! The log is no live region, because history and the user's own messages enter it as well;
+//! [`super::announcer`] makes the announcements.
 
 use leptos::html::{Div, Ol};
 use leptos::prelude::*;
@@ -18,20 +18,20 @@ use crate::state::{OpenConversation, use_state};
 use crate::text;
 use crate::time;
 
-/// What the reader's place makes of the page around the rows.
+/// Signals that `scroll` derives from the scroll position.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     /// Whether the newest message is more than a screen away.
     pub away: RwSignal<bool>,
-    /// Whether it is in view.
+    /// Whether the newest message is in view.
     pub at_end: RwSignal<bool>,
-    /// A moment of the day that the view is in.
+    /// A time within the day in view.
     pub day: RwSignal<Option<Timestamp>>,
-    /// Whether that day is shown over the rows.
+    /// Whether the day chip is visible.
     pub day_shown: RwSignal<bool>,
-    /// What is to be said aloud.
+    /// A text for the announcer.
     pub say: RwSignal<Option<String>>,
-    /// The menu of a message.
+    /// The message menu.
     pub menu: Parts,
 }
 
@@ -51,13 +51,12 @@ impl View {
 /// The log of a conversation.
 #[component]
 pub fn Timeline(
-    /// What is open.
     open: OpenConversation,
     /// The peer's name.
     name: String,
-    /// A message to turn to.
+    /// A linked message to scroll to.
     target: Option<Seq>,
-    /// What stands there while the rows are not.
+    /// Shown above the rows in place of the beginning, while the history is not loaded.
     instead: Option<AnyView>,
 ) -> impl IntoView {
     let t = use_texts();
@@ -105,7 +104,6 @@ pub fn Timeline(
 /// Above the first row: older messages, or the beginning.
 #[component]
 fn Beginning(
-    /// What is open.
     open: OpenConversation,
     /// The peer's name.
     name: String,
@@ -136,7 +134,6 @@ fn Beginning(
 /// Below the last row: newer messages that are not on the page.
 #[component]
 fn Ending(
-    /// What is open.
     open: OpenConversation,
 ) -> impl IntoView {
     let t = use_texts();
@@ -151,17 +148,17 @@ fn Ending(
     }
 }
 
-/// A link for pages without scripts. As text, because a browser that runs scripts does not parse
-/// what is inside `noscript`, and hydration would look for elements there. Only ids and numbers go in.
+/// A link for pages without scripts. A string, because browsers that run scripts do not parse
+/// `noscript`, so hydration would not find elements in it. Unescaped: only ids, numbers and the
+/// page's own texts may go in.
 fn page_link(id: ConversationId, to: &str, seq: Seq, words: &str) -> String {
     format!("<a class=\"page-link\" href=\"{}?{to}={seq}\">{words}</a>", paths::conversation(id))
 }
 
-/// Three dots below the last row while the peer types. Only at the end, where what is in view
-/// stands on it; elsewhere the header says it, and nothing moves.
+/// Three dots below the last row while the peer types. Shown only at the end of the log, where the
+/// view is anchored; elsewhere only the header shows it, so that no row moves.
 #[component]
 fn TypingRow(
-    /// Where.
     id: ConversationId,
     /// Whether the newest message is in view.
     at_end: RwSignal<bool>,
@@ -177,10 +174,10 @@ fn TypingRow(
     }
 }
 
-/// The day that the view is in, over the rows while one scrolls. Not said: the day's own line is.
+/// The day in view, above the rows while the user scrolls. Hidden from screen readers, because each
+/// day's separator is announced.
 #[component]
 fn DayChip(
-    /// The reader's place.
     view: View,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
@@ -191,14 +188,13 @@ fn DayChip(
     }
 }
 
-/// The way back to the newest message, with the count of those that came meanwhile.
+/// The button to the newest message, with the number of messages that arrived meanwhile.
 #[component]
 fn JumpToLatest(
-    /// What is open.
     open: OpenConversation,
-    /// Whether the view is elsewhere.
+    /// Whether the newest message is more than a screen away.
     away: RwSignal<bool>,
-    /// Goes there.
+    /// Scrolls to the newest message.
     jump: Callback<()>,
 ) -> impl IntoView {
     let t = use_texts();

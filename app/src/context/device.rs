@@ -1,8 +1,8 @@
-//! What signed in, told from what a browser says of itself. Only for a person to tell their own
-//! sessions apart: nothing is decided by it, and it can be forged.
+//! Derives a session's label from the `User-Agent` header. Only helps users to tell their sessions
+//! apart; the header can be forged, so no decision may depend on it.
 
-/// Browser and system: "Firefox · Linux". The names are the makers', so they need no translation.
-/// What is not recognised is left out; nothing that a browser wrote is passed on.
+/// Browser and system, such as "Firefox · Linux". Product names need no translation. Unknown parts
+/// are omitted, and no text of the header is copied.
 pub fn device(user_agent: &str) -> String {
     let first = |names: &[(&str, &'static str)]| {
         names.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
@@ -11,8 +11,8 @@ pub fn device(user_agent: &str) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// Browsers by what only they say. Those built on another one come before it, since they say its
-/// name too.
+/// Browsers by a token of their `User-Agent`. A derived browser comes first, because its header
+/// also contains the token of its base.
 const BROWSERS: [(&str, &str); 13] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -29,7 +29,7 @@ const BROWSERS: [(&str, &str); 13] = [
     ("Safari/", "Safari"),
 ];
 
-/// Systems; those that say they are like another come before it.
+/// Systems by their token. A system whose header also names another one comes first.
 const SYSTEMS: [(&str, &str); 9] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),

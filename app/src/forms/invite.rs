@@ -1,7 +1,7 @@
-//! The answer to the plain form that makes an invitation. The link is a secret that the server cannot
-//! tell again, so it stands in this answer and nowhere else.
+//! The response to the plain form that creates an invitation. The link is a secret that the server
+//! cannot show again, so only this response contains the link.
 //!
-//! It is no page of the application and loads no scripts, as [`super::stale`] explains.
+//! The response is a standalone document without scripts, for the reason given in [`super::stale`].
 
 use axum::extract::Request;
 use axum::http::header::CONTENT_SECURITY_POLICY;

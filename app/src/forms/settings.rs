@@ -1,5 +1,5 @@
-//! The plain forms of the settings page. Each has an address of its own below the page's; when it
-//! is done, and when its address is asked for without a form, the visitor is sent to the page.
+//! The plain forms of the settings page. Each has an address below the page's. A successful form
+//! and a GET request of its address both redirect to the page.
 
 use axum::Router;
 use axum::extract::Request;
@@ -35,7 +35,7 @@ struct Farewell {
     password: String,
 }
 
-/// Boxes that are not ticked do not come at all; those that are hold `true`.
+/// Browsers omit unchecked boxes; checked ones send `true`.
 #[derive(Deserialize)]
 struct Shown {
     #[serde(default)]
@@ -59,7 +59,6 @@ struct Chosen {
     id: SessionId,
 }
 
-/// The routes of these forms.
 pub(super) fn routes<S, P>(forms: Forms<P>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -125,7 +124,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         self.answer(parts, done, FormEcho::default(), back).await
     }
 
-    /// Nothing of this is the server's to keep: the browser gets a cookie.
+    /// Stores the settings in a cookie only; the server keeps no copy.
     async fn set_look(self, request: Request) -> Response {
         let (parts, form) = match self.read::<Wanted>(request).await {
             Ok(read) => read,
@@ -172,7 +171,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let mut response =
             self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await;
         if let Some(gone) = gone {
-            // `page.js` of the next page deletes what this browser keeps of the person.
+            // The script of the next page (`page.js`) deletes the user's local data.
             let cookie = format!("duet-forget={gone}; Path=/; Max-Age=600; SameSite=Lax");
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -1,9 +1,9 @@
-//! The answer to a plain form of a page that is not this browser's person's any more: they are signed
-//! out, or another person signed in since.
+//! The response to a plain form whose page is out of date: the user has been signed out, or another
+//! user has signed in in the same browser.
 //!
-//! It belongs to nobody: it shows nothing of who is signed in now, and of who was only the text that
-//! this very form brought, which would be lost otherwise. It is no page of the application and loads
-//! no scripts, because its address is that of a page that hydration would expect there.
+//! The response shows nothing of the user who is signed in now. Of the earlier user it shows only
+//! the text of this form, which would be lost otherwise. It is a standalone document without
+//! scripts, because hydration would expect the application's page at this address.
 
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_SECURITY_POLICY;
@@ -18,15 +18,15 @@ use crate::components::escaped;
 use crate::context::{self, within};
 use crate::{look, paths, words};
 
-/// Its style, and nothing else.
+/// Allows styles and images of this origin only.
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'",
 );
 
 impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
-    /// Says why nothing was done, shows the text, and leads on: to signing in and back, or to the
-    /// pages of whoever is signed in now.
+    /// Shows the reason and the text, with a link: to the sign-in page, which leads back, or to the
+    /// pages of the user who is signed in now.
     pub(super) async fn stale(
         &self,
         parts: &Parts,
@@ -79,7 +79,7 @@ fn page(
     document(options, "Duet".to_owned(), card.into_any())
 }
 
-/// The document around the card of a plain answer: a style sheet and no scripts.
+/// The document around the card of a plain response: a style sheet and no scripts.
 pub(super) fn document(options: LeptosOptions, title: String, card: AnyView) -> impl IntoView {
     let (look, language) = (context::look(), context::language());
     view! {

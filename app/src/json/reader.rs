@@ -1,19 +1,19 @@
-//! A small reader of JSON, for the page alone.
+//! A small JSON reader for the page.
 //!
-//! It knows the shapes that Duet sends and no others: integers, and no fractions. A text of
-//! another shape is refused without a word, because nobody is there to read one: the words of an
-//! error are most of what a reader for every purpose brings into the page. Here is what does not
-//! depend on the type that is read, so that it is there once; `shapes` asks for it.
+//! It supports the shapes that Duet sends, for example integers but no fractions. Other input is an
+//! error without a text, because error texts are most of the code size of a general reader. This
+//! module holds the code that does not depend on the type read, so that it is compiled once;
+//! `shapes` calls it.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use serde::de;
 
-/// Deeper than this nothing of ours is nested.
+/// Deepest nesting accepted; Duet's data is flatter.
 const MOST_DEPTH: u8 = 64;
 
-/// The text is no JSON, or of another shape.
+/// The text is not JSON, or has another shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
@@ -33,7 +33,7 @@ impl de::Error for Unreadable {
     }
 }
 
-/// A text, and how far it was read.
+/// A text and the read position.
 pub struct Reader<'de> {
     text: &'de str,
     at: usize,
@@ -41,17 +41,16 @@ pub struct Reader<'de> {
 }
 
 impl<'de> Reader<'de> {
-    /// At the beginning.
     pub fn new(text: &'de str) -> Self {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// Whether nothing but blanks is left.
+    /// Returns whether only whitespace is left.
     pub fn is_at_end(&mut self) -> bool {
         self.peek().is_none()
     }
 
-    /// The next sign that is no blank; it is not read yet.
+    /// Returns the next byte that is not whitespace, without consuming it.
     pub(super) fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
@@ -134,7 +133,7 @@ impl<'de> Reader<'de> {
         Ok(Cow::Owned(whole))
     }
 
-    /// The sign that stands behind a backslash.
+    /// Reads the character after a backslash.
     fn escaped(&mut self) -> Result<char> {
         let sign = *self.text.as_bytes().get(self.at).ok_or(Unreadable)?;
         self.at += 1;
@@ -150,7 +149,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// A sign by its number; what UTF-16 writes as two is written as two.
+    /// Reads a `\u` escape; characters outside the basic plane are two escapes.
     fn by_number(&mut self) -> Result<char> {
         let first = self.unit()?;
         let mut units = vec![first];
@@ -176,7 +175,7 @@ impl<'de> Reader<'de> {
         u16::from_str_radix(digits, 16).map_err(|_| Unreadable)
     }
 
-    /// Whether another element follows before the closing sign, which is read.
+    /// Returns whether another element follows. Consumes the closing byte if none does.
     pub(super) fn another(&mut self, first: &mut bool, end: u8) -> Result<bool> {
         if self.skips(end) {
             self.depth -= 1;
@@ -188,7 +187,7 @@ impl<'de> Reader<'de> {
         Ok(true)
     }
 
-    /// The next key of an object, whose value then follows.
+    /// Returns the next key of an object; its value must be read next.
     pub(super) fn key(&mut self, first: &mut bool) -> Result<Option<Cow<'de, str>>> {
         if !self.another(first, b'}')? {
             return Ok(None);
@@ -198,7 +197,7 @@ impl<'de> Reader<'de> {
         Ok(Some(key))
     }
 
-    /// Passes over a value, of whatever shape it is. Of a number the signs are looked at, not their order.
+    /// Skips a value of any shape. A number is checked for valid characters, not for their order.
     pub(super) fn skip(&mut self) -> Result<()> {
         match self.peek().ok_or(Unreadable)? {
             b'"' => self.string().map(drop),
@@ -231,14 +230,14 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Reads the sign that opens a list or an object.
+    /// Reads the byte that opens a list or an object.
     pub(super) fn open(&mut self, sign: u8) -> Result<()> {
         self.expect(sign)?;
         self.depth += 1;
         if self.depth > MOST_DEPTH { Err(Unreadable) } else { Ok(()) }
     }
 
-    /// Reads the sign that closes it.
+    /// Reads the byte that closes a list or an object.
     pub(super) fn close(&mut self, sign: u8) -> Result<()> {
         self.depth -= 1;
         self.expect(sign)

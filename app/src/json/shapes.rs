@@ -1,5 +1,5 @@
-//! How serde asks a [`Reader`] for the shapes of a type. serde writes all of this once for each type,
-//! so everything here is short.
+//! Implements serde's traits on [`Reader`]. This code is compiled once for each type, so everything
+//! here is short.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
@@ -80,7 +80,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
         self.open(b'[')?;
         let whole = visitor.visit_seq(Inside { reader: &mut *self, first: true })?;
-        // A tuple takes what it needs and no more.
+        // A tuple reads only its own elements, so the end is still to be read.
         self.close(b']')?;
         Ok(whole)
     }
@@ -119,13 +119,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_unit()
     }
 
-    // No type that the page reads has one of these.
+    // No type in the page uses these.
     forward_to_deserialize_any! {
         i8 i16 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit_struct tuple_struct
     }
 }
 
-/// What stands between brackets or braces.
+/// The elements of a list or an object.
 struct Inside<'reader, 'de> {
     reader: &'reader mut Reader<'de>,
     first: bool,
@@ -157,7 +157,7 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
     }
 }
 
-/// `{"variant": value}`, behind its brace.
+/// `{"variant": value}`, after its opening brace.
 struct Variant<'reader, 'de>(&'reader mut Reader<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, 'de> {

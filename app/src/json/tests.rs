@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Unreadable, read};
 use crate::error::AppError;
 
-/// Reads as `serde_json` does, for texts that both can read.
+/// Checks that this reader and `serde_json` agree on a text that both can read.
 fn agrees<T: DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) {
     let expected: T = serde_json::from_str(text).expect("JSON of this shape");
     assert_eq!(read::<T>(text), Ok(expected), "{text}");

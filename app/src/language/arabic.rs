@@ -1,12 +1,11 @@
-//! Modern Standard Arabic. Numbers stay in the digits of the sentence around them.
+//! Modern Standard Arabic. Numbers use the digits of the surrounding text.
 
 use super::{EmojiTexts, KeyTexts, Language, LeavingTexts, Plural, Texts};
 
-/// The table.
 pub(super) static TEXTS: Texts = Texts {
     language: Language::Arabic,
 
-    // The pages around the chat.
+    // Pages around the chat.
     signed_out_title: "لقد سُجِّل خروجك",
     sign_in: "تسجيل الدخول",
     signing_in: "جارٍ تسجيل الدخول…",
@@ -28,7 +27,7 @@ pub(super) static TEXTS: Texts = Texts {
     go_to_conversations: "إلى محادثاتك",
     home_link: "Duet، الصفحة الرئيسية",
 
-    // Fields.
+    // Form fields.
     username: "اسم المستخدم",
     username_help: "به تسجّل الدخول. من 3 إلى 32 من الحروف أو الأرقام أو النقاط أو الشرطات.",
     username_made: "إن تركته فارغًا أُنشئ من اسمك.",
@@ -39,7 +38,7 @@ pub(super) static TEXTS: Texts = Texts {
     password_help: "10 أحرف على الأقل، ويصعب تخمينها. لا أحد يستطيع استعادتها لك: احفظها جيدًا، في مدير كلمات مرور مثلًا.",
     show_password: "إظهار كلمة المرور",
 
-    // The two panes.
+    // The list of conversations.
     skip_to_conversation: "انتقل إلى المحادثة",
     conversations: "المحادثات",
     sign_out_unreached: "ما زلت مسجّل الدخول لأن الخادم غير متاح. حاول مجددًا عندما تكون متصلًا.",
@@ -94,7 +93,7 @@ pub(super) static TEXTS: Texts = Texts {
         other: "{} رسالة غير مقروءة",
     },
 
-    // Finding people.
+    // The search for people.
     find_a_person: "ابحث عن شخص",
     find: "ابحث",
     people: "الأشخاص",
@@ -127,7 +126,7 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "لا يستطيع هذا المتصفح حفظ شيء لـ Duet لأن ذاكرته ممتلئة أو معطلة. ستُفقد المسودات والرسائل غير المرسلة عند إعادة التحميل.",
     without_scripts: "لا تتحدّث هذه الصفحة تلقائيًا. أعد تحميلها لترى الرسائل الجديدة.",
 
-    // To whom is not looking.
+    // New versions and notifications.
     newer_build: "يتوفر إصدار جديد.",
     ask_notices: "هل تريد تفعيل الإشعارات؟",
     turn_on: "تفعيل",
@@ -182,7 +181,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "إعادة الإرسال",
     delete: "حذف",
 
-    // What can be done with a message, and how far it is.
+    // The message menu and a message's progress.
     message_actions: "قائمة الرسالة",
     copy_text: "نسخ النص",
     select_text: "تحديد النص",
@@ -301,7 +300,7 @@ pub(super) static TEXTS: Texts = Texts {
         end: "End",
     },
 
-    // Moments.
+    // Dates and times.
     today: "اليوم",
     yesterday: "أمس",
     last_seen: "آخر ظهور {}",
@@ -372,11 +371,11 @@ pub(super) static TEXTS: Texts = Texts {
     already_signed_in_as: "أنت مسجَّل الدخول باسم {}.",
     invitation_gone: "لم تعد هذه الدعوة صالحة",
 
-    // The keyboard's part of the settings.
+    // The keyboard section of the settings.
     keyboard: "لوحة المفاتيح",
     keyboard_show: "اعرض كل الاختصارات",
 
-    // Refusals.
+    // Errors.
     unreached: "تعذّر الوصول إلى الخادم. تحقق من اتصالك وحاول مجددًا.",
     malformed: "حدث خطأ ما. أعد تحميل الصفحة وحاول مجددًا.",
     unauthenticated: "سُجِّل خروجك. سجِّل الدخول للمتابعة.",

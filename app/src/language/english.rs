@@ -1,12 +1,11 @@
-//! English: the language the others are translated from.
+//! English, the source of the translations.
 
 use super::{EmojiTexts, KeyTexts, Language, LeavingTexts, Plural, Texts};
 
-/// The table.
 pub(super) static TEXTS: Texts = Texts {
     language: Language::English,
 
-    // The pages around the chat.
+    // Pages around the chat.
     signed_out_title: "You are signed out",
     sign_in: "Sign in",
     signing_in: "Signing in…",
@@ -28,7 +27,7 @@ pub(super) static TEXTS: Texts = Texts {
     go_to_conversations: "Go to your conversations",
     home_link: "Duet, home",
 
-    // Fields.
+    // Form fields.
     username: "Username",
     username_help: "You sign in with it. 3 to 32 letters, numbers, dots, dashes or underscores.",
     username_made: "Leave it blank to create one from your name.",
@@ -39,7 +38,7 @@ pub(super) static TEXTS: Texts = Texts {
     password_help: "At least 10 characters, and hard to guess. Nobody can recover it for you, so keep it safe, for example in a password manager.",
     show_password: "Show password",
 
-    // The two panes.
+    // The list of conversations.
     skip_to_conversation: "Skip to the conversation",
     conversations: "Conversations",
     sign_out_unreached: "You’re still signed in, because the server can’t be reached. Try again when you’re online.",
@@ -73,7 +72,7 @@ pub(super) static TEXTS: Texts = Texts {
     deleted_account: "Deleted account",
     unread: Plural::of("{} unread", "{} unread"),
 
-    // Finding people.
+    // The search for people.
     find_a_person: "Find a person",
     find: "Find",
     people: "People",
@@ -99,7 +98,7 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "This browser can’t save anything for Duet, because its storage is full or turned off. Drafts and unsent messages will be lost if you reload.",
     without_scripts: "This page doesn’t update by itself. Reload it to see new messages.",
 
-    // To whom is not looking.
+    // New versions and notifications.
     newer_build: "A new version is ready.",
     ask_notices: "Turn on notifications?",
     turn_on: "Turn on",
@@ -147,7 +146,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "Retry",
     delete: "Delete",
 
-    // What can be done with a message, and how far it is.
+    // The message menu and a message's progress.
     message_actions: "Message menu",
     copy_text: "Copy text",
     select_text: "Select text",
@@ -238,7 +237,7 @@ pub(super) static TEXTS: Texts = Texts {
         end: "End",
     },
 
-    // Moments.
+    // Dates and times.
     today: "Today",
     yesterday: "Yesterday",
     last_seen: "last seen {}",
@@ -309,11 +308,11 @@ pub(super) static TEXTS: Texts = Texts {
     already_signed_in_as: "You’re signed in as {}.",
     invitation_gone: "This invitation is no longer valid",
 
-    // The keyboard's part of the settings.
+    // The keyboard section of the settings.
     keyboard: "Keyboard",
     keyboard_show: "Show all shortcuts",
 
-    // Refusals.
+    // Errors.
     unreached: "Can’t reach the server. Check your connection and try again.",
     malformed: "Something went wrong. Reload the page and try again.",
     unauthenticated: "You’re signed out. Sign in to continue.",

@@ -2,11 +2,10 @@
 
 use super::{EmojiTexts, KeyTexts, Language, LeavingTexts, Plural, Texts};
 
-/// The table.
 pub(super) static TEXTS: Texts = Texts {
     language: Language::German,
 
-    // The pages around the chat.
+    // Pages around the chat.
     signed_out_title: "Du bist abgemeldet",
     sign_in: "Anmelden",
     signing_in: "Anmelden …",
@@ -28,7 +27,7 @@ pub(super) static TEXTS: Texts = Texts {
     go_to_conversations: "Zu deinen Gesprächen",
     home_link: "Duet, Startseite",
 
-    // Fields.
+    // Form fields.
     username: "Benutzername",
     username_help: "Damit meldest du dich an. 3 bis 32 Buchstaben, Ziffern, Punkte, Binde- oder Unterstriche.",
     username_made: "Lass das Feld leer, dann entsteht er aus deinem Namen.",
@@ -39,7 +38,7 @@ pub(super) static TEXTS: Texts = Texts {
     password_help: "Mindestens 10 Zeichen, und schwer zu erraten. Niemand kann es dir wiederherstellen: Bewahre es gut auf, zum Beispiel in einem Passwortmanager.",
     show_password: "Passwort anzeigen",
 
-    // The two panes.
+    // The list of conversations.
     skip_to_conversation: "Zum Gespräch springen",
     conversations: "Gespräche",
     sign_out_unreached: "Du bist noch angemeldet, weil der Server nicht erreichbar ist. Versuche es noch einmal, wenn du online bist.",
@@ -73,7 +72,7 @@ pub(super) static TEXTS: Texts = Texts {
     deleted_account: "Gelöschtes Konto",
     unread: Plural::of("{} ungelesen", "{} ungelesen"),
 
-    // Finding people.
+    // The search for people.
     find_a_person: "Jemanden finden",
     find: "Suchen",
     people: "Personen",
@@ -99,7 +98,7 @@ pub(super) static TEXTS: Texts = Texts {
     storage_fails: "Dieser Browser kann für Duet nichts speichern, weil sein Speicher voll oder ausgeschaltet ist. Entwürfe und ungesendete Nachrichten gehen beim Neuladen verloren.",
     without_scripts: "Diese Seite aktualisiert sich nicht von selbst. Lade sie neu, um neue Nachrichten zu sehen.",
 
-    // To whom is not looking.
+    // New versions and notifications.
     newer_build: "Eine neue Version ist da.",
     ask_notices: "Benachrichtigungen einschalten?",
     turn_on: "Einschalten",
@@ -147,7 +146,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "Erneut senden",
     delete: "Löschen",
 
-    // What can be done with a message, and how far it is.
+    // The message menu and a message's progress.
     message_actions: "Menü der Nachricht",
     copy_text: "Text kopieren",
     select_text: "Text auswählen",
@@ -238,7 +237,7 @@ pub(super) static TEXTS: Texts = Texts {
         end: "Ende",
     },
 
-    // Moments.
+    // Dates and times.
     today: "Heute",
     yesterday: "Gestern",
     last_seen: "zuletzt da {}",
@@ -309,11 +308,11 @@ pub(super) static TEXTS: Texts = Texts {
     already_signed_in_as: "Du bist angemeldet als {}.",
     invitation_gone: "Diese Einladung gilt nicht mehr",
 
-    // The keyboard's part of the settings.
+    // The keyboard section of the settings.
     keyboard: "Tastatur",
     keyboard_show: "Alle Tastenkürzel anzeigen",
 
-    // Refusals.
+    // Errors.
     unreached: "Der Server ist nicht erreichbar. Prüfe deine Verbindung und versuche es noch einmal.",
     malformed: "Etwas ist schiefgegangen. Lade die Seite neu und versuche es noch einmal.",
     unauthenticated: "Du bist abgemeldet. Melde dich an, um weiterzumachen.",

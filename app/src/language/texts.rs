@@ -1,41 +1,41 @@
-//! The table: one field for each sentence. What goes into `{}` is said by who uses it.
+//! The types of the text tables: one field for each text. The caller decides what replaces `{}`.
 
 use serde::Serialize;
 
 use super::Language;
 
-/// A counted thing, `{}` being the number: the forms that Unicode's CLDR knows. A language fills
-/// those it has not with its `other`.
+/// The plural forms of a text, by CLDR category; the number replaces `{}`. A language without a
+/// category repeats its `other` form.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Plural {
-    /// 0, where it has a form of its own.
+    /// 0, in languages with a form for it.
     pub zero: &'static str,
     /// 1.
     pub one: &'static str,
-    /// 2, where it has a form of its own.
+    /// 2, in languages with a form for it.
     pub two: &'static str,
-    /// A few.
+    /// Few, such as 3 to 10 in Arabic.
     pub few: &'static str,
-    /// Many.
+    /// Many, such as 11 to 99 in Arabic.
     pub many: &'static str,
-    /// Every other number.
+    /// All other numbers.
     pub other: &'static str,
 }
 
 impl Plural {
-    /// For languages that tell one from many and nothing else.
+    /// The forms of a language with singular and plural only.
     pub const fn of(one: &'static str, other: &'static str) -> Self {
         Self { zero: other, one, two: other, few: other, many: other, other }
     }
 }
 
-/// What the page says. The English table says what each is.
+/// The texts of the page. The English table documents each field.
 #[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct Texts {
     pub language: Language,
 
-    // The pages around the chat.
+    // Pages around the chat.
     pub signed_out_title: &'static str,
     pub sign_in: &'static str,
     pub signing_in: &'static str,
@@ -57,7 +57,7 @@ pub struct Texts {
     pub go_to_conversations: &'static str,
     pub home_link: &'static str,
 
-    // Fields.
+    // Form fields.
     pub username: &'static str,
     pub username_help: &'static str,
     pub username_made: &'static str,
@@ -68,7 +68,7 @@ pub struct Texts {
     pub password_help: &'static str,
     pub show_password: &'static str,
 
-    // The two panes.
+    // The list of conversations.
     pub skip_to_conversation: &'static str,
     pub conversations: &'static str,
     pub sign_out_unreached: &'static str,
@@ -93,7 +93,7 @@ pub struct Texts {
     pub deleted_account: &'static str,
     pub unread: Plural,
 
-    // Finding people.
+    // The search for people.
     pub find_a_person: &'static str,
     pub find: &'static str,
     pub people: &'static str,
@@ -119,7 +119,7 @@ pub struct Texts {
     pub storage_fails: &'static str,
     pub without_scripts: &'static str,
 
-    // To whom is not looking.
+    // New versions and notifications.
     pub newer_build: &'static str,
     pub ask_notices: &'static str,
     pub turn_on: &'static str,
@@ -167,7 +167,7 @@ pub struct Texts {
     pub retry: &'static str,
     pub delete: &'static str,
 
-    // What can be done with a message, and how far it is.
+    // The message menu and a message's progress.
     pub message_actions: &'static str,
     pub copy_text: &'static str,
     pub select_text: &'static str,
@@ -205,7 +205,7 @@ pub struct Texts {
     pub emoji: EmojiTexts,
     pub keys: KeyTexts,
 
-    // Moments.
+    // Dates and times.
     pub today: &'static str,
     pub yesterday: &'static str,
     pub last_seen: &'static str,
@@ -276,11 +276,11 @@ pub struct Texts {
     pub already_signed_in_as: &'static str,
     pub invitation_gone: &'static str,
 
-    // The keyboard's part of the settings.
+    // The keyboard section of the settings.
     pub keyboard: &'static str,
     pub keyboard_show: &'static str,
 
-    // Refusals.
+    // Errors.
     pub unreached: &'static str,
     pub malformed: &'static str,
     pub unauthenticated: &'static str,
@@ -307,7 +307,7 @@ pub struct Texts {
     pub registration_refused: &'static str,
     pub rate_limited: &'static str,
     pub busy: &'static str,
-    /// The server took too long, and may have done it.
+    /// The request timed out; the server may have completed it.
     pub timed_out: &'static str,
     pub foreign_origin: &'static str,
     pub wrong_address: &'static str,
@@ -318,7 +318,7 @@ pub struct Texts {
     pub in_minutes: Plural,
 }
 
-/// The question at signing out, when something unsent is kept in the browser.
+/// The dialog at sign-out, if the browser holds unsent text.
 #[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct LeavingTexts {
@@ -332,8 +332,8 @@ pub struct LeavingTexts {
     pub plain: &'static str,
 }
 
-/// What the emoji say. The page hands it to the scripts in `public/emoji`, which have no words of
-/// their own.
+/// The texts of the emoji picker. The page passes them to the scripts in `public/emoji`, which
+/// contain no text of their own.
 #[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug, Serialize)]
 pub struct EmojiTexts {
@@ -352,7 +352,7 @@ pub struct EmojiTexts {
     pub tones: [&'static str; 6],
 }
 
-/// The list of keys, and the names of those that every keyboard calls otherwise.
+/// The list of keyboard shortcuts, and the key names that differ between languages.
 #[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct KeyTexts {

@@ -1,13 +1,16 @@
-//! How long to wait before the next attempt to connect. Pure: the caller brings clock and chance.
+//! Computes the delay before the next connection attempt. Pure: the caller passes the clock and a
+//! random number.
 
-/// The first delay's bound, doubled with each failure.
+/// Upper bound of the first delay. It doubles with each failure.
 const FIRST_MS: f64 = 500.0;
-/// No delay is shorter: a server that refuses at once is not hammered.
+/// Lower bound of every delay, because a server that refuses connections at once must not be
+/// flooded.
 const SHORTEST_MS: f64 = 250.0;
-/// A connection that lasted this long was a good one: the next failure starts from the beginning.
+/// A connection that lasted at least this long resets the failure count.
 const GOOD_MS: i64 = 60_000;
 
-/// Growing, fully jittered delays: clients that lost a server together do not return together.
+/// Exponential backoff with full jitter, so that clients disconnected together do not reconnect
+/// together.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backoff {
     failures: u32,
@@ -15,24 +18,25 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A connection is up.
+    /// Records that a connection is open.
     pub fn opened(&mut self, now_ms: i64) {
         self.opened_at_ms = Some(now_ms);
     }
 
-    /// The connection, or the attempt, is over. Answers how long to wait: up to `longest_ms`, where
-    /// `chance`, in `0..1`, says.
+    /// Records that a connection or an attempt ended. Returns the delay in milliseconds: a random
+    /// value up to the current bound, which never exceeds `longest_ms`. `chance` is in `0..1`.
     pub fn closed(&mut self, now_ms: i64, longest_ms: f64, chance: f64) -> f64 {
         if self.opened_at_ms.take().is_some_and(|opened| now_ms - opened >= GOOD_MS) {
             self.failures = 0;
         }
         let bound = (FIRST_MS * f64::from(1_u32 << self.failures.min(16))).min(longest_ms);
         self.failures = self.failures.saturating_add(1);
-        // Spread from the shortest on; cut off there, half of a crowd would return in one moment.
+        // Scale the range instead of clamping the delay: clamping would give many clients the same
+        // shortest delay.
         SHORTEST_MS + (bound - SHORTEST_MS) * chance
     }
 
-    /// The network or the person came back: try at once, from the beginning.
+    /// Resets the failure count, because the network or the user came back.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

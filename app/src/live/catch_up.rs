@@ -1,6 +1,6 @@
-//! Reading what was missed. The same reads that open a page and scroll back; there is no second
-//! mechanism. Browser only; the connection calls it after each `hello`, and events that leave a
-//! gap call it too.
+//! Resync: fetches messages and list entries that the page missed, with the same server functions
+//! that open a page and load history. Browser only. `connection` calls it after each `hello`;
+//! events that reveal a gap call it too.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -14,11 +14,11 @@ use crate::error::AppError;
 use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
 use crate::state::State;
 
-/// How long to wait before what could not be read is read again.
+/// Delay before a failed fetch is retried.
 const AGAIN_MS: u32 = 2_000;
 
-/// Reads the list and what the open conversation lacks, and says what has arrived. What cannot be
-/// read just now is read a little later, as long as there is a connection.
+/// Fetches the list and the missing messages of the open conversation, and sends delivered
+/// receipts. A failed fetch is retried later while the connection is open.
 pub async fn catch_up(state: State) {
     let read = read_entries(state).await;
     if starts_anew(state) {
@@ -38,9 +38,10 @@ pub async fn catch_up(state: State) {
     }
 }
 
-/// Reads the same while there is no socket. It says whether the server answered.
+/// Fetches the same data over HTTP while there is no socket. Returns an error when the server does
+/// not answer or refuses.
 pub async fn without_socket(state: State) -> Result<(), AppError> {
-    // What a connection told of presences is out of date.
+    // Presence from the last connection is out of date.
     state.begin_connection();
     read_entries(state).await?;
     if starts_anew(state) {
@@ -52,7 +53,7 @@ pub async fn without_socket(state: State) -> Result<(), AppError> {
     fill(state).await
 }
 
-/// Reads the first page of the list, and the open conversation's entry if it is not on it.
+/// Fetches the first page of the list, and the open conversation's entry if that page lacks it.
 async fn read_entries(state: State) -> Result<(), AppError> {
     let mut held = state.last_seqs();
     let page = list_conversations(None).await?;
@@ -70,10 +71,10 @@ async fn read_entries(state: State) -> Result<(), AppError> {
             read_further.push((conversation.id, held.mine));
         }
     }
-    // Told as what comes live is; what this page knew already is no news.
+    // Messages found here are announced like live messages, unless the page has cached them.
     let news = page.conversations.iter().filter(|listed| {
         let known = state.summary(listed.id).map_or(Seq::ZERO, |held| held.last_seq);
-        // After everything was forgotten nothing tells what is news.
+        // After a reset the page cannot tell which messages are new.
         listed.unread > 0 && listed.last_seq > known && !state.is_anew()
     });
     let news: Vec<_> = news.filter_map(|listed| listed.last.clone()).collect();
@@ -102,7 +103,7 @@ async fn read_entries(state: State) -> Result<(), AppError> {
             }
         }
     }
-    // Marks that were said into a connection that died are said again; then the count is exact.
+    // Receipts sent into a dead connection are sent again. Only then is the unread count exact.
     for (id, mine) in read_further {
         mark_conversation(id, mine.delivered, mine.read).await?;
         state.adopt(get_conversation(id).await?);
@@ -110,8 +111,8 @@ async fn read_entries(state: State) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Whether the list cannot be of the store that this page has read: it knows less of a conversation,
-/// or, where it is whole, nothing.
+/// Returns whether the list comes from another store than the page has read before: a conversation
+/// has a lower `last_seq`, or a complete list lacks the conversation.
 fn contradicts(page: &ConversationPage, held: &[(ConversationId, Seq)]) -> bool {
     held.iter().any(|(id, held)| match page.conversations.iter().find(|read| read.id == *id) {
         Some(read) => read.last_seq < *held,
@@ -119,16 +120,18 @@ fn contradicts(page: &ConversationPage, held: &[(ConversationId, Seq)]) -> bool 
     })
 }
 
-/// The open conversation does not exist any more: the server says so on its page. What was typed is
-/// kept in the browser; where that is not possible the page stays as it is.
+/// Handles the loss of the open conversation, which no longer exists: reloads the page, so that the
+/// server shows its error page. The draft stays in the browser's storage; without working storage
+/// the page does not reload.
 fn is_gone(state: State) {
     if state.storage_works.get_untracked() {
         _ = window().location().reload();
     }
 }
 
-/// Forgets everything and reads it again, if the server's store cannot be the one that this page
-/// has read: it was put back from a copy, and did not know that itself.
+/// Resets the state and starts a resync if the server's store is not the one that the page has
+/// read. This happens when the store was restored from a backup with its old epoch. Returns whether
+/// the state was reset.
 fn starts_anew(state: State) -> bool {
     let doubted = state.takes_doubt();
     if doubted {
@@ -138,16 +141,16 @@ fn starts_anew(state: State) -> bool {
     doubted
 }
 
-/// Fetches what is missing between the open conversation's last row and its newest message.
+/// Fetches the messages between the last row of the open conversation and its newest message.
 pub async fn fill(state: State) -> Result<(), AppError> {
-    // One at a time: the one that runs sees whatever is missing when it comes to it.
+    // Only one call runs at a time. Its loop also covers gaps that appear while it runs.
     if state.filling.get_value() {
         return Ok(());
     }
     let filling = Filling::begin(state);
     let (mut before, mut filled) = (None, Ok(()));
     while let Some((id, cursor)) = state.missing_newer() {
-        // The same page twice brings nothing new: never loop.
+        // The same cursor twice means that the last page added nothing; stop instead of looping.
         if before == Some((id, cursor)) {
             break;
         }
@@ -161,7 +164,7 @@ pub async fn fill(state: State) -> Result<(), AppError> {
                 after_page(state, id, state.merge_page(&page)).await;
             }
             Err(error) => {
-                // The cursor is a place that the server had told.
+                // The server itself sent this seq, so a cursor out of range means another store.
                 if error.code() == Some(ErrorCode::OutOfRange) {
                     state.doubt();
                 }
@@ -174,7 +177,7 @@ pub async fn fill(state: State) -> Result<(), AppError> {
     if starts_anew(state) { Ok(()) } else { filled }
 }
 
-/// That what is missing is being fetched; over when dropped, also by whoever waits no longer.
+/// Guard of the `filling` flag. Dropping it clears the flag, also when the future is cancelled.
 struct Filling(State);
 
 impl Filling {
@@ -190,7 +193,8 @@ impl Drop for Filling {
     }
 }
 
-/// After a page of history: reads the entry again when the page shows that it is out of date.
+/// Fetches the conversation's entry again if a page of history showed that the entry is out of
+/// date.
 pub async fn after_page(state: State, id: ConversationId, known: Known) {
     let held = state.summary(id).map(|held| held.last_seq);
     if known == Known::Inexactly
@@ -205,8 +209,8 @@ pub async fn after_page(state: State, id: ConversationId, known: Known) {
     starts_anew(state);
 }
 
-/// After an event: reads the entry again when it is not known exactly, fills a hole in the open
-/// conversation, and says that the message has arrived.
+/// Follows up an applied event: fetches an outdated entry again or sends a delivered receipt, and
+/// fetches missing messages of the open conversation.
 pub fn after_event(state: State, id: ConversationId, known: Known) {
     if starts_anew(state) {
         return;
@@ -218,7 +222,7 @@ pub fn after_event(state: State, id: ConversationId, known: Known) {
     }
     if state.missing_newer().is_some() {
         spawn_local(async move {
-            // What could not be read is missing still, and the next event or connection asks anew.
+            // The next event or connection retries a failed fetch.
             _ = fill(state).await;
         });
     }

@@ -1,7 +1,7 @@
-//! The one task that owns the socket: opens it, keeps it alive, comes back when it is lost.
+//! The task that owns the socket: connects, detects a dead connection, and reconnects.
 //!
-//! It lives as long as the page and ends never; `App` starts it. Each frame is applied to the
-//! store here, directly, in the order of arrival. Browser only.
+//! `start` spawns the task; it runs as long as the page. It applies each frame to the state in the
+//! order of arrival. Browser only.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,54 +27,54 @@ use crate::attention;
 use crate::dom;
 use crate::state::{Connection, State};
 
-/// Frames on their way to the socket. It takes them at once, so more than a screenful of sends
-/// waiting means that it is stuck; then a frame is not taken, and repeated after reconnecting.
+/// Capacity of the outbound queue. The socket takes frames at once, so a full queue means that the
+/// socket is stuck. Frames that do not fit are dropped and sent again after reconnecting.
 const OUTGOING: usize = 128;
-/// A socket that says nothing for this long after opening is not one of ours.
+/// Timeout for the first frame. A socket without a `hello` by then is not a Duet server.
 const HELLO_MS: u32 = 10_000;
-/// The longest wait before the next attempt, in a page that somebody looks at: as long as the outage,
-/// within these bounds. There are few such pages at a time.
+/// Bounds of the longest reconnect delay while a user is active on the page. Within them the
+/// longest delay equals the length of the outage. Few pages are active at a time.
 const WATCHED_WAIT_MS: (i64, i64) = (2_000, 10_000);
-/// The same in a page that nobody looks at. A server that fell has all of them coming back.
+/// Longest reconnect delay of a page without an active user. All such pages reconnect after a
+/// server failure.
 const UNWATCHED_WAIT_MS: f64 = 30_000.0;
 
-/// Why a connection is over.
+/// Why a connection ended, and when to reconnect.
 enum End {
-    /// Come back; after this time, if the server named one.
+    /// Reconnect, after this many milliseconds if the server named a delay.
     Lost(Option<u32>),
-    /// Sign in first.
+    /// Reconnect after the user has signed in.
     SignedOut,
-    /// Come back when the person looks at this tab again.
+    /// Reconnect when the user returns to this tab.
     TooManyTabs,
-    /// This page cannot talk to this server.
+    /// Do not reconnect: the server rejected this page's frames, so the page is too old.
     Outdated,
-    /// Another person signed in in this browser: this page is not theirs.
+    /// Load the page again: another user signed in in this browser.
     OtherPerson,
 }
 
-/// Tells the task that it is worth trying at once. One slot: that something woke it is all there is
-/// to know, and full means that it was told already. It ends with the page. One sender for all who
-/// wake, because each clone of a sender has a slot of its own.
+/// Wakes the connection task, so that it tries at once. The channel holds one pending wake-up, and
+/// a full channel needs no second one. All clones share one sender, because each clone of an
+/// `mpsc::Sender` adds a slot.
 #[derive(Clone)]
 pub struct Wake(Rc<RefCell<mpsc::Sender<()>>>);
 
 impl Wake {
-    /// Says so.
     pub fn wake(&self) {
         _ = self.0.borrow_mut().try_send(());
     }
 }
 
-/// Starts the task.
+/// Starts the connection task.
 pub fn start(state: State) -> Wake {
-    // The sender's own slot is the one.
+    // A capacity of zero leaves the one slot that the sender itself adds.
     let (wake, mut woken) = mpsc::channel::<()>(0);
     let wake = Wake(Rc::new(RefCell::new(wake)));
     signs::listen(state, &wake);
     let own_wake = wake.clone();
     spawn_local(async move {
         crate::start::address_is_known().await;
-        // The server would refuse every call and the socket; `page.js` says so.
+        // The server refuses every request from this address; `page.js` shows the notice.
         if dom::is_wrong_address() {
             return state.connection.set(Connection::WrongAddress);
         }
@@ -90,7 +90,7 @@ pub fn start(state: State) -> Wake {
             let end = connect(state, &mut backoff, &mut epoch, &mut woken).await;
             disconnected(state);
             match end {
-                // A call may have been told that the session is over; the socket is refused without a word.
+                // An HTTP response may have ended the session; a refused socket carries no reason.
                 End::Lost(_) if is_signed_out(state) => {}
                 End::Lost(wait) => pause(state, &mut backoff, wait, &mut woken).await,
                 End::TooManyTabs => {
@@ -113,8 +113,8 @@ fn is_signed_out(state: State) -> bool {
     state.connection.get_untracked() == Connection::SignedOut
 }
 
-/// Waits until the person has signed in again, in another tab: then this page goes on with the new
-/// session. Asked whenever they come back to this tab, or a page begins in another.
+/// Waits until the user has signed in again in another tab; the page then uses the new session.
+/// Checks at each wake-up: a return to this tab, or a page that starts in another tab.
 async fn wait_for_sign_in(state: State, woken: &mut mpsc::Receiver<()>) {
     loop {
         _ = woken.next().await;
@@ -135,7 +135,7 @@ fn disconnected(state: State) {
         state.down_since.set_value(Some(dom::uptime_ms()));
     }
     state.with_outbox(|outbox| outbox.disconnected());
-    // Over HTTP, once the socket has been away for long enough.
+    // Messages go over HTTP once the socket has been away for long enough.
     sender::pump(state);
 }
 
@@ -158,14 +158,14 @@ async fn pause(
     let delay = wait.unwrap_or(delay as u32).min(60_000);
     select! {
         () = TimeoutFuture::new(delay).fuse() => {}
-        // Where sockets are refused on the way, a person who comes back changes nothing of that.
+        // While a proxy blocks sockets, a returning user does not reset the backoff.
         _ = woken.next() => if state.connection.get_untracked() != Connection::Polling {
             backoff.reset();
         },
     }
 }
 
-/// One connection, from opening to its end.
+/// Runs one connection from the attempt to its end.
 async fn connect(
     state: State,
     backoff: &mut Backoff,
@@ -178,7 +178,7 @@ async fn connect(
     let (to_server, mut from_server, hello) = match opened {
         Ok(opened) => opened,
         Err(end) => {
-            // A server that closes with a code of its own has taken the socket.
+            // A close code from the server proves that sockets are not blocked on the way.
             if matches!(end, End::Lost(None)) {
                 without_socket::refused(state);
             }
@@ -190,7 +190,8 @@ async fn connect(
             return End::OtherPerson;
         }
         today::told(state, time, 0);
-        // Said by each connection anew: after a return to the old build nothing is newer.
+        // Compared on each connection: after a rollback to this page's build the notice must go
+        // away.
         let page = dom::page_build();
         state.newer_build.set(page.is_some() && build.is_some() && page != build);
         if epoch.replace(now).is_some_and(|before| before != now) {
@@ -205,7 +206,7 @@ async fn connect(
     state.calls_work.set_value(false);
     writing::say_typing_again(state);
     spawn_local(async move {
-        // Events arrive from here on, so what is read now leaves no gap; then the outbox goes.
+        // The subscription is active now, so a resync leaves no gap. The outbox is sent after it.
         catch_up::catch_up(state).await;
         if state.link.with_value(Option::is_some) && !is_signed_out(state) {
             state.connection.set(Connection::Live);
@@ -215,7 +216,7 @@ async fn connect(
     talk(state, &to_server, &mut from_server, outgoing, woken).await
 }
 
-/// Opens a socket, for this page's person, and waits for its first frame.
+/// Opens a socket for this page's user and waits for the first frame.
 async fn open(state: State) -> Result<(web_sys::WebSocket, WebSocket, ServerFrame), End> {
     let address = address().ok_or(End::Outdated)?;
     let me = state.me().map(|me| JsValue::from(format!("{FOR_SUBPROTOCOL}{}", me.id)));
@@ -243,7 +244,7 @@ fn address() -> Option<String> {
     Some(format!("{scheme}://{}{SOCKET_PATH}", location.host().ok()?))
 }
 
-/// Carries frames both ways until the connection is over.
+/// Transfers frames in both directions until the connection ends.
 async fn talk(
     state: State,
     to_server: &web_sys::WebSocket,
@@ -283,19 +284,19 @@ async fn talk(
                 if is_signed_out(state) {
                     return End::SignedOut;
                 }
-                // The network is away. Where the server is reached all the same, as on the same
-                // machine, the next attempt shows it.
+                // The browser is offline. If the server is reachable anyway, for example on the
+                // same machine, the next attempt succeeds.
                 let is_away = state.connection.get_untracked() == Connection::Connecting;
                 if is_away && !dom::is_online() {
                     return End::Lost(None);
                 }
-                // A socket can look alive after a sleep.
+                // After a sleep the socket may only appear open.
                 pulse.ask(dom::uptime_ms());
                 ClientFrame::Ping
             }
         };
-        // One that is closing takes nothing and complains; how it ended is the next that is heard, and
-        // what was not taken is repeated on the connection after it.
+        // A closing socket drops frames and logs an error. The close event comes next, and dropped
+        // frames are sent again on the next connection.
         if to_server.ready_state() != web_sys::WebSocket::OPEN {
             continue;
         }
@@ -306,7 +307,7 @@ async fn talk(
     }
 }
 
-/// The next frame; `None` for one that a newer server may send and this page does not know.
+/// Returns the next frame; `None` for a frame type that this page does not support.
 async fn next_frame(from_server: &mut WebSocket) -> Result<Option<ServerFrame>, End> {
     match from_server.next().await {
         Some(Ok(Message::Text(json))) => Ok(frames::read(&json).ok()),
@@ -326,7 +327,7 @@ async fn next_frame(from_server: &mut WebSocket) -> Result<Option<ServerFrame>, 
     }
 }
 
-/// Applies what the server says.
+/// Applies a server frame to the state.
 fn on_frame(state: State, frame: ServerFrame) {
     match frame {
         ServerFrame::Sent(sent) => sender::on_sent(state, sent),
@@ -360,13 +361,14 @@ fn on_frame(state: State, frame: ServerFrame) {
                 show_typing(state, conversation, active);
             }
         }
-        // Events may have been lost on their way from another node.
+        // A second `hello` requests a resync: events from another node may have been lost.
         ServerFrame::Hello { .. } => spawn_local(catch_up::catch_up(state)),
         ServerFrame::Pong => {}
     }
 }
 
-/// Shows that the peer types, and forgets it after a while: the word that they stopped can be lost.
+/// Shows the typing indicator and hides it after six seconds, because the frame that ends typing
+/// can be lost.
 fn show_typing(state: State, conversation: protocol::ConversationId, active: bool) {
     let Some(entry) = state.entry(conversation) else { return };
     entry.typing.set(active);

@@ -1,9 +1,10 @@
-//! Messages on this device, for whoever chose that: the newest rows of the conversations that were opened
-//! last, and the list. They are read where the server cannot be, and go when the person signs out, deletes
-//! the account, or thinks better of it, and when somebody else signs in in this browser.
+//! Offline copies of messages for users who enabled them: the newest messages of recently opened
+//! conversations, and the list. The page shows them while the server is unreachable. They are
+//! deleted when the user signs out, deletes the account or disables the setting, and when another
+//! user signs in in this browser.
 //!
-//! What keeps and reads them ([`rows`]) is loaded for whoever chose it. The service worker (`public/sw.js`)
-//! keeps the page itself, so that it opens without a network. Browser only.
+//! The code that stores and loads them ([`rows`]) is loaded lazily. The service worker
+//! (`public/sw.js`) caches the page itself, so that it opens without a network. Browser only.
 
 mod rows;
 
@@ -18,7 +19,7 @@ use crate::attention::worker;
 use crate::on_demand::{on_demand, soon};
 use crate::state::State;
 
-/// What the loaded code does.
+/// The functions of the lazily loaded code.
 #[derive(Clone, Copy)]
 struct Code {
     begin: fn(State),
@@ -33,11 +34,11 @@ on_demand! {
 }
 
 thread_local! {
-    /// What the listeners and effects of `rows` live in: the page.
+    /// Owner of the listeners and effects of `rows`, which live as long as the page.
     static PAGE: Cell<Option<Owner>> = const { Cell::new(None) };
 }
 
-/// Begins to keep, if that is wanted. Nothing of anybody else stays.
+/// Starts storing if the user enabled it. Deletes copies that belong to other users.
 pub fn start(state: State, me: Option<UserId>) {
     if storage::forget_rows_of_others(me) {
         worker::keep_page(&[]);
@@ -48,15 +49,15 @@ pub fn start(state: State, me: Option<UserId>) {
     }
 }
 
-/// Whether the person wants messages on this device.
+/// Returns whether the user enabled offline copies.
 pub fn is_chosen(state: State) -> bool {
     state.me().is_some_and(|me| storage::kept_rows(me.id, CHOICE).is_some())
 }
 
-/// The key of the choice itself.
+/// Storage key of the setting.
 const CHOICE: &str = "on";
 
-/// The person chose. Answers what holds now: a browser that keeps nothing cannot keep that.
+/// Changes the setting. Returns the setting in force: without working storage it stays off.
 pub fn choose(state: State, keeps: bool) -> bool {
     if !keeps {
         forget(state);
@@ -73,7 +74,7 @@ pub fn choose(state: State, keeps: bool) -> bool {
     done
 }
 
-/// Deletes what is kept.
+/// Deletes the copies and the setting.
 pub fn forget(state: State) {
     if let Some(me) = state.me() {
         storage::forget_rows(me.id);
@@ -81,7 +82,7 @@ pub fn forget(state: State) {
     worker::keep_page(&[]);
 }
 
-/// Takes what is kept of a conversation into the state.
+/// Loads the copy of a conversation into the state.
 pub async fn bring(state: State, id: ConversationId) {
     if is_chosen(state)
         && let Some(code) = begun(state).await
@@ -90,7 +91,7 @@ pub async fn bring(state: State, id: ConversationId) {
     }
 }
 
-/// The code, at work.
+/// Loads the code and starts it on the first call. `None` if loading fails.
 async fn begun(state: State) -> Option<Code> {
     let code = load_device().await.ok()?;
     if let Some(page) = PAGE.take() {

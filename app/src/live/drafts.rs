@@ -1,13 +1,13 @@
-//! The draft of one conversation, as several tabs of a browser keep it together.
+//! The draft of one conversation, shared by all tabs of a browser.
 //!
-//! A kept draft is a list of texts: one, unless two tabs wrote different texts at the same time. Then
-//! both stay, so that no tab overwrites what the person typed in another. Pure: `writing` brings the
-//! text of the box and the kept value, and does what the answers say.
+//! A stored draft is a list of texts. It has one text unless two tabs wrote different texts at the
+//! same time. Then both texts stay, so that no tab overwrites another. Pure: `writing` passes the
+//! composer's text and the stored value, and acts on the results.
 
-/// Stands between two texts of a kept draft. A message cannot contain this control character.
+/// Separates two texts of a stored draft. A message cannot contain this control character.
 const BETWEEN: char = '\u{1e}';
 
-/// A kept draft as one text, for a box and for the list.
+/// Returns a stored draft as one text, for the composer and the list.
 pub fn shown(kept: &str) -> String {
     joined(&texts(kept))
 }
@@ -20,8 +20,8 @@ fn joined(texts: &[String]) -> String {
     texts.join("\n\n")
 }
 
-/// What to keep of a draft that could not be kept in the place of `before`, now that `now` is kept:
-/// what other tabs keep meanwhile, and the texts that this tab added.
+/// Merges a draft that could not replace the stored value `before` into the stored value `now`: the
+/// texts in `now`, then the texts that this tab added.
 pub fn merged(before: &str, unkept: &str, now: &str) -> String {
     if before == now {
         return unkept.to_owned();
@@ -35,55 +35,57 @@ pub fn merged(before: &str, unkept: &str, now: &str) -> String {
     all.join(&BETWEEN.to_string())
 }
 
-/// What a box does after another tab changed the kept draft.
+/// How a composer reacts when another tab changed the stored draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Follow {
-    /// Nothing.
+    /// Change nothing.
     Stay,
-    /// It shows this text.
+    /// Show this text.
     Show(String),
-    /// Its text is kept nowhere now: keep it again.
+    /// Store the composer's text again, because no tab stores it now.
     KeepAgain,
 }
 
-/// What one box knows of the kept draft.
+/// One composer's view of the stored draft.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
-    /// The kept texts that the text in the box stands for.
+    /// The stored texts that the composer's text represents.
     base: Vec<String>,
-    /// Whether the person changed the text in this tab. Only such a tab keeps a draft.
+    /// Whether the user changed the text in this tab. Only such a tab stores a draft.
     touched: bool,
 }
 
 impl Draft {
-    /// Takes over the kept draft; answers what the box shows.
+    /// Takes over the stored draft. Returns the text for the composer.
     pub fn adopt(&mut self, kept: &str) -> String {
         *self = Self { base: texts(kept), touched: false };
         joined(&self.base)
     }
 
-    /// The person changed the text.
+    /// Records that the user changed the text.
     pub fn touch(&mut self) {
         self.touched = true;
     }
 
-    /// The kept form of what the box stands for, as far as this tab knows.
+    /// Returns the stored form of the composer's base texts, as far as this tab has received
+    /// changes.
     pub fn kept(&self) -> String {
         self.base.join(&BETWEEN.to_string())
     }
 
-    /// Whether there is nothing of this text to keep: it is kept, or it was not changed here.
+    /// Returns whether `text` needs no storing: it is stored, or this tab did not change it.
     pub fn is_kept(&self, text: &str) -> bool {
         !self.touched || text == joined(&self.base)
     }
 
-    /// Whether the person wrote `text` in the place of other kept texts. Another tab may hold these:
-    /// it must hear that they were replaced before it hears that nothing is kept.
+    /// Returns whether `text` replaced other stored texts instead of editing them. Another tab may
+    /// show these texts, so it must receive the replacement before it receives the empty draft.
     pub fn replaces_another(&self, text: &str) -> bool {
         !self.base.is_empty() && !is_edit(&joined(&self.base), text)
     }
 
-    /// What to keep now that the box holds `text`. An emptied box follows other tabs again.
+    /// Returns the draft to store now that the composer holds `text`. After an empty text the
+    /// composer follows other tabs again.
     pub fn keep(&mut self, kept: &str, text: &str) -> String {
         let text = text.replace(BETWEEN, "\n");
         let mut all = texts(kept);
@@ -100,7 +102,8 @@ impl Draft {
         all.join(&BETWEEN.to_string())
     }
 
-    /// The kept draft changed from `before` to `after` in another tab, while the box holds `text`.
+    /// Handles a change of the stored draft from `before` to `after` in another tab, while the
+    /// composer holds `text`.
     pub fn changed(&mut self, before: &str, after: &str, text: &str) -> Follow {
         let now = texts(after);
         if !self.touched {
@@ -109,11 +112,11 @@ impl Draft {
             return if shown == text { Follow::Stay } else { Follow::Show(shown) };
         }
         let is_lost = self.base.iter().any(|one| !now.contains(one));
-        // A text that was changed since it was kept is kept again after the pause in any case.
+        // A text that changed since it was stored is stored after the typing pause anyway.
         if !is_lost || text != joined(&self.base) {
             return Follow::Stay;
         }
-        // The other tab must have seen this text to have sent or edited it.
+        // The other tab can only have sent or edited this text if the text was stored before.
         let known = texts(before);
         let was_seen = self.base.iter().all(|one| known.contains(one));
         let shown = joined(&now);
@@ -125,7 +128,8 @@ impl Draft {
     }
 }
 
-/// Whether `new` is `old` with one place changed, so that at least two thirds of it stay.
+/// Returns whether `new` is `old` with one contiguous change that leaves at least two thirds of
+/// `old`.
 fn is_edit(old: &str, new: &str) -> bool {
     let start = count_equal(&mut old.bytes().zip(new.bytes()));
     let rest = old.len().min(new.len()) - start;
@@ -141,7 +145,7 @@ fn count_equal(pairs: &mut dyn Iterator<Item = (u8, u8)>) -> usize {
 mod tests {
     use super::*;
 
-    /// A tab's box over one kept value.
+    /// A tab's composer on a shared stored value.
     struct Tab {
         draft: Draft,
         text: String,
@@ -159,7 +163,7 @@ mod tests {
             text.clone_into(&mut self.text);
         }
 
-        /// The pause is over, or the page goes away.
+        /// Stores the text after the typing pause or before unloading.
         fn keeps(&mut self, kept: &mut String) {
             if !self.draft.is_kept(&self.text) {
                 *kept = self.draft.keep(kept, &self.text);
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_write_that_crossed_another_one_is_repaired() {
-        // Both wrote without having heard of each other; the second value won.
+        // Both tabs wrote before they received the other's change; the second write won.
         let mut kept = String::new();
         let mut one = Tab::opened(&kept);
         one.types("one");
@@ -279,7 +283,7 @@ mod tests {
         kept = "two".to_owned();
         one.hears("", &mut kept);
         assert_eq!(shown(&kept), "two\n\none");
-        // The other tab sends its own text, and has not heard of the first one yet.
+        // The other tab sends its own text before it receives the first one.
         kept.clear();
         one.hears("two", &mut kept);
         assert_eq!((one.text.as_str(), kept.as_str()), ("one", "one"));

@@ -1,9 +1,9 @@
-//! Reads the frames of the server, straight from their text.
+//! Decodes server frames directly from their text.
 //!
-//! What serde derives for frames with a tag holds each frame in memory in a general form before it
-//! reads the frame from that form: a second copy of every message, and a tenth of the code that reads.
-//! Here the type is read first, and then the fields of that type. A test reads every frame of the
-//! protocol's page in both ways. Pure; `connection` calls it for each frame.
+//! The code that serde derives for tagged enums first buffers each frame in a generic form. That
+//! costs a second copy of every message and a tenth of the decoding code. This module reads the
+//! type first and then the fields of that type. A test decodes every example frame of the protocol
+//! page in both ways. Pure; `connection` calls it for each frame.
 
 use protocol::{
     ClientId, ConversationId, Epoch, ErrorCode, Limits, Presence, Refusal, Seq, ServerFrame,
@@ -77,10 +77,10 @@ struct Typing {
     active: bool,
 }
 
-/// Reads a frame.
+/// Decodes a frame.
 ///
 /// # Errors
-/// When it is none, or of a type that this page does not know.
+/// When the text is not a frame, or its type is unknown to this page.
 pub fn read(text: &str) -> Result<ServerFrame, Unreadable> {
     let Tag { r#type } = json::read(text)?;
     Ok(match r#type {

@@ -1,8 +1,8 @@
-//! What the browser's storage refused: it is full, switched off, or fails.
+//! Messages and drafts that the browser's storage refused because it is full, disabled or failing.
 //!
-//! Such messages and drafts live in this page alone. The page says so for as long as that is true,
-//! asks before it is closed, and tries again until the storage takes them. Browser only; `storage`
-//! reports here, `start` begins it.
+//! They exist only in this page. While there are any, the page shows a warning, asks before it is
+//! closed, and retries until the storage accepts them. Browser only; `storage` reports here, and
+//! `start` starts it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,22 +14,23 @@ use super::{Unsent, device, storage};
 use crate::dom::Listener;
 use crate::state::State;
 
-/// The time between two attempts. Storage is emptied by people, who look at the warning meanwhile.
+/// Delay between two attempts. Users free storage by hand while they see the warning.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Asks before the page goes while something would be lost with it.
+/// Makes the browser ask before it closes a page with unstored data.
 pub fn start(state: State) {
     let asking = StoredValue::new_local(None::<Listener>);
     Effect::new(move |_| {
-        // Only then: a page that always listens to this event is not kept for the way back.
+        // The listener exists only while needed, because browsers exclude pages with this listener
+        // from the back/forward cache.
         let listener = state.has_unkept.get().then(|| {
             Listener::new(&window(), "beforeunload", move |event| {
-                // An effect ends this listener a moment too late for a page that leaves at once.
+                // The effect removes the listener too late for a page that unloads at once.
                 if !state.has_unkept.get_untracked() {
                     return;
                 }
                 event.prevent_default();
-                // Older browsers ask for this one.
+                // Older browsers need `returnValue`.
                 _ = js_sys::Reflect::set(&event, &"returnValue".into(), &"unsent".into());
             })
         });
@@ -37,7 +38,7 @@ pub fn start(state: State) {
     });
 }
 
-/// The storage took something, or refused it.
+/// Records whether the storage accepted a write.
 pub fn note(state: State, done: bool) {
     if !done {
         set(state.storage_works, false);
@@ -46,7 +47,7 @@ pub fn note(state: State, done: bool) {
     show(state);
 }
 
-/// There may be room now.
+/// Retries to store everything that was refused.
 pub fn try_again(state: State) {
     let messages = state.read_outbox(|outbox| outbox.unkept().cloned().collect::<Vec<_>>());
     for entry in messages {
@@ -63,7 +64,7 @@ pub fn try_again(state: State) {
     show(state);
 }
 
-/// What the person wrote in this browser and did not send.
+/// Counts what the user wrote in this browser and did not send.
 pub fn unsent(state: State) -> Unsent {
     let Some(me) = state.me() else { return Unsent::default() };
     let kept: Vec<ConversationId> = storage::drafts(me.id).into_iter().map(|(id, _)| id).collect();
@@ -75,13 +76,13 @@ pub fn unsent(state: State) -> Unsent {
     Unsent { messages, drafts: whole(kept.len() + unkept) }
 }
 
-/// The person signed out, and keeps what is not sent for the next time.
+/// Deletes offline copies when the user signs out and keeps unsent messages and drafts.
 pub fn forget_all_but_unsent(state: State) {
     device::forget(state);
 }
 
-/// The person signed out, or deleted the account: nothing of it stays in this browser. From here on this
-/// page keeps nothing, so that its end brings no draft back.
+/// Deletes all data of this user in this browser after a sign-out or an account deletion. From here
+/// on the page stores nothing, so that unloading it does not restore a draft.
 pub fn forget_person(state: State) {
     state.has_left.set_value(true);
     state.unkept_drafts.update_value(HashMap::clear);
@@ -92,7 +93,7 @@ pub fn forget_person(state: State) {
     }
 }
 
-/// Brings what the page says of it up to date.
+/// Updates the storage warning.
 pub fn show(state: State) {
     let messages = state.read_outbox(|outbox| outbox.unkept().next().is_some());
     let has_unkept = messages || state.unkept_drafts.with_value(|drafts| !drafts.is_empty());

@@ -1,5 +1,5 @@
-//! Saying how far this person has come: delivered when a message was applied, whichever
-//! conversation is open; read when it was shown in a visible, focused window. Browser only.
+//! Sends receipts: "delivered" when a message was applied, in any conversation; "read" when it was
+//! shown in a visible, focused window. Browser only.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
@@ -12,21 +12,21 @@ use crate::dom::is_watched;
 use crate::server_fns::mark_conversation;
 use crate::state::{Connection, State};
 
-/// Says that everything known of a conversation has arrived, if that is news.
+/// Sends a delivered receipt up to the newest message of a conversation, unless the server has it.
 pub fn deliver(state: State, id: ConversationId) {
     let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
     let Some(up_to) = summary::undelivered(&entry) else { return };
-    // One's own messages need no receipt: only what the peer wrote does.
+    // Only messages of the peer need a receipt.
     let from_peer =
         entry.unread > 0 || entry.last.as_ref().is_some_and(|last| last.sender != me.id);
     let marks = Marks { delivered: up_to, read: entry.mine.read };
     if from_peer && say(state, ClientFrame::Delivered { conversation: id, up_to }, id, marks) {
-        // Only `delivered` moved: the count of unread messages is not touched.
+        // Only `delivered` moved, so the unread count cannot have changed.
         _ = state.apply_receipt(id, me.id, marks);
     }
 }
 
-/// Says that everything up to a place was seen, if the person is looking and it is news.
+/// Sends a read receipt up to a seq if the window is focused and there is something unread.
 pub fn seen(state: State, id: ConversationId, up_to: Seq) {
     let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
     if entry.unread == 0 || up_to <= entry.mine.read || !is_watched() {
@@ -39,8 +39,8 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
     }
 }
 
-/// Says it over the socket, or by a call while there is none and the server answers calls. A call that
-/// fails is repeated by the next reading, which finds the marks behind those of this page.
+/// Sends a mark over the socket, or over HTTP while polling. Returns whether it was sent. A failed
+/// HTTP request is repeated by the next resync, which finds the server's marks behind the page's.
 fn say(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bool {
     if state.say(frame) {
         return true;
@@ -52,14 +52,14 @@ fn say(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bo
     by_call
 }
 
-/// How long to wait after a refusal that says "later" and not when; no wait is longer than the second.
+/// Default and longest delay before refused marks are sent again.
 const LATER_MS: u64 = 2_000;
 const LATEST_MS: u64 = 60_000;
 
-/// The server had too much to do to take a mark: says later how far this person has come by then.
+/// Sends the current marks again later, because the server was too busy to take them.
 pub fn on_refused(state: State, id: ConversationId, refusal: Refusal) {
     let Some(entry) = state.entry(id) else { return };
-    // One wait says it for all that were refused meanwhile: marks are "up to".
+    // One pending retry covers all refused marks, because marks are cumulative.
     if refusal.code.retry() != Retry::Later || entry.marks_refused.get_value() {
         return;
     }
@@ -69,7 +69,7 @@ pub fn on_refused(state: State, id: ConversationId, refusal: Refusal) {
         TimeoutFuture::new(u32::try_from(wait).unwrap_or(0)).await;
         entry.marks_refused.set_value(false);
         let mine = entry.summary.with_untracked(|summary| summary.mine);
-        // Without a connection the next one's catch-up says it.
+        // Without a connection the next resync sends the marks.
         state.say(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
         if mine.read > Seq::ZERO {
             state.say(ClientFrame::Read { conversation: id, up_to: mine.read });

@@ -1,82 +1,80 @@
-//! Messages that were written and not yet acknowledged.
+//! Messages that the server has not acknowledged yet.
 //!
-//! One line per conversation: the second goes after the first was answered, so a bad network
-//! cannot turn them around. A refusal that says "later" delays the line; one that says "never"
-//! takes its message out of the line and marks it not sent. Pure: `sender` moves the messages and
-//! `storage` keeps them; every tab of a browser holds the same entries.
+//! Each conversation has its own queue. A message is sent only after the server answered the one
+//! before it, so a bad network cannot reorder messages. A refusal to retry later delays the queue;
+//! a final refusal removes its message from the queue and marks it as not sent. Pure: `sender`
+//! sends the messages and `storage` stores them. Every tab of a browser holds the same entries.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use protocol::{ClientId, ConversationId, ErrorCode, Refusal, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A tab sends another tab's message only when it is this old: the other may be gone.
+/// Minimum age at which a tab sends another tab's message, because the other tab may be closed.
 const ADOPT_AFTER_MS: i64 = 10_000;
-/// A message that is not answered for this long is sent again on a new connection.
+/// Timeout for an answer. After it the message is sent again on a new connection.
 const ANSWER_WITHIN_MS: i64 = 20_000;
-/// The delay after a refusal that says "later" and not when.
+/// Delay after a refusal that names no delay.
 const LATER_MS: u64 = 2_000;
 
-/// A moment by two clocks of the browser.
+/// A point in time on two clocks of the browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// The time since the page was loaded. Nothing turns this clock forward or back, so every wait
-    /// is measured with it.
+    /// Time since the page was loaded. This clock is monotonic, so all delays use it.
     pub uptime_ms: i64,
-    /// This computer's time of day, which may be wrong and may jump.
+    /// The device's time of day, which may be wrong and may jump.
     pub wall_ms: i64,
 }
 
-/// One unsent message, as it is kept in the browser's storage.
+/// One unsent message, as stored in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its id for ever. Ids made later sort later, which is the order of the line.
+    /// Stays the same for every attempt. Ids sort by creation time, which is the order of the
+    /// queue.
     pub client_id: ClientId,
-    /// Where to.
     pub conversation: ConversationId,
-    /// What.
     pub body: String,
-    /// When it was written, by this computer's clock.
+    /// Creation time by the device's clock.
     pub written_at: Timestamp,
-    /// Why it will not be sent, if it was refused for good.
+    /// Reason of a final refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<ErrorCode>,
-    /// The tab it was written in.
+    /// The tab in which the message was written.
     #[serde(default)]
     pub tab: u64,
-    /// Whether the browser's storage refused it. What was read from there is in there.
+    /// Whether the browser's storage refused the entry. Entries loaded from the storage are stored.
     #[serde(skip)]
     pub unkept: bool,
 }
 
-/// The line of each conversation.
+/// The queues of all conversations.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     tab: u64,
     entries: BTreeMap<ClientId, Entry>,
-    /// Under way, on the socket or over HTTP, and since when; at most one per conversation.
+    /// The message awaiting its answer, and when it was sent; at most one per conversation.
     in_flight: HashMap<ConversationId, (ClientId, i64)>,
-    /// Lines that wait after a refusal.
+    /// Queues delayed by a refusal, and until when.
     not_before_ms: HashMap<ConversationId, i64>,
-    /// From when on this tab sends the messages of others.
+    /// When this tab may send messages of other tabs.
     adopted_from_ms: HashMap<ClientId, i64>,
-    /// Answered or deleted here: a late word from another tab does not bring them back.
+    /// Messages answered or deleted in this tab. A late storage event from another tab must not
+    /// restore them.
     settled: HashSet<ClientId>,
 }
 
 impl Outbox {
-    /// An empty outbox of a tab.
     pub fn new(tab: u64) -> Self {
         Self { tab, ..Self::default() }
     }
 
-    /// Takes in a message: newly written, or found in storage.
+    /// Adds a message that was just written or found in storage.
     pub fn add(&mut self, entry: Entry, now: Moment) {
         if self.settled.contains(&entry.client_id) {
             return;
         }
         if entry.tab != self.tab {
-            // A time of writing in the future was written by a clock that was wrong then or is now.
+            // A creation time in the future means that the clock was wrong then or is wrong now.
             let age = now.wall_ms.saturating_sub(entry.written_at.0);
             let wait = if age < 0 { ADOPT_AFTER_MS } else { (ADOPT_AFTER_MS - age).max(0) };
             self.adopted_from_ms.entry(entry.client_id).or_insert(now.uptime_ms + wait);
@@ -84,30 +82,29 @@ impl Outbox {
         self.entries.insert(entry.client_id, entry);
     }
 
-    /// An id for a message that is written now. It sorts behind the whole line, also when the clock
-    /// was turned back since the line began.
+    /// Returns an id for a new message. It sorts after the whole queue, even if the clock was set
+    /// back.
     pub fn next_id(&self, conversation: ConversationId) -> ClientId {
         ClientId::after(self.of(conversation).map(|entry| entry.client_id).max())
     }
 
-    /// Notes whether the browser's storage took a message.
+    /// Records whether the browser's storage accepted a message.
     pub fn note_kept(&mut self, client_id: ClientId, is_kept: bool) {
         if let Some(entry) = self.entries.get_mut(&client_id) {
             entry.unkept = !is_kept;
         }
     }
 
-    /// The messages that a reload would lose.
+    /// Returns the messages that a reload would lose.
     pub fn unkept(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values().filter(|entry| entry.unkept)
     }
 
-    /// The ids of all messages that are held.
     pub fn ids(&self) -> impl Iterator<Item = ClientId> {
         self.entries.keys().copied()
     }
 
-    /// The message is stored, or deleted, here or in another tab. Answers what it was.
+    /// Removes a message that was stored by the server or deleted, in any tab. Returns its entry.
     pub fn settle(&mut self, client_id: ClientId) -> Option<Entry> {
         self.settled.insert(client_id);
         self.adopted_from_ms.remove(&client_id);
@@ -116,15 +113,15 @@ impl Outbox {
         Some(entry)
     }
 
-    /// Another tab is done with the message. One that is under way here waits for its own answer,
-    /// which says where it stands; without its words there would be nothing to show there.
+    /// Removes a message that another tab settled. A message in flight here stays until its own
+    /// answer, because the answer carries the seq and only the entry has the body to show.
     pub fn settled_elsewhere(&mut self, client_id: ClientId) {
         if !self.in_flight.values().any(|(under_way, _)| *under_way == client_id) {
             self.settle(client_id);
         }
     }
 
-    /// The message was refused. Answers the entry if that changed it, to be stored again.
+    /// Applies a refusal. Returns the entry if it changed and must be stored again.
     pub fn refuse(&mut self, client_id: ClientId, refusal: Refusal, now_ms: i64) -> Option<Entry> {
         let entry = self.entries.get_mut(&client_id)?;
         let changed = match refusal.code.retry() {
@@ -138,7 +135,7 @@ impl Outbox {
                 self.not_before_ms.insert(entry.conversation, until);
                 false
             }
-            // The line waits for the sign-in, which is a new page.
+            // The queue waits for the sign-in, which loads a new page.
             Retry::AfterSignIn => false,
         };
         let entry = entry.clone();
@@ -146,12 +143,12 @@ impl Outbox {
         changed.then_some(entry)
     }
 
-    /// No answer came over HTTP: the line waits a little and repeats.
+    /// Delays the queue after a request without an answer; the message is sent again.
     pub fn unanswered(&mut self, client_id: ClientId, now_ms: i64) {
         self.refuse(client_id, ErrorCode::Busy.into(), now_ms);
     }
 
-    /// The person asks for another attempt. Answers the entry, to be stored again.
+    /// Queues a refused message again at the user's request. Returns the entry to store.
     pub fn retry(&mut self, client_id: ClientId) -> Option<Entry> {
         let entry = self.entries.get_mut(&client_id)?;
         entry.refused = None;
@@ -160,18 +157,19 @@ impl Outbox {
         Some(entry.clone())
     }
 
-    /// The connection is gone: what was under way is sent again, with the same ids.
+    /// Clears messages in flight, so that they are sent again with the same ids.
     pub fn disconnected(&mut self) {
         self.in_flight.clear();
     }
 
-    /// The messages to send now: the head of each line that is free and not waiting. They count
-    /// as under way until [`Self::settle`], [`Self::refuse`] or [`Self::disconnected`].
+    /// Returns the messages to send now: the first of each queue that is neither delayed nor in
+    /// flight. They count as in flight until [`Self::settle`], [`Self::refuse`] or
+    /// [`Self::disconnected`].
     pub fn take_due(&mut self, now_ms: i64) -> Vec<Entry> {
         let mut seen = HashSet::new();
         let mut due = Vec::new();
         for entry in self.entries.values().filter(|entry| entry.refused.is_none()) {
-            // Only the head of a line may go; the ones behind it wait.
+            // Only the first message of a queue may be sent.
             if seen.insert(entry.conversation) && self.is_due(entry, now_ms) {
                 due.push(entry.clone());
             }
@@ -182,17 +180,17 @@ impl Outbox {
         due
     }
 
-    /// Whether a message is under way.
+    /// Returns whether a message is in flight.
     pub fn is_under_way(&self) -> bool {
         !self.in_flight.is_empty()
     }
 
-    /// Whether a message has been under way for so long that its answer must be lost.
+    /// Returns whether a message has been in flight longer than the timeout.
     pub fn is_stuck(&self, now_ms: i64) -> bool {
         self.in_flight.values().any(|(_, since)| now_ms.saturating_sub(*since) > ANSWER_WITHIN_MS)
     }
 
-    /// When to call [`Self::take_due`] again, if nothing else happens before.
+    /// Returns when to call [`Self::take_due`] again, unless an event comes first.
     pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
         let mut seen = HashSet::new();
         self.entries
@@ -203,22 +201,19 @@ impl Outbox {
             .min()
     }
 
-    /// The unsent messages of a conversation, oldest first.
+    /// Returns the unsent messages of a conversation, oldest first.
     pub fn of(&self, conversation: ConversationId) -> impl Iterator<Item = &Entry> {
         self.entries.values().filter(move |entry| entry.conversation == conversation)
     }
 
-    /// One unsent message.
     pub fn get(&self, client_id: ClientId) -> Option<&Entry> {
         self.entries.get(&client_id)
     }
 
-    /// How many are held.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether everything was sent.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -366,7 +361,8 @@ mod tests {
         let here = ConversationId::new();
         let written =
             |at| Entry { tab: TAB + 1, written_at: Timestamp(at), ..entry(here, "theirs") };
-        // Written while the clock was a day ahead, found after it was put right; and the reverse.
+        // Written while the clock was a day ahead and found after the clock was corrected; then the
+        // reverse.
         for (written_at, expected_wait) in [
             (DAY, ADOPT_AFTER_MS),
             (-DAY, 0),
@@ -393,7 +389,7 @@ mod tests {
     fn the_line_keeps_its_order_when_the_clock_is_turned_back() {
         let here = ConversationId::new();
         let mut outbox = Outbox::new(TAB);
-        // A day ahead of what the ids of now begin with.
+        // An id with a timestamp one day ahead.
         let ahead = ClientId::new().0.as_u128() + ((24 * 60 * 60 * 1_000) << 80);
         let first =
             Entry { client_id: ClientId(uuid::Uuid::from_u128(ahead)), ..entry(here, "one") };

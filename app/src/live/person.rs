@@ -1,9 +1,10 @@
-//! Whose the browser is: several tabs share one cookie, and somebody may sign out, or in as another
-//! person, in any of them. A page that is not this browser's person's any more is loaded anew; one
-//! whose session is over says so and waits for the next sign-in. Browser only.
+//! Detects that the session of this page changed. All tabs share one cookie, and the user may sign
+//! out, or sign in as another user, in any of them. A page of another user is loaded again; a page
+//! without a session shows that and waits for the next sign-in. Browser only.
 //!
-//! Three signs lead here: the answer of any call (`crate::calls`), the end of the socket, and a mark in
-//! the browser's storage that each page leaves when it begins. Only an answer of the server decides.
+//! Three triggers lead here: the response of any HTTP request (`crate::calls`), the end of the
+//! socket, and a storage key that each page writes when it starts. Only the server's response
+//! decides.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -19,11 +20,11 @@ use crate::paths;
 use crate::server_fns::get_settings;
 use crate::state::{Connection, State};
 
-/// The mark of the page that began last: its person and its tab.
+/// Storage key of the page that started last. Its value is that page's user and tab.
 const MARK: &str = "person";
 
-/// From now on calls say for whom this page is, and what their answers say of it is heeded. `wake` is
-/// told when the connection has to look at that.
+/// Makes requests name this page's user, and handles responses that reveal another session. `wake`
+/// wakes the connection task when the session ends.
 pub fn begin(state: State, me: UserId, wake: Wake) {
     let to_tell = wake.clone();
     calls::begin(me, move |news| match news {
@@ -37,14 +38,15 @@ pub fn begin(state: State, me: UserId, wake: Wake) {
     listen(state, me, wake);
 }
 
-/// Tells other tabs whose page begins here; nobody's as well, after a sign-out.
+/// Tells other tabs which user's page starts here; also a page without a user, after a sign-out.
 pub fn tell_other_tabs(me: Option<UserId>, tab: u64) {
     let me = me.map(|me| me.to_string()).unwrap_or_default();
     storage::keep(MARK, &format!("{me} {tab}"));
 }
 
-/// Asks the server when another tab's page begins that is not this person's, or may be the sign-in that
-/// this page waits for; and when the browser brings this page back as it was.
+/// Checks the session when a page of another user starts in another tab, and when the browser
+/// restores this page from its back/forward cache. A signed-out page wakes the connection task,
+/// which checks for a new sign-in.
 fn listen(state: State, me: UserId, wake: Wake) {
     Listener::new(&window(), "storage", move |event| {
         let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
@@ -68,18 +70,18 @@ fn listen(state: State, me: UserId, wake: Wake) {
     .forget();
 }
 
-/// Asks whose session it is; `begin` heeds the answer.
+/// Sends any request; the handler set by `begin` evaluates the response.
 fn ask() {
     spawn_local(async { _ = get_settings().await });
 }
 
-/// Whether this page's person is signed in.
+/// Checks with the server whether this page's user is signed in.
 pub async fn is_signed_in() -> bool {
     get_settings().await.is_ok()
 }
 
-/// The page of whoever is signed in now. The drafts and unsent messages of this page's person stay in
-/// the browser's storage, under their own name.
+/// Loads the page of the user who is signed in now. This user's drafts and unsent messages stay in
+/// the browser's storage under their user id.
 pub fn leave() {
     _ = window().location().replace(paths::HOME);
 }

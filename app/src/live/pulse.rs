@@ -1,33 +1,33 @@
-//! Whether the line to the server lives: when to ask, and when an answer is overdue. A line can die
-//! without a word, so only an answer shows that it lives; each question costs battery and a little of
-//! the server, so it is asked often only where somebody would notice. Pure: `connection` brings clock
-//! and person.
+//! Detects a dead connection: when to send a ping, and when its answer is overdue. A connection can
+//! die without a close event, so only an answer proves that it works. Each ping costs battery and
+//! server time, so pings are frequent only while a user is active. Pure: `connection` passes the
+//! clock and the user's activity.
 
-/// Who would notice a dead line.
+/// Who would notice a dead connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Nobody: the page is hidden.
+    /// The page is hidden.
     Hidden,
-    /// The page is in view, and nobody has touched it for a while.
+    /// The page is visible but had no input for a while.
     Idle,
-    /// Somebody is there.
+    /// The user is active.
     There,
     /// A message waits for its answer.
     Waiting,
 }
 
-/// How long an answer may take where somebody would notice.
+/// Ping timeout while the user is active.
 const ANSWER_MS: i64 = 4_000;
-/// The pause between two questions where nobody would, and how long an answer may take there.
+/// Ping interval and timeout while no user is active.
 const CALM_MS: i64 = 25_000;
-/// A timer that is later than this comes from a page that slept: what was heard meanwhile is not
-/// read yet.
+/// A timer later than this means that the page was suspended; received frames may not be processed
+/// yet.
 const LATE_MS: i64 = 2_000;
-/// An idle page looks this often whether somebody came back.
+/// How often an idle page checks whether the user came back.
 const LOOK_MS: i64 = 4_000;
 
 impl Interest {
-    /// How long a line may be silent before it is asked.
+    /// Returns how long the connection may be silent before a ping.
     fn quiet_ms(self) -> i64 {
         match self {
             Self::Hidden | Self::Idle => CALM_MS,
@@ -44,50 +44,49 @@ impl Interest {
     }
 }
 
-/// What to do with a line.
+/// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// Nothing yet.
     Quiet,
-    /// Ask whether it lives.
+    /// Send a ping.
     Ask,
-    /// It is dead.
+    /// Close the connection: it is dead.
     Lost,
 }
 
-/// What is known of one line.
+/// Liveness of one connection. Receiving a frame replaces it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pulse {
     heard_ms: i64,
-    /// When it was asked without an answer since, and how long that one may take.
+    /// When the pending ping was sent, and its timeout.
     asked: Option<(i64, i64)>,
-    /// Whether it was asked again because the page slept.
+    /// Whether a ping was repeated because the page was suspended.
     excused: bool,
 }
 
 impl Pulse {
-    /// A line from which something was just heard.
+    /// Liveness of a connection that has just received a frame.
     pub fn new(now_ms: i64) -> Self {
         Self { heard_ms: now_ms, asked: None, excused: false }
     }
 
-    /// When something was heard last.
+    /// Returns when the last frame was received.
     pub fn heard_ms(&self) -> i64 {
         self.heard_ms
     }
 
-    /// The line is asked now, out of turn: whoever wants that does not wait long.
+    /// Records an extra ping, which has the short timeout.
     pub fn ask(&mut self, now_ms: i64) {
         self.asked = Some((now_ms, ANSWER_MS));
     }
 
-    /// How long to wait before the next look.
+    /// Returns the time until the next call of [`Self::look`].
     pub fn wait_ms(&self, now_ms: i64, interest: Interest) -> i64 {
         let wait = (self.due_ms(interest) - now_ms).max(0);
         if interest == Interest::Idle { wait.min(LOOK_MS) } else { wait }
     }
 
-    /// What to do now.
+    /// Returns what to do now. A returned ping counts as sent.
     pub fn look(&mut self, now_ms: i64, interest: Interest) -> Beat {
         let late = now_ms - self.due_ms(interest);
         if late < 0 {

@@ -1,7 +1,7 @@
-//! What the page of a conversation shows: a pure projection of everything that is held.
+//! Projects everything cached of a conversation to the rows of its page. Pure.
 //!
-//! Timeline, outbox, marks and divider go in; rows come out. `state` compares them with what is
-//! on the page and touches only the rows that changed, so an incoming message costs one row.
+//! Inputs are the timeline, the outbox, the marks and the divider. `state` compares the result with
+//! the rows on the page and updates only those that changed, so an incoming message costs one row.
 
 use std::collections::HashSet;
 
@@ -10,25 +10,24 @@ use protocol::{ClientId, ErrorCode, Marks, Message, Seq, Timestamp, UserId};
 use super::outbox::Entry;
 use crate::time::{self, Local};
 
-/// Messages of one person closer than this stand together.
+/// Consecutive messages of one user closer than this form a group.
 const GROUP_MS: u64 = 3 * 60 * 1_000;
 
-/// What a row is known by, from the keystroke on: the id comes from the sender's client and stays
-/// when the message is stored, so the row on the page stays too. Ids are unique per sender only.
+/// Identity of a row. The sender's client makes the id when the message is written, and the id
+/// stays when the message is stored, so the row stays too. Ids are unique per sender only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Whether it is my message.
+    /// Whether the page's user sent the message.
     pub mine: bool,
-    /// Its id.
     pub client_id: ClientId,
 }
 
-/// How far one of my messages has come.
+/// Delivery state of one of the user's own messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// On its way.
+    /// Not acknowledged yet.
     Sending,
-    /// Stored.
+    /// Stored by the server.
     Sent,
     /// Reached one of the peer's devices.
     Delivered,
@@ -39,7 +38,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// That of a message that is stored.
+    /// Returns the state of a stored message.
     pub fn of(message: &Message, theirs: Marks) -> Self {
         if message.seq <= theirs.read {
             Self::Read
@@ -50,58 +49,54 @@ impl Progress {
         }
     }
 
-    /// That of a message that is not.
+    /// Returns the state of an unsent message.
     pub fn of_unsent(entry: &Entry) -> Self {
         entry.refused.map_or(Self::Sending, Self::NotSent)
     }
 }
 
-/// The line above the first unread message, fixed when the conversation is opened.
+/// The unread divider, fixed when the conversation is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divider {
-    /// What was read before.
+    /// The read mark at that time.
     pub after: Seq,
-    /// How many were unread.
+    /// The unread count at that time.
     pub unread: u32,
 }
 
-/// One message, as it is shown.
+/// One message, as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which.
     pub key: Key,
-    /// Its place; `None` while it is not stored.
+    /// `None` while the message is not stored.
     pub seq: Option<Seq>,
-    /// What was said.
     pub body: String,
-    /// When.
     pub at: Timestamp,
-    /// Whether a new day begins with it.
+    /// Whether the message is the first of a day.
     pub new_day: bool,
-    /// The unread divider above it, with its count.
+    /// Unread count of the divider above the row, if there is one.
     pub unread_above: Option<u32>,
-    /// Whether it begins a group.
+    /// Whether the row begins a group.
     pub opens_group: bool,
-    /// How far it has come, if it is mine.
+    /// The delivery state, for the user's own messages.
     pub progress: Option<Progress>,
-    /// Whether a reload would lose it, because the browser's storage refused it.
+    /// Whether a reload would lose the message, because the browser's storage refused it.
     pub unkept: bool,
 }
 
-/// What goes into the projection beside the messages.
+/// Inputs of the projection other than the messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene {
-    /// Who looks.
+    /// The page's user.
     pub me: UserId,
-    /// How far the peer has come.
+    /// The peer's marks.
     pub theirs: Marks,
-    /// The unread divider.
     pub divider: Option<Divider>,
-    /// By whose clock a day begins.
+    /// The time zone that decides when a day begins.
     pub local: Local,
 }
 
-/// Makes the rows: the messages in their order, then what is not yet sent.
+/// Returns the rows: stored messages in order, then unsent ones.
 pub fn project<'a>(
     scene: Scene,
     messages: impl Iterator<Item = &'a Message>,
@@ -109,7 +104,7 @@ pub fn project<'a>(
 ) -> Vec<Row> {
     let mut rows: Vec<Row> = messages.map(|message| stored(scene, message)).collect();
     if !unsent.is_empty() {
-        // A message can be stored and still be in the outbox, when the answer was lost.
+        // A stored message can still be in the outbox if its acknowledgement was lost.
         let shown: HashSet<Key> = rows.iter().map(|row| row.key).collect();
         let unsent = unsent.iter().map(|entry| waiting(entry));
         rows.extend(unsent.filter(|row| !shown.contains(&row.key)));
@@ -148,7 +143,7 @@ fn waiting(entry: &Entry) -> Row {
     }
 }
 
-/// The divider stands above the peer's first message after the place; never above one's own.
+/// Puts the divider above the peer's first message after the read mark, never above an own message.
 fn place_divider(scene: Scene, rows: &mut [Row]) {
     let Some(divider) = scene.divider else { return };
     let first =

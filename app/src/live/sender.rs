@@ -1,7 +1,7 @@
-//! Moves the outbox: over the socket, or over HTTP when the socket has been away for a while.
+//! Sends the outbox over the socket, or over HTTP when the socket has been away for a while.
 //!
-//! A repeat is harmless (the server answers a known id with its first answer), so whenever it is
-//! not known whether a message arrived it is sent again, unchanged. Browser only.
+//! A repeated send is harmless, because the server answers a known id with its first answer. A
+//! message whose arrival is uncertain is therefore sent again unchanged. Browser only.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::error::AppError;
 use crate::server_fns::send_message;
 use crate::state::{Applied, Connection, State};
 
-/// Without a socket for this long, messages go over HTTP.
+/// Messages go over HTTP after this long without a socket.
 const HTTP_AFTER_MS: i64 = 10_000;
 
-/// How messages can go at the moment.
+/// The transport available now.
 enum Way {
     Socket,
     Http,
-    /// Not now; look again at this moment.
+    /// None yet; check again at this time.
     NotBefore(i64),
-    /// Not before the person signs in or reloads.
+    /// None until the user signs in or reloads.
     None,
 }
 
-/// Takes a written message: kept first, then shown, then sent.
+/// Takes a new message: stores it, shows it, then sends it.
 pub fn send(state: State, conversation: ConversationId, body: Body) {
     let now = moment();
     let mut entry = Entry {
@@ -48,7 +48,7 @@ pub fn send(state: State, conversation: ConversationId, body: Body) {
     pump(state);
 }
 
-/// Sends what is due, and looks again when the next is.
+/// Sends due messages, and schedules itself for the next due time.
 pub fn pump(state: State) {
     let now = uptime_ms();
     let way = way(state, now);
@@ -90,7 +90,8 @@ fn way(state: State, now: i64) -> Way {
     }
 }
 
-/// Whether an answer has been lost on a line that seems alive. A new line repeats the message.
+/// Returns whether an answer was lost on a connection that appears alive. A new connection repeats
+/// the message.
 pub fn is_stuck(state: State) -> bool {
     state.with_outbox(|outbox| outbox.is_stuck(uptime_ms())).unwrap_or_default()
 }
@@ -113,17 +114,17 @@ async fn send_over_http(state: State, entry: Entry) {
     }
 }
 
-/// The server has it.
+/// Handles an acknowledgement.
 pub fn on_sent(state: State, sent: Sent) {
     let applied = state.apply_sent(sent);
-    // Known from another way already: only the entry has to go.
+    // If the message arrived as an event before, only the entry remains to be removed.
     state.settle(sent.client_id);
     storage::remove(state, sent.client_id);
     on_applied(state, sent.conversation, applied);
     pump(state);
 }
 
-/// The server did not take it.
+/// Handles a refusal.
 pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
     let changed = state.with_outbox(|outbox| outbox.refuse(client_id, refusal, uptime_ms()));
     if let Some(entry) = changed.flatten() {
@@ -132,14 +133,14 @@ pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
     pump(state);
 }
 
-/// Keeps a changed message.
+/// Stores a changed entry.
 fn keep(state: State, entry: &Entry) {
     let is_kept = storage::put(state, entry);
     state.with_outbox(|outbox| outbox.note_kept(entry.client_id, is_kept));
     keeping::show(state);
 }
 
-/// What follows from an applied message: the storage forgets it, gaps are read.
+/// Follows up an applied message: removes it from the storage and fetches gaps.
 pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) {
     if let Some(client_id) = applied.settled {
         storage::remove(state, client_id);
@@ -148,7 +149,7 @@ pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) 
     catch_up::after_event(state, conversation, applied.known);
 }
 
-/// The person asks for another attempt.
+/// Sends a refused message again at the user's request.
 pub fn retry(state: State, key: Key) {
     if let Some(entry) = state.with_outbox(|outbox| outbox.retry(key.client_id)).flatten() {
         keep(state, &entry);
@@ -156,7 +157,7 @@ pub fn retry(state: State, key: Key) {
     pump(state);
 }
 
-/// The person gives the message up.
+/// Deletes an unsent message at the user's request.
 pub fn delete(state: State, key: Key) {
     state.settle(key.client_id);
     storage::remove(state, key.client_id);

@@ -1,5 +1,5 @@
-//! What the browser tells of the network and of the person: that a line is worth a try at once, that there is
-//! no network, and whether somebody is there. Browser only; `connection` listens.
+//! Browser events about the network and the user: reasons to reconnect at once, loss of the
+//! network, and user activity. Browser only; `connection` listens.
 
 use std::cell::Cell;
 
@@ -10,15 +10,15 @@ use super::pulse::Interest;
 use crate::dom::{self, Listener};
 use crate::state::{Connection, State};
 
-/// Whoever has not touched the page for this long is not there any more.
+/// The user counts as inactive after this long without input.
 const THERE_MS: i64 = 120_000;
 
 thread_local! {
-    /// When the person gave the last sign of being there.
+    /// Time of the last user activity.
     static SIGN_MS: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The signs that it is worth trying at once, that there is no network, and that somebody is there.
+/// Listens for events that wake the connection task, report a lost network, or show user activity.
 pub fn listen(state: State, wake: &Wake) {
     let events: [(&web_sys::EventTarget, &'static str); 5] = [
         (&window(), "online"),
@@ -31,7 +31,7 @@ pub fn listen(state: State, wake: &Wake) {
         let wake = wake.clone();
         Listener::new(target, event, move |_| {
             SIGN_MS.set(dom::uptime_ms());
-            // Said at once: the task may be in the midst of an attempt.
+            // Set here and not by the task, which may be in the middle of an attempt.
             let connection = state.connection.get_untracked();
             let is_trying = connection == Connection::Connecting;
             if event == "offline" && (is_trying || connection.brings_news()) {
@@ -46,7 +46,7 @@ pub fn listen(state: State, wake: &Wake) {
     }
 }
 
-/// Who would notice now that the line is dead.
+/// Returns who would notice a dead connection now.
 pub fn interest(state: State) -> Interest {
     if state.read_outbox(|outbox| outbox.is_under_way()) {
         Interest::Waiting

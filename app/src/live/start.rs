@@ -1,4 +1,4 @@
-//! Brings the page to life once it is hydrated. Browser only; `App` calls it once.
+//! Starts the live client once the page is hydrated. Browser only; `App` calls it once.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,9 +12,9 @@ use crate::attention;
 use crate::dom::{self, Listener};
 use crate::state::State;
 
-/// Starts the live part: local times, what is kept in the browser, the connection. Once the whole
-/// view is in place, so nothing here can make the first render differ from the server's, and
-/// nothing goes on of a page that did not come to life.
+/// Starts the live client: local times, data from the browser's storage, the connection. It waits
+/// for the whole view, so that it cannot change the first render and a page whose start failed runs
+/// none of it.
 pub fn start(state: State) {
     let begun = crate::start::begun();
     let me = state.me().map(|me| me.id);
@@ -37,10 +37,11 @@ pub fn start(state: State) {
         }
         device::start(state, me);
         person::tell_other_tabs(me, tab);
-        // For nobody as well: then nothing of whoever was here before is counted or shown.
+        // Pages without a user start it too, so that no notification or count of an earlier user
+        // remains.
         attention::start(state);
         spawn_local(async {
-            // One turn later every effect of this render has run: all handlers are in place.
+            // One turn later every effect of this render has run and all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;
             crate::start::mark_live();
         });
@@ -76,7 +77,8 @@ fn listen_to_other_tabs(state: State, me: UserId) {
     .forget();
 }
 
-/// A page that the browser held for the way back heard of nothing meanwhile.
+/// Reads missed changes when the back/forward cache restores the page, which received no storage
+/// events.
 fn come_back(state: State, me: UserId) {
     Listener::new(&window(), "pageshow", move |event| {
         let held = js_sys::Reflect::get(&event, &"persisted".into());

@@ -1,8 +1,8 @@
-//! What survives a reload: unsent messages, drafts and places, per person, in the browser's storage; and
-//! the messages on this device, for whoever wants them there.
+//! Data that survives a reload, per user: unsent messages, drafts and scroll positions; and offline
+//! copies of messages for users who enabled them.
 //!
-//! Each entry has its own key, so that several tabs write beside each other and never over each
-//! other. What the storage refuses is held in memory, and [`super::keeping`] tries again. Browser only.
+//! Each entry has its own key, so that tabs do not overwrite each other. Data that the storage
+//! refuses stays in memory, and [`super::keeping`] retries. Browser only.
 
 use leptos::prelude::{GetValue, UpdateValue, WithValue, window};
 use protocol::{ClientId, ConversationId, Seq, UserId};
@@ -13,7 +13,7 @@ use super::{drafts, keeping};
 use crate::json;
 use crate::state::State;
 
-/// The storage, where the browser grants one.
+/// Returns the local storage, if the browser grants it.
 fn storage() -> Option<Storage> {
     window().local_storage().ok().flatten()
 }
@@ -30,18 +30,18 @@ fn draft_key(user: UserId, conversation: ConversationId) -> String {
     format!("{}{conversation}", draft_prefix(user))
 }
 
-/// A change that another tab made.
+/// A change made by another tab.
 pub enum Change {
-    /// It wrote or changed an unsent message.
+    /// An unsent message was added or changed.
     Put(Entry),
-    /// It sent or deleted one.
+    /// An unsent message was sent or deleted.
     Gone(ClientId),
-    /// It changed a draft, from one kept form to another.
+    /// A draft changed, from the first stored form to the second.
     Draft(ConversationId, String, String),
 }
 
-/// Reads a change from the key and the values of a storage event; `None` for what is not this
-/// person's.
+/// Decodes a storage event. Returns `None` for keys that are not of this user's messages and
+/// drafts.
 pub fn change(
     user: UserId,
     key: &str,
@@ -58,7 +58,7 @@ pub fn change(
     Some(Change::Draft(id, before.unwrap_or_default(), after.unwrap_or_default()))
 }
 
-/// All unsent messages of a person.
+/// Returns all unsent messages of a user.
 pub fn unsent(user: UserId) -> Vec<Entry> {
     values(&outbox_prefix(user))
         .into_iter()
@@ -66,7 +66,7 @@ pub fn unsent(user: UserId) -> Vec<Entry> {
         .collect()
 }
 
-/// All drafts of a person, in their kept form.
+/// Returns all drafts of a user, in their stored form.
 pub fn drafts(user: UserId) -> Vec<(ConversationId, String)> {
     values(&draft_prefix(user))
         .into_iter()
@@ -74,7 +74,7 @@ pub fn drafts(user: UserId) -> Vec<(ConversationId, String)> {
         .collect()
 }
 
-/// The entries under a prefix, with the rest of their keys.
+/// Returns the entries under a prefix, keyed by the rest of their keys.
 fn values(prefix: &str) -> Vec<(String, String)> {
     let Some(storage) = storage() else { return Vec::new() };
     keys(&storage)
@@ -89,7 +89,7 @@ fn keys(storage: &Storage) -> impl Iterator<Item = String> + use<'_> {
     (0..storage.length().unwrap_or(0)).filter_map(|index| storage.key(index).ok().flatten())
 }
 
-/// Keeps an unsent message; answers whether the browser did.
+/// Stores an unsent message. Returns whether the browser accepted it.
 pub fn put(state: State, entry: &Entry) -> bool {
     let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return true };
     let key = outbox_prefix(me.id) + &entry.client_id.to_string();
@@ -98,15 +98,16 @@ pub fn put(state: State, entry: &Entry) -> bool {
     done
 }
 
-/// Drops a message that was sent or deleted.
+/// Removes a message that was sent or deleted.
 pub fn remove(state: State, client_id: ClientId) {
     let Some(me) = state.me() else { return };
-    // A storage that refuses this as well has refused the message before.
+    // A storage that refuses the removal has never accepted the message.
     write(&(outbox_prefix(me.id) + &client_id.to_string()), None);
     keeping::try_again(state);
 }
 
-/// The draft of a conversation, in its kept form, with what the browser refused to keep.
+/// Returns the stored form of a conversation's draft, merged with texts that the browser refused to
+/// store.
 pub fn draft(state: State, conversation: ConversationId) -> String {
     let kept = kept_draft(state, conversation);
     state.unkept_drafts.with_value(|drafts| match drafts.get(&conversation) {
@@ -123,15 +124,15 @@ fn kept_draft(state: State, conversation: ConversationId) -> String {
     kept().unwrap_or_default()
 }
 
-/// A draft that the browser refused to keep, in the form in which it is kept.
+/// A draft that the browser refused to store, in its stored form.
 pub struct Unkept {
-    /// What was kept then, and still is unless another tab changed that.
+    /// The stored value at the time of the refusal.
     before: String,
     draft: String,
 }
 
-/// Keeps a draft, in its kept form; an empty one is dropped. What the browser refuses is held until
-/// the page goes.
+/// Stores a draft in its stored form; an empty one is deleted. A refused draft stays in memory as
+/// long as the page lives.
 pub fn put_draft(state: State, conversation: ConversationId, kept: &str) {
     let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
     let value = (!kept.is_empty()).then_some(kept);
@@ -151,7 +152,7 @@ pub fn put_draft(state: State, conversation: ConversationId, kept: &str) {
     }
 }
 
-/// Whether the storage would take a message of a usual length.
+/// Returns whether the storage would accept a message of usual length.
 pub fn has_room() -> bool {
     const KEY: &str = "duet:room";
     const LENGTH: usize = 4_096;
@@ -160,7 +161,7 @@ pub fn has_room() -> bool {
     done
 }
 
-/// Deletes everything of a person from this browser.
+/// Deletes all data of a user from this browser.
 pub fn forget_person(user: UserId) {
     forget(&format!("duet:{user}:"));
 }
@@ -172,15 +173,14 @@ fn forget(prefix: &str) {
     }
 }
 
-/// Where one was in a conversation when one left it: a message and how far its top stood below the
-/// top of the view, never pixels alone.
+/// The scroll position in a conversation that was left: a message and its distance from the top of
+/// the view, because a pixel offset alone loses its meaning when rows change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KeptPlace {
-    /// The message.
     pub seq: Seq,
-    /// Its distance from the top of the view, in sixty-fourths of a pixel: layout knows no finer ones.
+    /// Distance from the top of the view in 1/64 pixel, the resolution of browser layout.
     pub offset: i32,
-    /// The newest message then.
+    /// The newest message at that time.
     pub last: Seq,
 }
 
@@ -188,8 +188,8 @@ fn place_key(user: UserId, conversation: ConversationId) -> String {
     format!("duet:{user}:place:{conversation}")
 }
 
-/// Where one was, unless messages came since that one has not read: then those are more important.
-/// It is kept for this tab only, and over a reload.
+/// Returns the stored scroll position, unless unread messages arrived since; these take precedence.
+/// It is stored per tab and survives a reload.
 pub fn place(state: State, conversation: ConversationId) -> Option<KeptPlace> {
     let key = place_key(state.me()?.id, conversation);
     let text = window().session_storage().ok()??.get_item(&key).ok()??;
@@ -202,12 +202,12 @@ pub fn place(state: State, conversation: ConversationId) -> Option<KeptPlace> {
     (exists && (summary.unread == 0 || summary.last_seq <= kept.last)).then_some(kept)
 }
 
-/// Keeps where one is; at the newest message there is nothing to keep.
+/// Stores the scroll position; `None`, at the newest message, deletes it.
 pub fn put_place(state: State, conversation: ConversationId, place: Option<KeptPlace>) {
     let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
     let Some(storage) = window().session_storage().ok().flatten() else { return };
     let key = place_key(me.id, conversation);
-    // A browser that refuses opens the conversation at its end.
+    // If the browser refuses, the conversation opens at its end.
     _ = match place {
         Some(place) => {
             storage.set_item(&key, &format!("{} {} {}", place.seq, place.last, place.offset))
@@ -216,12 +216,12 @@ pub fn put_place(state: State, conversation: ConversationId, place: Option<KeptP
     };
 }
 
-/// A choice that this browser keeps, whoever is signed in.
+/// Returns a setting of this browser that does not depend on the user.
 pub fn kept(name: &str) -> Option<String> {
     storage()?.get_item(&format!("duet:{name}")).ok().flatten()
 }
 
-/// Keeps a choice. Without storage it holds until the page goes.
+/// Stores a setting. Without storage the setting lasts as long as the page.
 pub fn keep(name: &str, value: &str) {
     if let Some(storage) = storage() {
         _ = storage.set_item(&format!("duet:{name}"), value);
@@ -232,49 +232,49 @@ fn rows_prefix(user: UserId) -> String {
     format!("duet:{user}:{ROWS}")
 }
 
-/// The part of a key that says what it is for: messages on this device; see [`super::device`].
+/// Key part of offline copies; see [`super::device`].
 const ROWS: &str = "rows:";
 
-/// Something that is kept of the messages on this device.
+/// Returns a stored item of the offline copies.
 pub fn kept_rows(user: UserId, name: &str) -> Option<String> {
     storage()?.get_item(&(rows_prefix(user) + name)).ok().flatten()
 }
 
-/// All that is kept of them.
+/// Returns all stored items of the offline copies.
 pub fn all_rows(user: UserId) -> Vec<(String, String)> {
     values(&rows_prefix(user))
 }
 
-/// Keeps something of them, if there is room; answers whether there was.
+/// Stores an item of the offline copies. Returns whether there was room.
 pub fn keep_rows(user: UserId, name: &str, value: &str) -> bool {
     storage().is_some_and(|storage| storage.set_item(&(rows_prefix(user) + name), value).is_ok())
 }
 
-/// Drops something of them.
 pub fn drop_rows(user: UserId, name: &str) {
     write(&(rows_prefix(user) + name), None);
 }
 
-/// Deletes the messages of a person from this device, and that they were wanted there.
+/// Deletes a user's offline copies and the setting that enabled them.
 pub fn forget_rows(user: UserId) {
     forget(&rows_prefix(user));
 }
 
-/// Deletes the messages of everybody but this person from this device; answers whether there were any.
+/// Deletes the offline copies of all other users. Returns whether there were any.
 pub fn forget_rows_of_others(me: Option<UserId>) -> bool {
     let mine = me.map(rows_prefix).unwrap_or_default();
     let is_theirs = |key: &str| key.contains(ROWS) && (mine.is_empty() || !key.starts_with(&mine));
     storage().is_some_and(|storage| remove_all(&storage, &is_theirs))
 }
 
-/// Messages on this device give way to what the person writes: the server has them.
+/// Deletes offline copies to make room for the user's own writing, because the server has the
+/// copies.
 fn make_room(storage: &Storage) -> bool {
     remove_all(storage, &|key| key.contains(ROWS) && !key.ends_with("rows:on"))
 }
 
-/// Answers whether there were any.
+/// Returns whether any key matched.
 fn remove_all(storage: &Storage, is_meant: &dyn Fn(&str) -> bool) -> bool {
-    // Collected first: removing one changes the places of the others.
+    // Collect the keys first, because a removal shifts the indices of the rest.
     let keys: Vec<String> = keys(storage).filter(|key| is_meant(key)).collect();
     for key in &keys {
         _ = storage.remove_item(key);
@@ -282,7 +282,8 @@ fn remove_all(storage: &Storage, is_meant: &dyn Fn(&str) -> bool) -> bool {
     !keys.is_empty()
 }
 
-/// Whether no tab has told of this message yet; then this one does. Without storage each does.
+/// Returns whether no tab has announced this message yet, and records that this tab does. Without
+/// storage every tab announces it.
 pub fn first_to_tell(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
     let name = format!("{user}:told:{conversation}");
     let told = kept(&name).and_then(|told| told.parse().ok()).unwrap_or(0);
@@ -293,7 +294,7 @@ pub fn first_to_tell(user: UserId, conversation: ConversationId, seq: Seq) -> bo
     first
 }
 
-/// Writes, or removes; answers whether the browser did.
+/// Writes or removes a key. Returns whether the browser did.
 fn write(key: &str, value: Option<&str>) -> bool {
     storage().is_some_and(|storage| match value {
         Some(value) => {

@@ -1,19 +1,19 @@
-//! How an event changes a conversation's entry in the list. Pure; `state` puts it into signals.
+//! How an event changes a conversation's entry in the list. Pure; `state` puts the result into
+//! signals.
 
 use protocol::limits::MAX_UNREAD;
 use protocol::{Conversation, Marks, Message, Seq, UserId};
 
-/// Whether the entry is still known exactly.
+/// Whether an entry is still exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Known {
-    /// Yes.
     Exactly,
-    /// Something between was missed: the entry must be read again.
+    /// The page missed events: the entry must be fetched again.
     Inexactly,
 }
 
-/// Applies a message. One that was applied before changes nothing.
+/// Applies a message. A repeated message changes nothing.
 pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) -> Known {
     if message.seq <= entry.last_seq {
         return Known::Exactly;
@@ -29,7 +29,7 @@ pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) ->
     known
 }
 
-/// Applies moved marks. Marks only move forward, so a late receipt changes nothing.
+/// Applies marks. Marks only move forward, so a late receipt changes nothing.
 pub fn apply_receipt(entry: &mut Conversation, user: UserId, marks: Marks) -> Known {
     let mine = user != entry.peer.user.id;
     let held = if mine { &mut entry.mine } else { &mut entry.theirs };
@@ -42,7 +42,8 @@ pub fn apply_receipt(entry: &mut Conversation, user: UserId, marks: Marks) -> Kn
         entry.unread = 0;
         return Known::Exactly;
     }
-    // Some of what I read was the peer's and some my own: only the store can count the rest.
+    // The messages read here are partly the peer's and partly the user's own; only the store can
+    // count the rest.
     if entry.unread == 0 { Known::Exactly } else { Known::Inexactly }
 }
 
@@ -52,8 +53,8 @@ pub fn advance(held: &mut Marks, to: Marks) {
     held.read = held.read.max(to.read);
 }
 
-/// Takes in an entry as the server gave it. An answer that was overtaken by live events keeps
-/// what is newer here.
+/// Takes over an entry from the server. Live events may be newer than the response; their changes
+/// stay.
 pub fn adopt(entry: &mut Conversation, read: Conversation) {
     let (mine, theirs, last_before) = (entry.mine, entry.theirs, entry.last_seq);
     if last_before > read.last_seq {
@@ -61,8 +62,8 @@ pub fn adopt(entry: &mut Conversation, read: Conversation) {
     } else {
         let unread_before = entry.unread;
         *entry = read;
-        // I have read further than the server knew. Its count, less what lies before my place, is
-        // then the most that can be unread; only where nothing was added is the held one exact.
+        // The page's read mark is ahead of the server's. The messages after it bound the unread
+        // count. If there is no new message, the cached count is exact.
         if mine.read > entry.mine.read {
             let beyond = entry.last_seq.0.saturating_sub(mine.read.0);
             entry.unread = entry.unread.min(u32::try_from(beyond).unwrap_or(0));
@@ -75,7 +76,7 @@ pub fn adopt(entry: &mut Conversation, read: Conversation) {
     advance(&mut entry.theirs, theirs);
 }
 
-/// The newest place I can say has reached me, if that is news to the server.
+/// Returns the newest seq to acknowledge as delivered, unless the server has that receipt.
 pub fn undelivered(entry: &Conversation) -> Option<Seq> {
     (entry.last_seq > entry.mine.delivered).then_some(entry.last_seq)
 }

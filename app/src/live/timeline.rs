@@ -1,23 +1,23 @@
-//! What is held of one conversation: the one merge that everything goes through.
+//! The cached messages of one conversation, and the only merge of messages into them.
 //!
-//! First page, older page, catch-up and live message are merged here, in any order, any number of
-//! times, and give the same timeline. Order comes from the sequence number alone, never from a
-//! clock. No browser, no signals: `state` owns one per conversation and asks it what is missing.
+//! First page, older page, resync and live messages are merged here. Any order and any repetition
+//! gives the same timeline. Messages are ordered by seq, never by a clock. Pure; `state` owns one
+//! timeline per conversation and queries it for gaps.
 
 use std::collections::VecDeque;
 
 use protocol::{HistoryPage, Message, Seq};
 
-/// The held messages, as runs without a hole.
+/// The cached messages, as runs without gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
-    /// Ascending; between two runs at least one message is missing.
+    /// Ascending; at least one message is missing between two runs.
     runs: Vec<Run>,
-    /// The newest place known to exist, held or not.
+    /// The newest seq known to exist, cached or not.
     last_seq: Seq,
 }
 
-/// Messages without a hole between them; never empty.
+/// Consecutive messages; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     messages: VecDeque<Message>,
@@ -28,28 +28,27 @@ impl Run {
         Self { messages: VecDeque::from([message]) }
     }
 
-    /// The oldest place.
+    /// Returns the oldest seq.
     pub fn first(&self) -> Seq {
         self.messages.front().map_or(Seq::ZERO, |message| message.seq)
     }
 
-    /// The newest place.
+    /// Returns the newest seq.
     pub fn last(&self) -> Seq {
         self.messages.back().map_or(Seq::ZERO, |message| message.seq)
     }
 
-    /// The oldest and the newest place.
+    /// Returns the oldest and the newest seq.
     pub fn span(&self) -> (Seq, Seq) {
         (self.first(), self.last())
     }
 
-    /// The messages from a place on, oldest first.
+    /// Returns the messages from a seq on, oldest first.
     pub fn from(&self, seq: Seq) -> impl Iterator<Item = &Message> {
         let skipped = usize::try_from(seq.0.saturating_sub(self.first().0)).unwrap_or(0);
         self.messages.range(skipped.min(self.messages.len())..)
     }
 
-    /// One message.
     pub fn get(&self, seq: Seq) -> Option<&Message> {
         let index = usize::try_from(seq.0.checked_sub(self.first().0)?).ok()?;
         self.messages.get(index)
@@ -59,8 +58,8 @@ impl Run {
         self.first() <= seq && seq <= self.last()
     }
 
-    /// Takes in the run that begins where this one ends. The shorter one moves, so that an older
-    /// page costs its own length and not that of all that is held.
+    /// Appends the run that starts where this one ends. The shorter run is moved, so that an older
+    /// page costs its own length and not the length of everything cached.
     fn join(&mut self, mut newer: Self) {
         if self.messages.len() < newer.messages.len() {
             while let Some(message) = self.messages.pop_back() {
@@ -74,7 +73,7 @@ impl Run {
 }
 
 impl Timeline {
-    /// Merges a page.
+    /// Merges a page of history.
     pub fn merge_page(&mut self, page: &HistoryPage) {
         self.note_last(page.last_seq);
         for message in &page.messages {
@@ -82,7 +81,7 @@ impl Timeline {
         }
     }
 
-    /// Merges one message. One that is held already changes nothing.
+    /// Merges one message. A cached seq changes nothing.
     pub fn merge(&mut self, message: Message) {
         let seq = message.seq;
         if seq <= Seq::ZERO {
@@ -111,36 +110,35 @@ impl Timeline {
         }
     }
 
-    /// Whether another message is held in this one's place. Both cannot come from one store: it was
-    /// put back from a copy in between.
+    /// Returns whether another message is cached under the same seq. That proves that the store was
+    /// restored from a backup.
     pub fn contradicts(&self, message: &Message) -> bool {
         let held = self.run_around(message.seq).and_then(|run| run.get(message.seq));
         held.is_some_and(|held| held.client_id != message.client_id)
     }
 
-    /// Learns that a place exists.
+    /// Records that a seq exists.
     pub fn note_last(&mut self, seq: Seq) {
         self.last_seq = self.last_seq.max(seq);
     }
 
-    /// The newest place known to exist.
+    /// Returns the newest seq known to exist.
     pub fn last_seq(&self) -> Seq {
         self.last_seq
     }
 
-    /// The run that holds a place.
+    /// Returns the run that contains a seq.
     pub fn run_around(&self, seq: Seq) -> Option<&Run> {
         let index = self.runs.partition_point(|run| run.first() <= seq).checked_sub(1)?;
         self.runs.get(index).filter(|run| run.contains(seq))
     }
 
-    /// The run with the newest messages that are held.
+    /// Returns the run with the newest cached messages.
     pub fn newest_run(&self) -> Option<&Run> {
         self.runs.last()
     }
 
-    /// What is missing between the oldest held message and the newest known one: the first and
-    /// last place of each hole.
+    /// Returns the gaps after the oldest cached message: first and last seq of each.
     pub fn holes(&self) -> Vec<(Seq, Seq)> {
         let ends = self.runs.iter().skip(1).map(Run::first);
         let ends = ends.chain([self.last_seq.next()]);
@@ -189,8 +187,8 @@ mod tests {
     }
 
     proptest! {
-        /// Guards law 4: pages and live messages, late, early and doubled, then the holes fetched,
-        /// always give the one timeline.
+        /// Guards law 4: pages and live messages that arrive late, early or twice give one timeline
+        /// once the gaps are fetched.
         #[test]
         fn any_order_doubles_and_holes_give_one_timeline(
             pieces in proptest::collection::vec((0_usize..60, 1_usize..12), 1..40),

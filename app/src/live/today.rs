@@ -1,9 +1,9 @@
-//! Keeps words about time true: "Today" after midnight, clocks after a change of zone, both by the server's
-//! clock where the device's is wrong.
+//! Keeps displayed dates and times correct: "Today" after midnight, clock times after a change of
+//! the time zone. The server's clock is used if the device's clock is wrong.
 //!
-//! A timer alone would be late after a sleep, and events alone never come to a page that stays in
-//! view. So both look whether something changed, and only then is anything written anew. Browser
-//! only; `start` begins it, and it lives as long as the page.
+//! A timer fires late after a sleep, and events never reach a page that stays in view. Both
+//! therefore trigger a check, and only a change renders again. Browser only; `start` starts it, and
+//! it runs as long as the page.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::dom::{self, Listener};
 use crate::state::State;
 use crate::time;
 
-/// The longest time between two looks.
+/// Longest time between two checks.
 const LOOK_EVERY_MS: i64 = 60_000;
-/// The shortest: a clock that stands still at midnight is not asked without a pause.
+/// Shortest time between two checks, so that a clock that stops at midnight causes no busy loop.
 const SHORTEST_MS: i64 = 500;
 
-/// Begins, when the words on the page are as the server wrote them.
+/// Starts the checks. The page still shows the times that the server rendered.
 pub fn start(state: State) {
     let written_at = state.local_time.with_untracked(|local| local.written_at());
     told(state, written_at, dom::uptime_ms());
@@ -33,7 +33,7 @@ pub fn start(state: State) {
     look_later(state);
 }
 
-/// The server told its time, so long ago at most. Where this device's clock is wrong, that one counts.
+/// Records the server's time, which is at most `ago_ms` old. It replaces a wrong device clock.
 pub fn told(state: State, server: Timestamp, ago_ms: i64) {
     time::heard(server, ago_ms);
     look(state);
@@ -52,7 +52,7 @@ fn look_later(state: State) {
 
 fn look(state: State) {
     if let Some(renewed) = state.local_time.with_untracked(|local| local.renewed()) {
-        // Whatever shows a time listens to this.
+        // All displayed times depend on this signal.
         state.local_time.set(renewed);
         state.project_open();
     }

@@ -1,8 +1,8 @@
-//! Reading by calls while there is no socket, and what it tells: whether the server answers at all,
-//! whether sockets are refused on the way to it, and whether the session is over. A browser does not
-//! tell a page why a socket was refused, so a call is the only way to know.
+//! Polling over HTTP while there is no socket. It also finds out whether the server answers at all,
+//! whether a proxy blocks sockets, and whether the session is over. A browser does not report why a
+//! socket was refused, so only an HTTP request reveals the cause.
 //!
-//! One task at a time, begun by `connection` before each attempt; it ends once a socket is open, or
+//! One task at a time. `connection` starts it before each attempt; it ends once a socket is open or
 //! none is wanted. Browser only.
 
 use futures::{FutureExt, select};
@@ -16,23 +16,22 @@ use crate::dom::uptime_ms;
 use crate::error::AppError;
 use crate::state::{Connection, State};
 
-/// How long a socket may be away, or take to open, before the server is asked by a call: a restarted
-/// server is back on most sockets before that.
+/// Delay before the first request. Most sockets to a restarted server are open again before that.
 const FIRST_MS: u32 = 1_500;
-/// Between two looks while it is not yet clear how things are.
+/// Interval while the cause of the outage is unclear.
 const SOON_MS: u32 = 2_000;
-/// Between two readings; the banner says this number.
+/// Polling interval; the banner shows this number.
 const POLL_MS: u32 = 30_000;
-/// Between two attempts while the server does not answer, and by how much they are spread.
+/// Interval while the server does not answer, and its random spread.
 const AWAY_MS: f64 = 5_000.0;
 const AWAY_SPREAD_MS: f64 = 10_000.0;
-/// A call that takes longer is not answered.
+/// Timeout of a request.
 const ANSWER_MS: u32 = 20_000;
-/// A socket that takes longer to open is held up on the way.
+/// A socket that takes longer to open counts as blocked.
 const HANGS_MS: i64 = 3_000;
 
-/// Begins the task, unless it runs. `wake` is told when the server answers again: then a socket is
-/// worth a try.
+/// Starts the task unless it runs. `wake` is called when the server answers again, because a socket
+/// may then succeed.
 pub fn begin(state: State, wake: &Wake) {
     if state.reading.get_value() {
         return;
@@ -48,7 +47,7 @@ pub fn begin(state: State, wake: &Wake) {
                 break;
             }
             wait = match until_first(state) {
-                // The task was begun in an outage before this one.
+                // The task was started in an earlier outage.
                 Some(rest) => rest,
                 None => read(state, &wake).await,
             };
@@ -57,7 +56,7 @@ pub fn begin(state: State, wake: &Wake) {
     });
 }
 
-/// How long the socket must still be away before the server is asked by a call.
+/// Returns the time until the socket has been away for `FIRST_MS`; `None` if that time has passed.
 fn until_first(state: State) -> Option<u32> {
     let down = uptime_ms() - state.down_since.get_value()?;
     u32::try_from(i64::from(FIRST_MS) - down).ok().filter(|rest| *rest > 0)
@@ -69,17 +68,17 @@ fn is_wanted(state: State) -> bool {
     away && state.link.with_value(Option::is_none)
 }
 
-/// Reads once, and says when to read again.
+/// Polls once. Returns the delay before the next poll, in milliseconds.
 async fn read(state: State, wake: &Wake) -> u32 {
     let answer = select! {
         answer = catch_up::without_socket(state).fuse() => answer,
         () = TimeoutFuture::new(ANSWER_MS).fuse() => Err(AppError::Unreached),
     };
-    // A socket came meanwhile.
+    // A socket was opened meanwhile.
     if !is_wanted(state) {
         return FIRST_MS;
     }
-    // A refusal is an answer as well.
+    // A refusal also proves that the server answers.
     let answered = !matches!(answer, Err(AppError::Unreached));
     let answered_before = state.calls_work.get_value();
     state.calls_work.set_value(answered);
@@ -105,7 +104,8 @@ async fn read(state: State, wake: &Wake) -> u32 {
     }
 }
 
-/// An attempt to open a socket failed. Where the server answers calls, sockets are refused on the way.
+/// Handles a failed attempt to open a socket. If HTTP requests succeed, sockets are blocked and
+/// polling begins.
 pub fn refused(state: State) {
     let connecting = state.connection.get_untracked() == Connection::Connecting;
     if connecting && state.calls_work.get_value() {
@@ -115,7 +115,7 @@ pub fn refused(state: State) {
 
 fn begin_polling(state: State) {
     state.connection.set(Connection::Polling);
-    // What waits goes by calls from now on.
+    // Queued messages go over HTTP from now on.
     sender::pump(state);
 }
 

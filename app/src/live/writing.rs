@@ -1,5 +1,5 @@
-//! The person's own typing: drafts, the sign "typing", and the field's height. Browser only; the
-//! composer calls it.
+//! The user's typing: drafts, typing events, and the height of the composer field. Browser only;
+//! the composer calls it.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::dom::{Listener, has_keyboard, is_live, uptime_ms};
 use crate::state::{State, use_state};
 use crate::text::{self, Written};
 
-/// A draft is kept after this pause, so that not every key is a write.
+/// Pause after which a draft is stored, so that not every key causes a write.
 const DRAFT_PAUSE: Duration = Duration::from_millis(250);
-/// The same for a text of which writing costs time.
+/// The same pause for long texts, which are slow to write.
 const LONG_DRAFT_PAUSE: Duration = Duration::from_secs(1);
-/// Far beyond every message, in UTF-16 units.
+/// Far beyond the longest message, in UTF-16 units.
 const VERY_LONG: u32 = 20_000;
-/// The first letter, which decides the direction of the box, is looked for in this many UTF-16 units.
+/// Number of UTF-16 units searched for the first letter, which decides the text direction.
 const DIRECTION_WITHIN: u32 = 4_000;
-/// "Typing" is said at most this often.
+/// Shortest interval between two typing events.
 const TYPING_EVERY_MS: i64 = 3_000;
-/// Whoever touched a key longer ago than this does not type any more.
+/// A user who pressed no key for this long no longer counts as typing.
 const TYPES_FOR_MS: i64 = 5_000;
 
 /// The draft of one composer. A cheap copy of handles.
@@ -37,12 +37,12 @@ pub struct Keeper {
     draft: StoredValue<Draft>,
     /// The pending write of the draft.
     pause: StoredValue<Option<TimeoutHandle>>,
-    /// What the composer shows of the text.
+    /// Properties of the text that the composer shows.
     written: RwSignal<Written>,
 }
 
-/// Adopts what stands in the field when the page comes to life, or brings the draft back.
-/// `refuse_files` is told when somebody tries to paste or drop a file.
+/// Adopts text typed before the page was live, or restores the draft. `refuse_files` is called when
+/// the user pastes or drops a file.
 pub fn start(
     conversation: ConversationId,
     field: NodeRef<Textarea>,
@@ -62,7 +62,7 @@ pub fn start(
         set_direction(&element);
         keeper.begin(&element);
         let is_taken = !is_live() && is_typing_elsewhere(&element);
-        // Opened from another page it is in the document one turn later.
+        // After a client-side navigation the field is in the document one turn later.
         let shown = element.clone();
         request_animation_frame(move || {
             fit(&shown);
@@ -77,7 +77,7 @@ pub fn start(
         on_cleanup(move || listeners.dispose());
     });
     on_cleanup(move || {
-        // The other conversation's page is coming: do not lose the last quarter of a second.
+        // Another conversation is opening: store the text typed during the last pause.
         if let Some(element) = field.try_get_untracked().flatten() {
             keeper.keep_now(&element);
             say_typing(state, conversation, false);
@@ -87,7 +87,7 @@ pub fn start(
 }
 
 impl Keeper {
-    /// The first text of the box: the kept draft, and what was typed before the page was live.
+    /// Sets the field's first text: the stored draft and the text typed before the page was live.
     fn begin(self, element: &HtmlTextAreaElement) {
         let early = element.value();
         let kept = storage::draft(self.state, self.conversation);
@@ -95,7 +95,7 @@ impl Keeper {
         let text = match (early.is_empty(), draft.is_empty() || early.contains(&draft)) {
             (true, _) => draft,
             (false, true) => early.clone(),
-            // The person could not see the draft yet when they began to type.
+            // The user began to type before the draft was shown.
             (false, false) => format!("{draft}\n\n{early}"),
         };
         self.show(element, &text);
@@ -105,13 +105,14 @@ impl Keeper {
         }
     }
 
-    /// What may take the page away, and what other tabs do.
+    /// Listens for events that may precede unloading, to store the draft, and for changes of other
+    /// tabs.
     fn watch(self, element: &HtmlTextAreaElement, me: UserId) -> [Listener; 5] {
         let (leaving, hidden, left) = (element.clone(), element.clone(), element.clone());
         let (back, follower) = (element.clone(), element.clone());
         [
             Listener::new(element, "blur", move |_| self.keep_now(&left)),
-            // A page that is hidden may be ended without another word, above all on a phone.
+            // Phones end hidden pages without another event.
             Listener::new(&document(), "visibilitychange", move |_| self.keep_now(&hidden)),
             Listener::new(&window(), "pagehide", move |_| self.keep_now(&leaving)),
             Listener::new(&window(), "pageshow", move |_| {
@@ -166,7 +167,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps what stands in the box, if the person changed it here and it is not kept yet.
+    /// Stores the field's text if the user changed it here and it is not stored yet.
     fn keep_now(self, element: &HtmlTextAreaElement) {
         let text = element.value();
         if self.with(|draft| draft.is_kept(&text)) == Some(false) {
@@ -182,25 +183,25 @@ impl Keeper {
         }
     }
 
-    /// Nothing once the composer is gone.
+    /// Returns `None` once the composer is gone.
     fn with<T>(self, work: impl FnOnce(&mut Draft) -> T) -> Option<T> {
         self.draft.try_update_value(work)
     }
 }
 
-/// Whether the person types in another field, as in the search, while the page comes to life.
+/// Returns whether the user is typing in another field, such as the search.
 fn is_typing_elsewhere(element: &HtmlTextAreaElement) -> bool {
     document().active_element().is_some_and(|active| {
         active != ***element && matches!(active.tag_name().as_str(), "INPUT" | "TEXTAREA")
     })
 }
 
-/// Files are not text: pasted ones are refused in words, and dropped ones too, which the browser
-/// would otherwise show in the place of this page.
+/// Refuses pasted and dropped files with a message. Otherwise the browser would open a dropped file
+/// in place of this page.
 fn watch_files(element: &HtmlTextAreaElement, refuse: Callback<()>) -> [Listener; 3] {
     let paste = Listener::new(element, "paste", move |event| {
         let pasted = event.dyn_ref::<ClipboardEvent>().and_then(ClipboardEvent::clipboard_data);
-        // A copied paragraph may come with a picture of itself: then the text is what is meant.
+        // A copied paragraph may include a picture of itself; then the text is pasted.
         let text = |data: &DataTransfer| data.get_data("text/plain").unwrap_or_default();
         if pasted.is_some_and(|data| holds_files(&data) && text(&data).is_empty()) {
             event.prevent_default();
@@ -229,7 +230,7 @@ fn holds_files(data: &DataTransfer) -> bool {
     data.types().iter().any(|kind| kind == "Files")
 }
 
-/// What the composer shows of the text in the box.
+/// Properties of the field's text for the composer.
 pub fn written_in(element: &HtmlTextAreaElement) -> Written {
     if is_very_long(element) {
         Written::long(usize::try_from(element.text_length()).unwrap_or(usize::MAX))
@@ -238,7 +239,7 @@ pub fn written_in(element: &HtmlTextAreaElement) -> Written {
     }
 }
 
-/// Something was typed.
+/// Handles an input event.
 pub fn typed(keeper: Keeper, element: &HtmlTextAreaElement) {
     set_direction(element);
     fit(element);
@@ -246,14 +247,14 @@ pub fn typed(keeper: Keeper, element: &HtmlTextAreaElement) {
     keeper.changed(element);
 }
 
-/// The message was sent: the field is empty again.
+/// Handles a message being sent; the field is empty already.
 pub fn sent(keeper: Keeper, element: &HtmlTextAreaElement, body: Body) {
     keeper.stop_pause();
     if keeper.with(|draft| draft.replaces_another(body.as_str())) == Some(true) {
         keeper.keep(body.as_str());
     }
-    // The message is kept before the draft goes: a crash between the two doubles nothing, since
-    // the draft would only stand in the field.
+    // The message is stored before the draft is deleted. A crash between the two only leaves the
+    // draft in the field.
     sender::send(keeper.state, keeper.conversation, body);
     keeper.keep("");
     say_typing(keeper.state, keeper.conversation, false);
@@ -262,7 +263,7 @@ pub fn sent(keeper: Keeper, element: &HtmlTextAreaElement, body: Body) {
     keeper.state.own_message_written();
 }
 
-/// Shows all drafts that are kept, also of conversations that the list has only now.
+/// Shows all stored drafts in the list, also for entries that were just added.
 pub fn show_drafts(state: State) {
     let Some(me) = state.me() else { return };
     for (conversation, kept) in storage::drafts(me.id) {
@@ -270,7 +271,7 @@ pub fn show_drafts(state: State) {
     }
 }
 
-/// Shows a draft in the list, which has room for its beginning.
+/// Shows the beginning of a draft in the list.
 pub fn show_draft(state: State, conversation: ConversationId, text: String) {
     let text = text::preview(&text);
     if let Some(entry) = state.entry(conversation)
@@ -280,7 +281,7 @@ pub fn show_draft(state: State, conversation: ConversationId, text: String) {
     }
 }
 
-/// A connection begins, which knows nothing of what was said, or could not be said, before.
+/// Sends the typing event again on a new connection, which has not received it.
 pub fn say_typing_again(state: State) {
     state.typing_said_ms.set_value(None);
     if let Some((conversation, at)) = state.typed.get_value()
@@ -303,10 +304,10 @@ fn say_typing(state: State, conversation: ConversationId, active: bool) {
     }
 }
 
-/// Sets the direction of the box: that of the first letter, or of the page where there is none.
+/// Sets the field's direction to that of its first letter, or to the page's if there is no letter.
 ///
-/// Never `dir=auto` in a live page, because a browser looks through a whole text to find its direction and
-/// lays the text out anew in each: a paste of a megabyte stops the page for seconds.
+/// A live page must not use `dir=auto`: browsers scan the whole text for its direction and lay it
+/// out again, so pasting a megabyte blocks the page for seconds.
 fn set_direction(element: &HtmlTextAreaElement) {
     set_direction_for(element, &beginning(element));
 }
@@ -320,7 +321,7 @@ fn set_direction_for(element: &HtmlTextAreaElement, beginning: &str) {
     }
 }
 
-/// The beginning of the text in the box, without a copy of all of it.
+/// Returns the beginning of the field's text, without copying all of it.
 fn beginning(element: &HtmlTextAreaElement) -> String {
     let text = js_sys::Reflect::get(element, &"value".into()).unwrap_or_default();
     text.dyn_into::<js_sys::JsString>()
@@ -328,7 +329,7 @@ fn beginning(element: &HtmlTextAreaElement) -> String {
         .unwrap_or_default()
 }
 
-/// Before a long text is pasted or dropped, because the browser would look through it at once.
+/// Sets the direction before a long text is inserted, because the browser would scan all of it.
 fn watch_long_input(element: &HtmlTextAreaElement) -> Listener {
     let field = element.clone();
     Listener::new(element, "beforeinput", move |event| {
@@ -342,19 +343,19 @@ fn watch_long_input(element: &HtmlTextAreaElement) -> Listener {
     })
 }
 
-/// Whether a text is so long that work on all of it is felt.
+/// Returns whether a text is long enough to make work on all of it noticeable.
 fn is_very_long(element: &HtmlTextAreaElement) -> bool {
     element.text_length() > VERY_LONG
 }
 
-/// Grows the field with its text, in browsers whose style sheets cannot (`field-sizing`).
+/// Fits the field's height to its text in browsers without `field-sizing`.
 fn fit(element: &HtmlTextAreaElement) {
     if web_sys::css::supports_with_value("field-sizing", "content").unwrap_or(false) {
         return;
     }
     let style = web_sys::HtmlElement::style(element);
     if is_very_long(element) {
-        // Measuring such a text costs time at each key, and the style sheet limits the height.
+        // Measuring a long text is slow, and the style sheet limits the height anyway.
         _ = style.set_property("height", "100vh");
         return;
     }

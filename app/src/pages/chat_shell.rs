@@ -1,4 +1,4 @@
-//! The two panes: the list of conversations, and beside it what is open.
+//! The two-pane layout: the list of conversations, and the open page beside it.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -16,7 +16,7 @@ use crate::session::use_session;
 use crate::state::use_state;
 use crate::words;
 
-/// The layout of `/` and of the conversations; only for those who are signed in.
+/// The layout of all pages for signed-in users.
 #[component]
 pub fn ChatShell() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -43,7 +43,7 @@ pub fn ChatShell() -> impl IntoView {
     let search = Search::new(typed.unwrap_or_default(), found);
     let path = use_location().pathname;
     let navigate = use_navigate();
-    // A click on a notification.
+    // Opens the conversation of a clicked notification.
     Effect::new(move |_| {
         if let Some(id) = state.attention.wanted.get() {
             state.attention.wanted.set(None);
@@ -67,7 +67,8 @@ pub fn ChatShell() -> impl IntoView {
                     <Question />
                     <PeopleSearch search=search />
                     <div class="list-frame">
-                        // The connection reads the list first, and then again until that was done.
+                        // Hidden once connected, because the live client fetches the list and
+                        // retries until that succeeds.
                         {error.map(|error| view! {
                             <p class="px-5 py-3 text-danger" role="alert" class:hidden=move || state.connection.get().brings_news()>{error}</p>
                         })}
@@ -84,7 +85,7 @@ pub fn ChatShell() -> impl IntoView {
     .into_any()
 }
 
-/// Shown where the redirect to the sign-in page was not followed.
+/// Shown if the client did not follow the redirect to the sign-in page.
 #[component]
 fn SignedOut() -> impl IntoView {
     let t = use_texts();

@@ -1,8 +1,8 @@
-//! `/c/{conversation}`: the talk with one person.
+//! `/c/{conversation}`: the conversation with one peer.
 //!
-//! Header and composer need nothing but the conversation's entry in the list, so they stand at once and
-//! stay; only the rows are read. Where they cannot be read, what is held is shown, and the reading is
-//! tried again when the connection is back.
+//! Header and composer need only the conversation's entry in the list, so they render at once and
+//! stay; only the rows are fetched. If fetching fails, the page shows cached rows and retries when
+//! the connection is back.
 
 #[cfg(feature = "hydrate")]
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::paths;
 use crate::state::{Entry, FirstPage, OpenConversation, State, use_state};
 use crate::words;
 
-/// The page of a conversation. Another conversation is another view, from the ground up.
+/// The page of a conversation. Changing the conversation creates a new view.
 #[component]
 pub fn ConversationPage() -> impl IntoView {
     let params = use_params_map();
@@ -36,43 +36,43 @@ pub fn ConversationPage() -> impl IntoView {
     }
 }
 
-/// What there is of the rows.
+/// The state of the rows.
 #[derive(Clone)]
 enum Rows {
-    /// They are being read.
+    /// The rows are being fetched.
     Reading,
-    /// They are there.
+    /// The rows are loaded.
     Read(OpenConversation),
-    /// Only what is not sent yet is there; the rest is being read, or could not be.
+    /// Only unsent messages are loaded; the history is being fetched, or failed with an error.
     Lacking(OpenConversation, Option<AppError>),
-    /// There is nothing to show.
+    /// The conversation cannot be shown.
     Refused(AppError),
 }
 
-/// The reading of one conversation.
+/// Fetching of one conversation.
 #[derive(Clone, Copy)]
 struct Reading {
     state: State,
     id: ConversationId,
     place: Place,
     rows: RwSignal<Rows>,
-    /// Counts the attempts: the answer to an earlier one is no answer any more.
+    /// The number of the latest attempt; answers to earlier attempts are ignored.
     attempt: StoredValue<u32>,
 }
 
 impl Reading {
-    /// Shows what is held from an earlier visit.
+    /// Shows cached rows; false if there are none.
     fn show_held(self) -> bool {
         let kept = kept_place(self.state, self.id);
         let held = self.state.first_page_from_memory(self.id, kept);
         held.inspect(|first| self.show(first)).is_some()
     }
 
-    /// Asks the server.
+    /// Fetches the rows.
     fn begin(self) {
         let attempt = self.attempt.get_value() + 1;
         self.attempt.set_value(attempt);
-        // Whoever went elsewhere meanwhile has another conversation open.
+        // False after a newer attempt, and once the view is disposed of because the user left.
         let is_wanted = move || self.attempt.try_get_value() == Some(attempt) && self.is_awaited();
         let fail = move |error| async move {
             bring_from_device(self.state, self.id).await;
@@ -99,13 +99,13 @@ impl Reading {
         self.rows.set(Rows::Read(self.state.open(first)));
     }
 
-    /// Whether an answer is of use, also a late one.
+    /// Whether an answer would still be used, even after the error was shown.
     fn is_awaited(self) -> bool {
         let rows = self.rows.try_get_untracked();
         matches!(rows, Some(Rows::Reading | Rows::Lacking(..) | Rows::Refused(_)))
     }
 
-    /// What to show where the server gave nothing.
+    /// What to show after a failed fetch.
     fn without(self, error: AppError) -> Rows {
         if error.retry() == Retry::Never {
             return Rows::Refused(error);
@@ -130,8 +130,8 @@ impl Reading {
         self.begin();
     }
 
-    /// Reads what could not be read when the connection is back, and shows what is written before
-    /// anything was read.
+    /// Retries a failed fetch when the connection is back. Shows a message that the user sends
+    /// before the rows are loaded.
     fn go_on(self) {
         let Self { state, rows, .. } = self;
         Effect::new(move |_| {
@@ -156,12 +156,11 @@ impl Reading {
     }
 }
 
-/// One conversation, read and shown.
+/// A conversation that is fetched and shown.
 #[component]
 fn OpenedConversation(
-    /// Which.
     id: ConversationId,
-    /// Where in it.
+    /// The position at which the conversation opens.
     place: Place,
 ) -> impl IntoView {
     let state = use_state();
@@ -175,7 +174,7 @@ fn OpenedConversation(
             crate::context::say(error);
             reading.rows.set(reading.without(error));
         }
-        // Opened from another page.
+        // Navigation within the application, so the server did not load this page ahead.
         None if place == Place::Unread && reading.show_held() => {}
         None => reading.begin(),
     }
@@ -205,15 +204,15 @@ fn OpenedConversation(
     }
 }
 
-/// How long the rows may take before what is held is shown without them: on a line that died without a
-/// word a call is not answered for minutes.
+/// How long to wait for the rows before showing cached ones. On a connection that is dead without a
+/// reset, a call takes minutes to fail.
 #[cfg(feature = "hydrate")]
 fn patience(state: State) -> Duration {
     let is_away = !state.connection.get_untracked().brings_news();
     Duration::from_secs(if is_away { 4 } else { 10 })
 }
 
-/// The message at which one left the conversation.
+/// The message at which the user left the conversation.
 #[cfg(feature = "hydrate")]
 fn kept_place(state: State, id: ConversationId) -> Option<Seq> {
     crate::live::storage::place(state, id).map(|place| place.seq)
@@ -230,12 +229,10 @@ use crate::live::device::bring as bring_from_device;
 #[cfg(not(feature = "hydrate"))]
 async fn bring_from_device(_: State, _: ConversationId) {}
 
-/// The opened conversation: header, messages, composer.
 #[component]
 fn Conversation(
-    /// What is read of it.
     reading: Reading,
-    /// Its place in the list, which knows the peer.
+    /// The conversation's entry in the list, which holds the peer.
     entry: Entry,
 ) -> impl IntoView {
     let t = use_texts();
@@ -276,12 +273,11 @@ fn Conversation(
     }
 }
 
-/// What stands in the place of a conversation that cannot be shown.
+/// The page of a conversation that cannot be shown.
 #[component]
 pub fn Unavailable(
-    /// Why.
     error: AppError,
-    /// Reads again, where that may help.
+    /// Retries, if a retry may succeed.
     #[prop(optional_no_strip)]
     again: Option<Callback<()>>,
 ) -> impl IntoView {

@@ -1,7 +1,7 @@
-//! `/invite`: bringing the other one in.
+//! `/invite`: inviting someone.
 //!
-//! The link is made when the page opens, shown again for as long as it is good, and becomes the
-//! conversation when somebody has come by it.
+//! The page creates a link when it opens, shows the same link again while it is valid, and opens
+//! the conversation once the link is used.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -20,16 +20,16 @@ use crate::state::{State, use_state};
 use crate::time;
 use crate::words;
 
-/// What the page is about.
+/// The state of the page.
 #[derive(Clone, Copy)]
 struct Inviting {
     state: State,
     made: RwSignal<Option<Invitation>>,
     refused: RwSignal<Option<AppError>>,
     busy: RwSignal<bool>,
-    /// The conversation with whoever came.
+    /// The conversation with the user who accepted the invitation.
     arrived: RwSignal<Option<ConversationId>>,
-    /// All links that nobody has used.
+    /// The user's unused links.
     waiting: RwSignal<Vec<WaitingInvitation>>,
 }
 
@@ -41,7 +41,7 @@ impl Inviting {
         Self { state: use_state(), made, refused, busy, arrived, waiting }
     }
 
-    /// Shows the link that this page made before, else makes one.
+    /// Shows the link of an earlier visit if it is unused; otherwise creates one.
     fn begin(self) {
         let Some(earlier) = earlier() else { return self.make() };
         self.busy.set(true);
@@ -79,10 +79,10 @@ impl Inviting {
         self.look();
     }
 
-    /// Reads which links wait.
+    /// Fetches the unused links.
     fn look(self) {
         spawn_local(async move {
-            // What cannot be read is not needed to go on.
+            // On an error the list keeps its contents.
             if let Ok(waiting) = list_invitations().await {
                 _ = self.waiting.try_set(waiting);
             }
@@ -102,7 +102,7 @@ impl Inviting {
         });
     }
 
-    /// Looks, whenever there is a conversation that was not there before, whether it came by the link.
+    /// When a new conversation appears, checks whether the shown link was used.
     fn watch(self, then: impl Fn(ConversationId) + Copy + 'static) {
         Effect::new(move |before: Option<Vec<ConversationId>>| {
             let list = self.state.list.get();
@@ -124,13 +124,13 @@ impl Inviting {
     }
 }
 
-/// Whether a link is good no more.
+/// Whether a link was used, withdrawn or has expired. False if the check fails.
 async fn is_used(invitation: &Invitation) -> bool {
     let waiting = list_invitations().await;
     waiting.is_ok_and(|waiting| waiting.iter().all(|one| one.id != invitation.id))
 }
 
-/// The page, beside the list.
+/// The page in the right pane.
 #[component]
 pub fn InvitePage() -> impl IntoView {
     let t = use_texts();
@@ -193,10 +193,9 @@ pub fn InvitePage() -> impl IntoView {
     }
 }
 
-/// The links that nobody has used, each to be withdrawn.
+/// The unused links, each with a button to withdraw it.
 #[component]
 fn Waiting(
-    /// The page.
     inviting: Inviting,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), inviting.state.local_time);
@@ -230,10 +229,9 @@ fn Waiting(
     }
 }
 
-/// Who came by the link, and the way to them.
+/// The user who accepted the invitation, with a link to the conversation.
 #[component]
 fn Arrived(
-    /// The conversation.
     id: ConversationId,
 ) -> impl IntoView {
     let t = use_texts();
@@ -250,10 +248,9 @@ fn Arrived(
     })
 }
 
-/// The link: to copy, to share, to scan.
+/// A link, with copy and share buttons and a QR code.
 #[component]
 fn Link(
-    /// What was made.
     invitation: Invitation,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
@@ -300,15 +297,15 @@ mod live {
 
     use crate::dom;
 
-    /// How long "copied" stays.
+    /// How long "copied" is shown.
     const COPIED_FOR: Duration = Duration::from_secs(2);
-    /// How long it is said that somebody came, before the conversation opens by itself.
+    /// How long the page shows who accepted, before the conversation opens.
     const SAID_FOR: Duration = Duration::from_millis(1_500);
-    /// Something that one has begun meanwhile.
+    /// Signs that the user is doing something else.
     const BEGUN: &str = "input:not([readonly]):focus, textarea:focus, dialog[open], :popover-open";
 
     thread_local! {
-        /// The link that waits for somebody. The server cannot tell it again.
+        /// The link that is waiting. Kept here, because the server cannot show a link again.
         static MADE: RefCell<Option<Invitation>> = const { RefCell::new(None) };
     }
 
@@ -320,7 +317,7 @@ mod live {
         MADE.set(invitation.cloned());
     }
 
-    /// Goes on after a moment, unless the person has begun something else.
+    /// Continues after [`SAID_FOR`], unless the user is doing something else.
     pub fn when_seen(go_on: impl FnOnce() + 'static) {
         let go_on = move || {
             if document().query_selector(BEGUN).ok().flatten().is_none() {
@@ -337,7 +334,7 @@ mod live {
     pub fn copy(text: &str, copied: RwSignal<bool>) {
         let text = text.to_owned();
         spawn_local(async move {
-            // Where it fails the link stands in its field, to be copied by hand.
+            // If copying fails, the user can still copy the link from its field.
             if dom::copy_text(&text).await {
                 _ = copied.try_set(true);
                 set_timeout(move || _ = copied.try_set(false), COPIED_FOR);
@@ -353,12 +350,12 @@ mod live {
         let data = ShareData::new();
         data.set_url(address);
         let shared = JsFuture::from(window().navigator().share_with_data(&data));
-        // Refused when the person thought better of it.
+        // Rejected if the user cancels.
         spawn_local(async move { _ = shared.await });
     }
 }
 
-/// On the server nobody presses a button.
+/// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use leptos::prelude::RwSignal;

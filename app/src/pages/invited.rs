@@ -1,4 +1,4 @@
-//! `/invite/{token}`: whom an invitation is from, and the way into the conversation with them.
+//! `/invite/{token}`: shows who sent the invitation, and accepts it.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -18,7 +18,7 @@ use crate::server_fns::accept_invitation;
 use crate::session::use_session;
 use crate::words;
 
-/// The page: signing up for those who are new, one button for those who are here already.
+/// The page: a sign-up form for new users, a button for signed-in users.
 #[component]
 pub fn Invited() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
@@ -29,7 +29,8 @@ pub fn Invited() -> impl IntoView {
                 {match use_read_ahead().invitation() {
                     Some(Ok(info)) => view! { <Welcome info=info token=token /> }.into_any(),
                     Some(Err(error)) => view! { <Gone error=error /> }.into_any(),
-                    // Every way here loads the page, and the server reads before it renders.
+                    // Unreachable: every link here loads the page, and the server reads the
+                    // invitation before rendering.
                     None => view! { <Gone error=ErrorCode::InvitationInvalid.into() /> }.into_any(),
                 }}
             </div>
@@ -37,12 +38,11 @@ pub fn Invited() -> impl IntoView {
     }
 }
 
-/// A good invitation.
+/// A valid invitation.
 #[component]
 fn Welcome(
-    /// Whose.
     info: InvitationInfo,
-    /// Its secret.
+    /// The secret token of the link.
     token: String,
 ) -> impl IntoView {
     let (t, session) = (use_texts(), use_session());
@@ -71,14 +71,14 @@ fn Welcome(
     }
 }
 
-/// For somebody who is signed in: one press.
+/// The button for a signed-in user.
 #[component]
 fn Accept(
-    /// Who.
+    /// The signed-in user.
     me: User,
-    /// Whom they are going to talk to.
+    /// The name of the inviter.
     name: String,
-    /// The invitation's secret.
+    /// The secret token of the link.
     token: String,
 ) -> impl IntoView {
     let t = use_texts();
@@ -114,10 +114,9 @@ fn Accept(
     }
 }
 
-/// An invitation that leads nowhere any more.
+/// An invitation that is no longer valid.
 #[component]
 fn Gone(
-    /// Why.
     error: AppError,
 ) -> impl IntoView {
     #[cfg(feature = "ssr")]

@@ -1,4 +1,4 @@
-//! Pages whose code is loaded when they are wanted.
+//! Pages whose code is loaded lazily.
 
 use leptos::prelude::*;
 #[cfg(feature = "hydrate")]
@@ -65,11 +65,11 @@ lazy_pages! {
     SignUpRoute, sign_up, sign_up_view, load_sign_up => SignUp;
 }
 
-/// Loads the code of the page at a path, if it is one of these. Hydration cannot wait in its midst:
-/// the entry calls this before it begins.
+/// Loads the code of the page at a path, if the page is lazy. Called before hydration, because
+/// hydration cannot be suspended half-way.
 ///
 /// # Errors
-/// It could not be loaded.
+/// The code could not be loaded.
 pub async fn load(path: &str) -> Result<(), NotLoaded> {
     match path {
         _ if path.starts_with(paths::SETTINGS) => load_settings().await?,
@@ -83,8 +83,9 @@ pub async fn load(path: &str) -> Result<(), NotLoaded> {
     Ok(())
 }
 
-/// Without the code of a page the browser goes there by itself, because another build's page may come.
-/// Without a network it would lose what this page holds: it waits.
+/// Loads the page from the server if its code cannot be loaded, because the server may have a newer
+/// build. Without a network the reload would lose the present page, so the view waits for the
+/// connection.
 fn ask_the_server(path: Memo<String>) -> AnyView {
     #[cfg(feature = "hydrate")]
     {

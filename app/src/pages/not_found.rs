@@ -1,4 +1,4 @@
-//! An address that leads nowhere.
+//! The 404 page.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -7,7 +7,7 @@ use crate::components::Wordmark;
 use crate::language::use_texts;
 use crate::paths;
 
-/// The page for an address that does not exist.
+/// The page for an unknown address. Sets status 404.
 #[component]
 pub fn NotFound() -> impl IntoView {
     #[cfg(feature = "ssr")]

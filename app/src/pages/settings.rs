@@ -1,4 +1,4 @@
-//! `/settings`: one's own account and how the page looks.
+//! `/settings`: the user's account and the appearance of the page.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -16,7 +16,7 @@ use crate::session::use_session;
 use crate::state::use_state;
 use crate::words;
 
-/// The page, beside the list.
+/// The page in the right pane.
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let t = use_texts();
@@ -36,8 +36,9 @@ pub fn SettingsPage() -> impl IntoView {
     }
 }
 
-/// What was read, or why not. On the server it was read before anything was rendered; opened from another
-/// page it is read now, and what failed is tried again when the connection is back.
+/// The sections, or the error. The server loads the settings before rendering. After navigation
+/// from another page they are fetched here, and a failed fetch is retried when the connection is
+/// back.
 #[component]
 fn Read() -> impl IntoView {
     let state = use_state();
@@ -70,16 +71,15 @@ fn Read() -> impl IntoView {
     }
 }
 
-/// All that can be changed.
+/// All sections.
 #[component]
 fn Sections(
-    /// How it stands.
     settings: Settings,
-    /// Where one is signed in.
+    /// The user's sessions.
     sessions: Vec<SessionInfo>,
 ) -> impl IntoView {
     let (t, shortcuts) = (use_texts(), use_shortcuts());
-    // A plain form that was refused says so here; a live one beside its own fields.
+    // A refused plain form shows its error here; after hydration each form shows its own error.
     let refused = use_session().echo.error.map(|error| words::sentence(t, error));
     view! {
         <FormAlert text=Signal::stored(refused) />

@@ -1,4 +1,4 @@
-//! Signing in. The same form works plainly and, once the page is live, without a reload.
+//! Signing in. The form works without scripts; after hydration it calls the server function.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -99,8 +99,8 @@ pub fn SignIn() -> impl IntoView {
     }
 }
 
-/// Leaves for another page of this site by loading it: a new person, a new memory.
+/// Navigates by a full page load, so that the memory holds nothing of a previous user.
 pub(super) fn leave_for(path: &str) {
-    // `assign` fails only for addresses that are none.
+    // Fails only for invalid addresses.
     _ = window().location().assign(path);
 }

@@ -59,12 +59,12 @@ pub fn SignUp() -> impl IntoView {
     }
 }
 
-/// The form itself.
+/// The sign-up form.
 #[component]
 pub(super) fn SignUpForm(
-    /// Where to go with the new account.
+    /// The path to open after signing up.
     next: String,
-    /// The invitation it comes by; then it leads into the conversation with who invited.
+    /// The invitation token; the new account then starts in the conversation with the inviter.
     invitation: Option<String>,
 ) -> impl IntoView {
     let (t, echo) = (use_texts(), use_session().echo);
@@ -137,12 +137,11 @@ pub(super) fn SignUpForm(
     }
 }
 
-/// Usernames to choose from, where the one that was wanted is taken.
+/// Free usernames to choose from, if the requested one is taken.
 #[component]
 fn FreeNames(
-    /// They.
     free: RwSignal<Vec<String>>,
-    /// Where the chosen one goes to.
+    /// The form that receives the chosen username.
     fields: Fields,
 ) -> impl IntoView {
     let t = use_texts();
@@ -166,24 +165,24 @@ fn FreeNames(
     }
 }
 
-/// The fields of the form.
+/// The input elements of the form.
 #[derive(Clone, Copy, Default)]
 struct Fields {
     name: NodeRef<Input>,
     username: NodeRef<Input>,
     password: NodeRef<Input>,
-    /// The username that was proposed last. A field that holds another one is the person's.
+    /// The last proposed username. A field with another value was edited by the user.
     proposed: StoredValue<String>,
 }
 
 impl Fields {
-    /// Name, username and password, as they stand.
+    /// The values of name, username and password.
     fn values(self) -> Option<[String; 3]> {
         let value = |field: NodeRef<Input>| Some(field.get_untracked()?.value());
         Some([value(self.name)?, value(self.username)?, value(self.password)?])
     }
 
-    /// Proposes a username with each letter of the name, until the person writes one.
+    /// Derives a username from the name while the user types, until the user edits the username.
     fn keep_in_step(self, event: &Event, german: bool) {
         let (Some(name), Some(username)) =
             (self.name.get_untracked(), self.username.get_untracked())
@@ -198,7 +197,7 @@ impl Fields {
         }
     }
 
-    /// Takes a username that is free.
+    /// Sets the username and focuses the password.
     fn choose(self, free: &str) {
         let Some(username) = self.username.get_untracked() else { return };
         username.set_value(free);
@@ -207,7 +206,7 @@ impl Fields {
         }
     }
 
-    /// Turns to the field that was refused.
+    /// Focuses the field that was refused.
     fn turn_to(self, refused: AppError) {
         let wrong = match words::field(refused) {
             Some(Field::Password) => self.password,

@@ -1,4 +1,4 @@
-//! `/` on a wide screen: nothing is open yet.
+//! `/` on a wide screen, while no conversation is open.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -7,7 +7,7 @@ use crate::components::{DuetMark, NoConversations};
 use crate::language::use_texts;
 use crate::state::use_state;
 
-/// What stands beside the list while no conversation is open.
+/// The pane beside the list while no conversation is open.
 #[component]
 pub fn Welcome() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());

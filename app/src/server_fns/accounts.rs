@@ -1,4 +1,4 @@
-//! Signing up, in and out.
+//! Sign-up, sign-in and sign-out.
 
 #![expect(
     missing_docs,
@@ -12,11 +12,11 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// Creates an account and signs in. With an invitation, brings the conversation with whoever made
-/// it. Without a username, one is made from the display name.
+/// Creates an account and signs in. With an invitation, returns the conversation with the inviter.
+/// A missing username is derived from the display name.
 ///
 /// # Errors
-/// What is wrong with a field or the invitation, that registration is closed, or when to try again.
+/// When a field or the invitation is invalid, registration is closed, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "sign_up", output = JsonCall)]
 pub async fn sign_up(
     #[server(default)] username: String,
@@ -43,23 +43,24 @@ pub async fn sign_up(
     Ok(conversation)
 }
 
-/// A free username for somebody of this name; empty, which is refused as such, where none can be made.
+/// Returns a free username derived from a display name. Empty if none can be derived; sign-up then
+/// refuses it as invalid.
 #[cfg(feature = "ssr")]
 async fn made_from(display_name: &str, invitation: Option<&str>) -> Result<String, AppError> {
     use crate::language::Language;
     use crate::{context, text};
     let wanted = text::username(display_name, context::language() == Language::German);
-    // One of a single letter or two has no username of its own, but one with a number.
+    // A name of one or two letters is too short for a username, but not with a number appended.
     let wanted = if wanted.is_empty() { display_name.trim().to_lowercase() } else { wanted };
     let from = context::client().address;
     let free = context::chat()?.free_usernames(&wanted, invitation, from).await;
     Ok(free.map_err(context::fail)?.into_iter().next().unwrap_or_default())
 }
 
-/// Usernames like the one that is wanted, which can be had: two at most.
+/// Returns free usernames similar to the wanted one, at most two.
 ///
 /// # Errors
-/// When nobody may sign up so, or when to try again.
+/// When the caller may not sign up this way, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "free_usernames", input = JsonCall, output = JsonCall)]
 pub async fn free_usernames(
     wanted: String,
@@ -75,7 +76,7 @@ pub async fn free_usernames(
 /// Signs in.
 ///
 /// # Errors
-/// That name and password do not fit, or when to try again.
+/// When the username or the password is wrong, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "sign_in", output = JsonCall)]
 pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
     use crate::context;
@@ -87,7 +88,7 @@ pub async fn sign_in(username: String, password: String) -> Result<(), AppError>
     Ok(())
 }
 
-/// Ends this session. Doing it twice is the same as once.
+/// Ends this session. A repeated call has no further effect.
 ///
 /// # Errors
 /// When the store cannot be written.

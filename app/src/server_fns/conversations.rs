@@ -1,4 +1,4 @@
-//! Conversations: the list, one of them, opening one, how far one has come in it.
+//! Conversations: the list, single entries, opening, read marks.
 
 #![expect(
     missing_docs,
@@ -14,10 +14,10 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// The conversation with a person, made if there is none.
+/// Returns the conversation with a user, and creates it if there is none.
 ///
 /// # Errors
-/// When not signed in, or there is no such person, or it is oneself.
+/// When the caller is not signed in, or the user does not exist or is the caller.
 #[server(client = Calls, prefix = "/api", endpoint = "open_conversation", output = JsonCall)]
 pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError> {
     use crate::context;
@@ -25,10 +25,10 @@ pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError>
     context::chat()?.open_conversation(me.user.id, peer).await.map_err(context::fail)
 }
 
-/// A page of the list, newest first.
+/// Returns a page of the list, newest first.
 ///
 /// # Errors
-/// When not signed in.
+/// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_conversations", input = JsonCall, output = JsonCall)]
 pub async fn list_conversations(after: Option<ListCursor>) -> Result<ConversationPage, AppError> {
     use crate::context;
@@ -36,10 +36,10 @@ pub async fn list_conversations(after: Option<ListCursor>) -> Result<Conversatio
     context::chat()?.conversations(me.user.id, after).await.map_err(context::fail)
 }
 
-/// One conversation, as the list shows it.
+/// Returns one conversation, as the list shows it.
 ///
 /// # Errors
-/// When not signed in, or it is not mine or does not exist.
+/// When the caller is not signed in, or not a member of an existing conversation with this id.
 #[server(client = Calls, prefix = "/api", endpoint = "get_conversation", input = JsonCall, output = JsonCall)]
 pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppError> {
     use crate::context;
@@ -47,10 +47,11 @@ pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppErr
     context::chat()?.conversation(me.user.id, id).await.map_err(context::fail)
 }
 
-/// Says how far I have come. Marks only move forward, so a repeat or a late one does nothing.
+/// Moves the caller's marks. Marks only move forward, so a repeated or late call has no effect.
 ///
 /// # Errors
-/// When not signed in, the conversation is not mine, or a mark is past its end.
+/// When the caller is not signed in or not a member of the conversation, or a mark is beyond its
+/// end.
 #[server(client = Calls, prefix = "/api", endpoint = "mark_conversation", output = JsonCall)]
 pub async fn mark_conversation(
     id: ConversationId,
@@ -63,10 +64,10 @@ pub async fn mark_conversation(
     context::chat()?.mark(me.user.id, id, marks).await.map_err(context::fail)
 }
 
-/// How far the peer has come, and when: the why of a tick.
+/// Returns the peer's marks with their times, for the details of a receipt tick.
 ///
 /// # Errors
-/// When not signed in, or the conversation is not mine.
+/// When the caller is not signed in or not a member of the conversation.
 #[server(client = Calls, name = GetTickTimes, prefix = "/api", endpoint = "tick_times", input = JsonCall, output = JsonCall)]
 pub async fn tick_times(conversation: ConversationId) -> Result<TickTimes, AppError> {
     use crate::context;

@@ -1,4 +1,4 @@
-//! Bringing someone in by a link.
+//! Invitations by link.
 
 #![expect(
     missing_docs,
@@ -12,10 +12,11 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// Makes an invitation of mine; its token is told this once.
+/// Creates an invitation. Only this response contains its token.
 ///
 /// # Errors
-/// When not signed in, nobody may be invited, too many of mine wait, or when to try again.
+/// When the caller is not signed in, invitations are disabled, the caller has too many pending
+/// ones, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "create_invitation", output = JsonCall)]
 pub async fn create_invitation() -> Result<Invitation, AppError> {
     use crate::context;
@@ -23,10 +24,10 @@ pub async fn create_invitation() -> Result<Invitation, AppError> {
     context::chat()?.create_invitation(me.user.id).await.map_err(context::fail)
 }
 
-/// My invitations that wait to be used, the newest first.
+/// Returns the caller's pending invitations, newest first.
 ///
 /// # Errors
-/// When not signed in.
+/// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_invitations", input = JsonCall, output = JsonCall)]
 pub async fn list_invitations() -> Result<Vec<WaitingInvitation>, AppError> {
     use crate::context;
@@ -34,10 +35,10 @@ pub async fn list_invitations() -> Result<Vec<WaitingInvitation>, AppError> {
     context::chat()?.waiting_invitations(me.user.id).await.map_err(context::fail)
 }
 
-/// Withdraws an invitation of mine, by its id. Twice is the same as once.
+/// Withdraws one of the caller's invitations. A repeated call has no further effect.
 ///
 /// # Errors
-/// When not signed in, or when to try again.
+/// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "withdraw_invitation", output = JsonCall)]
 pub async fn withdraw_invitation(id: String) -> Result<(), AppError> {
     use crate::context;
@@ -45,10 +46,10 @@ pub async fn withdraw_invitation(id: String) -> Result<(), AppError> {
     context::chat()?.withdraw_invitation(me.user.id, &id).await.map_err(context::fail)
 }
 
-/// Whose invitation this is; also for those who are not signed in.
+/// Returns the inviter of an invitation. Callers need not be signed in.
 ///
 /// # Errors
-/// When it is not good, or when to try again.
+/// When the invitation is invalid, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "get_invitation", input = JsonCall, output = JsonCall)]
 pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
     use crate::context;
@@ -56,11 +57,11 @@ pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
     context::chat()?.invitation(&token, from).await.map_err(context::fail)
 }
 
-/// Uses an invitation up, for someone who has an account: brings the conversation with whoever
-/// made it.
+/// Accepts an invitation as a signed-in user. Returns the conversation with the inviter.
 ///
 /// # Errors
-/// When not signed in, it is not good or one's own, or when to try again.
+/// When the caller is not signed in, the invitation is invalid or the caller's own, or a rate limit
+/// applies.
 #[server(client = Calls, prefix = "/api", endpoint = "accept_invitation", output = JsonCall)]
 pub async fn accept_invitation(token: String) -> Result<ConversationId, AppError> {
     use crate::context;

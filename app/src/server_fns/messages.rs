@@ -1,4 +1,4 @@
-//! Messages: reading a page, sending one without a socket.
+//! Messages: history pages, and sending without a socket.
 
 #![expect(
     missing_docs,
@@ -12,10 +12,11 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// A page of a conversation. Paging, catching up and links to messages all come here.
+/// Returns a page of a conversation's history, for paging, resync and links to messages.
 ///
 /// # Errors
-/// When not signed in, the conversation is not mine, or the cursor is out of range.
+/// When the caller is not signed in or not a member of the conversation, or the cursor is out of
+/// range.
 #[server(client = Calls, prefix = "/api", endpoint = "load_history", input = JsonCall, output = JsonCall)]
 pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryPage, AppError> {
     use crate::context;
@@ -23,13 +24,14 @@ pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryP
     context::chat()?.history(me.user.id, id, cursor).await.map_err(context::fail)
 }
 
-/// Sends a message: the way without a socket. The same `client_id` gets the same answer, always.
+/// Sends a message without a socket. A repeated `client_id` returns the first answer.
 ///
-/// `sender` is who the page belongs to. When another person has signed in in the same browser
-/// since, the cookie is theirs, and the message must not go out under their name.
+/// `sender` is the user of the page. If another user has signed in in the same browser since, the
+/// cookie is theirs, and the message must not be sent in their name.
 ///
 /// # Errors
-/// When not signed in as the sender, the conversation is not mine, or the body is refused.
+/// When the caller is not signed in as `sender` or not a member of the conversation, or the body is
+/// invalid.
 #[server(client = Calls, prefix = "/api", endpoint = "send_message", output = JsonCall)]
 pub async fn send_message(
     conversation: ConversationId,

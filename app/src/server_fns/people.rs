@@ -1,4 +1,4 @@
-//! Finding someone to talk to.
+//! Search for users.
 
 #![expect(
     missing_docs,
@@ -12,11 +12,11 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// People who have each word of what was typed in a name, those one talks with first; with nothing
-/// typed, those one talked with last, then others.
+/// Users whose names contain each typed word, peers of the caller first. Without typed words: the
+/// caller's most recent peers, then other users.
 ///
 /// # Errors
-/// When not signed in, or when to try again.
+/// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "find_people", input = JsonCall, output = JsonCall)]
 pub async fn find_people(typed: String) -> Result<Vec<Person>, AppError> {
     use crate::context;
@@ -24,11 +24,11 @@ pub async fn find_people(typed: String) -> Result<Vec<Person>, AppError> {
     context::chat()?.find_people(me.user.id, &typed).await.map_err(context::fail)
 }
 
-/// One's conversations and other people with such names, and how many there are. `all` names as many
-/// as there can be.
+/// Returns the caller's conversations and other users whose names match, with their total. `all`
+/// raises the limit to the maximum.
 ///
 /// # Errors
-/// When not signed in, or when to try again.
+/// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "search", input = JsonCall, output = JsonCall)]
 pub async fn search(
     typed: String,

@@ -1,4 +1,4 @@
-//! The list of my sign-ins, and ending them.
+//! The user's sessions: listing and ending them.
 
 #![expect(
     missing_docs,
@@ -12,10 +12,10 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// My sessions: this one, then the others, the last used first.
+/// Returns the caller's sessions: the current one, then the others, most recently used first.
 ///
 /// # Errors
-/// When not signed in.
+/// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_sessions", input = JsonCall, output = JsonCall)]
 pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
     use crate::context;
@@ -23,10 +23,10 @@ pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
     context::chat()?.sessions(&me).await.map_err(context::fail)
 }
 
-/// Ends a session of mine; ending this one is signing out.
+/// Ends one of the caller's sessions. Ending the current one signs out.
 ///
 /// # Errors
-/// When not signed in, or it is not mine or has ended.
+/// When the caller is not signed in, or has no active session with this id.
 #[server(client = Calls, prefix = "/api", endpoint = "end_session", output = JsonCall)]
 pub async fn end_session(id: SessionId) -> Result<(), AppError> {
     use crate::context;
@@ -38,10 +38,10 @@ pub async fn end_session(id: SessionId) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Ends all sessions of mine but this one.
+/// Ends all of the caller's sessions except the current one.
 ///
 /// # Errors
-/// When not signed in.
+/// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
 pub async fn end_other_sessions() -> Result<(), AppError> {
     use crate::context;

@@ -1,4 +1,4 @@
-//! What people change of their own account.
+//! Account settings.
 
 #![expect(
     missing_docs,
@@ -12,10 +12,10 @@ use crate::calls::Calls;
 use crate::error::AppError;
 use crate::json::JsonCall;
 
-/// Who I am to others, and what I let them see.
+/// Returns the caller's account and privacy settings.
 ///
 /// # Errors
-/// When not signed in.
+/// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "get_settings", input = JsonCall, output = JsonCall)]
 pub async fn get_settings() -> Result<Settings, AppError> {
     use crate::context;
@@ -23,10 +23,10 @@ pub async fn get_settings() -> Result<Settings, AppError> {
     context::chat()?.settings(me.user.id).await.map_err(context::fail)
 }
 
-/// Changes what I am called; blank means the username.
+/// Changes the caller's display name. A blank name stands for the username.
 ///
 /// # Errors
-/// When not signed in, the name cannot be shown, or when to try again.
+/// When the caller is not signed in, the name is invalid, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "set_display_name", output = JsonCall)]
 pub async fn set_display_name(#[server(default)] display_name: String) -> Result<User, AppError> {
     use crate::context;
@@ -34,10 +34,11 @@ pub async fn set_display_name(#[server(default)] display_name: String) -> Result
     context::chat()?.set_display_name(&me.user, &display_name).await.map_err(context::fail)
 }
 
-/// Changes what I let others see, and so what I see of them.
+/// Changes whether the caller shares receipts and the last-seen time. A user who does not share
+/// them does not see those of others either.
 ///
 /// # Errors
-/// When not signed in, or when to try again.
+/// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "set_privacy", output = JsonCall)]
 pub async fn set_privacy(
     #[server(default)] receipts: bool,
@@ -49,10 +50,11 @@ pub async fn set_privacy(
     context::chat()?.set_privacy(me.user.id, privacy).await.map_err(context::fail)
 }
 
-/// Changes my password and ends all other sessions.
+/// Changes the caller's password and ends all other sessions.
 ///
 /// # Errors
-/// When not signed in, the present password is wrong, the new one is refused, or when to try again.
+/// When the caller is not signed in, the current password is wrong, the new one is invalid, or a
+/// rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "change_password", output = JsonCall)]
 pub async fn change_password(current: String, new: String) -> Result<(), AppError> {
     use crate::context;
@@ -61,10 +63,10 @@ pub async fn change_password(current: String, new: String) -> Result<(), AppErro
     chat.change_password(&me, &current, &new, context::client()).await.map_err(context::fail)
 }
 
-/// Deletes my account and signs out.
+/// Deletes the caller's account and signs out.
 ///
 /// # Errors
-/// When not signed in, the password is wrong, or when to try again.
+/// When the caller is not signed in, the password is wrong, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "delete_account", output = JsonCall)]
 pub async fn delete_account(password: String) -> Result<(), AppError> {
     use crate::context;

@@ -1,5 +1,5 @@
-//! What events and pages of history do to the store. Each is applied once, in the order of arrival,
-//! by the live client; the rules are in [`crate::live::summary`] and [`crate::live::timeline`].
+//! Applies events and pages of history to the state. The live client applies each event once, in
+//! the order of arrival. The rules are in [`crate::live::summary`] and [`crate::live::timeline`].
 
 use leptos::prelude::*;
 use protocol::{
@@ -10,20 +10,20 @@ use protocol::{
 use super::{State, set_if_changed};
 use crate::live::summary::{self, Known};
 
-/// What has to be done after an event was applied, by whoever can reach the server.
+/// Follow-up that the caller must do after applying an event.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Applied {
-    /// Whether the conversation's entry is known exactly, or must be read again.
+    /// Whether the conversation's entry is exact or must be fetched again.
     pub known: Known,
-    /// The message of the outbox that this answered.
+    /// The outbox message that the event settled.
     pub settled: Option<ClientId>,
-    /// Whether it was not known before. What is told twice is announced once.
+    /// Whether the message is new. A repeated message is announced once.
     pub is_news: bool,
 }
 
 impl State {
-    /// Applies a message: the peer's, or my own from this tab or another.
+    /// Applies a message from the peer, from this tab or from another tab of the user.
     pub fn apply_message(&self, message: &Message) -> Applied {
         let id = message.conversation;
         let mine = self.is_me(message.sender);
@@ -63,15 +63,16 @@ impl State {
         Applied { known, settled, is_news }
     }
 
-    /// The place of a conversation in which something happens now, above all others. Their times may
-    /// be of a clock that was ahead of the one that stamped this message.
+    /// Returns a time after the top entry of the list, for a conversation with a new message. The
+    /// top entry may have a later time than this message, from a clock that was ahead.
     fn above_the_others(&self, id: ConversationId) -> Timestamp {
         let top = self.list.with_untracked(|list| list.first().copied()).filter(|top| *top != id);
         let top = top.and_then(|top| self.summary(top));
         top.map_or(Timestamp(0), |top| Timestamp(top.active_at.0.saturating_add(1)))
     }
 
-    /// Whether a message was heard of before: where its conversation is held, whether it is there.
+    /// Returns whether the message arrived before: it is in the timeline, or, without a timeline,
+    /// its seq is not after the entry's last.
     fn knows(&self, message: &Message) -> bool {
         let id = message.conversation;
         let held = self.held.with_value(|held| {
@@ -81,8 +82,9 @@ impl State {
         held.unwrap_or_else(|| self.summary(id).is_some_and(|held| held.last_seq >= message.seq))
     }
 
-    /// Whether a message has a place that was thought to be taken, where what is there is not held:
-    /// it may be told twice, or the store may have been put back.
+    /// Returns whether the message's seq is not after the entry's last, in a conversation without a
+    /// timeline, and the message is not that last one. The message is a repeat, or the store was
+    /// restored from a backup.
     fn is_behind(&self, message: &Message) -> bool {
         let id = message.conversation;
         let is_held = self.held.with_value(|held| held.timelines.contains_key(&id));
@@ -93,7 +95,7 @@ impl State {
         !is_held && self.summary(id).is_some_and(is_behind)
     }
 
-    /// Applies the answer to a send of this tab.
+    /// Applies the acknowledgement of a message that this tab sent.
     pub fn apply_sent(&self, sent: Sent) -> Applied {
         let body = self
             .held
@@ -111,8 +113,8 @@ impl State {
         }
     }
 
-    /// Learns that a message exists whose words are not at hand any more. Mostly it came itself
-    /// over another way; if not, it is read.
+    /// Records a stored message whose body this tab no longer has. Usually the message arrived as
+    /// an event; otherwise it must be fetched.
     fn know_of(&self, sent: Sent) -> Known {
         let held = self.held.try_update_value(|held| {
             let timeline = held.timelines.get_mut(&sent.conversation)?;
@@ -122,7 +124,7 @@ impl State {
         if held.flatten().is_some() { Known::Exactly } else { Known::Inexactly }
     }
 
-    /// Applies moved marks.
+    /// Applies a receipt.
     pub fn apply_receipt(&self, id: ConversationId, user: UserId, marks: Marks) -> Known {
         let Some(entry) = self.entry(id) else { return Known::Inexactly };
         let mut summary = entry.summary.get_untracked();
@@ -132,7 +134,7 @@ impl State {
         known
     }
 
-    /// Applies that a person came or went.
+    /// Applies a presence event.
     pub fn apply_presence(&self, user: UserId, presence: Presence) {
         for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
         {
@@ -148,7 +150,7 @@ impl State {
         }
     }
 
-    /// Applies that a person, perhaps oneself, has another name now.
+    /// Applies a changed name of the peer or of the page's user.
     pub fn apply_user(&self, user: &User) {
         if self.is_me(user.id) {
             self.me.set(Some(user.clone()));
@@ -163,8 +165,8 @@ impl State {
         }
     }
 
-    /// Merges a page of history. The page may show that the entry is out of date: then the entry
-    /// must be read again, because the page alone cannot count what is unread.
+    /// Merges a page of history. If the page shows that the entry is outdated, the entry must be
+    /// fetched again, because a page cannot determine the unread count.
     pub fn merge_page(&self, page: &HistoryPage) -> Known {
         let mut known = Known::Exactly;
         self.held.update_value(|held| {
@@ -178,7 +180,7 @@ impl State {
         if let (Some(entry), Some(me)) = (self.entry(page.conversation), self.me()) {
             let mut summary = entry.summary.get_untracked();
             let peer = summary.peer.user.id;
-            // The counts belong to the entry's own reading; only the marks are taken from here.
+            // The unread count comes with the entry; only the marks are taken from the page.
             _ = summary::apply_receipt(&mut summary, peer, page.theirs);
             summary::advance(&mut summary.mine, page.mine);
             if let Some(message) = page.messages.last() {

@@ -1,7 +1,7 @@
-//! What is held of conversations from earlier visits of this page, and how they are opened at it.
+//! Cached messages of conversations visited before, and opening conversations from them.
 //!
-//! All that was read of a conversation stays in memory for as long as the page lives; of it at most a few
-//! hundred rows are on the page (see `window`).
+//! All fetched messages stay in memory as long as the page lives. At most a few hundred rows are on
+//! the page (see `window`).
 
 use leptos::prelude::*;
 use protocol::limits::PAGE_MESSAGES;
@@ -10,13 +10,13 @@ use protocol::{Conversation, ConversationId, HistoryPage, Seq};
 use super::{FirstPage, OpenConversation, State, UNREAD_ON_A_PAGE};
 use crate::live::timeline::{Run, Timeline};
 
-/// The rows of a page.
+/// Number of messages in a page.
 #[expect(clippy::cast_possible_wrap, reason = "a few dozen")]
 const PAGE: i64 = PAGE_MESSAGES as i64;
 
 impl State {
-    /// What is held of a conversation, as its first page: around a place, or the newest. `None`
-    /// when it must be read.
+    /// Returns cached messages as a first page: around a seq, or the newest. `None` if they must be
+    /// fetched.
     pub fn first_page_from_memory(
         &self,
         id: ConversationId,
@@ -33,7 +33,8 @@ impl State {
         })
     }
 
-    /// The newest rows that are held of a conversation, at most so many, though newer messages may exist.
+    /// Returns the newest cached messages of a conversation, at most `most`. The server may have
+    /// newer ones.
     pub(crate) fn newest_rows(&self, id: ConversationId, most: i64) -> Option<FirstPage> {
         self.held_rows(id, most, &move |_, timeline| {
             let run = timeline.newest_run()?;
@@ -41,7 +42,7 @@ impl State {
         })
     }
 
-    /// At most so many rows of the run, and from the place on, that `which` names.
+    /// Returns at most `most` messages of the run, from the seq on, both chosen by `which`.
     fn held_rows(&self, id: ConversationId, most: i64, which: &Which) -> Option<FirstPage> {
         let conversation = self.summary(id)?;
         let page = self.held.with_value(|held| {
@@ -59,7 +60,7 @@ impl State {
         Some(FirstPage { conversation, page })
     }
 
-    /// The conversations of which rows are held, with the first and the last of the newest run.
+    /// Conversations with cached messages, with the first and the last seq of the newest run.
     #[cfg(feature = "hydrate")]
     pub(crate) fn held_runs(&self) -> Vec<(ConversationId, (Seq, Seq))> {
         self.held.with_value(|held| {
@@ -70,7 +71,7 @@ impl State {
         })
     }
 
-    /// Opens a conversation of which nothing was read: only what is written in it is shown.
+    /// Opens a conversation without cached messages: only unsent messages are shown.
     pub fn open_without_rows(&self, id: ConversationId) -> Option<OpenConversation> {
         let conversation = self.summary(id)?;
         let Conversation { mine, theirs, .. } = conversation;
@@ -87,8 +88,8 @@ impl State {
         Some(open)
     }
 
-    /// Opens a conversation at what is held of it, around a place if that is held, though newer messages
-    /// may exist: they are fetched when the connection is back.
+    /// Opens a conversation at its cached messages: around a seq if that is cached, else the
+    /// newest. Newer messages are fetched when the connection is back.
     pub fn open_held(&self, id: ConversationId, place: Option<Seq>) -> Option<OpenConversation> {
         let around = place.and_then(|place| self.first_page_from_memory(id, Some(place)));
         if let Some(around) = around {
@@ -104,5 +105,5 @@ impl State {
     }
 }
 
-/// Picks a run and a place in it.
+/// Chooses a run and a seq in it.
 type Which = dyn for<'a> Fn(&Conversation, &'a Timeline) -> Option<(&'a Run, Seq)>;

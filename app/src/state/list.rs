@@ -1,4 +1,4 @@
-//! The list of conversations: taking in its pages, its order, and what is unread in all of it.
+//! The list of conversations: its pages, its order and its unread count.
 
 use std::collections::BinaryHeap;
 
@@ -9,9 +9,9 @@ use protocol::{Conversation, ConversationId, ConversationPage, ListCursor, Seq};
 use super::{Held, State};
 
 impl State {
-    /// Counts the messages that wait for me, in all conversations: by their entries where the list
-    /// holds them, and otherwise as the server counted. The counter owns what it reads: the server
-    /// asks it for the title when the page is rendered and may be gone.
+    /// Counts the user's unread messages in all conversations, from the entries in the list and
+    /// from the server's counts for the rest. The counter owns its signals, because the server
+    /// calls it for the title when the page's owner may be disposed.
     pub fn unread_counter(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
         let (list, held) = (ArcRwSignal::from(self.list), ArcStoredValue::from(self.held));
         let elsewhere = ArcRwSignal::from(self.unread_elsewhere);
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// Takes in a page of the list.
+    /// Merges a page of the list.
     pub fn adopt_list(&self, page: ConversationPage, is_first: bool) {
         let anew = is_first
             && self
@@ -61,20 +61,20 @@ impl State {
             self.adopt_quietly(conversation);
         }
         if anew {
-            // What the store does not have any more. The open one is asked about by itself.
+            // Remove conversations that the new store lacks. The open one is fetched separately.
             self.held.update_value(|Held { entries, listed, open, .. }| {
                 let open = open.as_ref().map(|open| open.id);
                 entries.retain(|id, _| listed.contains(id) || open == Some(*id));
             });
         }
         self.sort_list();
-        // The peer may have read on while nobody told this page.
+        // The marks of the open conversation may have changed.
         self.project_open();
     }
 
-    /// Lowers what entries behind the first page of the list count as unread to what the server counted
-    /// there, because other pages of this person may have read on. `behind` is what was known of these
-    /// before the server was asked: an entry that got a message meanwhile is right.
+    /// Lowers the unread counts of entries beyond the first page of the list to the server's
+    /// counts, because the user may have read in other tabs or devices. `behind` holds the last seq
+    /// of each entry before the request; an entry that grew since then keeps its count.
     pub fn lower_unread(&self, behind: &[(ConversationId, Seq)]) {
         let elsewhere = self.unread_elsewhere.get_untracked();
         if elsewhere.len() >= MAX_UNREAD_ELSEWHERE {
@@ -91,18 +91,18 @@ impl State {
         }
     }
 
-    /// Where the list goes on: behind the pages that were read. Older entries that came one by one,
-    /// as the open conversation or by an event, have others before them that were not loaded.
+    /// Returns the cursor of the next page of the list. Entries that came from an event or the open
+    /// conversation do not move it, because entries before them may not be fetched yet.
     pub fn list_cursor(&self) -> Option<ListCursor> {
         self.held.with_value(|held| held.list_end)
     }
 
-    /// Puts the list in order. Until the page is live it holds only what the reading of the list
-    /// named: the open conversation is read beside it, on the server and in the browser in either
-    /// order, and both must render the same.
+    /// Sorts the list. Until the page is live it contains only entries from fetched pages. The open
+    /// conversation is fetched independently, in either order on server and browser, and both must
+    /// render the same list.
     pub(crate) fn sort_list(&self) {
         let live = self.live.get_untracked();
-        // A heap, because the code of a general sort is large.
+        // A heap, because a general sort adds more code to the WebAssembly.
         let order: BinaryHeap<_> = self.held.with_value(|held| {
             let shown = held.entries.iter().filter(|(id, _)| live || held.listed.contains(id));
             shown

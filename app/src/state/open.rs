@@ -1,4 +1,4 @@
-//! The conversation that is open: which part of its timeline is on the page, row by row.
+//! The open conversation: which part of its timeline is on the page, row by row.
 
 use std::collections::HashMap;
 
@@ -12,81 +12,79 @@ use crate::live::rows::{self, Divider, Key, Row, Scene};
 use crate::live::summary::Known;
 use crate::live::timeline::{Run, Timeline};
 
-/// With more unread messages than this a conversation opens at the first of them instead of the
-/// last: they would not all be on one page.
+/// A conversation with more unread messages than this opens at the first of them, because they do
+/// not fit on one page.
 pub const UNREAD_ON_A_PAGE: u32 = 40;
 
-/// What is read when a conversation is opened.
+/// The data fetched when a conversation is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstPage {
-    /// Its entry.
     pub conversation: Conversation,
-    /// The part that is shown first.
+    /// The messages shown first.
     pub page: HistoryPage,
 }
 
-/// What became of the wish for older or newer rows.
+/// Result of a request for older or newer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// There are none.
+    /// No more rows exist.
     Nothing,
-    /// They were held, and are on the page now.
+    /// The rows were cached and are on the page now.
     Shown,
-    /// This page has to be fetched for them.
+    /// The caller must fetch this page.
     Fetch(ConversationId, Cursor),
 }
 
-/// Where a conversation is shown from that was empty when it was opened.
+/// Anchor of a conversation that was empty when it was opened.
 const BEGINNING: Seq = Seq(1);
 
-/// The anchor of a conversation that was forgotten and is read again.
+/// Anchor of a conversation whose cached messages were discarded.
 const LOST: Seq = Seq::ZERO;
 
-/// The rows on the page and what lies around them.
+/// The rows on the page and their context.
 #[derive(Clone, Debug)]
 pub struct OpenConversation {
-    /// Which.
     pub id: ConversationId,
-    /// The rows in their order.
+    /// The rows in order.
     pub keys: ArcRwSignal<Vec<Key>>,
     /// Whether there are older messages than the first row.
     pub has_older: ArcRwSignal<bool>,
     /// Whether there are newer messages than the last row.
     pub has_newer: ArcRwSignal<bool>,
-    /// The peer's messages that came while the view was elsewhere.
+    /// Number of the peer's messages that arrived while the view was not at the bottom.
     pub below: ArcRwSignal<u32>,
-    /// The peer's message that came last while the conversation was open.
+    /// The last message of the peer that arrived while the conversation was open.
     pub heard: ArcRwSignal<Option<Message>>,
-    /// Whether the entry was still true when it was opened, or must be read again.
+    /// Whether the entry was exact when the conversation was opened, or must be fetched again.
     pub known: Known,
-    /// The unread divider, frozen at opening.
+    /// The unread divider, fixed at opening.
     pub divider: Option<Divider>,
     rows: ArcRwSignal<HashMap<Key, ArcRwSignal<Row>>>,
-    /// A place in the run that is shown.
+    /// A seq in the run that is shown.
     anchor: Seq,
-    /// What of the run is on the page.
+    /// The part of the run that is on the page.
     window: Window,
-    /// About where the reader is.
+    /// The approximate seq at the reader's position.
     place: Seq,
-    /// Whether the view goes on with each new message, holes being fetched.
+    /// Whether the view shows new messages as they arrive, and gaps are fetched for that.
     pub(super) follows: bool,
-    /// Whether it stands for one of which nothing was read yet: that is the page's to do.
+    /// Whether no message was fetched yet; the conversation's page then fetches the first ones.
     pub(super) lacks_rows: bool,
     at_bottom: bool,
 }
 
 impl OpenConversation {
-    /// A row's content.
+    /// Returns the signal of a row.
     pub fn row(&self, key: Key) -> Option<ArcRwSignal<Row>> {
         self.rows.with_untracked(|rows| rows.get(&key).cloned())
     }
 
-    /// The oldest stored message on the page.
+    /// Returns the oldest stored message on the page.
     pub fn first_seq(&self) -> Seq {
         self.keys.with_untracked(|keys| self.first_of(&mut keys.iter()))
     }
 
-    /// The newest stored message on the page.
+    /// Returns the newest stored message on the page.
     pub fn last_seq(&self) -> Seq {
         self.keys.with_untracked(|keys| self.first_of(&mut keys.iter().rev()))
     }
@@ -96,13 +94,14 @@ impl OpenConversation {
         rows.find_map(|row| row.with_untracked(|row| row.seq)).unwrap_or_default()
     }
 
-    /// The run that is shown. One that was empty at first waits for its beginning, and one that was
-    /// forgotten for its newest page.
+    /// Returns the run that is shown. `None` for an empty conversation, and after a reset until the
+    /// newest page is merged.
     fn run<'a>(&self, timeline: &'a Timeline) -> Option<&'a Run> {
         timeline.run_around(self.anchor)
     }
 
-    /// Everything that was held is forgotten: shows nothing until the newest page was read.
+    /// Resets the view after the cached messages were discarded. It shows no stored message until
+    /// the newest page is merged.
     pub(super) fn begin_anew(&mut self) {
         self.anchor = LOST;
         self.place = LOST;
@@ -112,7 +111,7 @@ impl OpenConversation {
         set_if_changed(&self.below, 0);
     }
 
-    /// The newest page was read after that: goes on at its end.
+    /// Anchors the view at the end of the newest page, the first after a reset.
     pub(super) fn find_place(&mut self, page: &HistoryPage) {
         if self.anchor == LOST && self.id == page.conversation {
             self.anchor = page.messages.last().map_or(BEGINNING, |message| message.seq);
@@ -120,7 +119,7 @@ impl OpenConversation {
         }
     }
 
-    /// The page after the run, when there is one.
+    /// Returns the page to fetch after the run; `None` if nothing newer is missing.
     fn missing(&self, timeline: Option<&Timeline>) -> Option<(ConversationId, Cursor)> {
         if self.lacks_rows {
             return None;
@@ -129,7 +128,8 @@ impl OpenConversation {
         match self.run(timeline) {
             _ if self.anchor == LOST => Some((self.id, Cursor::Latest)),
             Some(run) if run.last() >= timeline.last_seq() => None,
-            // With the last one that is held: if it is another now, the store was put back.
+            // The page includes the last cached message. Another message with its seq shows that
+            // the store was restored.
             Some(run) => Some((self.id, Cursor::After(Seq(run.last().0 - 1)))),
             None if timeline.last_seq() == Seq::ZERO => None,
             None if self.anchor == BEGINNING => Some((self.id, Cursor::After(Seq::ZERO))),
@@ -139,7 +139,7 @@ impl OpenConversation {
 }
 
 impl State {
-    /// Opens a conversation at what was read of it.
+    /// Opens a conversation at its first page.
     pub fn open(&self, first: &FirstPage) -> OpenConversation {
         let id = first.conversation.id;
         let known = self.summary(id);
@@ -170,7 +170,7 @@ impl State {
         };
         self.held.update_value(|held| held.open = Some(open.clone()));
         let known = self.merge_page(&first.page);
-        // An older visit may hold more than this page: all of it that is newer is shown.
+        // Cached messages may extend beyond this page; all newer ones of the run are shown.
         self.held.update_value(|held| {
             let newest = held.timelines.get(&id).map(Timeline::last_seq);
             let shown = held.timelines.get(&id).and_then(|timeline| {
@@ -184,7 +184,7 @@ impl State {
         OpenConversation { known, ..open }
     }
 
-    /// Closes a conversation, if it is still the open one.
+    /// Closes a conversation if it is still the open one.
     pub fn close(&self, id: ConversationId) {
         _ = self.held.try_update_value(|held| {
             if held.open.as_ref().is_some_and(|open| open.id == id) {
@@ -193,13 +193,12 @@ impl State {
         });
     }
 
-    /// The open conversation.
     pub fn open_conversation(&self) -> Option<OpenConversation> {
         self.held.try_with_value(|held| held.open.clone()).flatten()
     }
 
-    /// What must be fetched so that the open conversation goes on to its newest message, if the
-    /// view follows it.
+    /// Returns the page to fetch so that the open conversation reaches its newest message. `None`
+    /// if the view does not follow new messages.
     pub fn missing_newer(&self) -> Option<(ConversationId, Cursor)> {
         self.held.with_value(|held| {
             let open = held.open.as_ref().filter(|open| open.follows)?;
@@ -207,7 +206,7 @@ impl State {
         })
     }
 
-    /// Shows older rows from memory, or says which page to fetch for them.
+    /// Shows older cached rows, or returns the page to fetch.
     pub fn show_older(&self) -> Step {
         self.step(|open, timeline| {
             let run = open.run(timeline)?;
@@ -220,7 +219,7 @@ impl State {
         })
     }
 
-    /// Shows newer rows from memory, or says which page to fetch for them.
+    /// Shows newer cached rows, or returns the page to fetch.
     pub fn show_newer(&self) -> Step {
         self.step(|open, timeline| {
             if open.window.is_open() {
@@ -244,7 +243,7 @@ impl State {
         step
     }
 
-    /// The page that leads to the newest message, if the run on the page does not.
+    /// Returns the open conversation, if newer messages are missing after the run on the page.
     pub fn latest_is_elsewhere(&self) -> Option<ConversationId> {
         self.held.with_value(|held| {
             let open = held.open.as_ref()?;
@@ -252,7 +251,7 @@ impl State {
         })
     }
 
-    /// Turns the view to the newest page, which must have been merged.
+    /// Moves the view to the newest page, which must have been merged.
     pub fn follow_latest(&self) {
         self.turn(|open, timeline| {
             let run = timeline.newest_run()?;
@@ -266,7 +265,7 @@ impl State {
         });
     }
 
-    /// Turns the view to a place, if it is held.
+    /// Moves the view to a seq. Returns whether that seq is cached.
     pub fn turn_to(&self, seq: Seq) -> bool {
         self.turn(|open, timeline| {
             let run = timeline.run_around(seq)?;
@@ -291,7 +290,7 @@ impl State {
         id.is_some()
     }
 
-    /// Takes the unread divider away.
+    /// Removes the unread divider.
     pub fn dismiss_divider(&self) {
         let id = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
@@ -302,7 +301,7 @@ impl State {
         }
     }
 
-    /// Learns where the reader is, and whether the newest row is in view.
+    /// Records the reader's position, and whether the newest row is in view.
     pub fn set_place(&self, place: Option<Seq>, at_bottom: bool) {
         let changed = self.held.try_update_value(|held| {
             let open = held.open.as_mut()?;
@@ -319,7 +318,7 @@ impl State {
         }
     }
 
-    /// A message of the peer's came, live: it is counted if it is out of view, and said aloud.
+    /// Counts a live message of the peer if it is out of view, and passes it to screen readers.
     pub(super) fn hear(&self, message: &Message) {
         let open = self.open_conversation().filter(|open| open.id == message.conversation);
         let Some(open) = open else { return };
@@ -329,14 +328,14 @@ impl State {
         open.heard.set(Some(message.clone()));
     }
 
-    /// Shows the open conversation anew after its day boundaries changed (from UTC to local).
+    /// Updates the rows of the open conversation, for example after the time zone changed.
     pub fn project_open(&self) {
         if let Some(open) = self.open_conversation() {
             self.project_if_open(open.id);
         }
     }
 
-    /// Makes the rows of a conversation, if it is open, and touches those that changed.
+    /// Projects the rows of a conversation if it is open, and updates those that changed.
     pub(super) fn project_if_open(&self, id: ConversationId) {
         let (Some(me), Some(summary)) = (self.me(), self.summary(id)) else { return };
         let local = self.local_time.get_untracked();
@@ -369,7 +368,7 @@ impl State {
     }
 }
 
-/// Puts rows on the page: new ones are added, changed ones are set, the rest is left alone.
+/// Puts rows on the page: adds new ones, sets changed ones, removes the rest.
 fn show(open: &OpenConversation, rows: Vec<Row>) {
     let keys: Vec<Key> = rows.iter().map(|row| row.key).collect();
     open.rows.update_untracked(|held| {

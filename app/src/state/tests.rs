@@ -1,4 +1,4 @@
-//! What the open conversation shows when messages come out of turn.
+//! Tests of the state with messages that arrive out of order, repeatedly or late.
 
 use leptos::prelude::*;
 use protocol::{
@@ -9,7 +9,7 @@ use protocol::{
 use super::{FirstPage, OpenConversation, State, Step};
 use crate::live::summary::Known;
 
-/// A conversation of two, open in one tab.
+/// A conversation with one peer, open in one tab.
 struct Talk {
     state: State,
     open: OpenConversation,
@@ -20,7 +20,7 @@ struct Talk {
 }
 
 impl Talk {
-    /// Opened when nothing had been said.
+    /// Opens a conversation without messages.
     fn empty() -> Self {
         let owner = Owner::new();
         owner.set();
@@ -85,7 +85,7 @@ fn a_conversation_that_was_empty_reads_what_it_missed_from_the_beginning() {
 fn a_conversation_with_news_goes_to_the_top_whatever_the_clock_said_before() {
     let talk = Talk::empty();
     talk.state.live.set(true);
-    // Its last message was stamped by a clock that was ahead.
+    // A clock that was ahead stamped its last message.
     let other = Conversation {
         id: ConversationId::new(),
         peer: Person { user: user("carl"), presence: Presence::default() },
@@ -101,12 +101,12 @@ fn a_conversation_with_news_goes_to_the_top_whatever_the_clock_said_before() {
     assert_eq!(listed(), [other.id, talk.id]);
     _ = talk.state.apply_message(&talk.message(1, talk.peer));
     assert_eq!(listed(), [talk.id, other.id]);
-    // An older page says nothing of what happens now.
+    // A page of history does not move a conversation.
     _ = talk.state.merge_page(&page(talk.id, vec![talk.message(1, talk.peer)]));
     let news = Message { conversation: other.id, ..talk.message(2, talk.me) };
     _ = talk.state.apply_message(&news);
     assert_eq!(listed(), [other.id, talk.id]);
-    // What is told twice changes nothing.
+    // A repeated message changes nothing.
     _ = talk.state.apply_message(&talk.message(1, talk.peer));
     assert_eq!(listed(), [other.id, talk.id]);
 }
@@ -125,7 +125,7 @@ fn an_acknowledged_message_whose_words_are_gone_is_read_again() {
     };
     assert_eq!(talk.state.apply_sent(sent).known, Known::Inexactly);
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
-    // The next one does not hide that one is missing.
+    // A later message does not hide the gap.
     _ = talk.state.apply_message(&talk.message(3, talk.peer));
     assert_eq!(talk.shown(), [1]);
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
@@ -141,7 +141,7 @@ fn a_page_that_knows_more_than_the_entry_has_it_read_again() {
     assert_eq!(talk.state.merge_page(&page(talk.id, vec![first.clone()])), Known::Exactly);
     let fourth = talk.message(4, talk.peer);
     assert_eq!(talk.state.merge_page(&page(talk.id, vec![fourth])), Known::Inexactly);
-    // An older page alone tells as well that there is more.
+    // An older page also shows that newer messages exist.
     let mut older = page(talk.id, vec![first]);
     assert_eq!(talk.state.merge_page(&older), Known::Exactly);
     older.last_seq = Seq(6);
@@ -165,7 +165,7 @@ fn ten_thousand_messages_are_read_up_and_down_through_a_window() {
     }
     assert_eq!(talk.shown().first(), Some(&1));
     assert!(talk.open.has_newer.get_untracked() && !talk.open.has_older.get_untracked());
-    // What comes meanwhile is not put below a gap.
+    // A message that arrives meanwhile is not put below a gap.
     _ = talk.state.apply_message(&talk.message(10_001, talk.peer));
     assert_eq!((talk.shown().last(), talk.open.below.get_untracked()), (Some(&300), 1));
     while talk.state.show_newer() == Step::Shown {
@@ -206,7 +206,7 @@ fn what_is_told_twice_is_counted_and_announced_once() {
     assert_eq!(talk.shown().iter().filter(|seq| **seq == 31).count(), 1);
 }
 
-/// What is said of a conversation whose newest message is this one.
+/// Returns the entry of a conversation whose newest message is `last`.
 fn entry(talk: &Talk, last: &Message) -> Conversation {
     let last_seq = last.seq;
     let known = talk.state.summary(talk.id).expect("an entry");
@@ -256,7 +256,7 @@ fn what_is_missing_is_asked_for_with_the_last_one_that_is_held() {
     let talk = Talk::empty();
     let messages: Vec<_> = (1..=10).map(|seq| talk.message(seq, talk.peer)).collect();
     _ = talk.state.merge_page(&page(talk.id, messages));
-    // The store was put back to the fifth, and went on from there.
+    // The store was restored up to message five and continued from there.
     _ = talk.state.apply_message(&talk.message(12, talk.peer));
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq(9)))));
     let newer = (10..=12).map(|seq| talk.message(seq, talk.peer)).collect();
@@ -278,7 +278,7 @@ fn what_was_forgotten_is_read_from_its_end_and_what_is_gone_leaves_the_list() {
     talk.state.forget();
     assert_eq!(talk.shown(), [0; 0]);
     assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::Latest)));
-    // It comes while the page is read, and is not taken for all there is.
+    // A message that arrives during the fetch does not end it.
     let fourth = talk.message(4, talk.peer);
     _ = talk.state.apply_message(&fourth);
     let conversations = vec![entry(&talk, &fourth)];
@@ -326,7 +326,7 @@ fn what_is_unread_is_counted_beyond_the_pages_that_were_read() {
     };
     state.adopt_list(page.clone(), true);
     assert_eq!(counter(), 3 + 4 + 5);
-    // The open conversation is known before the page is live, and is in the list afterwards.
+    // The open conversation is known before the page is live, and joins the list afterwards.
     state.adopt(behind.clone());
     assert_eq!(counter(), 12);
     state.live.set(true);
@@ -334,13 +334,13 @@ fn what_is_unread_is_counted_beyond_the_pages_that_were_read() {
     assert_eq!(counter(), 12);
     let end = state.list_cursor().map(|cursor| cursor.id);
     assert_eq!(end, Some(first[2].id), "the list goes on behind the page, not behind an older one");
-    // Something came there, and was read.
+    // A message arrived there and was read.
     behind.unread = 0;
     behind.last_seq = Seq(5);
     behind.mine = Marks { delivered: Seq(5), read: Seq(5) };
     state.adopt(behind.clone());
     assert_eq!(counter(), 8);
-    // The list is read again before the server has heard of it.
+    // The list is fetched again before the server has the read mark.
     state.adopt_list(page, true);
     assert_eq!(counter(), 8);
     let second = ConversationPage { conversations: vec![behind, other], ..Default::default() };
@@ -367,7 +367,8 @@ fn entries_behind_the_first_page_count_no_more_than_the_server_does() {
         ConversationPage { conversations: vec![read.clone(), grown.clone()], ..Default::default() };
     state.adopt_list(second, false);
     assert_eq!(counter(), 1 + 4 + 5);
-    // One was read at another page. In the other one a message came after the server was asked.
+    // One conversation was read in another tab. In the other one a message arrived after the
+    // request.
     state.adopt_list(first_page(vec![Unread { id: grown.id, unread: 4 }]), true);
     let before = Seq(grown.last_seq.0 - 1);
     state.lower_unread(&[(read.id, read.last_seq), (grown.id, before)]);

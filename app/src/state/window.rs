@@ -1,23 +1,24 @@
-//! Which part of a conversation is on the page: a window that slides both ways over what is held.
+//! The part of a conversation that is on the page: a window that slides in both directions over the
+//! cached messages.
 //!
-//! The page never holds more than [`MOST_ROWS`] rows, however long the talk; the memory may. Pure:
-//! `open` asks it before each projection.
+//! The page never holds more than [`MOST_ROWS`] rows, however long the conversation; memory may.
+//! Pure; `open` bounds the window before each projection.
 
 use protocol::Seq;
 use protocol::limits::PAGE_MESSAGES;
 
-/// At most so many rows are on the page.
+/// Upper bound of rows on the page.
 const MOST_ROWS: i64 = 300;
-/// At the newest message, so many remain when there are more: then not every message that comes
-/// takes one away.
+/// Rows that remain when the bound is exceeded at the newest message. The gap to [`MOST_ROWS`]
+/// avoids removing a row with every new message.
 const KEPT_ROWS: i64 = 150;
-/// The last place of a window that shows new messages as they come.
+/// Last seq of a window that includes new messages as they arrive.
 const OPEN_END: Seq = Seq(i64::MAX);
-/// By how much it is widened.
+/// Number of messages by which the window grows.
 #[expect(clippy::cast_possible_wrap, reason = "a few dozen")]
 const PAGE: i64 = PAGE_MESSAGES as i64;
 
-/// The first and the last place that may be on the page.
+/// The first and the last seq that may be on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     first: Seq,
@@ -25,46 +26,46 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// From a place on, to the end.
+    /// Creates a window from a seq to the end.
     pub(super) fn from(first: Seq) -> Self {
         Self { first, last: OPEN_END }
     }
 
-    /// The newest page of a run.
+    /// Creates a window of the newest page of a run.
     pub(super) fn newest(run: (Seq, Seq)) -> Self {
         Self::from(Seq((run.1.0 - PAGE + 1).max(run.0.0)))
     }
 
-    /// A page before and a page after a place.
+    /// Creates a window of one page before and one page after a seq.
     pub(super) fn around(seq: Seq, run: (Seq, Seq)) -> Self {
         let mut window = Self { first: Seq((seq.0 - PAGE).max(run.0.0)), last: seq };
         window.widen_newer(run);
         window
     }
 
-    /// The first place; what is before it is held but not shown.
+    /// Returns the first seq; older cached messages are not shown.
     pub(super) fn first(&self) -> Seq {
         self.first
     }
 
-    /// The last place.
     pub(super) fn last(&self) -> Seq {
         self.last
     }
 
-    /// Whether it shows new messages as they come.
+    /// Returns whether the window includes new messages as they arrive.
     pub(super) fn is_open(&self) -> bool {
         self.last == OPEN_END
     }
 
-    /// Begins a page earlier, which may not be held yet. Answers where the shown part began.
+    /// Extends the window by an older page, which may not be cached yet. Returns the former first
+    /// seq.
     pub(super) fn widen_older(&mut self, run: (Seq, Seq)) -> Seq {
         let from = self.first.max(run.0);
         self.first = Seq((from.0 - PAGE).max(1));
         from
     }
 
-    /// Ends a page later; at the end of the run it is open again.
+    /// Extends the window by a newer page. At the end of the run the window is open again.
     pub(super) fn widen_newer(&mut self, run: (Seq, Seq)) {
         self.last = Seq(self.last.0.saturating_add(PAGE));
         if self.last >= run.1 {
@@ -72,8 +73,8 @@ impl Window {
         }
     }
 
-    /// Gives up what is too much: at the newest message the oldest rows, elsewhere those at the
-    /// end that is farther from the place where the reader is.
+    /// Enforces the bound: removes the oldest rows if the newest message is in view, else rows at
+    /// the end that is farther from the reader's seq.
     pub(super) fn bound(&mut self, run: (Seq, Seq), place: Seq, at_bottom: bool) {
         let (first, last) = (self.first.max(run.0), self.last.min(run.1));
         if last.0 - first.0 < MOST_ROWS {

@@ -1,23 +1,26 @@
-//! Finds web addresses that are written without a scheme, and telephone numbers. Pure, and the same
-//! on the server and in the browser, like [`super::links`], which alone calls this.
+//! Finds web addresses without a scheme, and telephone numbers. Pure and identical on server and
+//! browser, like [`super::links`], which calls it.
 //!
-//! A dot without a space behind it is more often a slip, a file or a piece of code than an address.
-//! So a name is an address only if its last part is a domain that many use and that is no word, or if
-//! `www.` or a path says that one is meant; and then it is written as names are, in small letters.
+//! A dot without a space after it is more often a typo, a file name or code than an address. A name
+//! is an address only if its top-level domain is listed here. Top-level domains that are also words
+//! need a path. Without a path the name must be in lower case, except its first letter. Names that
+//! begin with `www.` are exempt.
 
 use std::ops::Range;
 
 use super::links::{host, port, run, turns_around};
 use super::signs::{Part, is_picture, is_unspaced, part};
 
-/// Domains that are no words.
+/// Common top-level domains that are not words.
 const DOMAINS: &str = "com org net edu gov eu de uk fr nl ch pl cz sk dk fi hu ro gr pt ie ru ua \
     рф br mx jp cn kr tw nz za io dev co ai tv biz xyz gg fm example";
-/// Domains that are words too, or the ends of files and names: only with a path.
+/// Top-level domains that are also words, file extensions or ends of names; accepted only with a
+/// path or as a national domain such as `.com.au`.
 const WORDS: &str = "it es at be us in me ca au se no is to so my id il tr ly gl app info online shop \
     site store live cloud page news link";
 
-/// The address in the word whose first dot is at `dot`, or else where that word ends.
+/// Returns the address in the word whose first dot is at `dot`. The error is the position where
+/// that word ends.
 pub(super) fn address(text: &str, free: usize, dot: usize) -> Result<Range<usize>, usize> {
     let word = |c| in_label(c) || c == '.';
     let no_address = text[dot..].find(|c| !word(c)).map_or(text.len(), |end| dot + end);
@@ -43,8 +46,8 @@ fn in_label(c: char) -> bool {
     }
 }
 
-/// Whether nothing stands directly before that would make it a part of something else: a path, a
-/// mail address, a sum.
+/// Returns whether an address may follow this character, which must not join it to a path, a mail
+/// address or a sum.
 fn may_begin_behind(before: Option<char>) -> bool {
     before.is_none_or(|c| {
         if c.is_ascii() {
@@ -65,7 +68,7 @@ fn may_end_before(rest: &str) -> bool {
 
 fn is_name(name: &str, has_path: bool) -> bool {
     let Some((rest, last)) = name.rsplit_once('.') else { return false };
-    // Two alphabets in one word are a prefix without a space, or a look-alike.
+    // Two alphabets in one label mean a prefix without a space, or a look-alike.
     let is_mixed = |label: &str| {
         label.contains(|c: char| c.is_ascii_alphabetic()) && label.contains(|c| c >= '\u{250}')
     };
@@ -76,14 +79,14 @@ fn is_name(name: &str, has_path: bool) -> bool {
     if rest.get(..4).is_some_and(|www| www.eq_ignore_ascii_case("www.")) {
         return last.len() > 1 && !last.contains(|c: char| c.is_ascii_digit());
     }
-    // Phones make the first letter of a message a large one.
+    // Phones capitalise the first letter of a message.
     let is_small = !name.chars().skip(1).any(|c| c.is_ascii_uppercase());
     let is_national = rest.ends_with(".com") || rest.ends_with(".co");
     (has_path || is_small)
         && (is_one_of(DOMAINS) || ((has_path || is_national) && is_one_of(WORDS)))
 }
 
-/// The telephone number that begins with the `+` at `plus`: 8 to 15 digits, in groups or not.
+/// Returns the telephone number that begins with the `+` at `plus`: 8 to 15 digits, grouped or not.
 pub(super) fn number(text: &str, free: usize, plus: usize) -> Option<Range<usize>> {
     let start = plus + 1;
     let (mut digits, mut gap, mut end) = (0, 0, start);
@@ -103,7 +106,7 @@ pub(super) fn number(text: &str, free: usize, plus: usize) -> Option<Range<usize
     is_number.then_some(plus..end)
 }
 
-/// Where a telephone number leads: without what only makes it readable.
+/// Returns a telephone number as dialled, without grouping characters and the national `(0)`.
 pub(super) fn dialled(number: &str) -> String {
     let national = number.replace("(0)", "");
     national.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()

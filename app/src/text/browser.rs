@@ -1,6 +1,6 @@
-//! What a browser knows of letters and addresses itself. The tables and readers of the standard library
-//! would be a fiftieth of the page. Both give the same answers, so that the server and the browser
-//! render the same; native code takes those of the standard library.
+//! Text functions of the browser, because the tables and parsers of the standard library would be a
+//! fiftieth of the page. Native code uses the standard library. Both give the same results, so that
+//! server and browser render the same.
 
 #[cfg(not(feature = "hydrate"))]
 pub(super) use native::{folded, is_ipv6, is_letter, lowercase, uppercase};
@@ -23,7 +23,7 @@ mod page {
         RegExp::new(r"[\p{Alphabetic}\p{N}]", "u").test(&sign.to_string())
     }
 
-    /// See [`protocol::words`].
+    /// Folds a text for search as [`protocol::words`] requires.
     pub fn folded(text: &str) -> String {
         let marks = RegExp::new(r"\p{M}", "gu");
         let plain = JsString::from(text).normalize("NFKD").replace_by_pattern(&marks, "");
@@ -31,7 +31,7 @@ mod page {
     }
 
     pub fn is_ipv6(text: &str) -> bool {
-        // A browser leaves out line breaks before it reads an address.
+        // The URL parser ignores line breaks, so they must be rejected first.
         let is_sign = |c: char| c.is_ascii_hexdigit() || ":.".contains(c);
         text.chars().all(is_sign) && web_sys::Url::new(&format!("http://[{text}]/")).is_ok()
     }
@@ -53,7 +53,7 @@ mod native {
         sign.is_alphanumeric()
     }
 
-    /// See [`protocol::words`].
+    /// Folds a text for search as [`protocol::words`] requires.
     pub fn folded(text: &str) -> String {
         #[cfg(feature = "ssr")]
         return chat::folded(text);

@@ -1,10 +1,10 @@
-//! Which host a web address really names. A letter of another alphabet can look like one of ours,
-//! and what stands before an `@` is no host at all. Pure, and the same on the server and in the
-//! browser; only for showing, so it need not know every rule of international names.
+//! Shows which host a web address really names. Letters of another alphabet can look Latin, and
+//! text before an `@` is not the host. Pure and identical on server and browser. Used for display
+//! only, so it does not implement every rule of internationalised names.
 
 use super::browser::lowercase;
 
-/// The host as the network knows it, if the address as it is written may look like another one.
+/// Returns the host in ASCII, if the address as written may look like another one.
 pub(super) fn real(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
@@ -13,25 +13,25 @@ pub(super) fn real(url: &str) -> Option<String> {
     if !named && host.is_ascii() {
         return None;
     }
-    // The colons of an IPv6 address are no beginning of a port.
+    // The colons of an IPv6 address do not start a port.
     let port = host.find(']').unwrap_or(0);
     let host = host[port..].find(':').map_or(host, |colon| &host[..port + colon]);
-    // Sign by sign, as browsers do: no sign depends on its neighbours.
+    // Per character, as browsers do: no character depends on its neighbours.
     let host: String = host.chars().map(lowercase).collect();
-    // All of these are dots to a browser.
+    // Browsers treat all of these as dots.
     let labels: Vec<String> = host.split(['.', '。', '．', '｡']).map(label).collect();
     Some(labels.join("."))
 }
 
 fn label(label: &str) -> String {
-    // The network knows no longer ones.
+    // DNS allows no longer labels.
     if label.is_ascii() || label.chars().count() > 63 {
         return label.to_owned();
     }
     format!("xn--{}", punycode(label))
 }
 
-/// RFC 3492: the ASCII letters, then where the others belong and which they are.
+/// Encodes a label by RFC 3492: the ASCII letters, then the position and value of the others.
 fn punycode(label: &str) -> String {
     let letters: Vec<u32> = label.chars().map(u32::from).collect();
     let mut out: String = label.chars().filter(char::is_ascii).collect();
@@ -59,7 +59,7 @@ fn punycode(label: &str) -> String {
     out
 }
 
-/// A number in digits of a base that changes with each.
+/// Writes a variable-length integer of RFC 3492.
 fn write_number(out: &mut String, mut number: u32, bias: u32) {
     let mut k: u32 = 36;
     loop {
@@ -86,7 +86,7 @@ fn adapted(delta: u32, done: u32, first: bool) -> u32 {
 }
 
 fn digit(number: u32) -> char {
-    // Letters come before digits here.
+    // RFC 3492 orders letters before digits.
     char::from_digit((number + 10) % 36, 36).unwrap_or('a')
 }
 

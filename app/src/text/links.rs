@@ -1,10 +1,10 @@
-//! Finds the web and mail addresses in a text: where each begins and where each ends. Pure, and the
-//! same on the server and in the browser: both render the same body, and hydration stops where they
-//! differ. Decides nothing about how a link is shown; [`super::pieces`] alone calls this.
+//! Finds the web and mail addresses in a text. Pure and identical on server and browser, because
+//! both render the same body and hydration fails where they differ. Does not decide how a link is
+//! shown; only [`super::pieces`] calls this.
 //!
-//! The end of an address follows the rule in [`super::signs`], which goes by Unicode's properties.
-//! What stands here has `http://` or `https://` in front or an `@` in its midst; addresses without, and
-//! telephone numbers, are in [`super::bare`].
+//! [`super::signs`] defines where an address ends, by Unicode properties. This module handles
+//! addresses with `http://` or `https://` and those with an `@`; [`super::bare`] handles addresses
+//! without a scheme, and telephone numbers.
 
 use std::ops::Range;
 
@@ -12,25 +12,24 @@ use super::bare;
 use super::browser::is_ipv6;
 use super::signs::{Part, is_picture, is_unspaced, part};
 
-/// What kind of address was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A web address, with its scheme.
+    /// A web address with a scheme.
     Web,
-    /// A web address without one.
+    /// A web address without a scheme.
     Bare,
     /// A telephone number.
     Phone,
-    /// A mail address as people write it.
+    /// A mail address without `mailto:`.
     Mail,
-    /// A mail address with `mailto:` in front.
+    /// A mail address with `mailto:`.
     MailTo,
 }
 
-/// The addresses in a text, in their order. They do not overlap.
+/// Returns the addresses in a text, in order and without overlap.
 pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
     let mut found = Vec::new();
-    // What lies before `free` belongs to an address; what lies before `at` was looked at.
+    // Text before `free` belongs to found addresses; text before `at` has been scanned.
     let (mut free, mut at) = (0, 0);
     while let Some(mark) = text[at..].find([':', '@', '.', '+']).map(|mark| at + mark) {
         at = mark + 1;
@@ -56,14 +55,14 @@ pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
     found
 }
 
-/// The web address whose scheme ends at `colon`.
+/// Returns the web address whose scheme ends at `colon`.
 fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
     let start = ["https", "http"]
         .iter()
         .filter_map(|scheme| colon.checked_sub(scheme.len()).filter(|start| *start >= free))
         .find(|start| is_scheme(text.get(*start..colon).unwrap_or_default()))?;
     let before = text[free..start].chars().next_back();
-    // The scheme is another one: `xhttp`, `git+https`.
+    // Another scheme, such as `xhttp` or `git+https`.
     if before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '+') {
         return None;
     }
@@ -79,16 +78,17 @@ fn is_scheme(text: &str) -> bool {
     text.eq_ignore_ascii_case("https") || text.eq_ignore_ascii_case("http")
 }
 
-/// Whether an override of the direction of writing follows inside the same word: such a text shows
-/// something else than what it is, and an address in it is not to be followed. Embeddings and
-/// isolates keep the letters in their order, so an address ends there as at any other sign.
+/// Returns whether a direction override follows inside the same word. Such text looks different
+/// from what it contains, so an address in it must not become a link. Embeddings and isolates keep
+/// the order of letters; they only end an address.
 pub(super) fn turns_around(rest: &str) -> bool {
     let mut rest = rest.chars().filter(|c| part(*c) != Part::Between);
     let turns = |c| matches!(c, '\u{202D}' | '\u{202E}');
     rest.next().is_some_and(turns) && rest.next().is_some_and(|c| part(c) == Part::Inside)
 }
 
-/// Where the authority (name, host, port) that begins at `start` ends. `None` where there is no host.
+/// Returns the end of the authority (user, host, port) that begins at `start`. `None` without a
+/// host.
 fn authority(text: &str, start: usize) -> Option<usize> {
     let in_name = |c: char| c.is_ascii_alphanumeric() || "-._~+$&=%:".contains(c) || !c.is_ascii();
     let name = text[start..].find(|c| !in_name(c) || part(c) == Part::Ends).unwrap_or(0);
@@ -107,14 +107,14 @@ fn host_and_port(text: &str, start: usize) -> Option<usize> {
     Some(port(text, end))
 }
 
-/// Where the port behind a host that ends at `end` ends, if there is one.
+/// Returns the end of the port after a host, or `end` if there is no port.
 pub(super) fn port(text: &str, end: usize) -> usize {
     let port = text[end..].strip_prefix(':').unwrap_or_default();
     let digits = port.chars().take_while(char::is_ascii_digit).count();
     if (1..=5).contains(&digits) { end + 1 + digits } else { end }
 }
 
-/// Where the host name that begins at `start` ends.
+/// Returns the end of the host name that begins at `start`.
 pub(super) fn host(text: &str, start: usize) -> Option<usize> {
     let run = &text[start..];
     let length = run
@@ -127,7 +127,7 @@ pub(super) fn host(text: &str, start: usize) -> Option<usize> {
         })
         .unwrap_or(run.len());
     let run = &run[..run[..length].find("..").unwrap_or(length)];
-    // A full stop behind the last label belongs to the host only where a path follows.
+    // A trailing dot belongs to the host only if a path follows.
     let followed = text[start + run.len()..].starts_with('/') && run.ends_with('.');
     let name = run.trim_end_matches(|c| "-._".contains(c) || part(c) == Part::Between);
     let whole = if followed && name.len() + 1 == run.len() { run } else { name };
@@ -137,13 +137,14 @@ pub(super) fn host(text: &str, start: usize) -> Option<usize> {
     (is_whole && cut > last).then_some(start + if cut < name.len() { cut } else { whole.len() })
 }
 
-/// The marks inside words that names of hosts may have: middle dots, the Hebrew ones, the joiners.
+/// Returns whether `c` is a word-internal mark allowed in host names: middle dots, Hebrew marks,
+/// joiners.
 fn joins_labels(c: char) -> bool {
     matches!(c, '\u{B7}' | '\u{30FB}' | '\u{5F3}' | '\u{5F4}' | '\u{200C}' | '\u{200D}')
 }
 
-/// Where the last label of a host ends. A label that begins with Latin letters is none of the ones
-/// in another script, so that the text goes on there: `example.orgです`, `example.org🙂`.
+/// Returns the end of a host's last label. A label that begins with Latin letters ends before
+/// another script, because the sentence continues there: `example.orgです`, `example.org🙂`.
 fn label_end(label: &str) -> usize {
     let goes_on = |c: char| is_unspaced(c) || is_picture(c);
     if label.starts_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -153,8 +154,8 @@ fn label_end(label: &str) -> usize {
     }
 }
 
-/// Where path, query and fragment that begin at `start` end. `before` is what stands in front of
-/// the whole address: a quote there is closed by its partner, and not by a space alone.
+/// Returns the end of the path, query and fragment that begin at `start`. `before` is the character
+/// before the whole address: if it is a quote, the address ends at the matching quote.
 pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
     let closes = match before {
         Some(quote @ ('\'' | '\u{2019}' | '\u{5F3}' | '\u{5F4}')) => Some(quote),
@@ -163,7 +164,7 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
     };
     let emphasis = before.filter(|c| "_~".contains(*c));
     let mut end = start;
-    // The brackets that are open, and where the address would end without each.
+    // Open brackets, and the end of the address without each of them.
     let mut open: Vec<(char, usize)> = Vec::new();
     for (at, c) in text[start..].char_indices() {
         match part(c) {
@@ -186,7 +187,7 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
     open.first().map_or(end, |(_, before)| *before)
 }
 
-/// The mail address around the `@` at `at`.
+/// Returns the mail address around the `@` at `at`.
 fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
     let in_name = |c: char| match c {
         _ if c.is_ascii() => c.is_ascii_alphanumeric() || "._%+-~'&".contains(c),
@@ -226,12 +227,11 @@ mod tests {
 
     use super::*;
 
-    /// The addresses in a text.
     fn links(text: &str) -> Vec<&str> {
         find(text).into_iter().map(|(range, _)| &text[range]).collect()
     }
 
-    /// Every character that is punctuation, space, control or format by its category.
+    /// Returns every character whose category is punctuation, space, control or format.
     fn signs() -> impl Iterator<Item = char> {
         let category = CodePointMapData::<G>::new();
         ('\0'..=char::MAX).filter(move |c| {
@@ -253,12 +253,12 @@ mod tests {
         })
     }
 
-    /// What RFC 3986 lets an address end in, and addresses do end in.
+    /// Characters that RFC 3986 allows at the end of an address, and that occur there.
     const KEPT_AT_THE_END: &str = "/#%&@-_";
 
     #[test]
     fn an_address_ends_before_every_punctuation_and_space_of_unicode() {
-        // What stands around an address in each language of the page.
+        // Text around an address in each language of the page.
         let sentences = [("See ", " and then"), ("Siehe ", " und dann"), ("انظر ", " ثم")];
         let addresses = [
             "https://example.org",
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn punctuation_beyond_ascii_ends_an_address_without_a_space_behind() {
         for sign in signs().filter(|sign| part(*sign) == Part::Ends && *sign > '\u{7F}') {
-            // Marks that turn the writing around are looked at by another test.
+            // Another test covers direction overrides.
             if turns_around(&format!("{sign}a")) {
                 continue;
             }
@@ -350,7 +350,7 @@ mod tests {
             let (open, close) =
                 (pair.chars().next().unwrap_or(' '), pair.chars().last().unwrap_or(' '));
             for after in ["", " next", "然后", "."] {
-                // Emphasis and the Hebrew marks may be a part of what follows without a space.
+                // Emphasis and Hebrew marks may be part of text that follows without a space.
                 if after == "然后" && "*_״׳".contains(close) {
                     continue;
                 }

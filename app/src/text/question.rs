@@ -1,21 +1,21 @@
-//! Looks through people that the page holds in the way in which the server looks through all.
+//! Searches users that the page holds, by the same rules as the server's search.
 
 use protocol::User;
 use protocol::words::{is_found, words_asked, words_of};
 
 use super::browser::folded;
 
-/// What somebody has typed to find a person.
+/// A search query for users.
 #[derive(Default)]
 pub struct Question(Vec<String>);
 
 impl Question {
-    /// Takes it apart.
+    /// Splits the typed text into words.
     pub fn new(typed: &str) -> Self {
         Self(words_asked(&folded(typed)))
     }
 
-    /// Whether it means this person, by either name.
+    /// Returns whether the query matches this user by either name.
     pub fn finds(&self, user: &User) -> bool {
         let mut words = words_of(&folded(&user.display_name));
         words.extend(words_of(&folded(&user.username)));

@@ -1,35 +1,36 @@
-//! Which characters may stand in an address that is written in a text, by the properties that
-//! Unicode gives them. Pure and the same on the server and in the browser, because both must find
-//! the same links. Only [`super::links`] calls this.
+//! Which characters may be part of an address in a text, by Unicode properties. Pure and identical
+//! on server and browser, because both must find the same links. Only [`super::links`] and
+//! [`super::bare`] call this.
 
-/// What a character means for an address that runs up to it.
+/// The role of a character at the end of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Belongs to the address.
+    /// Part of the address.
     Inside,
-    /// Belongs to the address only where more of the address follows: `a.b`, but not `a.`.
+    /// Part of the address only if more of it follows: `a.b`, but not `a.`.
     Between,
-    /// Belongs to the address only where the closing one, which is named here, follows.
+    /// Part of the address only if the closing bracket, given here, follows.
     Opens(char),
-    /// Belongs to the address only where the opening one is in it.
+    /// Part of the address only if its opening bracket is.
     Closes,
-    /// Never belongs to an address.
+    /// Never part of an address.
     Ends,
 }
 
-/// The rule, in the order of the cases:
+/// Classifies a character by these rules, in the order of the cases:
 ///
-/// - ASCII: what RFC 3986 allows in an address is inside. Of it, the marks that end sentences and
-///   emphasise (`. , ; : ! ? ' * ^`) stand between, and brackets go by pairs. A text that ends
-///   in `/ # % & = ~ - _ + $ @` keeps them: video ids end in `-`, folders in `/`.
-/// - Other punctuation (`P`) ends the address, except what joins parts of one word: hyphens and the
-///   short dash, connectors, middle dots, the Hebrew and the Tibetan marks inside words, the apostrophe.
-///   These stand between, because titles in addresses have them (`Michelson–Morley`).
+/// - ASCII: characters that RFC 3986 allows in an address are inside. Of these, marks that end
+///   sentences or emphasise (`. , ; : ! ? ' * ^`) stand between, and brackets match in pairs. A
+///   text that ends in `/ # % & = ~ - _ + $ @` keeps them: video ids end in `-`, folders in `/`.
+/// - Other punctuation (`P`) ends the address, except characters that join parts of a word: hyphens
+///   and the en dash, connectors, middle dots, Hebrew and Tibetan marks inside words, the
+///   apostrophe. These stand between, because titles in addresses contain them
+///   (`Michelson–Morley`).
 /// - Spaces and separators (`Z`), controls (`Cc`) and format characters (`Cf`: zero-width and
-///   direction marks) end the address, except the two joiners that Persian, Indic and emoji
-///   spelling needs, which stand between. So do the letters that are drawn as nothing, and the quotes
-///   that Unicode counts as ornaments.
-/// - Everything else is inside: letters, digits, marks, symbols of every language.
+///   direction marks) end the address, except the two joiners needed for Persian, Indic and emoji
+///   spelling, which stand between. Invisible letters and the quotes that Unicode classifies as
+///   ornaments end the address too.
+/// - Everything else is inside: letters, digits, marks and symbols of every language.
 pub(super) fn part(c: char) -> Part {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' => Part::Inside,
@@ -46,13 +47,13 @@ pub(super) fn part(c: char) -> Part {
     }
 }
 
-/// Punctuation and format characters that join the parts of one word.
+/// Returns whether `c` is punctuation or a format character that joins the parts of a word.
 fn joins(c: char) -> bool {
     matches!(c,
-        // Connectors, and the middle dots that Unicode lets identifiers contain.
+        // Connectors, and the middle dots that Unicode allows in identifiers.
         '\u{B7}' | '\u{387}' | '\u{203F}' | '\u{2040}' | '\u{2054}' | '\u{30FB}' | '\u{FE33}'
         | '\u{FE34}' | '\u{FE4D}'..='\u{FE4F}' | '\u{FF3F}' | '\u{FF65}'
-        // Hyphens and the short dash.
+        // Hyphens and the en dash.
         | '\u{58A}' | '\u{5BE}' | '\u{1806}' | '\u{2010}'..='\u{2013}' | '\u{30A0}'
         // Marks inside words: Hebrew, Tibetan, the apostrophe.
         | '\u{5F3}' | '\u{5F4}' | '\u{F0B}' | '\u{F0C}' | '\u{2019}'
@@ -66,8 +67,9 @@ fn ends(c: char) -> bool {
     ENDS[..after].last().is_some_and(|range| c - (range >> 8) <= range & 0xFF)
 }
 
-/// A script that puts no spaces between words, so that a text may go on in it directly behind an
-/// address: Thai, Lao, Tibetan, Burmese, Khmer, Korean, Chinese, Japanese.
+/// Returns whether `c` belongs to a script without spaces between words, in which a sentence may
+/// continue directly after an address: Thai, Lao, Tibetan, Burmese, Khmer, Korean, Chinese,
+/// Japanese.
 pub(super) fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{E00}'..='\u{109F}' | '\u{1100}'..='\u{11FF}' | '\u{1780}'..='\u{17FF}'
@@ -76,13 +78,14 @@ pub(super) fn is_unspaced(c: char) -> bool {
         | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// A picture: arrows, signs, emoji.
+/// Returns whether `c` is an arrow, a symbol or an emoji.
 pub(super) fn is_picture(c: char) -> bool {
     matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{3200}'..='\u{33FF}' | '\u{1F000}'..='\u{1FBFF}')
 }
 
-/// The characters beyond ASCII that end an address, of Unicode 18: each entry is the first of a
-/// run, shifted by eight bits, and how many follow it. A test compares it with the properties.
+/// The non-ASCII characters that end an address, of Unicode 18. Each entry is the first character
+/// of a run, shifted left by eight bits, plus the number of characters after it. A test compares
+/// the table with the properties.
 #[rustfmt::skip]
 const ENDS: &[u32] = &[
     0x8021, 0xA700, 0xAB00, 0xAD00, 0xB600, 0xBB00, 0xBF00, 0x37E00, 0x55A05, 0x58900, 0x5C000,
@@ -119,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    /// Letters and signs that are drawn as nothing, though their category is not one of spaces, and
-    /// quotes whose category is not one of punctuation.
+    /// Returns whether `c` is an invisible character whose category is not space, or a quote whose
+    /// category is not punctuation.
     fn is_one_all_the_same(c: char) -> bool {
         matches!(c,
             '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}'

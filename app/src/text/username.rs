@@ -1,14 +1,15 @@
-//! A username, proposed from a name. Latin letters lose their marks, because not every keyboard has
-//! them; other scripts stay as they are. Whether it may be used is the server's to say.
+//! Proposes a username for a display name. Latin letters lose their diacritics, because not every
+//! keyboard has them; other scripts stay unchanged. The server decides whether the username is
+//! allowed.
 
 use protocol::limits::USERNAME_CHARS;
 
 use super::browser::{is_letter, lowercase};
 
-/// What German makes of its own letters. Others write them without the dots.
+/// German transliteration of umlauts; other languages drop the dots.
 const GERMAN: [(char, char, &str); 3] = [('ä', 'ä', "ae"), ('ö', 'ö', "oe"), ('ü', 'ü', "ue")];
 
-/// Small letters, from one to another, and what stands for them.
+/// Ranges of lower-case letters and their replacements.
 const PLAIN: [(char, char, &str); 46] = [
     ('ß', 'ß', "ss"),
     ('à', 'å', "a"),
@@ -59,7 +60,8 @@ const PLAIN: [(char, char, &str); 46] = [
     ('\u{259}', '\u{259}', "a"),
 ];
 
-/// Makes one: `Anna Berg` is `anna.berg`. Empty where the name has too few letters.
+/// Returns the username for a name: `anna.berg` for `Anna Berg`. Empty if the name has too few
+/// letters.
 pub fn username(name: &str, german: bool) -> String {
     let own: &[_] = if german { &GERMAN } else { &[] };
     let mut made = Vec::new();
@@ -74,7 +76,7 @@ pub fn username(name: &str, german: bool) -> String {
                         own.iter().chain(&PLAIN).find(|(a, z, _)| (*a..=*z).contains(&small));
                     match plain {
                         Some((.., plain)) => made.extend(plain.chars()),
-                        // Marks that stand by themselves are none.
+                        // Standalone diacritics are dropped.
                         None if is_letter(small) => made.push(small),
                         None => {}
                     }

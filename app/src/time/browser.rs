@@ -1,4 +1,4 @@
-//! The viewer's own clock.
+//! The browser's clock and time zone.
 
 use std::cell::Cell;
 
@@ -10,24 +10,25 @@ use super::calendar::Calendar;
 use super::{Local, Zone};
 
 const DAY_MS: i64 = 86_400_000;
-/// A device's clock that is off by less is right.
+/// A device clock within this distance of the server's counts as right.
 const RIGHT_WITHIN_MS: i64 = 60_000;
 
 thread_local! {
-    /// How far the server's clock is ahead of this device's, if that one is wrong.
+    /// Offset of the server's clock from this device's, or zero if the device's clock is right.
     static AHEAD_MS: Cell<i64> = const { Cell::new(0) };
-    /// What the words on the page were written by: the day, and the offsets of two seasons.
+    /// The day and the time zone offsets (now and in half a year) that the displayed times are
+    /// based on.
     static BASIS: Cell<[i64; 3]> = const { Cell::new([0; 3]) };
 }
 
-/// The server's clock says so, or said it this long ago at most.
+/// Updates the clock correction from a server time that is at most `ago_ms` old.
 pub fn heard(server: Timestamp, ago_ms: i64) {
     let off = date_now() - server.0;
     let wrong = if off < 0 { off < -RIGHT_WITHIN_MS } else { off - ago_ms > RIGHT_WITHIN_MS };
     AHEAD_MS.set(if wrong { -off } else { 0 });
 }
 
-/// A moment of this device's clock, by the server's.
+/// Corrects a time of this device's clock by the offset of the server's.
 pub fn own_time(at: Timestamp) -> Timestamp {
     Timestamp(at.0 + AHEAD_MS.get())
 }
@@ -42,7 +43,7 @@ fn date_now() -> i64 {
     now
 }
 
-/// How far the viewer's zone is ahead of UTC at a moment.
+/// Returns the offset of the viewer's time zone from UTC.
 pub fn ahead_ms(at: Timestamp) -> i64 {
     #[expect(clippy::cast_precision_loss, reason = "exact up to the year 287396")]
     let date = Date::new(&JsValue::from_f64(at.0 as f64));
@@ -51,16 +52,16 @@ pub fn ahead_ms(at: Timestamp) -> i64 {
     minutes * -60_000
 }
 
-/// Until the viewer's next midnight.
+/// Returns the time until the viewer's next midnight.
 pub fn until_midnight_ms() -> i64 {
     let now = now();
     DAY_MS - (now.0 + ahead_ms(now)).rem_euclid(DAY_MS)
 }
 
 impl Local {
-    /// What the server sent ([`Local::sent`]).
+    /// Parses the value of [`Local::sent`].
     pub fn received(sent: String) -> Self {
-        // For as long as the page lives.
+        // Leaked once per page load; the text is needed as long as the page lives.
         let mut parts = String::leak(sent).splitn(4, '|');
         let mut part = || parts.next().unwrap_or_default();
         let now = Timestamp(part().parse().unwrap_or_default());
@@ -69,13 +70,13 @@ impl Local {
         Self::new(zone, Calendar::new(part(), twelve), now)
     }
 
-    /// What the server's clock said when it wrote the page.
+    /// Returns the server's time when it rendered the page.
     pub const fn written_at(self) -> Timestamp {
         self.now
     }
 
-    /// By the viewer's own clock, as it is now, unless words that were written by the clock before are
-    /// still right.
+    /// Returns the current values if displayed times must be rendered again. `None` while they are
+    /// still correct.
     pub fn renewed(self) -> Option<Self> {
         let own = Self { zone: Zone::Own, now: now(), ..self };
         let half_a_year_on = Timestamp(own.now.0 + 182 * DAY_MS);

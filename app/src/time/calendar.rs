@@ -1,13 +1,13 @@
-//! How days, months and hours are named and put in order, where the viewer lives.
+//! Names and order of days, months and hours in the viewer's region.
 //!
-//! One line of `calendars.txt`, which is made from Unicode's CLDR: the server picks it
-//! (`super::customs`) and sends it inside the page, so server and browser write the same words, and a
-//! page carries the names of one region alone. Not the browser's `Intl`, because each browser has
-//! another CLDR, and the words would change when the page goes live.
+//! The data is one line of `calendars.txt`, generated from Unicode's CLDR. The server chooses the
+//! line (`super::customs`) and sends it inside the page. Server and browser therefore write the
+//! same text, and a page contains the names of one region only. The browser's `Intl` is not used:
+//! each browser has another version of CLDR, so the text would change when the page goes live.
 
 use super::civil::Civil;
 
-/// What stands at which place of the line.
+/// Field indices of the line.
 const MONTHS: usize = 0;
 const SHORT_MONTHS: usize = 12;
 const WEEKDAYS: usize = 24;
@@ -15,40 +15,39 @@ const SHORT_WEEKDAYS: usize = 31;
 const HALVES: usize = 38;
 const TWELVE_HOURS: usize = 40;
 
-/// A pattern of the line.
+/// Patterns of the line; each value is the field index.
 #[derive(Clone, Copy, Debug)]
 pub enum Pattern {
     /// The time of day.
     Clock = 41,
-    /// A day of these months.
+    /// A day without its year.
     Day = 42,
-    /// A day of another year.
+    /// A day with its year.
     DayOfYear = 43,
-    /// A day of these months, short.
+    /// A short day without its year.
     Short = 44,
-    /// A day of another year, in digits.
+    /// A day with its year, in digits.
     Digits = 45,
-    /// All of it.
+    /// The full date and time.
     Moment = 46,
-    /// The day of the week, short. Not in the line: it is the name and nothing else.
+    /// The short weekday, which has no field in the line.
     Weekday = 47,
 }
 
-/// The line.
+/// The calendar of one region.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Calendar {
     line: &'static str,
-    /// Whether hours are counted to twelve.
+    /// Whether times use the 12-hour clock.
     twelve: bool,
 }
 
 impl Calendar {
-    /// A line, and how hours are counted.
     pub const fn new(line: &'static str, twelve: bool) -> Self {
         Self { line, twelve }
     }
 
-    /// What the browser must know of it.
+    /// Serialises the calendar for the browser.
     pub fn sent(self) -> String {
         format!("{}|{}", i32::from(self.twelve), self.line)
     }
@@ -57,7 +56,7 @@ impl Calendar {
         self.line.split('|').nth(index).unwrap_or_default()
     }
 
-    /// The moment, as the pattern has it.
+    /// Formats a time by a pattern.
     pub fn write(self, pattern: Pattern, at: Civil) -> String {
         let mut text = String::new();
         self.put(&mut text, pattern, at);
@@ -79,7 +78,8 @@ impl Calendar {
         }
     }
 
-    /// What a letter after `%` stands for; `scripts/calendars.mjs` writes them.
+    /// Writes the part that a letter after `%` stands for; `scripts/calendars.mjs` generates the
+    /// letters.
     fn put_part(self, text: &mut String, letter: char, at: Civil) {
         let hour = at.minutes / 60;
         match letter {
@@ -106,7 +106,7 @@ fn put_number(text: &mut String, number: usize) {
     text.push_str(&number.to_string());
 }
 
-/// In two digits at least.
+/// Pads to two digits.
 fn put_two(text: &mut String, number: usize) {
     if number < 10 {
         text.push('0');

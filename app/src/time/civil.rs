@@ -1,13 +1,12 @@
-//! Year, month, day and minute of a moment, as a calendar on the wall shows them.
+//! Converts a timestamp to civil date and time.
 
 use protocol::Timestamp;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What a calendar and a clock on the wall show.
+/// Civil date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
-    /// The year.
     pub year: usize,
     /// 1 to 12.
     pub month: usize,
@@ -15,12 +14,12 @@ pub struct Civil {
     pub day: usize,
     /// 0 to 6, from Sunday.
     pub weekday: usize,
-    /// Since midnight.
+    /// Minutes since midnight.
     pub minutes: usize,
 }
 
 impl Civil {
-    /// At a moment, where clocks are ahead of UTC by so much (days to civil, after Howard Hinnant).
+    /// Converts a timestamp at the given offset from UTC (days to civil, after Howard Hinnant).
     pub fn at(at: Timestamp, ahead_ms: i64) -> Self {
         let wall = at.0.saturating_add(ahead_ms);
         let days_since_1970 = wall.div_euclid(DAY_MS);
@@ -36,14 +35,14 @@ impl Civil {
             year: whole(year_of_era + era * 400 + i64::from(month <= 2)),
             month: whole(month),
             day: whole(day_of_year - (153 * shifted_month + 2) / 5 + 1),
-            // The first of January 1970 was a Thursday.
+            // 1 January 1970 was a Thursday.
             weekday: whole((days_since_1970 + 4).rem_euclid(7)),
             minutes: whole(wall.rem_euclid(DAY_MS) / 60_000),
         }
     }
 }
 
-/// Nothing here is negative but years before our era, which nobody writes messages in.
+/// Converts a number to `usize`. Only years before the common era are negative; they become zero.
 fn whole(number: i64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }

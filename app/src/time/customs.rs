@@ -1,7 +1,7 @@
-//! Where a viewer lives, as their browser tells: their zone, their customs, their hours. Server only.
+//! The viewer's time zone, region and hour format, as reported by the browser. Server only.
 //!
-//! The zone comes in a cookie that `page.js` writes, with the locale of the browser's own times and how
-//! it counts hours there; the customs of a browser that has not run it yet, by `Accept-Language`.
+//! `page.js` writes the time zone, the hour cycle and the locale of the browser into a cookie.
+//! Before it has run, the region comes from `Accept-Language`.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -14,23 +14,23 @@ use super::zone::Zone;
 use crate::language::Language;
 use crate::look::Hours;
 
-/// The cookie's name. No secret: the page writes it.
+/// Name of the cookie. Scripts can read it; it holds no secret.
 pub const COOKIE: &str = "duet-clock";
 
-/// The calendars, one a line: language and regions, how hours are counted there, then the calendar itself.
+/// One calendar per line: language and regions, hour format, then the fields of the calendar.
 static CALENDARS: &str = include_str!("calendars.txt");
 
-/// What a browser tells of the clock of the one who looks at it: "Europe/Berlin.h23.de-AT".
+/// The parsed cookie, for example "Europe/Berlin.h23.de-AT".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told<'a> {
-    /// The name of their zone.
+    /// Name of a known time zone, or empty.
     pub zone: &'a str,
     hours: Option<Hours>,
     locale: &'a str,
 }
 
 impl<'a> Told<'a> {
-    /// Reads the cookie's value; what is not understood counts as not told.
+    /// Parses the cookie's value; invalid parts count as absent.
     pub fn parse(value: &'a str) -> Self {
         let mut parts = value.split('.');
         let mut part = || parts.next().unwrap_or_default();
@@ -44,11 +44,11 @@ impl<'a> Told<'a> {
     }
 }
 
-/// By what times are written for one who reads a language: as they chose, else as their browser tells,
-/// else as their region has it.
+/// Returns the time format for a page in `language`. The hour format is the user's choice, else the
+/// browser's, else that of the region.
 pub fn local(told: Told, accepted: &str, language: Language, chosen: Option<Hours>) -> Local {
     let speaks = |tag: &str| Language::from_tag(tag) == Some(language);
-    // A browser in another language says nothing of this one's customs.
+    // A browser locale in another language says nothing about this language's region.
     let own = Some(told.locale).filter(|tag| speaks(tag));
     let tags = accepted.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
     let tag = own.or_else(|| tags.into_iter().find(|tag| speaks(tag)));
@@ -58,7 +58,7 @@ pub fn local(told: Told, accepted: &str, language: Language, chosen: Option<Hour
     Local::new(zone, Calendar::new(line, hours == Hours::Twelve), super::now())
 }
 
-/// The region of a tag such as `de-AT` or `ar-u-nu-latn`, if it has one.
+/// Returns the region of a tag such as `de-AT` or `ar-u-nu-latn`, if there is one.
 fn region(tag: &str) -> Option<&str> {
     let subtags = tag.split(['-', '_', '@']).skip(1).take_while(|subtag| subtag.len() > 1);
     let is_region = |subtag: &&str| match subtag.len() {
@@ -69,7 +69,7 @@ fn region(tag: &str) -> Option<&str> {
     subtags.into_iter().find(is_region)
 }
 
-/// How hours are counted in a region, and its calendar.
+/// Returns the hour format and the calendar of a region.
 fn customs(language: Language, region: &str) -> (Hours, &'static str) {
     let mut found = ("", "");
     for line in CALENDARS.lines() {
@@ -87,8 +87,8 @@ fn customs(language: Language, region: &str) -> (Hours, &'static str) {
     (hours, found.1)
 }
 
-/// The zone of this name. Zones are held for as long as the process lives, each of them once, under the
-/// name that the table has for it: a few hundred at most, whatever browsers tell.
+/// Returns the time zone of this name. Zones are leaked once each under their canonical name, so
+/// memory stays bounded by the time zone database whatever browsers send.
 fn named(name: &str) -> Option<&'static TimeZone> {
     static TABLE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
     static HELD: LazyLock<Mutex<HashMap<String, &'static TimeZone>>> =

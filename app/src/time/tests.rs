@@ -22,13 +22,13 @@ fn days_are_counted_by_the_viewers_clock() {
     const HOUR_MS: i64 = 3_600_000;
     let t = Language::English.texts();
     let told = customs::Told::parse("Asia/Kolkata.h23.en-GB");
-    // Half past six in the evening in Kolkata, on a Tuesday.
+    // Tuesday, half past six in the evening in Kolkata.
     let now = Timestamp(1_795_525_200_000);
     let local = Local { now, ..customs::local(told, "", Language::English, None) };
     let ago = |hours: i64| Timestamp(now.0 - hours * HOUR_MS);
     let cases = [
         (-3, "Today", "21:30"),
-        // Of tomorrow, because a clock was ahead.
+        // Tomorrow, because a clock was ahead.
         (-8, "Today", "02:30"),
         (18, "Today", "00:30"),
         (19, "Yesterday", "Yesterday"),

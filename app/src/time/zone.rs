@@ -1,31 +1,31 @@
-//! How far the viewer's clock is ahead of UTC.
+//! Offset of the viewer's time zone from UTC.
 //!
-//! The server looks it up in a table of zones by the name that the browser tells (`super::customs`);
-//! the browser knows its own.
+//! The server looks the zone up by the name that the browser sends (`super::customs`); the browser
+//! uses its own.
 
 use protocol::Timestamp;
 
-/// Whose clock counts.
+/// A source of time zone offsets.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Zone {
-    /// Nobody's: the viewer's zone is not known.
+    /// The viewer's time zone is unknown.
     #[default]
     Utc,
-    /// That of a place.
+    /// A zone of the time zone database.
     #[cfg(feature = "ssr")]
     Of(&'static jiff::tz::TimeZone),
-    /// The browser's own.
+    /// The browser's own zone.
     #[cfg(feature = "hydrate")]
     Own,
 }
 
 impl Zone {
-    /// Whether it is a viewer's.
+    /// Returns whether the viewer's time zone is known.
     pub const fn is_known(self) -> bool {
         !matches!(self, Self::Utc)
     }
 
-    /// How far its clock is ahead of UTC at a moment, in milliseconds.
+    /// Returns the offset from UTC at a given time, in milliseconds.
     pub fn ahead_ms(self, at: Timestamp) -> i64 {
         match self {
             Self::Utc => 0,

@@ -1,5 +1,5 @@
--- Prosody as the bench starts it: messages archived, acknowledgements by stream management, passwords as
--- they are, loopback only. Words in braces are filled in.
+-- Configuration of Prosody for the bench: all messages archived, stream management acknowledgements, plain-text
+-- passwords, loopback only. The bench replaces the words in braces.
 run_as_root = true
 pidfile = "{directory}/prosody.pid"
 data_path = "{directory}"

@@ -1,5 +1,5 @@
-/* Makes a disk as slow as an ordinary server's: each fsync takes DUET_BENCH_FSYNC_US microseconds
- * more. Preloaded (LD_PRELOAD) into the servers that are measured; the real fsync still happens. */
+/* Makes a disk as slow as an ordinary server's: each fsync and fdatasync takes DUET_BENCH_FSYNC_US more
+ * microseconds and still flushes. Preloaded (LD_PRELOAD) into the measured servers. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,8 +1,8 @@
-//! One HTTP connection that is kept alive, and calls on it, one after the other.
+//! A minimal HTTP client: sequential calls on one keep-alive connection.
 //!
-//! A general client spends more on a call than the server that is measured; this one writes the
-//! request, reads the answer, and does nothing else. It understands what Duet answers and is no
-//! client for anything else.
+//! A general HTTP client uses more CPU time per call than the measured server. This client only
+//! writes the request and reads the answer. It supports the answers that Duet sends and nothing
+//! else.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A server that takes longer has failed.
+/// Time after which the server counts as failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// The end of a head, and of the last chunk.
+/// Ends the head, and the last chunk of a body.
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// See the module.
+/// An open connection.
 pub struct Call {
     stream: TcpStream,
     address: SocketAddr,
@@ -29,17 +29,17 @@ pub struct Call {
     answer: Vec<u8>,
 }
 
-/// Where the body of an answer is.
+/// The framing of a response body.
 enum Framing {
     Length(usize),
     Chunked,
 }
 
 impl Call {
-    /// Connects. `compressed` asks for what browsers ask for.
+    /// Connects. With `compressed`, calls accept gzip like a browser.
     ///
     /// # Errors
-    /// Not connected.
+    /// Fails if the connection cannot be opened.
     pub async fn open(address: SocketAddr, cookie: &str, compressed: bool) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
@@ -48,10 +48,10 @@ impl Call {
         Ok(Self { stream, address, cookie, compressed, answer })
     }
 
-    /// Makes a call and says how long it took from the first byte out to the last byte in.
+    /// Makes a call. Returns the time from the first byte sent to the last byte received.
     ///
     /// # Errors
-    /// The call was refused.
+    /// Fails if the call is refused or not answered in time.
     pub async fn time(&mut self, function: &str, arguments: &Value) -> Result<Duration> {
         let body = arguments.to_string();
         let (address, cookie) = (self.address, &self.cookie);
@@ -68,10 +68,10 @@ impl Call {
         Ok(since.elapsed())
     }
 
-    /// Makes a call and reads its answer, which was not asked for compressed.
+    /// Makes a call and parses the answer. Requires a connection without `compressed`.
     ///
     /// # Errors
-    /// The call was refused.
+    /// Fails if the call is refused or the answer cannot be parsed.
     pub async fn ask<T: DeserializeOwned>(
         &mut self,
         function: &str,
@@ -82,7 +82,6 @@ impl Call {
         Ok(serde_json::from_slice(&self.answer[body..])?)
     }
 
-    /// Reads one whole answer.
     async fn read_answer(&mut self) -> Result<()> {
         self.answer.clear();
         let body = loop {
@@ -107,7 +106,8 @@ impl Call {
         Ok(())
     }
 
-    /// Reads the chunk that begins at a place, and says where the next one does.
+    /// Reads the chunk at `begin`. Returns the start of the next chunk, or `None` after the last
+    /// one.
     async fn chunk(&mut self, begin: usize) -> Result<Option<usize>> {
         let line = loop {
             if let Some(end) = find(&self.answer[begin..], b"\r\n") {
@@ -131,7 +131,7 @@ impl Call {
     }
 }
 
-/// How the body is framed, if the call went well.
+/// Returns the framing of the body if the status is 200.
 fn framing(head: &[u8]) -> Result<Framing> {
     let head = std::str::from_utf8(head)?.to_ascii_lowercase();
     let status = head.lines().next().unwrap_or_default();

@@ -1,8 +1,9 @@
-//! The ceilings: what this machine gives at most to anything that does this job.
+//! The ceilings: minimal servers that show the most this machine can give to any server with this
+//! job.
 //!
-//! A relay that speaks the frames of Duet and does nothing else: no accounts, no checks, no
-//! receipts. With a store behind it, it answers after the commit. Both have the same small socket
-//! buffers as Duet. Run as processes of their own, like what they are compared with.
+//! The relay ceiling uses Duet's frames and does nothing else: no accounts, checks or receipts. The
+//! store ceiling is the same relay, but answers after a commit. Both use small socket buffers like
+//! Duet, and both run as separate processes like the servers they are compared with.
 
 mod store;
 
@@ -23,15 +24,16 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes, protocol::WebSocketConfig};
 use tokio_tungstenite::{accept_hdr_async_with_config, tungstenite};
 
-/// As in Duet's own socket.
+/// Size of the read and write buffer of a socket. Duet uses the same write buffer and a smaller
+/// read buffer.
 const BUFFER_BYTES: usize = 4 * 1024;
-/// Frames that wait for one socket.
+/// Capacity of the outbound queue of a socket, in frames.
 const QUEUE: usize = 1_024;
 
 type Line = mpsc::Sender<Utf8Bytes>;
 type Lines = Arc<RwLock<HashMap<ConversationId, Vec<(UserId, Line)>>>>;
 
-/// A message on its way.
+/// A received message.
 pub(crate) struct Accepted {
     conversation: ConversationId,
     sender: UserId,
@@ -61,10 +63,10 @@ impl Ceiling {
     }
 }
 
-/// Serves until the process is told to end.
+/// Serves until SIGTERM. With `data`, commits each message to a store in that directory.
 ///
 /// # Errors
-/// No port, or no file.
+/// Fails if the port or the store cannot be opened.
 pub async fn serve(data: Option<&Path>) -> Result<()> {
     let lines = Lines::default();
     let store = match data {
@@ -140,7 +142,7 @@ fn on_text(ceiling: &Ceiling, sender: UserId, text: &str) {
     }
 }
 
-/// Answers the sender and tells the other one.
+/// Acknowledges the message to the sender and sends it to the peer.
 fn pass_on(lines: &Lines, accepted: Accepted, seq: Seq) {
     let Accepted { conversation, sender, client_id, body } = accepted;
     let sent_at = Timestamp(0);
@@ -153,7 +155,7 @@ fn pass_on(lines: &Lines, accepted: Accepted, seq: Seq) {
         if let Ok(json) = serde_json::to_vec(frame)
             && let Ok(text) = Utf8Bytes::try_from(Bytes::from(json))
         {
-            // A full line is the reader's own affair.
+            // Drops the frame if the queue of a slow reader is full.
             _ = line.try_send(text);
         }
     }

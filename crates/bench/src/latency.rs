@@ -1,15 +1,16 @@
-//! Times between two moments, as percentiles.
+//! Latencies, reported as percentiles.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Longer is counted as this.
+/// Upper bound in microseconds. Longer latencies count as this value.
 const LONGEST_US: u64 = 120_000_000;
-/// Two digits: finer than the noise of any machine, and small enough for one per connection.
+/// Significant digits. Two are finer than the noise of any machine, and keep one histogram per
+/// connection small.
 const DIGITS: u8 = 2;
 
-/// A collection of times.
+/// A histogram of latencies.
 #[derive(Clone, Debug)]
 pub struct Latency(Histogram<u32>);
 
@@ -21,24 +22,22 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// Adds one.
     pub fn record(&mut self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.0.saturating_record(us.clamp(1, LONGEST_US));
     }
 
-    /// Adds those of another collection.
+    /// Adds all latencies of another histogram.
     pub fn add(&mut self, other: &Self) {
-        // Both have the same bounds.
+        // Cannot fail, because both have the same bounds.
         _ = self.0.add(&other.0);
     }
 
-    /// How many there are.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The times that 50, 95, 99 and 99.9 of 100 did not exceed, in milliseconds.
+    /// Returns the 50th, 95th, 99th and 99.9th percentile in milliseconds.
     pub fn percentiles_ms(&self) -> [f64; 4] {
         [0.5, 0.95, 0.99, 0.999].map(|quantile| {
             let us = u32::try_from(self.0.value_at_quantile(quantile)).unwrap_or(u32::MAX);

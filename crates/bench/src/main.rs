@@ -1,17 +1,17 @@
-//! `duet-bench`: measures Duet beside the ceilings of the machine it runs on, in one run.
+//! `duet-bench`: measures Duet and two minimal baseline servers ("ceilings") on the same machine in
+//! one run.
 //!
-//! Speaks the protocol and knows nothing else of Duet: it starts the server as an operator would,
-//! as a process of its own with its own data. `make bench` calls it.
+//! Depends only on the protocol, except in `seed`. Starts the server as an operator would, as a
+//! separate process with its own data. Called by `make bench`.
 //!
 //! # Layout
-//! - `plan`: what a run does, in which order
-//! - `system`: the servers that are measured; `ceiling`: those that only show what is possible;
-//!   `peer`: others that do this job
-//! - `server`: one of them at work, or several nodes
-//! - `nodes`: several nodes beside one
-//! - `scenario`: what is measured; `seed`: rows written before a server starts
-//! - `call`: one HTTP connection, as bare as can be
-//! - `latency`, `report`: figures and tables
+//! - `plan`: the scenarios of a run and their order
+//! - `system`: the measured servers; `ceiling`: the baseline servers; `peer`: other chat servers
+//! - `server`: a running server, or several nodes
+//! - `nodes`: comparison of several nodes with one
+//! - `scenario`: the measurements; `seed`: rows written before a server starts
+//! - `call`: a minimal HTTP client
+//! - `latency`, `report`: statistics and tables
 
 mod call;
 mod ceiling;
@@ -44,13 +44,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Order {
-    /// Measure.
+    /// Run the measurements.
     Run(plan::Plan),
-    /// Be a ceiling. The measurements start these themselves.
+    /// Run a baseline server. The measurements start these themselves.
     Ceiling {
-        /// relay or store.
+        /// The kind of baseline server.
         which: Which,
-        /// Where the store's file goes.
+        /// Directory for the store's file.
         #[arg(long)]
         data: PathBuf,
     },
@@ -69,7 +69,7 @@ async fn main() -> Result<()> {
             let mut end = signal(SignalKind::terminate())?;
             tokio::select! {
                 done = plan.run() => done,
-                // What was started ends with the run.
+                // Returning drops and thereby kills the started servers.
                 _ = end.recv() => bail!("told to end before all was measured"),
             }
         }

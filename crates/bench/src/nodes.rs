@@ -1,8 +1,8 @@
-//! Several nodes beside one, and Postgres beside SQLite: what sharing a store costs, what nodes add,
-//! and how much later one hears what was said at another node.
+//! Compares several nodes with one node, and Postgres with SQLite: the cost of a shared store, the
+//! gain of more nodes, and the extra latency of messages from another node.
 //!
-//! All of it on the same cores, the database and the load as well: nodes that share two cores with
-//! their database show what they cost each other, not what more machines would bring.
+//! Nodes, database and load generator share the same cores. The results therefore show the cost of
+//! coordination, and not the gain of more machines.
 
 use std::sync::Arc;
 
@@ -13,18 +13,20 @@ use crate::scenario::paced::{self, Pace};
 use crate::scenario::{Bench, RECEIVED, idle, pairs};
 use crate::system::{Disk, System};
 
-/// The part of the peak at which times are compared.
+/// Divisor of the peak rate: latencies are compared at a third of the peak.
 const UNHURRIED: f64 = 3.0;
-/// Each is measured so often, in turns: the machine is not the same from one minute to the next.
+/// Number of measurements per system. Systems take turns, because the machine's speed changes from
+/// minute to minute.
 const TURNS: usize = 3;
 
-/// People whose connections are held, to see what one costs where nodes listen to a broker for each.
+/// Number of idle connections in the measurement of memory per connection. With a broker, nodes
+/// hold a subscription for each user.
 pub const HELD: usize = 1_000;
 
-/// Measures, and prints tables and ratios.
+/// Runs the measurements and prints tables and ratios.
 ///
 /// # Errors
-/// What could not be measured, and why.
+/// Fails if a measurement fails.
 pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<Row>> {
     let systems = [System::Duet, System::Nodes(1), System::Nodes(nodes)];
     let mut rows = Vec::new();

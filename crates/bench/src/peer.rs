@@ -1,13 +1,12 @@
-//! The peers: other servers that do this job, from Debian's packages, started on loopback with
-//! their own data.
+//! The peers: other chat servers from Debian's packages, started on loopback with their own data.
 //!
-//! `scripts/bench-peers` installs them; what is not installed is not measured. Each keeps an
-//! archive of all messages, as Duet keeps them, and acknowledges by XMPP's stream management.
+//! `scripts/bench-peers` installs them; peers that are not installed are skipped. Each peer
+//! archives all messages, as Duet does, and acknowledges them by XMPP stream management.
 //!
 //! # Layout
-//! - `process`: how each is started
-//! - `xmpp`: a client's line
-//! - `pairs`: the load of *pairs*, in XMPP
+//! - `process`: starts the servers
+//! - `xmpp`: a client connection
+//! - `pairs`: the load of *pairs* over XMPP
 
 pub mod pairs;
 mod process;
@@ -18,22 +17,21 @@ use std::path::Path;
 /// A server and its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// The fastest of them that keeps what it acknowledged.
+    /// The fastest peer that stores a message before acknowledging it.
     EjabberdPostgres,
     /// As easy to host as Duet.
     EjabberdSqlite,
-    /// As Debian sets it up.
+    /// Prosody's default in Debian.
     ProsodyFiles,
     /// As easy to host as Duet.
     ProsodySqlite,
 }
 
 impl Peer {
-    /// All of them.
     pub const ALL: [Self; 4] =
         [Self::EjabberdPostgres, Self::EjabberdSqlite, Self::ProsodyFiles, Self::ProsodySqlite];
 
-    /// As the tables name it.
+    /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::EjabberdPostgres => "ejabberd, Postgres",
@@ -43,7 +41,7 @@ impl Peer {
         }
     }
 
-    /// Whether its packages are here.
+    /// Whether the packages of this peer are installed.
     pub fn is_installed(self) -> bool {
         match self {
             Self::EjabberdPostgres => {
@@ -54,7 +52,7 @@ impl Peer {
         }
     }
 
-    /// Where its WebSocket is.
+    /// The path of the WebSocket.
     fn path(self) -> &'static str {
         match self {
             Self::EjabberdPostgres | Self::EjabberdSqlite => "/ws",

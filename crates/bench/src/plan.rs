@@ -1,7 +1,7 @@
-//! A run: which scenarios, in which order, with which settings.
+//! The scenarios of a run, their order and their settings.
 //!
-//! Measures nothing itself. What costs most comes first where a later scenario needs its figures;
-//! each scenario's table is printed when it is done, and every figure so far is in the file then.
+//! *pairs* runs before *paced*, which uses its peak rate. After each scenario, the run prints its
+//! table and writes all figures so far to the results file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,90 +22,92 @@ use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returni
 use crate::server::Nodes;
 use crate::system::{Binaries, Disk, System};
 
-/// Pairs that *paced* takes, and whose peak it goes by.
+/// Number of pairs in *paced*, and in the *pairs* row whose peak it uses.
 const PACED_PAIRS: usize = 50;
 
-/// Whoever acknowledges less than this part of what is said has more to do than it can.
+/// A system is saturated if it acknowledges less than this part of the sent messages.
 const SATURATED: f64 = 0.95;
 
-/// What is measured.
+/// A measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// Each sends when the last was acknowledged.
+    /// Each side sends its next message after an acknowledgement.
     Pairs,
-    /// Fixed rates.
+    /// Messages at fixed rates.
     Paced,
-    /// Memory of a connection.
+    /// Memory per connection.
     Idle,
-    /// Messages that wait.
+    /// Time to read waiting messages.
     Return,
-    /// Reading, as what is read grows.
+    /// Time to read a page, for growing stores.
     Page,
-    /// Everybody coming back at once.
+    /// Simultaneous reconnection of all clients.
     Herd,
 }
 
-/// What Duet stands on.
+/// The store of the measured server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Store {
-    /// Inside the process.
+    /// SQLite inside the server process.
     Sqlite,
-    /// Shared by nodes.
+    /// Postgres, shared by several nodes.
     Postgres,
 }
 
-/// What a run does.
+/// The options of a run.
 #[derive(clap::Args)]
 pub struct Plan {
-    /// The server to measure.
+    /// Path to the server binary to measure.
     #[arg(long, default_value = "target/release/duet")]
     duet: PathBuf,
-    /// Where people and results are kept.
+    /// Directory for prepared accounts and results.
     #[arg(long, default_value = "target/bench")]
     directory: PathBuf,
-    /// Only these scenarios.
+    /// Run only these scenarios.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// Seconds of each load.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// pairs: how many.
+    /// pairs: numbers of pairs.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 50, 200])]
     pairs: Vec<usize>,
-    /// Milliseconds that are added to each fsync for the measurements on a slow disk.
+    /// Milliseconds added to each fsync in the measurements on a slow disk.
     #[arg(long, default_value_t = 4)]
     slow_disk_ms: u64,
-    /// pairs: the peers too, those that are installed (`make bench-peers`).
+    /// pairs: also measure the installed peers (`make bench-peers`).
     #[arg(long)]
     peers: bool,
-    /// paced: messages a second. Once, twice and more of the peak follow, where pairs has found it.
+    /// paced: messages per second. Multiples of the peak follow if pairs was measured.
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 5_000])]
     rates: Vec<u32>,
-    /// idle: connections, growing.
+    /// idle: numbers of connections, in ascending order.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 9_000])]
     connections: Vec<usize>,
-    /// return: messages that wait.
+    /// return: numbers of waiting messages.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
     waiting: Vec<u32>,
-    /// page: a conversation of ten million messages too (minutes and gigabytes, once).
+    /// page: also measure a conversation of ten million messages. Writing it takes minutes and
+    /// gigabytes, once.
     #[arg(long)]
     huge: bool,
-    /// With postgres: several nodes beside one, on Postgres and on SQLite (pairs and paced alone).
+    /// With postgres: compare several nodes with one, and Postgres with SQLite (pairs, paced and
+    /// idle only).
     #[arg(long, default_value = "sqlite")]
     store: Store,
-    /// With `--store postgres`: how many nodes.
+    /// Number of nodes with `--store postgres`.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
     nodes: u8,
-    /// herd: connections that are cut at once.
+    /// herd: number of connections that break at once.
     #[arg(long, default_value_t = 5_000)]
     herd: usize,
 }
 
 impl Plan {
-    /// Measures all of it.
+    /// Runs the measurements.
     ///
     /// # Errors
-    /// What could not be measured, and why; the figures before it are in the file.
+    /// Fails if a measurement fails. The figures of earlier scenarios are in the results file.
     pub async fn run(self) -> Result<()> {
         std::fs::create_dir_all(&self.directory)?;
         let binaries = Binaries {
@@ -183,7 +185,7 @@ impl Plan {
                     eprintln!("pairs: {count}{}, {}", disk.label(), system.name());
                     match pairs::run(bench, system, &disk, count).await {
                         Ok(row) => rows.push(row),
-                        // Nothing of ours: the others are measured all the same.
+                        // A failing peer does not prevent the other measurements.
                         Err(error) if matches!(system, System::Peer(_)) => {
                             eprintln!("pairs: {} was not measured: {error:#}", system.name());
                         }
@@ -203,7 +205,7 @@ impl Plan {
                 rows.push(pace.measure(bench, system).await?);
             }
         }
-        // Then past saturation, wherever that is today.
+        // Rates up to and beyond saturation.
         let Some(first) = pairs::peak(before, System::Duet, PACED_PAIRS) else { return Ok(rows) };
         let mut peak = first;
         for times in [1.0_f64, 2.0, 4.0, 8.0] {
@@ -244,7 +246,7 @@ impl Plan {
         let mut sizes = vec![100, 10_000, 1_000_000];
         sizes.extend(self.huge.then_some(10_000_000));
         let histories = sizes.into_iter().map(Of::Messages);
-        // A page holds 50: the first is no whole one.
+        // A page holds 50 conversations, so the smallest list is not a full page.
         let lists = [10, 50, 1_000, 10_000].map(Of::Conversations);
         let mut rows = Vec::new();
         for sizes in [histories.collect::<Vec<_>>(), lists.to_vec()] {
@@ -262,7 +264,7 @@ impl Pace {
     }
 }
 
-/// Compiles the shim that slows a disk down, next to the results.
+/// Compiles the shim that delays flushes into the results directory.
 fn slow_disk(directory: &Path, by: Duration) -> Result<Disk> {
     let shim = directory.canonicalize()?.join("slow_disk.so");
     let source = directory.join("slow_disk.c");

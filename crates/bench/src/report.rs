@@ -1,4 +1,4 @@
-//! The figures of a run: a row for each measurement, a table for each scenario, one JSON file.
+//! The figures of a run: a row per measurement, a table per scenario, and one JSON file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,56 +11,50 @@ use serde_json::{Map, Value, json};
 use crate::latency::Latency;
 use crate::system::{Disk, System};
 
-/// How often something was refused, by its code.
+/// Number of refusals by error code.
 pub type Refusals = BTreeMap<String, u64>;
 
 /// One measurement.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The scenario.
     pub scenario: &'static str,
-    /// What was set: "50 pairs".
+    /// The setting, such as "50 pairs".
     pub setting: String,
-    /// What was measured.
     pub system: System,
-    /// Below it.
     pub disk: Disk,
-    /// Names, with their units, and values.
+    /// Names, including units, and values.
     pub figures: Vec<(&'static str, f64)>,
-    /// The figure that is compared with the store ceiling's.
+    /// The figure to compare with that of the store ceiling.
     pub compared: Option<&'static str>,
-    /// What was refused.
     pub refused: Refusals,
 }
 
 impl Row {
-    /// A row without figures.
+    /// Creates a row without figures.
     pub fn new(scenario: &'static str, setting: String, system: System, disk: &Disk) -> Self {
         let (disk, figures) = (disk.clone(), Vec::new());
         let (compared, refused) = (None, Refusals::new());
         Self { scenario, setting, system, disk, figures, compared, refused }
     }
 
-    /// Says which figure is compared with the store ceiling's.
+    /// Sets the figure to compare with that of the store ceiling.
     #[must_use]
     pub fn comparing(mut self, name: &'static str) -> Self {
         self.compared = Some(name);
         self
     }
 
-    /// A figure by its name.
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|(held, _)| *held == name).map(|(_, value)| *value)
     }
 
-    /// Adds a figure.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: f64) -> Self {
         self.figures.push((name, value));
         self
     }
 
-    /// Adds the percentiles of times, in milliseconds.
+    /// Adds the percentiles of a latency, in milliseconds.
     #[must_use]
     pub fn with_latency(mut self, names: [&'static str; 4], latency: &Latency) -> Self {
         self.figures.extend(names.into_iter().zip(latency.percentiles_ms()));
@@ -82,7 +76,7 @@ impl Row {
     }
 }
 
-/// The machine that was measured on.
+/// The machine of the measurements.
 #[derive(Debug, Serialize)]
 pub struct Machine {
     cores: usize,
@@ -93,7 +87,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine at this time.
     pub fn here() -> Self {
         let line = |file: &str, name: &str| {
             let text = std::fs::read_to_string(file).unwrap_or_default();
@@ -114,10 +108,10 @@ impl Machine {
     }
 }
 
-/// Writes every figure into a file, the ceilings apart.
+/// Writes all figures to a JSON file, grouped by kind of system.
 ///
 /// # Errors
-/// The disk.
+/// Fails if the file cannot be written.
 pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
     let all = |which: &dyn Fn(System) -> bool| -> Vec<Value> {
         rows.iter().filter(|row| which(row.system)).map(Row::json).collect()
@@ -134,8 +128,8 @@ pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
     Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)
 }
 
-/// The table of one scenario, in Markdown. Its last figure is Duet's share of, or multiple of, what
-/// the store ceiling has in the same setting.
+/// Formats one scenario as a Markdown table. The last figure is Duet's value divided by the store
+/// ceiling's value in the same setting.
 pub fn table(rows: &[Row]) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let mut names: Vec<&str> = Vec::new();
@@ -180,7 +174,7 @@ fn of_ceiling(row: &Row, rows: &[Row]) -> String {
     }
 }
 
-/// Three digits are more than a noisy machine can tell apart.
+/// Rounds to three digits, because more would only show the machine's noise.
 fn short(value: f64) -> String {
     match value.abs() {
         ..10.0 => format!("{value:.2}"),

@@ -1,4 +1,4 @@
-//! What is measured, one file each; and what several of them share.
+//! The scenarios, one file each, and their shared parts.
 
 pub mod herd;
 pub mod idle;
@@ -19,40 +19,36 @@ use tempfile::TempDir;
 use crate::server::{Nodes, Server};
 use crate::system::{Binaries, Disk, System};
 
-/// Bytes of a message's body.
+/// Length of a message body in bytes.
 pub const BODY_BYTES: usize = 100;
-/// Digits in front of a body: the moment it was due, in nanoseconds.
+/// Digits at the start of a body: its due time in nanoseconds since [`Bench::base`].
 const STAMP_DIGITS: usize = 20;
-/// Calls under way at once while a scenario is prepared.
+/// Number of concurrent calls while a scenario is prepared.
 const AT_ONCE: usize = 16;
 
-/// What every scenario works with.
+/// The environment of every scenario.
 pub struct Bench {
-    /// Where the binaries are.
     pub binaries: Binaries,
-    /// The people.
+    /// The prepared accounts.
     pub town: Town,
-    /// What measurements of several nodes stand on.
+    /// The cluster for measurements of several nodes.
     pub nodes: Option<Nodes>,
-    /// How long a load lasts, after it has warmed up.
+    /// Duration of a load after its warm-up.
     pub lasts: Duration,
-    /// The moment that bodies are stamped against.
+    /// Reference time of the due times in bodies.
     pub base: Instant,
 }
 
-/// Two people and their conversation.
+/// Two users and their conversation.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// The two.
     pub people: [Person; 2],
-    /// Theirs.
     pub conversation: ConversationId,
 }
 
-/// How somebody connects.
+/// Everything a client needs to connect.
 #[derive(Clone, Debug)]
 pub struct Reach {
-    /// To which server.
     address: SocketAddr,
     origin: String,
     cookie: String,
@@ -60,10 +56,10 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Another line.
+    /// Opens a connection and waits for `hello`.
     ///
     /// # Errors
-    /// Refused.
+    /// Fails if the server refuses the connection.
     pub async fn line(&self) -> Result<Line> {
         let mut line = Line::open_at(self.address, &self.origin, &self.cookie, &self.query).await?;
         line.hello().await?;
@@ -72,10 +68,10 @@ impl Reach {
 }
 
 impl Bench {
-    /// Starts a system, Duet with the town's people in it.
+    /// Starts a system. Duet starts with the prepared accounts.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the system does not start.
     pub async fn start(&self, system: System, disk: &Disk) -> Result<Running> {
         self.binaries.start(system, disk, self.data(system)?).await
     }
@@ -83,7 +79,7 @@ impl Bench {
     /// Starts a system for a load.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the system does not start.
     pub async fn serve(&self, system: System, disk: &Disk) -> Result<Server> {
         match system {
             System::Nodes(count) => self.several()?.start(count).await,
@@ -91,18 +87,19 @@ impl Bench {
         }
     }
 
-    /// The nodes of this run, and their people.
+    /// Returns the nodes of this run.
     ///
     /// # Errors
-    /// It is a run without.
+    /// Fails if this run has no nodes.
     pub fn several(&self) -> Result<&Nodes> {
         self.nodes.as_ref().context("this run has no nodes")
     }
 
-    /// What a system starts with: Duet with the town's people, a ceiling with nothing.
+    /// Returns the initial data of a system: the prepared accounts for Duet, an empty directory for
+    /// others.
     ///
     /// # Errors
-    /// The disk.
+    /// Fails if the directory cannot be written.
     pub fn data(&self, system: System) -> Result<TempDir> {
         match system {
             System::Duet => self.town.copy(),
@@ -112,26 +109,26 @@ impl Bench {
         }
     }
 
-    /// Duet's data with every table that this version of it makes.
+    /// Returns Duet's data after this version's migrations.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the server does not start or stop.
     pub async fn migrated(&self) -> Result<TempDir> {
         self.start(System::Duet, &Disk::Own).await?.stop().await
     }
 
-    /// A person of the town.
+    /// Returns a prepared account.
     ///
     /// # Errors
-    /// It is empty.
+    /// Fails if there is none.
     pub fn somebody(&self) -> Result<&Person> {
         self.town.people().first().context("nobody lives in the town")
     }
 
-    /// The first `count` pairs of the town, with their conversations opened.
+    /// Returns the first `count` pairs of accounts and opens their conversations.
     ///
     /// # Errors
-    /// The town is too small, or a conversation is refused.
+    /// Fails if there are too few accounts or a conversation is refused.
     pub async fn pairs(&self, server: &Server, system: System, count: usize) -> Result<Vec<Pair>> {
         let http = server.http()?;
         let people = match system {
@@ -157,10 +154,11 @@ impl Bench {
             .await
     }
 
-    /// A line for each of these people, with what they belong to and how they come back.
+    /// Opens a connection for each user of these pairs. Returns each with its pair and the data to
+    /// reconnect.
     ///
     /// # Errors
-    /// One was refused.
+    /// Fails if a connection is refused.
     pub async fn lines(&self, server: &Server, pairs: &[Pair]) -> Result<Vec<(Line, Pair, Reach)>> {
         let origin = server.origin()?;
         let mut lines = Vec::with_capacity(2 * pairs.len());
@@ -178,23 +176,23 @@ impl Bench {
         Ok(lines)
     }
 
-    /// A body that says when it was due.
+    /// Returns a body that contains its due time.
     pub fn body(&self, due: Instant) -> String {
         let stamp = due.saturating_duration_since(self.base).as_nanos();
         format!("{stamp:0STAMP_DIGITS$}{:.<1$}", "", BODY_BYTES - STAMP_DIGITS)
     }
 
-    /// How long ago a body was due.
+    /// Returns the time since a body was due.
     pub fn age(&self, body: &str, now: Instant) -> Option<Duration> {
         let stamp = body.get(..STAMP_DIGITS)?.parse().ok()?;
         now.checked_duration_since(self.base + Duration::from_nanos(stamp))
     }
 }
 
-/// How many messages the store holds in these conversations.
+/// Returns the number of stored messages in these conversations.
 ///
 /// # Errors
-/// A conversation cannot be read.
+/// Fails if a conversation cannot be read.
 pub async fn stored(server: &Server, pairs: &[Pair]) -> Result<u64> {
     let http = server.http()?;
     let counts: Vec<u64> = stream::iter(pairs)
@@ -211,35 +209,34 @@ pub async fn stored(server: &Server, pairs: &[Pair]) -> Result<u64> {
     Ok(counts.iter().sum())
 }
 
-/// From sending to the acknowledgement.
+/// Names of the latencies from sending to the acknowledgement.
 pub const ACKNOWLEDGED: [&str; 4] = ["ack p50 ms", "ack p95 ms", "ack p99 ms", "ack p99.9 ms"];
-/// From sending to the other's screen.
+/// Names of the latencies from sending to the peer's client.
 pub const RECEIVED: [&str; 4] =
     ["received p50 ms", "received p95 ms", "received p99 ms", "received p99.9 ms"];
 
-/// When things are counted.
+/// The measurement window.
 #[derive(Clone, Copy)]
 pub struct Window {
-    /// From here.
+    /// Inclusive start.
     pub from: Instant,
-    /// Until here.
+    /// Exclusive end.
     pub until: Instant,
 }
 
 impl Window {
-    /// Whether a moment counts.
     pub fn holds(self, moment: Instant) -> bool {
         self.from <= moment && moment < self.until
     }
 }
 
-/// A count as a figure.
+/// Converts a count to a figure.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 pub fn exactly(count: u64) -> f64 {
     count as f64
 }
 
-/// Bytes as the tables show them.
+/// Converts bytes to megabytes for the tables.
 pub fn bytes_in_mb(bytes: u64) -> f64 {
     exactly(bytes) / 1e6
 }

@@ -1,8 +1,8 @@
-//! Rows that are written into a store before its server starts, where doing it by the protocol
-//! would take hours: crowds, and conversations of any length.
+//! Writes rows into a store before its server starts: many users, and conversations of any length.
+//! Creating them through the protocol would take hours.
 //!
-//! Knows Duet's schema, and is the only part of the bench that does. Nothing that is measured goes
-//! through here.
+//! The only part of the bench that depends on Duet's schema. No measured operation uses this
+//! module.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::scenario::BODY_BYTES;
 
-/// Where Duet keeps its store in a data directory.
+/// File name of Duet's store in a data directory.
 pub const DATABASE: &str = "duet.db";
 
 /// A store that no server has open.
@@ -27,14 +27,12 @@ pub struct Seed {
     now: i64,
 }
 
-/// A conversation to be written.
+/// A conversation to write.
 pub struct Talk {
-    /// The two.
     pub people: [UserId; 2],
-    /// How many messages.
     pub messages: i64,
-    /// Whether the first has said it all and the second has seen nothing of it. Otherwise both
-    /// have spoken in turn and seen it all.
+    /// Whether the first user sent every message and the second has received none. Otherwise both
+    /// took turns and have read everything.
     pub waiting: bool,
 }
 
@@ -42,11 +40,11 @@ impl Seed {
     /// Opens the store of a data directory.
     ///
     /// # Errors
-    /// There is none.
+    /// Fails if the directory contains no store.
     pub fn open(data: &Path) -> Result<Self> {
         let database =
             Connection::open_with_flags(data.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Whatever is written here can be written again.
+        // No durability, because the rows can be written again.
         database.execute_batch(
             "pragma journal_mode = delete; pragma synchronous = off; pragma foreign_keys = off; \
              pragma cache_size = -262144; begin",
@@ -55,11 +53,11 @@ impl Seed {
         Ok(Self { database, now: i64::try_from(now.as_millis())? })
     }
 
-    /// People with a session, as if each had signed in a moment ago. No password opens their
-    /// accounts. `like` is somebody whose session is known by the same cookie.
+    /// Writes users with a fresh session each. Their accounts have no password. `like` is a user
+    /// whose cookie has the right name.
     ///
     /// # Errors
-    /// The store.
+    /// Fails if the store cannot be written.
     pub fn people(&self, count: usize, like: &Person) -> Result<Vec<Person>> {
         let mut users = self.database.prepare(
             "insert into users (id, username, username_key, display_name, display_key, \
@@ -74,10 +72,10 @@ impl Seed {
             .collect()
     }
 
-    /// A new session of somebody: its cookie.
+    /// Writes a new session of a user and returns its cookie.
     ///
     /// # Errors
-    /// The store.
+    /// Fails if the store cannot be written.
     pub fn session(&self, user: UserId, like: &Person) -> Result<String> {
         let (cookie, _) = like.cookie.split_once('=').context("a cookie without a name")?;
         let id = SessionId::new();
@@ -91,10 +89,10 @@ impl Seed {
         Ok(format!("{cookie}={}", BASE64_URL_SAFE_NO_PAD.encode(token)))
     }
 
-    /// A conversation, older by so many minutes than now.
+    /// Writes a conversation that is `minutes_ago` minutes old.
     ///
     /// # Errors
-    /// The store.
+    /// Fails if the store cannot be written.
     pub fn talk(&self, talk: &Talk, minutes_ago: i64) -> Result<ConversationId> {
         let id = ConversationId::new();
         let at = self.now - minutes_ago * 60_000;
@@ -128,10 +126,10 @@ impl Seed {
         Ok(id)
     }
 
-    /// A number that changes with the schema.
+    /// Returns a hash of the schema.
     ///
     /// # Errors
-    /// The store.
+    /// Fails if the store cannot be read.
     pub fn schema(&self) -> Result<u64> {
         let sql: String = self.database.query_row(
             "select group_concat(sql, ';') from (select sql from sqlite_schema order by name)",
@@ -143,19 +141,19 @@ impl Seed {
         Ok(hasher.finish())
     }
 
-    /// Makes it a store that a server can open.
+    /// Commits, and restores the journal mode for a server.
     ///
     /// # Errors
-    /// The store.
+    /// Fails if the store cannot be written.
     pub fn finish(self) -> Result<()> {
         Ok(self.database.execute_batch("commit; pragma journal_mode = wal; pragma optimize")?)
     }
 }
 
-/// How many sessions a store holds; a sign-in adds one.
+/// Returns the number of sessions in a store. Each sign-in adds one.
 ///
 /// # Errors
-/// The store cannot be read.
+/// Fails if the store cannot be read.
 pub fn sessions(data: &Path) -> Result<i64> {
     let database = Connection::open(data.join(DATABASE))?;
     Ok(database.query_row("select count(*) from sessions", [], |row| row.get(0))?)

@@ -1,8 +1,8 @@
-//! What a load runs against: one server, or several nodes on one Postgres and one NATS.
+//! The target of a load: one server, or several nodes on one Postgres and one NATS.
 //!
-//! The nodes' people sign up once a run; each measurement has its own copy of their database, in the
-//! same Postgres. A load goes to the nodes themselves, without a load balancer between: the two of a
-//! pair to different ones, wherever there are two.
+//! Accounts for the nodes are created once per run. Each measurement has its own copy of the
+//! database in the same Postgres. Clients connect to the nodes directly, without a load balancer;
+//! the two users of a pair connect to different nodes if there are several.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,20 +15,21 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The database that each measurement copies.
 const TOWN: &str = "town";
-/// Calls under way at once while people sign up.
+/// Number of concurrent sign-ups.
 const AT_ONCE: usize = 16;
 
-/// Nodes that are started for a measurement, and their people.
+/// A cluster and its accounts.
 pub struct Nodes {
     cluster: Arc<Mutex<Cluster>>,
     people: Vec<Person>,
 }
 
 impl Nodes {
-    /// Makes everything but the nodes, and so many people.
+    /// Starts Postgres and NATS and creates the accounts. The nodes start with each measurement.
     ///
     /// # Errors
-    /// A server is missing, with the line that installs it, or does not start.
+    /// Fails if a server does not start or is not installed; the message contains the install
+    /// command.
     pub async fn prepare(duet: &Path, most: u8, people: usize) -> Result<Self> {
         eprintln!("signing up {people} people on Postgres (about {} s)", people / 40 + 1);
         let mut cluster = Cluster::prepare(&harness::Plan::of(duet, most.into()))?;
@@ -46,15 +47,14 @@ impl Nodes {
         Ok(Self { cluster: Arc::new(Mutex::new(cluster)), people })
     }
 
-    /// Their people.
     pub fn people(&self) -> &[Person] {
         &self.people
     }
 
-    /// Starts so many of them on a database of their own. One alone needs no NATS.
+    /// Starts this many nodes on a new copy of the database. A single node runs without NATS.
     ///
     /// # Errors
-    /// One does not start, or those of the measurement before have not ended.
+    /// Fails if a node does not start, or if the nodes of the last measurement still run.
     pub async fn start(&self, count: u8) -> Result<Server> {
         let mut cluster = self.cluster.clone().lock_owned().await;
         cluster.postgres.sql("postgres", &format!("drop database {DATABASE}"))?;
@@ -71,16 +71,16 @@ impl Nodes {
     }
 }
 
-/// See the module.
+/// The running servers of a measurement.
 pub enum Server {
-    /// On data of its own.
+    /// One server with its own data.
     One(Box<Running>),
-    /// Those that run.
+    /// The running nodes of a cluster.
     Several(OwnedMutexGuard<Cluster>),
 }
 
 impl Server {
-    /// The processes, with where each is reached.
+    /// The processes and their addresses.
     fn processes(&self) -> Vec<(SocketAddr, &Running)> {
         match self {
             Self::One(running) => vec![(running.address, running)],
@@ -91,10 +91,11 @@ impl Server {
         }
     }
 
-    /// Where somebody goes: neighbours to different nodes, as far as there are any.
+    /// Returns the address for a client. Consecutive numbers get different nodes if there are
+    /// several.
     ///
     /// # Errors
-    /// Nothing runs.
+    /// Fails if no server runs.
     pub fn address_of(&self, number: usize) -> Result<SocketAddr> {
         let processes = self.processes();
         if processes.is_empty() {
@@ -103,10 +104,10 @@ impl Server {
         Ok(processes[number % processes.len()].0)
     }
 
-    /// What browsers say they came from.
+    /// The value of the header `Origin`.
     ///
     /// # Errors
-    /// Nothing runs.
+    /// Fails if no server runs.
     pub fn origin(&self) -> Result<String> {
         Ok(match self {
             Self::One(_) => format!("http://{}", self.address_of(0)?),
@@ -114,34 +115,34 @@ impl Server {
         })
     }
 
-    /// Calls.
+    /// Returns an HTTP client for the first server.
     ///
     /// # Errors
-    /// Nothing runs.
+    /// Fails if no server runs.
     pub fn http(&self) -> Result<Http> {
         Http::at(self.address_of(0)?, self.origin()?)
     }
 
-    /// Processor time so far, in seconds; of all nodes, and of nothing below them.
+    /// Returns the CPU seconds of all nodes so far, without Postgres and NATS.
     ///
     /// # Errors
-    /// One is gone.
+    /// Fails if a process has ended.
     pub fn cpu_seconds(&self) -> Result<f64> {
         self.processes().iter().map(|(_, running)| running.cpu_seconds()).sum()
     }
 
-    /// Resident memory in bytes, likewise.
+    /// Returns the resident memory of all nodes in bytes, without Postgres and NATS.
     ///
     /// # Errors
-    /// One is gone.
+    /// Fails if a process has ended.
     pub fn resident_bytes(&self) -> Result<u64> {
         self.processes().iter().map(|(_, running)| running.resident_bytes()).sum()
     }
 
-    /// Asks all to end, and waits for them.
+    /// Stops all servers and waits for them.
     ///
     /// # Errors
-    /// One did not end well.
+    /// Fails if a server does not shut down in order.
     pub async fn stop(self) -> Result<()> {
         match self {
             Self::One(running) => running.stop().await.map(drop),

@@ -1,4 +1,4 @@
-//! What is measured, and on which disk.
+//! The measured systems and the disks below them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,23 +10,23 @@ use tokio::process::Command;
 
 use crate::peer::Peer;
 
-/// What is measured.
+/// A measured system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
-    /// The product.
+    /// One Duet server on SQLite.
     Duet,
-    /// So many nodes of it on one Postgres.
+    /// This many Duet nodes on one Postgres.
     Nodes(u8),
-    /// A relay without a store: what sockets alone cost.
+    /// A relay without a store: the cost of the sockets alone.
     Relay,
-    /// The same with a group-committing SQLite writer: what durability costs on top.
+    /// The same relay with a group-committing SQLite writer: the additional cost of durability.
     Store,
-    /// Somebody else's server.
+    /// Another chat server.
     Peer(Peer),
 }
 
 impl System {
-    /// As the tables name it.
+    /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Duet => "Duet",
@@ -40,17 +40,17 @@ impl System {
         }
     }
 
-    /// Whether it is the product, however many of it.
+    /// Whether the system is Duet, with one node or several.
     pub fn is_duet(self) -> bool {
         matches!(self, Self::Duet | Self::Nodes(_))
     }
 
-    /// Whether data is fsynced, and whether that is waited for.
+    /// Whether the system flushes data to disk, and whether it does so before it acknowledges.
     pub fn fsynced(self) -> &'static str {
         match self {
             Self::Duet | Self::Nodes(_) | Self::Store | Self::Peer(Peer::EjabberdPostgres) => "yes",
             Self::Relay => "no",
-            // Its acknowledgements were seen to run ahead of its store.
+            // Observed to acknowledge messages before they were stored.
             Self::Peer(Peer::EjabberdSqlite) => "later",
             Self::Peer(Peer::ProsodyFiles) => "no",
             Self::Peer(Peer::ProsodySqlite) => "yes",
@@ -61,14 +61,14 @@ impl System {
 /// The disk below a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disk {
-    /// This machine's.
+    /// This machine's disk.
     Own,
-    /// This machine's, with so much more time for each fsync.
+    /// This machine's disk with this additional time for each flush, and the shim that adds it.
     Slowed(Duration, PathBuf),
 }
 
 impl Disk {
-    /// As the tables name it.
+    /// The name in the tables.
     pub fn label(&self) -> String {
         match self {
             Self::Own => String::new(),
@@ -76,7 +76,7 @@ impl Disk {
         }
     }
 
-    /// Puts it below a server that is to be started.
+    /// Preloads the shim into a server command, if this disk has one.
     pub fn slow(&self, command: &mut Command) {
         if let Self::Slowed(by, shim) = self {
             command.env("LD_PRELOAD", shim);
@@ -84,7 +84,7 @@ impl Disk {
         }
     }
 
-    /// Microseconds of every fsync that are added.
+    /// Returns the microseconds added to every flush.
     pub fn added_us(&self) -> u128 {
         match self {
             Self::Own => 0,
@@ -93,20 +93,20 @@ impl Disk {
     }
 }
 
-/// Where the binaries are.
+/// Paths of the binaries.
 #[derive(Clone, Debug)]
 pub struct Binaries {
-    /// The product.
+    /// The server.
     pub duet: PathBuf,
-    /// This program, which is the ceilings too.
+    /// This program, which also contains the ceilings.
     pub bench: PathBuf,
 }
 
 impl Binaries {
-    /// Starts a system on some data.
+    /// Starts a system on the given data.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the system does not start.
     pub async fn start(&self, system: System, disk: &Disk, data: TempDir) -> Result<Running> {
         let mut command = match system {
             System::Duet => duet(&self.duet, data.path()),

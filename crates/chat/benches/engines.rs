@@ -1,9 +1,9 @@
-//! What a commit costs on each engine, without sockets: `cargo bench -p chat --bench engines`, on a
-//! machine that does nothing else.
+//! The cost of a commit on each engine, without sockets. Run `cargo bench -p chat --bench engines`
+//! on an otherwise idle machine.
 //!
-//! Fifty pairs talk. A batch holds so many messages, and a mark for each as a page that sees it
-//! sends it; batches follow each other as the writer hands them over. Engines take turns, so that
-//! whatever else happens on the machine meets all of them.
+//! Fifty pairs chat. A batch contains messages and one mark per message, as a page sends it;
+//! batches follow each other as the writer commits them. The engines take turns, so that other load
+//! on the machine affects all of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ const PAIRS: usize = 50;
 const BATCHES: [usize; 4] = [1, 32, 100, 256];
 const TURNS: usize = 7;
 const TURN: Duration = Duration::from_secs(1);
-/// As in the bench of the whole server.
+/// As in the benchmark of the whole server.
 const BODY: &str = "Fifty-odd letters, about as long as most messages are, and no more.";
 
-/// The tables as they might be instead, to know what splitting costs.
+/// Alternative tables without partitions, to measure the cost of partitioning.
 const WHOLE_MESSAGES: &str = "drop table messages; \
     create table messages (conversation_id uuid not null, \
     seq bigint not null, sender_id uuid not null, client_id uuid not null, body text not null, \
@@ -39,7 +39,7 @@ struct Contender {
     pairs: Vec<Pair>,
     next: usize,
     now: i64,
-    /// Messages and seconds of each turn, for each size of batch.
+    /// Messages per second of each turn, for each batch size.
     turns: Vec<Vec<f64>>,
 }
 
@@ -154,7 +154,7 @@ async fn main() {
         on_postgres(&server, "ids split", Some(&split_ids())).await,
     ];
     for at in 0..BATCHES.len() {
-        // The first turn of each is for the machine to get used to it.
+        // The first turn is a warm-up.
         for turn in 0..=TURNS {
             for contender in &mut contenders {
                 contender.turn(at).await;

@@ -1,6 +1,6 @@
-//! How long a move from SQLite to Postgres takes, with its check: `cargo bench -p chat --bench
-//! transfer -- [MESSAGES]`. Once in one go, and once given up half-way and gone on with. With a
-//! directory as a second word it only makes the store there, for `duet move`.
+//! Duration of a move from SQLite to Postgres, with its check: `cargo bench -p chat --bench
+//! transfer -- [MESSAGES]`. One run completes, another is cancelled half-way and resumed. With a
+//! directory as the second argument, the benchmark only creates the store there, for `duet move`.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 const MESSAGES: i64 = 1_000_000;
 const PEOPLE: usize = 1_000;
-/// Each talks to those next to them.
+/// Conversations per user, with the users next in the list.
 const PEERS: usize = 5;
 const BODY: &str = "Fifty-odd letters, about as long as most messages are, and no more.";
 
@@ -71,7 +71,7 @@ async fn in_two(file: &Path, url: &str) {
     println!("given up after {first:.1?}, at row {}; then {second:.1?}", moved.resumed_at);
 }
 
-/// A store that no server has open.
+/// Creates a store that no server has open.
 async fn make(file: &Path, messages: i64) {
     SqliteStore::open(file).await.expect("a store").close().await;
     let mut database = Connection::open(file).expect("the store");

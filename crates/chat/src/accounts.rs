@@ -1,4 +1,4 @@
-//! Accounts and sessions: sign up, sign in, sign out, and who a token belongs to.
+//! Accounts and sessions: sign-up, sign-in, sign-out, and looking up the session of a token.
 
 mod free_names;
 mod memory;
@@ -28,38 +28,38 @@ use crate::store::{
 use crate::writer::Write;
 use crate::{Chat, clock};
 
-/// A token is replaced after this.
+/// Age at which a token is replaced.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Once the new token was used, the token before is valid for this long: requests with it may
-/// already be on their way. Until then it stays valid, because the answer with the new one may have
-/// been lost.
+/// How long the previous token stays valid after the first use of the new one, because requests
+/// with the previous token may be under way. Until that first use the previous token stays valid,
+/// because the answer with the new one may be lost.
 const OLD_TOKEN_LIFE: Duration = Duration::from_secs(60);
-/// A new token that was not used for this long was lost on its way, and is replaced itself. No
-/// sooner: parallel requests with the old token must not replace each other's answers.
+/// A new token that stays unused for this long was lost on its way and is replaced itself. A
+/// shorter time would let parallel requests with the previous token replace each other's answers.
 const LOST_AFTER: Duration = Duration::from_secs(60 * 60);
-/// Sessions of one person; the one longest unused makes room.
+/// Sessions per user; a new one removes the one longest unused.
 const MOST_SESSIONS: u32 = 20;
-/// "Last used" is written at most this often.
+/// Shortest interval between two writes of a session's "last used" time.
 const SEEN_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Bytes of a token: 256 bits of the system's randomness.
 const TOKEN_BYTES: usize = 32;
 
-/// Who is asking.
+/// An authenticated session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Which sign-in.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The user of the session.
     pub user: User,
 }
 
-/// Where a request comes from.
+/// The client that sent a request.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// For the limits.
+    /// The client's IP address, for rate limits.
     pub address: IpAddr,
-    /// What it is, for the person to tell their sessions apart: "Firefox · Linux". Empty where
-    /// that is not known.
+    /// Browser and operating system, shown in the list of sessions: "Firefox · Linux". Empty if
+    /// unknown.
     pub device: String,
 }
 
@@ -69,7 +69,7 @@ impl From<IpAddr> for Client {
     }
 }
 
-/// What somebody signs up with.
+/// The input of a sign-up.
 pub(crate) struct Wanted<'a> {
     pub(crate) username: &'a str,
     pub(crate) display_name: &'a str,
@@ -77,32 +77,33 @@ pub(crate) struct Wanted<'a> {
     pub(crate) invitation: Option<TokenHash>,
 }
 
-/// A new session and the secret that stands for it.
+/// A new session and its token.
 pub struct SignedIn {
-    /// Which.
+    /// The session.
     pub session: Session,
-    /// For the browser's cookie; only its hash is stored.
+    /// The token, for the browser's cookie; the store keeps only its hash.
     pub token: String,
 }
 
 /// A session found by its token.
 pub struct Authenticated {
-    /// Which.
+    /// The session.
     pub session: Session,
-    /// Whether the token is old enough to be replaced with [`Chat::rotate`].
+    /// Whether the token is due for replacement with [`Chat::rotate`].
     pub token_is_old: bool,
 }
 
 impl Chat {
-    /// Whether strangers may sign up without an invitation.
+    /// Returns whether anybody may sign up without an invitation.
     pub fn registration_open(&self) -> bool {
         self.config().registration == Registration::Open
     }
 
-    /// Makes an account and signs it in.
+    /// Creates an account and signs it in.
     ///
     /// # Errors
-    /// By name: what is wrong with the username, display name or password, taken, closed, too often.
+    /// `registration_closed`, `username_invalid`, `username_taken`, `display_name_invalid`, a
+    /// `password_*` code, or `rate_limited`.
     pub async fn sign_up(
         &self,
         username: &str,
@@ -118,7 +119,8 @@ impl Chat {
         Ok(signed_in)
     }
 
-    /// Makes an account and signs it in, whoever may; with an invitation, its conversation is open.
+    /// Creates an account and signs it in without checking the registration mode; with an
+    /// invitation, also opens the conversation with the inviter.
     pub(crate) async fn make_account(
         &self,
         wanted: Wanted<'_>,
@@ -128,7 +130,7 @@ impl Chat {
         let (display_name, display_key) = names::display_name(wanted.display_name, &username)?;
         let password = NewPassword::check(wanted.password)?;
         self.throttle().sign_up(from.address).await?;
-        // Told before the costly hash; the store decides when two are equally quick.
+        // Checked before the costly hash; the store decides if two requests race.
         if let Some(invitation) = &wanted.invitation
             && self.store().invitation(invitation, clock::now()).await?.is_none()
             && !self.store().is_first_invitation(invitation).await?
@@ -162,10 +164,10 @@ impl Chat {
         }
     }
 
-    /// Signs in. An unknown user and a wrong password look alike and take alike.
+    /// Signs in. An unknown user and a wrong password give the same answer after the same time.
     ///
     /// # Errors
-    /// `wrong_credentials`, or `rate_limited` with when to try again.
+    /// `wrong_credentials`, or `rate_limited` with the time to retry.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -208,8 +210,9 @@ impl Chat {
         Ok(SignedIn { session: Session { id, user }, token })
     }
 
-    /// Makes a session of whoever has this password, which was verified against a hash that another
-    /// sign-in may have renewed meanwhile; `None` if the password was changed or the account deleted.
+    /// Creates a session if `verified` is still the account's hash, or if another sign-in has
+    /// renewed that hash for the same password. `None` if the password was changed or the account
+    /// deleted.
     async fn begin_session(
         &self,
         user: UserId,
@@ -240,8 +243,8 @@ impl Chat {
         Ok(Some((id, token)))
     }
 
-    /// The hash that an account has now, if it is another than the one that this password was
-    /// verified against, and the password belongs to it as well.
+    /// Returns the account's present hash, if that differs from `verified` and the password matches
+    /// it too.
     pub(crate) async fn verify_anew(
         &self,
         user: UserId,
@@ -254,8 +257,9 @@ impl Chat {
         Ok(verdict.is_right().then_some(hash))
     }
 
-    /// Stores the hash that every spelling of a password matches in place of the one that only its
-    /// bytes match, from before passwords were normalised. Where that fails, the next sign-in does it.
+    /// Replaces a hash from before passwords were normalised, which matches the password's exact
+    /// bytes only, with a hash that every spelling matches. A failure is only logged, because the
+    /// next sign-in retries.
     async fn hash_again(&self, user: UserId, password: NewPassword, verified: &str) {
         let again = async {
             let hash = self.passwords().hash(password).await?;
@@ -269,7 +273,7 @@ impl Chat {
     /// Ends a session and its connections.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn sign_out(&self, session: SessionId) -> Result<()> {
         self.store().delete_session(session).await?;
         self.relay().end_sessions(&[session]);
@@ -277,10 +281,10 @@ impl Chat {
         Ok(())
     }
 
-    /// Whose token this is; `None` for one that is forged, over or revoked.
+    /// Returns the session of a token; `None` if the token is forged, expired or revoked.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Authenticated>> {
         let Some(hash) = read_token(token) else { return Ok(None) };
         let life = self.session_life(clock::now());
@@ -289,12 +293,12 @@ impl Chat {
             let until = clock::after(life.now, OLD_TOKEN_LIFE);
             let ended = self.store().end_old_token(row.id, &hash, life.now, until).await;
             if let Err(error) = ended {
-                // No reason to refuse: the next request with this token tries again.
+                // The request is accepted all the same: the next one with this token retries.
                 tracing::warn!(%error, "an old token was not ended");
             }
         }
         if row.seen_at < clock::before(life.now, self.seen_every()) {
-            // A full queue is no reason to refuse: the next request writes it.
+            // A full queue is ignored, because the next request submits the write again.
             let _ = self.writer().submit(Write::SeenSession(row.id));
         }
         Ok(Some(Authenticated {
@@ -309,11 +313,11 @@ impl Chat {
         }))
     }
 
-    /// Replaces a session's token; `None` if another request was quicker and its answer counts. The
-    /// old token stays valid until the new one is used.
+    /// Replaces a session's token; `None` if another request replaced it first and its answer
+    /// counts. The previous token stays valid until the new one is used.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn rotate(&self, session: SessionId, token: &str) -> Result<Option<String>> {
         let Some(old) = read_token(token) else { return Ok(None) };
         let (new, hash) = make_token()?;
@@ -323,13 +327,13 @@ impl Chat {
         Ok(done.then_some(new))
     }
 
-    /// How often at most "last used" is written: seldom, and several times within the time after
-    /// which an unused session ends.
+    /// Returns the interval between two writes of "last used": long, but several times within the
+    /// idle time after which a session ends.
     pub(crate) fn seen_every(&self) -> Duration {
         SEEN_EVERY.min(self.config().session_idle / 4)
     }
 
-    /// Which sessions are good at a moment.
+    /// Returns the bounds within which a session is valid at `now`.
     pub(crate) fn session_life(&self, now: Timestamp) -> SessionLife {
         let config = self.config();
         SessionLife {
@@ -345,14 +349,14 @@ fn new_session(user: UserId, device: String) -> Result<(NewSession, String)> {
     Ok((NewSession { id: SessionId::new(), user, token_hash, device }, token))
 }
 
-/// A secret of 256 bits, and what of it is stored.
+/// Generates a token of 256 bits, with the hash that the store keeps.
 pub(crate) fn make_token() -> Result<(String, TokenHash)> {
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| Error::Internal("no randomness"))?;
     Ok((BASE64_URL_SAFE_NO_PAD.encode(bytes), Sha256::digest(bytes).into()))
 }
 
-/// What a token would be stored as, if it can be one.
+/// Returns the hash of a well-formed token.
 pub(crate) fn read_token(token: &str) -> Option<TokenHash> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     (bytes.len() == TOKEN_BYTES).then(|| Sha256::digest(&bytes).into())

@@ -1,73 +1,76 @@
-//! What an operator may decide about a chat.
+//! The settings of a chat that the operator controls.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The unit of the lives of sessions.
+/// The unit of session lifetimes.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// See the fields.
+/// The configuration of a [`crate::Chat`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where everything is stored.
+    /// The database that stores everything.
     pub database: Database,
-    /// How long a Postgres that is not there yet is waited for.
+    /// How long to wait at start for a Postgres that does not accept connections yet.
     pub database_wait: Duration,
-    /// What passes live events between nodes on one database. None: there is one node.
+    /// The NATS server that passes live events between nodes on one database. `None` means a single
+    /// node.
     pub broker: Option<Broker>,
     /// Who may sign up.
     pub registration: Registration,
-    /// Whether people one has not talked to are shown and found by the start of their names. When
-    /// closed, only a whole username finds someone.
+    /// Whether search shows users without a shared conversation and matches prefixes of their
+    /// names. If false, only an exact username finds such a user.
     pub directory_open: bool,
-    /// How often one may.
+    /// The rate limits.
     pub rates: Rates,
-    /// Passwords that are hashed at once, each in 46 MiB of memory; as many as there are cores
-    /// when it is not said.
+    /// Upper bound of concurrent password hashes, each of which takes 46 MiB of memory; `None`
+    /// means one per core.
     pub password_hashes_at_once: Option<NonZeroUsize>,
-    /// Live connections on this node, in all.
+    /// Upper bound of live connections on this node.
     pub max_connections: usize,
-    /// Live connections of one person.
+    /// Upper bound of live connections per user on this node.
     pub max_connections_per_user: usize,
-    /// How long someone stays online after their last connection ended: a reload is no absence.
+    /// How long a user stays online after their last connection ended, so that a page reload does
+    /// not show them as offline.
     pub presence_grace: Duration,
-    /// A session that is not used for this long is over. An open connection is use.
+    /// A session expires when unused for this long. An open connection counts as use.
     pub session_idle: Duration,
-    /// A session is over after this, used or not.
+    /// A session expires after this time even if it is in use.
     pub session_life: Duration,
-    /// Which build of the page the process gives out, if it knows; told to each connection.
+    /// The build of the page that this process serves, if known; sent to each connection in
+    /// `hello`.
     pub build: Option<String>,
 }
 
-/// Where everything is stored.
+/// The database that stores everything.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Database {
-    /// In this file of the embedded store; created, with its directory, when absent.
+    /// A file of the embedded store; created with its directory if absent.
     Sqlite(PathBuf),
-    /// In a Postgres, which other nodes may share.
+    /// A Postgres database, which other nodes may share.
     Postgres {
         /// `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`. A secret.
         url: String,
-        /// How many connections at most.
+        /// Upper bound of connections to the database.
         connections: u32,
     },
 }
 
-/// A NATS, which passes live events between nodes.
+/// A NATS server, which passes live events between nodes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broker {
-    /// `nats://TOKEN@HOST:PORT`, `nats://USER:PASSWORD@HOST` or `tls://HOST`; several of one
-    /// cluster with commas. A secret.
+    /// `nats://TOKEN@HOST:PORT`, `nats://USER:PASSWORD@HOST` or `tls://HOST`; several servers of
+    /// one cluster are separated by commas. A secret.
     pub url: String,
-    /// A credentials file, instead.
+    /// A credentials file, used instead of a token or password in the URL.
     pub credentials: Option<PathBuf>,
-    /// The certificate of the authority to trust, besides those of the system.
+    /// The certificate of an authority to trust in addition to those of the system.
     pub authority: Option<PathBuf>,
 }
 
-/// Without the token, nor anything that it may stand beside.
+/// Omits every field, because the URL holds the token.
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker").finish_non_exhaustive()
@@ -80,7 +83,7 @@ impl From<PathBuf> for Database {
     }
 }
 
-/// Without the password, nor anything that it may stand beside.
+/// Omits the Postgres URL, because it holds the password.
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,30 +95,31 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Who may make an account.
+/// Who may create an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// Everybody.
+    /// Anybody.
     Open,
-    /// Whoever was invited by someone who has one.
+    /// Only holders of an invitation.
     Invited,
     /// Nobody.
     Closed,
 }
 
-/// How often one may, each with the burst the code beside it states.
+/// Rate limits. Each allows its full count at once unless its field states another burst.
 #[derive(Clone, Debug)]
 pub struct Rates {
-    /// New accounts from one address in an hour; fifty times as many from this machine itself.
+    /// New accounts per hour and client address; fifty times as many from the loopback address.
     pub sign_ups_per_hour: NonZeroU32,
-    /// Attempts to sign in from one address in a minute; fifty times as many from this machine.
+    /// Sign-in attempts per minute and client address; fifty times as many from the loopback
+    /// address.
     pub sign_ins_per_minute: NonZeroU32,
-    /// Searches for people by one person in a minute, half of them at once.
+    /// User searches per minute and user; the burst is half of it.
     pub searches_per_minute: NonZeroU32,
-    /// Messages of one person in a minute, half of them at once: whoever comes out of a tunnel with
-    /// a full outbox is not held up, and a flood is.
+    /// Messages per minute and user; the burst is half of it, so that a client that reconnects with
+    /// a full outbox is not throttled, and a flood is.
     pub messages_per_minute: NonZeroU32,
-    /// Frames of one connection in a second, six seconds' worth at once.
+    /// Frames per second and connection; the burst is six seconds' worth.
     pub frames_per_second: NonZeroU32,
 }
 
@@ -139,7 +143,7 @@ impl Default for Rates {
 }
 
 impl Config {
-    /// The defaults, on this database.
+    /// Returns the defaults for this database.
     pub fn new(database: impl Into<Database>) -> Self {
         Self {
             database: database.into(),

@@ -1,7 +1,7 @@
-//! One live connection of a browser tab: what it may say and what it is told.
+//! One live connection of a browser tab: handles its frames and yields the frames to write.
 //!
-//! The socket around it (in the server) only moves text in and out. Everything here is decided
-//! without it, so a test needs no port. Dropping a connection leaves the hub.
+//! The socket in `server` only moves text in and out, so tests of this module need no port.
+//! Dropping a [`Connection`] removes it from the hub.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,22 +21,23 @@ use crate::store::{NewMarks, NewMessage};
 use crate::writer::{Reply, Write};
 use crate::{Chat, Session};
 
-/// Seconds' worth of frames that may come at once: a client that comes back marks many
-/// conversations.
+/// Burst of frames, in seconds' worth of the rate, because a client that reconnects marks many
+/// conversations at once.
 const BURST_SECONDS: f64 = 6.0;
-/// When to come again after too many frames.
+/// The retry delay sent with a refusal because of the frame rate.
 const RATE_RETRY: Duration = Duration::from_secs(1);
-/// Frames that cannot be understood before the connection is ended.
+/// Malformed frames that a connection may send; the next one closes it.
 const MOST_MALFORMED: u32 = 20;
-/// Peers remembered, so that typing asks the store once a conversation.
+/// Peers cached per connection, so that `typing` queries the store once per conversation.
 const MOST_PEERS: usize = 64;
 
-/// See the module.
+/// A live connection. Dropping it removes the connection from the hub and, after the user's last
+/// connection, ends the broker subscription.
 pub struct Connection {
     chat: Chat,
     session: Session,
     seat: Seat,
-    /// Behind the seat: it ends after it.
+    /// Declared after `seat` so that it is dropped after it.
     _ear: Option<Arc<Ear>>,
     peers: HashMap<ConversationId, UserId>,
     malformed: u32,
@@ -44,7 +45,7 @@ pub struct Connection {
     refilled: Instant,
 }
 
-/// The first frame of a connection.
+/// Encodes the `hello` frame of a connection.
 pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
     encode(&ServerFrame::Hello {
         user: session.user.clone(),
@@ -69,10 +70,10 @@ impl Connection {
         }
     }
 
-    /// What the socket has to write next.
+    /// Waits for the next frame to write, or for the close of the connection.
     ///
     /// # Cancel safety
-    /// A cancelled call has taken nothing.
+    /// Cancel safe: a cancelled call takes no frame from the queue.
     pub async fn next(&mut self) -> Outgoing {
         match self.seat.next().await {
             Outgoing::Frame(frame) => Outgoing::Frame(self.in_full(frame)),
@@ -80,20 +81,20 @@ impl Connection {
         }
     }
 
-    /// A frame that waits already, to be written together with the one before it.
+    /// Returns a frame that is queued already, to be written together with the previous one.
     pub fn try_next(&mut self) -> Option<Bytes> {
         self.seat.try_next().map(|frame| self.in_full(frame))
     }
 
-    /// Events may have been lost: another `hello` says that all is to be read again.
+    /// Replaces the resync marker with a `hello`, which tells the client to resync.
     fn in_full(&self, frame: Bytes) -> Bytes {
         if frame == READ_AGAIN { hello(&self.chat, &self.session) } else { frame }
     }
 
-    /// Takes a frame from the client. Answers come out of [`Self::next`].
+    /// Handles a frame from the client. Answers are returned by [`Self::next`].
     ///
     /// # Cancel safety
-    /// None: let it finish, or drop the connection.
+    /// Not cancel safe: await it to the end, or drop the connection.
     pub async fn on_text(&mut self, text: &str) {
         let in_time = self.may_speak(Instant::now());
         match serde_json::from_str(text) {
@@ -175,7 +176,6 @@ impl Connection {
         }
     }
 
-    /// Refuses a frame that was understood, by its name.
     fn refuse_frame(&self, frame: &ClientFrame, refusal: Refusal) {
         match frame {
             ClientFrame::Send { conversation, client_id, .. } => {
@@ -219,7 +219,7 @@ impl Connection {
         }));
     }
 
-    /// A bucket that fills with time.
+    /// Takes one frame from a token bucket that refills with time.
     fn may_speak(&mut self, now: Instant) -> bool {
         let per_second = f64::from(self.chat.config().rates.frames_per_second.get());
         let gained = now.duration_since(self.refilled).as_secs_f64() * per_second;

@@ -1,4 +1,4 @@
-//! Conversations: opening one, listing mine, reading one.
+//! Conversations: opening, listing and reading them.
 
 use protocol::limits::{MAX_UNREAD_ELSEWHERE, PAGE_CONVERSATIONS, PAGE_MESSAGES};
 use protocol::{
@@ -11,11 +11,11 @@ use crate::store::{History, Seen};
 use crate::{Chat, clock};
 
 impl Chat {
-    /// The conversation of two people, made if there was none. Whoever asks, and if both ask at
-    /// once, it is the same one.
+    /// Returns the conversation of two users, and creates it if there is none. Both users get the
+    /// same conversation, even if they open it at the same time.
     ///
     /// # Errors
-    /// `not_with_oneself`; `not_found` if there is no such person.
+    /// `not_with_oneself`; `not_found` if the peer does not exist.
     pub async fn open_conversation(&self, me: UserId, peer: UserId) -> Result<ConversationId> {
         if me == peer {
             return Err(ErrorCode::NotWithOneself.into());
@@ -24,10 +24,10 @@ impl Chat {
         id.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    /// One of my conversations.
+    /// Returns one of the user's conversations.
     ///
     /// # Errors
-    /// `not_found` if it does not exist or is not mine.
+    /// `not_found` if it does not exist or the user is not a member.
     pub async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Conversation> {
         let found = self.store().conversation(me, id).await?;
         let mut seen = found.ok_or(ErrorCode::NotFound)?;
@@ -35,11 +35,11 @@ impl Chat {
         Ok(seen.conversation)
     }
 
-    /// A page of my conversations, the most recently active first. The first one tells what is unread
-    /// in those behind it.
+    /// Returns a page of the user's conversations, the most recently active first. The first page
+    /// includes the unread counts of conversations after it.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn conversations(
         &self,
         me: UserId,
@@ -60,11 +60,11 @@ impl Chat {
         Ok(ConversationPage { conversations, has_more, unread_elsewhere })
     }
 
-    /// A page of one of my conversations.
+    /// Returns a page of messages of one of the user's conversations.
     ///
     /// # Errors
-    /// `not_found` if it does not exist or is not mine; `out_of_range` for a cursor below zero or
-    /// beyond the last place.
+    /// `not_found` if the conversation does not exist or the user is not a member; `out_of_range`
+    /// for a cursor below zero or beyond the last seq.
     pub async fn history(
         &self,
         me: UserId,
@@ -78,20 +78,21 @@ impl Chat {
         }
     }
 
-    /// How far the peer has come in one of my conversations, and when.
+    /// Returns the peer's marks in one of the user's conversations, with the times of their last
+    /// move.
     ///
     /// # Errors
-    /// `not_found` if it does not exist or is not mine.
+    /// `not_found` if the conversation does not exist or the user is not a member.
     pub async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<TickTimes> {
         self.store().tick_times(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    /// The other one of a conversation of mine.
+    /// Returns the other user of a conversation.
     pub(crate) async fn peer(&self, me: UserId, id: ConversationId) -> Result<UserId> {
         self.store().peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    /// Notes who of the peers is there, for those whom I may see.
+    /// Sets `online` for the peers whose presence the user may see.
     async fn note_presence(&self, found: &mut [Seen]) {
         let shown = found.iter().filter(|seen| seen.shows_presence);
         let peers: Vec<UserId> = shown.map(|seen| seen.conversation.peer.user.id).collect();

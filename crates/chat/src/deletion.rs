@@ -1,8 +1,8 @@
-//! Deleting one's account.
+//! Deletion of a user's own account.
 //!
-//! What goes: names, password, sessions, invitations, when they were last there. What stays, for
-//! those they wrote to: the messages, of somebody without a name. When both of a conversation have
-//! deleted their accounts, nothing of it stays.
+//! Deletion removes names, password, sessions, invitations and the last-seen time. The messages
+//! stay for the peers, with a sender without a name. A conversation is removed when both of its
+//! users have deleted their accounts.
 
 use protocol::{ErrorCode, User};
 
@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::{Chat, Session, clock};
 
 impl Chat {
-    /// Deletes my account, now and for ever. Those I talk with are told, and my connections end.
+    /// Deletes the user's account for good. Peers are notified, and the user's connections end.
     ///
     /// # Errors
-    /// `wrong_password`, or when to try again.
+    /// `wrong_password`, or `rate_limited` with the time to retry.
     pub async fn delete_account(
         &self,
         me: &Session,
@@ -23,7 +23,7 @@ impl Chat {
     ) -> Result<()> {
         let id = me.user.id;
         let verified = self.verify_own(&me.user, password, from.into()).await?;
-        // While the store still says who sees it.
+        // Before the deletion, because the store then still lists the peers who see the presence.
         self.presence().hide(id).await;
         let mut ended = self.store().delete_account(id, &verified, clock::now()).await?;
         if ended.is_none()

@@ -1,32 +1,32 @@
-//! What can go wrong, and what of it a stranger may learn.
+//! The error of every [`crate::Chat`] call, and the refusal that a client gets for it.
 
 use protocol::{BodyError, ErrorCode, Refusal};
 use std::time::Duration;
 
 use crate::store::StoreError;
 
-/// Why [`crate::Chat`] did not do what was asked. Nothing was changed.
+/// Why a call on [`crate::Chat`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The asker is told this, by name.
+    /// The client gets exactly this refusal.
     #[error("refused: {0}")]
     Refused(Refusal),
-    /// The store failed; the asker is told to come again, the log is told why.
+    /// The store failed. The client is told to retry; the cause is only logged.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
-    /// A fault of ours.
+    /// A fault of the server.
     #[error("internal: {0}")]
     Internal(&'static str),
 }
 
-/// The answer of every call.
+/// The result of every call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A store that failed is tried again after this long.
+/// The retry delay sent after a store failure.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
 impl Error {
-    /// What the asker is told.
+    /// Returns the refusal to send to the client.
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::Refused(refusal) => *refusal,
@@ -53,7 +53,7 @@ impl From<BodyError> for Error {
     }
 }
 
-/// A refusal that says when to come again; never "at once".
+/// Returns a refusal with a retry delay of at least 1 ms.
 pub(crate) fn later(code: ErrorCode, wait: Duration) -> Refusal {
     let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
     Refusal { code, retry_after_ms: Some(ms) }

@@ -1,17 +1,17 @@
-//! The words that people are found by, in one place for both engines.
+//! The words that users are found by, computed alike for both storage engines.
 
 use protocol::words::{words_asked, words_of};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The form in which names and questions are taken apart. Upper case first, because it unites
-/// letters that lower case leaves apart.
+/// Folds names and queries before they are split into words. Upper case comes first because it
+/// unifies letters that lower case leaves distinct.
 pub fn folded(text: &str) -> String {
     let plain = text.nfkd().filter(|letter| !is_combining_mark(*letter));
     plain.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// What is stored for a person.
+/// Returns the words that the index stores for a user.
 pub(crate) fn of_person(username: &str, display_name: &str) -> Vec<String> {
     let mut words = words_of(&folded(display_name));
     for word in words_of(&folded(username)) {
@@ -22,7 +22,7 @@ pub(crate) fn of_person(username: &str, display_name: &str) -> Vec<String> {
     words
 }
 
-/// What is looked for; the longest word first, which the fewest names have.
+/// Returns the words of a query, the longest first because the fewest names contain it.
 pub(crate) fn asked(typed: &str) -> Vec<String> {
     let mut words = words_asked(&folded(typed));
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));

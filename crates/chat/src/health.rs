@@ -1,9 +1,10 @@
-//! Whether the store does what it is asked: what the log is told of its failures, and what
-//! `/readyz` answers.
+//! Health of the store: rate-limited logging of its failures, and the readiness that `/readyz`
+//! reports.
 //!
-//! Calls, the writer and the tidying task say here what failed. Each kind of failure is logged at
-//! once and then counted for a while, so that a broken disk fills no log. A check writes and
-//! reads, at most once a second however many ask: everybody gets the answer of the one that runs.
+//! Calls, the writer and the tidying task report failures here. Each kind of failure is logged at
+//! once and then only counted for a while, so that a broken disk does not flood the log. A check
+//! writes to the store and reads from it, at most once a second; concurrent requests share its
+//! result.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,34 +15,34 @@ use tokio::sync::watch;
 
 use crate::store::{Store, StoreError};
 
-/// A kind of failure is logged this often.
+/// Shortest interval between two log lines about one kind of failure.
 const SAID_EVERY: Duration = Duration::from_secs(30);
-/// Kinds that are remembered; there are a few dozen codes.
+/// Upper bound of remembered kinds; there are a few dozen error codes.
 const MOST_KINDS: usize = 64;
-/// A check is not older than this when another one begins.
+/// Shortest interval between the starts of two checks.
 const CHECKED_EVERY: Duration = Duration::from_secs(1);
 /// A check that takes longer has failed.
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
-/// For how long a damaged store is called so after the last time that somebody met the damage. No
-/// check can find out that it is gone: others may read the healthy part all the while.
+/// How long a store counts as damaged after the last damage error. No check can prove that the
+/// damage is gone, because it may read only an intact part.
 const DAMAGED_FOR: Duration = Duration::from_secs(60);
 
-/// What a check found, and what the last writes and reads said.
+/// The result of a check, combined with the outcome of recent calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// A message could be stored and read now.
     Ready,
-    /// It could not be stored.
+    /// The store cannot be written.
     CannotWrite,
-    /// It could not be read.
+    /// The store cannot be read.
     CannotRead,
-    /// Somebody met damaged content within the last minute.
+    /// A call found damaged content within the last minute.
     Damaged,
-    /// The store did not answer.
+    /// The store did not answer in time.
     Silent,
 }
 
-/// What failed.
+/// The work during which the store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Work {
     Call,
@@ -49,10 +50,10 @@ pub(crate) enum Work {
     Check,
 }
 
-/// See the module.
+/// Failure log and readiness check of the store.
 #[derive(Default)]
 pub(crate) struct Health {
-    /// Both locks are held to look and to note, never across an await.
+    /// Neither lock is held across an await.
     failures: Mutex<Failures>,
     check: Mutex<Option<Check>>,
 }
@@ -65,18 +66,18 @@ struct Failures {
 
 struct Said {
     at: Instant,
-    /// How many came since then.
+    /// Failures of this kind that were not logged since `at`.
     more: u64,
 }
 
-/// A check that runs or has run. Its task ends by itself within [`CHECKED_WITHIN`].
+/// A check that is running or done. Its task ends by itself within [`CHECKED_WITHIN`].
 struct Check {
     begun: Instant,
     outcome: watch::Receiver<Option<Readiness>>,
 }
 
 impl Check {
-    /// Whether whoever asks now takes its answer.
+    /// Returns whether a new request may share this check's result.
     fn counts(&self) -> bool {
         let runs = self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok();
         runs || self.begun.elapsed() < CHECKED_EVERY
@@ -84,7 +85,7 @@ impl Check {
 }
 
 impl Health {
-    /// Notes a failure, and logs it unless the same kind was logged a moment ago.
+    /// Records a failure, and logs it unless the same kind was logged within [`SAID_EVERY`].
     pub(crate) fn failed(&self, work: Work, error: &StoreError) {
         let mut failures = lock(&self.failures);
         let now = Instant::now();
@@ -119,7 +120,8 @@ impl Health {
         }
     }
 
-    /// What the check of this second says.
+    /// Returns the result of the present check, or [`Readiness::Damaged`] for a while after a
+    /// damage error.
     pub(crate) async fn readiness(self: &Arc<Self>, store: &Arc<dyn Store>) -> Readiness {
         let mut outcome = self.check(store);
         let found = outcome.wait_for(Option::is_some).await.ok().and_then(|found| *found);
@@ -132,7 +134,7 @@ impl Health {
         }
     }
 
-    /// The check that runs or has just run, or a new one.
+    /// Returns the present check, or starts a new one.
     fn check(self: &Arc<Self>, store: &Arc<dyn Store>) -> watch::Receiver<Option<Readiness>> {
         let mut last = lock(&self.check);
         if let Some(check) = last.as_ref().filter(|check| check.counts()) {
@@ -141,11 +143,12 @@ impl Health {
         let (say, outcome) = watch::channel(None);
         *last = Some(Check { begun: Instant::now(), outcome: outcome.clone() });
         let (health, store) = (self.clone(), store.clone());
-        // A task of its own: whoever asked may go, and others wait for the answer.
+        // A task of its own, because the first caller may be cancelled while others wait for the
+        // result.
         tokio::spawn(async move {
             let look = health.look(store.as_ref());
             let found = tokio::time::timeout(CHECKED_WITHIN, look).await;
-            // Nobody may be there to hear it any more.
+            // Every receiver may be gone.
             let _ = say.send(Some(found.unwrap_or(Readiness::Silent)));
         });
         outcome

@@ -1,11 +1,12 @@
-//! Who is connected to this node, and the queues to them.
+//! The live connections of this node, each with its outbound queue.
 //!
-//! The hub never waits: a queue is filled with `try_send`, and one that is full ends its connection
-//! with [`CloseCode::Slow`]; the client comes back and merges. What is lost with a queue is in the
-//! store. Only [`crate::relay`] pushes, and only what is committed or ephemeral.
+//! The hub never waits: it fills a queue with `try_send`, and closes a connection whose queue is
+//! full with [`CloseCode::Slow`]; the client then reconnects and merges. The store holds whatever a
+//! dropped queue contained. Only [`crate::relay`] pushes, and only events that are committed or
+//! ephemeral.
 //!
-//! Bounds: [`QUEUE_FRAMES`] frames and [`QUEUE_BYTES`] bytes a connection. The one lock is held for
-//! a look-up and some `try_send`s, never across an await.
+//! Bounds: [`QUEUE_FRAMES`] frames and [`QUEUE_BYTES`] bytes per connection. The lock is held for a
+//! look-up and some `try_send`s, never across an await.
 
 pub(crate) mod spread;
 #[cfg(test)]
@@ -21,28 +22,29 @@ use protocol::{CloseCode, SessionId, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Frames that may wait for one client: a few seconds of the busiest conversation.
+/// Frames in one outbound queue: a few seconds of the busiest conversation.
 const QUEUE_FRAMES: usize = 256;
-/// Bytes that may wait for one client.
+/// Bytes in one outbound queue.
 const QUEUE_BYTES: usize = 256 * 1024;
 
-/// In a queue: the place of another `hello`, which is made when it is written.
+/// Resync marker in a queue: [`crate::Connection`] replaces it with a new `hello` when writing.
 pub(crate) const READ_AGAIN: Bytes = Bytes::new();
 
-/// One live connection of this process.
+/// Identifies a live connection of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
-/// Why a connection could not be had.
+/// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The node has as many as it may.
+    /// The node has reached its maximum of connections.
     Node,
-    /// The person has as many as they may.
+    /// The user has reached their maximum of connections.
     User,
 }
 
-/// The sending end to one connection. Cheap to clone; held by the hub and by sends under way.
+/// The sending half of a connection's outbound queue. Cheap to clone; held by the hub and by
+/// pending answers.
 #[derive(Clone)]
 pub(crate) struct Line(Arc<LineState>);
 
@@ -50,7 +52,7 @@ struct LineState {
     id: ConnectionId,
     frames: mpsc::Sender<Bytes>,
     waiting_bytes: AtomicUsize,
-    /// Tells the connection's socket, once, to close.
+    /// Tells the connection's socket to close; used once.
     close: Mutex<Option<oneshot::Sender<CloseCode>>>,
 }
 
@@ -59,12 +61,12 @@ impl Line {
         self.0.id
     }
 
-    /// Queues the word that events may have been lost, and that all is to be read again.
+    /// Queues the resync marker.
     pub(crate) fn push_read_again(&self) {
         self.push(READ_AGAIN);
     }
 
-    /// Queues a frame, or ends the connection because its queue is full.
+    /// Queues a frame, or closes the connection if its queue is full.
     pub(crate) fn push(&self, frame: Bytes) {
         let length = frame.len();
         let waiting = self.0.waiting_bytes.fetch_add(length, Ordering::Relaxed);
@@ -76,7 +78,7 @@ impl Line {
     pub(crate) fn close(&self, code: CloseCode) {
         let sender = self.0.close.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
-            // The socket may have gone already; then there is nobody to tell.
+            // The socket may be gone already.
             let _ = sender.send(code);
         }
     }
@@ -86,7 +88,8 @@ impl Line {
     }
 }
 
-/// The receiving end of a connection; leaves the hub when dropped.
+/// Connection guard with the receiving half of the outbound queue. Dropping it removes the
+/// connection from the hub.
 pub(crate) struct Seat {
     hub: Arc<Hub>,
     user: UserId,
@@ -95,12 +98,12 @@ pub(crate) struct Seat {
     close: oneshot::Receiver<CloseCode>,
 }
 
-/// What a connection's socket has to do next.
+/// The next action of a connection's socket.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// Write this.
+    /// Write this frame.
     Frame(Bytes),
-    /// Say this and end.
+    /// Send this close code and end.
     Close(CloseCode),
 }
 
@@ -109,17 +112,17 @@ impl Seat {
         &self.line
     }
 
-    /// A frame that waits already.
+    /// Returns a frame that is queued already.
     pub(crate) fn try_next(&mut self) -> Option<Bytes> {
         let frame = self.frames.try_recv().ok()?;
         self.line.taken(&frame);
         Some(frame)
     }
 
-    /// The next frame, or the end.
+    /// Waits for the next frame, or for the close.
     ///
     /// # Cancel safety
-    /// A cancelled call has taken nothing.
+    /// Cancel safe: a cancelled call takes no frame from the queue.
     pub(crate) async fn next(&mut self) -> Outgoing {
         tokio::select! {
             biased;
@@ -148,16 +151,16 @@ pub(crate) struct Hub {
     max_connections: usize,
     max_connections_per_user: usize,
     grace: Duration,
-    /// Who has just lost their last connection; read by presence. Unbounded, but no longer than
-    /// the number of connections; ends with the hub.
+    /// Users whose last connection has just ended; received by presence. Unbounded, but never
+    /// longer than the number of connections. Closed when the hub is dropped.
     left: mpsc::UnboundedSender<UserId>,
 }
 
 #[derive(Default)]
 struct People {
     by_user: HashMap<UserId, Vec<Entry>>,
-    /// Those whose last connection ended, until their grace is over or they come back. Kept here,
-    /// under the same lock, so that a quick return is never taken for an arrival.
+    /// When the grace period of each user without a connection ends. Protected by the same lock as
+    /// the connections, so that a quick reconnect is never taken for an arrival.
     lingering: HashMap<UserId, Instant>,
     connections: usize,
 }
@@ -168,7 +171,7 @@ struct Entry {
 }
 
 impl Hub {
-    /// The hub, and where it says who has lost their last connection.
+    /// Creates the hub and the receiver of users whose last connection ended.
     pub(crate) fn new(
         max_connections: usize,
         max_connections_per_user: usize,
@@ -190,8 +193,9 @@ impl Hub {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a seat. `hello` is queued before the hub knows of it, so nothing can come first; from
-    /// here on every event for this person reaches it. Says whether the person was away before.
+    /// Registers a connection. `hello` is queued before registration, so no other frame precedes
+    /// it; every event for this user reaches the connection from here on. Also returns whether the
+    /// user was away before.
     pub(crate) fn join(
         self: &Arc<Self>,
         user: UserId,
@@ -237,23 +241,23 @@ impl Hub {
         people.connections -= gone;
         drop(people);
         if last {
-            // Presence has ended with the process; then nobody asks.
+            // The presence task ends with the process; then nothing receives.
             let _ = self.left.send(user);
         }
     }
 
-    /// Every connection there is just now.
+    /// Returns every present connection.
     pub(crate) fn lines(&self) -> Vec<Line> {
         self.people().by_user.values().flatten().map(|entry| entry.line.clone()).collect()
     }
 
-    /// Everybody who is there: connected, or gone for less than the grace time.
+    /// Returns every user who is connected or within their grace period.
     pub(crate) fn present(&self) -> Vec<UserId> {
         let people = self.people();
         people.by_user.keys().chain(people.lingering.keys()).copied().collect()
     }
 
-    /// Visits every connection of a person but one. The lock is held meanwhile.
+    /// Visits every connection of a user except one, with the lock held.
     pub(crate) fn for_each_line(
         &self,
         user: UserId,
@@ -270,13 +274,13 @@ impl Hub {
         self.people().by_user.contains_key(&user)
     }
 
-    /// Whether someone is there: connected, or gone for less than the grace time.
+    /// Returns whether a user is connected or within their grace period.
     pub(crate) fn is_present(&self, user: UserId) -> bool {
         let people = self.people();
         people.by_user.contains_key(&user) || people.lingering.contains_key(&user)
     }
 
-    /// Ends someone's grace, if it is over; says whether they are away now.
+    /// Ends a user's grace period if it has expired; returns whether it had.
     pub(crate) fn end_grace(&self, user: UserId) -> bool {
         let mut people = self.people();
         let over = people.lingering.get(&user).is_some_and(|until| *until <= Instant::now());
@@ -286,7 +290,7 @@ impl Hub {
         over
     }
 
-    /// Ends every connection of these sessions.
+    /// Closes every connection of these sessions.
     pub(crate) fn close_sessions(&self, sessions: &[SessionId], code: CloseCode) {
         for entry in self.people().by_user.values().flatten() {
             if sessions.contains(&entry.session) {
@@ -295,7 +299,7 @@ impl Hub {
         }
     }
 
-    /// The sessions that have a connection.
+    /// Returns the sessions that have a connection.
     pub(crate) fn sessions(&self) -> Vec<SessionId> {
         let mut sessions: Vec<_> =
             self.people().by_user.values().flatten().map(|entry| entry.session).collect();

@@ -1,7 +1,8 @@
-//! Invitations: a link that brings one person in and into a conversation with whoever made it.
+//! Invitations: links that bring one user, with a new or an existing account, into a conversation
+//! with the inviter.
 //!
-//! The token is the permission, so only its hash is kept; it is good for one use and some days.
-//! Forged, used and old ones are refused alike.
+//! The token is the permission, so the store keeps only its hash. An invitation works once and
+//! expires after [`LIFE`]. Forged, used and expired ones are refused alike.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,26 +20,25 @@ use crate::error::Result;
 use crate::store::{Acceptance, NewInvitation, Opened, TokenHash};
 use crate::{Chat, clock};
 
-/// How long an invitation may wait.
+/// Lifetime of an invitation.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Invitations of one person that may wait at once.
+/// Pending invitations per user.
 const MOST_OPEN: u32 = 20;
-/// First invitations that wait at once: each start of each node offers one.
+/// Pending first invitations: each start of each node creates one.
 const MOST_FIRST: u32 = 16;
 
-/// What an invitation is called: the hash of its token, which is no secret, because nobody finds the
-/// token of a hash.
+/// Returns the public id of an invitation: the hash of its token. A hash does not reveal its token.
 fn id(token_hash: &TokenHash) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(token_hash)
 }
 
 impl Chat {
-    /// Whether someone may sign up with an invitation, and so whether one can be made.
+    /// Returns whether invitations can be created and used for sign-up.
     pub fn invitations_open(&self) -> bool {
         self.config().registration != Registration::Closed
     }
 
-    /// Makes an invitation of mine.
+    /// Creates an invitation.
     ///
     /// # Errors
     /// `registration_closed`, `too_many_invitations`, `rate_limited`.
@@ -58,10 +58,10 @@ impl Chat {
         }
     }
 
-    /// My invitations that wait to be used, the newest first.
+    /// Returns the user's pending invitations, the newest first.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn waiting_invitations(&self, me: UserId) -> Result<Vec<WaitingInvitation>> {
         let rows = self.store().waiting_invitations(me, clock::now()).await?;
         let waiting = rows.into_iter().map(|row| WaitingInvitation {
@@ -72,10 +72,11 @@ impl Chat {
         Ok(waiting.collect())
     }
 
-    /// Withdraws an invitation of mine. One that waits no more is as good as withdrawn.
+    /// Withdraws one of the user's invitations. An invitation that is no longer pending is not an
+    /// error.
     ///
     /// # Errors
-    /// `not_found` for what is no id of an invitation; `rate_limited`.
+    /// `not_found` for a malformed id; `rate_limited`.
     pub async fn withdraw_invitation(&self, me: UserId, id: &str) -> Result<()> {
         self.throttle().change(me).await?;
         let hash = BASE64_URL_SAFE_NO_PAD.decode(id).ok().and_then(|hash| hash.try_into().ok());
@@ -84,7 +85,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Whose invitation this is. Whoever holds it need not be signed in.
+    /// Returns the inviter and expiry of an invitation. Needs no session.
     ///
     /// # Errors
     /// `invitation_invalid`, `rate_limited`.
@@ -95,10 +96,11 @@ impl Chat {
         found.ok_or_else(|| ErrorCode::InvitationInvalid.into())
     }
 
-    /// Uses an invitation up: opens my conversation with whoever made it, for both of us.
+    /// Uses an invitation and opens the conversation with the inviter for both users.
     ///
     /// # Errors
-    /// `invitation_invalid`; `not_with_oneself` for one of mine, which stays good; `rate_limited`.
+    /// `invitation_invalid`; `not_with_oneself` for the user's own invitation, which stays valid;
+    /// `rate_limited`.
     pub async fn accept_invitation(
         &self,
         me: &User,
@@ -114,12 +116,12 @@ impl Chat {
         }
     }
 
-    /// Where nobody is in who could invite, and everybody has to be invited: the secret of a first
-    /// invitation, good until the first account is there. Asked again it is another, beside those
-    /// before.
+    /// Creates a first invitation if sign-up needs an invitation and there has been no account yet;
+    /// otherwise `None`. The token is valid until the first account exists. Each call creates
+    /// another one and keeps the newest earlier ones.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn first_invitation(&self) -> Result<Option<String>> {
         if self.config().registration != Registration::Invited {
             return Ok(None);
@@ -129,9 +131,8 @@ impl Chat {
         Ok(offered.then_some(token))
     }
 
-    /// Makes an account with an invitation and signs it in; the conversation with whoever made the
-    /// invitation is open. All of it is stored, or nothing. A first invitation was made by
-    /// nobody, and opens none.
+    /// Creates an account with an invitation, signs it in and opens the conversation with the
+    /// inviter, in one transaction. A first invitation has no inviter and opens no conversation.
     ///
     /// # Errors
     /// As [`Chat::sign_up`], and `invitation_invalid`.
@@ -154,8 +155,8 @@ impl Chat {
         Ok((signed_in, conversation))
     }
 
-    /// Lets the inviter's open pages know of a conversation that is new to them, by the one thing
-    /// there is to tell of it: where the other one's marks are.
+    /// Notifies the inviter's open pages of a new conversation. A `receipt` with both marks at
+    /// zero, for a conversation that a page does not hold, makes the page fetch it.
     fn tell_inviter(&self, invited: UserId, opened: Opened) -> ConversationId {
         if opened.is_new {
             let (delivered, read) = (Seq::ZERO, Seq::ZERO);

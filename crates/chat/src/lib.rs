@@ -1,30 +1,30 @@
-//! What a chat is: accounts, conversations, messages, receipts, presence. No HTTP, no Leptos.
+//! The chat domain: accounts, conversations, messages, receipts, presence. No HTTP, no Leptos.
 //!
-//! [`Chat`] is the only door. `server` builds one and gives it to `app`'s server functions and to
-//! its sockets; a handle is cheap to clone.
+//! [`Chat`] is the only entry point. `server` builds one and gives it to `app`'s server functions
+//! and to its sockets; a handle is cheap to clone.
 //!
 //! # Layout
-//! - [`accounts`](Chat::sign_up): sign up, in and out; sessions and their tokens
-//! - [`settings`](Chat::settings), [`sessions`](Chat::sessions): what people change of their account,
-//!   and the list of their sign-ins; [`deletion`](Chat::delete_account): the end of one
-//! - [`invitations`](Chat::create_invitation): bringing someone in by a link
-//! - [`people`](Chat::find_people): finding someone
+//! - [`accounts`](Chat::sign_up): sign-up, sign-in, sign-out; sessions and their tokens
+//! - [`settings`](Chat::settings), [`sessions`](Chat::sessions): changes to a user's own account,
+//!   and the list of its sign-ins; [`deletion`](Chat::delete_account): deleting the account
+//! - [`invitations`](Chat::create_invitation): invitation links
+//! - [`people`](Chat::find_people): user search
 //! - [`conversations`](Chat::open_conversation): opening, listing, reading
 //! - [`messages`](Chat::send_message): sending and marking by a call
 //! - [`Connection`]: the same over a live connection, with typing
 //! - `writer`: group commit, then answers and events, in this order
-//! - `hub`, `relay`, `presence`: who is connected, passing events on, who is there
-//! - `health`: what failed in the store, and whether it is ready
-//! - `node`: this process among others on the same store
-//! - `supervision`: notices a task that has ended and should not have
-//! - [`store`]: what is durable; all SQL is below it
+//! - `hub`, `relay`, `presence`: live connections, event delivery, online state
+//! - `health`: failures of the store, and its readiness
+//! - `node`: the lease of this process among the nodes on one store
+//! - `supervision`: detects a task that ended unexpectedly
+//! - [`store`]: durable state; all SQL is below it
 //!
 //! # Life of a message
 //! [`Connection::on_text`] checks the body and the rate and hands the message to the writer. The
-//! writer puts all that waits into one transaction of the [`store`], where membership is asked, a
-//! repeat is recognised and the next number is taken. After the commit it answers `sent` to the
-//! connection and gives the event to the relay, which queues it, serialised once, in the hub to
-//! every other connection of both people.
+//! writer puts all queued writes into one transaction of the [`store`], which checks membership,
+//! recognises repeats and assigns the next seq. After the commit the writer answers `sent` to the
+//! connection and gives the event to the relay. The relay serialises the event once and queues it
+//! in the hub for every other connection of both users.
 
 mod accounts;
 mod clock;
@@ -81,19 +81,19 @@ use supervision::Supervisor;
 use throttle::Throttle;
 use writer::{Commits, Leader, Leads, Writer};
 
-/// How often the sessions behind open connections are looked at again. Signing out closes them at
-/// once; this finds those that expired, and those that ended at another node which could not say so.
+/// How often the sessions of open connections are checked. Sign-out closes connections at once; the
+/// check finds expired sessions, and those that another node ended without being able to report it.
 const SESSIONS_EVERY: Duration = Duration::from_secs(5);
-/// How often what is over is forgotten.
+/// How often expired sessions and limiter state are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
-/// Connections that are sent to other nodes in a second, when this one ends.
+/// Connections closed per second when this node stops and other nodes take them over.
 const CLOSED_PER_SECOND: u32 = 1_000;
-/// However many there are.
+/// Upper bound of that time, regardless of the number of connections.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
-/// Sessions asked about in one query.
+/// Sessions per query.
 const SESSIONS_AT_ONCE: usize = 500;
 
-/// A chat: everything people can do, on one store. Cheap to clone.
+/// A chat on one store; the entry point to everything users can do. Cheap to clone.
 #[derive(Clone)]
 pub struct Chat(Arc<Parts>);
 
@@ -107,35 +107,34 @@ struct Parts {
     passwords: Passwords,
     throttle: Throttle,
     health: Arc<Health>,
-    /// The tasks of this chat: the writer, presence, and the one that tidies up. They end with
-    /// [`Chat::close`].
+    /// The tasks of this chat. They end with [`Chat::close`].
     tasks: TaskTracker,
     supervisor: Supervisor,
     end: CancellationToken,
 }
 
-/// Why a chat could not begin.
+/// Why a chat could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
-    /// The file of the embedded store.
+    /// The file of the embedded store could not be opened.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
-    /// The shared store.
+    /// The shared store could not be opened.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
-    /// What passes events between nodes.
+    /// The broker could not be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    /// A broker, and a store that one process has to itself.
+    /// A broker is configured with a store that only one process can open.
     #[error(
         "NATS is for several nodes, which share a Postgres: set DUET_DATABASE_URL, \
          or leave DUET_NATS_URL out"
     )]
     BrokerAlone,
-    /// The machine.
+    /// Password hashing could not be prepared.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
-    /// The machine as well.
+    /// The operating system returned no random numbers.
     #[error("this machine gives no random numbers")]
     Randomness,
 }
@@ -150,8 +149,8 @@ async fn open_store(config: &Config) -> std::result::Result<Arc<dyn Store>, Begi
     })
 }
 
-/// Makes the tables of a store, or brings them up to date, and lets go of it: for a server whose
-/// role may not make tables.
+/// Creates or migrates the tables of a store and closes it: for a server whose database role may
+/// not create tables.
 ///
 /// # Errors
 /// One line for the operator.
@@ -170,7 +169,7 @@ impl Chat {
         Self::on(config, store).await
     }
 
-    /// The same on a store that is open.
+    /// As [`Chat::begin`], on an open store.
     pub(crate) async fn on(
         config: Config,
         store: Arc<dyn Store>,
@@ -223,7 +222,7 @@ impl Chat {
             leads,
         };
         let leasing = node.hold_lease(end.clone());
-        // A node that has the store to itself holds no lease.
+        // A node with a store of its own holds no lease.
         match store.shared().is_some() {
             true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
             false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
@@ -247,62 +246,66 @@ impl Chat {
         Ok(chat)
     }
 
-    /// Which build of the page this process gives out, if it knows.
+    /// Returns the build of the page that this process serves, if known.
     pub fn build(&self) -> Option<&str> {
         self.0.config.build.as_deref()
     }
 
-    /// The life of the store.
+    /// Returns the epoch of the store.
     pub fn epoch(&self) -> Epoch {
         self.store().epoch()
     }
 
-    /// Whether a message could be stored now: asked of the store itself, each time.
+    /// Returns whether a message could be stored now; queries the store on every call.
     pub async fn is_writable(&self) -> bool {
         let checked = self.store().check_writable().await;
         checked.inspect_err(|error| self.0.health.failed(Work::Check, error)).is_ok()
     }
 
-    /// Whether the store can be written and read, and what the last calls said of it. However many
-    /// ask, the store is asked once a second.
+    /// Returns whether the store can be written and read, taking recent failures into account.
+    /// Concurrent callers share one check per second.
     pub async fn readiness(&self) -> Readiness {
         self.0.health.readiness(&self.0.store).await
     }
 
-    /// Notes what a call ended with. A failure of the store is logged, each kind once in a while.
+    /// Reports the error of a call. Store failures are logged, at most one line per kind and
+    /// interval.
     pub fn note_failure(&self, error: &Error) {
         if let Error::Store(error) = error {
             self.0.health.failed(Work::Call, error);
         }
     }
 
-    /// Whether what is passed on at other nodes comes here; never, without a broker.
+    /// Returns whether this node receives the events of other nodes; always false without a broker.
     pub fn hears_other_nodes(&self) -> bool {
         self.relay().hears()
     }
 
-    /// What has ended although everything needs it, if anything. Then the process must end.
+    /// Returns the name of an essential task or thread that has ended, if any. The process must
+    /// then exit.
     pub fn has_failed(&self) -> Option<&'static str> {
         self.0.supervisor.has_failed()
     }
 
-    /// Waits until something has ended that everything needs; says what it is called.
+    /// Waits until an essential task or thread has ended and returns its name.
     pub async fn failed(&self) -> &'static str {
         self.0.supervisor.failed().await
     }
 
-    /// Live connections of this node.
+    /// Returns the number of live connections of this node.
     pub fn connections(&self) -> usize {
         self.hub().connections()
     }
 
-    /// Begins a live connection for a session.
+    /// Registers a live connection for a session.
     ///
     /// # Errors
-    /// The close code to say instead: the node or the person has as many as they may.
+    /// The close code to send instead: `TooMany` if the user has too many connections, `Slow` if
+    /// the node has too many or the store failed, `SessionEnded` if the session has ended.
     pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
         let user = session.user.id;
-        // Whoever is heard of before `hello` is heard of by nobody, and read afterwards.
+        // Events that arrive before `hello` are dropped; the client fetches that state after
+        // `hello`.
         let ear = self.relay().listen_for(user).await;
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
@@ -310,7 +313,7 @@ impl Chat {
             Full::Node => CloseCode::Slow,
             Full::User => CloseCode::TooMany,
         })?;
-        // A sign-out between the look at the cookie and the seat would find no seat to close.
+        // A sign-out between the cookie check and `join` finds no connection to close.
         match self.is_good(session.id).await {
             Ok(true) => {}
             Ok(false) => return Err(CloseCode::SessionEnded),
@@ -325,9 +328,8 @@ impl Chat {
         Ok(Connection::new(self.clone(), session, seat, ear))
     }
 
-    /// Ends every live connection with "come back". Where there are other nodes to come back to,
-    /// not all at once: until it is their turn they go on, and nobody's connection is away for
-    /// longer than it takes to make another.
+    /// Closes every live connection with [`CloseCode::Restart`]. If there are other nodes, the
+    /// closes are spread over time, and each connection stays live until its own close.
     pub async fn close_connections(&self) {
         let over = match self.has_other_nodes() {
             true => spread::at_rate(self.hub(), CLOSED_PER_SECOND).min(CLOSED_WITHIN),
@@ -336,14 +338,14 @@ impl Chat {
         spread::visit(self.hub(), over, |line| line.close(CloseCode::Restart)).await;
     }
 
-    /// Whether those whose connection ends here can come back to another node at once.
+    /// Returns whether clients of this node can reconnect to another node at once.
     pub fn has_other_nodes(&self) -> bool {
         self.relay().has_broker()
     }
 
-    /// Writes what waits, ends the tasks, and closes the store.
+    /// Writes all queued messages and marks, ends the tasks, and closes the store.
     pub async fn close(&self) {
-        // Those that came while the others were told.
+        // Connections that were made during the spread.
         spread::visit(self.hub(), Duration::ZERO, |line| line.close(CloseCode::Restart)).await;
         self.0.end.cancel();
         self.writer().close().await;
@@ -372,7 +374,7 @@ impl Chat {
                     self.forget_what_is_over().await
                 }
             };
-            // It is tried again.
+            // The next tick retries.
             if let Err(error) = done {
                 self.note_failure(&error);
             }
@@ -384,8 +386,8 @@ impl Chat {
         Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
     }
 
-    /// A session that has a connection is in use, also while the connection only listens: the
-    /// person sees what comes, and signing them out would close the page under their eyes.
+    /// Counts an open connection as use of its session, even if the connection only receives: the
+    /// user reads the page, and an expired session would sign them out of it.
     async fn see_connected_sessions(&self) -> Result<()> {
         let now = clock::now();
         let noted_before = clock::before(now, self.seen_every());
@@ -438,7 +440,7 @@ impl Chat {
     }
 }
 
-/// Notes when the store has lost a thread of its own. Ends with the chat.
+/// Reports a thread of the store that has ended. Ends with the chat.
 async fn watch_store(store: Arc<dyn Store>, supervisor: Supervisor, end: CancellationToken) {
     tokio::select! {
         () = end.cancelled() => {}

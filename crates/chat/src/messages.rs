@@ -1,5 +1,5 @@
-//! Sending and marking by a call, for whoever has no live connection. The live way is
-//! [`crate::Connection`]; both end in the same writer under the same rules.
+//! Sending and marking by a call, for clients without a live connection. [`crate::Connection`] is
+//! the live way; both use the same writer under the same rules.
 
 use protocol::{Body, ClientId, ConversationId, Marks, Sent, UserId};
 
@@ -8,12 +8,12 @@ use crate::error::Result;
 use crate::store::{NewMarks, NewMessage};
 
 impl Chat {
-    /// Stores a message, passes it on, and returns when it is on disk. The same message again, at
-    /// any time, gets the same answer.
+    /// Stores a message, delivers it, and returns when it is on disk. Sending the same message
+    /// again gets the same answer at any time.
     ///
     /// # Errors
-    /// By name: what is wrong with the body, `client_id_reused`, `not_found`, `rate_limited`, and
-    /// `busy` or `unavailable`, after which it may be repeated.
+    /// A `body_*` code, `client_id_reused`, `not_found`, `peer_deleted` or `rate_limited`; `busy`
+    /// or `unavailable`, after which the call may be repeated.
     pub async fn send_message(
         &self,
         me: UserId,
@@ -26,10 +26,10 @@ impl Chat {
         self.writer().send(NewMessage { sender: me, conversation, client_id, body }).await
     }
 
-    /// Moves my marks forward; what is behind them changes nothing.
+    /// Moves the user's marks forward; marks below the present ones change nothing.
     ///
     /// # Errors
-    /// `not_found`, `out_of_range`, or `busy` or `unavailable`.
+    /// `not_found`, `out_of_range`, `busy` or `unavailable`.
     pub async fn mark(&self, me: UserId, conversation: ConversationId, marks: Marks) -> Result<()> {
         self.writer().mark(NewMarks { user: me, conversation, marks }).await
     }

@@ -1,8 +1,8 @@
-//! This process among others on the same store: it says again and again that it is there, and
-//! learns of those that are not there any more.
+//! The lease of this process among the nodes on one store: renews it, detects nodes that are gone,
+//! and derives which node leads.
 //!
-//! Without nodes that share a store there is nothing to do here. One task, which ends with the
-//! chat. Called by [`crate::Chat`].
+//! Does nothing on a store that nodes cannot share. [`crate::Chat`] runs it as one task, which ends
+//! with the chat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::relay::Relay;
 use crate::store::{self, Instance, NodeId, NodeKey, Renewed, Shared, Store};
 use crate::writer::{Lead, Leads};
 
-/// How long others wait before they give this node up.
+/// Lifetime of a lease; other nodes then treat this one as gone.
 const LEASE: Duration = Duration::from_secs(10);
-/// How often it says that it is there.
+/// Interval of renewal.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
-/// How often people read again while a node does not hear the others: then nothing tells them.
+/// Interval of resyncs while a node does not receive the events of the others.
 const READ_AGAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// A node and all that depends on its lease.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    /// What is asked of it as the one that leads is signed with this.
+    /// The key that signs leader requests to this node.
     pub(crate) key: NodeKey,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relay: Relay,
     pub(crate) presence: Arc<PresenceBoard>,
-    /// Who commits is said here.
+    /// Publishes which node commits.
     pub(crate) leads: watch::Sender<Leads>,
 }
 
 impl Node {
-    /// Holds the lease until the token ends, and says goodbye.
+    /// Renews the lease until the token is cancelled, then ends the lease.
     pub(crate) async fn hold_lease(self, end: CancellationToken) {
         let Some(shared) = self.store.shared() else { return };
         let mut state =
@@ -49,7 +49,7 @@ impl Node {
                 Ok(renewed) => {
                     let is_news = renewed.is_new || state.heard != hears_in;
                     state.heard = hears_in;
-                    // Another name of the database: it started again, or another took its place.
+                    // The database restarted or was replaced, so its instance name changed.
                     self.relay.move_to(&renewed.instance);
                     self.on_renewed(shared, renewed, &mut state).await;
                     if is_news {
@@ -80,7 +80,8 @@ impl Node {
             if let Err(error) = self.announce(shared).await {
                 tracing::warn!(%error, "who is at this node could not be said");
             }
-            // At first nobody is here. Later, others may have been told that those who are were not.
+            // The first lease begins with no users here. A later new one means that other nodes
+            // gave this one up and may have told its users' peers that they are offline.
             read_again |= state.has_begun;
         }
         state.has_begun = true;
@@ -98,7 +99,8 @@ impl Node {
         state.is_divided = is_divided;
     }
 
-    /// The one that is there the longest leads, among nodes that hear each other.
+    /// Publishes the leader: the node with the oldest lease among those that receive each other's
+    /// events.
     fn say_who_leads(&self, shared: &dyn Shared, renewed: &Renewed, hears_in: Option<&Instance>) {
         let hears = hears_in == Some(&renewed.instance) && self.relay.hears();
         let leads = match renewed.first {
@@ -147,10 +149,10 @@ impl Node {
 
 struct State {
     has_begun: bool,
-    /// In which database the lease says that this node hears the others.
+    /// The instance whose events this node receives, according to its lease.
     heard: Option<Instance>,
-    /// Whether a node does not hear the others.
+    /// Whether this node or another does not receive the events of the others.
     is_divided: bool,
-    /// When people were last told to read again because of it.
+    /// When the last resync because of `is_divided` began.
     read_at: Instant,
 }

@@ -1,4 +1,4 @@
-//! Finding people to talk with.
+//! User search.
 
 use std::collections::HashSet;
 
@@ -13,8 +13,8 @@ use crate::finding;
 use crate::store::{Counted, Found};
 
 impl Chat {
-    /// Those of [`Self::search`] in one list, at most [`PAGE_PEOPLE`]. With nothing typed: those one
-    /// has talked with last, then others.
+    /// Returns the results of [`Self::search`] as one list of at most [`PAGE_PEOPLE`]. For an empty
+    /// query: the most recent peers, then other users.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -24,10 +24,11 @@ impl Chat {
         Ok(peers.chain(found.people).take(PAGE_PEOPLE).collect())
     }
 
-    /// One's conversations, and other people, who have each word of what was typed in one of their
-    /// names, at its beginning (see [`protocol::words`]); of each at most `limit`, never oneself. With
-    /// nothing typed: those one has talked with last, then others, as people. With a closed
-    /// directory others are the one whose whole username was typed.
+    /// Returns the user's conversations and the other users that match a query: each word of the
+    /// query is a prefix of a word in one of their names (see [`protocol::words`]). Each list has
+    /// at most `limit` entries and never contains the user. An empty query returns the most recent
+    /// peers, then other users, in `people`. With a closed directory, only an exact username finds
+    /// a user who is not a peer.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -89,7 +90,7 @@ impl Chat {
     async fn to_begin_with(&self, me: UserId, limit: usize) -> Result<Counted<Found>> {
         let mut people = self.store().recent_peers(me, limit).await?;
         if self.config().directory_open && people.len() < limit {
-            // As many more as may be doubles.
+            // The directory may repeat every peer found, so as many more are fetched.
             let others = self.store().directory(me, limit + people.len()).await?;
             for other in others {
                 if !people.iter().any(|known| known.user.id == other.user.id) {
@@ -103,7 +104,7 @@ impl Chat {
 }
 
 fn person(found: Found, present: &HashSet<UserId>) -> Person {
-    // The store tells when they were last seen to those alone who may see it.
+    // `last_seen` is set only if the user may see it.
     let online = found.shows_presence && present.contains(&found.user.id);
     Person { user: found.user, presence: Presence { online, last_seen: found.last_seen } }
 }

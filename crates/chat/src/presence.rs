@@ -1,10 +1,10 @@
-//! Whether people are there: pushed to those they talk with, never stored but for "last seen".
+//! Presence: pushes online state to peers. Only the last-seen time is stored for good.
 //!
-//! Someone is online while they have a connection, and for a grace time after the last one ended.
-//! Presence follows connections, and connections end by themselves when nothing is heard from
-//! them; where nodes share a store, who is at which is kept in it, and a node that is not heard of
-//! is given up with those who were at it. So nobody stays online for ever. Who may see it is asked in the store, for each telling:
-//! both must show it. Called by [`crate::Chat`].
+//! A user is online while they have a connection, and for a grace period after the last one ended.
+//! Nobody stays online for ever: a silent connection times out, and where nodes share a store, the
+//! store lists the users of each node and drops the list when the node's lease expires. Every push
+//! queries the store for the peers who may see it, because both users must share presence. Called
+//! by [`crate::Chat`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::relay::Relay;
 use crate::store::{NodeId, Result, Store};
 use crate::writer::{Write, Writer};
 
-/// How many of the people one talks with are told at once that one came, went or changed one's
-/// name: the latest. The others see it when they next read the list.
+/// How many peers are notified of a presence or name change: the most recently active. The others
+/// see the change when they next fetch the list.
 pub(crate) const TOLD: usize = 200;
 
 pub(crate) struct PresenceBoard {
@@ -46,7 +46,7 @@ impl PresenceBoard {
         Self { node, hub, relay, store, writer, grace }
     }
 
-    /// Those of these people who are there, at this node or another.
+    /// Returns which of these users are online, at this node or another.
     pub(crate) async fn present(&self, users: &[UserId]) -> HashSet<UserId> {
         let (here, rest): (Vec<_>, Vec<_>) =
             users.iter().copied().partition(|user| self.hub.is_present(*user));
@@ -62,7 +62,7 @@ impl PresenceBoard {
         present
     }
 
-    /// Someone who was away from this node has a connection here again.
+    /// Handles the return of a user who was away from this node.
     pub(crate) async fn came(&self, user: UserId) {
         let was_nowhere = match self.store.shared() {
             Some(shared) => self.told(shared.arrive(self.node, user).await, user),
@@ -73,19 +73,19 @@ impl PresenceBoard {
         }
     }
 
-    /// Someone does not show any more whether they are there: those who saw it forget it.
+    /// Withdraws a user's presence from the peers who saw it.
     pub(crate) async fn hide(&self, user: UserId) {
         self.push(user, Presence::default()).await;
     }
 
-    /// Someone shows again whether they are there.
+    /// Publishes a user's presence again.
     pub(crate) async fn show(&self, user: UserId) {
         if self.present(&[user]).await.contains(&user) {
             self.push(user, Presence { online: true, last_seen: Some(clock::now()) }).await;
         }
     }
 
-    /// Waits out the grace of those who leave and tells their peers. Ends with the token.
+    /// Waits for the grace period of each leaver, then notifies their peers. Ends with the token.
     pub(crate) async fn watch(
         self: Arc<Self>,
         mut leavers: mpsc::UnboundedReceiver<UserId>,
@@ -106,7 +106,7 @@ impl PresenceBoard {
     }
 
     async fn gone(&self, user: UserId) {
-        // They may have come back, and even left again: then a later grace decides.
+        // The user may have reconnected, and even left again; then a later grace period decides.
         if !self.hub.end_grace(user) {
             return;
         }
@@ -119,7 +119,8 @@ impl PresenceBoard {
         }
     }
 
-    /// What the store says of someone; the next lease says again who is here, if it failed.
+    /// Returns the store's answer, or false after logging an error: the next new lease announces
+    /// the users of this node again.
     fn told(&self, nowhere: Result<bool>, user: UserId) -> bool {
         nowhere.unwrap_or_else(|error| {
             tracing::warn!(%error, user.id = %user, "a coming or going was not noted");
@@ -127,14 +128,13 @@ impl PresenceBoard {
         })
     }
 
-    /// Tells those who may see it that someone came or went.
+    /// Notifies the peers who may see it that a user came online or went offline.
     pub(crate) async fn tell(&self, user: UserId, online: bool) {
-        // A full queue is no reason to wait: the next coming or going writes it.
+        // A full queue is ignored, because the next presence change submits the write again.
         let _ = self.writer.submit(Write::SeenUser(user));
         self.push(user, Presence { online, last_seen: Some(clock::now()) }).await;
     }
 
-    /// Tells those who may see it.
     async fn push(&self, user: UserId, presence: Presence) {
         let peers = match self.store.presence_peers(user, TOLD).await {
             Ok(peers) => peers,

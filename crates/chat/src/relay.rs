@@ -1,16 +1,16 @@
-//! Passing events on to people's connections, wherever those are.
+//! Delivers events to users' connections, on this node and on others.
 //!
-//! An event is serialised once, however many receive it. It carries only what is committed, or
-//! what may be lost (presence, typing). Those who are at this node find it in the hub; for those at
-//! others it goes through the broker, if there is one. What a broker loses costs time and nothing
-//! else: whoever may have missed something is told to read again.
+//! An event is serialised once for all receivers. It carries committed data, or ephemeral data that
+//! may be lost (presence, typing). Connections of this node get it through the hub, those of other
+//! nodes through the broker, if there is one. A loss in the broker costs only time, because clients
+//! that may have missed an event are told to resync.
 //!
-//! - `broker`: the connection to NATS, what goes out by it, and whether it carries
-//! - `connect`: how it is made, and why not
-//! - `ears`: what comes in by it, a subject for each person who has a connection here
-//! - `questions`: what nodes ask of the one that leads
+//! - `broker`: the connection to NATS, publishing, and the check that events pass
+//! - `connect`: opening that connection, and its errors
+//! - `ears`: the subscriptions, one per user with a connection here
+//! - `questions`: leader requests
 //! - `space`: the subjects of one running database
-//! - `again`: telling everybody here to read again, not all at once
+//! - `again`: resyncs of all connections here, spread over time
 
 mod again;
 mod broker;
@@ -46,16 +46,15 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// A relay within this process.
+    /// Creates a relay within this process.
     pub(crate) fn new(hub: Arc<Hub>) -> Self {
         Self { hub, again: Again::default(), broker: None }
     }
 
-    /// Goes through a broker as well; the epoch and the running database keep stores that share a
-    /// broker apart.
+    /// Adds a broker. The epoch and the instance keep stores that share a broker apart.
     ///
     /// # Errors
-    /// What the operator has to change. A broker that cannot be reached just now is no error.
+    /// One line for the operator. A broker that cannot be reached at present is not an error.
     pub(crate) async fn with_broker(
         mut self,
         broker: &crate::config::Broker,
@@ -68,8 +67,7 @@ impl Relay {
         Ok(self)
     }
 
-    /// Starts what runs beside: telling people to read again, and the broker's own. Ends with the
-    /// token.
+    /// Starts the resync task and the broker's tasks. They end with the token.
     pub(crate) fn start(
         &self,
         tasks: &TaskTracker,
@@ -83,8 +81,8 @@ impl Relay {
         }
     }
 
-    /// From when this has returned until it is dropped, what others pass on to this person comes
-    /// here.
+    /// Subscribes to a user's events from other nodes, until the returned value is dropped. `None`
+    /// without a broker.
     pub(crate) async fn listen_for(&self, user: UserId) -> Option<Arc<Ear>> {
         match &self.broker {
             Some(broker) => Some(ears::open(broker, user).await),
@@ -92,32 +90,32 @@ impl Relay {
         }
     }
 
-    /// Whether what other nodes pass on comes here.
+    /// Returns whether this node receives the events of other nodes.
     pub(crate) fn hears(&self) -> bool {
         self.broker.as_ref().is_some_and(|broker| broker.hears())
     }
 
-    /// Of which database's nodes, if it does.
+    /// Returns the instance whose events this node receives, if it does.
     pub(crate) fn hears_in(&self) -> Option<Instance> {
         self.broker.as_ref()?.hears_in()
     }
 
-    /// From now on the nodes of this database are heard, and no others; nothing changes where they
-    /// are heard already.
+    /// Subscribes to the events of this instance in place of any other; does nothing if it is the
+    /// present one.
     pub(crate) fn move_to(&self, instance: &Instance) {
         if let Some(broker) = &self.broker {
             broker.move_to(instance);
         }
     }
 
-    /// Tells other nodes that this one came or goes, or hears or does not.
+    /// Tells other nodes to check the leases, because this node's lease has changed.
     pub(crate) fn say_nodes_changed(&self) {
         if let Some(broker) = &self.broker {
             broker.say_nodes_changed();
         }
     }
 
-    /// Until the leases should be looked at; never, without a broker.
+    /// Waits until the leases should be checked; never returns without a broker.
     pub(crate) async fn nodes_changed(&self) {
         match &self.broker {
             Some(broker) => broker.nodes_changed().await,
@@ -125,7 +123,7 @@ impl Relay {
         }
     }
 
-    /// Asks the node that leads; `None` where no answer comes in time.
+    /// Sends a leader request; `None` if no answer comes in time.
     pub(crate) async fn ask_leader(
         &self,
         lead: &Lead,
@@ -135,22 +133,22 @@ impl Relay {
         self.broker.as_ref()?.ask_leader(lead, question, within).await
     }
 
-    /// What is asked of this node as the one that leads; nothing without a broker.
+    /// Subscribes to leader requests to this node; `None` without a broker.
     pub(crate) async fn questions(&self, lead: &Lead) -> Option<Questions> {
         self.broker.as_ref()?.questions(lead).await
     }
 
-    /// Whether there is a broker at all.
+    /// Returns whether there is a broker.
     pub(crate) fn has_broker(&self) -> bool {
         self.broker.is_some()
     }
 
-    /// Tells everybody at this node to read again.
+    /// Tells every client of this node to resync.
     pub(crate) fn read_again_here(&self) {
         self.again.ask();
     }
 
-    /// Tells everybody to read again.
+    /// Tells every client of every node to resync.
     pub(crate) fn read_again_everywhere(&self) {
         self.again.ask();
         if let Some(broker) = &self.broker {
@@ -158,7 +156,7 @@ impl Relay {
         }
     }
 
-    /// Ends the connections of sessions that have ended, wherever they are.
+    /// Closes the connections of ended sessions on every node.
     pub(crate) fn end_sessions(&self, sessions: &[SessionId]) {
         self.hub.close_sessions(sessions, CloseCode::SessionEnded);
         if let (Some(broker), false) = (&self.broker, sessions.is_empty()) {
@@ -166,24 +164,24 @@ impl Relay {
         }
     }
 
-    /// Whether an event for this person goes anywhere.
+    /// Returns whether an event for this user can reach a connection.
     pub(crate) fn reaches(&self, user: UserId) -> bool {
         self.broker.is_some() || self.hub.is_connected(user)
     }
 
-    /// Passes a frame to every connection of these people, except the one it came from.
+    /// Sends a frame to every connection of these users, except the one that caused it.
     pub(crate) fn publish(&self, to: &[UserId], frame: &ServerFrame, except: Option<ConnectionId>) {
         let mut wave = self.wave();
         wave.publish(to, frame, except);
         wave.send();
     }
 
-    /// Begins a wave.
+    /// Starts a fan-out.
     pub(crate) fn wave(&self) -> Wave<'_> {
         Wave { relay: self, frames: Vec::new() }
     }
 
-    /// Lets what waits for the broker leave. Called when nothing more is published.
+    /// Flushes events that are queued for the broker. Called when nothing more is published.
     pub(crate) async fn close(&self) {
         if let Some(broker) = &self.broker {
             broker.close().await;
@@ -191,8 +189,9 @@ impl Relay {
     }
 }
 
-/// Frames that follow from one thing, mostly a commit. They are queued connection by connection, each in the
-/// order in which they were added: a socket that gets several finds them together and writes once.
+/// A fan-out: the frames that follow from one event, mostly a commit. They are queued connection by
+/// connection, each in the order in which they were added, so that a socket with several frames
+/// finds them together and writes once.
 pub(crate) struct Wave<'relay> {
     relay: &'relay Relay,
     frames: Vec<(Line, Bytes)>,
@@ -204,7 +203,7 @@ impl Wave<'_> {
         self.frames.push((line, encode(frame)));
     }
 
-    /// Adds an event for every connection of these people, except the one it came from.
+    /// Adds an event for every connection of these users, except the one that caused it.
     pub(crate) fn publish(
         &mut self,
         to: &[UserId],
@@ -222,9 +221,9 @@ impl Wave<'_> {
         }
     }
 
-    /// Queues them all.
+    /// Queues all frames.
     pub(crate) fn send(mut self) {
-        // Stable: what a connection gets stays in its order.
+        // A stable sort keeps the order of each connection's frames.
         self.frames.sort_by_key(|(line, _)| line.id());
         for (line, frame) in self.frames {
             line.push(frame);
@@ -232,8 +231,8 @@ impl Wave<'_> {
     }
 }
 
-/// A frame as it goes over the wire.
+/// Serialises a frame for the wire.
 pub(crate) fn encode(frame: &ServerFrame) -> Bytes {
-    // Frames hold strings, numbers and ids: there is nothing in them that cannot be written.
+    // Cannot fail: frames contain only strings, numbers and ids.
     serde_json::to_vec(frame).map(Bytes::from).unwrap_or_default()
 }

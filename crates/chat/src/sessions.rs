@@ -1,5 +1,5 @@
-//! The list of a person's sessions, and ending them. A session that has ended loses its
-//! connections at once. Making and finding sessions is in [`crate::accounts`].
+//! The list of a user's sessions, and ending them. The connections of an ended session close at
+//! once. [`crate::accounts`] creates and looks up sessions.
 
 use protocol::{ErrorCode, SessionId, SessionInfo};
 
@@ -7,10 +7,10 @@ use crate::error::Result;
 use crate::{Chat, Session, clock};
 
 impl Chat {
-    /// My sessions: this one, then the others, the last used first.
+    /// Returns the user's sessions: the present one, then the others, the last used first.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn sessions(&self, me: &Session) -> Result<Vec<SessionInfo>> {
         let mut sessions =
             self.store().sessions(me.user.id, self.session_life(clock::now())).await?;
@@ -21,10 +21,10 @@ impl Chat {
         Ok(sessions)
     }
 
-    /// Ends a session of mine.
+    /// Ends one of the user's sessions.
     ///
     /// # Errors
-    /// `not_found` if it is not mine or has ended.
+    /// `not_found` if the session belongs to another user or has ended.
     pub async fn end_session(&self, me: &Session, id: SessionId) -> Result<()> {
         if !self.store().delete_session_of(me.user.id, id).await? {
             return Err(ErrorCode::NotFound.into());
@@ -34,10 +34,10 @@ impl Chat {
         Ok(())
     }
 
-    /// Ends all sessions of mine but this one.
+    /// Ends all of the user's sessions except the present one.
     ///
     /// # Errors
-    /// Only the store's.
+    /// Store errors only.
     pub async fn end_other_sessions(&self, me: &Session) -> Result<()> {
         let ended = self.store().delete_other_sessions(me.user.id, me.id).await?;
         self.relay().end_sessions(&ended);

@@ -1,5 +1,5 @@
-//! What people change of their own account: name, privacy, password. Each change holds at once,
-//! for what is read afterwards and for the connections that are open.
+//! Settings of a user's own account: name, privacy, password. A change applies at once to later
+//! reads and to open connections.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::presence::TOLD;
 use crate::{Chat, Session};
 
 impl Chat {
-    /// Who I am to others and what I let them see.
+    /// Returns the user's names and privacy settings.
     ///
     /// # Errors
     /// `unauthenticated` if the account was deleted meanwhile.
@@ -19,11 +19,12 @@ impl Chat {
         self.store().settings(me).await?.ok_or_else(|| ErrorCode::Unauthenticated.into())
     }
 
-    /// Changes what I am called; blank means the username. My other connections and those I talk
-    /// with are told.
+    /// Changes the display name; blank means the username. The user's connections and peers are
+    /// notified.
     ///
     /// # Errors
-    /// `display_name_invalid`, `rate_limited`; `unauthenticated` as above.
+    /// `display_name_invalid`, `rate_limited`; `unauthenticated` if the account was deleted
+    /// meanwhile.
     pub async fn set_display_name(&self, me: &User, display_name: &str) -> Result<User> {
         let (name, key) = names::display_name(display_name, &me.username)?;
         self.throttle().change(me.id).await?;
@@ -33,15 +34,15 @@ impl Chat {
         Ok(user)
     }
 
-    /// Changes what I let others see, and so what I see of them. What an open page has been told
-    /// of marks it keeps until it reads again; whether I am there is taken from it at once.
+    /// Changes what the user lets others see, and so what they see of others. An open page keeps
+    /// the marks that it has received until it resyncs; presence is withdrawn from it at once.
     ///
     /// # Errors
     /// `rate_limited`.
     pub async fn set_privacy(&self, me: UserId, privacy: Privacy) -> Result<()> {
         self.throttle().change(me).await?;
         if !privacy.last_seen {
-            // While the store still says who sees it.
+            // Before the change, because the store then still lists the peers who see the presence.
             self.presence().hide(me).await;
         }
         self.store().set_privacy(me, privacy).await?;
@@ -51,10 +52,10 @@ impl Chat {
         Ok(())
     }
 
-    /// Changes my password. Every other session ends, and its connections with it.
+    /// Changes the password. Every other session and its connections end.
     ///
     /// # Errors
-    /// `wrong_password`, what is wrong with the new one, or when to try again.
+    /// `wrong_password`, a `password_*` code for the new password, or `rate_limited`.
     pub async fn change_password(
         &self,
         me: &Session,
@@ -78,8 +79,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Asks for a person's password again, under the limits of signing in; brings the hash that
-    /// it belongs to.
+    /// Verifies a user's password under the limits of sign-in; returns the hash that it matches.
     pub(crate) async fn verify_own(
         &self,
         me: &User,
@@ -106,8 +106,8 @@ impl Chat {
         }
     }
 
-    /// Tells those a person talks with, the latest of them, and the person's own connections who
-    /// they are now. Whoever is not reached sees it at the next reading.
+    /// Sends a user's present names to their most recently active peers and to their own
+    /// connections. Other clients get the names when they next fetch.
     pub(crate) async fn tell_of(&self, user: &User) {
         let mut told = match self.store().peers(user.id, TOLD).await {
             Ok(peers) => peers,

@@ -1,10 +1,10 @@
-//! What is durable: the one trait below [`crate::Chat`], and the types it speaks.
+//! Durable storage: the trait [`Store`] below [`crate::Chat`], and its types.
 //!
-//! A trait because there are two engines: [`sqlite`], embedded, and [`postgres`], which several
-//! nodes share; [`transfer`] moves a store from the one to the other. SQL lives below this module and nowhere else; `marks` and `window` are what both
-//! decide alike. Implementations decide nothing about names, limits or rates; they do decide
-//! membership, inside the statement or transaction that does the work, and they take the numbers of
-//! a conversation inside the transaction that stores the change.
+//! Two engines implement the trait: [`sqlite`] is embedded, and [`postgres`] is shared by several
+//! nodes. [`transfer`] moves a store from SQLite to Postgres. All SQL is below this module. `marks`
+//! and `window` hold the rules that both engines share. Engines do not check names, limits or
+//! rates. Engines check membership inside the statement or transaction that does the work, and
+//! assign a message's `seq` inside the transaction that stores it.
 
 mod accounts;
 #[cfg(test)]
@@ -33,28 +33,31 @@ pub use accounts::{
 pub use messages::{Batch, Committed, History, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 pub use shared::{Allowance, AskedBy, Instance, NodeId, NodeKey, NodesSecret, Renewed, Shared};
 
-/// The store could not do it; nothing was changed. Only for the log, never for a stranger.
+/// A failure of the store, for the log only: the text must not reach a client. After a failed
+/// [`Store::commit`] the batch may be stored, because the connection can break after the database
+/// has committed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A connection of the pools said so.
+    /// A pooled connection returned an error.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// The connection that commits said so.
+    /// SQLite's commit connection returned an error.
     #[error(transparent)]
     Commit(#[from] rusqlite::Error),
-    /// It was closed.
+    /// The store is closed.
     #[error("the store is closed")]
     Closed,
-    /// A server that is elsewhere was not heard from.
+    /// The database server did not answer in time.
     #[error("the database did not answer in time")]
     Silent,
-    /// See [`Batch::asked_by`]. Nothing was stored.
+    /// A node in [`Batch::asked_by`] has no lease in this database. Nothing was stored.
     #[error("a node that does not stand on this database asked for a commit")]
     Elsewhere,
 }
 
 impl StoreError {
-    /// What tells one kind of failure from another: the engine's own code, where it gave one.
+    /// The engine's error code, or a short name for errors without a code. Distinguishes kinds of
+    /// failure.
     pub(crate) fn code(&self) -> String {
         match self {
             Self::Database(sqlx::Error::Database(said)) => {
@@ -73,26 +76,25 @@ impl StoreError {
         }
     }
 
-    /// Whether what is stored is not what was written.
+    /// Whether the error reports corrupt data.
     pub(crate) fn is_damage(&self) -> bool {
         let code = self.code();
-        // SQLITE_CORRUPT and SQLITE_NOTADB; Postgres' data_corrupted and index_corrupted.
         code.parse().is_ok_and(|code: i32| matches!(code & 0xff, 11 | 26))
             || matches!(code.as_str(), "XX001" | "XX002")
     }
 }
 
-/// The answer of every call.
+/// The result of every call of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// How much of an index a search visits: as many of one's conversations, and as many names that have
-/// the rarest of several words.
+/// Upper bound of index entries that a search with several words visits: the user's own
+/// conversations, and the names with the rarest word.
 const VISITED: usize = 5_000;
-/// The same where all is found that is visited: more than is counted, because one person may have
-/// several words that begin alike.
+/// The bound for a single word, where every entry visited is a match. Larger than [`MOST_FOUND`],
+/// because several words of one user may share a prefix.
 const VISITED_OF_ONE: usize = 4 * MOST_FOUND;
 
-/// How much of the index of words a search of these words visits.
+/// How many entries of the word index a search for these words visits.
 fn visited(words: &[String]) -> usize {
     if words.len() > 1 { VISITED } else { VISITED_OF_ONE }
 }
@@ -100,31 +102,31 @@ fn visited(words: &[String]) -> usize {
 /// A durable store of accounts, sessions, conversations and messages.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The life of this store.
+    /// The store's epoch. Clients that have cached another epoch resync.
     fn epoch(&self) -> Epoch;
 
-    /// Writes and commits something of no meaning, to know whether it can.
+    /// Writes and commits a dummy value, to prove that writes work.
     async fn check_writable(&self) -> Result<()>;
 
-    /// Reads something, to know whether it can.
+    /// Runs a small query, to prove that reads work.
     async fn check_readable(&self) -> Result<()>;
 
-    /// Finishes what is under way and lets go of the files or connections.
+    /// Waits for calls in progress, then closes the files or connections.
     async fn close(&self);
 
-    /// Returns when a thread of the store that everything needs has ended by itself, and says what
-    /// it is called. A store without such a thread never returns.
+    /// Returns the name of an essential thread of the store after that thread has ended by itself.
+    /// Never returns for a store without such a thread.
     async fn failed(&self) -> &'static str {
         std::future::pending().await
     }
 
-    /// What nodes keep in this store about each other; nothing where one process has it to itself.
+    /// The state that nodes share through this store; `None` for an engine that serves one process.
     fn shared(&self) -> Option<&dyn Shared> {
         None
     }
 
-    /// Keeps a first invitation, which nobody made, beside earlier ones, of which the newest `most`
-    /// stay. Not, and false, once there has been an account.
+    /// Stores a first invitation, which has no inviter, and keeps only the newest `most` of them.
+    /// Returns false and stores nothing if any account exists or ever existed.
     async fn offer_first_invitation(
         &self,
         token: &TokenHash,
@@ -132,10 +134,10 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool>;
 
-    /// Whether this is a first invitation, and nobody has used one.
+    /// Whether the token is a first invitation and no account exists yet.
     async fn is_first_invitation(&self, token: &TokenHash) -> Result<bool>;
 
-    /// Stores an account and its first session, and uses up the invitation it came with.
+    /// Stores an account and its first session, and uses up the invitation, all in one transaction.
     async fn create_user(
         &self,
         user: NewUser,
@@ -144,9 +146,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<AccountOutcome>;
 
-    /// Deletes the account of whoever still has the password that was verified, and the
-    /// conversations whose other one has none either. Returns the sessions that ended; `None` if
-    /// the password was changed or the account deleted meanwhile.
+    /// Deletes an account if its password hash is still `verified`, together with the conversations
+    /// whose peer has no account either. Returns the sessions that ended; `None` if the password
+    /// changed or the account was deleted in the meantime.
     async fn delete_account(
         &self,
         user: UserId,
@@ -154,7 +156,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>>;
 
-    /// Stores an invitation; not, and false, if that many of the person's wait already.
+    /// Stores an invitation. Returns false and stores nothing if the inviter already has
+    /// `most_open` open invitations.
     async fn create_invitation(
         &self,
         new: NewInvitation,
@@ -162,21 +165,21 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool>;
 
-    /// The invitations of a person that wait to be used, the newest first.
+    /// The inviter's open invitations, newest first.
     async fn waiting_invitations(
         &self,
         inviter: UserId,
         now: Timestamp,
     ) -> Result<Vec<InvitationRow>>;
 
-    /// Removes an invitation of a person that nobody has used; says whether there was one.
+    /// Deletes an unused invitation of this inviter. Returns whether such an invitation existed.
     async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool>;
 
-    /// The good invitation of this token.
+    /// The valid invitation with this token.
     async fn invitation(&self, token: &TokenHash, now: Timestamp)
     -> Result<Option<InvitationInfo>>;
 
-    /// Uses an invitation up and opens the conversation, listed for both.
+    /// Uses up an invitation and opens the conversation, which both users then see in their lists.
     async fn accept_invitation(
         &self,
         token: &TokenHash,
@@ -184,12 +187,12 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Acceptance>;
 
-    /// The user of this key and the hash of their password.
+    /// The user with this folded username, and the user's password hash.
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>>;
 
-    /// Stores a session of whoever still has the password that was verified, and removes their
-    /// least recently used ones beyond `keep`. Returns those removed; `None`, and nothing stored,
-    /// if the password was changed or the account deleted meanwhile.
+    /// Stores a session if the user's password hash is still `verified`, and deletes the least
+    /// recently used sessions beyond `keep`. Returns the deleted sessions; `None`, with nothing
+    /// stored, if the password changed or the account was deleted in the meantime.
     async fn create_session(
         &self,
         session: NewSession,
@@ -198,13 +201,13 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>>;
 
-    /// The good session with this present or previous token. The previous one is valid until the
-    /// present one was used, and for a moment after that.
+    /// The valid session with this current or previous token. The previous token is valid until the
+    /// first use of the current token, and for a short time after that.
     async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>>;
 
-    /// Replaces a session's token, if `from` is still the present one, or the one before a present
-    /// one that was made before `lost_before` and never used; says whether it was. `from` stays
-    /// valid until [`Self::end_old_token`].
+    /// Replaces a session's token. Succeeds if `from` is the current token, or if `from` is the
+    /// previous token and the current token was made before `lost_before` and never used. Returns
+    /// whether the token was replaced. `from` stays valid until [`Self::end_old_token`].
     async fn rotate_session(
         &self,
         id: SessionId,
@@ -214,7 +217,7 @@ pub trait Store: Send + Sync + 'static {
         lost_before: Timestamp,
     ) -> Result<bool>;
 
-    /// The present token was used for the first time: the one before is valid until `until`.
+    /// Records the first use of the current token: the previous token expires at `until`.
     async fn end_old_token(
         &self,
         id: SessionId,
@@ -223,7 +226,8 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<()>;
 
-    /// Notes that these sessions are in use, for those of which that was noted before `noted_before`.
+    /// Sets the last use of these sessions to `now`, except where the stored time is `noted_before`
+    /// or later.
     async fn see_sessions(
         &self,
         ids: &[SessionId],
@@ -231,32 +235,33 @@ pub trait Store: Send + Sync + 'static {
         noted_before: Timestamp,
     ) -> Result<()>;
 
-    /// Ends a session.
+    /// Deletes a session.
     async fn delete_session(&self, id: SessionId) -> Result<()>;
 
-    /// Ends a session of this person; says whether there was one.
+    /// Deletes a session of this user. Returns whether such a session existed.
     async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool>;
 
-    /// Ends all sessions of a person but one, and returns them.
+    /// Deletes all sessions of a user except `keep`, and returns the deleted sessions.
     async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>>;
 
-    /// The good sessions of a person, the last used first. None is marked as the current one.
+    /// The user's valid sessions, most recently used first. None of them is marked as current.
     async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>>;
 
-    /// A person's own settings.
+    /// The user's settings; `None` if there is no such account.
     async fn settings(&self, user: UserId) -> Result<Option<Settings>>;
 
-    /// The hash of a person's password.
+    /// The user's password hash; `None` if there is no such account.
     async fn password_hash(&self, user: UserId) -> Result<Option<String>>;
 
-    /// Stores another display name, the folded form it is ordered by, and the words it is found by.
+    /// Stores a new display name, its folded sort key, and its search words. Returns the changed
+    /// user.
     async fn set_display_name(&self, user: UserId, name: &str, key: &str) -> Result<Option<User>>;
 
-    /// Stores what a person shows of themselves.
+    /// Stores the user's privacy settings.
     async fn set_privacy(&self, user: UserId, privacy: Privacy) -> Result<()>;
 
-    /// Stores another password in place of the one that was verified, and ends all sessions but
-    /// one. Returns those; `None` if the password was changed meanwhile.
+    /// Replaces the password hash `verified` by `hash`, and deletes all sessions except `keep`.
+    /// Returns the deleted sessions; `None` if the password changed in the meantime.
     async fn set_password(
         &self,
         user: UserId,
@@ -265,17 +270,18 @@ pub trait Store: Send + Sync + 'static {
         keep: SessionId,
     ) -> Result<Option<Vec<SessionId>>>;
 
-    /// Stores another hash of the same password in place of the one that was verified. Nothing
-    /// changes if the password was changed meanwhile.
+    /// Replaces the password hash `verified` by another hash of the same password. Changes nothing
+    /// if the password changed in the meantime.
     async fn replace_password_hash(&self, user: UserId, verified: &str, hash: &str) -> Result<()>;
 
-    /// Those of these sessions that are good.
+    /// The valid sessions among `ids`.
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>>;
 
-    /// Removes sessions that are over.
+    /// Deletes expired sessions.
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()>;
 
-    /// My listed conversations whose peer has all of these words in a name, the last active first.
+    /// The listed conversations of `me` whose peer's names contain all of these words, most
+    /// recently active first.
     async fn peers_by_words(
         &self,
         me: UserId,
@@ -283,9 +289,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Counted<(ConversationId, Found)>>;
 
-    /// Others who have all of these words in a name, without `me` and [`Self::peers_by_words`]. The
-    /// one of this username (folded) comes first, then they come by their names. The rarest of the
-    /// words should be the first.
+    /// Users whose names contain all of these words, except `me` and the peers that
+    /// [`Self::peers_by_words`] finds. The user with exactly this folded username comes first, then
+    /// all others by name. The caller puts the rarest word first.
     async fn others_by_words(
         &self,
         me: UserId,
@@ -294,24 +300,23 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Counted<Found>>;
 
-    /// The person of exactly this username (folded), unless it is `me`.
+    /// The user with exactly this folded username, unless the user is `me`.
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>>;
 
-    /// Those `me` has talked to, latest first.
+    /// The peers of `me`'s listed conversations, most recently active first.
     async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>>;
 
-    /// All that share a conversation with `me`, even one in which nothing was said yet, those last
-    /// active first.
+    /// All users who share a conversation with `me`, even an empty one, most recently active first.
     async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
 
-    /// Those of [`Self::peers`] who may see whether `me` is there.
+    /// Those of [`Self::peers`] who may see the presence of `me`.
     async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
 
-    /// Everybody but `me`, by name, the first `limit`.
+    /// The first `limit` users by display name, except `me`.
     async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>>;
 
-    /// The conversation of two people, made if there was none, and listed for `me` from now on.
-    /// `None` if there is no such peer.
+    /// The conversation of two users, created if necessary, and listed for `me` from now on. `None`
+    /// if the peer does not exist.
     async fn open_conversation(
         &self,
         me: UserId,
@@ -319,10 +324,10 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<ConversationId>>;
 
-    /// A conversation as `me` sees it.
+    /// A conversation as `me` may see it.
     async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>>;
 
-    /// Conversations as `me` sees them, the most recently active first, at most `limit`.
+    /// At most `limit` conversations as `me` may see them, most recently active first.
     async fn conversations(
         &self,
         me: UserId,
@@ -330,8 +335,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Seen>>;
 
-    /// Which of the conversations behind a place in the list have something unread for `me`, the
-    /// most recently active first; `limit` of them are looked at.
+    /// The unread counts of the conversations after `cursor` in the list, most recently active
+    /// first. Visits at most `limit` conversations and returns those with unread messages.
     async fn unread_behind(
         &self,
         me: UserId,
@@ -339,13 +344,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Unread>>;
 
-    /// How far the peer has come in a conversation of mine, and when, as I may see it.
+    /// The peer's marks in a conversation of `me` and their times, as far as `me` may see them.
     async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>>;
 
-    /// The other one of a conversation of mine.
+    /// The peer in a conversation of `me`.
     async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>>;
 
-    /// A page of a conversation of mine, at most `limit` messages.
+    /// A page of a conversation of `me`, at most `limit` messages.
     async fn history(
         &self,
         me: UserId,
@@ -354,7 +359,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<History>;
 
-    /// Stores a batch in one transaction and returns when it is on disk. An error means that
-    /// nothing of it is promised; repeating it is harmless. The batch is let go of before that.
+    /// Stores a batch in one transaction and returns when the transaction is on disk.
+    ///
+    /// After an error the batch may or may not be stored. A retry is harmless. The engine has
+    /// dropped its reference to the batch when the call returns.
     async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed>;
 }

@@ -1,19 +1,20 @@
-//! Notices when a task or thread that everything needs has ended, so that the process can end too.
+//! Detects the end of an essential task or thread, so that the process can exit.
 //!
-//! A task that panics is gone without a trace for whoever uses its channel: messages would then be
-//! refused for ever while the process looks alive. The process that ends is started again by
-//! systemd, Docker or whatever supervises it, and loses nothing. [`crate::Chat`] wraps each of its
-//! tasks here; `server` waits for [`crate::Chat::failed`]. This module ends nothing by itself.
+//! A task that panics leaves the senders of its channel without a receiver: messages would be
+//! refused for ever while the process looks alive. systemd, Docker or another supervisor restarts a
+//! process that exits, and nothing is lost. [`crate::Chat`] wraps each of its tasks here; `server`
+//! waits for [`crate::Chat::failed`]. This module itself ends nothing.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone.
+/// Records the first failure. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
-    /// From when this is cancelled tasks may end.
+    /// Tasks may end after this is cancelled.
     end: CancellationToken,
-    /// What failed first. One value, read by whoever waits; ends with the chat.
+    /// The name of the first failed task. Holds one value for any number of readers; ends with the
+    /// chat.
     failed: watch::Sender<Option<&'static str>>,
 }
 
@@ -22,7 +23,7 @@ impl Supervisor {
         Self { end, failed: watch::Sender::new(None) }
     }
 
-    /// A task that everything needs: its end is a failure until the chat ends.
+    /// Wraps an essential task: its end is a failure, unless the chat ends.
     pub(crate) fn essential<F: Future<Output = ()>>(
         &self,
         name: &'static str,
@@ -31,7 +32,7 @@ impl Supervisor {
         self.guard(name, true, task)
     }
 
-    /// A task that may end at any time: only a panic is a failure.
+    /// Wraps a task that may end at any time: only a panic is a failure.
     pub(crate) fn temporary<F: Future<Output = ()>>(
         &self,
         name: &'static str,
@@ -53,7 +54,7 @@ impl Supervisor {
         }
     }
 
-    /// Notes a failure that was noticed elsewhere. Later ones follow from the first.
+    /// Records a failure. Later ones are ignored, because they follow from the first.
     pub(crate) fn fail(&self, name: &'static str) {
         self.failed.send_if_modified(|failed| {
             let is_first = failed.is_none();
@@ -65,23 +66,23 @@ impl Supervisor {
         });
     }
 
-    /// What has failed, if anything.
+    /// Returns the name of the failed task, if any.
     pub(crate) fn has_failed(&self) -> Option<&'static str> {
         *self.failed.borrow()
     }
 
-    /// Waits until something fails; says what.
+    /// Waits for a failure and returns the task's name.
     pub(crate) async fn failed(&self) -> &'static str {
         let mut failed = self.failed.subscribe();
         match failed.wait_for(Option::is_some).await.map(|failed| *failed) {
             Ok(Some(name)) => name,
-            // The sender is part of `self`.
+            // Unreachable while `self` holds the sender.
             _ => std::future::pending().await,
         }
     }
 }
 
-/// Dropped at the end of a task, also by a panic in it.
+/// Dropped at the end of a task, even after a panic.
 struct Guard {
     name: &'static str,
     essential: bool,

@@ -1,9 +1,10 @@
-//! How often one may: rates by address and by person, and the growing pause after wrong passwords.
+//! Rate limits by address and by user, and the growing pause after wrong passwords.
 //!
-//! Each node counts for itself, in memory, which is forgotten on restart; being forgotten only lets
-//! someone try again sooner. What protects accounts and other people is counted over all nodes as
-//! well, where they share a store: asked only of what this node lets through. What protects a node
-//! from its own connections (frames, and messages of one person) each counts alone.
+//! Each node counts in memory, which a restart clears; a cleared count only lets a client retry
+//! sooner. On a shared store, limits that protect accounts and other users are also counted over
+//! all nodes; a node queries the store only for requests that pass its own count. Limits that
+//! protect a node from its own connections (frames, and messages of one user) are counted per node
+//! only.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -25,29 +26,29 @@ use crate::store::{Allowance, Shared, Store};
 const FREE_FAILURES: u32 = 5;
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// Accounts remembered with wrong passwords. When full, those whose pause is over are forgotten,
-/// and if none is, all are: an attacker with that many names is held by the rates per address.
+/// Accounts remembered with wrong passwords. When full, expired entries are removed, and if that
+/// frees none, all are: the rates per address limit an attacker with that many names.
 const MOST_ACCOUNTS: usize = 100_000;
 
-/// Invitations made by one person in an hour, half of them at once.
+/// Invitations per user and hour; the burst is half of it.
 const INVITATIONS_PER_HOUR: NonZeroU32 = match NonZeroU32::new(60) {
     Some(count) => count,
     None => NonZeroU32::MIN,
 };
 
-/// Changes of settings by one person in a minute: nobody has more to change.
+/// Changes of settings per user and minute.
 const CHANGES_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(30) {
     Some(count) => count,
     None => NonZeroU32::MIN,
 };
 
-/// How many times more may come from the machine's own address than from another.
+/// Factor by which the loopback address may exceed the rate of other addresses.
 const LOOPBACK_SHARE: NonZeroU32 = match NonZeroU32::new(50) {
     Some(share) => share,
     None => NonZeroU32::MIN,
 };
 
-/// After the last wrong password of an account, all of them are forgotten.
+/// How long after the last wrong password an account's count is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// All limits.
@@ -90,7 +91,8 @@ impl Throttle {
         self.sign_ups.take(from, self.shared()).await
     }
 
-    /// By address, then by account; the account's pause is told whether or not it exists.
+    /// Limits sign-ins by address, then by account. The pause applies whether or not the account
+    /// exists, so that it does not disclose which accounts do.
     pub(crate) async fn sign_in(&self, from: IpAddr, username_key: &str) -> Result<()> {
         self.sign_ins.take(from, self.shared()).await?;
         let pause = match self.shared() {
@@ -125,12 +127,12 @@ impl Throttle {
         self.searches.take(&user, self.shared()).await
     }
 
-    /// On this node alone: a message waits for nothing but its commit.
+    /// Counts on this node only, so that a message waits for nothing but its commit.
     pub(crate) fn message(&self, user: UserId) -> Result<()> {
         self.messages.check(&user)
     }
 
-    /// A change of one's settings, which others are told of.
+    /// Limits changes of settings, because peers are notified of them.
     pub(crate) async fn change(&self, user: UserId) -> Result<()> {
         self.changes.take(&user, self.shared()).await
     }
@@ -139,17 +141,18 @@ impl Throttle {
         self.invitations.take(&user, self.shared()).await
     }
 
-    /// By address, as often as one may try to sign in: a token cannot be guessed, but asking costs.
+    /// Limits by address, at the rate of sign-ins: a token cannot be guessed, but each look-up
+    /// costs a query.
     pub(crate) async fn look_at_invitation(&self, from: IpAddr) -> Result<()> {
         self.looks_at_invitations.take(from, self.shared()).await
     }
 
-    /// By address, as often as one may try to sign in.
+    /// Limits by address, at the rate of sign-ins.
     pub(crate) async fn look_for_names(&self, from: IpAddr) -> Result<()> {
         self.looks_for_names.take(from, self.shared()).await
     }
 
-    /// Forgets those who have not been seen for a while. Called now and then.
+    /// Removes expired state. Called periodically.
     pub(crate) async fn tidy(&self) -> Result<()> {
         self.sign_ups.strangers.limiter.retain_recent();
         self.sign_ins.strangers.limiter.retain_recent();
@@ -166,8 +169,8 @@ impl Throttle {
     }
 }
 
-/// An IPv6 customer has a whole /64; counting single addresses would count nothing. An address of
-/// IPv4 counts as itself in whatever form it comes.
+/// Returns the key by which an address is limited. An IPv6 customer owns a whole /64, so limiting
+/// single addresses would be useless. IPv4 addresses embedded in IPv6 count as IPv4.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -178,14 +181,15 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address of IPv4 that a translator (RFC 6052) wrote into one of IPv6.
+/// Returns the IPv4 address that a NAT64 translator (RFC 6052) embedded in an IPv6 address.
 fn translated(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = v6.segments() else { return None };
     Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
 }
 
-/// A rate by address. The machine's own address has a wider one: behind a proxy that the operator
-/// has not listed, everybody seems to come from there, and they must not lock each other out.
+/// A rate by address. The loopback address has a higher one: behind a proxy that the operator has
+/// not configured, all clients seem to connect from loopback, and they must not lock each other
+/// out.
 struct AddressRate {
     strangers: Rate<IpAddr>,
     loopback: Rate<IpAddr>,
@@ -217,7 +221,7 @@ struct Rate<K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone + Display> Rate<K> {
-    /// `count` per `span`, of which the `share`-th part may come at once.
+    /// Allows `count` per `span`, with a burst of `count / share`.
     fn new(name: &'static str, count: NonZeroU32, span: Duration, share: u32) -> Self {
         let burst = NonZeroU32::new(count.get() / share).unwrap_or(NonZeroU32::MIN);
         let each = (span / count.get()).max(Duration::from_nanos(1));
@@ -227,14 +231,14 @@ impl<K: Hash + Eq + Clone + Display> Rate<K> {
         Self { name, allowance, limiter, clock: DefaultClock::default() }
     }
 
-    /// On this node.
+    /// Counts on this node.
     fn check(&self, key: &K) -> Result<()> {
         self.limiter.check_key(key).map_err(|until| {
             Error::Refused(later(ErrorCode::RateLimited, until.wait_time_from(self.clock.now())))
         })
     }
 
-    /// On this node, and then over all.
+    /// Counts on this node, and then over all nodes.
     async fn take(&self, key: &K, shared: Option<&dyn Shared>) -> Result<()> {
         self.check(key)?;
         let Some(shared) = shared else { return Ok(()) };
@@ -245,7 +249,7 @@ impl<K: Hash + Eq + Clone + Display> Rate<K> {
     }
 }
 
-/// Wrong passwords by account: the first few are free, then 1, 2, 4 … seconds of pause.
+/// Wrong passwords by account: the first few are free, then pauses of 1, 2, 4 … seconds follow.
 #[derive(Default)]
 struct Failures {
     /// Held for a look-up only, never across an await.

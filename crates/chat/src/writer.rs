@@ -1,20 +1,20 @@
-//! The one path by which messages and marks are written: group commit.
+//! The only path that writes messages and marks: group commit.
 //!
-//! Whatever waits goes into one transaction, with one fsync for all of it; when nothing else waits
-//! a batch is one message and waits for nobody. After the commit, and only then, the answers and
-//! the events leave, in the order of the numbers, from this one task. Called by
-//! [`crate::Connection`] and the calls of [`crate::Chat`].
+//! All queued writes go into one transaction with one fsync; without load a batch is a single
+//! message, written at once. This one task sends answers and events only after the commit, in the
+//! order of the seqs. Called by [`crate::Connection`] and the calls of [`crate::Chat`].
 //!
-//! Where nodes share a store, a group leaves out what another node is writing just now, and takes it up
-//! in the next one: nodes do not queue behind each other for a conversation of many.
+//! Where nodes share a store, a group defers the writes to conversations that another node is
+//! writing at the moment, and retries them in the next group, so that nodes do not queue behind
+//! each other for one conversation.
 //!
-//! - `group`: what goes into one transaction
-//! - `commits`, `leader`: where a group is committed, at which node
-//! - `seal`: what nodes know each other by in that
-//! - `answers`: what everybody is told of it
+//! - `group`: the contents of one transaction
+//! - `commits`, `leader`: which node commits a group
+//! - `seal`: signatures of leader requests
+//! - `answers`: answers and events after a commit
 //!
-//! Bounds: [`QUEUE`] writes wait; beyond that the asker is refused with `busy` and comes again.
-//! The task ends when [`Writer::close`] was called and the queue is empty.
+//! Bounds: the queue holds [`QUEUE`] writes; further ones are refused with `busy`. The task ends
+//! when [`Writer::close`] was called and the queue is empty.
 
 mod answers;
 mod commits;
@@ -38,23 +38,23 @@ use group::{Group, LeftOut};
 pub(crate) use commits::Commits;
 pub(crate) use leader::{Lead, Leader, Leads, answer_others};
 
-/// Writes that may wait: about a tenth of a second of full load.
+/// Queued writes: about a tenth of a second of full load.
 const QUEUE: usize = 4_096;
-/// When to come again after a full queue.
+/// The retry delay sent when the queue is full.
 const BUSY_RETRY: Duration = Duration::from_millis(250);
 
-/// When nothing that waits is free, because other nodes are writing it.
+/// Delay before the next attempt when other nodes are writing all conversations of a group.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Where the answer of a write goes.
 pub(crate) enum Reply<T> {
-    /// To the connection that asked, as a frame.
+    /// To the requesting connection, as a frame.
     Connection(Line),
-    /// To a call that waits.
+    /// To a call that awaits the answer.
     Call(oneshot::Sender<Result<T>>),
 }
 
-/// One thing to write.
+/// A queued write.
 pub(crate) enum Write {
     Send(NewMessage, Reply<Sent>),
     Mark(NewMarks, Reply<()>),
@@ -62,7 +62,7 @@ pub(crate) enum Write {
     SeenSession(SessionId),
 }
 
-/// The door to the writing task.
+/// Handle to the writer task. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Command>,
@@ -74,7 +74,8 @@ enum Command {
 }
 
 impl Writer {
-    /// Starts the task. The handle ends when the last write is on disk after [`Self::close`].
+    /// Creates the queue and the task. The task ends after [`Self::close`], when the last write is
+    /// on disk.
     pub(crate) fn start(
         commits: Arc<Commits>,
         relay: Relay,
@@ -83,7 +84,7 @@ impl Writer {
         (Self { queue }, run(commits, relay, waiting))
     }
 
-    /// Hands a write over, or refuses it because too many wait.
+    /// Queues a write, or refuses it because the queue is full.
     pub(crate) fn submit(&self, write: Write) -> std::result::Result<(), Refusal> {
         self.queue.try_send(Command::Write(write)).map_err(|_| later(ErrorCode::Busy, BUSY_RETRY))
     }
@@ -95,16 +96,16 @@ impl Writer {
         answer.await.map_err(|_| Error::Internal("the writer has ended"))?
     }
 
-    /// Moves marks and waits until it is on disk.
+    /// Moves marks and waits until they are on disk.
     pub(crate) async fn mark(&self, marks: NewMarks) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.submit(Write::Mark(marks, Reply::Call(reply))).map_err(Error::Refused)?;
         answer.await.map_err(|_| Error::Internal("the writer has ended"))?
     }
 
-    /// Lets the task write what waits and end. What comes later is refused.
+    /// Lets the task write what is queued and end. Later writes are refused.
     pub(crate) async fn close(&self) {
-        // An error means that it has ended already.
+        // An error means that the task has ended already.
         let _ = self.queue.send(Command::Close).await;
     }
 }
@@ -114,7 +115,7 @@ async fn run(commits: Arc<Commits>, relay: Relay, mut waiting: mpsc::Receiver<Co
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
         let first = Group::of(LeftOut::default(), &mut commands, &mut waiting);
         let mut decided = first.commit(&commits).await;
-        // Under load the disk works on the next group while this one is answered.
+        // Under load the store commits the next group while this one is answered.
         loop {
             let left_out = decided.take_left_out();
             if !take_waiting(&mut commands, &mut waiting) && left_out.is_empty() {
@@ -134,7 +135,7 @@ async fn run(commits: Arc<Commits>, relay: Relay, mut waiting: mpsc::Receiver<Co
     }
 }
 
-/// Takes what waits just now; says whether that was anything.
+/// Takes the writes that are queued now; returns whether there were any.
 fn take_waiting(commands: &mut Vec<Command>, waiting: &mut mpsc::Receiver<Command>) -> bool {
     while commands.len() < MAX_BATCH
         && let Ok(command) = waiting.try_recv()

@@ -1,7 +1,7 @@
-//! Several nodes as an operator runs them: one Postgres, one NATS, and a load balancer before them.
-//! All of it private and on loopback, gone with whoever started it.
+//! Several nodes as an operator runs them: with one Postgres, one NATS, and a load balancer in
+//! front. All of them are private, listen on loopback, and end with the process that started them.
 //!
-//! A node keeps its address over all its lives. Used by `duet-cluster`, the bench and the torture.
+//! A node keeps its address across restarts. Used by `duet-cluster`, the bench and the torture.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,59 +13,53 @@ use crate::postgres::free_port;
 use crate::process::{Running, duet_at};
 use crate::{Haproxy, Nats, Postgres};
 
-/// The database of all nodes.
+/// The name of the database that all nodes share.
 pub const DATABASE: &str = "duet";
 
-/// What is started.
+/// The parameters of a cluster.
 pub struct Plan {
-    /// The server.
+    /// The path of the server's binary.
     pub binary: PathBuf,
-    /// The built site, when it is not beside the binary.
+    /// The path of the built site, if it is not beside the binary.
     pub site: Option<PathBuf>,
-    /// How many.
+    /// The number of nodes.
     pub nodes: usize,
-    /// Where the load balancer listens; on a free port if not given.
+    /// The port of the load balancer; a free port if `None`.
     pub port: Option<u16>,
-    /// Where the database is kept; in a temporary directory if not given.
+    /// The directory of the database; a temporary directory if `None`.
     pub data: Option<PathBuf>,
 }
 
 impl Plan {
-    /// Of so many nodes.
     pub fn of(binary: &Path, nodes: usize) -> Self {
         Self { binary: binary.to_owned(), site: None, nodes, port: None, data: None }
     }
 }
 
-/// See the module. What stands first ends first.
+/// A running cluster. The fields are dropped in their order, the nodes first.
 pub struct Cluster {
-    /// The nodes.
     pub nodes: Vec<Node>,
-    /// Before them.
     pub haproxy: Haproxy,
-    /// Between them.
     pub nats: Nats,
-    /// Below them.
     pub postgres: Postgres,
 }
 
-/// One of the nodes.
 pub struct Node {
-    /// Where it listens.
+    /// The address on which the node listens.
     pub address: SocketAddr,
-    /// What starts it; another one when another version takes its place.
+    /// The path of the server's binary. Replaced to start another version.
     pub binary: PathBuf,
-    /// What it is told besides: another way to its database or broker, say.
+    /// Environment variables, for example another URL of the database or of NATS.
     pub settings: Vec<(String, String)>,
     site: Option<PathBuf>,
     running: Option<Running>,
 }
 
 impl Cluster {
-    /// Starts everything.
+    /// Starts all servers and nodes.
     ///
     /// # Errors
-    /// A server is missing, with the line that installs it, or does not start.
+    /// A program is missing (the error names the package to install), or does not start.
     pub async fn start(plan: &Plan) -> Result<Self> {
         let mut cluster = Self::prepare(plan)?;
         for node in &mut cluster.nodes {
@@ -74,10 +68,10 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts everything but the nodes.
+    /// Starts the servers but not the nodes.
     ///
     /// # Errors
-    /// As above.
+    /// As [`Self::start`].
     pub fn prepare(plan: &Plan) -> Result<Self> {
         let postgres = match &plan.data {
             Some(directory) => Postgres::start_in(directory)?,
@@ -110,17 +104,17 @@ impl Cluster {
         Ok(Self { nodes, haproxy, nats, postgres })
     }
 
-    /// What browsers say they came from.
+    /// The origin that browsers send: the address of the load balancer.
     pub fn origin(&self) -> String {
         format!("http://{}", self.haproxy.address)
     }
 }
 
 impl Node {
-    /// Starts it where it was.
+    /// Starts the node on its address.
     ///
     /// # Errors
-    /// It does not start; with the last line it said.
+    /// The node does not start; the error contains the last line of its log.
     pub async fn start(&mut self) -> Result<()> {
         let nothing = tempfile::tempdir()?;
         let mut command: Command = duet_at(&self.binary, nothing.path(), &self.address.to_string());
@@ -132,34 +126,34 @@ impl Node {
         Ok(())
     }
 
-    /// Sets or replaces what it is told, from its next start on.
+    /// Sets an environment variable from the next start on.
     pub fn set(&mut self, name: &str, value: String) {
         self.unset(name);
         self.settings.push((name.to_owned(), value));
     }
 
-    /// Does not tell it that any more, from its next start on.
+    /// Removes an environment variable from the next start on.
     pub fn unset(&mut self, name: &str) {
         self.settings.retain(|(known, _)| known != name);
     }
 
-    /// The process, while there is one.
+    /// The process, if the node is running.
     pub fn running(&self) -> Option<&Running> {
         self.running.as_ref()
     }
 
-    /// Ends it as a crash would.
+    /// Kills the node as a crash would.
     ///
     /// # Errors
-    /// It is not running.
+    /// The node is not running.
     pub async fn kill(&mut self) -> Result<()> {
         self.running.take().context("it is not running")?.kill().await.map(drop)
     }
 
-    /// Asks it to end, and waits for it.
+    /// Stops the node and waits for its end.
     ///
     /// # Errors
-    /// It is not running, or did not end well.
+    /// The node is not running, or exits with an error.
     pub async fn stop(&mut self) -> Result<()> {
         self.running.take().context("it is not running")?.stop().await.map(drop)
     }

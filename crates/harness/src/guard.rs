@@ -1,9 +1,9 @@
-//! Nothing that was started may outlive whoever started it, however that one ends.
+//! Ensures that no started server outlives this process, however the process ends.
 //!
-//! Beside each process a shell waits: for a line, which says that the process is not its business any
-//! more, or for the end of its input, which comes also when the process at the other end is killed.
-//! Then it kills and clears away. Used for nodes, and by [`crate::Nats`] and [`crate::Haproxy`];
-//! [`crate::Postgres`] has a guard of its own, because it is stopped and not killed.
+//! A shell watches each server by reading its input. A line cancels the watch. At the end of the
+//! input, which comes even if this process is killed, the shell kills the server and deletes its
+//! files. Used for nodes, [`crate::Nats`], [`crate::Haproxy`] and [`crate::PgBouncer`].
+//! [`crate::Postgres`] has its own guard, because it needs a stop instead of a kill.
 
 use std::io::{Read, Seek, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,27 +14,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// A server that does not listen by then will not.
+/// How long a server may take to listen on its port.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-/// `$1` is who is killed, `$2` what is removed, if anything.
+/// `$1` is the process to kill, `$2` the directory to delete, or empty.
 const WATCH: &str = r#"
 if read -r _; then exit; fi
 kill -KILL "$1" 2>/dev/null
 if [ -n "$2" ]; then rm -rf "$2"; fi
 "#;
 
-/// Kills a process and removes its directory when this process is no more. Dropped, it lets both be.
+/// Kills a process and deletes its directory when this process ends. Dropping a watch cancels it.
 pub(crate) struct Watch(Child);
 
 impl Watch {
-    /// Over a process that this one started.
+    /// Watches a child of this process.
     pub(crate) fn over(pid: u32, directory: Option<&Path>) -> Result<Self> {
         let shell = Command::new("sh")
             .args(["-c", WATCH, "watch", &pid.to_string()])
             .arg(directory.unwrap_or(Path::new("")))
             .current_dir("/")
-            // What is meant for the test in the foreground, such as Ctrl+C, must not reach it.
+            // A group of its own, so that Ctrl+C in the terminal does not reach the shell.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -47,23 +47,23 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(mut orders) = self.0.stdin.take() {
-            // One that is gone already does nothing more.
+            // Writing fails if the shell has ended already.
             let _ = writeln!(orders, "let it be");
         }
         let _ = self.0.wait();
     }
 }
 
-/// A server of somebody else's; killed when dropped, and nobody is told.
+/// A third-party server. Killed on drop.
 pub(crate) struct Guarded {
     server: Child,
     _watch: Option<Watch>,
 }
 
 impl Guarded {
-    /// Starts one that listens on this port of loopback, and waits until it does.
+    /// Starts a server and waits until it listens on `port` of loopback.
     pub(crate) fn start(mut command: Command, port: u16, directory: Option<&Path>) -> Result<Self> {
-        // Somebody else who listens there would be taken for it.
+        // Another process on this port would be mistaken for the server.
         TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("port {port} is taken: choose another one"))?;
         let mut said = tempfile::tempfile()?;
@@ -99,16 +99,16 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // One that has ended by itself cannot be killed, and need not be.
+        // A server that has ended by itself cannot be killed.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 }
 
-/// Where a program is, or what installs it.
+/// Finds a program. The error names the package that installs it.
 pub(crate) fn find(program: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian's servers are where only root looks.
+    // Debian installs servers in a directory that only root has in PATH.
     let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let found = places.map(|directory| directory.join(program)).find(|file| file.is_file());
     found.with_context(|| {
@@ -129,7 +129,7 @@ mod tests {
         Command::new("sleep").arg("20").spawn().expect("a process")
     }
 
-    /// What a process that is killed leaves behind: the end of the input, and no line.
+    /// Ends the shell's input without a line, as a killed process does.
     fn die(mut watch: Watch) -> ExitStatus {
         drop(watch.0.stdin.take());
         watch.0.wait().expect("an end")

@@ -1,5 +1,5 @@
-//! A private `HAProxy` before several nodes: one address for all of them, whichever is ready, and one
-//! for each. What it is told is also what docs/SCALING.md recommends.
+//! A private `HAProxy` in front of several nodes, with one address for all ready nodes and one
+//! address for each node. docs/SCALING.md recommends the same configuration.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::guard::{Guarded, find};
 use crate::postgres::free_port;
 
-/// A dead line is left after a while; sockets are asked by the nodes whether anybody is there.
+/// Broken connections time out. The nodes themselves ping their sockets.
 const SETTINGS: &str = "\
 defaults
     mode http
@@ -26,21 +26,21 @@ defaults
     retry-on conn-failure empty-response 503
 ";
 
-/// See the module.
+/// A running `HAProxy`. Killed on drop.
 pub struct Haproxy {
-    /// Where all nodes are.
+    /// The address of all nodes.
     pub address: SocketAddr,
-    /// Where each of them is.
+    /// The address of each node.
     pub each: Vec<SocketAddr>,
     _running: Guarded,
     _directory: TempDir,
 }
 
 impl Haproxy {
-    /// Starts one on this port, or on a free one, before these nodes.
+    /// Starts `HAProxy` on a port, or on a free port, in front of the nodes.
     ///
     /// # Errors
-    /// There is no `HAProxy` on this machine, with the line that installs it; or it does not start.
+    /// `HAProxy` is not installed (the error names the package), or does not start.
     pub fn start(port: Option<u16>, nodes: &[SocketAddr]) -> Result<Self> {
         let program = find("haproxy", "haproxy")?;
         let free = || -> Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
@@ -78,7 +78,8 @@ fn configuration(
     }
     for (number, (own, node)) in each.iter().zip(nodes).enumerate() {
         let name = number + 1;
-        // Pages are told apart by their address; to the node it is the one they all have.
+        // Each node has its own address, so that browsers separate its pages by origin. The header
+        // is replaced, because nodes accept only the public origin.
         write!(
             text,
             "frontend only{name}\n    bind {own}\n    \

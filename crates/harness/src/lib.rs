@@ -1,15 +1,15 @@
-//! A Duet server as an operator starts it, a process of its own with its own data, and clients that
-//! speak its protocol and know nothing else of it. The bench and the torture stand on this; it
-//! measures nothing and judges nothing.
+//! Starts Duet servers as an operator does, each in its own process with its own data, and speaks
+//! their protocol as a client. Shared by the bench and the torture. Does not measure or judge
+//! anything.
 //!
 //! # Layout
-//! - `process`: a server that runs, and what the kernel says of it; `processor`: the time it took
-//! - `people`: who has signed up, and the protocol's HTTP half
-//! - `line`: the protocol's live half
-//! - `postgres`: a private Postgres, for the tests of the store as well
-//! - `nats`, `haproxy`, `pgbouncer`: the same of what stands between nodes, before them and before Postgres; `guard`: the end of all
-//! - `tls`: certificates for them
-//! - `cluster`: nodes on all of these
+//! - `process`: a running server and its use of resources; `processor`: processor time
+//! - `people`: users with sessions, and the HTTP half of the protocol
+//! - `line`: the WebSocket half of the protocol
+//! - `postgres`: a private Postgres, also for the tests of the store
+//! - `nats`, `haproxy`, `pgbouncer`: private servers around the nodes; `guard`: ends all of them
+//! - `tls`: certificates for these servers
+//! - `cluster`: several nodes with all of these servers
 
 mod cluster;
 mod guard;

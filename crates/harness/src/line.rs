@@ -1,4 +1,4 @@
-//! One WebSocket of a client: the protocol's live half.
+//! A client's WebSocket: the live half of the protocol.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,29 +17,29 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config, tungstenite};
 
 use crate::people::cookie_at;
 
-/// The generator shares the machine with what it measures: small buffers here too.
+/// Small, because the load generator shares the machine with the server that it measures.
 const BUFFER_BYTES: usize = 4 * 1024;
-/// A server that says nothing for this long has failed.
+/// How long a server may take to send `hello`.
 const HELLO_WITHIN: Duration = Duration::from_secs(120);
 
-/// See the module.
+/// An open WebSocket.
 pub struct Line {
     socket: WebSocketStream<TcpStream>,
 }
 
 impl Line {
-    /// Connects. `query` names the conversation for a ceiling, which has no other way to know.
+    /// Connects. `query` names the conversation for the bench's baseline servers; Duet ignores it.
     ///
     /// # Errors
-    /// Not connected, or refused.
+    /// The connection fails or is refused.
     pub async fn open(address: SocketAddr, cookie: &str, query: &str) -> Result<Self> {
         Self::open_at(address, &format!("http://{address}"), cookie, query).await
     }
 
-    /// As [`Self::open`], to a server that is known to browsers by another address.
+    /// Like [`Self::open`], for a server whose public origin is not its address.
     ///
     /// # Errors
-    /// Not connected, or refused.
+    /// The connection fails or is refused.
     pub async fn open_at(
         address: SocketAddr,
         origin: &str,
@@ -60,10 +60,10 @@ impl Line {
         Ok(Self { socket })
     }
 
-    /// The first frame: whose line this is.
+    /// Receives the first frame. Returns the user of the session.
     ///
     /// # Errors
-    /// Something else came, or nothing.
+    /// No frame arrives in time, or the first frame is not `hello`.
     pub async fn hello(&mut self) -> Result<User> {
         match timeout(HELLO_WITHIN, self.hear()).await.context("no hello in time")?? {
             ServerFrame::Hello { user, .. } => Ok(user),
@@ -71,58 +71,58 @@ impl Line {
         }
     }
 
-    /// Says something at once.
+    /// Sends a frame immediately.
     ///
     /// # Errors
-    /// The line is over.
+    /// The connection is closed.
     pub async fn say(&mut self, frame: &ClientFrame) -> Result<()> {
         Ok(self.socket.send(Message::text(serde_json::to_string(frame)?)).await?)
     }
 
-    /// The next frame.
+    /// Receives the next frame.
     ///
     /// # Errors
-    /// The line is over; with the close code, if there was one.
+    /// The connection is closed; the error contains the close code, if any.
     pub async fn hear(&mut self) -> Result<ServerFrame> {
         hear(&mut self.socket).await
     }
 
-    /// Its two halves, for whoever speaks without waiting for answers.
+    /// Splits the connection, for clients that send without waiting for replies.
     pub fn split(self) -> (Mouth, Ear) {
         let (sink, stream) = self.socket.split();
         (Mouth(sink), Ear(stream))
     }
 }
 
-/// The half that speaks.
+/// The sending half.
 pub struct Mouth(SplitSink<WebSocketStream<TcpStream>, Message>);
 
 impl Mouth {
-    /// Says something, in the end with a [`Self::flush`].
+    /// Queues a frame until [`Self::flush`].
     ///
     /// # Errors
-    /// The line is over.
+    /// The connection is closed.
     pub async fn feed(&mut self, frame: &ClientFrame) -> Result<()> {
         Ok(self.0.feed(Message::text(serde_json::to_string(frame)?)).await?)
     }
 
-    /// Sends what was said.
+    /// Sends the queued frames.
     ///
     /// # Errors
-    /// The line is over.
+    /// The connection is closed.
     pub async fn flush(&mut self) -> Result<()> {
         Ok(self.0.flush().await?)
     }
 }
 
-/// The half that listens. Keep listening: it also answers the server's pings.
+/// The receiving half. Must be read continuously, because reading also answers the server's pings.
 pub struct Ear(SplitStream<WebSocketStream<TcpStream>>);
 
 impl Ear {
-    /// The next frame.
+    /// Receives the next frame.
     ///
     /// # Errors
-    /// The line is over; with the close code, if there was one.
+    /// The connection is closed; the error contains the close code, if any.
     pub async fn hear(&mut self) -> Result<ServerFrame> {
         hear(&mut self.0).await
     }

@@ -1,7 +1,7 @@
-//! A private NATS: a free port on loopback, a token or credentials, gone with whoever started it. For
-//! nodes that pass events to each other; it keeps nothing.
+//! A private NATS that relays events between nodes: a free port on loopback, with a token or with
+//! credentials. Stores nothing, and ends with the process that started it.
 //!
-//! - `credentials`: who may come in, where that is said by keys
+//! - `credentials`: the files for authentication by keys
 
 mod credentials;
 
@@ -15,34 +15,34 @@ use crate::guard::{Guarded, find};
 use crate::postgres::{free_port, run};
 use crate::{processor, tls};
 
-/// No secret: the server listens on loopback alone and lives as long as a test.
+/// Not a secret: the server listens on loopback only and lives as long as a test.
 const TOKEN: &str = "only-Loopback-4222";
-/// Between finding a free port and listening on it somebody else may take it.
+/// Another process may take a free port before the server listens on it.
 const ATTEMPTS: usize = 3;
 
-/// See the module.
+/// A private NATS server. Killed on drop.
 pub struct Nats {
     program: PathBuf,
     port: u16,
     running: Option<Guarded>,
-    /// Of one that wants TLS and credentials: its certificates and keys.
+    /// The certificates and keys of a server with TLS and credentials.
     secured: Option<TempDir>,
 }
 
 impl Nats {
-    /// Starts one.
+    /// Starts a server with a token.
     ///
     /// # Errors
-    /// There is no NATS on this machine, with the line that installs it; or it does not start.
+    /// NATS is not installed (the error names the package), or does not start.
     pub fn start() -> Result<Self> {
         Self::make(None)
     }
 
-    /// Starts one that speaks TLS alone and wants credentials: see [`Self::authority`] and
+    /// Starts a server that requires TLS and credentials: see [`Self::authority`] and
     /// [`Self::credentials`].
     ///
     /// # Errors
-    /// As above, or there is no `openssl`.
+    /// As [`Self::start`], or `openssl` is not installed.
     pub fn start_secured() -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("duet-nats-").tempdir()?;
         tls::make_certificates(directory.path())?;
@@ -64,10 +64,10 @@ impl Nats {
         Ok(nats)
     }
 
-    /// Starts it after a crash, on the port that it had.
+    /// Starts the server again on the same port after [`Self::crash`].
     ///
     /// # Errors
-    /// It does not start.
+    /// The server does not start.
     pub fn start_again(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);
         command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
@@ -80,26 +80,26 @@ impl Nats {
         Ok(())
     }
 
-    /// Kills it: nobody is told.
+    /// Kills the server.
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn crash(&mut self) -> Result<()> {
         self.running.take().context("it is not running").map(drop)
     }
 
-    /// Lets it do nothing at all, while its connections stay as they are.
+    /// Suspends the server. Its connections stay open.
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn freeze(&self) -> Result<()> {
         self.signal("-STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes the server after [`Self::freeze`].
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn thaw(&self) -> Result<()> {
         self.signal("-CONT")
     }
@@ -109,7 +109,7 @@ impl Nats {
         run(Command::new("kill").args([signal, &running.pid().to_string()])).map(drop)
     }
 
-    /// Where it is, with the token if it wants one.
+    /// The URL, with the token if the server uses one.
     pub fn url(&self) -> String {
         match self.secured {
             None => self.url_by(self.port),
@@ -117,17 +117,17 @@ impl Nats {
         }
     }
 
-    /// Of one that is secured: the certificate of who signed its own.
+    /// The path of the CA certificate, if the server uses TLS.
     pub fn authority(&self) -> Option<PathBuf> {
         self.file(tls::AUTHORITY)
     }
 
-    /// Of one that is secured: what it lets in.
+    /// The path of valid credentials, if the server uses them.
     pub fn credentials(&self) -> Option<PathBuf> {
         self.file(credentials::NODE)
     }
 
-    /// Of one that is secured: credentials that look like it, of an account it does not know.
+    /// The path of well-formed credentials of an unknown account, if the server uses credentials.
     pub fn credentials_of_a_stranger(&self) -> Option<PathBuf> {
         self.file(credentials::STRANGER)
     }
@@ -136,12 +136,11 @@ impl Nats {
         self.secured.as_ref().map(|directory| Path::join(directory.path(), name))
     }
 
-    /// The same by way of another port of this machine.
+    /// The URL with the token through another port of this machine, such as a proxy's.
     pub fn url_by(&self, port: u16) -> String {
         format!("nats://{TOKEN}@127.0.0.1:{port}")
     }
 
-    /// Where it listens on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -149,7 +148,7 @@ impl Nats {
     /// Processor time so far, in seconds.
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn cpu_seconds(&self) -> Result<f64> {
         processor::seconds(self.running.as_ref().context("it is not running")?.pid())
     }

@@ -1,7 +1,7 @@
-//! People who have signed up, and the calls they make: the protocol's HTTP half.
+//! Users with sessions, and their HTTP requests.
 //!
-//! Signing up hashes a password, which is slow on purpose. So a town of people is made once and
-//! kept; whoever needs it works on a copy of its data.
+//! Sign-up hashes a password, which is slow by design. A town of users is therefore built once and
+//! kept, and each run works on a copy of its data.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,24 +21,23 @@ use tempfile::TempDir;
 use crate::line::Line;
 use crate::process::{Running, duet};
 
-/// Everybody's.
+/// The password of every user.
 const PASSWORD: &str = "tulip-Harbor-92";
-/// What a form is posted as.
+/// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Calls under way at once while a town is built.
+/// Concurrent sign-ups while a town is built.
 const AT_ONCE: usize = 16;
 
-/// Somebody with a session.
+/// A user with a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Person {
-    /// Who.
     pub id: UserId,
-    /// The session, as the server that made it named it; see [`cookie_at`].
+    /// The session cookie under the name that its server gave it; see [`cookie_at`].
     pub cookie: String,
 }
 
-/// A cookie under the name that it has at an origin. The name holds the port, and a town's data moves
-/// from one port to another.
+/// Renames a session cookie for an origin. The name contains the port, and a copy of a town runs on
+/// another port.
 pub fn cookie_at(origin: &str, cookie: &str) -> String {
     let token = cookie.split_once('=').map_or(cookie, |(_, token)| token);
     let (scheme, rest) = origin.split_once("://").unwrap_or(("http", origin));
@@ -50,17 +49,18 @@ pub fn cookie_at(origin: &str, cookie: &str) -> String {
     }
 }
 
-/// The people of a data directory.
+/// A data directory with many users.
 pub struct Town {
     directory: PathBuf,
     people: Vec<Person>,
 }
 
 impl Town {
-    /// A town of at least `count` people, built when there is none yet.
+    /// Opens the town in `root`. Builds the town if none exists, or if the town has fewer than
+    /// `count` users or expired sessions.
     ///
     /// # Errors
-    /// The server refused somebody.
+    /// The server refuses a sign-up.
     pub async fn of(count: usize, root: &Path, binary: &Path) -> Result<Self> {
         let directory = root.join("town");
         let kept = std::fs::read(directory.join("people.json")).ok();
@@ -92,7 +92,7 @@ impl Town {
         Ok(Self { directory, people })
     }
 
-    /// Whether its sessions are still good: they end after days without use.
+    /// Whether the sessions are still valid; unused sessions expire after days.
     async fn is_alive(&self, binary: &Path) -> Result<bool> {
         let Some(person) = self.people.first() else { return Ok(false) };
         let server = start(binary, self.copy()?).await?;
@@ -101,20 +101,19 @@ impl Town {
         Ok(good)
     }
 
-    /// Its people.
     pub fn people(&self) -> &[Person] {
         &self.people
     }
 
-    /// What the person of this number signs in with.
+    /// The username of the user with this number.
     pub fn username(number: usize) -> String {
         format!("person.{number:05}")
     }
 
-    /// A copy of its data, to be changed.
+    /// Copies the data to a temporary directory, for a server to change.
     ///
     /// # Errors
-    /// The disk.
+    /// Reading or writing the disk fails.
     pub fn copy(&self) -> Result<TempDir> {
         let copy = tempfile::tempdir()?;
         copy_files(&self.directory, copy.path())?;
@@ -134,7 +133,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The calls of a server.
+/// A client for the HTTP requests to one server.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
@@ -143,18 +142,18 @@ pub struct Http {
 }
 
 impl Http {
-    /// To the server at this address.
+    /// A client for the server at an address.
     ///
     /// # Errors
-    /// No client can be made.
+    /// The HTTP client cannot be built.
     pub fn new(address: SocketAddr) -> Result<Self> {
         Self::at(address, format!("http://{address}"))
     }
 
-    /// To a server that is known to browsers by another address.
+    /// A client for a server whose public origin is not its address.
     ///
     /// # Errors
-    /// No client can be made.
+    /// The HTTP client cannot be built.
     pub fn at(server: SocketAddr, origin: String) -> Result<Self> {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -164,18 +163,18 @@ impl Http {
         Ok(Self { client, server, origin })
     }
 
-    /// Makes an account.
+    /// Creates an account with a session.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn sign_up(&self, username: String) -> Result<Person> {
         self.session("sign_up", &username).await
     }
 
-    /// A new session of somebody who has an account.
+    /// Creates a session for an existing account.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn sign_in(&self, username: &str) -> Result<Person> {
         self.session("sign_in", username).await
     }
@@ -183,7 +182,7 @@ impl Http {
     /// Ends a session.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn sign_out(&self, me: &Person) -> Result<()> {
         self.post("sign_out", &me.cookie, FORM, String::new()).await.map(drop)
     }
@@ -198,19 +197,19 @@ impl Http {
         Ok(Person { id, cookie })
     }
 
-    /// The conversation of two people.
+    /// Opens the conversation of two users.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn open(&self, me: &Person, peer: UserId) -> Result<ConversationId> {
         let form = format!("peer={peer}");
         Ok(self.post("open_conversation", &me.cookie, FORM, form).await?.json().await?)
     }
 
-    /// Sends a message without a socket; the inner error is the server's own no.
+    /// Sends a message by HTTP. The inner error is the server's refusal.
     ///
     /// # Errors
-    /// No answer, or none that is one.
+    /// The server does not answer, or the answer cannot be parsed.
     pub async fn send(
         &self,
         me: &Person,
@@ -234,27 +233,27 @@ impl Http {
         Ok(Err(response.json::<Refused>().await.context("refused without a reason")?.refused))
     }
 
-    /// Whether the server says that a message could be stored now.
+    /// Whether the server reports that it can store messages.
     ///
     /// # Errors
-    /// No answer.
+    /// The server does not answer.
     pub async fn is_ready(&self) -> Result<bool> {
         let url = format!("http://{}/readyz", self.server);
         Ok(self.client.get(url).send().await?.status().is_success())
     }
 
-    /// A page of the list.
+    /// Requests a page of the conversation list.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn list(&self, me: &Person, after: Option<ListCursor>) -> Result<ConversationPage> {
         self.call("list_conversations", &me.cookie, &json!({ "after": after })).await
     }
 
-    /// A page of a conversation.
+    /// Requests a page of a conversation.
     ///
     /// # Errors
-    /// Refused.
+    /// The server refuses.
     pub async fn history(
         &self,
         me: &Person,
@@ -304,7 +303,7 @@ impl Http {
     }
 }
 
-/// A value of a form, every byte that could mean something else written in hexadecimal.
+/// Percent-encodes a form value.
 fn form_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,5 +1,5 @@
-//! A private pgbouncer before a private Postgres: a free port on loopback, gone with whoever started
-//! it. All that is not asked for is as pgbouncer is installed.
+//! A private pgbouncer in front of a private Postgres, on a free port of loopback. Ends with the
+//! process that started it. Settings not listed here have pgbouncer's defaults.
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -8,18 +8,18 @@ use crate::Postgres;
 use crate::guard::{Guarded, find};
 use crate::postgres::free_port;
 
-/// For how long a client has a connection to the server.
+/// How long a client keeps its connection to Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// As long as it is connected.
+    /// Until the client disconnects.
     Session,
-    /// For each transaction.
+    /// For one transaction.
     Transaction,
-    /// For each statement.
+    /// For one statement.
     Statement,
 }
 
-/// See the module.
+/// A running pgbouncer. Killed on drop.
 pub struct PgBouncer {
     port: u16,
     _running: Guarded,
@@ -27,10 +27,10 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one.
+    /// Starts pgbouncer.
     ///
     /// # Errors
-    /// There is none on this machine, with the line that installs it; or it does not start.
+    /// pgbouncer is not installed (the error names the package), or does not start.
     pub fn start(postgres: &Postgres, mode: PoolMode) -> Result<Self> {
         let program = find("pgbouncer", "pgbouncer")?;
         let directory = tempfile::Builder::new().prefix("duet-pgbouncer-").tempdir()?;
@@ -47,7 +47,7 @@ impl PgBouncer {
             postgres.connection_string()
         );
         std::fs::write(&file, settings)?;
-        // It refuses to be root.
+        // pgbouncer refuses to run as root.
         let mut command = postgres.as_its_user(&program);
         postgres.give(directory.path())?;
         postgres.give(&file)?;
@@ -56,7 +56,7 @@ impl PgBouncer {
         Ok(Self { port, _running: running, _directory: directory })
     }
 
-    /// Where a database is by this way.
+    /// The URL of a database through pgbouncer.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://anybody@127.0.0.1:{}/{database}", self.port)
     }

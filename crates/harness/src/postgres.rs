@@ -1,13 +1,13 @@
-//! A private Postgres: its own data in a temporary directory, or in one that is named and kept, a free
-//! port on loopback, gone with whoever started it. For the tests of the store and for measurements; it never touches the
-//! machine's own cluster, and knows nothing of what is stored in it.
+//! A private Postgres for measurements and for the tests of the store, on a free port of loopback.
+//! Its data is in a temporary directory, or in a named directory that is kept. The module never
+//! touches the machine's own cluster and does not depend on Duet's schema.
 //!
-//! It is as durable as it is shipped (`fsync` is on), and its own order of texts is not that of
-//! bytes, as on most servers: a table that relies on bytes must say so.
+//! The server has the default durability (`fsync` is on). Its default collation does not sort by
+//! bytes, as on most servers, so a table that needs byte order must declare it.
 //!
-//! A shell guards the server: it waits for a line, or for the end of its input, which comes however
-//! the process that started it ends, and then stops the server and removes its files. Calls block,
-//! because one server serves all tests of a process, whichever runtime they are on.
+//! A shell guards the server by reading its input. After a line the shell stops the server. At the
+//! end of the input, which comes however this process ends, the shell also deletes the temporary
+//! directory. Calls block, because tests on different async runtimes share one server.
 
 mod programs;
 
@@ -23,15 +23,15 @@ use tempfile::TempDir;
 use crate::{processor, tls};
 use programs::Programs;
 
-/// Who one is in it.
+/// The superuser's name.
 const USER: &str = "postgres";
-/// No secret: the server listens on loopback alone and lives as long as a test.
+/// Not a secret: the server listens on loopback only and lives as long as a test.
 const PASSWORD: &str = "only-Loopback-15";
-/// Between finding a free port and listening on it somebody else may take it.
+/// Another process may take a free port before the server listens on it.
 const ATTEMPTS: usize = 3;
 
-/// `$1` is where the programs are, `$2` the temporary directory, `$3` the data's, `$4` the server's
-/// options, `$5` how it is stopped when whoever started it is no more.
+/// `$1` is the directory of the programs, `$2` the temporary directory, `$3` the data directory,
+/// `$4` the server's options, `$5` the stop mode to use when this process has ended.
 const GUARD: &str = r#"
 "$1/pg_ctl" start -w -s -D "$3" -l "$2/log" -o "$4" >/dev/null 2>&1 || exit 1
 echo ready
@@ -42,18 +42,18 @@ else
   rm -rf "$2"
 fi
 "#;
-/// A stop that finishes nothing: the log is read at the next start.
+/// The stop mode of a crash: the server recovers at the next start.
 const IMMEDIATE: &str = "immediate";
-/// A stop in order, for data that is kept.
+/// The stop mode of a clean shutdown, for data that is kept.
 const FAST: &str = "fast";
 
-/// See the module.
+/// A private Postgres server. Stopped on drop.
 pub struct Postgres {
     programs: Programs,
     directory: TempDir,
-    /// The tables, in that directory or where they are kept.
+    /// The data directory, inside `directory` unless it is kept.
     data: PathBuf,
-    /// How it ends.
+    /// The stop mode on drop.
     end: &'static str,
     port: u16,
     tls: bool,
@@ -61,28 +61,29 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it.
+    /// Creates a cluster and starts it.
     ///
     /// # Errors
-    /// There is no Postgres on this machine, with the line that installs it; or it does not start.
+    /// Postgres is not installed (the error names the package), or does not start.
     pub fn start() -> Result<Self> {
         Self::make(None, false)
     }
 
-    /// Makes a cluster in a directory that is kept, or starts the one that is there.
+    /// Starts the cluster in a directory that is kept. Creates the cluster if there is none.
     ///
     /// # Errors
-    /// As above, or the directory is no place for it.
+    /// As [`Self::start`], or the directory cannot be used.
     pub fn start_in(directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         Self::make(Some(directory.canonicalize()?), false)
     }
 
-    /// The same with a certificate for 127.0.0.1 and `localhost`; see [`Self::authority`].
+    /// Like [`Self::start`], with a certificate for 127.0.0.1 and `localhost`; see
+    /// [`Self::authority`].
     ///
     /// # Errors
-    /// As above, or there is no `openssl`.
+    /// As [`Self::start`], or `openssl` is not installed.
     pub fn start_with_tls() -> Result<Self> {
         Self::make(None, true)
     }
@@ -114,10 +115,10 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Makes a standby of this server, which follows it, and starts it.
+    /// Creates a streaming standby of this server and starts it.
     ///
     /// # Errors
-    /// What Postgres says.
+    /// The output of the Postgres program that failed.
     pub fn start_standby(&self) -> Result<Self> {
         let programs = Programs::find()?;
         let directory = tempfile::Builder::new().prefix("duet-standby-").tempdir()?;
@@ -140,34 +141,34 @@ impl Postgres {
         Ok(standby)
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     ///
     /// # Errors
-    /// It is none.
+    /// The server is not a standby.
     pub fn promote(&self) -> Result<()> {
         let mut promote = self.programs.command("pg_ctl");
         run(promote.args(["promote", "-w", "-s", "-D"]).arg(&self.data)).map(drop)
     }
 
-    /// How a program on this machine comes to it without a password.
+    /// A connection string for programs on this machine, without a password.
     pub(crate) fn connection_string(&self) -> String {
         format!("host={} port={} user={USER}", self.directory.path().display(), self.port)
     }
 
-    /// A program of any kind, as the user that the server runs as.
+    /// A command that runs any program as the server's user.
     pub(crate) fn as_its_user(&self, program: &Path) -> Command {
         self.programs.as_server(program)
     }
 
-    /// Makes that user own a file or directory.
+    /// Makes the server's user the owner of a file or directory.
     pub(crate) fn give(&self, path: &Path) -> Result<()> {
         self.programs.give(path)
     }
 
-    /// Starts it after a stop, with the data and on the port that it had.
+    /// Starts the server again after a stop, with the same data and port.
     ///
     /// # Errors
-    /// It does not start; with the end of its log.
+    /// The server does not start; the error contains the end of its log.
     pub fn start_again(&mut self) -> Result<()> {
         let directory = self.directory.path();
         let mut options = format!(
@@ -192,7 +193,7 @@ impl Postgres {
             .args([self.programs.directory(), directory, &self.data])
             .args([&options, self.end])
             .current_dir("/")
-            // What is meant for the test in the foreground, such as Ctrl+C, must not reach it.
+            // A group of its own, so that Ctrl+C in the terminal does not reach the shell.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -209,10 +210,10 @@ impl Postgres {
         Ok(())
     }
 
-    /// Stops it as a crash would: nothing is finished, nobody is told.
+    /// Stops the server as a crash would, without a checkpoint or notice to clients.
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn crash(&mut self) -> Result<()> {
         self.stop(IMMEDIATE)
     }
@@ -226,20 +227,20 @@ impl Postgres {
         Ok(())
     }
 
-    /// Makes a database, empty or as a copy of another one that nobody is connected to.
+    /// Creates a database, empty or as a copy of a database without connections.
     ///
     /// # Errors
-    /// What Postgres says.
+    /// The output of `psql`.
     pub fn create_database(&self, name: &str, template: Option<&str>) -> Result<()> {
         let template = template.unwrap_or("template0");
         self.sql("postgres", &format!("create database {name} template {template}")).map(drop)
     }
 
-    /// Makes a database of what `pg_dump` says of another one, which may be in use: what an operator
-    /// has who restores a backup beside the original.
+    /// Creates a database from a `pg_dump` of another one, which may be in use, as an operator does
+    /// who restores a backup beside the original.
     ///
     /// # Errors
-    /// What Postgres says.
+    /// The output of `pg_dump` or `psql`.
     pub fn restore_copy(&self, name: &str, of: &str) -> Result<()> {
         self.create_database(name, None)?;
         let dump = tempfile::NamedTempFile::new()?;
@@ -250,26 +251,26 @@ impl Postgres {
         run(&mut psql).map(drop)
     }
 
-    /// Whether there is a database of this name.
+    /// Whether a database exists.
     ///
     /// # Errors
-    /// What Postgres says.
+    /// The output of `psql`.
     pub fn has_database(&self, name: &str) -> Result<bool> {
         let found = format!("select 1 from pg_database where datname = '{name}'");
         Ok(!self.sql("postgres", &found)?.is_empty())
     }
 
-    /// Has a statement executed and returns what `psql` prints of its rows, unadorned.
+    /// Runs a statement and returns its rows as unaligned text from `psql`.
     ///
     /// # Errors
-    /// What Postgres says.
+    /// The output of `psql`.
     pub fn sql(&self, database: &str, statement: &str) -> Result<String> {
         let mut psql = self.client("psql", database);
         psql.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-c", statement]);
         Ok(run(&mut psql)?.trim().to_owned())
     }
 
-    /// A program that talks to one of its databases.
+    /// A command that runs a client program with one of the databases.
     fn client(&self, program: &str, database: &str) -> Command {
         let mut command = self.programs.client(program);
         command.arg("-h").arg(self.directory.path());
@@ -277,35 +278,34 @@ impl Postgres {
         command
     }
 
-    /// Where a database is, with the password.
+    /// The URL of a database, with the password.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// All that it has logged; each line begins with the database that it is about.
+    /// The server's log. Each line begins with the name of a database.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The log cannot be read.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.directory.path().join("log"))?)
     }
 
-    /// Where it listens on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Processor time so far, in seconds, of all its processes.
+    /// Processor time of all processes of the server so far, in seconds.
     ///
     /// # Errors
-    /// It is not running.
+    /// The server is not running.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let file = std::fs::read_to_string(self.data.join("postmaster.pid"))?;
         let pid = file.lines().next().and_then(|line| line.parse().ok());
         processor::seconds_of_family(pid.context("it says no number of its process")?)
     }
 
-    /// The certificate of the authority that a server with TLS was certified by.
+    /// The path of the CA certificate of a server with TLS.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join(tls::AUTHORITY)
     }
@@ -313,12 +313,12 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // A server that does not stop is not worth a second panic.
+        // A failed stop must not cause a second panic.
         let _ = self.stop(self.end);
     }
 }
 
-/// A cluster without databases of ours.
+/// Creates a cluster without databases of Duet.
 fn make_tables(programs: &Programs, temporary: &Path, data: &Path) -> Result<()> {
     let secret = temporary.join("password");
     std::fs::write(&secret, PASSWORD)?;
@@ -341,7 +341,7 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// What a program prints, if it succeeds.
+/// Runs a program and returns its output. A failed program's stderr is the error.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
@@ -351,7 +351,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 fn tail(file: &Path) -> String {
     let mut text = String::new();
     if let Ok(mut file) = std::fs::File::open(file) {
-        // What cannot be read is not shown.
+        // Without a readable log the message is empty.
         let _ = file.read_to_string(&mut text);
     }
     let lines: Vec<&str> = text.lines().rev().take(3).collect();

@@ -1,4 +1,4 @@
-//! A server at work, a process of its own with its own data, and what the kernel says of it.
+//! A running server in its own process with its own data, and its use of resources.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use tokio::time::timeout;
 use crate::guard::Watch;
 use crate::processor;
 
-/// How long a server may take to be ready; the store of a long run is large.
+/// How long a server may take to become ready. Long, because long runs have large stores.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// How long it may take to end when asked to.
+/// How long a server may take to stop.
 const END_WITHIN: Duration = Duration::from_secs(120);
-/// Lines of its log that are kept.
+/// The number of log lines that are kept.
 const LOG_LINES: usize = 200;
 
-/// A server at work; killed when dropped, and when this process is killed; its data goes with it.
+/// A running server. Killed when dropped or when this process ends; then its data is deleted.
 pub struct Running {
-    /// Where it listens.
+    /// The address on which the server listens.
     pub address: SocketAddr,
     child: Child,
     pid: u32,
@@ -35,10 +35,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a server and waits until it says at which address it is ready.
+    /// Starts a server and waits until its log reports that the server is ready.
     ///
     /// # Errors
-    /// It did not start; with the last line it said.
+    /// The server does not start; the error contains the last line of its log.
     pub async fn start(name: &str, mut command: Command, data: TempDir) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -54,7 +54,7 @@ impl Running {
             let mut last = String::new();
             while let Some(line) = lines.next_line().await? {
                 if let Some((_, url)) = line.split_once("is ready: http://") {
-                    // Browsers may know it by another address than the one it listens on.
+                    // The public URL of the server may differ from the address on which it listens.
                     let own = url.split_once("listen=").map_or(url, |(_, address)| address);
                     let address = own.split_whitespace().next().unwrap_or_default();
                     return address.parse().with_context(|| format!("no address in {line:?}"));
@@ -66,7 +66,7 @@ impl Running {
         let address = timeout(READY_WITHIN, ready).await.context("not ready in time")??;
         let log = Arc::new(Mutex::new(VecDeque::with_capacity(LOG_LINES)));
         let kept = log.clone();
-        // Read on, or the server would stop at a full pipe. Ends with the server.
+        // Reads until the server ends, because a full pipe would block the server.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,24 +79,24 @@ impl Running {
         Ok(Self { address, child, pid, data, log, _watch: watch })
     }
 
-    /// The last lines of its log.
+    /// The last lines of the server's log.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Ends it as a crash would, and gives its data back.
+    /// Kills the server as a crash would, and returns its data.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// The process cannot be killed.
     pub async fn kill(mut self) -> Result<TempDir> {
         self.child.kill().await.context("cannot kill the server")?;
         Ok(self.data)
     }
 
-    /// Processor time so far, of all its threads, in seconds.
+    /// Processor time of all threads so far, in seconds.
     ///
     /// # Errors
-    /// It is gone.
+    /// The process has ended.
     pub fn cpu_seconds(&self) -> Result<f64> {
         processor::seconds(self.pid)
     }
@@ -104,7 +104,7 @@ impl Running {
     /// Resident memory in bytes.
     ///
     /// # Errors
-    /// It is gone.
+    /// The process has ended.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -112,10 +112,10 @@ impl Running {
         Ok(kib.context("no VmRSS")? * 1024)
     }
 
-    /// Asks it to end, waits for it, and gives its data back.
+    /// Stops the server, waits for its end, and returns its data.
     ///
     /// # Errors
-    /// It did not end in time, or not well.
+    /// The server does not end in time, or exits with an error.
     pub async fn stop(mut self) -> Result<TempDir> {
         let told = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
         if !told.success() {
@@ -129,13 +129,13 @@ impl Running {
     }
 }
 
-/// How a Duet server is started, on a free port. Without limits on rates: it is the server that is
-/// looked at, and not how it restrains people.
+/// The command that starts a Duet server on a free port. The rate limits are effectively off,
+/// because runs test the server and not its limits.
 pub fn duet(binary: &Path, data: &Path) -> Command {
     duet_at(binary, data, "127.0.0.1:0")
 }
 
-/// The same on an address of one's choice: where another one was, say.
+/// Like [`duet`], on a given address.
 pub fn duet_at(binary: &Path, data: &Path, listen: &str) -> Command {
     let mut command = Command::new(binary);
     command.args(["--listen", listen, "--log", "warn,server=info", "--data"]).arg(data);

@@ -1,4 +1,5 @@
-//! An authority and a certificate of its for a private server, by `openssl`.
+//! Creates a certificate authority, and a certificate signed by it for a private server, with
+//! `openssl`.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,10 +13,10 @@ pub(crate) const AUTHORITY: &str = "authority.pem";
 pub(crate) const CERTIFICATE: &str = "server.pem";
 pub(crate) const KEY: &str = "server.key";
 
-/// Where a Postgres with TLS listens; the second is a name that its certificate does not have.
+/// The addresses of a Postgres with TLS. Its certificate does not cover the second one.
 pub(crate) const ADDRESSES: &str = "127.0.0.1,127.0.0.2";
 
-/// Makes all three.
+/// Creates all three files.
 pub(crate) fn make_certificates(directory: &Path) -> Result<()> {
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new("openssl");

@@ -1,4 +1,4 @@
-//! What stands before nodes and between them, as it is started here: the real programs.
+//! Tests of the private servers around the nodes, with the real programs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
-/// What comes about by itself does so within this.
+/// Time limit of every wait.
 const SOON: Duration = Duration::from_secs(300);
 
-/// What a node is to a load balancer: it says whether it is ready, and answers whatever else is asked
-/// with its name and what reached it.
+/// A stand-in for a node behind the load balancer. Reports whether it is ready, and answers other
+/// requests with its name and the head of the request.
 struct Backend {
     address: SocketAddr,
     ready: Arc<AtomicBool>,
@@ -71,7 +71,7 @@ async fn ask(address: SocketAddr) -> Result<String> {
     Ok(timeout(SOON, request.send()).await??.error_for_status()?.text().await?)
 }
 
-/// Asks through the one address until the answers are as wanted.
+/// Requests the common address until the answers satisfy `wanted`.
 async fn ask_until(address: SocketAddr, wanted: impl Fn(&[String]) -> bool) -> Result<Vec<String>> {
     let began = Instant::now();
     loop {
@@ -127,7 +127,7 @@ async fn a_socket_goes_through_the_load_balancer() -> Result<()> {
     Ok(())
 }
 
-/// What NATS says first, and what it answers to somebody with this token.
+/// Connects to NATS with a token. Returns the reply to the login.
 async fn connect(port: u16, token: &str) -> Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
     let mut said = String::new();
@@ -156,7 +156,7 @@ async fn a_broker_comes_back_where_it_was_and_takes_its_token_alone() -> Result<
 
 #[test]
 fn a_database_in_a_named_directory_is_there_again() -> Result<()> {
-    // Where whoever Postgres runs as may go.
+    // The user that Postgres runs as must be able to enter the directory.
     let parent = tempfile::Builder::new().prefix("duet-kept-").tempdir()?;
     std::fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let kept = parent.path().join("tables");

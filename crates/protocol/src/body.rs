@@ -1,34 +1,34 @@
-//! The text of a message, checked. Both ends call this, so that they refuse the same.
+//! Validation of message text. Client and server both call it, so that they refuse the same texts.
 
 use thiserror::Error;
 
 use crate::limits::{MAX_BODY_BYTES, MAX_BODY_CHARS};
 
-/// Text that may be sent: not blank, at most [`MAX_BODY_CHARS`] characters, line breaks as `\n`,
-/// no other control character than the tab. Nothing else about it is changed.
+/// Message text that passed validation: not blank, at most [`MAX_BODY_CHARS`] characters, line
+/// breaks as `\n`, no control character except tab. Validation changes nothing else in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body(String);
 
-/// Why a text may not be sent.
+/// Why a text is not a valid message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BodyError {
-    /// Nothing but white space.
+    /// The text is empty or only white space.
     #[error("the message is empty")]
     Blank,
-    /// Over [`MAX_BODY_CHARS`] characters.
+    /// The text has more than [`MAX_BODY_CHARS`] characters.
     #[error("the message is longer than {MAX_BODY_CHARS} characters")]
     TooLong,
-    /// NUL or another control character.
+    /// The text contains NUL or another control character.
     #[error("the message contains control characters")]
     ControlCharacter,
 }
 
 impl Body {
-    /// Checks a text and turns `\r\n` and `\r` into `\n` (a form post sends `\r\n`, and a repeat
-    /// must compare equal whichever way it came).
+    /// Validates a text and turns `\r\n` and `\r` into `\n`, because a form post sends `\r\n` and a
+    /// repeated send must compare equal on either transport.
     ///
     /// # Errors
-    /// The first [`BodyError`] that holds, in the order of its variants.
+    /// The first [`BodyError`] that applies, in the order of its variants.
     pub fn parse(text: &str) -> Result<Self, BodyError> {
         if text.trim().is_empty() {
             return Err(BodyError::Blank);
@@ -47,12 +47,12 @@ impl Body {
         Ok(Self(text))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text, owned.
+    /// Returns the text as an owned string.
     pub fn into_string(self) -> String {
         self.0
     }

@@ -1,43 +1,43 @@
-//! Why a server closes a WebSocket, and whether to come back.
+//! WebSocket close codes, and whether a client reconnects after each of them.
 
-/// A close code of the server's. The number is on the wire; what to do is decided from it, never
-/// from the text beside it.
+/// A close code that the server sends. Clients decide by the number, never by the reason text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// 1003: a binary frame came; Duet speaks text.
+    /// 1003: the client sent a binary frame; Duet accepts text frames only.
     Binary,
-    /// 1009: a frame over [`crate::limits::MAX_FRAME_BYTES`].
+    /// 1009: the client sent a frame over [`crate::limits::MAX_FRAME_BYTES`].
     TooLarge,
-    /// 1012: the server stops or restarts. The reason text is the number of milliseconds to wait,
-    /// different for each connection, so that not all come back at once.
+    /// 1012: the server stops or restarts. The reason text is the number of milliseconds to wait.
+    /// It differs per connection, so that clients do not all reconnect at once.
     Restart,
-    /// 1013: the client read too slowly and its queue was full. Come back, read the gap, merge.
+    /// 1013: the outbound queue was full because the client read too slowly, or the server could
+    /// not register the connection. Reconnect, fetch the gap, merge.
     Slow,
-    /// 4400: too many frames that could not be understood.
+    /// 4400: the client sent too many frames that could not be parsed.
     Malformed,
-    /// 4401: the session ended: signed out, expired or revoked. Sign in first.
+    /// 4401: the session was signed out, expired or was revoked. Sign in before reconnecting.
     SessionEnded,
-    /// 4408: nothing was heard for too long.
+    /// 4408: the server received nothing from the client for too long.
     Silent,
-    /// 4429: too many connections of this person. Come back when another tab was closed.
+    /// 4429: the user has too many connections. Reconnect after another tab is closed.
     TooMany,
 }
 
-/// What to do after a close.
+/// What a client does after a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
-    /// Come back, with the usual growing, jittered delay.
+    /// Reconnect with the usual growing, jittered delay.
     Yes,
-    /// Do not come back by oneself; only when the person asks or the tab is looked at again.
+    /// Do not reconnect automatically. Reconnect when the user requests it or returns to the tab.
     WhenAsked,
     /// Sign in first.
     AfterSignIn,
-    /// Never: the client itself is at fault and would only do it again.
+    /// Never reconnect, because the client itself is at fault and would repeat the error.
     No,
 }
 
 impl CloseCode {
-    /// All of them, for documentation and tests.
+    /// Every close code, for documentation and tests.
     pub const ALL: [Self; 8] = [
         Self::Binary,
         Self::TooLarge,
@@ -49,7 +49,7 @@ impl CloseCode {
         Self::TooMany,
     ];
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     pub const fn code(self) -> u16 {
         match self {
             Self::Binary => 1003,
@@ -63,12 +63,13 @@ impl CloseCode {
         }
     }
 
-    /// Reads a number from the wire; `None` for every other, which means: come back.
+    /// Parses a number from the wire. `None` stands for every other number; the client then
+    /// reconnects as after [`Reconnect::Yes`].
     pub fn from_code(code: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.code() == code)
     }
 
-    /// Whether to come back.
+    /// Returns whether a client reconnects after this code.
     pub const fn reconnect(self) -> Reconnect {
         match self {
             Self::Restart | Self::Slow | Self::Silent => Reconnect::Yes,
@@ -78,7 +79,7 @@ impl CloseCode {
         }
     }
 
-    /// A few words for a person who debugs; under the 123 bytes a close frame holds.
+    /// Returns a short reason for debugging, under the 123 bytes that fit in a close frame.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Binary => "send text frames",

@@ -1,180 +1,182 @@
-//! What a client is shown of people, conversations and messages.
+//! Users, conversations and messages, as the server sends them to a client.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ClientId, ConversationId, Seq, Timestamp, UserId};
 
-/// A person, as others see them.
+/// A user, as other users see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// Unique without regard to case; shown as it was typed at sign-up. Empty, as the display name
-    /// is, when the account was deleted.
+    /// The unique username, as typed at sign-up. Comparison ignores case. Both names are empty when
+    /// the account was deleted.
     pub username: String,
-    /// What they want to be called; the username where they gave nothing.
+    /// The display name; equals the username if the user chose none.
     pub display_name: String,
 }
 
-/// Whether a person is there.
+/// Whether a user is online.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// At least one live connection, or one that ended less than the grace time ago.
+    /// The user has at least one live connection, or lost the last one within the grace period.
     pub online: bool,
-    /// When they were last there; absent if never, or if one of the two does not show it.
+    /// When the user was last online; absent if never, or if one of the two users hides presence.
     pub last_seen: Option<Timestamp>,
 }
 
-/// A person and whether they are there.
+/// A user and their presence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// Whether they are there.
+    /// The user's presence.
     pub presence: Presence,
 }
 
-/// One stored message. Nothing in it ever changes.
+/// One stored message. Its fields never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Where it was said.
+    /// The conversation that contains the message.
     pub conversation: ConversationId,
-    /// Its place; places are dense, so a missing one is a message not yet fetched.
+    /// The position in the conversation. Seqs are dense, so a missing one is a message not fetched
+    /// yet.
     pub seq: Seq,
-    /// Its id, from the sender's client.
+    /// The id that the sender's client generated.
     pub client_id: ClientId,
-    /// Who said it.
+    /// The user who sent the message.
     pub sender: UserId,
-    /// What was said: plain text.
+    /// The plain text.
     pub body: String,
-    /// When the server stored it.
+    /// When the server stored the message.
     pub sent_at: Timestamp,
 }
 
-/// How far one person has come in one conversation. Both are inclusive, only move forward, and
-/// `read <= delivered <= last_seq` holds always.
+/// The receipt marks of one user in one conversation. Both are inclusive and only move forward, and
+/// `read <= delivered <= last_seq` always holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
-    /// Applied by one of the person's clients.
+    /// One of the user's clients has applied every message up to here.
     pub delivered: Seq,
-    /// Shown to the person in a visible, focused window.
+    /// The user has seen every message up to here in a visible, focused window.
     pub read: Seq,
 }
 
-/// One of the peer's marks, and when it came there.
+/// One of the peer's marks, with the time of its last move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickTime {
     /// The mark; inclusive.
     pub up_to: Seq,
-    /// When it last moved: exact for the message at `up_to`, the latest possible for those before
-    /// it. Absent while it never moved, or where that was not noted yet.
+    /// When the mark last moved: exact for the message at `up_to`, an upper bound for earlier ones.
+    /// Absent if the mark never moved, or moved before the server recorded times.
     pub at: Option<Timestamp>,
 }
 
-/// What the ticks of my messages are made from, with times.
+/// The peer's marks with their times, from which a client renders the ticks of its own messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickTimes {
-    /// See [`Marks::delivered`].
+    /// The time of [`Marks::delivered`].
     pub delivered: TickTime,
-    /// See [`Marks::read`]; at zero and without a time where it is not shown.
+    /// The time of [`Marks::read`]; zero and without a time if one of the two users hides receipts.
     pub read: TickTime,
 }
 
-/// A conversation, as one of its two people sees it in the list.
+/// A conversation, as one of its two users sees it in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
-    /// Which.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// The other one.
+    /// The other user.
     pub peer: Person,
     /// The newest message, if there is one.
     pub last: Option<Message>,
-    /// The newest place; zero while nothing was said.
+    /// The newest seq; zero if there is no message.
     pub last_seq: Seq,
-    /// What the list is ordered by, the greatest first: when something last happened, or more where
-    /// clocks were ahead before. It only grows. The time to show is that of [`Self::last`].
+    /// The sort key of the list, greatest first: the time of the last activity, or a later time if
+    /// a clock was ahead before. The key only grows. The time to display is that of [`Self::last`].
     pub active_at: Timestamp,
-    /// Messages of the peer after my `read` mark, counted up to [`crate::limits::MAX_UNREAD`].
+    /// Number of the peer's messages after the user's own `read` mark, counted up to
+    /// [`crate::limits::MAX_UNREAD`].
     pub unread: u32,
-    /// How far I have come.
+    /// The user's own marks.
     pub mine: Marks,
-    /// How far the peer has come: what the ticks are made from. `read` is zero while one of the two
-    /// does not show it.
+    /// The peer's marks, from which a client renders ticks. `read` is zero if one of the two users
+    /// hides receipts.
     pub theirs: Marks,
 }
 
 /// One page of the conversation list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationPage {
-    /// Newest first.
+    /// The conversations, most recently active first.
     pub conversations: Vec<Conversation>,
-    /// Whether older ones exist; ask for them with the last one's [`ListCursor`].
+    /// Whether older conversations exist; fetch them with the [`ListCursor`] of the last entry.
     pub has_more: bool,
-    /// On the first page: which of the older ones have something unread, newest first, among the
-    /// [`crate::limits::MAX_UNREAD_ELSEWHERE`] that follow the page. So a client knows how much is
-    /// unread in all without reading every page.
+    /// On the first page: the unread counts of older conversations, newest first, among the
+    /// [`crate::limits::MAX_UNREAD_ELSEWHERE`] that follow the page. A client can compute the total
+    /// unread count from it without fetching every page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread_elsewhere: Vec<Unread>,
 }
 
-/// How much is unread in a conversation.
+/// The unread count of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// Which.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// As [`Conversation::unread`].
+    /// The count, with the bound of [`Conversation::unread`].
     pub unread: u32,
 }
 
-/// A place in the list of conversations: the last entry one has.
+/// A position in the conversation list, given by the last entry that the client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListCursor {
-    /// That entry's [`Conversation::active_at`].
+    /// The [`Conversation::active_at`] of that entry.
     pub active_at: Timestamp,
-    /// That entry's id.
+    /// The id of that entry.
     pub id: ConversationId,
 }
 
-/// Which part of a conversation to read.
+/// Which page of a conversation to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cursor {
     /// The newest page.
     Latest,
-    /// The page that ends just before a place.
+    /// The page that ends just before this seq.
     Before(Seq),
-    /// The page that begins just after a place: catching up.
+    /// The page that begins just after this seq; used to catch up.
     After(Seq),
-    /// The page with a place in its middle: a link to a message.
+    /// The page with this seq in its middle; used for a link to a message.
     Around(Seq),
 }
 
-/// One page of a conversation, oldest first, dense: no place between its first and its last is
+/// One page of a conversation, oldest first and dense: no seq between its first and its last is
 /// missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryPage {
-    /// Which conversation.
+    /// The conversation's id.
     pub conversation: ConversationId,
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// The newest place when the page was read: compare with the page's last to know whether
-    /// newer ones exist, and the first with 1 to know whether older ones do.
+    /// The newest seq when the page was read. Newer messages exist if the page's last seq is below
+    /// it, older ones if the page's first seq is above 1.
     pub last_seq: Seq,
-    /// How far I have come.
+    /// The user's own marks.
     pub mine: Marks,
-    /// How far the peer has come, as in [`Conversation::theirs`].
+    /// The peer's marks, as in [`Conversation::theirs`].
     pub theirs: Marks,
 }
 
-/// The answer to a send, over whichever way it came, at whatever age it is repeated.
+/// The answer to a send. A repeated send gets the same answer on either transport, at any age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Where.
+    /// The conversation of the message.
     pub conversation: ConversationId,
-    /// Which.
+    /// The id of the message.
     pub client_id: ClientId,
-    /// The place it got.
+    /// The seq that the message got.
     pub seq: Seq,
-    /// When it was stored.
+    /// When the server stored the message.
     pub sent_at: Timestamp,
 }

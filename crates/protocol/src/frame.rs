@@ -1,7 +1,7 @@
-//! The frames of the WebSocket: one JSON object in one text message, tagged by `type`.
+//! The frames of the WebSocket: one JSON object per text message, tagged by `type`.
 //!
-//! A receiver ignores fields it does not know. A client ignores frames whose `type` it does not
-//! know, so that a newer server may speak to it; a server refuses them.
+//! A receiver ignores unknown fields. A client ignores frames with an unknown `type`, so that a
+//! newer server can talk to it; a server refuses them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,116 +10,118 @@ use crate::{
     User, UserId,
 };
 
-/// What a client may say.
+/// A frame from a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientFrame {
-    /// Store this message and pass it on. Answered by `sent` or `refused`, each with the same
-    /// `client_id`. Repeat it, unchanged, until one of them has come.
+    /// Requests that a message be stored and delivered. The answer is `sent` or `refused`, each
+    /// with the same `client_id`. Repeat the frame unchanged until one of them arrives.
     Send {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Made once, kept over repeats.
+        /// The message id, generated once and kept over repeats.
         client_id: ClientId,
-        /// See [`crate::Body`].
+        /// The text; see [`crate::Body`].
         body: String,
     },
-    /// Everything up to this place has reached this client. Answered only if refused.
+    /// Reports that this client has applied every message up to `up_to`. Answered only if refused.
     Delivered {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Inclusive.
+        /// The newest seq applied; inclusive.
         up_to: Seq,
     },
-    /// Everything up to this place was seen by the person. Implies `delivered`.
+    /// Reports that the user has seen every message up to `up_to`. Implies `delivered`. Answered
+    /// only if refused.
     Read {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Inclusive.
+        /// The newest seq seen; inclusive.
         up_to: Seq,
     },
-    /// The person is typing, or has stopped. Said at most every 3 seconds while they type.
+    /// Reports that the user is typing or has stopped. Sent at most every 3 seconds while they
+    /// type.
     Typing {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// False as soon as they stop or send.
+        /// False as soon as the user stops or sends.
         active: bool,
     },
-    /// Are you there? Answered by `pong`.
+    /// Keeps the connection alive. Answered by `pong`.
     Ping,
 }
 
-/// What a server says.
+/// A frame from the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
-    /// The first frame. From here on every event reaches this client, so history read after it
-    /// leaves no gap. Said again when that was not so for a moment: then read again, as after the
-    /// first.
+    /// The first frame. Every event after it reaches this client, so history fetched after it
+    /// leaves no gap. The server sends `hello` again when events may have been lost; the client
+    /// then resyncs as after the first one.
     Hello {
-        /// Whose session this is.
+        /// The user of the session.
         user: User,
-        /// See [`Epoch`].
+        /// The epoch of the store; see [`Epoch`].
         epoch: Epoch,
         /// The server's clock.
         time: Timestamp,
-        /// What it accepts.
+        /// The limits that the server enforces.
         limits: Limits,
-        /// Which build of the page this server gives out. A page of another one is not the newest;
-        /// other clients have no use for it.
+        /// The build of the page that this server serves. A page of another build is outdated;
+        /// other clients ignore the field.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         build: Option<String>,
     },
     /// The message is on disk.
     Sent(Sent),
-    /// What was asked was not done, and nothing changed.
+    /// The request was refused and changed nothing.
     Refused {
-        /// The `type` of the frame that is refused; absent if it could not be read.
+        /// The `type` of the refused frame; absent if the frame could not be parsed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         re: Option<String>,
-        /// Where, if the refused frame said so.
+        /// The conversation that the refused frame named, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         conversation: Option<ConversationId>,
-        /// Which message, if a `send` is refused.
+        /// The message id, if a `send` was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
-        /// Why, and whether to come again.
+        /// The reason, and when a retry can succeed.
         #[serde(flatten)]
         refusal: Refusal,
     },
-    /// A message was stored: the peer's, or one of my own from another of my connections.
+    /// A message was stored: from the peer, or from another connection of the same user.
     Message(Message),
-    /// Someone's marks moved, the peer's or mine.
+    /// The marks of the peer or of the user moved.
     Receipt {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Whose.
+        /// The user whose marks moved.
         user: UserId,
-        /// See [`crate::Marks`].
+        /// The present delivered mark; see [`crate::Marks`].
         delivered: Seq,
-        /// See [`crate::Marks`].
+        /// The present read mark; see [`crate::Marks`].
         read: Seq,
     },
-    /// A person one talks with came or went.
+    /// A peer came online or went offline.
     Presence {
-        /// Who.
+        /// The peer.
         user: UserId,
-        /// Now.
+        /// The peer's present presence.
         #[serde(flatten)]
         presence: Presence,
     },
-    /// A person one talks with, or oneself, has another name now, or none: then their account was
-    /// deleted.
+    /// A peer, or the user on another connection, changed their name. Empty names mean that the
+    /// account was deleted.
     User(User),
-    /// The peer is typing. Forget it 6 seconds after the last one.
+    /// The peer is typing. Discard the state 6 seconds after the last such frame.
     Typing {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The peer.
         user: UserId,
-        /// False when they stopped.
+        /// False when the peer has stopped.
         active: bool,
     },
-    /// I am here.
+    /// The answer to `ping`.
     Pong,
 }

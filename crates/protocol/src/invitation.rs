@@ -1,37 +1,37 @@
-//! Bringing someone in by a link.
+//! Invitations: links that bring a new user into a conversation with their inviter.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, User};
 
-/// A new invitation. Its token is told once, to the one who made it; the server keeps no copy.
+/// A new invitation. The server sends its token once, to the inviter, and stores only a hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// What it is called among those that wait, to withdraw it; no secret.
+    /// Identifies the invitation in the list of pending ones, to withdraw it; not a secret.
     #[serde(default)]
     pub id: String,
-    /// Whoever holds it may use it: 43 characters that can stand in an address.
+    /// The secret that permits use of the invitation: 43 characters, safe in a URL.
     pub token: String,
-    /// When it ends, used or not.
+    /// When the invitation expires.
     pub expires_at: Timestamp,
 }
 
-/// An invitation of mine that waits to be used.
+/// A pending invitation of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingInvitation {
-    /// As [`Invitation::id`].
+    /// The id, as in [`Invitation::id`].
     pub id: String,
-    /// When it was made.
+    /// When the invitation was created.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// When the invitation expires.
     pub expires_at: Timestamp,
 }
 
-/// What whoever holds an invitation may know of it.
+/// What the server discloses to the holder of an invitation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitationInfo {
-    /// Who wants to talk with them.
+    /// The user who created the invitation.
     pub inviter: User,
-    /// When it ends.
+    /// When the invitation expires.
     pub expires_at: Timestamp,
 }

@@ -26,12 +26,13 @@ pub use refusal::{ErrorCode, Refusal, Retry};
 pub use search::{FoundConversation, SearchResults};
 pub use settings::{Privacy, SessionInfo, Settings};
 
-/// The WebSocket subprotocol that names this contract and its major version.
+/// The WebSocket subprotocol, which names this protocol and its major version.
 pub const SUBPROTOCOL: &str = "duet.v1";
-/// A request may say by this header which user it is for. It is refused with
-/// [`ErrorCode::OtherPerson`] when the session is somebody else's.
+/// The request header that names the user whom a request is for. The server refuses the request
+/// with [`ErrorCode::OtherPerson`] if the session belongs to another user.
 pub const FOR_HEADER: &str = "duet-for";
-/// The same for the WebSocket: a second subprotocol, this and the user's id.
+/// The prefix of a second WebSocket subprotocol, followed by a user id. It has the meaning of
+/// [`FOR_HEADER`].
 pub const FOR_SUBPROTOCOL: &str = "duet.for.";
-/// Where the WebSocket is.
+/// The path of the WebSocket endpoint.
 pub const SOCKET_PATH: &str = "/ws";

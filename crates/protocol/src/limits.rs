@@ -1,35 +1,36 @@
-//! Sizes that both ends must know, each with its reason.
+//! Size limits that client and server share, each with its reason.
 
 use serde::{Deserialize, Serialize};
 
 /// Longest message text, in characters (Unicode scalar values).
 pub const MAX_BODY_CHARS: usize = 4_000;
-/// Longest message text, in bytes of UTF-8: every character may take four.
+/// Longest message text, in bytes of UTF-8: a character takes up to four.
 pub const MAX_BODY_BYTES: usize = MAX_BODY_CHARS * 4;
 /// Most bytes that one character of a text takes on the wire. In JSON: an emoji as two `\u` escapes
 /// (`\ud83d\ude00`), or a line break as `\u000d\u000a`. In a form: four bytes as `%F0%9F%98%80`.
 pub const BYTES_PER_CHAR: usize = 12;
-/// Room for everything beside the text: names and ids of the other fields, each letter of which
-/// may be a `\u` escape of six bytes, fields that the receiver ignores, and white space.
+/// Room for everything except the text: names and ids of the other fields, of which each letter may
+/// be a `\u` escape of six bytes, unknown fields, and white space.
 const BESIDE_BODY_BYTES: usize = 4 * 1024;
-/// Largest frame either way, in bytes: every text within [`MAX_BODY_CHARS`] fits, however a
-/// client's JSON library spells the text.
+/// Largest frame in either direction, in bytes: every text within [`MAX_BODY_CHARS`] fits, in any
+/// escaping that a client's JSON library chooses.
 pub const MAX_FRAME_BYTES: usize = MAX_BODY_CHARS * BYTES_PER_CHAR + BESIDE_BODY_BYTES;
-/// Largest HTTP request body, in bytes: a message fits here as in a frame, and so does a form with
-/// every other field at its longest.
+/// Largest HTTP request body, in bytes: room for a message as in a frame, and for a form with every
+/// other field at its longest.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 const _: () = assert!(MAX_REQUEST_BYTES >= MAX_FRAME_BYTES);
 /// Messages on one page of history.
 pub const PAGE_MESSAGES: usize = 50;
 /// Conversations on one page of the list.
 pub const PAGE_CONVERSATIONS: usize = 50;
-/// Conversations behind the first page of the list that are looked at for unread messages.
+/// Conversations after the first page of the list that the server checks for unread messages.
 pub const MAX_UNREAD_ELSEWHERE: usize = 1_000;
-/// People in one answer of a search, and conversations.
+/// Users in one search result, and conversations.
 pub const PAGE_PEOPLE: usize = 20;
-/// The same when more is asked for. More cannot be seen: one types more instead.
+/// As [`PAGE_PEOPLE`], when the client requests all results. There is no further page: the user
+/// narrows the query instead.
 pub const MOST_FOUND: usize = 100;
-/// An unread count stops here: the page says "999+" beyond, and counting stays bounded.
+/// The bound of an unread count. The page shows "999+" beyond it, and counting stays bounded.
 pub const MAX_UNREAD: u32 = 1_000;
 /// Shortest and longest username, in characters.
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
@@ -37,17 +38,17 @@ pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
 pub const MAX_DISPLAY_NAME_CHARS: usize = 64;
 /// Shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 10;
-/// Longest password, in bytes: bounds the work of hashing, and no one types more.
+/// Longest password, in bytes; bounds the cost of hashing.
 pub const MAX_PASSWORD_BYTES: usize = 256;
 
-/// What the server tells a client of its limits in `hello`.
+/// The limits that the server sends to a client in `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// See [`MAX_BODY_CHARS`].
+    /// The value of [`MAX_BODY_CHARS`].
     pub body_chars: usize,
-    /// See [`MAX_FRAME_BYTES`].
+    /// The value of [`MAX_FRAME_BYTES`].
     pub frame_bytes: usize,
-    /// The client sends a `ping` when it has sent nothing else for this long, in milliseconds.
+    /// The client sends a `ping` when it has sent nothing else for this many milliseconds.
     pub ping_every_ms: u64,
 }
 
@@ -67,7 +68,7 @@ mod tests {
         text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
     }
 
-    /// Every character as it is longest in a form.
+    /// The longest form encoding of a text.
     fn percent(text: &str) -> String {
         text.bytes().map(|byte| format!("%{byte:02X}")).collect()
     }

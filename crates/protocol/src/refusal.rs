@@ -1,88 +1,88 @@
-//! Why something was not done: a closed list, and all that a stranger may learn.
+//! Refusals: a closed list of reasons, and all that an unauthorised client learns of a failure.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The reason of a refusal.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// Not of the documented form: not JSON, an unknown type, a missing or mistyped field.
+    /// The request is not of the documented form: not JSON, an unknown type, a missing or mistyped
+    /// field.
     Malformed,
-    /// No valid session. Sign in, then repeat.
+    /// There is no valid session. Sign in, then repeat.
     Unauthenticated,
-    /// The request is for another person than the one who is signed in: somebody else signed in in the
-    /// same browser. Nothing was done.
+    /// The request is for another user than the signed-in one, because another user signed in in
+    /// the same browser. Nothing was done.
     OtherPerson,
-    /// It does not exist or is not yours; which of the two is not told.
+    /// The object does not exist or belongs to others; the answer does not disclose which.
     NotFound,
     /// The message is empty.
     BodyBlank,
-    /// The message is over the limit.
+    /// The message is over the length limit.
     BodyTooLong,
-    /// The message holds NUL or another control character.
+    /// The message contains NUL or another control character.
     BodyControlCharacter,
     /// This message id was used before with another text or in another conversation.
     ClientIdReused,
-    /// A mark or cursor below zero or beyond the conversation's last place.
+    /// A mark or cursor is below zero or beyond the conversation's last seq.
     OutOfRange,
-    /// One cannot talk to oneself here.
+    /// A user cannot open a conversation with themselves.
     NotWithOneself,
     /// The username has characters or a length that are not allowed, or mixes scripts.
     UsernameInvalid,
-    /// The username belongs to someone.
+    /// The username belongs to another account.
     UsernameTaken,
-    /// The display name is too long or has characters that cannot be shown.
+    /// The display name is too long or contains characters that cannot be displayed.
     DisplayNameInvalid,
-    /// The password is under the minimum.
+    /// The password is shorter than the minimum.
     PasswordTooShort,
-    /// The password is over the maximum.
+    /// The password is longer than the maximum.
     PasswordTooLong,
-    /// The password has control characters or ones that are not seen.
+    /// The password contains control characters or invisible ones.
     PasswordInvalid,
-    /// The password is among the most common, or is the username.
+    /// The password is among the most common ones or is the username.
     PasswordCommon,
-    /// Unknown user or wrong password; which of the two is not told.
+    /// Unknown user or wrong password; the answer does not disclose which.
     WrongCredentials,
-    /// Not the password of the account that is to be changed.
+    /// The password does not match the account that is to be changed.
     WrongPassword,
     /// The operator has closed registration.
     RegistrationClosed,
-    /// There is no such invitation, or it was used or is too old; which of them is not told.
+    /// The invitation does not exist, was used or has expired; the answer does not disclose which.
     InvitationInvalid,
-    /// As many invitations wait to be used as one person may have.
+    /// The user has the maximum number of pending invitations.
     TooManyInvitations,
-    /// The other one's account was deleted: nothing more is said here.
+    /// The peer's account was deleted, so that the conversation takes no more messages.
     PeerDeleted,
-    /// Too often. `retry_after_ms` says when to come again.
+    /// The client sent too many requests. Retry after `retry_after_ms`.
     RateLimited,
-    /// The server has too much to do. Come again after `retry_after_ms`.
+    /// The server is overloaded. Retry after `retry_after_ms`.
     Busy,
-    /// The store cannot be written just now. Come again after `retry_after_ms`.
+    /// The store cannot be written at present. Retry after `retry_after_ms`.
     Unavailable,
-    /// The server did not end in time. Whether it did what was asked is not known: the same
-    /// request may be made again, and does no harm where it was done.
+    /// The server did not answer in time. The request may have been done; repeating it is harmless.
     TimedOut,
-    /// The request did not come from this site's own pages.
+    /// The request did not come from a page of this site.
     ForeignOrigin,
-    /// A fault of the server's. Nothing was done.
+    /// The server has a fault. Nothing was done.
     Internal,
 }
 
-/// What to do after a refusal.
+/// What a client does after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The same request will be refused again.
     Never,
-    /// The same request may be made again after a while.
+    /// The same request can succeed after a delay.
     Later,
-    /// The same request may be made again after signing in.
+    /// The same request can succeed after signing in.
     AfterSignIn,
 }
 
 impl ErrorCode {
-    /// Whether the same request can succeed later.
+    /// Returns whether the same request can succeed later.
     pub fn retry(self) -> Retry {
         match self {
             Self::RateLimited
@@ -96,10 +96,10 @@ impl ErrorCode {
     }
 }
 
-/// A refusal: the reason and, where it helps, when to come again.
+/// A refusal: the reason and, if waiting helps, when to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub code: ErrorCode,
     /// How long to wait before the same request, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,28 +1,28 @@
-//! What a search finds.
+//! Search results.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ConversationId, Person};
 
-/// What a search found. Nobody is in it twice, and oneself is not in it.
+/// The results of a search. No user appears twice, and the searching user never appears.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchResults {
-    /// One's own conversations whose peer was found, the last active first.
+    /// The user's own conversations whose peer matches, the most recently active first.
     pub conversations: Vec<FoundConversation>,
-    /// Others, by name; the one of exactly this username first.
+    /// Other matching users, ordered by name; an exact username match comes first.
     pub people: Vec<Person>,
-    /// Whether oneself has such a name.
+    /// Whether the searching user's own name matches.
     pub yourself: bool,
-    /// How many there are in all, without oneself, whatever was asked for; counted up to
-    /// [`crate::limits::MOST_FOUND`] of each kind and one more.
+    /// Number of matches regardless of the requested limit, without the searching user; counted up
+    /// to [`crate::limits::MOST_FOUND`] of each kind plus one.
     pub total: u32,
 }
 
-/// A conversation that was found.
+/// A conversation whose peer matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundConversation {
-    /// Which.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// With whom.
+    /// The other user.
     pub peer: Person,
 }

@@ -1,38 +1,39 @@
-//! What a person may see and change of their own account.
+//! The user's own account: settings, privacy and sessions.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{SessionId, Timestamp, User};
 
-/// What a person lets others see. Both are reciprocal: whoever hides does not see either.
+/// What a user lets others see. Both settings are reciprocal: a user who hides something does not
+/// see it of others either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privacy {
-    /// How far they have read. Off: neither of the two of a conversation sees the other's `read`.
+    /// Read receipts. If one of two users turns them off, neither sees the other's `read` mark.
     pub receipts: bool,
-    /// Whether they are there, and when they last were.
+    /// Whether the user is online, and when they last were.
     pub last_seen: bool,
 }
 
-/// A person's own account.
+/// A user's own account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Who they are to others.
+    /// The user, as others see them.
     pub user: User,
-    /// What they let others see.
+    /// The user's privacy settings.
     pub privacy: Privacy,
 }
 
-/// One sign-in of a person, as they see it themselves.
+/// One sign-in of a user, as shown to that user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {
-    /// Which.
+    /// The session's id.
     pub id: SessionId,
-    /// What signed in: browser and system, or empty where that is not known.
+    /// Browser and operating system of the client, or empty if unknown.
     pub device: String,
-    /// When it signed in.
+    /// When the session was created.
     pub created_at: Timestamp,
-    /// When it was last used, to the hour.
+    /// When the session was last used, to the hour.
     pub seen_at: Timestamp,
-    /// Whether it is the one that asks.
+    /// Whether the request came from this session.
     pub current: bool,
 }

@@ -1,18 +1,19 @@
-//! How people are found by their names: which words a name has, and which names a question means.
-//! The store indexes by these words, and a page looks by them through what it holds.
+//! Search by name: splits names and queries into words, and matches them. The store builds its
+//! index from these words, and a page searches its cached users with them.
 //!
-//! Texts come here folded: NFKD, without marks, in upper case and then in lower case. The tables of
-//! letters that this needs are the caller's own; what they do not unite is united here.
+//! Callers pass folded text: NFKD, without combining marks, upper case and then lower case. Folding
+//! is left to the caller because the caller has its own Unicode tables; [`words_of`] and
+//! [`words_asked`] unify the letters that folding leaves distinct.
 
-/// Longest word that is told from another, in characters.
+/// Longest word, in characters. The rest of a longer word is ignored.
 const MAX_WORD: usize = 32;
-/// Most words of one name. A display name has 64 characters.
+/// Most words of one name. A display name has at most 64 characters.
 const MAX_WORDS: usize = 128;
-/// Stands inside a word where another word begins that is a part of it.
+/// Marks, inside a word, the start of another word that is its suffix.
 const JOINT: char = '\'';
 
-/// The words that a name is found by, each once. A question finds the name when each of its words
-/// begins one of these.
+/// Returns the words that a name is found by, each once. A query matches the name if each of its
+/// words is a prefix of one of these.
 pub fn words_of(folded: &str) -> Vec<String> {
     let mut found = Vec::new();
     for word in split(folded, true) {
@@ -23,7 +24,7 @@ pub fn words_of(folded: &str) -> Vec<String> {
             }
             before = letter;
         }
-        // The Arabic article, which a family name has or has not.
+        // The Arabic article, which some people write as part of a family name and others omit.
         if let Some(rest) = word.strip_prefix("ال") {
             add(&mut found, rest);
         }
@@ -31,7 +32,7 @@ pub fn words_of(folded: &str) -> Vec<String> {
     found
 }
 
-/// The words of a question, each once.
+/// Returns the words of a query, each once.
 pub fn words_asked(folded: &str) -> Vec<String> {
     let mut asked = Vec::new();
     for word in split(folded, false) {
@@ -40,7 +41,7 @@ pub fn words_asked(folded: &str) -> Vec<String> {
     asked
 }
 
-/// Whether a question finds a name with these words.
+/// Returns whether a query matches a name with these words.
 pub fn is_found(words: &[String], asked: &[String]) -> bool {
     asked.iter().all(|asked| words.iter().any(|word| word.starts_with(asked.as_str())))
 }
@@ -52,9 +53,9 @@ fn add(words: &mut Vec<String>, word: &str) {
     }
 }
 
-/// Cuts a text where something stands that is no letter, digit or picture. In a name, a space
-/// between two words of a script that does without spaces is a joint alone, because some write it
-/// and some do not.
+/// Splits a text at every character that is not a letter, digit or symbol. In a name, a space
+/// between two words of a script without spaces becomes a [`JOINT`], because some people write that
+/// space and others do not.
 fn split(folded: &str, is_name: bool) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut gap = false;
@@ -78,7 +79,7 @@ fn split(folded: &str, is_name: bool) -> Vec<String> {
     words
 }
 
-/// Letters that Unicode does not take apart, and that people without them on their keys write so.
+/// Appends a letter in its plain spelling, for letters that Unicode does not decompose.
 fn push_plain(word: &mut String, letter: char) {
     word.push_str(match letter {
         'ß' => "ss",
@@ -95,7 +96,7 @@ fn push_plain(word: &mut String, letter: char) {
         'ى' | 'ی' => "ي",
         'ة' => "ه",
         'ک' => "ك",
-        // The line that makes an Arabic word longer.
+        // The tatweel, which only stretches an Arabic word.
         'ـ' => "",
         '\'' | '’' | 'ʼ' | '׳' => "'",
         _ => {
@@ -119,8 +120,8 @@ fn is_between(letter: char) -> bool {
             | '\u{3001}'..='\u{3004}' | '\u{3008}'..='\u{303f}' | '・')
 }
 
-/// Letters at which a word may begin in scripts without spaces: Thai and its neighbours, the first
-/// part of a Korean syllable, kana, Chinese characters.
+/// Returns whether a word may begin at this letter because its script has no spaces: Thai and its
+/// neighbours, the first part of a Korean syllable, kana, Chinese characters.
 fn is_dense(letter: char) -> bool {
     matches!(letter,
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1100}'..='\u{115e}'
@@ -128,7 +129,7 @@ fn is_dense(letter: char) -> bool {
         | '\u{31a0}'..='\u{31ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// The same, and the other parts of a Korean syllable.
+/// As [`is_dense`], with the other parts of a Korean syllable.
 fn ends_dense(letter: char) -> bool {
     is_dense(letter) || matches!(letter, '\u{115f}'..='\u{11ff}')
 }

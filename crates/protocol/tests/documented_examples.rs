@@ -1,10 +1,10 @@
-//! The examples of the protocol's page are frames, to the letter.
+//! The examples of the protocol's page parse and serialise as frames, byte for byte.
 
 use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame, limits};
 
 const PAGE: &str = include_str!("../README.md");
 
-/// The fenced blocks of a kind.
+/// The fenced code blocks with this info string.
 fn blocks(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
     PAGE.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()

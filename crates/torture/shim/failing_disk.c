@@ -1,5 +1,5 @@
-/* A disk that takes writes and fails to keep them: fsync and fdatasync answer EIO while the file that
- * DUET_TORTURE_EIO names exists. Preloaded (LD_PRELOAD) into the server; otherwise the real one. */
+/* A disk that accepts writes and fails to flush them: fsync and fdatasync return EIO while the file named by
+ * DUET_TORTURE_EIO exists, otherwise they make the real system call. Preloaded (LD_PRELOAD) into the server. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A machine whose clock is set wrong: the wall clock is DUET_TORTURE_CLOCK seconds off, the monotonic clocks are right.
+/* A machine whose wall clock is wrong by DUET_TORTURE_CLOCK seconds. The monotonic clocks are not changed.
  * Preloaded (LD_PRELOAD) into the server. */
 #define _GNU_SOURCE
 #include <stdlib.h>

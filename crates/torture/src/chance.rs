@@ -1,26 +1,24 @@
-//! Chance that can be had again: a round's faults and its people's habits follow from its seed.
+//! Reproducible random numbers: the seed of a round determines its faults and its users' behaviour.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// `SplitMix64`: small, and good enough to choose with.
+/// A `SplitMix64` generator. Sufficient for choices, not for cryptography.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The same seed gives the same choices.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A source of its own for somebody, so that what others do does not change their choices.
+    /// Returns an independent generator, so that draws elsewhere do not change its sequence.
     pub fn split(&self, whose: u64) -> Self {
         let mut own = Self(self.0 ^ whose.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         own.next();
         own
     }
 
-    /// Any number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -29,22 +27,22 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// One of a range, which is not empty.
+    /// Returns a number in the range, which must not be empty.
     pub fn within(&mut self, range: Range<u64>) -> u64 {
         range.start + self.next() % (range.end - range.start).max(1)
     }
 
-    /// True in `percent` of a hundred cases.
+    /// Returns true in `percent` of a hundred cases.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.within(0..100) < percent
     }
 
-    /// A time.
+    /// Returns a duration with a number of milliseconds in the range.
     pub fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(self.within(range))
     }
 
-    /// A place in a list of this length, which is not empty.
+    /// Returns an index into a list of this length, which must not be empty.
     pub fn index(&mut self, length: usize) -> usize {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         usize::try_from(self.within(0..length)).unwrap_or_default()

@@ -1,15 +1,16 @@
-//! Decides, from what clients wrote down and what the store holds, whether the promises were kept.
+//! Decides from the log of the clients and the content of the store whether the server kept its
+//! promises.
 //!
-//! Pure: evidence in, violations out. It believes no client and no server, only that the clock
-//! of the log is one. Linear in the length of the log. Called after every round; its tests feed it a
-//! broken history for each invariant.
+//! Pure: evidence in, violations out. The checker trusts neither clients nor server; it only relies
+//! on all log times coming from one clock. Its running time is linear in the length of the log.
+//! Called after every round. Its tests contain a broken history for each invariant.
 //!
 //! # Layout
-//! - `messages`: I1, I2, I3 and I7, about what was sent
-//! - `reads`: I4, I5 and I6, about what was seen
+//! - `messages`: I1, I2, I3 and I7, about sent messages
+//! - `reads`: I4, I5 and I6, about messages that clients saw
 //! - `marks`: I8
-//! - `terms`: what differs from one kind of site to another
-//! - `ends`: I9 and I10, about screens in the end and about sessions
+//! - `terms`: the limits that differ between one server and several nodes
+//! - `ends`: I9 and I10, about the final screens and ended sessions
 //! - `copies`: I11, about a store and a copy of it
 
 mod copies;
@@ -32,48 +33,47 @@ use crate::store::{Row, Stored};
 pub use copies::check_apart;
 pub use terms::Terms;
 
-/// What is promised.
+/// The promises that the checker decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
 pub enum Invariant {
     /// Every acknowledged message is in the history exactly once.
     I1,
-    /// Nothing is in the history that was not sent.
+    /// The history contains only messages that a client sent.
     I2,
-    /// One row a sender and client id; an unanswered send is there once or not at all.
+    /// Each sender and client id have one row; an unanswered message is stored once or not at all.
     I3,
-    /// Numbers are dense, and everybody sees a prefix of one list.
+    /// Seqs have no gaps, and every user sees a prefix of one list.
     I4,
-    /// Nobody sees less than before.
+    /// A read never shows less than an earlier one.
     I5,
-    /// What was acknowledged is in the next read.
+    /// The sender's next read contains each acknowledged message.
     I6,
     /// The messages of one tab keep their order.
     I7,
     /// Marks only move forward.
     I8,
-    /// Soon after all was mended, all screens equal the store.
+    /// Soon after all faults are repaired, all screens equal the store.
     I9,
     /// No event reaches a session two seconds after its end.
     I10,
-    /// Nothing that was asked at one store is in a copy of it, or heard there.
+    /// A message sent to one store is neither stored nor received at a copy of it.
     I11,
-    /// While the disk fails nothing unsafe is acknowledged and the server says so; then all is well.
+    /// While the disk fails, the server acknowledges nothing unsafe and reports the failure;
+    /// afterwards it recovers.
     Disk,
-    /// The server ends and starts in order, and its store is whole.
+    /// The server starts and shuts down in order, and its store is intact.
     Server,
 }
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which.
     pub invariant: Invariant,
-    /// How, for a person.
+    /// Description for the report.
     pub text: String,
 }
 
 impl Violation {
-    /// See the fields.
     pub fn new(invariant: Invariant, text: impl Into<String>) -> Self {
         Self { invariant, text: text.into() }
     }
@@ -85,42 +85,38 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a tab holds of a conversation in the end.
+/// The final state of one conversation in one tab.
 #[derive(Clone, Debug, Serialize)]
 pub struct Screen {
-    /// Which tab.
     pub tab: Tab,
-    /// Whose.
     pub user: UserId,
-    /// Where.
     pub conversation: ConversationId,
-    /// Places and ids.
+    /// Seq and client id of each message.
     pub rows: Vec<(i64, ClientId)>,
-    /// Whom it is with.
     pub peer: UserId,
-    /// How far the peer has come, as it shows.
+    /// The peer's marks as the tab shows them.
     pub theirs: Marks,
-    /// Messages it still wants to send.
+    /// Number of messages that are not acknowledged yet.
     pub unsent: usize,
-    /// Whether it is on the line.
+    /// Whether the tab has a live connection.
     pub connected: bool,
 }
 
-/// All that is known of a round.
+/// Everything the checker needs of a round.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// In the order of their times.
+    /// Ordered by time.
     pub events: Vec<Event>,
-    /// The store in the end.
+    /// Content of the store after the round.
     pub stored: Stored,
-    /// The screens in the end.
+    /// The screens at the end of the round.
     pub screens: Vec<Screen>,
-    /// What is promised of this site.
+    /// The limits of this kind of round.
     pub terms: Terms,
 }
 
 impl Evidence {
-    /// The rows of each conversation that clients of this round used, by place.
+    /// Groups the stored rows by conversation, in the order of their seqs.
     fn lists(&self) -> HashMap<ConversationId, Vec<&Row>> {
         let mut lists: HashMap<_, Vec<&Row>> = HashMap::new();
         for row in &self.stored.rows {
@@ -130,10 +126,10 @@ impl Evidence {
     }
 }
 
-/// How many violations of one invariant are told; the rest is counted.
+/// Number of violations per invariant that are listed; the report counts the rest.
 const TOLD: usize = 5;
 
-/// All violations, a few of each kind in words.
+/// Returns all violations of all invariants.
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
     messages::check(evidence, &mut found);
@@ -147,7 +143,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     found
 }
 
-/// The same list, without the tenth of a kind.
+/// Formats the first [`TOLD`] violations of each invariant, then the totals of those with more.
 pub fn abridged(found: &[Violation]) -> Vec<String> {
     let mut counts: HashMap<Invariant, usize> = HashMap::new();
     let mut lines = Vec::new();

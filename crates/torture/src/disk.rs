@@ -1,9 +1,9 @@
-//! What the data lies on: the machine's own disk, a small one that can be filled, or one whose
-//! flushes can be made to fail.
+//! The disk under the data: the machine's own disk, a small one that can be filled, or one whose
+//! flushes can fail.
 //!
-//! The small disk is a tmpfs, mounted in a mount namespace of this process alone ([`alone`]): when
-//! the process ends, however it ends, no mount is left. Failing flushes are a shim, preloaded into
-//! the server, that answers EIO while a file exists.
+//! The small disk is a tmpfs in a mount namespace of this process ([`alone`]), so the kernel
+//! removes the mount when the process ends. For failing flushes, a shim is preloaded into the
+//! server; its `fsync` returns EIO while a certain file exists.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -13,25 +13,24 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use tempfile::TempDir;
 
-/// What the small disk holds: the store of a round, with a log that grows to 16 MiB.
+/// Size of the small disk: the store of a round and a write-ahead log of up to 16 MiB.
 const SMALL: &str = "size=96m";
-/// Set in the process that has a mount namespace of its own.
+/// Variable that marks a process with its own mount namespace.
 const ALONE: &str = "DUET_TORTURE_ALONE";
-/// Where the shim looks for the file.
+/// Variable with the path of the file that makes flushes fail.
 const SHIM_FILE: &str = "DUET_TORTURE_EIO";
 
-/// What a disk can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The machine's own.
+    /// The machine's own disk, without faults.
     Own,
-    /// Small, and can be filled.
+    /// A small disk that can be filled.
     Small,
-    /// The machine's own, with flushes that can fail.
+    /// The machine's own disk, with flushes that can fail.
     Failing,
 }
 
-/// See the module.
+/// A data directory and its fault switch.
 pub struct Disk {
     kind: Kind,
     directory: TempDir,
@@ -40,10 +39,10 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A disk with a copy of these files.
+    /// Creates a disk with a copy of these files.
     ///
     /// # Errors
-    /// It cannot be made; for a small one also because this process may not mount.
+    /// Fails if a directory cannot be created, or if this process may not mount a small disk.
     pub fn with(kind: Kind, files: &TempDir, shim: Option<&Path>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let disk = Self {
@@ -64,27 +63,26 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Where the data is.
+    /// The data directory.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Which kind it is.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Lets a server that is to be started feel this disk.
+    /// Preloads the shim into a server command, if this disk has one.
     pub fn prepare(&self, server: &mut tokio::process::Command) {
         if let Some(shim) = &self.shim {
             server.env("LD_PRELOAD", shim).env(SHIM_FILE, self.switch());
         }
     }
 
-    /// From now on it fails: full, or every flush is an error.
+    /// Makes the disk fail: fills it, or makes every flush return an error.
     ///
     /// # Errors
-    /// It cannot be made to.
+    /// Fails if the disk has no fault, or if the file cannot be written.
     pub fn fail(&self) -> Result<()> {
         match self.kind {
             Kind::Own => bail!("this disk cannot fail"),
@@ -92,7 +90,7 @@ impl Disk {
             Kind::Small => {
                 let mut ballast =
                     std::fs::OpenOptions::new().create(true).append(true).open(self.ballast())?;
-                // To the last byte: until even a small write is refused.
+                // Fills the last byte, so that even a small write fails.
                 for size in [1024 * 1024, 4 * 1024, 1] {
                     while ballast.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
                 }
@@ -101,10 +99,10 @@ impl Disk {
         }
     }
 
-    /// From now on it works again.
+    /// Repairs the disk.
     ///
     /// # Errors
-    /// It cannot be made to.
+    /// Fails if the file cannot be removed.
     pub fn mend(&self) -> Result<()> {
         let file = match self.kind {
             Kind::Own => return Ok(()),
@@ -129,19 +127,19 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if self.kind == Kind::Small {
-            // Lazily: whoever still has a file open keeps it until the end.
+            // Lazy unmount: a process with an open file keeps the disk until it closes the file.
             let _ = Command::new("umount").arg("-l").arg(self.path()).status();
         }
     }
 }
 
-/// Whether this process may mount, and what it mounts ends with it.
+/// Whether this process has its own mount namespace.
 pub fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
 
-/// Starts this program again in a mount namespace of its own, in place of this process. Returns when
-/// that is not possible here; then there are no small disks.
+/// Replaces this process with the same program in a mount namespace of its own. Returns if that is
+/// not possible; small disks are then unavailable.
 pub fn alone() {
     if is_alone() {
         return;

@@ -1,7 +1,7 @@
-//! What clients write down: what they asked, what they were told, what they saw, and when.
+//! The log of the clients: their requests, the answers, the messages they saw, and the times.
 //!
-//! The checker believes nothing else but this and the store. Times are of one clock of this process,
-//! so "asked after it was told" is a fact about any two clients.
+//! The checker uses only this log and the store. All times come from one clock of this process, so
+//! their order is valid between any two clients.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -9,133 +9,108 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use protocol::{ClientId, ConversationId, ErrorCode, Marks, Message, UserId};
 use serde::Serialize;
 
-/// A tab of somebody's browser, over all its reloads. Zero is the harness itself, looking.
+/// A browser tab, the same across reloads. Tab 0 is the harness itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Tab(pub u32);
 
-/// Something that a client knows, with the moment at which it knew.
+/// An observation of a client.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
-    /// Microseconds since the round began.
+    /// Microseconds since the start of the round.
     pub at: u64,
-    /// Milliseconds since 1970.
+    /// Milliseconds since the Unix epoch.
     pub wall: u64,
-    /// Which tab.
     pub tab: Tab,
-    /// Whose it is.
     pub user: UserId,
-    /// What.
     pub what: What,
 }
 
-/// See [`Event`].
+/// The kinds of observation.
 #[derive(Clone, Debug, Serialize)]
 pub enum What {
-    /// A message was asked to be stored; once for each repeat.
+    /// A client sent a message; logged for each attempt.
     Asked {
-        /// Its id.
         id: ClientId,
-        /// Where.
         conversation: ConversationId,
-        /// Its text.
         body: String,
-        /// Its place among the messages of this tab.
+        /// Position among the messages of this tab.
         ordinal: u64,
     },
-    /// The id of a message of ours was used for another text, which must be refused.
+    /// A client sent another text under the id of a stored message. The server must refuse it.
     Forged {
-        /// Whose id.
         id: ClientId,
         /// The other text.
         body: String,
     },
-    /// "It is on disk".
+    /// The server acknowledged a message.
     Told {
-        /// Which.
         id: ClientId,
-        /// Where.
         conversation: ConversationId,
-        /// Its place.
         seq: i64,
     },
-    /// "It was not done".
+    /// The server refused a message.
     Refused {
-        /// Which.
         id: ClientId,
-        /// Why.
         code: ErrorCode,
     },
-    /// The line broke, or no answer came: it may have been done, or not.
+    /// The connection broke or no answer came: the message may be stored or not.
     Unknown {
-        /// Which.
         id: ClientId,
     },
-    /// A page of history came.
+    /// A page of history arrived.
     Page {
-        /// Where.
         conversation: ConversationId,
-        /// When it was asked for.
+        /// Time of the request.
         asked: u64,
-        /// The place it was to begin after; none for the newest page.
+        /// The requested start: the page begins after this seq. `None` for the newest page.
         after: Option<i64>,
-        /// What it holds.
         messages: Vec<Seen>,
-        /// The newest place, as it says.
+        /// The newest seq according to the page.
         last_seq: i64,
-        /// The asker's marks.
+        /// The reader's marks.
         mine: Marks,
         /// The peer's marks.
         theirs: Marks,
-        /// The peer.
         peer: UserId,
     },
-    /// A message came over a line.
+    /// A message arrived over a connection.
     Heard {
-        /// Where.
         conversation: ConversationId,
-        /// What.
         seen: Seen,
     },
-    /// Somebody's marks, over a line. Lines are numbered, since only within one is there an order.
+    /// A receipt arrived over a connection.
     Receipt {
-        /// On which line of this tab.
+        /// Number of the connection within this tab. Receipts are ordered only within one
+        /// connection.
         line: u32,
-        /// Where.
         conversation: ConversationId,
-        /// Whose.
+        /// The user whose marks these are.
         whose: UserId,
-        /// How far.
         marks: Marks,
     },
-    /// We said how far we are.
+    /// The client sent its own marks.
     Marked {
-        /// Where.
         conversation: ConversationId,
-        /// How far.
         marks: Marks,
     },
-    /// A second hello on a line: events may have been lost.
+    /// A second hello arrived on a connection: events may have been lost, so the tab has to resync.
     ReadAgain,
-    /// A line ended, or could not be had.
+    /// A connection ended, or could not be opened; with the reason.
     Left(String),
-    /// The session of this tab was ended, and the server said so.
+    /// The session ended, and the server confirmed it.
     SignedOut,
-    /// A session that was ended could do this.
+    /// A request that succeeded with an ended session.
     AfterEnd(String),
-    /// What was broken, or mended.
+    /// A fault that was injected or repaired.
     Fault(String),
 }
 
-/// A message, as a client saw it.
+/// A message as a client saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// Its place.
     pub seq: i64,
-    /// Whose.
     pub sender: UserId,
-    /// Its id.
     pub id: ClientId,
-    /// Its text.
     pub body: String,
 }
 
@@ -150,7 +125,7 @@ impl From<&Message> for Seen {
     }
 }
 
-/// Where all write to. Cheap to clone; the lock is held for one push.
+/// The shared log. Clones write to the same list. The lock is held for one push.
 #[derive(Clone)]
 pub struct Log {
     begun: Instant,
@@ -158,31 +133,29 @@ pub struct Log {
 }
 
 impl Log {
-    /// An empty one; its clock starts now.
+    /// Creates an empty log and starts its clock.
     pub fn new() -> Self {
         Self { begun: Instant::now(), events: Arc::default() }
     }
 
-    /// Microseconds since the round began.
+    /// Microseconds since the start of the round.
     pub fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Writes down.
     pub fn write(&self, tab: Tab, user: UserId, what: What) {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that the list is in the order of its times.
+        // Reads the clock under the lock, so that the list is ordered by time.
         events.push(Event { at: self.now(), wall, tab, user, what });
     }
 
-    /// Writes down what was broken, or mended.
+    /// Logs a fault that was injected or repaired.
     pub fn fault(&self, text: impl Into<String>) {
         self.write(Tab(0), UserId(uuid::Uuid::nil()), What::Fault(text.into()));
     }
 
-    /// What was written so far.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,17 +1,17 @@
-//! `duet-torture`: breaks what can break around a Duet server, and reads afterwards, from what clients
-//! wrote down and from the store, whether its promises were kept.
+//! `duet-torture`: injects faults around a Duet server, then checks from the clients' logs and the
+//! store whether the server kept its promises.
 //!
-//! Speaks the protocol and knows nothing else of Duet, but the tables it reads in the end. `make
-//! torture` and `make test` call it. docs/RELIABILITY.md says what is promised and what was seen.
+//! Uses the protocol only, and the database tables at the end. Called by `make torture` and `make
+//! test`. docs/RELIABILITY.md describes the promises and the results.
 //!
 //! # Layout
-//! - `plan`: what a round does, from its seed; `round`: does it
-//! - `page`: clients, as Duet's own page behaves
-//! - `site`: the server and the network before it; `proxy`: that network; `disk`: what lies below
-//! - `nodes`: several servers, what they stand on, and the network around them
-//! - `shim`: what makes a machine's disk or clock fail
-//! - `log`: what clients wrote down; `store`: what is stored; `checker`: decides
-//! - `report`: figures, and what is kept of a failure
+//! - `plan`: the faults of a round, from its seed; `round`: runs it
+//! - `page`: clients that behave like Duet's own page
+//! - `site`: one server and the network in front of it; `proxy`: that network; `disk`: its disk
+//! - `nodes`: several nodes with Postgres and NATS, and the network around them
+//! - `shim`: libraries that make a server's disk or clock fail
+//! - `log`: the clients' log; `store`: the stored messages; `checker`: decides
+//! - `report`: statistics, and the files kept of a failed round
 
 mod chance;
 mod checker;
@@ -49,37 +49,38 @@ use round::{Ground, Outcome, PEOPLE};
     about = "Breaks what can break around Duet, and checks its promises."
 )]
 struct Arguments {
-    /// The server.
+    /// Path to the server binary.
     #[arg(long, default_value = "target/release/duet")]
     duet: PathBuf,
-    /// So many nodes on a private Postgres and NATS, instead of one server on `SQLite`.
+    /// Run this many nodes on a private Postgres and NATS, instead of one server on SQLite.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
     nodes: Option<u8>,
-    /// Another version of the server: nodes begin as this one, and are replaced one after the other.
+    /// Path to a binary of another version: nodes start as this version and are replaced one after
+    /// the other.
     #[arg(long, requires = "nodes")]
     old_duet: Option<PathBuf>,
-    /// Where people, and what is known of failed rounds, are kept.
+    /// Directory for prepared accounts and for the files of failed rounds.
     #[arg(long, default_value = "target/torture")]
     directory: PathBuf,
-    /// Seconds in all; a round that has begun is finished.
+    /// Total seconds; the last round is finished.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Rounds, instead of seconds.
+    /// Number of rounds, instead of seconds.
     #[arg(long)]
     rounds: Option<u64>,
-    /// Where faults and habits come from; another one each time if not given.
+    /// Seed of faults and client behaviour; random if not given.
     #[arg(long)]
     seed: Option<u64>,
-    /// The first round; with a seed and `--rounds 1` that round again.
+    /// Number of the first round. With --seed and `--rounds 1` this repeats that round.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Only rounds of these kinds.
+    /// Run only rounds of these kinds.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Milliseconds for which people write in each round; 6000, or 12000 with nodes.
+    /// Milliseconds for which clients write in each round; default 6000, or 12000 with nodes.
     #[arg(long)]
     lasts: Option<u64>,
-    /// The server is broken on purpose: succeed if and only if this is found to be broken.
+    /// For a server that is broken on purpose: succeed only if this invariant is violated.
     #[arg(long, ignore_case = true)]
     expect: Option<Invariant>,
 }
@@ -133,11 +134,11 @@ async fn torture(arguments: Arguments) -> Result<ExitCode> {
     Ok(verdict(&sum, arguments.expect))
 }
 
-/// What rounds are run on.
+/// The servers of all rounds.
 enum Stage {
-    /// One server, whose data is a copy of this.
+    /// One server. Each round gets a copy of this data.
     One(Town),
-    /// Nodes.
+    /// Several nodes.
     Several(Box<Machines>),
 }
 
@@ -171,7 +172,7 @@ impl Stage {
     }
 }
 
-/// Which round.
+/// Identifies a round.
 struct Place {
     seed: u64,
     number: u64,
@@ -222,7 +223,8 @@ fn verdict(sum: &Sum, expect: Option<Invariant>) -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The kinds of rounds that are asked for and possible here; what is left out is said.
+/// Returns the requested kinds of rounds that are possible on this machine. Prints the skipped
+/// ones.
 fn kinds(arguments: &Arguments, has_shim: bool) -> Result<Vec<Kind>> {
     let all = if arguments.nodes.is_some() { &Kind::NODES[..] } else { &Kind::ONE[..] };
     let only = &arguments.only;
@@ -260,7 +262,7 @@ fn only(kinds: &[Kind]) -> String {
     if names.is_empty() { String::new() } else { format!(" --only {}", names.join(",")) }
 }
 
-/// How this program is called from here.
+/// Returns the path of this program relative to the current directory.
 fn program() -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("duet-torture"));
     let here = std::env::current_dir().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The site of several nodes: one Postgres, one NATS, and between these and each node a network that
-//! is ours to break. Clients come to any node by chance.
+//! Several nodes: one Postgres, one NATS, and a network that can fail between each node and either
+//! of them. Clients connect to a random node.
 //!
-//! Postgres, NATS and the people last over all rounds ([`Machines`]); each round has a database of
-//! its own, and new nodes on it ([`Nodes`]). Used by the storms of a round, one at a time.
+//! Postgres, NATS and the accounts last for all rounds ([`Machines`]). Each round has its own
+//! database and new nodes on it ([`Nodes`]). Used by one round at a time.
 //!
 //! # Layout
-//! - `machines`: what lasts
+//! - `machines`: the servers that last for all rounds
 //! - `copy`: a copy of the store, with nodes of its own
 
 mod copy;
@@ -23,22 +23,19 @@ use crate::store::{self, Stored};
 pub use copy::Copy;
 pub use machines::Machines;
 
-/// A node that was killed is ready again within this, when all that it stands on is.
+/// Time limit for a node to become ready after a kill, while Postgres and NATS are available.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// Where the shim looks how wrong the clock is.
+/// Variable with the clock error in seconds, read by the shim.
 const CLOCK: &str = "DUET_TORTURE_CLOCK";
 
-/// What a node has behind it.
+/// The servers that a node depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// NATS.
     Broker,
-    /// Postgres.
     Database,
 }
 
 impl Behind {
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Broker => "NATS",
@@ -47,19 +44,18 @@ impl Behind {
     }
 }
 
-/// The network of one node.
+/// The proxies between one node and its NATS and Postgres.
 struct Ways {
     broker: Proxy,
     database: Proxy,
 }
 
-/// See the module. Nodes end with it, and are gone from the machines.
+/// The nodes of one round.
 pub struct Nodes<'a> {
-    /// For clients.
+    /// Address for clients.
     pub address: Address,
-    /// The network before all nodes.
+    /// The network in front of all nodes.
     pub proxy: Proxy,
-    /// The longest that a start has taken.
     pub slowest_start: Duration,
     machines: &'a mut Machines,
     database: String,
@@ -68,19 +64,19 @@ pub struct Nodes<'a> {
     last_words: Vec<String>,
 }
 
-/// How a round wants its nodes.
+/// The settings of a round's nodes.
 pub struct Wishes<'a> {
-    /// What all of them run at first.
+    /// The binary that all nodes run at first.
     pub binary: &'a Path,
-    /// How wrong each of their clocks is, in seconds, and what makes it so.
+    /// The clock shim, and the clock error of each node in seconds.
     pub clocks: Option<(&'a Path, &'a [i64])>,
 }
 
 impl<'a> Nodes<'a> {
-    /// Starts all nodes on a new database that has the people.
+    /// Starts all nodes on a new database that contains the accounts.
     ///
     /// # Errors
-    /// Something does not start.
+    /// Fails if a server or node does not start.
     pub async fn open(
         machines: &'a mut Machines,
         wishes: &Wishes<'_>,
@@ -126,15 +122,15 @@ impl<'a> Nodes<'a> {
         Ok(nodes)
     }
 
-    /// How many.
     pub fn count(&self) -> usize {
         self.ways.len()
     }
 
-    /// Starts a node, if it does not run. What it must reach to start can be reached again.
+    /// Starts a node unless it runs. Restores its path to Postgres first, because it cannot start
+    /// without one.
     ///
     /// # Errors
-    /// It does not start, or not in time.
+    /// Fails if the node does not start, or not in time.
     pub async fn start(&mut self, which: usize) -> Result<()> {
         let node = self.machines.cluster.nodes.get_mut(which).context("no such node")?;
         if node.running().is_some() {
@@ -153,10 +149,10 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// Starts those that do not run.
+    /// Starts all nodes that do not run.
     ///
     /// # Errors
-    /// As above.
+    /// Fails if a node does not start, or not in time.
     pub async fn start_all(&mut self) -> Result<()> {
         for which in 0..self.count() {
             self.start(which).await?;
@@ -164,10 +160,10 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// kill -9.
+    /// Kills a node with SIGKILL.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// Fails if the node cannot be killed.
     pub async fn kill(&mut self, which: usize) -> Result<()> {
         self.hear_last_words(which);
         let node = &mut self.machines.cluster.nodes[which];
@@ -180,10 +176,11 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// SIGTERM, and the end in order that must follow. The load balancer sends nobody to it.
+    /// Stops a node with SIGTERM and waits for its orderly shutdown. Removes the node from the load
+    /// balancing first.
     ///
     /// # Errors
-    /// It does not end in order.
+    /// Fails if the node does not shut down in order.
     pub async fn stop(&mut self, which: usize) -> Result<()> {
         self.hear_last_words(which);
         let others: Vec<_> = (0..self.count()).filter(|other| *other != which).collect();
@@ -199,19 +196,19 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// What a node runs from its next start on.
+    /// Sets the binary for the next start of a node.
     pub fn set_binary(&mut self, which: usize, binary: &Path) {
         let node: &mut PathBuf = &mut self.machines.cluster.nodes[which].binary;
         binary.clone_into(node);
     }
 
-    /// The weather between a node and what is behind it.
+    /// Sets the network condition between a node and a server behind it.
     pub fn set_weather(&self, which: usize, behind: Behind, weather: Weather) {
         self.way(which, behind).set_all(weather);
     }
 
-    /// The way between a node and what is behind it is as it should be; what waited on it arrives,
-    /// unless it is cut.
+    /// Repairs the network between a node and a server behind it. Delayed data arrives, unless
+    /// `cut` closes the connections.
     pub fn clear(&self, which: usize, behind: Behind, cut: bool) {
         self.way(which, behind).clear(cut);
     }
@@ -223,15 +220,16 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// Postgres and NATS themselves, to be broken.
+    /// Postgres and NATS, for faults.
     pub fn machines(&mut self) -> &mut Machines {
         self.machines
     }
 
-    /// Ends the connections of the database, as its operator would: how many.
+    /// Terminates `percent` of the database connections, as an operator would. Returns their
+    /// number.
     ///
     /// # Errors
-    /// Postgres is not there.
+    /// Fails if Postgres is not available.
     pub fn end_backends(&self, percent: u64) -> Result<u64> {
         let ended = self.machines.cluster.postgres.sql(
             "postgres",
@@ -244,10 +242,10 @@ impl<'a> Nodes<'a> {
         Ok(ended.parse()?)
     }
 
-    /// Everything stands again, and every network is clear.
+    /// Repairs every network and restarts everything that does not run.
     ///
     /// # Errors
-    /// Something does not start.
+    /// Fails if a server or node does not start.
     pub async fn mend(&mut self) -> Result<()> {
         self.proxy.clear(false);
         for which in 0..self.count() {
@@ -258,10 +256,11 @@ impl<'a> Nodes<'a> {
         self.start_all().await
     }
 
-    /// Ends all nodes in order, and reads what is stored.
+    /// Stops all nodes in order and reads the store.
     ///
     /// # Errors
-    /// The store cannot be read; a node that does not end in order is told.
+    /// Fails if the store cannot be read. A node that does not shut down in order is passed to
+    /// `complain`.
     pub async fn end(&mut self, complain: &mut impl FnMut(String)) -> Result<Stored> {
         for which in 0..self.count() {
             if let Err(error) = self.stop(which).await {
@@ -273,7 +272,7 @@ impl<'a> Nodes<'a> {
         stored
     }
 
-    /// The last lines that the nodes wrote.
+    /// Returns the last log lines of the nodes.
     pub fn server_log(&mut self) -> Vec<String> {
         for which in 0..self.count() {
             self.hear_last_words(which);
@@ -292,7 +291,7 @@ impl<'a> Nodes<'a> {
         self.lead_to(&all);
     }
 
-    /// Clients come to those of these nodes that run.
+    /// Directs clients to those of these nodes that run.
     fn lead_to(&self, nodes: &[usize]) {
         let run = nodes.iter().filter_map(|which| {
             let node = self.machines.cluster.nodes.get(*which)?;

@@ -1,12 +1,12 @@
-//! A tab, as Duet's own page behaves: an outbox that outlives everything, connect, hello, catch up,
-//! merge, say how far one is; and again from the start when the line is lost.
+//! A tab that behaves like Duet's own page: a persistent outbox, then connect, hello, catch up,
+//! merge, send marks; and all of that again after the connection is lost.
 //!
-//! Writes down what it asks and what it is told, and judges nothing. One task a tab; it ends when the
-//! round says so. What it does besides (repeat, reload, stop reading) are its [`Habits`].
+//! The tab logs its requests and the answers and judges nothing. Each tab is one task, which ends
+//! with the round. Its deviations (repeat, reload, stop reading) are its [`Habits`].
 //!
 //! # Layout
 //! - `talk`: one conversation as a tab holds it, pure
-//! - `visit`: one line, from hello to its end
+//! - `visit`: one connection, from hello to its end
 
 mod talk;
 mod visit;
@@ -26,72 +26,69 @@ use crate::log::{Log, Tab, What};
 use crate::site::Address;
 use talk::Talk;
 
-/// What a round wants of its people.
+/// The phases of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Write and be mischievous.
+    /// Clients write, and deviate as their [`Habits`] say.
     Writing,
-    /// Write nothing new; send what is left, read everything.
+    /// Clients write nothing new, send their outbox and read everything.
     Settling,
-    /// Go.
+    /// Clients end.
     Over,
 }
 
-/// How much mischief there is, in percent of the occasions.
+/// A client's behaviour. Probabilities are in percent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Habits {
-    /// Sends a message twice at once, or an old one again.
+    /// Per message: sends the message twice at once, or an old message again.
     pub repeats: u64,
-    /// Uses an old id for another text.
+    /// Sends another text under an old id.
     pub forges: u64,
-    /// Says a mark that is long behind.
+    /// Sends a mark far behind the current one.
     pub stale_marks: u64,
-    /// Sends without the socket.
+    /// Per message: sends by an HTTP call instead of the socket.
     pub calls: u64,
-    /// Reloads, at each heartbeat.
+    /// Reloads, about once a second with this probability.
     pub reloads: u64,
-    /// Reads nothing for a while, at each heartbeat.
+    /// Stops reading for a while, about once a second with this probability.
     pub stops_reading: u64,
-    /// Writes nothing, and soon reads nothing until the others have written their last.
+    /// Writes nothing, and stops reading early until the other clients have sent their last
+    /// messages.
     pub deaf: bool,
-    /// How long the bodies are.
+    /// Maximum length of a body.
     pub body: u64,
-    /// How many it writes at once besides the first.
+    /// Number of messages written at once in addition to the first.
     pub burst: u64,
-    /// How long a tab waits before it writes, at most, in milliseconds.
+    /// Maximum pause before a message, in milliseconds.
     pub pause: u64,
 }
 
-/// How far a tab is, for the round to know when all is settled.
+/// State of a tab, from which the round detects that all tabs have settled.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Messages to be sent.
+    /// Number of messages in the outbox.
     pub unsent: usize,
-    /// Complete up to here.
+    /// The seq up to which each conversation is complete.
     pub held: HashMap<ConversationId, i64>,
     /// The peers' marks.
     pub theirs: HashMap<(ConversationId, UserId), Marks>,
-    /// Whether it is on the line.
+    /// Whether the tab has a live connection.
     pub connected: bool,
 }
 
-/// What all tabs report.
+/// The states of all tabs.
 pub type Board = Arc<Mutex<HashMap<Tab, Progress>>>;
 
-/// A conversation to take part in.
+/// A conversation and its other participant.
 #[derive(Clone, Copy, Debug)]
 pub struct With {
-    /// Which.
     pub conversation: ConversationId,
-    /// Whom with.
     pub peer: UserId,
 }
 
-/// See the module.
+/// A tab.
 pub struct Page {
-    /// Which.
     pub tab: Tab,
-    /// Whose.
     pub me: Person,
     address: Address,
     http: Http,
@@ -103,15 +100,15 @@ pub struct Page {
     board: Board,
     line: u32,
     ordinal: u64,
-    /// Events may have been lost: whatever it holds is read again.
+    /// Whether events may have been lost, so that every conversation needs a resync.
     is_behind: bool,
 }
 
 impl Page {
-    /// A tab that was opened and has not connected yet.
+    /// Creates a tab without a connection.
     ///
     /// # Errors
-    /// No HTTP client can be made.
+    /// Fails if the HTTP client cannot be created.
     #[expect(clippy::too_many_arguments, reason = "each is another thing of the round")]
     pub fn open(
         tab: Tab,
@@ -143,7 +140,7 @@ impl Page {
         })
     }
 
-    /// Lives until the round is over; what it shows then.
+    /// Runs until the round is over. Returns the final screens.
     pub async fn live(mut self) -> Vec<Screen> {
         while *self.phase.borrow() != Phase::Over {
             let ended = self.visit().await;
@@ -159,7 +156,7 @@ impl Page {
         self.screens()
     }
 
-    /// Nothing will be answered any more on the line that was.
+    /// Resets the state of the old connection, on which no answer can arrive any more.
     fn left(&mut self, lost: bool) {
         for talk in self.talks.values_mut() {
             if let Some(id) = talk.lose_line()
@@ -200,7 +197,7 @@ impl Page {
     }
 }
 
-/// A body of about this length that no other message has.
+/// Returns a unique body of at most about this length.
 fn body(chance: &mut Chance, tab: Tab, ordinal: u64, length: u64) -> String {
     const WORDS: [&str; 8] =
         ["tulip", "harbour", "näher", "\u{1F337}", "a+b=c&d%", "<b>no</b>", "line\nbreak", "\"q\""];
@@ -213,7 +210,7 @@ fn body(chance: &mut Chance, tab: Tab, ordinal: u64, length: u64) -> String {
     body
 }
 
-/// Until the others have written their last, once they write nothing new.
+/// Time for other clients to send their last messages after writing has ended.
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
-/// How long any call may take before its answer counts as lost.
+/// Time after which the answer to a call counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);

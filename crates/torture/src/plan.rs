@@ -1,4 +1,4 @@
-//! What a round does, from its seed: which faults, which habits.
+//! The plan of a round, derived from its seed: faults and client behaviour.
 //!
 //! - `nodes`: rounds of several nodes
 
@@ -13,45 +13,45 @@ use crate::disk;
 use crate::page::Habits;
 pub use nodes::{NodesPlan, Stroke, plan_of_nodes};
 
-/// The rounds there are, in the order in which they come.
+/// The kinds of rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Kind {
-    /// Nothing is broken.
+    /// No faults.
     Calm,
-    /// kill -9, again and again.
+    /// The server is repeatedly killed (SIGKILL).
     Kill,
-    /// SIGTERM, again and again.
+    /// The server is repeatedly stopped (SIGTERM).
     Term,
-    /// The network delays, cuts, half-closes, stalls and swallows answers.
+    /// The network delays, cuts, half-closes, stalls and drops answers.
     Network,
-    /// Clients repeat, forge, reload, stop reading, and say old marks.
+    /// Clients repeat, forge, reload, stop reading, and send old marks.
     Clients,
     /// The disk is full.
     Full,
     /// Every flush fails.
     Eio,
-    /// kill -9, SIGTERM, the network and clients together.
+    /// SIGKILL, SIGTERM, network and clients together.
     Mixed,
-    /// A failing disk, kill -9, the network and clients together.
+    /// A failing disk, SIGKILL, network and clients together.
     Ruin,
-    /// Of nodes: one after the other is told to end, and started again; as another version if there
-    /// is one.
+    /// Nodes only: nodes are stopped and started again one after the other, with another version if
+    /// there is one.
     Roll,
-    /// Of nodes: NATS is killed, or stands still.
+    /// Nodes only: NATS is killed or paused.
     Broker,
-    /// Of nodes: Postgres is stopped at once, or ends its connections.
+    /// Nodes only: Postgres is stopped immediately, or terminates connections.
     Database,
-    /// Of nodes: what one of them says to Postgres or NATS, or hears from them, does not arrive.
+    /// Nodes only: data in one direction between a node and Postgres or NATS is held back.
     Silence,
-    /// Of nodes: their clocks are ten minutes apart, and nodes are killed.
+    /// Nodes only: clocks differ by ten minutes, and nodes are killed.
     Clocks,
-    /// Of nodes: a copy of the store, restored beside it, has nodes of its own on the same NATS;
-    /// nodes of the original are killed.
+    /// Nodes only: a restored copy of the store has nodes of its own on the same NATS; nodes of the
+    /// original are killed.
     Copy,
 }
 
 impl Kind {
-    /// Those of one server, in their order.
+    /// The kinds for one server, in the order in which they run.
     pub const ONE: [Self; 9] = [
         Self::Calm,
         Self::Kill,
@@ -64,7 +64,7 @@ impl Kind {
         Self::Ruin,
     ];
 
-    /// Those of several nodes, in their order.
+    /// The kinds for several nodes, in the order in which they run.
     pub const NODES: [Self; 11] = [
         Self::Mixed,
         Self::Copy,
@@ -79,7 +79,7 @@ impl Kind {
         Self::Calm,
     ];
 
-    /// How it is called on the command line and in reports.
+    /// The name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Calm => "calm",
@@ -101,10 +101,10 @@ impl Kind {
     }
 }
 
-/// What is done to the server.
+/// A fault of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
-    /// kill -9, then a start.
+    /// SIGKILL, then a start.
     Kill,
     /// SIGTERM, then a start.
     Term,
@@ -112,29 +112,27 @@ pub enum Blow {
     Disk,
 }
 
-/// A round.
+/// The plan of a round of one server.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What is done to the server, one of these at a time.
+    /// The possible faults of the server, injected one at a time.
     pub blows: Vec<Blow>,
-    /// Milliseconds between blows.
+    /// Milliseconds between faults.
     pub between: Range<u64>,
-    /// Whether the network is broken.
+    /// Whether network faults are injected.
     pub network: bool,
-    /// What people do.
     pub habits: Habits,
-    /// Whether second tabs are deaf.
+    /// Whether second tabs stop reading ([`Habits::deaf`]).
     pub deaf: bool,
-    /// What the data lies on.
     pub disk: disk::Kind,
 }
 
-/// People who write, and little more.
+/// Clients that mostly write.
 fn gentle() -> Habits {
     Habits { calls: 5, body: 60, pause: 120, ..Habits::default() }
 }
 
-/// People who do everything that a client may.
+/// Clients with every kind of deviation.
 fn wild() -> Habits {
     Habits {
         repeats: 5,
@@ -150,16 +148,17 @@ fn wild() -> Habits {
     }
 }
 
-/// People whose bodies are long, and who make no pauses: who stops reading has a full queue soon.
+/// Clients with long bodies and short pauses, so that the queue of a tab that stops reading soon
+/// fills.
 fn flood() -> Habits {
     Habits { stops_reading: 40, reloads: 5, body: 3_900, burst: 3, pause: 40, ..wild() }
 }
 
-/// The plan of a round of one server.
+/// Returns the plan of a round of one server.
 pub fn plan(kind: Kind, chance: &mut Chance) -> Plan {
     let (gentle, wild) = (gentle(), wild());
     let (blows, network, habits, disk): (&[Blow], _, _, _) = match kind {
-        // The others are not of one server, and are not asked for here.
+        // `kinds` in main.rs allows the remaining kinds only with nodes.
         Kind::Calm
         | Kind::Roll
         | Kind::Broker

@@ -1,9 +1,10 @@
-//! The network between clients and server, ours to break: a TCP proxy.
+//! A TCP proxy that simulates network faults between clients and server.
 //!
-//! Bytes pass in both directions, each pumped by a task of its own that looks at its connection's
-//! weather before every step. Small buffers, so that whoever stops reading is soon felt by the
-//! server. It knows nothing of what it carries. The address stays while servers behind it come and go.
-//! Also the way between one node and its database or broker, with a weather for all of it.
+//! Each direction of a connection has its own task, which checks the connection's [`Weather`]
+//! before every step. Buffers are small, so that the server soon notices a client that stops
+//! reading. The proxy does not interpret the data. Its address stays the same while servers behind
+//! it come and go. Also used between a node and its database or broker, with one condition for all
+//! connections.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,39 +21,38 @@ use tokio::time::sleep;
 
 use crate::chance::Chance;
 
-/// The kernel's buffers of each connection.
+/// Size of the kernel buffers of each connection, in bytes.
 const KERNEL_BUFFER: u32 = 16 * 1024;
-/// What fits into a packet of an ordinary network.
+/// TCP segment size of an ordinary network, in bytes.
 const PACKET: u32 = 1_448;
-/// Connections that may wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
-/// What one step moves.
+/// Maximum number of bytes per step.
 const STEP: usize = 4 * 1024;
 
-/// What happens to the bytes of a connection.
+/// The condition of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
-    /// They pass.
+    /// Bytes pass.
     Clear,
     /// Each step takes this much longer.
     Slow(Duration),
-    /// They wait, both ways, and nobody is told.
+    /// Bytes wait in both directions, and neither end is notified.
     Stalled,
-    /// What the client says waits, the server's answers pass, and nobody is told.
+    /// Bytes from the client wait, answers pass, and neither end is notified.
     SilentUp,
-    /// What the client says passes, the server's answers wait, and nobody is told.
+    /// Bytes from the client pass, answers wait, and neither end is notified.
     SilentDown,
-    /// What the client says passes, the server's answers are lost.
+    /// Bytes from the client pass, answers are lost.
     Swallowed,
-    /// The client seems to have said its last; answers pass.
+    /// The server sees the client's side closed; answers pass.
     HalfClosedUp,
-    /// The server seems to have said its last; what the client says passes.
+    /// The client sees the server's side closed; bytes from the client pass.
     HalfClosedDown,
     /// Both ends are reset.
     Cut,
 }
 
-/// A connection that is open.
 struct Open {
     weather: watch::Sender<Weather>,
 }
@@ -60,19 +60,19 @@ struct Open {
 struct Shared {
     upstream: Mutex<Upstream>,
     open: Mutex<Vec<Open>>,
-    /// What a new connection meets.
+    /// The condition of new connections.
     climate: Mutex<Weather>,
 }
 
-/// Where connections lead: each to one of these servers.
+/// The servers behind the proxy. Each connection goes to one of them at random.
 struct Upstream {
     servers: Vec<SocketAddr>,
     chance: Chance,
 }
 
-/// See the module. Ends when dropped; connections end with either of their ends.
+/// The proxy. Dropping it closes the listener and cuts all connections.
 pub struct Proxy {
-    /// Where clients connect.
+    /// Address for clients.
     pub address: SocketAddr,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
@@ -86,12 +86,12 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port; there is no server behind it yet.
+    /// Listens on a free port, without a server behind it.
     ///
     /// # Errors
-    /// No port.
+    /// Fails if no port is available.
     pub async fn start() -> Result<Self> {
-        // Those that are accepted have its sizes.
+        // Accepted sockets inherit the buffer sizes.
         let socket = small_socket()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let listener = socket.listen(BACKLOG)?;
@@ -105,13 +105,13 @@ impl Proxy {
         Ok(Self { address, shared, accepting })
     }
 
-    /// From now on connections lead to any of these, or are reset if there is none.
+    /// Sets the servers for new connections. Without a server, new connections are reset.
     pub fn lead_to(&self, servers: &[SocketAddr]) {
         let mut upstream = self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         servers.clone_into(&mut upstream.servers);
     }
 
-    /// Changes the weather of all connections, and of those that come.
+    /// Sets the condition of all connections, including new ones.
     pub fn set_all(&self, weather: Weather) {
         *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = weather;
         for one in self.open().iter() {
@@ -119,7 +119,8 @@ impl Proxy {
         }
     }
 
-    /// Changes the weather of one open connection, chosen by this number. Nothing to change: false.
+    /// Sets the condition of one open connection, chosen by this number. Returns false if none is
+    /// open.
     pub fn set(&self, which: u64, weather: Weather) -> bool {
         let mut open = self.open();
         open.retain(|one| !one.weather.is_closed());
@@ -130,7 +131,8 @@ impl Proxy {
         true
     }
 
-    /// Mends all connections; those that have lost bytes or an end cannot be, and are cut.
+    /// Repairs all connections. Those that have lost bytes or are half-closed cannot be repaired
+    /// and are cut.
     pub fn clear(&self, cut_all: bool) {
         *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = Weather::Clear;
         let mut open = self.open();
@@ -172,7 +174,7 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
         None => Err(std::io::ErrorKind::ConnectionRefused.into()),
     };
     let Ok(server) = server else { return reset(&client) };
-    // Nagle's delay would be a fault that nobody ordered.
+    // Nagle's delay would be a fault that is not in the plan.
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
@@ -184,7 +186,7 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
     let up = pump(from_client, to_server, changes.clone(), Direction::Up);
     let down = pump(from_server, to_client, changes, Direction::Down);
     let ((client_in, server_out), (server_in, client_out)) = tokio::join!(up, down);
-    // Both halves are back: a socket that was cut is reset, as a lost line is.
+    // With both halves reunited, the sockets are reset like a lost connection.
     for (read, write) in [(client_in, client_out), (server_in, server_out)] {
         if let Ok(stream) = read.reunite(write) {
             reset(&stream);
@@ -200,8 +202,9 @@ impl Shared {
     }
 }
 
-/// As on an ordinary network. Loopback's own packets of 64 KiB let the kernel of the far end keep
-/// megabytes for us, and no server would ever notice that a client has stopped reading.
+/// Creates a socket with the segment size of an ordinary network. With loopback's segments of 64
+/// KiB the remote kernel would buffer megabytes, and no server would notice that a client has
+/// stopped reading.
 fn small_socket() -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_send_buffer_size(KERNEL_BUFFER)?;
@@ -210,9 +213,9 @@ fn small_socket() -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// The next close of this socket is a reset.
+/// Makes the next close of this socket a reset.
 fn reset(stream: &TcpStream) {
-    // It may be gone already, which is as good.
+    // The socket may be closed already.
     let _ = stream.set_zero_linger();
 }
 
@@ -230,7 +233,7 @@ impl Direction {
         }
     }
 
-    /// Whether nothing moves this way, although the connection is whole.
+    /// Whether bytes in this direction wait although the connection is intact.
     fn stands_still(self, weather: Weather) -> bool {
         match weather {
             Weather::Stalled => true,
@@ -241,7 +244,8 @@ impl Direction {
     }
 }
 
-/// Moves bytes one way until an end comes, by itself or by the weather; gives the halves back.
+/// Moves bytes in one direction until either end closes or the condition is `Cut`. Returns the
+/// halves.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -255,7 +259,7 @@ async fn pump(
             break;
         }
         if now == direction.half_closed() {
-            // Said only to the far end: the near one's bytes are no longer taken.
+            // Closes towards the receiver only; the sender's bytes are no longer read.
             let _ = to.shutdown().await;
         }
         if direction.stands_still(now) || now == direction.half_closed() {
@@ -279,7 +283,7 @@ async fn pump(
     (from, to)
 }
 
-/// Writes one step as the weather allows; false when the connection is over.
+/// Writes one step under the current condition. Returns false when the connection is over.
 async fn carry(
     step: &[u8],
     to: &mut OwnedWriteHalf,
@@ -303,7 +307,7 @@ async fn carry(
         }
         break;
     }
-    // A step that was begun is finished, or the connection is over: bytes are never doubled.
+    // Finishes a step once begun, unless the connection ends, so that bytes are never duplicated.
     let mut left = step;
     while !left.is_empty() {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! What the rounds came to: one line each as they end, the sum, and a directory for one that failed.
+//! The report: one line per round, the totals, and a directory for each failed round.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use crate::checker::{Invariant, Violation, abridged};
 use crate::log::What;
 use crate::round::Outcome;
 
-/// How the close code 1013 is called where lines are read.
+/// Debug text of close code 1013 in the reason why a connection ended.
 const SLOW: &str = "code: Again";
 
-/// Sums over rounds.
+/// Totals over all rounds.
 #[derive(Default)]
 pub struct Sum {
     rounds: u64,
@@ -36,7 +36,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds a round; a few words on it.
+    /// Adds a round and returns its summary.
     pub fn add(&mut self, outcome: &Outcome) -> String {
         let (mut asked, mut told) = (HashSet::<ClientId>::new(), HashSet::<ClientId>::new());
         for event in &outcome.events {
@@ -79,17 +79,16 @@ impl Sum {
         format!("{} messages, {faults} faults, {settled}", asked.len())
     }
 
-    /// Whether every promise was kept.
     pub fn is_good(&self) -> bool {
         self.failed == 0 && self.rounds > 0
     }
 
-    /// How often this was broken.
+    /// Number of violations of this invariant.
     pub fn broken(&self, invariant: Invariant) -> u64 {
         self.broken.get(&invariant).copied().unwrap_or_default()
     }
 
-    /// For a person.
+    /// Formats the totals.
     pub fn text(&self) -> String {
         let mut text = format!(
             "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, {} refusals, \
@@ -108,7 +107,7 @@ impl Sum {
         let faults: Vec<String> =
             self.faults.iter().map(|(fault, times)| format!("{fault} {times}")).collect();
         let total: u64 = self.faults.values().sum();
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "faults {total}: {}", faults.join(", "));
         let _ = writeln!(
             text,
@@ -134,10 +133,10 @@ fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// Keeps all that is known of a failed round: its log, what the servers said, and what was broken.
+/// Writes the files of a failed round: the clients' log, the servers' log, and the violations.
 ///
 /// # Errors
-/// The disk.
+/// Fails if the files cannot be written.
 pub fn keep(directory: &Path, outcome: &Outcome, replay: &str) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut events = std::io::BufWriter::new(std::fs::File::create(directory.join("log.jsonl"))?);

@@ -1,12 +1,12 @@
-//! One round: people talk while things break; all is mended; then it is decided whether every promise
-//! was kept.
+//! One round: clients write to each other while faults are injected; then all faults are repaired,
+//! and the checker decides whether every promise was kept.
 //!
 //! # Layout
-//! - `one`: a round of one server; `storm`: what breaks, and when; `failing`: a disk that does
-//! - `several`: a round of nodes; `blast`: what breaks, and when
-//! - `weather`: the network before both
+//! - `one`: a round of one server; `storm`: its faults over time; `failing`: a failing disk
+//! - `several`: a round of several nodes; `blast`: its faults over time
+//! - `weather`: the network in front of both
 //! - `guest`: sessions that end during the round
-//! - `settle`: waiting until all screens are the same
+//! - `settle`: waits until all screens are equal
 
 mod blast;
 mod failing;
@@ -34,59 +34,57 @@ use crate::page::{Board, Habits, Page, Phase, With};
 use crate::site::Address;
 pub use {one::run, several::run_nodes};
 
-/// People in a round.
+/// Number of users in a round.
 pub const PEOPLE: usize = 8;
 
-/// Sessions that end during a round, and their first number.
+/// Number of sessions that end during a round, and their first tab number.
 const GUESTS: usize = 2;
 const GUEST: u32 = 1_000;
-/// From here on nothing is broken any more.
+/// Log entry after which no fault is active.
 const MENDED: &str = "all is mended";
 
-/// What all rounds share.
+/// The environment that all rounds share.
 pub struct Ground<'a> {
     /// The server.
     pub binary: &'a Path,
-    /// Another version of it, for nodes that are replaced.
+    /// Another version of the server, for replaced nodes.
     pub old: Option<&'a Path>,
-    /// For disks that fail.
+    /// The shim for failing disks.
     pub disk_shim: Option<&'a Path>,
-    /// For clocks that are wrong.
+    /// The shim for wrong clocks.
     pub clock_shim: Option<&'a Path>,
-    /// How long people write.
+    /// Time for which clients write.
     pub lasts: Duration,
 }
 
-/// What came of a round.
+/// The result of a round.
 pub struct Outcome {
-    /// What was not kept.
     pub violations: Vec<Violation>,
-    /// What was written down.
     pub events: Vec<Event>,
-    /// How often each fault was.
+    /// Number of faults of each kind.
     pub faults: BTreeMap<String, u64>,
-    /// The longest start of the server.
+    /// The longest start of a server.
     pub slowest_start: Duration,
-    /// How long it took until all screens were the same.
+    /// Time until all screens were equal; `None` if that did not happen.
     pub settled: Option<Duration>,
-    /// What the servers said.
     pub server_log: Vec<String>,
 }
 
-/// What everybody of a round needs to know.
+/// The settings of a round's clients.
 struct Scene<'a> {
     people: &'a [Person],
     address: Address,
     habits: Habits,
-    /// Whether second tabs are deaf.
+    /// Whether second tabs stop reading ([`Habits::deaf`]).
     deaf: bool,
     lasts: Duration,
-    /// How soon the servers must know that a session has ended, and whether its line must end then.
+    /// Time limit for ending a session, and whether its open connection must be closed within that
+    /// time.
     ends_within: Option<Duration>,
     must_close: bool,
 }
 
-/// Everybody of a round, writing.
+/// All clients of a round.
 struct Crowd {
     tabs: JoinSet<Vec<Screen>>,
     phase: watch::Sender<Phase>,
@@ -95,7 +93,8 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Opens conversations and tabs: everybody talks to two others, some in two tabs.
+    /// Opens conversations and tabs: each user has conversations with two others, and every second
+    /// user has two tabs.
     async fn gather(scene: &Scene<'_>, chance: &Chance, log: &Log) -> Result<Self> {
         let people = scene.people.get(..PEOPLE).context("a town of too few")?;
         let with = open_conversations(people, &scene.address).await?;
@@ -121,7 +120,7 @@ impl Crowd {
             }
         }
         crowd.invite(scene, chance, log)?;
-        // The first lines are up before anything breaks.
+        // Lets the first connections open before any fault.
         sleep(Duration::from_millis(200)).await;
         Ok(crowd)
     }
@@ -141,7 +140,7 @@ impl Crowd {
                 must_close: scene.must_close,
             };
             self.tabs.spawn(async move {
-                // A guest that finds no server has nothing to tell.
+                // A guest that reaches no server contributes nothing.
                 let _ = timeout(guest.longest(), guest.live()).await;
                 Vec::new()
             });
@@ -149,8 +148,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Lets everybody come to an end: how long it took until all screens were the same, and what
-    /// they show.
+    /// Ends the writing. Returns the time until all screens were equal, and the screens.
     async fn end(self, address: &Address, log: &Log) -> (Option<Duration>, Vec<Screen>) {
         self.phase.send_replace(Phase::Settling);
         let settled = settle::settle(address, log, &self).await;
@@ -175,7 +173,7 @@ async fn open_conversations(
     Ok(with)
 }
 
-/// How often what was broken.
+/// Counts the faults of each kind up to the repair. Entries that report a recovery do not count.
 fn count_faults(events: &[Event]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for event in events {

@@ -1,4 +1,5 @@
-//! What is preloaded into a server so that its machine seems to fail: compiled here, from C.
+//! C libraries that are preloaded into a server and simulate faults of its machine. Compiled at run
+//! time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,12 +8,12 @@ use anyhow::{Context, Result};
 
 use crate::disk::run;
 
-/// Flushes that can be made to fail.
+/// A disk whose flushes can fail.
 pub fn failing_disk(directory: &Path) -> Result<PathBuf> {
     compile(directory, "failing_disk", include_str!("../shim/failing_disk.c"))
 }
 
-/// A clock that is wrong.
+/// A wall clock that is wrong.
 pub fn other_clock(directory: &Path) -> Result<PathBuf> {
     compile(directory, "other_clock", include_str!("../shim/other_clock.c"))
 }

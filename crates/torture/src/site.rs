@@ -1,7 +1,7 @@
-//! The site under torture: one server with its data, and the network before it.
+//! One server with its data, and the network in front of it.
 //!
-//! The server is a process as an operator starts it, and comes and goes; the address that clients know
-//! stays, because it is the proxy's. Used by the storms of a round, one at a time.
+//! The server is a process as an operator starts it, and is restarted during a round. The address
+//! for clients stays the same, because it belongs to the proxy. Used by one round at a time.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,60 +16,57 @@ use crate::disk::Disk;
 use crate::log::Log;
 use crate::proxy::Proxy;
 
-/// A server that was killed is ready again within this.
+/// Time limit for a server to become ready after a kill.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// What clients need to know of a site.
+/// The addresses of a site.
 #[derive(Clone)]
 pub struct Address {
-    /// Where the network begins.
+    /// The proxy.
     pub proxy: SocketAddr,
-    /// The servers themselves, for those who must not be disturbed; changes with each start.
+    /// The servers themselves, for requests without network faults. Changes with each start.
     direct: Arc<Mutex<Vec<SocketAddr>>>,
     turn: Arc<AtomicUsize>,
 }
 
 impl Address {
-    /// No server is there yet.
+    /// Creates an address without a server behind it.
     pub fn new(proxy: SocketAddr) -> Self {
         Self { proxy, direct: Arc::default(), turn: Arc::default() }
     }
 
-    /// What browsers say they came from.
+    /// The value of the header `Origin`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.proxy)
     }
 
-    /// The server itself, if there is one; another one each time if there are several.
+    /// Returns a server's own address, alternating between several servers.
     pub fn direct(&self) -> Option<SocketAddr> {
         let servers = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         turn.checked_rem(servers.len()).and_then(|turn| servers.get(turn)).copied()
     }
 
-    /// From now on these are the servers.
+    /// Sets the servers' own addresses.
     pub fn lead_to(&self, servers: &[SocketAddr]) {
         servers.clone_into(&mut self.direct.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Calls that no fault of the network touches.
+    /// Returns a client that bypasses the proxy and its faults.
     ///
     /// # Errors
-    /// There is no server.
+    /// Fails if no server runs.
     pub fn http(&self) -> Result<Http> {
         Http::at(self.direct().context("there is no server")?, self.origin())
     }
 }
 
-/// See the module.
+/// One server and its environment.
 pub struct Site {
-    /// For clients.
+    /// Address for clients.
     pub address: Address,
-    /// The network.
     pub proxy: Proxy,
-    /// What the data lies on.
     pub disk: Disk,
-    /// The longest that a start has taken.
     pub slowest_start: Duration,
     binary: PathBuf,
     server: Option<Running>,
@@ -81,7 +78,7 @@ impl Site {
     /// Starts the server on this disk.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the server does not start.
     pub async fn open(binary: &Path, disk: Disk, log: Log) -> Result<Self> {
         let proxy = Proxy::start().await?;
         let address = Address::new(proxy.address);
@@ -99,10 +96,10 @@ impl Site {
         Ok(site)
     }
 
-    /// Starts the server, if there is none.
+    /// Starts the server unless it runs.
     ///
     /// # Errors
-    /// It does not start, or not in time.
+    /// Fails if the server does not start, or not in time.
     pub async fn start(&mut self) -> Result<()> {
         if self.server.is_some() {
             return Ok(());
@@ -111,7 +108,7 @@ impl Site {
         let mut command = duet(&self.binary, self.disk.path());
         command.args(["--public-url", &self.address.origin()]);
         self.disk.prepare(&mut command);
-        // The data outlives every server, so none of them is given it to keep.
+        // The data outlives each server process, so the process owns only an empty directory.
         let server = Running::start("Duet", command, tempfile::tempdir()?).await?;
         let took = begun.elapsed();
         self.slowest_start = self.slowest_start.max(took);
@@ -124,10 +121,10 @@ impl Site {
         Ok(())
     }
 
-    /// kill -9.
+    /// Kills the server with SIGKILL.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// Fails if the server cannot be killed.
     pub async fn kill(&mut self) -> Result<()> {
         let Some(server) = self.take() else { return Ok(()) };
         self.log.fault("kill -9");
@@ -135,10 +132,10 @@ impl Site {
         Ok(())
     }
 
-    /// SIGTERM, and the end in order that must follow.
+    /// Stops the server with SIGTERM and waits for its orderly shutdown.
     ///
     /// # Errors
-    /// It does not end in order.
+    /// Fails if the server does not shut down in order.
     pub async fn stop(&mut self) -> Result<()> {
         let Some(server) = self.take() else { return Ok(()) };
         self.log.fault("SIGTERM");
@@ -147,7 +144,7 @@ impl Site {
         Ok(())
     }
 
-    /// The last lines that the server and those before it wrote.
+    /// Returns the last log lines of this server and of its predecessors.
     pub fn server_log(&self) -> Vec<String> {
         let mut lines = self.last_words.clone();
         lines.extend(self.server.iter().flat_map(Running::log));

@@ -1,5 +1,4 @@
-//! What is in the store in the end, read from `SQLite`'s file or from Postgres after the servers have
-//! gone.
+//! Reads the stored messages from the SQLite file or from Postgres after the servers have ended.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,39 +10,34 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// One stored message.
+/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// Where.
     pub conversation: ConversationId,
-    /// Its place.
     pub seq: i64,
-    /// Whose.
     pub sender: UserId,
-    /// Its id.
     pub id: ClientId,
-    /// Its text.
     pub body: String,
 }
 
-/// All that the checker needs of a store.
+/// The content of a store that the checker needs.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
-    /// By conversation and place.
+    /// Ordered by conversation and seq.
     pub rows: Vec<Row>,
-    /// The counters.
+    /// The last seq of each conversation.
     pub last: HashMap<ConversationId, i64>,
-    /// How far who has come.
+    /// The marks of each user in each conversation.
     pub marks: HashMap<(ConversationId, UserId), Marks>,
-    /// `ok` if the store is whole; otherwise what is wrong with it.
+    /// `ok` if the store is intact, otherwise a description of the damage.
     pub integrity: String,
 }
 
-/// Reads a file that no process has open. What waits in the write-ahead log is counted, as it is
-/// when a server starts.
+/// Reads a file that no process has open. Includes the content of the write-ahead log, like a
+/// starting server.
 ///
 /// # Errors
-/// It cannot be read.
+/// Fails if the file cannot be read.
 pub fn read(directory: &Path) -> Result<Stored> {
     let file = directory.join("duet.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -83,19 +77,19 @@ fn id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     Ok(Uuid::from_bytes(row.get(column)?))
 }
 
-/// Message ids that are known without their message, or messages without their ids.
+/// Counts client ids without their message and messages without their client id.
 const UNMATCHED: &str = "\
 select count(*) from messages m full join client_ids i \
 on i.client_id = m.client_id and i.sender_id = m.sender_id \
 and i.conversation_id = m.conversation_id and i.seq = m.seq \
 where m.seq is null or i.seq is null";
 
-/// Reads a database that no node uses any more, by what `psql` prints of it.
+/// Reads a database that no node uses any more, from the output of `psql`.
 ///
 /// # Errors
-/// It cannot be read.
+/// Fails if the database cannot be read.
 pub fn read_postgres(postgres: &Postgres, database: &str) -> Result<Stored> {
-    // A body may hold any character; in hexadecimal none that separates.
+    // Reads bodies in hexadecimal, because a body may contain the separator.
     let rows = table(
         postgres,
         database,

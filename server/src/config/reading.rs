@@ -1,4 +1,4 @@
-//! Reading the settings: from flags and variables into what the parts of the process need.
+//! Converts the parsed settings into the configuration types of `chat`, `origins` and the router.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,19 @@ use crate::origins::Origins;
 use crate::variables;
 
 impl Config {
-    /// Reads flags and variables; ends the process where they are wrong, or ask for help.
+    /// Reads flags and variables. Exits the process on a wrong value, and after `--help` or
+    /// `--version`.
     pub fn read() -> Self {
         let matches = variables::without_empty(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// Names variables that no setting reads, in the log.
+    /// Logs each `DUET_*` variable that no setting reads.
     pub fn warn_of_unknown_variables() {
         variables::warn_of_unknown(&Self::command());
     }
 
-    /// Where the store is, without its secrets.
+    /// Returns the location of the store without credentials, for the log.
     pub fn store(&self) -> String {
         match &self.database_url {
             None => format!("sqlite:{}", self.data.join("duet.db").display()),
@@ -32,13 +33,13 @@ impl Config {
                 Ok(url) if url.has_host() => {
                     format!("postgres://{}{}", url.host_str().unwrap_or_default(), url.path())
                 }
-                // What stands there may be a password.
+                // The rest of a malformed URL may contain a password.
                 _ => "postgres".to_owned(),
             },
         }
     }
 
-    /// Files that the store opens when it is busy, beside those it has open at once.
+    /// Returns the number of files that a busy store opens in addition to those it opens at start.
     pub fn files_of_the_store(&self) -> usize {
         match &self.database_url {
             Some(SecretUrl(url)) if url.starts_with("postgres") => {
@@ -48,10 +49,10 @@ impl Config {
         }
     }
 
-    /// What `chat` needs.
+    /// Returns the configuration of the `chat` crate.
     ///
     /// # Errors
-    /// A database URL of a kind that is not known.
+    /// Fails if the database URL has an unknown scheme.
     pub fn chat(&self) -> Result<chat::Config> {
         let database = match &self.database_url {
             None => self.data.join("duet.db").into(),
@@ -88,10 +89,11 @@ impl Config {
         })
     }
 
-    /// The origins the site answers to, given where it really listens.
+    /// Returns the origins of the site. `listening` is the actual address of the listener.
     ///
     /// # Errors
-    /// A public URL that is none, or plain http for other machines without having asked for it.
+    /// Fails if the public URL is invalid, if it is missing on a non-loopback address, or if it is
+    /// plain http for other machines without `allow_http`.
     pub fn origins(&self, listening: SocketAddr) -> Result<Origins> {
         let Some(url) = self.public_url.as_deref() else {
             if !listening.ip().is_loopback() {
@@ -112,10 +114,10 @@ impl Config {
         Ok(origins)
     }
 
-    /// The directory of the built site.
+    /// Returns the directory of the built site.
     ///
     /// # Errors
-    /// It is nowhere.
+    /// Fails if no directory contains a built site.
     pub fn site(&self) -> Result<PathBuf> {
         if let Some(site) = &self.site {
             return is_site(site).with_context(|| format!("no built site in {}", site.display()));
@@ -133,7 +135,8 @@ fn is_site(place: &Path) -> Option<PathBuf> {
     place.join("pkg").is_dir().then(|| place.to_owned())
 }
 
-/// What a URL names; `setting` is where the operator wrote it.
+/// Parses a database URL. `setting` is the flag or variable that contains the URL, for error
+/// messages.
 pub(crate) fn database(
     SecretUrl(url): &SecretUrl,
     connections: u32,
@@ -144,7 +147,7 @@ pub(crate) fn database(
         Some(("postgres" | "postgresql", _)) => {
             Ok(chat::Database::Postgres { url: url.to_owned(), connections })
         }
-        // What stands before the colon may be a name; what stands behind it may be a password.
+        // Shows only the scheme, because the rest may contain a password.
         Some((scheme, _)) => bail!(
             "{setting} begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
              directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"

@@ -1,5 +1,5 @@
-//! What `DUET_LOG` lets through. The library reads any word as the name of a part, so that a
-//! mistyped level silently turns the log off; here each name is looked at first.
+//! Parses `DUET_LOG`. The library accepts any word as the name of a crate, so that a mistyped level
+//! silently turns the log off. This module therefore checks each name first.
 
 use anyhow::{Context, Result, bail};
 use tracing::{Level, Metadata};
@@ -9,9 +9,8 @@ use tracing_subscriber::filter::FilterFn;
 use crate::nearest::nearest;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-/// Our own crates.
 const OURS: [&str; 4] = ["server", "chat", "app", "protocol"];
-/// Libraries that log something.
+/// Dependencies that log.
 const LIBRARIES: [&str; 18] = [
     "async_nats",
     "axum",
@@ -33,10 +32,10 @@ const LIBRARIES: [&str; 18] = [
     "tungstenite",
 ];
 
-/// Reads the setting.
+/// Parses the setting.
 ///
 /// # Errors
-/// A word in it is neither a level nor a part; with the one that may be meant.
+/// Fails if a word is neither a level nor a known crate. The message suggests a similar word.
 pub fn read(text: &str) -> Result<EnvFilter> {
     let directives: Vec<&str> = directives(text).collect();
     for directive in &directives {
@@ -46,8 +45,8 @@ pub fn read(text: &str) -> Result<EnvFilter> {
         .with_context(|| format!("DUET_LOG: {text} cannot be read"))
 }
 
-/// Libraries log whole frames at the level of trace, and so somebody's messages. Only our own
-/// crates may use that level, whatever is set.
+/// Allows level trace only to Duet's own crates, regardless of the setting, because libraries log
+/// whole frames at that level and therefore messages.
 pub fn private() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     FilterFn::new(is_private)
 }
@@ -57,7 +56,7 @@ fn is_private(metadata: &Metadata<'_>) -> bool {
     *metadata.level() < Level::TRACE || OURS.contains(&root)
 }
 
-/// Splits at the commas that stand outside of brackets.
+/// Splits at the commas outside of brackets.
 fn directives(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_i32;
     text.split(move |c: char| {
@@ -78,7 +77,7 @@ fn check(directive: &str) -> Result<()> {
         None if is_level(directive) => return Ok(()),
         None => (directive, ""),
     };
-    // Behind the brackets, in which spans and their fields are named.
+    // The level stands after the brackets, which contain spans and their fields.
     let level = rest.rsplit(']').next().unwrap_or_default().strip_prefix('=');
     if let Some(level) = level
         && !is_level(level)

@@ -1,11 +1,11 @@
-//! The way of a log line to standard error: a bounded queue, and one thread that writes.
+//! Writes log lines to standard error: a bounded queue and one writer thread.
 //!
-//! Whoever logs never waits and never fails, because the other end may be a full disk, a closed
-//! pipe, or a pipe that nobody reads. A line that finds the queue full, or that cannot be written,
-//! is counted; the first line that can be written again is followed by that count.
+//! A caller that logs never waits and never fails, because standard error may be a full disk, a
+//! closed pipe, or a pipe without a reader. A line that does not fit into the queue or cannot be
+//! written is counted as lost. After the next successful write the thread logs that count.
 //!
-//! Bounds: [`LINES`] lines and [`BYTES`] bytes wait; what comes then is dropped and counted. The
-//! thread ends with the process; [`LogQueue::flush`] waits for it, but not for long.
+//! At most [`LINES`] lines and [`BYTES`] bytes wait in the queue. The thread ends with the process;
+//! [`LogQueue::flush`] waits for it at most [`FLUSH_WITHIN`].
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -18,21 +18,21 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait: a burst of some seconds at the level of debug.
+/// Maximum number of queued lines: a burst of some seconds at level debug.
 const LINES: usize = 8_192;
-/// Bytes that may wait.
+/// Maximum number of queued bytes.
 const BYTES: usize = 4 * 1024 * 1024;
-/// How long the end of the process waits for the lines before it.
+/// Time limit for writing the queued lines before the process exits.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
-/// Until an output that takes nothing just now is tried again.
+/// Pause before another attempt while the output or the queue is full.
 const AGAIN: Duration = Duration::from_millis(20);
 
 thread_local! {
-    /// What the writing thread itself logs. It cannot queue that: the queue may be full.
+    /// Log lines of the writer thread itself, which cannot use the queue because it may be full.
     static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// See the module. Cheap to clone.
+/// Handle to the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct LogQueue {
     entries: SyncSender<Entry>,
@@ -47,15 +47,15 @@ struct Counts {
 
 enum Entry {
     Line(Vec<u8>),
-    /// Everything before is written, or lost.
+    /// Signals that every earlier line was written or lost.
     Flush(SyncSender<()>),
 }
 
 impl LogQueue {
     /// Starts the thread that writes to standard error.
     pub fn start() -> Self {
-        // A descriptor of its own: nobody then waits for the lock of `std::io::stderr`, which a
-        // write to a pipe that nobody reads would hold.
+        // Writes through a separate descriptor, so that a write to a pipe without a reader does not
+        // hold the lock of `std::io::stderr`.
         let output = io::stderr().as_fd().try_clone_to_owned().map(File::from);
         match output {
             Ok(file) => Self::to(file),
@@ -63,18 +63,17 @@ impl LogQueue {
         }
     }
 
-    /// The same to another output.
     fn to(output: impl Write + Send + 'static) -> Self {
         let (entries, waiting) = sync_channel(LINES);
         let counts = Arc::new(Counts::default());
         let seen = counts.clone();
         let run = move || run(Output { output, is_cut: false }, &waiting, &seen);
-        // Without the thread the receiver is gone, and each line counts as lost.
+        // If the thread cannot start, the receiver is dropped and every line counts as lost.
         let _ = std::thread::Builder::new().name("duet-log".to_owned()).spawn(run);
         Self { entries, counts }
     }
 
-    /// Queues a line as it is.
+    /// Queues a line unchanged.
     pub fn put(&self, mut line: Vec<u8>) {
         if line.is_empty() {
             return;
@@ -83,7 +82,7 @@ impl LogQueue {
             let mut own = own.try_borrow_mut().ok()?;
             own.as_mut().map(|own| own.append(&mut line))
         });
-        // A thread that ends has no such place any more, and is not the one that writes.
+        // On a thread that is ending, the thread-local is gone; such a thread is not the writer.
         if matches!(is_own, Ok(Some(()))) {
             return;
         }
@@ -95,7 +94,7 @@ impl LogQueue {
         }
     }
 
-    /// Waits until what was queued is written, at most a second.
+    /// Waits until the queued lines are written, at most a second.
     pub fn flush(&self) {
         let until = Instant::now() + FLUSH_WITHIN;
         let (done, is_done) = sync_channel(1);
@@ -108,7 +107,7 @@ impl LogQueue {
             }
             std::thread::sleep(AGAIN);
         }
-        // A reader that has stopped must not hold the end of the process up.
+        // A reader that has stopped must not delay the exit of the process.
         let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
@@ -121,7 +120,7 @@ impl<'a> MakeWriter<'a> for LogQueue {
     }
 }
 
-/// Takes one event, which `tracing` writes in one piece.
+/// Queues one event, which `tracing` writes with a single call.
 pub struct LineWriter<'a>(&'a LogQueue);
 
 impl Write for LineWriter<'_> {
@@ -147,7 +146,7 @@ fn run<W: Write>(mut output: Output<W>, waiting: &Receiver<Entry>, counts: &Coun
                     counts.lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            // Whoever asked may not wait any more.
+            // The caller of `flush` may have given up waiting.
             Entry::Flush(done) => drop(done.try_send(())),
         }
     }
@@ -167,7 +166,7 @@ fn say_what_was_lost<W: Write>(output: &mut Output<W>, counts: &Counts) {
 
 struct Output<W> {
     output: W,
-    /// The last line stands there without its end.
+    /// Whether the last line was written without its end.
     is_cut: bool,
 }
 
@@ -187,7 +186,7 @@ impl<W: Write> Output<W> {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Somebody made the pipe a non-blocking one, and it is full.
+                // Another process has made the pipe non-blocking, and the pipe is full.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
                 Err(error) => {
                     self.is_cut |= rest.len() < length;
@@ -206,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// An output that does as it is told, write by write.
+    /// An output whose writes succeed or fail as the test decides.
     #[derive(Clone, Default)]
     struct Told(Arc<Mutex<(bool, Vec<u8>)>>);
 
@@ -259,12 +258,12 @@ mod tests {
         assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 0, "they were told of");
     }
 
-    /// An output that takes nothing until it is let go.
+    /// An output that blocks each write until the test releases it.
     struct Stuck(Receiver<()>, Sender<Vec<u8>>);
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Let go for ever once the other end is dropped.
+            // Every write passes once the other end is dropped.
             let _ = self.0.recv();
             let _ = self.1.send(bytes.to_vec());
             Ok(bytes.len())

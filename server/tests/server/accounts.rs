@@ -1,4 +1,4 @@
-//! Signing up, in and out over HTTP: cookies, statuses, what is told.
+//! Sign-up, sign-in and sign-out over HTTP: cookies, status codes, messages.
 
 use protocol::ErrorCode;
 use reqwest::header::{RETRY_AFTER, SET_COOKIE};
@@ -35,7 +35,7 @@ async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
 async fn two_servers_on_one_host_do_not_sign_each_other_out() {
     let (one, other) = (TestServer::start().await, TestServer::start().await);
     let (alice, anna) = (one.browser("alice").await, other.browser("anna").await);
-    // What the one browser of both sends to each port of the host.
+    // A browser sends the cookies of both servers to each port of the host.
     let both = format!("{}; {}", alice.cookie, anna.cookie);
     for browser in [alice, anna] {
         let browser = crate::support::Browser { cookie: both.clone(), ..browser };

@@ -1,4 +1,5 @@
-//! `kill -9` during a stream of sends: what was acknowledged is there afterwards, once.
+//! `kill -9` during a stream of messages: each acknowledged message is stored afterwards, exactly
+//! once.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,16 +15,16 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{Browser, PATIENCE, PLENTY, http, site};
 
 const ROUNDS: usize = 20;
-/// Messages of one person under way at a time. The server closes a connection that reads too slowly,
-/// which a busy machine makes of one that is written to without a bound.
+/// Maximum number of unacknowledged messages per sender. On a busy machine, an unbounded sender
+/// looks like a client that reads too slowly, and the server closes such a connection.
 const UNDER_WAY: usize = 64;
 
-/// A server. It is killed with its test, also where the test fails.
+/// A server process. Dropping it kills the process, also when the test fails.
 pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // SIGKILL: no destructor, no flush. One that ended by itself is killed no more.
+        // SIGKILL: no destructor, no flush. `kill` fails if the process has already exited.
         let _ = self.0.kill();
         self.0.wait().expect("it ends");
     }
@@ -34,7 +35,7 @@ impl Process {
         Self::start_in(directory, address, None, &[])
     }
 
-    /// With another umask than that of the tests, and with variables. What it says is in `log`.
+    /// Starts the server with another umask and with variables. Its output goes to the file `log`.
     pub fn start_in(
         directory: &std::path::Path,
         address: SocketAddr,
@@ -81,7 +82,7 @@ pub async fn ready(address: SocketAddr) {
     answers(address, "/readyz").await;
 }
 
-/// Waits until a path is answered with 200.
+/// Waits until the path responds with 200.
 pub async fn answers(address: SocketAddr, path: &str) {
     let client = http();
     let answered = async {
@@ -101,7 +102,8 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-/// Sends until the line is cut, repeating nothing. Returns what was acknowledged, and with what.
+/// Sends messages until the connection breaks, without retries. Returns the acknowledged messages
+/// and their seqs.
 async fn stream_of_sends(
     browser: Browser,
     conversation: protocol::ConversationId,
@@ -132,7 +134,8 @@ async fn stream_of_sends(
             }
         }
     };
-    // The reader ends when the line is cut; the writer may be stuck in a full line until then.
+    // The reader ends when the connection breaks. Until then the writer may be blocked on a full
+    // socket buffer.
     tokio::select! {
         () = reading => {}
         () = async { writing.await; std::future::pending().await } => {}
@@ -154,7 +157,7 @@ async fn everything_acknowledged_survives_a_kill_once() {
         let (count, mut counted) = watch::channel(0);
         let streams = [alice.clone(), bob.clone()]
             .map(|browser| tokio::spawn(stream_of_sends(browser, conversation, count.clone())));
-        // Without a writer nothing is waited for.
+        // Drops the test's own sender, so that the wait fails if no stream is left.
         drop(count);
         let enough = 20 + round * 17 % 140;
         counted.wait_for(|count| *count >= enough).await.expect("people write");

@@ -1,4 +1,4 @@
-//! A stranger's client: does what the protocol's page says, with its own examples.
+//! A third-party client that follows the protocol's README and sends the examples in it.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -49,7 +49,7 @@ async fn the_documented_calls_and_frames_work_as_written() {
         let frame = with_real(frame, &real);
         socket.0.send(Message::text(frame)).await.expect("sent");
     }
-    // The ping is the last of them, but its answer overtakes what waits for the disk.
+    // The ping is sent last, but its answer overtakes the one that waits for the disk.
     while !(heard.contains("\"pong\"") && heard.contains("\"sent\"")) {
         heard += &socket.next().await.expect("an answer");
     }
@@ -72,7 +72,7 @@ async fn the_documented_calls_and_frames_work_as_written() {
     server.stop().await;
 }
 
-/// It knows nothing of this repository but that page, and no library but Python's own.
+/// The script uses only the protocol's README and Python's standard library.
 #[tokio::test]
 async fn a_client_written_from_the_page_alone_needs_nothing_else() {
     let server = TestServer::start().await;

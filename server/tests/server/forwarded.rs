@@ -1,11 +1,12 @@
-//! Whose limits count, behind a proxy: each client's own, however the proxy writes the address.
+//! Rate limits behind a proxy: each client has its own limit, in whatever form the proxy writes the
+//! address.
 
 use reqwest::header::{CONTENT_TYPE, ORIGIN};
 
 use crate::process::Process;
 use crate::support::{TestServer, http, origin, post_form};
 
-/// Signs in wrongly until it is refused; says how often that was answered with 401.
+/// Signs in with wrong passwords until the limit applies. Returns the number of 401 responses.
 async fn tries(server: &TestServer, forwarded: &str) -> usize {
     for n in 0..5 {
         let answer = http()

@@ -1,5 +1,5 @@
-//! Thousands of mutated frames and bodies against a live server: each is refused or means
-//! something, nothing panics, and neighbours notice nothing.
+//! Thousands of mutated frames and request bodies against a live server: each one is refused or
+//! valid, nothing panics, and other users are not affected.
 
 use futures::SinkExt;
 use protocol::{ClientFrame, ClientId, ConversationId, Seq, ServerFrame};
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Browser, TestServer, http, origin};
 
-/// A small generator: the same mutations on every run.
+/// A small deterministic generator (xorshift): every run produces the same mutations.
 struct Dice(u64);
 
 impl Dice {
@@ -82,7 +82,8 @@ async fn mutated_frames_harm_nobody() {
     let (mut sent, mut closed) = (0, 0);
     while sent < 4_000 {
         let mut socket = carol.joins().await;
-        // A socket is closed after some nonsense; then the next one goes on.
+        // The server closes a socket after several malformed frames; the test continues on a new
+        // one.
         for _ in 0..200 {
             let frame = mutate(&seeds[dice.roll(seeds.len())], &mut dice);
             if socket.0.send(Message::text(frame)).await.is_err() {

@@ -1,4 +1,4 @@
-//! Invitations over HTTP: by calls, by plain forms, and past the operator's gate.
+//! Invitations over HTTP: by API call, by plain form, and under each registration setting.
 
 use protocol::{ConversationId, ErrorCode, Invitation, InvitationInfo};
 use reqwest::header::LOCATION;

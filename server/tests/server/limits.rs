@@ -1,4 +1,4 @@
-//! What the system limits: open files and memory. The server says no in time, and goes on.
+//! System limits on open files and memory: the server refuses requests in time and keeps running.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use tokio_tungstenite::tungstenite::Error;
 use crate::process::Process;
 use crate::support::{Browser, PASSWORD, PATIENCE, http, origin, post_form};
 
-/// Soft, where the hard one is higher.
+/// Lowers only the soft limit; the hard limit stays higher.
 const FEW_FILES: &str = "ulimit -Sn 256";
-/// Both.
+/// Lowers the soft and the hard limit.
 const FEW_FILES_FOR_GOOD: &str = "ulimit -n 160";
 const MIB: u64 = 1024 * 1024;
 
-/// Asks until it is so.
+/// Polls until the condition holds.
 async fn is_in_time<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     let begun = Instant::now();
     while !is_so().await {
@@ -58,7 +58,7 @@ async fn pages_answer_when_sockets_have_taken_all_the_files_that_they_may() {
     for path in ["/readyz", "/", "/pkg/duet.css"] {
         assert_eq!(alice.gets(path).await.status(), 200, "{path}");
     }
-    // Those that were there go on, and another place is free when one has gone.
+    // Existing connections continue, and a closed connection makes room for another one.
     for socket in &mut sockets {
         socket.hears().await;
     }

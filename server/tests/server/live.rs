@@ -1,4 +1,4 @@
-//! The live connection over a real socket.
+//! The live connection over a real WebSocket.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,8 @@ async fn signing_out_closes_that_sessions_sockets_and_no_other() {
     let alice = server.browser("alice").await;
     let elsewhere = crate::support::Browser::sign_in(server.address, "alice").await;
     let (mut here, mut there) = (alice.joins().await, elsewhere.joins().await);
-    // How long anything takes just now. The limit is far below what finds ended sessions by itself.
+    // Scales the limit with the current speed of the machine. The limit is far below the interval
+    // of the periodic search for ended sessions.
     let yardstick = Instant::now();
     assert!(alice.gets("/").await.status().is_success());
     let limit = Duration::from_secs(2) + yardstick.elapsed() * 20;
@@ -77,7 +78,8 @@ async fn frames_that_are_too_large_or_binary_are_closed_by_name() {
     server.stop().await;
 }
 
-/// JSON allows every character of a text as `\u` escapes, and some libraries write it so.
+/// JSON allows every character of a string as a `\u` escape, and some libraries write all of them
+/// so.
 #[tokio::test]
 async fn the_longest_text_passes_in_every_spelling_and_by_every_way() {
     let server = TestServer::start().await;
@@ -103,7 +105,7 @@ async fn the_longest_text_passes_in_every_spelling_and_by_every_way() {
         let submitted = alice.submits(&format!("/c/{conversation}"), &form).await;
         assert_eq!(submitted.status(), 303, "{character:?}");
         expected.extend(std::iter::repeat_n(body.replace("\r\n", "\n"), 3));
-        // The other ways tell this connection as well.
+        // Messages sent by call and by form arrive at this connection as well.
         for _ in 0..2 {
             assert!(matches!(socket.hears_of_messages().await, ServerFrame::Message(_)));
         }
@@ -119,7 +121,7 @@ async fn a_client_that_only_speaks_nonsense_is_closed() {
     let alice = server.browser("alice").await;
     let mut socket = alice.joins().await;
     for _ in 0..30 {
-        // The later ones may find the line closed.
+        // The server may have closed the connection before the last frames.
         let _ = socket.0.send(Message::text("nonsense")).await;
     }
     assert_eq!(socket.is_closed().await, Some(CloseCode::Malformed.code()));
@@ -136,7 +138,7 @@ async fn one_person_has_a_bounded_number_of_connections() {
     server.stop().await;
 }
 
-/// The kernel's buffers take some megabytes before the queue of ours begins to fill.
+/// The kernel buffers some megabytes before the server's outbound queue begins to fill.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_never_reads_is_cut_off_and_catches_up_whole() {
     let server = TestServer::start().await;
@@ -168,7 +170,8 @@ async fn a_client_that_never_reads_is_cut_off_and_catches_up_whole() {
             Err(code) => break code,
         }
     };
-    // Either the reason was still read, or the line was cut when nothing was taken for too long.
+    // The client either received the close reason, or the connection broke after the write
+    // deadline.
     assert!(matches!(code, None | Some(1013)), "{code:?}");
     assert!(taken < count, "it was never cut off");
     let all = bob.reads(conversation).await;

@@ -1,4 +1,5 @@
-//! The log: what stands in it, what never does, and that the server outlives it.
+//! The log: its content, the secrets that it must not contain, and the server's behaviour when it
+//! cannot be written.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +14,8 @@ use crate::process::Process;
 use crate::support::{Browser, PASSWORD, Socket, http, origin, post_form};
 
 const PAGE: &str = include_str!("../../../docs/LOG.md");
-/// Asks the `re` that fail2ban uses; prints the address that was found in each line, or nothing.
+/// Python script that runs fail2ban's regular expression with the same `re` module. For each line
+/// it prints the address found, or an empty line.
 const SEARCH: &str = r#"
 import re, sys
 regex = sys.argv[1].replace("<ADDR>", "(?P<address>[0-9a-f:.]+)")
@@ -21,7 +23,7 @@ for line in sys.argv[2:]:
     found = re.search(regex, line)
     print(found.group("address") if found else "")
 "#;
-/// Calls whose statements fill a pipe that nobody reads several times, at the level of debug.
+/// Number of calls whose log lines at level debug exceed the capacity of a pipe several times.
 const MORE_THAN_A_PIPE: usize = 200;
 
 async fn pair(process: &Process) -> (Browser, Browser, ConversationId) {
@@ -31,7 +33,7 @@ async fn pair(process: &Process) -> (Browser, Browser, ConversationId) {
     (alice, bob, conversation)
 }
 
-/// Sends, and says whether it was stored.
+/// Sends a message and returns whether the server stored it.
 async fn is_stored(socket: &mut Socket, conversation: ConversationId) -> bool {
     socket.sends(conversation, "hello").await;
     loop {
@@ -50,7 +52,7 @@ async fn guesses(process: &Process) -> reqwest::Response {
 #[tokio::test]
 async fn a_full_disk_under_the_log_and_the_data_ends_nothing_for_good() {
     let full = File::options().write(true).open("/dev/full").expect("a Linux");
-    // A file that grows beyond the limit would otherwise kill the process.
+    // Otherwise a file that grows beyond the limit kills the process.
     let shell = "trap '' XFSZ";
     let process = Process::start(shell, Stdio::from(full), &[("DUET_LOG", "debug")]).await;
     let (alice, _bob, conversation) = pair(&process).await;
@@ -123,7 +125,7 @@ async fn what_people_did_is_in_the_log_and_who_guesses_by_address() {
     log.has("signed out").await;
 }
 
-/// What the documented filter of fail2ban finds in lines.
+/// Returns the matches of the documented fail2ban filter.
 fn filtered(lines: &[&str]) -> Vec<String> {
     let regex = PAGE.lines().find_map(|line| line.strip_prefix("failregex = ")).expect("a filter");
     let output = Command::new("python3").args(["-c", SEARCH, regex]).args(lines).output();
@@ -140,7 +142,8 @@ async fn the_documented_filter_finds_who_guesses_however_the_log_is_kept() {
     let line = log.has("sign-in refused").await;
     let documented = PAGE.lines().find(|line| line.contains("sign-in refused client.ip"));
     assert_eq!(filtered(&[documented.expect("the line")]), ["203.0.113.7"]);
-    // As fail2ban is given a line by systemd, and by a file, out of which it cuts the time.
+    // The forms in which fail2ban receives a line: from systemd, and from a file after it has cut
+    // the time.
     let (_, cut) = line.split_once('Z').expect("a time");
     let limited = line.replace("wrong_credentials\"", "rate_limited\" left_out=12");
     for line in [line.as_str(), &limited, cut] {
@@ -160,7 +163,7 @@ async fn sign_ins_refused_because_of_a_limit_are_logged_once_a_second() {
     let (process, log) = Process::with_log("", &[]).await;
     let (begun, mut limited) = (Instant::now(), 0);
     while limited < 50 {
-        // After some wrong passwords the name has to wait.
+        // After several wrong passwords, the limit of the username applies.
         match guesses(&process).await.status().as_u16() {
             401 => {}
             429 => limited += 1,

@@ -1,4 +1,4 @@
-//! The whole process over real HTTP and real sockets, on a store of its own.
+//! Tests of the whole server over real HTTP and WebSockets, each with its own store.
 
 mod accounts;
 mod crash;

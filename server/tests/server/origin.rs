@@ -1,4 +1,4 @@
-//! Foreign pages can neither connect nor change anything.
+//! Pages of other origins can neither connect nor change anything.
 
 use protocol::ConversationId;
 use reqwest::Method;
@@ -42,7 +42,7 @@ async fn only_our_own_origin_gets_a_socket() {
     server.stop().await;
 }
 
-/// Every server function there is, so that a new one is tested without being listed here.
+/// Lists every registered server function, so that new ones are tested automatically.
 pub fn functions() -> Vec<(String, Method)> {
     leptos::server_fn::axum::server_fn_paths()
         .map(|(path, method)| (path.to_owned(), method))
@@ -87,7 +87,7 @@ async fn no_server_function_answers_a_foreign_page() {
     }
     assert!(tried >= 180);
     assert!(alice.reads(conversation).await.is_empty());
-    // A forged header beside a true one helps nobody.
+    // A forged `Sec-Fetch-Site` does not outweigh a foreign `Origin`.
     let both = http()
         .post(server.url("/api/sign_out"))
         .header(COOKIE, &alice.cookie)

@@ -1,10 +1,10 @@
-//! Pages under load: a page must not depend on what the same thread or another thread does meanwhile.
+//! Pages under load: other work on the same or another thread must not change a page.
 
 use std::sync::Arc;
 
 use crate::support::TestServer;
 
-/// Requests under way at once, and how many times.
+/// Number of concurrent requests per round.
 const AT_ONCE: usize = 32;
 const ROUNDS: usize = 25;
 

@@ -1,4 +1,4 @@
-//! Several people in one browser: what a page of one of them asks for is never done as another.
+//! Several users in one browser: a request from one user's page must never run as another user.
 
 use protocol::{ClientId, FOR_HEADER, FOR_SUBPROTOCOL, SUBPROTOCOL};
 use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::origin::{functions, refused};
 use crate::support::{Browser, PASSWORD, TestServer, http, origin};
 
-/// A call that says for whom it is.
+/// Sends a call with the header that names its user.
 async fn call(browser: &Browser, path: &str, whose: &str, form: &str) -> reqwest::Response {
     http()
         .post(format!("http://{}{path}", browser.address))
@@ -34,7 +34,7 @@ async fn no_server_function_does_anything_for_another_person_than_the_page_is_fo
     let functions = functions();
     assert!(functions.len() >= 20, "{functions:?}");
     for (path, _) in &functions {
-        // The page is Alice's; the cookie is Bob's.
+        // The page belongs to Alice; the cookie belongs to Bob.
         for whose in [alice.id.to_string(), "nobody".to_owned(), String::new()] {
             let response = call(&bob, path, &whose, &form).await;
             assert_eq!(response.status(), 412, "{path} for {whose:?}");

@@ -1,5 +1,5 @@
-//! The binary as an operator starts it, with the limits, the variables and the standard error that
-//! a test wants.
+//! The binary as an operator starts it, with resource limits, variables and standard error chosen
+//! by the test.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, PLENTY, http, site};
 
-/// A server that is killed when dropped.
+/// A server process that is killed on drop.
 pub struct Process {
     pub address: SocketAddr,
     directory: Option<TempDir>,
@@ -23,8 +23,8 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-/// The binary, behind what a shell does before it becomes the binary. No variable of the machine
-/// reaches it.
+/// Builds a command that runs `shell` first and then replaces the shell with the binary. Removes
+/// every `DUET_*` variable of the environment.
 pub fn duet(directory: &Path, address: SocketAddr, shell: &str) -> Command {
     let mut command = Command::new("sh");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DUET_")) {
@@ -42,14 +42,14 @@ pub fn duet(directory: &Path, address: SocketAddr, shell: &str) -> Command {
     command
 }
 
-/// What the binary says when it does not start, and how it ends.
+/// Runs a server that refuses to start. Returns its exit status and standard error.
 pub fn refuses(mut command: Command) -> (ExitStatus, String) {
     let output = command.stderr(Stdio::piped()).output().expect("it ends");
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 impl Process {
-    /// Starts it and waits until it is ready.
+    /// Starts a server and waits until it is ready.
     pub async fn start(shell: &str, stderr: Stdio, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
@@ -58,7 +58,7 @@ impl Process {
         Self::run(command, address, directory).await
     }
 
-    /// Runs such a command and waits until the server is ready.
+    /// Runs a prepared command and waits until the server is ready.
     pub async fn run(mut command: Command, address: SocketAddr, directory: TempDir) -> Self {
         let child = command.spawn();
         let mut process =
@@ -67,7 +67,7 @@ impl Process {
         process
     }
 
-    /// Standard error goes to this file of its directory.
+    /// Starts a server whose standard error goes to a temporary file.
     pub async fn with_log(shell: &str, variables: &[(&str, &str)]) -> (Self, LogFile) {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let stderr = Stdio::from(file.reopen().expect("a file"));
@@ -92,7 +92,7 @@ impl Process {
         self.directory.as_ref().expect("it is not taken").path()
     }
 
-    /// Takes what it left; it is killed if it still runs.
+    /// Returns the server's directory; kills the server if it still runs.
     pub fn into_directory(mut self) -> TempDir {
         self.directory.take().expect("it is not taken")
     }
@@ -106,17 +106,17 @@ impl Process {
         Pid::from_raw(id).expect("a process id")
     }
 
-    /// Its end of standard output, where that is a pipe.
+    /// Takes standard output, which must be a pipe.
     pub fn take_stdout(&mut self) -> std::process::ChildStdout {
         self.child.stdout.take().expect("a pipe")
     }
 
-    /// Its end of standard error, where that is a pipe.
+    /// Takes standard error, which must be a pipe.
     pub fn take_stderr(&mut self) -> std::process::ChildStderr {
         self.child.stderr.take().expect("a pipe")
     }
 
-    /// Lowers or raises a limit; says what it was.
+    /// Changes the soft limit of a resource and returns the previous limits.
     pub fn limit(&self, resource: Resource, current: Option<u64>) -> Rlimit {
         let pid = Some(self.pid());
         let before = prlimit(pid, resource, Rlimit { current, maximum: None });
@@ -127,7 +127,7 @@ impl Process {
         kill_process(self.pid(), signal).expect("it runs");
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has exited.
     pub async fn ends(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
@@ -143,7 +143,7 @@ impl Process {
         self.child.try_wait().expect("it can be asked").is_none()
     }
 
-    /// A line of `/proc/PID/status` in kibibytes.
+    /// Reads a field of `/proc/PID/status`, in kibibytes.
     pub fn kibibytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it runs");
@@ -155,13 +155,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The log of a process.
 pub struct LogFile(tempfile::NamedTempFile);
 
 impl LogFile {
@@ -169,7 +168,7 @@ impl LogFile {
         std::fs::read_to_string(self.0.path()).expect("a file")
     }
 
-    /// Waits until something stands in it, since the log is written a moment after what it tells.
+    /// Waits until a line contains the text, because the log is written shortly after the event.
     pub async fn has(&self, text: &str) -> String {
         let begun = Instant::now();
         loop {

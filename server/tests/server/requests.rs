@@ -1,4 +1,4 @@
-//! What every answer carries, and what a request may not be.
+//! Headers of every response, and the limits on requests.
 
 use std::time::{Duration, Instant};
 
@@ -127,7 +127,7 @@ async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
     server.stop().await;
 }
 
-/// Waits for real time, because the limit is about real time; the bar is wide.
+/// Uses real time, because the limit is a real time limit; the tolerance is wide.
 #[tokio::test]
 async fn half_a_request_head_is_not_waited_for_for_ever() {
     let server = TestServer::start().await;
@@ -146,7 +146,7 @@ async fn a_head_that_is_too_large_is_refused() {
     let server = TestServer::start().await;
     let mut stream = TcpStream::connect(server.address).await.expect("a connection");
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000));
-    // The server may have answered and closed before all of it is written.
+    // The server may respond and close before the whole head is written.
     let _ = stream.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;

@@ -1,4 +1,4 @@
-//! One's own account over HTTP: what is told live, which sockets end, and the plain forms.
+//! Account settings over HTTP: live events, closed sockets, and the plain forms.
 
 use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame, SessionInfo, Settings};
 use reqwest::header::{CONTENT_TYPE, LOCATION, ORIGIN, SET_COOKIE};

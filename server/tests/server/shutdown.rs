@@ -1,4 +1,4 @@
-//! The process ends in order.
+//! Orderly shutdown.
 
 use protocol::{CloseCode, Seq, ServerFrame};
 

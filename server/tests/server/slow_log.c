@@ -1,4 +1,4 @@
-/* Makes reading a write-ahead log slow, as it is on a disk that is tired or far away. */
+/* Delays reads of a write-ahead log, like a failing or remote disk. Loaded with LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>

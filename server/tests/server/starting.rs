@@ -1,4 +1,4 @@
-//! What an operator is told at the start, and by what the process ends.
+//! Start and end of the process: messages to the operator, exit codes, signals.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -81,7 +81,8 @@ async fn a_first_start_that_failed_is_in_nobodys_way() {
     for blocks in [16, 80] {
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
-        // No file may grow beyond that, as on a full disk: before there is a table, and after the first.
+        // Limits the file size like a full disk: the start fails before the first table, or after
+        // it.
         let shell = format!("trap '' XFSZ; ulimit -f {blocks}");
         let (status, said) = refuses(duet(directory.path(), address, &shell));
         assert_eq!(status.code(), Some(1), "{said}");
@@ -126,7 +127,8 @@ fn what_was_done_stands_where_nobody_can_be_told() {
 
 #[tokio::test]
 async fn a_terminal_that_is_closed_ends_the_server_in_order() {
-    // The tests themselves may run under nohup, of which their processes would inherit the deafness.
+    // Restores the default action of SIGHUP, because under nohup the server would inherit the
+    // ignored signal from the test process.
     let hears = "exec env --default-signal=HUP \"$@\"";
     let (mut process, log) = Process::with_log(hears, &[]).await;
     process.signal(Signal::HUP);
@@ -143,7 +145,7 @@ async fn a_server_that_is_to_outlive_its_terminal_does() {
     assert!(log.text().contains("SIGTERM was received"), "{}", log.text());
 }
 
-/// The first line on standard output; none where the server ends without one.
+/// Returns the first line of standard output, or `None` if the process exits without one.
 async fn first_line(process: &mut Process) -> Option<String> {
     let output = BufReader::new(process.take_stdout());
     let reading = tokio::task::spawn_blocking(move || output.lines().next());

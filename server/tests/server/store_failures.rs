@@ -1,4 +1,4 @@
-//! What is said of a store that fails, is slow, or is asked about too often.
+//! A store that fails, is slow, or receives too many requests: responses, log and recovery.
 
 use std::fs;
 use std::process::Command;
@@ -28,14 +28,15 @@ async fn a_damaged_file_is_said_in_the_log_once_a_while_and_by_readyz() {
     let directory = server.stop().await;
     let file = directory.path().join("data/duet.db");
     let mut bytes = fs::read(&file).expect("a file");
-    // What accounts and sessions are in comes first; the messages fill the rest.
+    // The file begins with accounts and sessions; messages fill the rest.
     let from = bytes.len() / 4 / 4_096 * 4_096;
     bytes[from..].fill(0xaa);
     fs::write(&file, bytes).expect("damaged");
 
     let address = free_address();
     let process = Process::start(directory.path(), address);
-    // Not "ready": the check of the store may meet the damage first.
+    // Waits for liveness and not for readiness, because the store's own check may find the damage
+    // first.
     answers(address, "/healthz").await;
     let alice = alice.at(address);
     let asked = json!({"id": conversation, "cursor": "latest"});
@@ -78,7 +79,7 @@ async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second()
     server.stop().await;
 }
 
-/// Waits for real time, because the limit is about real time.
+/// Uses real time, because the limit is a real time limit.
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
     let server = TestServer::start().await;
@@ -92,7 +93,8 @@ async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
         stream.write_all(head.as_bytes()).await.expect("written");
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer));
-        // The line may be cut behind the answer, because half of the request is still to come.
+        // The server may reset the connection after the response, because half of the request is
+        // missing.
         let _ = read.await.expect("an answer");
         String::from_utf8(answer).expect("a text")
     };
@@ -105,7 +107,7 @@ async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
     server.stop().await;
 }
 
-/// Waits for real time, because recovering must be allowed to take longer than a request.
+/// Uses real time, because recovery may take longer than a request.
 #[tokio::test]
 async fn recovering_takes_as_long_as_it_takes_and_says_so() {
     let server = TestServer::start().await;
@@ -113,7 +115,8 @@ async fn recovering_takes_as_long_as_it_takes_and_says_so() {
     let mut socket = alice.joins().await;
     let log = server.directory.path().join("data/duet.db-wal");
     let mut sent = 0;
-    // Less than is moved into the database, after which the log would be begun anew.
+    // Stays below the size at which a checkpoint moves the log into the database and restarts the
+    // log.
     while fs::metadata(&log).expect("a log").len() <= 12 * 1024 * 1024 {
         for _ in 0..50 {
             socket.sends(conversation, &"x".repeat(3_900)).await;
@@ -123,7 +126,7 @@ async fn recovering_takes_as_long_as_it_takes_and_says_so() {
         }
         sent += 50;
     }
-    // Nothing is under way: what lies there now is what a crash would leave.
+    // No write is in progress, so these files are what a crash would leave.
     let crashed = tempfile::tempdir().expect("a directory");
     let data = crashed.path().join("data");
     fs::create_dir(&data).expect("made");

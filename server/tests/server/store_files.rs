@@ -1,4 +1,5 @@
-//! The files of the embedded store: one server at a time, nobody else's to read, and the right ones.
+//! The files of the SQLite store: one server at a time, private permissions, and detection of wrong
+//! or restored files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,14 +13,14 @@ use tempfile::TempDir;
 use crate::crash::{Process, free_address, ready};
 use crate::support::{Browser, TestServer, site};
 
-/// What `duet` says when it ends by itself.
+/// Runs `duet` until it exits and returns its output.
 fn duet(arguments: &[&str]) -> Output {
     let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
     duet.args(arguments).env_remove("DUET_DATABASE_URL").stdin(Stdio::null());
     duet.output().expect("it ran")
 }
 
-/// The one sentence of a start that was refused.
+/// Returns the error message of a refused start.
 fn refusal(directory: &Path, store: &str) -> String {
     let site = site(directory);
     let site = site.to_str().expect("a path");
@@ -94,7 +95,7 @@ async fn the_files_are_their_owners_alone_whatever_the_umask_and_whatever_was_th
         let (at, address) = (directory.path(), free_address());
         let data = at.join("data");
         if wide {
-            // As a package or an older version may have made them.
+            // The permissions that a package or an older version may have set.
             fs::create_dir(&data).expect("made");
             fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("set");
             fs::write(data.join("duet.db"), "").expect("made");
@@ -166,7 +167,7 @@ async fn a_copy_that_was_put_back_begins_a_new_life_of_the_store() {
     assert_ne!(second_life, life);
     let directory = server.stop().await;
 
-    // And back again: what was said in the second life is not in it.
+    // Restores the newer file: messages of the second epoch are not in it.
     fs::write(&database, newer).expect("put back");
     let server = TestServer::at(directory, &[]).await;
     let alice = alice.at(server.address);
@@ -175,7 +176,8 @@ async fn a_copy_that_was_put_back_begins_a_new_life_of_the_store() {
     server.stop().await;
 }
 
-/// A server that was killed while its log had everything that two people said.
+/// Kills a server while every message is still in the write-ahead log. Returns its directory,
+/// Alice's browser, the conversation and the epoch.
 async fn killed() -> (TempDir, Browser, protocol::ConversationId, Epoch) {
     let directory = tempfile::tempdir().expect("a directory");
     let address = free_address();
@@ -189,7 +191,7 @@ async fn killed() -> (TempDir, Browser, protocol::ConversationId, Epoch) {
     socket.sends(conversation, "before the copy").await;
     assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
     let data = directory.path().join("data");
-    // Both ways to copy: the files as they stand, and as the documentation says.
+    // Copies in both ways: the files themselves, and `vacuum into` as documented.
     copy(&data, &directory.path().join("files"));
     let vacuum = format!("vacuum into '{}'", directory.path().join("vacuum.db").display());
     Connection::open(data.join("duet.db")).expect("open").execute_batch(&vacuum).expect("copied");
@@ -199,7 +201,7 @@ async fn killed() -> (TempDir, Browser, protocol::ConversationId, Epoch) {
     (directory, alice, conversation, life)
 }
 
-/// What a start on the files makes of them: the messages, and whether the life is another one.
+/// Starts a server on the files. Returns the message bodies and the epoch.
 async fn started(
     directory: TempDir,
     alice: &Browser,
@@ -242,7 +244,8 @@ async fn a_frame_that_a_crash_cut_off_is_the_end_of_the_log() {
     let page = u32::from_be_bytes(log[8..12].try_into().expect("four bytes"));
     let frame = 24 + usize::try_from(page).expect("a size");
     assert_eq!((log.len() - 32) % frame, 0, "the premise: the log ends with a whole frame");
-    // The number of the page, no size, the salts of this log, a checksum, and the beginning of the page.
+    // A frame cut short: page number, commit size 0, the salts of this log, a checksum, and the
+    // beginning of the page.
     let salts = log[16..24].to_vec();
     log.extend([meta, 0].map(u32::to_be_bytes).concat());
     log.extend(salts);
@@ -266,8 +269,8 @@ async fn a_copy_beside_the_log_of_the_newer_file_is_served_as_it_was() {
 async fn a_file_of_an_earlier_run_beside_a_later_log_is_served_as_it_was() {
     let (directory, alice, conversation, life) = killed().await;
     let database = directory.path().join("data/duet.db");
-    // This run reads the log into the file, and the next one begins another log. A stop before the
-    // server is ready would leave the log as it is.
+    // This run checkpoints the log into the file, and the next run begins a new log. A stop before
+    // the server is ready would leave the log unchanged.
     let server = TestServer::at(directory, &[]).await;
     ready(server.address).await;
     let directory = server.stop().await;
@@ -303,7 +306,7 @@ async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() 
             assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
         }
     }
-    // Nothing is under way: what lies there now is what a crash would leave.
+    // No write is in progress, so these files are what a crash would leave.
     let (crashed, restored) =
         (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
     copy(&data, &crashed.path().join("data"));
@@ -316,7 +319,7 @@ async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() 
 
     fs::write(restored.path().join("data/duet.db"), early).expect("put back");
     let server = TestServer::at(restored, &[]).await;
-    // The copy is older than its people.
+    // The copy is older than the accounts, so Alice can sign up again.
     server.browser("alice").await;
     let kept = fs::read_dir(server.directory.path().join("data")).expect("a directory");
     let kept = kept.filter(|entry| {
@@ -336,7 +339,7 @@ async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() 
 async fn files_that_lost_their_log_make_pages_read_again() {
     let (directory, alice, conversation, life) = killed().await;
     let data = directory.path().join("data");
-    // Another program reads the log into the file and takes it away, which loses nothing.
+    // Another program checkpoints the log into the file and deletes it, which loses nothing.
     Connection::open(data.join("duet.db"))
         .expect("open")
         .execute_batch("select 1 from meta")

@@ -1,4 +1,4 @@
-//! A server on a free port, and browsers that talk to it.
+//! A server on a free port, and browsers that connect to it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,10 +21,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 pub const PASSWORD: &str = "tulip-Harbor-92";
-/// Far beyond what anything here takes; only a test that would hang meets it.
+/// Time limit for every wait. Far above any expected duration, so only a hanging test reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A server in this process.
+/// A server inside the test process.
 pub struct TestServer {
     pub address: SocketAddr,
     pub directory: TempDir,
@@ -32,7 +32,7 @@ pub struct TestServer {
     running: JoinHandle<anyhow::Result<()>>,
 }
 
-/// Makes what a built site has as far as the server looks at it.
+/// Creates the files of a built site that the server checks.
 pub fn site(directory: &Path) -> std::path::PathBuf {
     let site = directory.join("site");
     std::fs::create_dir_all(site.join("pkg")).expect("a directory");
@@ -41,7 +41,7 @@ pub fn site(directory: &Path) -> std::path::PathBuf {
     for file in ["duet.js", "duet.wasm"] {
         std::fs::write(site.join("pkg").join(file), "").expect("a file");
     }
-    // A development build leaves such a list beside the binary.
+    // A development build may have left a list of hashes beside the binary.
     let list = Path::new(env!("CARGO_BIN_EXE_duet")).with_file_name("hash.txt");
     for line in std::fs::read_to_string(list).unwrap_or_default().lines() {
         let (kind, hash) = line.split_once(": ").expect("a kind and its hash");
@@ -55,7 +55,7 @@ pub fn site(directory: &Path) -> std::path::PathBuf {
     site
 }
 
-/// Limits so wide that no test meets them by chance.
+/// Rate limits that are too high for any test to reach by accident.
 pub const PLENTY: [&str; 5] = [
     "--sign-ups-per-hour=1000000",
     "--sign-ins-per-minute=1000000",
@@ -73,12 +73,12 @@ impl TestServer {
         Self::at(tempfile::tempdir().expect("a temporary directory"), arguments).await
     }
 
-    /// On the store that another one left.
+    /// Starts a server on an existing store.
     pub async fn at(directory: TempDir, arguments: &[&str]) -> Self {
         Self::rated(directory, &[&PLENTY, arguments].concat()).await
     }
 
-    /// The same with the usual limits, or those that the test names.
+    /// Starts a server with the default rate limits, or with those in `arguments`.
     pub async fn rated(directory: TempDir, arguments: &[&str]) -> Self {
         let mut config = Config::parse_from(["duet"].iter().chain(arguments));
         config.data = directory.path().join("data");
@@ -87,7 +87,7 @@ impl TestServer {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server::run(config, listener, async {
-            // A dropped sender stops the server as well.
+            // Dropping the sender stops the server as well.
             let _ = stopped.await;
         }));
         Self { address, directory, stop, running }
@@ -111,7 +111,7 @@ impl TestServer {
         Browser::sign_up(self.address, username).await
     }
 
-    /// Two people and their conversation.
+    /// Creates two users and their conversation.
     pub async fn pair(&self) -> (Browser, Browser, ConversationId) {
         let (alice, bob) = (self.browser("alice").await, self.browser("bob").await);
         let conversation = alice.opens(bob.id).await;
@@ -119,7 +119,6 @@ impl TestServer {
     }
 }
 
-/// A signed-in browser.
 #[derive(Clone)]
 pub struct Browser {
     pub address: SocketAddr,
@@ -140,7 +139,7 @@ pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Posts a form as our own page does, without a session.
+/// Posts a form like the site's own page, without a session.
 pub async fn post_form(address: SocketAddr, path: &str, form: &str) -> reqwest::Response {
     http()
         .post(format!("http://{address}{path}"))
@@ -152,7 +151,7 @@ pub async fn post_form(address: SocketAddr, path: &str, form: &str) -> reqwest::
         .expect("an answer")
 }
 
-/// The cookie that an answer sets, as the browser sends it back.
+/// Returns the cookie of a response in the form in which a browser sends it back.
 pub fn cookie(response: &reqwest::Response) -> String {
     let header = response.headers().get(SET_COOKIE).expect("a cookie");
     let header = header.to_str().expect("visible characters");
@@ -184,7 +183,7 @@ impl Browser {
         browser
     }
 
-    /// The same browser, at another address of the server. The cookie's name has the port in it.
+    /// Returns the same browser for the server's new address. The cookie name contains the port.
     pub fn at(&self, address: SocketAddr) -> Self {
         let (_, token) = self.cookie.split_once('=').expect("a pair");
         let cookie = format!("duet-dev-sid-{}={token}", address.port());
@@ -214,7 +213,7 @@ impl Browser {
             .expect("an answer")
     }
 
-    /// Posts a plain form, as a page without WebAssembly does.
+    /// Posts a plain form like a page without WebAssembly.
     pub async fn submits(&self, path: &str, form: &str) -> reqwest::Response {
         self.http
             .post(format!("http://{}{path}", self.address))
@@ -242,7 +241,7 @@ impl Browser {
         response.json().await.expect("an id")
     }
 
-    /// Bodies and numbers of the whole conversation, page by page.
+    /// Loads the whole conversation, page by page.
     pub async fn reads(&self, id: ConversationId) -> Vec<protocol::Message> {
         let mut all: Vec<protocol::Message> = Vec::new();
         loop {
@@ -261,7 +260,7 @@ impl Browser {
         self.try_connect(&origin(self.address)).await.expect("a socket")
     }
 
-    /// A socket whose `hello` was read.
+    /// Connects and consumes the `hello` frame.
     pub async fn joins(&self) -> Socket {
         let mut socket = self.connect().await;
         assert!(matches!(socket.hears().await, ServerFrame::Hello { .. }));
@@ -272,7 +271,7 @@ impl Browser {
         self.try_connect_by(origin, SUBPROTOCOL).await
     }
 
-    /// Connects with these subprotocols.
+    /// Connects and offers these subprotocols.
     pub async fn try_connect_by(
         &self,
         origin: &str,
@@ -307,7 +306,7 @@ impl Socket {
         client_id
     }
 
-    /// The next frame; panics when the socket is closed instead.
+    /// Returns the next frame. Panics if the socket closes.
     pub async fn hears(&mut self) -> ServerFrame {
         match self.next().await {
             Ok(text) => serde_json::from_str(&text).expect("a known frame"),
@@ -315,7 +314,7 @@ impl Socket {
         }
     }
 
-    /// The next frame that is none of presence.
+    /// Returns the next frame other than presence.
     pub async fn hears_of_messages(&mut self) -> ServerFrame {
         loop {
             match self.hears().await {
@@ -325,7 +324,7 @@ impl Socket {
         }
     }
 
-    /// The next text, or the close code (`None` for a line cut without one).
+    /// Returns the next text, or the close code (`None` if the connection broke without one).
     pub async fn next(&mut self) -> Result<String, Option<u16>> {
         loop {
             let next = timeout(PATIENCE, self.0.next()).await.expect("something is heard in time");
@@ -340,7 +339,7 @@ impl Socket {
         }
     }
 
-    /// Skips frames until the socket is closed.
+    /// Skips frames until the socket closes. Returns the close code.
     pub async fn is_closed(&mut self) -> Option<u16> {
         loop {
             if let Err(code) = self.next().await {

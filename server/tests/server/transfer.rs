@@ -1,4 +1,4 @@
-//! `duet move` as an operator types it: killed on the way, run again, and served from there.
+//! `duet move` on the command line: killed midway, run again, and served from Postgres.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -21,7 +21,7 @@ fn duet(arguments: &[&str], url: &str) -> Command {
     duet
 }
 
-/// What it says, in all; nothing of it is the password.
+/// Returns standard output and standard error, and asserts that neither contains the password.
 fn said(output: &Output, url: &str) -> String {
     let text = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     let text = text.concat();
@@ -30,7 +30,8 @@ fn said(output: &Output, url: &str) -> String {
     text
 }
 
-/// A store with a long conversation, and the token of somebody in it.
+/// Creates a store with a long conversation. Returns the session token of a participant and the
+/// conversation.
 async fn store(file: &Path) -> (String, ConversationId) {
     let config = Config::parse_from(["duet"].iter().chain(&PLENTY));
     let config = config.chat().expect("a configuration");
@@ -41,7 +42,7 @@ async fn store(file: &Path) -> (String, ConversationId) {
     let bob = chat.sign_up("bob", "", PASSWORD, here).await.expect("an account");
     let me = alice.session.user.id;
     let opened = chat.open_conversation(me, bob.session.user.id).await.expect("opened");
-    // As many at once as are let wait.
+    // As many concurrent sends as the queue accepts.
     for _ in 0..MESSAGES / 200 {
         let sends = (0..200).map(|_| chat.send_message(me, opened, ClientId::new(), "word"));
         for sent in join_all(sends).await {
@@ -67,7 +68,7 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
-    // Until the first are there, the table may not be.
+    // The table may not exist until the first rows are copied.
     let some = "select count(*) from (select from messages limit 1) as one";
     while postgres.sql("duet", some).unwrap_or_default() != "1" {
         assert!(first.try_wait().expect("asked").is_none(), "it ended by itself");

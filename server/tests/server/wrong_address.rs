@@ -1,5 +1,5 @@
-//! A page under another address than the public one, and settings and proxies that do not fit: the
-//! person reads the right address, the operator reads what to set.
+//! Pages under another address than the public one, and misconfigured settings and proxies: the
+//! visitor sees the right address, and the log tells the operator which setting to change.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -122,7 +122,7 @@ async fn the_log_says_once_which_setting_or_proxy_does_not_fit() {
         ] {
             assert_eq!(post(origin, site).await.expect("an answer").status(), 403, "{origin}");
         }
-        // What a proxy passes on that does not know of WebSockets.
+        // The headers that a proxy without WebSocket support passes on.
         let handshake = http()
             .get(format!("http://{address}/ws"))
             .header(ORIGIN, PUBLIC)

@@ -1,7 +1,8 @@
-//! The keys of the conversation: walking over messages, scrolling while one writes, back to the
-//! newest. One listener on the pane; the keys of the whole page are in [`crate::keyboard`].
+//! Keyboard handling of a conversation: moving between messages, scrolling from the composer,
+//! jumping to the newest message. One listener on the pane; global shortcuts are in
+//! [`crate::keyboard`].
 //!
-//! The log is one stop for Tab: the log itself at first, then the message that was focused last.
+//! The log is one tab stop: the log itself at first, then the message focused last.
 
 use std::rc::Rc;
 
@@ -30,10 +31,10 @@ pub(super) fn listen(reader: &Rc<Reader>) {
     on_cleanup(move || kept.dispose());
 }
 
-/// Answers nothing for a key that is not one of these.
+/// Handles a key; `None` for a key without a function here.
 fn on_key(reader: &Rc<Reader>, event: &KeyboardEvent) -> Option<()> {
     let target: Element = event.target()?.dyn_into().ok()?;
-    // What an input method composes, a menu and a dialog have their own keys.
+    // Input method composition, menus and dialogs handle their own keys.
     let elsewhere = event.default_prevented()
         || event.is_composing()
         || event.key_code() == 229
@@ -93,7 +94,7 @@ impl Reader {
         self.scroller.scroll_by_with_x_and_y(0.0, pages * page);
     }
 
-    /// Goes to where one writes, if it is wanted.
+    /// Focuses the composer if `wanted`.
     pub(super) fn focus_composer(&self, wanted: bool) {
         let pane = self.scroller.closest("main").ok().flatten().filter(|_| wanted);
         let field = pane.and_then(|pane| pane.query_selector(".composer textarea").ok().flatten());
@@ -102,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// From one message to its neighbour; from the log itself to the newest in view.
+    /// Moves from a message to its neighbour, or from the log to the newest message in view.
     fn step(&self, article: Option<&Element>, by: i32) -> Option<()> {
         let rows = self.list.children();
         let Some(article) = article else {
@@ -111,7 +112,7 @@ impl Reader {
         };
         let row = article.closest("li").ok()??;
         let here = (0..rows.length()).find(|index| rows.item(*index).as_ref() == Some(&row))?;
-        // At either end the key has nothing more to do, and must not scroll.
+        // At either end the key is still handled, so that the log does not scroll.
         self.focus_row(here.saturating_add_signed(by).min(rows.length() - 1))
     }
 
@@ -125,7 +126,8 @@ impl Reader {
         self.focus(article_of(&row)?.dyn_into().ok()?)
     }
 
-    /// Focuses a message. It is read out whole, and what is in it can be reached with Tab.
+    /// Focuses a message. A screen reader reads the whole message, and its links and buttons become
+    /// tab stops.
     fn focus(&self, article: HtmlElement) -> Option<()> {
         let before = self.focused.replace(Some(article.clone()));
         if let Some(before) = before.filter(|before| *before != article) {
@@ -146,7 +148,7 @@ impl Reader {
         Some(())
     }
 
-    /// The focused message may have left the page: then the log itself is the stop again.
+    /// Makes the log the tab stop again if the focused message has left the page.
     pub(super) fn keep_reachable(&self) {
         let gone = self.focused.borrow().as_ref().is_some_and(|focused| !focused.is_connected());
         if gone {
@@ -156,7 +158,7 @@ impl Reader {
     }
 }
 
-/// Whether links and buttons of a message are stops for Tab.
+/// Sets whether the links and buttons of a message are tab stops.
 fn reach(article: &HtmlElement, reachable: bool) {
     let Ok(stops) = article.query_selector_all(".bubble a, .fold") else { return };
     let stops = (0..stops.length()).filter_map(|index| stops.item(index)?.dyn_into().ok());

@@ -1,5 +1,5 @@
-//! Opens the menu of a message, by the button beside it, a long press or the keyboard, and the note
-//! that a press on the ticks asks for. Browser only; what they show is in `message_menu`.
+//! Opens the message menu (by its button, a long press or the keyboard) and the note (by a click on
+//! the ticks). Browser only; `message_menu` renders both.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,14 +19,14 @@ use crate::dom::{Listener, keeps_focus};
 use crate::paths;
 use crate::server_fns::tick_times;
 
-/// A finger that stays for so long wants the menu.
+/// A touch of this length opens the menu.
 const LONG_PRESS: Duration = Duration::from_millis(500);
-/// The size of the button beside a message, and of the gaps around what is opened.
+/// The size of the menu button, and the gap around menu and note.
 const BUTTON_PX: f64 = 32.0;
 const GAP_PX: f64 = 4.0;
 
 thread_local! {
-    /// What had the focus before the menu.
+    /// The element that had the focus before the menu opened.
     static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
 }
 
@@ -66,7 +66,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
         Listener::new(scroller, "pointerdown", on(Reader::press)),
         Listener::new(scroller, "pointerup", on(|reader, _| reader.release())),
         Listener::new(scroller, "pointercancel", on(|reader, _| reader.release())),
-        // Lifting the finger that opened the menu is not a tap, which would close it.
+        // Lifting the finger after a long press would otherwise be a tap, which closes the menu.
         Listener::new(
             scroller,
             "touchend",
@@ -76,7 +76,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
                 }
             }),
         ),
-        // A long press, or the keyboard's menu key. The mouse has the browser's own menu.
+        // A long press or the keyboard's menu key. The mouse keeps the browser's own context menu.
         Listener::new(
             scroller,
             "contextmenu",
@@ -139,7 +139,7 @@ fn closest(event: &Event, selector: &str) -> Option<Element> {
     event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok().flatten()
 }
 
-/// What kind of pointer an event came from; nothing for the keyboard.
+/// The pointer type of an event; empty for the keyboard, "mouse" if the event is no pointer event.
 fn pointer(event: &Event) -> String {
     event.dyn_ref::<PointerEvent>().map_or_else(|| "mouse".to_owned(), PointerEvent::pointer_type)
 }
@@ -164,7 +164,7 @@ impl Reader {
         self.press.set(timer.ok());
     }
 
-    /// The finger is lifted, or it scrolls.
+    /// Cancels a long press, because the finger was lifted or the log scrolled.
     pub(super) fn release(&self) {
         if let Some(timer) = self.press.take() {
             timer.clear();
@@ -172,7 +172,7 @@ impl Reader {
         }
     }
 
-    /// Gives a class, which is named by its selector, to this row and to no other one.
+    /// Moves a class, named by its selector, to this row from any other row.
     fn mark(&self, selector: &str, row: Option<&Element>) {
         let class = &selector[1..];
         if let Ok(Some(before)) = self.list.query_selector(selector) {
@@ -183,13 +183,13 @@ impl Reader {
         }
     }
 
-    /// Shows the button beside a message, on the side where there is more room.
+    /// Shows the menu button beside a message, on the side with more space.
     pub(super) fn point_at(&self, row: Option<Element>) {
         self.pointed.replace(row);
         self.place_button();
     }
 
-    /// Puts the button where its message is now.
+    /// Moves the menu button to the current position of its message.
     pub(super) fn place_button(&self) {
         let Some(button) = self.view.menu.button.try_get_untracked().flatten() else { return };
         let bubble = self
@@ -218,28 +218,28 @@ impl Reader {
     }
 }
 
-/// The row stands out for as long as something of its message is open.
+/// Chooses the message of menu and note, and highlights its row.
 fn choose(reader: &Reader, row: &Element) {
     reader.view.menu.chosen.set(reader.content_of(row));
     reader.mark(".is-selectable", None);
     reader.mark(".is-chosen", Some(row));
 }
 
-/// Opens the menu of a message beside something of it.
+/// Opens the menu of a message beside an element of the message.
 pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
     choose(reader, row);
     let parts = reader.view.menu;
     show(parts, parts.menu, beside.clone());
 }
 
-/// Shows the note on a message whose menu was open.
+/// Shows the note on the message whose menu was open.
 pub fn show_note(parts: Parts, id: ConversationId) {
     if let Ok(Some(article)) = document().query_selector(".is-chosen article") {
         note_beside(parts, id, article);
     }
 }
 
-/// Shows the note on the chosen message, first with what the page knows, then with the times.
+/// Shows the note on the chosen message, first without the times, then with them once fetched.
 fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
     parts.times.set(None);
     show(parts, parts.note, beside.clone());
@@ -253,7 +253,7 @@ fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
     });
 }
 
-/// Opens a part beside something, once it is filled, and puts the focus into it.
+/// Opens a popover beside an element once its content is rendered, and focuses it.
 fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     let Some(part) = part.get_untracked() else { return };
     let before = document().active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
@@ -274,11 +274,11 @@ fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     });
 }
 
-/// Below something of the chosen message or, where there is no room, above it; inside the window, and
-/// not over the message.
+/// Positions a popover below `beside`, or above it if there is no room: inside the window, and
+/// clear of the message if the window is large enough.
 fn place(part: &HtmlElement, beside: &Element) {
     let style = part.style();
-    // Where it was before does not bound its width.
+    // Reset first, because the previous position would limit the measured width.
     _ = style.set_property("left", "0");
     let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
     let message = document().query_selector(".is-chosen article").ok().flatten();
@@ -288,7 +288,8 @@ fn place(part: &HtmlElement, beside: &Element) {
     };
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
     let inside = |value: f64, most: f64| value.min(most).max(GAP_PX);
-    // Away from the message, if this is beside it; else the edge that is nearer to the window's is the common one.
+    // An element beside the message opens the popover away from the message. Otherwise the popover
+    // aligns with the side of the element that is nearer to the window's edge.
     let is_before = other.right() <= message.left();
     let is_behind = other.left() >= message.right();
     let left = if is_before || (!is_behind && other.left() + other.right() > width) {
@@ -306,13 +307,13 @@ fn place(part: &HtmlElement, beside: &Element) {
     _ = style.set_property("top", &px(inside(top, height - own.height() - GAP_PX)));
 }
 
-/// A length in whole pixels.
+/// A length in CSS pixels, rounded.
 #[expect(clippy::cast_possible_truncation, reason = "no window is that large")]
 fn px(length: f64) -> String {
     format!("{}px", length.round() as i32)
 }
 
-/// Closes what is open and gives the focus back.
+/// Closes menu and note, and returns the focus.
 pub fn close(parts: Parts) {
     let before = BEFORE.take();
     for part in
@@ -325,7 +326,7 @@ pub fn close(parts: Parts) {
     }
 }
 
-/// Arrow keys walk over the entries of the menu, round and round.
+/// Arrow keys, Home and End move through the menu entries, wrapping around.
 pub fn walk_items(event: &KeyboardEvent) {
     let Some(menu) = event.current_target().and_then(|menu| menu.dyn_into::<Element>().ok()) else {
         return;
@@ -349,8 +350,8 @@ pub fn walk_items(event: &KeyboardEvent) {
     }
 }
 
-/// Selects the text of the chosen message, which a finger that stays does not. From there on its
-/// ends can be moved.
+/// Selects the text of the chosen message, because a long press opens the menu and selects nothing.
+/// The user can then move the ends of the selection.
 pub fn select_text() {
     let Ok(Some(row)) = document().query_selector(".is-chosen") else { return };
     _ = row.class_list().add_1("is-selectable");
@@ -361,7 +362,7 @@ pub fn select_text() {
     }
 }
 
-/// The address of a message.
+/// The absolute address of a message.
 pub fn link(id: ConversationId, seq: Seq) -> String {
     let origin = window().location().origin().unwrap_or_default();
     origin + &paths::message(id, seq)

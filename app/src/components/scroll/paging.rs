@@ -1,4 +1,5 @@
-//! Brings rows: older and newer ones as their edge comes near, the newest, a place that was left.
+//! Loads rows: older and newer ones as an edge comes near, the newest ones, or those at a kept
+//! position.
 
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use crate::server_fns::load_history;
 use crate::state::Step;
 
 impl Reader {
-    /// Shows older or newer rows.
+    /// Loads older or newer rows.
     pub(super) fn load(self: &Rc<Self>, older: bool) {
         if self.returning.get().is_some() || self.loading.replace(true) {
             return;
@@ -26,7 +27,8 @@ impl Reader {
                 && id == reader.id
                 && !reader.fetch(id, cursor).await
             {
-                // Not so fast: the edge is still there, and would ask again at once.
+                // A pause, because the edge is still in view and would trigger the next attempt at
+                // once.
                 gloo_timers::future::TimeoutFuture::new(2_000).await;
             }
             reader.loading.set(false);
@@ -35,8 +37,8 @@ impl Reader {
                 let came = u32::try_from(came).unwrap_or(0);
                 reader.view.say.set(Some(reader.t.count(reader.t.older_loaded, came)));
             }
-            // Observing anew tells again if the edge is still near. With nothing beyond the edge
-            // that would go on for ever.
+            // Observing again reports an edge that is still near. If nothing is left beyond the
+            // edge, that would repeat for ever.
             if step != Step::Nothing {
                 reader.observe_edges_anew();
             }
@@ -53,7 +55,7 @@ impl Reader {
         true
     }
 
-    /// Goes to the newest message, which is fetched first if it is not held.
+    /// Scrolls to the newest message, and fetches it first if needed.
     pub fn go_to_latest(self: &Rc<Self>) {
         let reader = Rc::clone(self);
         self.returning.set(None);
@@ -62,9 +64,9 @@ impl Reader {
                 reader.fetch(id, Cursor::Latest).await;
             }
             reader.state.follow_latest();
-            // What could not be read is asked for again by the edge, which is still there.
+            // If this fails, the edge observer triggers the next attempt.
             _ = catch_up::fill(reader.state).await;
-            // The rows are put in place by a later turn.
+            // Leptos renders the rows in a later task.
             gloo_timers::future::TimeoutFuture::new(0).await;
             reader.at_bottom.set(true);
             reader.scroller.set_scroll_top(0);
@@ -73,8 +75,8 @@ impl Reader {
         });
     }
 
-    /// Goes back to where one left the conversation. The rows that are not on the page are put
-    /// there by a later turn, and then the view is, before anything is painted.
+    /// Restores the position where the user left. Rows that are not on the page are rendered in a
+    /// later task; the view is positioned then, before the next paint.
     pub(super) fn return_to(self: &Rc<Self>, place: KeptPlace) {
         self.returning.set(Some(place));
         if self.arrive() || self.state.turn_to(place.seq) {

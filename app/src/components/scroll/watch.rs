@@ -1,5 +1,5 @@
-//! What makes the reader look again: scrolling, changed rows, changed sizes, edges that come near.
-//! Ends with the conversation's page.
+//! Observes what affects the scroll position: scrolling, changed rows, changed sizes, edges that
+//! come near. Stops when the conversation is closed.
 
 use std::mem;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use web_sys::{
 use super::Reader;
 use crate::dom::Listener;
 
-/// Longer than a new row moves, also where a busy machine begins late with it.
+/// Longer than the animation of a new row, even if a busy machine starts it late.
 const MOVES_FOR: Duration = Duration::from_secs(1);
 
 /// Listens until the conversation is closed.
@@ -61,7 +61,7 @@ pub(super) fn watch(reader: &Rc<Reader>) {
     });
 }
 
-/// Unfolding keeps the beginning of the message in place, folding the button, under the pointer.
+/// Unfolding keeps the top of the message in place; folding keeps the button under the pointer.
 fn before_folding(reader: &Reader, event: &web_sys::Event) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let Some(button) = target.and_then(|target| target.closest(".fold").ok().flatten()) else {
@@ -74,7 +74,7 @@ fn before_folding(reader: &Reader, event: &web_sys::Event) {
 
 type RowObserver = (MutationObserver, Closure<dyn FnMut()>);
 
-/// Mutation observers run after the rows changed and before anything is painted.
+/// Mutation observers run after the rows change and before the next paint.
 fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
     let weak = Rc::downgrade(reader);
     let mut newest = reader.list.last_element_child();
@@ -90,13 +90,13 @@ fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
     let options = MutationObserverInit::new();
     options.set_child_list(true);
     options.set_subtree(true);
-    // Refused only for options that observe nothing.
+    // Fails only for options that observe nothing.
     _ = observer.observe_with_options(&reader.list, &options);
     (observer, react)
 }
 
-/// A row that has come behind the one that was the last moves in. Older rows do not, and those that
-/// were there do not again, though all of them are put in their places anew.
+/// Animates a row that was appended after the last one. Older rows are not animated, nor are
+/// existing rows when the list is rendered again.
 fn move_in(before: Option<Element>, last: Option<Element>) {
     if let Some(last) = last
         && before.is_some()
@@ -110,8 +110,8 @@ fn move_in(before: Option<Element>, last: Option<Element>) {
 
 type SizeObserver = (ResizeObserver, Closure<dyn FnMut()>);
 
-/// Resize observers run after the layout and before anything is painted: for a window that grows
-/// narrower, fonts that come late, a composer that grows, a message that is unfolded.
+/// Resize observers run after layout and before the next paint: for a narrower window, fonts that
+/// load late, a taller composer, an unfolded message.
 fn observe_sizes(reader: &Rc<Reader>) -> SizeObserver {
     let react = holding(reader);
     let observer = ResizeObserver::new(react.as_ref().unchecked_ref())
@@ -132,7 +132,7 @@ fn holding(reader: &Rc<Reader>) -> Closure<dyn FnMut()> {
 
 type EdgeObserver = (IntersectionObserver, Closure<dyn FnMut(js_sys::Array)>);
 
-/// Tells when the oldest or newest row is less than a screen away.
+/// Loads rows when the oldest or the newest row is less than a screen away.
 fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
     let weak = Rc::downgrade(reader);
     let react = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
@@ -157,7 +157,7 @@ fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
 }
 
 impl Reader {
-    /// Observing anew tells again if an edge is still near.
+    /// Observes the edges again, which reports an edge that is still near.
     pub(super) fn observe_edges_anew(&self) {
         let Some(observer) = &*self.edges.borrow() else { return };
         let Ok(edges) = self.scroller.query_selector_all("[data-edge]") else { return };

@@ -1,4 +1,4 @@
-//! Theme, language and clock: kept in this browser, and in force at once.
+//! Theme, language and clock: stored in this browser, and applied at once.
 
 use leptos::ev::Event;
 use leptos::html::Form;
@@ -10,7 +10,8 @@ use crate::look::{Hours, Theme};
 use crate::paths;
 use crate::session::use_session;
 
-/// The three choices. Each value is a word of [`crate::look::Look::parse`]; an empty one follows the browser.
+/// The three settings. Each value is a word of [`crate::look::Look::parse`]; an empty value follows
+/// the browser.
 #[component]
 pub fn Appearance() -> impl IntoView {
     let (t, look) = (use_texts(), use_session().look);
@@ -20,7 +21,7 @@ pub fn Appearance() -> impl IntoView {
         if let Some(form) = form.get_untracked() {
             live::choose(look, &form);
         }
-        // On the server nobody chooses.
+        // Stub for the server.
         #[cfg(not(feature = "hydrate"))]
         let _ = form;
     };
@@ -48,16 +49,15 @@ pub fn Appearance() -> impl IntoView {
     }
 }
 
-/// A few choices side by side, of which one holds.
+/// A radio group, displayed as segments.
 #[component]
 fn Segments(
-    /// Its name in the form.
+    /// The name in the form.
     name: &'static str,
-    /// What it is called.
     label: &'static str,
-    /// The value that holds.
+    /// The selected value.
     chosen: &'static str,
-    /// Values and their words.
+    /// Values and their labels.
     options: [(&'static str, &'static str); 3],
 ) -> impl IntoView {
     view! {
@@ -84,8 +84,8 @@ mod live {
     use crate::dom;
     use crate::look::{Look, Theme};
 
-    /// Keeps what is chosen now. A theme changes under one's eyes; for another language or clock
-    /// the page is read anew, drafts being kept.
+    /// Stores the choice. A theme applies immediately; another language or clock reloads the page,
+    /// which keeps drafts.
     pub fn choose(rendered: Look, form: &HtmlFormElement) {
         let Ok(data) = FormData::new_with_form(form) else { return };
         let value = |name| data.get(name).as_string().unwrap_or_default();
@@ -93,7 +93,7 @@ mod live {
         let look = Look::parse(&words);
         let secure = window().location().protocol().is_ok_and(|protocol| protocol == "https:");
         if let Ok(document) = document().dyn_into::<HtmlDocument>() {
-            // Refused only where cookies are off; then the choice lasts as long as the page.
+            // Fails only if cookies are disabled; the choice then lasts until the page is left.
             _ = document.set_cookie(&look.cookie(secure));
         }
         if (look.language, look.hours) != (rendered.language, rendered.hours) {
@@ -107,8 +107,9 @@ mod live {
         }
     }
 
-    /// The browser's own bars follow. Without a choice each of the two colours is for its theme; where the
-    /// page came with one alone, it is that of the system now.
+    /// Updates the colour of the browser's own bars. Without a chosen theme each `meta` element has
+    /// the colour of its own theme; a page rendered with a single element gets that of the system's
+    /// theme.
     fn colour_bars(root: &Element, chosen: Option<Theme>) {
         let system = "(prefers-color-scheme: dark)";
         let is_dark = window().match_media(system).ok().flatten().is_some_and(|it| it.matches());

@@ -1,4 +1,4 @@
-//! Leaving for good.
+//! Deleting the account.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -12,7 +12,7 @@ use crate::server_fns::delete_account;
 use crate::state::use_state;
 use crate::words;
 
-/// What happens, and the form for it, folded away.
+/// The consequences and the form, in a collapsed section.
 #[component]
 pub fn DeleteAccount() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
@@ -25,7 +25,7 @@ pub fn DeleteAccount() -> impl IntoView {
             #[cfg(feature = "hydrate")]
             crate::live::keeping::forget_person(state);
             _ = state;
-            // A new page: nothing of this person stays in memory.
+            // A full page load clears the memory of this user.
             _ = window().location().assign(paths::SIGN_IN);
         });
     };

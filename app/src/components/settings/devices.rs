@@ -1,4 +1,4 @@
-//! Where one is signed in, and signing out there.
+//! The user's sessions, and ending them.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -13,10 +13,9 @@ use crate::state::use_state;
 use crate::time;
 use crate::words;
 
-/// The sessions, this one first.
+/// The list of sessions, the current one first.
 #[component]
 pub fn Devices(
-    /// All of them.
     sessions: Vec<SessionInfo>,
 ) -> impl IntoView {
     let t = use_texts();
@@ -49,14 +48,11 @@ pub fn Devices(
     }
 }
 
-/// One of them.
 #[component]
 fn Device(
-    /// Which.
     session: SessionInfo,
-    /// All of them.
     sessions: RwSignal<Vec<SessionInfo>>,
-    /// What became of ending one.
+    /// The outcome of ending a session.
     outcome: RwSignal<Outcome>,
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);

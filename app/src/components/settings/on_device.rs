@@ -1,16 +1,16 @@
-//! Whether this browser keeps messages. The choice is the browser's, holds at once and needs no form.
+//! Whether this browser stores messages. A setting of the browser, applied at once and without a
+//! form.
 
 use leptos::prelude::*;
 
 use crate::language::use_texts;
 use crate::state::use_state;
 
-/// The switch.
 #[component]
 pub fn KeepOnDevice() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let keeps = RwSignal::new(false);
-    // What the browser keeps is known once the page is live.
+    // The setting is known after hydration, because only the browser stores it.
     Effect::new(move |_| {
         if state.live.get() {
             keeps.set(is_chosen(state));
@@ -40,7 +40,7 @@ use crate::live::device::{choose, is_chosen};
 #[cfg(not(feature = "hydrate"))]
 use plain::{choose, is_chosen};
 
-/// On the server nobody chooses.
+/// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use crate::state::State;

@@ -1,4 +1,4 @@
-//! A new password.
+//! Changing the password.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -14,7 +14,7 @@ use crate::server_fns::change_password;
 use crate::state::use_state;
 use crate::words::{self, Field};
 
-/// The form; afterwards every other device is signed out.
+/// The form. On success the server ends every other session.
 #[component]
 pub fn ChangePassword() -> impl IntoView {
     let (t, me) = (use_texts(), use_state().me());
@@ -40,7 +40,7 @@ pub fn ChangePassword() -> impl IntoView {
         <SettingsSection id="change-password" title=t.change_password help=t.change_password_help>
             <form class="flex flex-col gap-4" method="post" action=paths::SET_PASSWORD on:submit=on_submit>
                 <ForWhom />
-                // For password managers: whose password it is.
+                // Tells password managers which account the password belongs to.
                 <input type="text" name="username" autocomplete="username" value=me.map(|me| me.username) hidden=true />
                 <FormAlert text=at(At::Form) />
                 <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(At::Current) />
@@ -51,7 +51,7 @@ pub fn ChangePassword() -> impl IntoView {
     }
 }
 
-/// Where an error belongs.
+/// The part of the form that shows an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
     Current,

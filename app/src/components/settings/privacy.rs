@@ -1,4 +1,4 @@
-//! What others may see, and so what one sees of them.
+//! What other users may see; each setting is mutual.
 
 use leptos::ev::Event;
 use leptos::html::Form;
@@ -15,10 +15,9 @@ use crate::paths;
 use crate::server_fns::set_privacy;
 use crate::words;
 
-/// Two switches that hold at once.
+/// Two switches that apply at once, and [`KeepOnDevice`].
 #[component]
 pub fn PrivacyChoices(
-    /// How they stand.
     privacy: Privacy,
 ) -> impl IntoView {
     let t = use_texts();
@@ -30,7 +29,7 @@ pub fn PrivacyChoices(
             let (receipts, last_seen) = (is_on(&form, "receipts"), is_on(&form, "last_seen"));
             ask(outcome, set_privacy(receipts, last_seen), |()| {});
         }
-        // On the server nobody switches.
+        // Stub for the server.
         #[cfg(not(feature = "hydrate"))]
         let _ = form;
     };

@@ -1,4 +1,4 @@
-//! What one is called.
+//! The user's display name.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -14,17 +14,17 @@ use crate::session::use_session;
 use crate::state::use_state;
 use crate::words;
 
-/// The display name, with the face that goes with it.
+/// The form for the display name, with the avatar.
 #[component]
 pub fn Profile(
-    /// Oneself.
+    /// The signed-in user.
     user: User,
 ) -> impl IntoView {
     let (t, state, echo) = (use_texts(), use_state(), use_session().echo);
     let outcome = RwSignal::new(Outcome::Untouched);
     let field = NodeRef::<Input>::new();
     let shown = RwSignal::new(user.clone());
-    // The username stands in as long as there is no other name.
+    // A display name equal to the username means that the user has chosen none.
     let value = match (echo.error, user.display_name == user.username) {
         (Some(_), _) => echo.display_name,
         (None, true) => String::new(),

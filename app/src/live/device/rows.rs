@@ -1,4 +1,4 @@
-//! Keeps rows and the list on this device, and reads them: loaded on demand.
+//! Stores and loads the offline copies. Loaded lazily by `device`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,23 +14,23 @@ use crate::json;
 use crate::live::{device, storage};
 use crate::state::{Connection, FirstPage, State};
 
-/// So many conversations are kept: those that were opened last.
+/// Number of conversations stored, the most recently opened ones.
 const MOST_CONVERSATIONS: usize = 20;
-/// So many messages of each.
+/// Number of messages stored of each conversation.
 const MOST_MESSAGES: i64 = 100;
-/// Their bodies are not longer than this together, in bytes: all of it must leave room for drafts.
+/// Upper bound of all bodies of one conversation, in bytes. Drafts and unsent messages need the
+/// rest of the storage.
 const MOST_BYTES: usize = 64 * 1024;
-/// So many entries of the list.
+/// Number of list entries stored.
 const MOST_ENTRIES: usize = 50;
-/// How often one looks whether something is new.
+/// Interval between two checks for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long after the connection came the page is kept: what the page loads a moment after its start
-/// is here by then.
+/// Delay between connecting and caching the page. By then the page has loaded its lazy code.
 const PAGE_AFTER: Duration = Duration::from_secs(3);
-/// The key of the list.
+/// Storage key of the list.
 const LIST: &str = "list";
 
-/// What a kept conversation was like: its span and the marks.
+/// Span and marks of a conversation when it was last stored.
 type Mark = ((Seq, Seq), Marks, Marks);
 
 thread_local! {
@@ -43,7 +43,7 @@ extern "C" {
     fn entries(kind: &str) -> js_sys::Array;
 }
 
-/// Begins to keep, for as long as the page lives.
+/// Loads the stored list and stores changes from now on, as long as the page lives.
 pub fn begin(state: State) {
     if let Some(page) = state
         .me()
@@ -59,7 +59,7 @@ pub fn begin(state: State) {
     ] {
         Listener::new(&target, event, move |_| save(state)).forget();
     }
-    // Refused never: the interval is a number.
+    // Cannot fail: the interval is a number.
     _ = set_interval_with_handle(move || save(state), LOOK_EVERY);
     Effect::new(move |was_live: Option<bool>| {
         let connection = state.connection.get();
@@ -81,14 +81,14 @@ pub fn begin(state: State) {
     });
 }
 
-/// Keeps everything, also what was kept before the person thought otherwise for a while.
+/// Stores everything, including conversations stored before the setting was last disabled.
 pub fn save_all(state: State) {
     KEPT.with_borrow_mut(HashMap::clear);
     save(state);
     keep_page();
 }
 
-/// Has the worker keep the page with its code.
+/// Asks the service worker to cache the page and its code.
 fn keep_page() {
     let name = |entry| js_sys::Reflect::get(&entry, &"name".into()).ok()?.as_string();
     let loaded = entries("resource");
@@ -97,7 +97,7 @@ fn keep_page() {
     worker::keep_page(&code);
 }
 
-/// Keeps what is new.
+/// Stores the conversations that changed, and the list.
 fn save(state: State) {
     let Some(me) = state.me().map(|me| me.id) else { return };
     let signed_out = state.connection.get_untracked() == Connection::SignedOut;
@@ -121,7 +121,7 @@ fn save(state: State) {
     keep_list(state, me);
 }
 
-/// Keeps one conversation, with the moment when it was opened last.
+/// Stores one conversation with the time when it was last opened.
 fn keep(state: State, me: UserId, id: ConversationId) {
     let Some(mut first) = state.newest_rows(id, MOST_MESSAGES) else { return };
     let mut bytes = 0;
@@ -140,7 +140,7 @@ fn keep(state: State, me: UserId, id: ConversationId) {
         storage::kept_rows(me, &key).map_or(0, |kept| opened_at(&kept))
     };
     if let Ok(json) = serde_json::to_string(&first) {
-        // Where there is no room, this conversation is read when there is a network.
+        // If the storage is full, the conversation needs the network to open.
         storage::keep_rows(me, &key, &(opened.to_string() + " " + &json));
     }
 }
@@ -149,7 +149,7 @@ fn opened_at(kept: &str) -> i64 {
     kept.split(' ').next().and_then(|at| at.parse().ok()).unwrap_or_default()
 }
 
-/// Drops the conversations that were not opened for the longest time.
+/// Deletes the least recently opened conversations beyond the limit.
 fn make_room(me: UserId) {
     let mut kept: Vec<(i64, String)> = storage::all_rows(me)
         .into_iter()
@@ -177,7 +177,7 @@ fn keep_list(state: State, me: UserId) {
     }
 }
 
-/// Takes what is kept of a conversation into the state.
+/// Loads the stored messages of a conversation into the state.
 pub fn bring(state: State, id: ConversationId) {
     let Some(kept) = state.me().and_then(|me| storage::kept_rows(me.id, &id.to_string())) else {
         return;
@@ -187,6 +187,6 @@ pub fn bring(state: State, id: ConversationId) {
     if state.entry(id).is_none() {
         state.adopt(conversation);
     }
-    // Whether the entry is exact is asked when there is a connection.
+    // An outdated entry is fetched again once there is a connection.
     _ = state.merge_page(&page);
 }

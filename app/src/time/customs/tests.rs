@@ -6,7 +6,7 @@ use super::*;
 use crate::time::calendar::Pattern;
 
 const HOUR_MS: i64 = 3_600_000;
-/// The first of January 2026, 00:05 UTC.
+/// 1 January 2026, 00:05 UTC.
 const START: Timestamp = Timestamp(1_767_225_900_000);
 
 fn told(cookie: &str, accepted: &str, language: Language, chosen: Option<Hours>) -> Local {
@@ -23,7 +23,7 @@ fn customs_are_those_of_the_browsers_region_if_it_speaks_the_pages_language() {
         ("", "", English, None, "3:05 PM", "1/1/26"),
         ("UTC.h12.en-GB", "en-US", English, None, "3:05 pm", "01/01/26"),
         ("UTC.h23.en-US", "en-GB", English, None, "15:05", "1/1/26"),
-        // A browser in English says nothing of how Germans count hours.
+        // A browser in English says nothing about the German hour format.
         ("UTC.h12.en-US", "en-US,de-AT;q=0.5", German, None, "15:05", "1.1.26"),
         ("UTC.h23.de", "de", German, twelve, "3:05 PM", "1.1.26"),
         ("UTC.h12.en-US-u-va-posix", "", English, twenty_four, "15:05", "1/1/26"),
@@ -56,11 +56,11 @@ fn a_zone_has_its_seasons_and_an_unknown_one_is_utc() {
         assert_eq!((hours(START), hours(july)), (winter, summer), "{name}");
         assert_eq!(Told::parse(name).zone.is_empty(), !zone.is_known(), "{name}");
     }
-    // One and the same, however it is written: nothing grows with what browsers tell.
+    // All spellings share one leaked zone, so browsers cannot make memory grow.
     assert!(std::ptr::eq(named("europe/BERLIN").unwrap(), named("Europe/Berlin").unwrap()));
 }
 
-/// The days of a year and the hours of a day, as a browser writes them.
+/// Prints the days of a year and the hours of a day as a browser formats them.
 const INTL: &str = r#"
 const at = (hours) => new Date(Date.UTC(2026, 0, 1, 0, 5) + hours * 3600000);
 for (const [tag, zone] of JSON.parse(process.argv[1])) {

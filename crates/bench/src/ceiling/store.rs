@@ -1,4 +1,5 @@
-//! The store of the ceiling: one thread, one connection, one transaction for whatever waits.
+//! The store of the ceiling: one thread with one connection, which commits all queued messages in
+//! one transaction.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,10 +11,10 @@ use rusqlite::Connection;
 
 use super::Accepted;
 
-/// As in Duet's own writer.
+/// The same as in Duet's writer.
 const MAX_BATCH: usize = 512;
 
-/// Opens the file and starts the thread, which ends with the last sender.
+/// Opens the database and starts the thread, which ends when the last sender is dropped.
 pub(super) fn start(
     data: &Path,
     answer: impl Fn(Accepted, Seq) + Send + 'static,

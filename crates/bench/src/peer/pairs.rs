@@ -1,4 +1,4 @@
-//! *pairs*, for a peer: each side sends its next message when its last was acknowledged.
+//! *pairs* for a peer: each side sends its next message after the acknowledgement of its last one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use crate::scenario::pairs::{MESSAGES, setting};
 use crate::scenario::{ACKNOWLEDGED, Bench, RECEIVED, Window, exactly};
 use crate::system::{Disk, System};
 
-/// Before anything is counted.
+/// Time before the measurement window.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// A side that hears nothing for this long gives up; on a slow disk, some peers bring it to that.
+/// Silence after which a side gives up. Some peers reach this limit on a slow disk.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Accounts that are made at once.
+/// Number of accounts created concurrently.
 const AT_ONCE: usize = 8;
 
-/// What one side has seen.
+/// The observations of one side.
 #[derive(Default)]
 struct Seen {
     acknowledged: Latency,
@@ -32,10 +32,10 @@ struct Seen {
     unanswered: u64,
 }
 
-/// Measures.
+/// Runs the measurement.
 ///
 /// # Errors
-/// The peer does not start, or cuts a line.
+/// Fails if the peer does not start or closes a connection.
 pub async fn run(bench: &Arc<Bench>, peer: Peer, disk: &Disk, count: usize) -> Result<Row> {
     let server = Started::start(peer, disk).await?;
     let lines: Vec<Line> = stream::iter(0..2 * count)
@@ -49,7 +49,7 @@ pub async fn run(bench: &Arc<Bench>, peer: Peer, disk: &Disk, count: usize) -> R
     let from = Instant::now() + WARM_UP;
     let window = Window { from, until: from + bench.lasts };
     let sides = lines.into_iter().enumerate().map(|(number, line)| {
-        // 0 with 1, 2 with 3, and so on.
+        // Pairs 0 with 1, 2 with 3, and so on.
         let side = Side { bench: bench.clone(), line, to: username(number ^ 1), window };
         tokio::spawn(side.run())
     });
@@ -77,7 +77,7 @@ fn username(number: usize) -> String {
     format!("person{number}")
 }
 
-/// One person of a pair, at work.
+/// One side of a pair.
 struct Side {
     bench: Arc<Bench>,
     line: Line,
@@ -108,7 +108,7 @@ impl Side {
                 Heard::Taken(_) | Heard::Other => {}
             }
         }
-        // The other side's last messages.
+        // Receives the last messages of the other side.
         while let Ok(heard) = timeout(Duration::from_millis(500), self.line.hear()).await {
             if let Heard::Message(body) = heard? {
                 self.receive(&body, Instant::now(), &mut seen);

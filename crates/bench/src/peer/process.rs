@@ -1,4 +1,4 @@
-//! Starting a peer, with its own data and a port of its own, and ending it.
+//! Starts and stops a peer with its own data and port.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,20 +14,19 @@ use tokio::time::{sleep, timeout};
 use super::Peer;
 use crate::system::Disk;
 
-/// How long a server may take until it listens.
+/// Time limit for a server to listen.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long it may take to end when asked to; then it is killed.
+/// Time limit for an orderly shutdown, after which the server is killed.
 const END_WITHIN: Duration = Duration::from_secs(10);
-/// Where Debian keeps ejabberd.
+/// Debian's directory of ejabberd.
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
-/// Its tables for Postgres; for SQLite it makes them itself.
+/// The schema of ejabberd for Postgres. With SQLite, ejabberd creates its tables itself.
 const TABLES: &str = "/usr/share/ejabberd/sql/pg.sql";
-/// Who Postgres runs as, since it refuses to be root.
+/// The system user for Postgres, which refuses to run as root.
 const POSTGRES_USER: &str = "postgres";
 
-/// A peer at work, and its database where it has one; killed when dropped.
+/// A running peer and its database, if any. Both are killed on drop.
 pub(super) struct Started {
-    /// Where it listens.
     pub address: SocketAddr,
     server: Child,
     database: Option<Child>,
@@ -65,14 +64,14 @@ impl Started {
     pub(super) async fn stop(mut self) -> Result<()> {
         end(&mut self.server, "TERM").await?;
         if let Some(database) = &mut self.database {
-            // Fast: does not wait for those who are connected.
+            // Fast shutdown: does not wait for clients to disconnect.
             end(database, "INT").await?;
         }
         Ok(())
     }
 }
 
-/// Where ejabberd's own modules are, if it is installed.
+/// Returns the directory of ejabberd's modules, if installed.
 pub(super) fn ejabberd() -> Option<PathBuf> {
     let entries = std::fs::read_dir(LIBRARIES).ok()?;
     let mut found: Vec<_> = entries
@@ -83,7 +82,7 @@ pub(super) fn ejabberd() -> Option<PathBuf> {
     found.pop()
 }
 
-/// Where Postgres' programs are, if it is installed.
+/// Returns the directory of Postgres' programs, if installed.
 pub(super) fn postgres() -> Option<PathBuf> {
     let entries = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let found = entries.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
@@ -97,7 +96,7 @@ fn ejabberd_command(data: &Path, address: SocketAddr, sql: &str) -> Result<Comma
         .replace("{sql}", sql);
     let file = data.join("ejabberd.yml");
     std::fs::write(&file, config)?;
-    // Erlang itself, and not Debian's script, which wants a service's user and directories.
+    // Starts Erlang directly, because Debian's script requires a service user and its directories.
     let mut command = Command::new("erl");
     command
         .args(["-noinput", "+K", "true", "-pa"])
@@ -124,7 +123,7 @@ fn prosody_command(data: &Path, address: SocketAddr, storage: &str) -> Result<Co
     Ok(command)
 }
 
-/// Starts a Postgres with ejabberd's tables; and what ejabberd has to be told of it.
+/// Starts a Postgres with ejabberd's tables. Returns the process and ejabberd's settings for it.
 async fn start_postgres(data: &Path, disk: &Disk) -> Result<(Child, String)> {
     let bin = postgres().context("Postgres is not installed")?;
     let directory = data.join("postgres");
@@ -173,7 +172,7 @@ async fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// An address that nobody listens on just now.
+/// Returns an address on which no process listens now.
 async fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
 }

@@ -1,7 +1,8 @@
-//! A line to an XMPP server over WebSocket (RFC 7395): as much of it as a client needs that has an
-//! account, sends, receives, and is told what has arrived (XEP-0198).
+//! A client connection to an XMPP server over WebSocket (RFC 7395): registration, sign-in, sending,
+//! receiving, and stream management acknowledgements (XEP-0198).
 //!
-//! Looks for what it expects and is no XML reader: a stanza comes whole in one text frame.
+//! Searches for expected strings instead of parsing XML. Requires that each text frame contains one
+//! complete stanza.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,32 +18,32 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// How long a step of the way in may take.
+/// Time limit for each step of registration and sign-in.
 const STEP_WITHIN: Duration = Duration::from_secs(30);
 const OPEN: &str =
     "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>";
 
-/// See the module.
+/// A connection with stream management.
 pub(super) struct Line {
     socket: WebSocketStream<TcpStream>,
-    /// Stanzas that have come since stream management began.
+    /// Number of stanzas received since stream management was enabled.
     heard: u64,
-    /// Stanzas that were said since then.
+    /// Number of stanzas sent since then.
     said: u64,
 }
 
-/// What a server says.
+/// A stanza from the server.
 pub(super) enum Heard {
-    /// It has taken this many of my stanzas.
+    /// The server has acknowledged this many of the client's stanzas.
     Taken(u64),
-    /// Somebody's message: its text.
+    /// The text of a message.
     Message(String),
-    /// What does not matter here.
+    /// Any other stanza.
     Other,
 }
 
 impl Line {
-    /// Makes an account and signs in with it.
+    /// Creates an account and signs in.
     pub(super) async fn open(address: SocketAddr, path: &str, user: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -76,14 +77,14 @@ impl Line {
             "bench</jid>",
         )
         .await?;
-        // One's own presence comes back; with that, messages come too.
+        // The server reflects the client's presence and delivers messages from then on.
         line.step("<presence xmlns='jabber:client'/>", "<presence").await?;
         line.step("<enable xmlns='urn:xmpp:sm:3'/>", "<enabled").await?;
         line.heard = 0;
         Ok(line)
     }
 
-    /// Sends a message and asks whether it was taken. Answers the number that says so.
+    /// Sends a message and requests an acknowledgement. Returns the count that acknowledges it.
     pub(super) async fn send(&mut self, to: &str, id: u64, body: &str) -> Result<u64> {
         let message = format!(
             "<message xmlns='jabber:client' to='{to}@localhost' type='chat' id='m{id}'>\
@@ -95,7 +96,7 @@ impl Line {
         Ok(self.said)
     }
 
-    /// What comes next. Says what it has taken itself when it is asked.
+    /// Returns the next stanza. Answers acknowledgement requests of the server.
     pub(super) async fn hear(&mut self) -> Result<Heard> {
         let text = self.text().await?;
         if text.starts_with("<a ") {
@@ -113,7 +114,7 @@ impl Line {
         Ok(body.map_or(Heard::Other, |(body, _)| Heard::Message(body.to_owned())))
     }
 
-    /// Says something and waits for what has to follow.
+    /// Sends a stanza and waits for the expected answer.
     async fn step(&mut self, say: &str, expect: &str) -> Result<()> {
         self.socket.send(Message::text(say)).await?;
         let expected = async {
@@ -141,7 +142,7 @@ impl Line {
     }
 }
 
-/// The value of an attribute, in whichever quotes.
+/// Returns the value of an attribute in single or double quotes.
 fn attribute<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     ['\'', '"'].into_iter().find_map(|quote| {
         let (_, rest) = text.split_once(&format!(" {name}={quote}"))?;

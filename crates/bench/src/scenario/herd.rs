@@ -1,9 +1,9 @@
-//! *herd*: the server is killed with thousands connected, and starts again.
+//! *herd*: the server is killed with thousands of clients connected, and starts again.
 //!
-//! Each client comes back by the rule of the page: growing, jittered delays, then `hello`, then the
-//! list over a new HTTP connection; with that it is whole. A session is a row and no password, so
-//! nothing may be hashed meanwhile: what a hash costs is measured on the same server afterwards,
-//! and the sign-ins are counted.
+//! Each client reconnects by the page's rule: growing delays with jitter, then `hello`, then the
+//! conversation list over a new HTTP connection. Reconnecting uses the session and no password, so
+//! the server must not hash any. The scenario counts sign-ins, and afterwards measures the cost of
+//! a hash on the same server.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -24,32 +24,32 @@ use crate::report::Row;
 use crate::seed;
 use crate::system::{Disk, System};
 
-/// The page's own rule: see `live/backoff.rs` of the app.
+/// The page's backoff, from `live/backoff.rs` in the app.
 const FIRST_MS: f64 = 500.0;
 const SHORTEST_MS: f64 = 250.0;
 const LONGEST_MS: f64 = 30_000.0;
-/// As the page: a server that says nothing for this long is lost.
+/// Time limit for `hello`, as in the page.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
-/// As the page: what could not be read is read again after this.
+/// Delay before another attempt to load the list, as in the page.
 const READ_AGAIN: Duration = Duration::from_secs(2);
-/// Whoever is not back by then stays away.
+/// Time limit for all clients to reconnect.
 const ALL_WITHIN: Duration = Duration::from_secs(180);
-/// How often the server's processor time is looked at.
+/// Interval at which the server's CPU time is sampled.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Passwords that are hashed to learn what one costs.
+/// Number of passwords hashed to measure the cost of one.
 const HASHES: u32 = 8;
 
-/// A client that has come back.
+/// A client that has reconnected and loaded its list.
 struct Back {
     hello: Instant,
     whole: Instant,
     failures: u32,
 }
 
-/// Measures.
+/// Runs the measurement.
 ///
 /// # Errors
-/// Somebody did not come back.
+/// Fails if a client does not reconnect in time.
 pub async fn run(bench: &Bench, count: usize) -> Result<Row> {
     let data = bench.data(System::Duet)?;
     let people = crowd(bench, data.path(), count)?;
@@ -108,7 +108,7 @@ pub async fn run(bench: &Bench, count: usize) -> Result<Row> {
         .with("server MB", bytes_in_mb(resident)))
 }
 
-/// One client: listens until the line is cut, comes back, says so, and listens on.
+/// Runs one client: reads until the connection breaks, reconnects, reports, and reads on.
 async fn live(
     address: SocketAddr,
     person: Person,
@@ -130,7 +130,7 @@ async fn live(
         while read_list(address, &person).await.is_err() {
             sleep(READ_AGAIN).await;
         }
-        // Nobody counts any more.
+        // The receiver is gone after the measurement.
         _ = report.send(Back { hello, whole: Instant::now(), failures: failures - 1 });
     }
 }
@@ -148,13 +148,13 @@ async fn read_list(address: SocketAddr, person: &Person) -> Result<()> {
     Ok(())
 }
 
-/// The page's rule. `chance` is in `0..1`.
+/// Returns the page's delay. `chance` is in `0..1`.
 fn delay(failures: u32, chance: f64) -> Duration {
     let bound = (FIRST_MS * f64::from(1_u32 << failures.min(16))).min(LONGEST_MS);
     Duration::from_secs_f64((SHORTEST_MS + (bound - SHORTEST_MS) * chance) / 1_000.0)
 }
 
-/// A number in `0..1` for each client and attempt, the same in each run (`SplitMix64`).
+/// Returns a reproducible number in `0..1` for each client and attempt (`SplitMix64`).
 fn chance(number: usize, attempt: u32) -> f64 {
     let seed = (number as u64) << 32 | u64::from(attempt);
     let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -163,7 +163,7 @@ fn chance(number: usize, attempt: u32) -> f64 {
     exactly((mixed ^ (mixed >> 31)) >> 12) / exactly(1 << 52)
 }
 
-/// How many processors a server has busy.
+/// The number of CPU cores that a server uses.
 struct Cores {
     at: Instant,
     seconds: f64,
@@ -175,11 +175,11 @@ impl Cores {
         Ok(Self { at: Instant::now(), seconds: server.cpu_seconds()?, peak: 0.0 })
     }
 
-    /// Looks at what it did since the last look.
+    /// Samples the CPU time since the last sample.
     fn look(&mut self, server: &Running) -> Result<()> {
         let (now, seconds) = (Instant::now(), server.cpu_seconds()?);
         let passed = (now - self.at).as_secs_f64();
-        // Processor time is counted in hundredths: a short while says nothing.
+        // CPU time has a resolution of 10 ms, so short intervals are too inaccurate.
         if passed >= LOOK_EVERY.as_secs_f64() / 2.0 {
             self.peak = self.peak.max((seconds - self.seconds) / passed);
             (self.at, self.seconds) = (now, seconds);
@@ -188,7 +188,7 @@ impl Cores {
     }
 }
 
-/// Processor seconds of one password.
+/// Returns the CPU seconds of one password hash.
 async fn hash_seconds(server: &Running) -> Result<f64> {
     let http = Http::new(server.address)?;
     let before = server.cpu_seconds()?;

@@ -1,8 +1,8 @@
-//! *idle*: what a connection costs while nobody says anything.
+//! *idle*: the memory of a connection without messages.
 //!
-//! Each connection is another person's, signed in and in a conversation with the next one. Memory
-//! is the server's resident memory with the connections, less that of the same server before the
-//! first one, by their number.
+//! Each connection belongs to another user, who is signed in and has a conversation. The figure is
+//! the growth of the server's resident memory since before the first connection, divided by the
+//! number of connections.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use crate::report::Row;
 use crate::seed::{Seed, Talk};
 use crate::system::{Disk, System};
 
-/// Connections that are opened at once.
+/// Number of connections opened concurrently.
 const AT_ONCE: usize = 64;
-/// After the last has come, until memory is looked at.
+/// Pause before memory is measured.
 const SETTLE: Duration = Duration::from_secs(3);
-/// Messages in each conversation.
+/// Number of messages in each conversation.
 const MESSAGES: i64 = 10;
 
-/// Measures, on one server, each of these numbers, which grow.
+/// Measures each of these numbers of connections on one server. The numbers must ascend.
 ///
 /// # Errors
-/// A connection was refused or lost.
+/// Fails if a connection is refused or lost.
 pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<Row>> {
     let data = bench.data(system)?;
     let most = counts.iter().copied().max().unwrap_or(0);
@@ -47,7 +47,7 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
     for &count in counts {
         let more = held.len()..count;
         connect(&server, &people[more], |_, mut line| {
-            // Listens, and answers pings, until the line is lost.
+            // Reads, and answers pings, until the connection ends.
             held.spawn(async move { while line.hear().await.is_ok() {} });
         })
         .await?;
@@ -62,10 +62,10 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
     Ok(rows)
 }
 
-/// Measures the same on nodes with so many connections, spread over them, each another person's.
+/// Measures nodes with this many connections, spread over them.
 ///
 /// # Errors
-/// As above.
+/// Fails if a connection is refused or lost.
 pub async fn of_nodes(bench: &Bench, system: System, count: usize) -> Result<Row> {
     let server = bench.serve(system, &Disk::Own).await?;
     sleep(SETTLE).await;
@@ -97,7 +97,7 @@ pub async fn of_nodes(bench: &Bench, system: System, count: usize) -> Result<Row
     Ok(row)
 }
 
-/// What so many connections cost, by the resident bytes before them and with them.
+/// Computes the figures from the resident bytes before and with the connections.
 fn row(system: System, count: usize, before: u64, with: u64) -> Result<Row> {
     let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
     Ok(Row::new("idle", format!("{count} connections"), system, &Disk::Own)
@@ -107,7 +107,7 @@ fn row(system: System, count: usize, before: u64, with: u64) -> Result<Row> {
         .comparing("KiB per connection"))
 }
 
-/// Writes so many people into the store, each in a conversation with the next.
+/// Writes this many users into the store, two in each conversation.
 pub(super) fn crowd(bench: &Bench, data: &std::path::Path, count: usize) -> Result<Vec<Person>> {
     let seed = Seed::open(data)?;
     let people = seed.people(count, bench.somebody()?)?;
@@ -119,7 +119,7 @@ pub(super) fn crowd(bench: &Bench, data: &std::path::Path, count: usize) -> Resu
     Ok(people)
 }
 
-/// Connects these people, many at once, and hands each line over.
+/// Connects these users concurrently and passes each connection to `hold`.
 pub(super) async fn connect(
     server: &Running,
     people: &[Person],
@@ -127,7 +127,7 @@ pub(super) async fn connect(
 ) -> Result<()> {
     let mut lines = stream::iter(people)
         .map(|person| async move {
-            // For a ceiling: each in a conversation of its own.
+            // A ceiling needs a conversation in the URL; each connection gets its own.
             let query = ConversationId::new().to_string();
             let mut line = Line::open(server.address, &person.cookie, &query).await?;
             line.hello().await?;

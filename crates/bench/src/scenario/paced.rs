@@ -1,9 +1,9 @@
-//! *paced*: messages come at a fixed rate, whatever the server does.
+//! *paced*: messages at a fixed rate, regardless of the server's speed.
 //!
-//! People do not wait for a server before they speak, so every time is counted from the moment a
-//! message was due, not from when the generator came to send it: a server that stalls is charged
-//! for all that should have been said meanwhile. A connection may have many messages under way. A
-//! refused message counts as refused and is not repeated; goodput is what was acknowledged.
+//! Users do not wait for a server before they write. Latencies therefore start when a message was
+//! due, and not when the generator sent it, so that a stall counts for every message due meanwhile.
+//! A connection may have many unacknowledged messages. A refused message counts as refused and is
+//! not repeated. Goodput is the rate of acknowledged messages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,37 +21,37 @@ use crate::latency::Latency;
 use crate::report::{Refusals, Row};
 use crate::system::{Disk, System};
 
-/// What was acknowledged within the window.
+/// Rate of acknowledgements within the window.
 pub const GOODPUT: &str = "goodput/s";
-/// Before anything is counted.
+/// Time before the measurement window.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// How long the last answers may take.
+/// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(10);
-/// A line on which nothing comes for this long, after the last message was due, has said it all.
+/// Silence after the last due message, after which a connection is complete.
 const QUIET: Duration = Duration::from_millis(500);
-/// Messages that a late generator sends before it looks at anything else.
+/// Maximum number of messages that a late generator sends before it handles anything else.
 const MOST_AT_ONCE: usize = 32;
 
-/// How fast.
+/// The rate of a measurement.
 pub struct Pace {
-    /// Messages a second, of all pairs together.
+    /// Messages per second of all pairs together.
     pub rate: f64,
-    /// As the table names it.
+    /// The name in the table.
     pub label: String,
 }
 
-/// What one side has seen.
+/// The observations of one side.
 #[derive(Default)]
 struct Seen {
     acknowledged: Latency,
     received: Latency,
-    /// How late the generator itself was.
+    /// Delay of the generator itself.
     lag: Latency,
-    /// Acknowledgements that came within the window.
+    /// Number of acknowledgements within the window.
     in_window: u64,
-    /// All acknowledgements.
+    /// Number of all acknowledgements.
     total: u64,
-    /// Neither acknowledged nor refused.
+    /// Number of messages that were neither acknowledged nor refused.
     unanswered: u64,
     refused: Refusals,
 }
@@ -76,10 +76,10 @@ impl Seen {
     }
 }
 
-/// Measures.
+/// Runs the measurement.
 ///
 /// # Errors
-/// The server is gone, or does not hold what it acknowledged.
+/// Fails if the server ends, or does not hold the acknowledged messages.
 pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) -> Result<Row> {
     let disk = Disk::Own;
     let server = bench.serve(system, &disk).await?;
@@ -151,15 +151,15 @@ fn row(
     row
 }
 
-/// One person of a pair, at work.
+/// One side of a pair.
 struct Side {
     bench: Arc<Bench>,
     pair: Pair,
     window: Window,
-    /// Between two messages.
+    /// Interval between two messages.
     each: Duration,
     receipts: bool,
-    /// What waits for an answer, and when it was due. Held for a look-up.
+    /// Due times of the unanswered messages. The lock is held for a lookup.
     under_way: Mutex<HashMap<ClientId, Instant>>,
 }
 
@@ -168,7 +168,7 @@ impl Side {
         let mut seen = Seen::default();
         loop {
             let (mouth, ear) = line.split();
-            // The latest place that was heard, for the half that speaks; gone when hearing ends.
+            // Passes the latest received seq to the sending half. Closes when receiving ends.
             let (applied, to_confirm) = watch::channel(Seq::ZERO);
             let mut lag = Latency::default();
             let (spoken, heard) = tokio::join!(
@@ -191,7 +191,7 @@ impl Side {
         std::mem::take(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says each message when it is due, and confirms what was heard.
+    /// Sends each message when it is due, and a receipt for received messages.
     async fn speak(
         &self,
         mut mouth: Mouth,
@@ -238,7 +238,7 @@ impl Side {
         }
     }
 
-    /// Hears until everything was answered.
+    /// Receives until every message is answered.
     async fn listen(
         &self,
         mut ear: Ear,
@@ -274,7 +274,7 @@ impl Side {
                     {
                         seen.received.record(age);
                     }
-                    // Nobody listens once speaking has failed.
+                    // The receiver is gone after the sending half has failed.
                     _ = applied.send(message.seq);
                 }
                 _ => {}
@@ -282,13 +282,13 @@ impl Side {
         }
     }
 
-    /// When an answered message was due, if that counts.
+    /// Removes an answered message. Returns its due time if that is within the window.
     fn answered(&self, id: ClientId) -> Option<Instant> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.remove(&id).filter(|due| self.window.holds(*due))
     }
 
-    /// Whether nothing more is to be expected.
+    /// Whether no more frames are expected.
     fn is_over(&self) -> bool {
         let now = Instant::now();
         let waiting = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();

@@ -1,9 +1,8 @@
-//! *page*: what a page costs, as what it is a page of grows.
+//! *page*: the time to load a page, for growing stores.
 //!
-//! Sequential calls on one connection, timed from the request's first byte out to the answer's
-//! last byte in. Each size has a store of its own, because what could slow a page down is the
-//! depth and the size of the whole table. The file is in the machine's memory, as it is for
-//! whatever is read often.
+//! Sequential calls on one connection, timed from the first byte of the request to the last byte of
+//! the answer. Each size has its own store, because both the position of the page and the size of
+//! the table could slow it down. The file is in the page cache, as for frequently read data.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,37 +22,37 @@ use crate::report::Row;
 use crate::seed::{DATABASE, Seed, Talk};
 use crate::system::{Disk, System};
 
-/// Calls that are timed, after the first tenth of as many.
+/// Number of timed calls. A tenth as many calls precede them as warm-up.
 const CALLS: usize = 300;
-/// Where the stores are kept, for the large ones take long to write.
+/// Directory of the prepared stores, which are kept because large ones take long to write.
 const KEPT: &str = "seeded";
-/// Told with each kept store.
+/// File beside each prepared store with its [`Reader`].
 const READER: &str = "reader.json";
 
-/// What is read.
+/// The subject of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
-    /// A conversation of so many messages.
+    /// A conversation with this many messages.
     Messages(u32),
-    /// A list of so many conversations.
+    /// A list of this many conversations.
     Conversations(u32),
 }
 
-/// Who reads, and what they read when it is a conversation's messages.
+/// The user who loads the pages, and the conversation if its messages are loaded.
 #[derive(Serialize, Deserialize)]
 struct Reader {
     person: Person,
     conversation: Option<protocol::ConversationId>,
 }
 
-/// A size at work.
+/// A running server with a store of one size.
 struct Sized {
     of: Of,
     server: Running,
     reader: Reader,
 }
 
-/// One question that is asked again and again.
+/// A repeated call and its latencies.
 struct Asked {
     setting: String,
     place: &'static str,
@@ -63,10 +62,10 @@ struct Asked {
     compressed: (Call, Latency),
 }
 
-/// Measures these sizes, in turns, so that what else the machine does meets all of them alike.
+/// Measures these sizes in turns, so that other load on the machine affects all of them alike.
 ///
 /// # Errors
-/// A page is not what it should be.
+/// Fails if an answer is not a complete page.
 pub async fn run(bench: &Bench, root: &Path, sizes: &[Of]) -> Result<Vec<Row>> {
     let mut running = Vec::new();
     for &of in sizes {
@@ -94,7 +93,7 @@ pub async fn run(bench: &Bench, root: &Path, sizes: &[Of]) -> Result<Vec<Row>> {
     Ok(rows(asked))
 }
 
-/// Opens the connections to a size, and looks whether its answers are whole.
+/// Opens the connections to a server and checks that its answers are complete.
 async fn ask(size: &Sized) -> Result<Vec<Asked>> {
     let cookie = &size.reader.person.cookie;
     let mut asked = Vec::new();
@@ -112,7 +111,7 @@ async fn ask(size: &Sized) -> Result<Vec<Asked>> {
     Ok(asked)
 }
 
-/// The figures, each size beside the smallest at the same place.
+/// Computes the figures, each relative to the smallest store at the same position.
 fn rows(asked: Vec<Asked>) -> Vec<Row> {
     let mut smallest: HashMap<&str, f64> = HashMap::new();
     asked
@@ -129,7 +128,7 @@ fn rows(asked: Vec<Asked>) -> Vec<Row> {
         .collect()
 }
 
-/// The places that are asked for.
+/// Returns the positions to load, with function and arguments.
 fn questions(of: Of, reader: &Reader) -> Result<Vec<(&'static str, &'static str, Value)>> {
     let Of::Messages(count) = of else {
         return Ok(vec![("first page", "list_conversations", json!({ "after": null }))]);
@@ -143,7 +142,7 @@ fn questions(of: Of, reader: &Reader) -> Result<Vec<(&'static str, &'static str,
     ])
 }
 
-/// Whether the answer is a whole page.
+/// Checks that the answer is a complete page.
 async fn check(call: &mut Call, of: Of, function: &str, arguments: &Value) -> Result<()> {
     let (got, expected) = match of {
         Of::Messages(_) => {
@@ -159,7 +158,7 @@ async fn check(call: &mut Call, of: Of, function: &str, arguments: &Value) -> Re
     Ok(())
 }
 
-/// A copy of the store of this size, written when there is none.
+/// Returns a copy of the prepared store of this size. Prepares the store if there is none.
 async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)> {
     let (kind, count) = match of {
         Of::Messages(count) => ("messages", count),
@@ -178,11 +177,11 @@ async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)>
     let mut reader: Reader = serde_json::from_slice(&std::fs::read(kept.join(READER))?)?;
     let copy = tempfile::tempdir()?;
     std::fs::copy(kept.join(DATABASE), copy.path().join(DATABASE))?;
-    // Sessions end after days without use, and kept stores grow old.
+    // Creates a new session, because the one in an old store may have expired.
     let seed = Seed::open(copy.path())?;
     reader.person.cookie = seed.session(reader.person.id, bench.somebody()?)?;
     seed.finish()?;
-    // Or the copy's way to the disk would be measured too.
+    // Flushes the copy first; otherwise its writeback would affect the measurement.
     std::fs::File::open(copy.path().join(DATABASE))?.sync_all()?;
     Ok((copy, reader))
 }
@@ -191,7 +190,7 @@ fn write(bench: &Bench, data: &Path, of: Of) -> Result<Reader> {
     let seed = Seed::open(data)?;
     let (count, messages) = match of {
         Of::Messages(count) => (1, i64::from(count)),
-        // As many unread as there are in a list that is looked at now and then.
+        // Two messages per conversation, a realistic number of unread ones in a list.
         Of::Conversations(count) => (count, 2),
     };
     let people = seed.people(usize::try_from(count)? + 1, bench.somebody()?)?;
@@ -199,7 +198,7 @@ fn write(bench: &Bench, data: &Path, of: Of) -> Result<Reader> {
     let mut conversation = None;
     for (minutes, peer) in (1..).zip(peers) {
         let people = [peer.id, person.id];
-        // Every third has something new.
+        // Every third conversation has unread messages.
         let waiting = matches!(of, Of::Conversations(_)) && minutes % 3 == 0;
         conversation = Some(seed.talk(&Talk { people, messages, waiting }, minutes)?);
     }

@@ -1,7 +1,7 @@
-//! *pairs*: each side of N pairs sends its next message when its last was acknowledged.
+//! *pairs*: each side of N pairs sends its next message after the acknowledgement of its last one.
 //!
-//! The most that a system can do when nobody may be left behind: N pairs are 2N messages under
-//! way. Whoever receives says so, as the page does.
+//! Measures the peak rate with a bounded queue: N pairs have at most 2N unacknowledged messages.
+//! Receivers send receipts, as the page does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,28 +18,28 @@ use crate::peer;
 use crate::report::{Refusals, Row};
 use crate::system::{Disk, System};
 
-/// Before anything is counted.
+/// Time before the measurement window.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// How long the last answers may take.
+/// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// The figure that *paced* takes its fastest rates from.
+/// The figure from which *paced* derives its highest rates.
 pub const MESSAGES: &str = "messages/s";
 
-/// What one side has seen.
+/// The observations of one side.
 #[derive(Default)]
 struct Seen {
     acknowledged: Latency,
     received: Latency,
-    /// All acknowledgements, those outside of the window too.
+    /// Number of all acknowledgements, including those outside the window.
     total: u64,
     refused: Refusals,
 }
 
-/// Measures.
+/// Runs the measurement.
 ///
 /// # Errors
-/// A line was lost, or the store does not hold what was acknowledged.
+/// Fails if a connection is lost, or if the store does not hold exactly the acknowledged messages.
 pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) -> Result<Row> {
     if let System::Peer(peer) = system {
         return peer::pairs::run(bench, peer, disk, count).await;
@@ -89,12 +89,12 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     Ok(row)
 }
 
-/// As the table names it.
+/// The setting in the table.
 pub fn setting(count: usize, disk: &Disk) -> String {
     format!("{count} pair{}{}", if count == 1 { "" } else { "s" }, disk.label())
 }
 
-/// The messages a second that a system was measured to take from so many pairs, on this disk.
+/// Returns the measured rate of a system for this many pairs on the machine's own disk.
 pub fn peak(rows: &[Row], system: System, count: usize) -> Option<f64> {
     let setting = setting(count, &Disk::Own);
     let row = rows
@@ -103,7 +103,7 @@ pub fn peak(rows: &[Row], system: System, count: usize) -> Option<f64> {
     row?.figure(MESSAGES)
 }
 
-/// One person of a pair, at work.
+/// One side of a pair.
 struct Side {
     bench: Arc<Bench>,
     line: Line,
@@ -138,7 +138,7 @@ impl Side {
                 other => self.hear(other, now, &mut seen).await?,
             }
         }
-        // The other side's last messages.
+        // Receives the last messages of the other side.
         while let Ok(frame) = timeout(Duration::from_millis(500), self.line.hear()).await {
             self.hear(frame?, Instant::now(), &mut seen).await?;
         }

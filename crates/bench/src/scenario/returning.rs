@@ -1,8 +1,8 @@
-//! *return*: somebody comes back to messages that wait.
+//! *return*: a user reconnects and loads all waiting messages.
 //!
-//! From the first byte of the connection until all is merged: socket, `hello`, the list, then page
-//! after page by the calls that also scroll, as a client must that wants all of them. The page
-//! itself reads what is looked at and leaves the rest until it is scrolled to.
+//! Timed from opening the connection until all messages are merged: socket, `hello`, conversation
+//! list, then page after page of history. Duet's own page loads only the visible messages and the
+//! others when the user scrolls to them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ use crate::report::Row;
 use crate::seed::{Seed, Talk};
 use crate::system::{Disk, System};
 
-/// Returns that are measured, each of another person.
+/// Number of measured returns, each by another user.
 const TIMES: usize = 20;
 
-/// Measures. The ceilings keep nothing that could be read, so this is Duet alone.
+/// Runs the measurement on Duet only, because the ceilings cannot be read.
 ///
 /// # Errors
-/// A message is missing.
+/// Fails if a message is missing.
 pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
     let data = bench.data(System::Duet)?;
     let seed = Seed::open(data.path())?;
@@ -57,7 +57,8 @@ pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
         .with("server CPU ms/return", cpu * 1_000.0 / exactly(u64::try_from(TIMES)?)))
 }
 
-/// Connects and reads until nothing is missing. Answers when `hello` had come, and when all had.
+/// Connects and loads every message. Returns the times until `hello` and until all messages are
+/// merged.
 async fn come_back(
     server: &Running,
     me: &Person,

@@ -1,6 +1,6 @@
-//! Usernames that can be had: for somebody whose wish is taken, and for somebody who has none.
+//! Suggestions of free usernames, when the wanted one is taken or none was chosen.
 //!
-//! It tells no more than signing up itself does, and only to whoever may sign up.
+//! The answer discloses no more than sign-up does, and only to clients that may sign up.
 
 use std::net::IpAddr;
 
@@ -11,16 +11,16 @@ use super::{names, read_token};
 use crate::error::Result;
 use crate::{Chat, clock};
 
-/// As many are offered.
+/// Number of suggestions.
 const OFFERED: usize = 2;
-/// The highest number that is put behind a name.
+/// The highest number appended to a name.
 const LAST_NUMBER: u32 = 20;
 
 impl Chat {
-    /// The first free usernames of those that are like the one that is wanted, itself included.
+    /// Returns the first free usernames among the wanted one and its variants.
     ///
     /// # Errors
-    /// `registration_closed`, `invitation_invalid`: nobody may sign up so; `rate_limited`.
+    /// `registration_closed` or `invitation_invalid` if the client may not sign up; `rate_limited`.
     pub async fn free_usernames(
         &self,
         wanted: &str,
@@ -57,7 +57,8 @@ impl Chat {
     }
 }
 
-/// Names that are like one, the likest first: turned around, then numbered.
+/// Returns the wanted name and its variants, closest first: parts swapped at the first dot, then a
+/// number appended.
 fn candidates(wanted: &str) -> impl Iterator<Item = String> {
     let turned = wanted.split_once('.').map(|(first, last)| format!("{last}.{first}"));
     let numbered = (2..=LAST_NUMBER).map(move |number| {

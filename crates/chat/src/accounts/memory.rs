@@ -1,22 +1,22 @@
-//! How much memory there is for password hashes. Each takes 46 MiB at once; where a container or a
-//! small machine has less, the kernel would kill the whole process, so this is asked before.
+//! Available memory for password hashes. Each hash takes 46 MiB; without the check, a container or
+//! small machine with less would have the kernel kill the whole process.
 //!
-//! Linux says it in files, which take some microseconds to read; elsewhere nothing is known, and
-//! everything is allowed. Only [`super::passwords`] calls this.
+//! Linux reports memory in files, which take microseconds to read. On other systems nothing is
+//! known and every hash is allowed. Only [`super::passwords`] calls this module.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// What other parts of the process may take meanwhile.
+/// Room left for the rest of the process, in bytes.
 const MARGIN: u64 = 4 * 1024 * 1024;
 
-/// The limits that this process stands under, found once.
+/// The memory limits of this process, found once.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     groups: Vec<Group>,
 }
 
-/// Files of a control group that limit memory and say how much is used.
+/// Files of a control group that report its memory limit and usage.
 #[derive(Clone, Debug)]
 struct Group {
     limit: PathBuf,
@@ -30,26 +30,26 @@ impl Memory {
         Self { groups: groups(Path::new("/sys/fs/cgroup"), &own) }
     }
 
-    /// As a control group with these files says.
+    /// Reads the control group at `root` instead.
     #[cfg(test)]
     pub(crate) fn of(root: &Path) -> Self {
         Self { groups: groups(root, "0::/\n") }
     }
 
-    /// Whether a part of this size can be had.
+    /// Returns whether `bytes` can be allocated with the margin left over.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         self.available().is_none_or(|available| available >= bytes.saturating_add(MARGIN))
     }
 
-    /// What can still be had, as far as it is known.
+    /// Returns the available bytes, if known.
     pub(crate) fn available(&self) -> Option<u64> {
         let of_groups = self.groups.iter().filter_map(Group::available);
         of_groups.chain(of_machine()).min()
     }
 }
 
-/// The groups of this process, as `/proc/self/cgroup` names them, and those above them. Inside a
-/// container the names may be those outside, so that only the topmost is found.
+/// Finds the groups that `/proc/self/cgroup` names, and their ancestors. Inside a container the
+/// names may be those of the host; then only the root group is found.
 fn groups(root: &Path, own: &str) -> Vec<Group> {
     let mut found = Vec::new();
     for line in own.lines() {
@@ -80,11 +80,11 @@ fn groups(root: &Path, own: &str) -> Vec<Group> {
 }
 
 impl Group {
-    /// None where there is no limit.
+    /// Returns `None` without a limit.
     fn available(&self) -> Option<u64> {
         let number = |file: &Path| read_to_string(file).ok()?.trim().parse::<u64>().ok();
         let (limit, usage) = (number(&self.limit)?, number(&self.usage)?);
-        // What is kept of files is given back when something else needs the room.
+        // The kernel reclaims the page cache under memory pressure.
         let stat = read_to_string(&self.stat).unwrap_or_default();
         let files = value(&stat, "active_file") + value(&stat, "inactive_file");
         Some(limit.saturating_sub(usage.saturating_sub(files)))
@@ -94,7 +94,7 @@ impl Group {
 fn of_machine() -> Option<u64> {
     let info = read_to_string("/proc/meminfo").ok()?;
     let available = value(&info, "MemAvailable:");
-    // An old kernel does not say it.
+    // Old kernels do not report it.
     (available > 0).then(|| (available + value(&info, "SwapFree:")) * 1024)
 }
 

@@ -1,20 +1,20 @@
-//! Which names are allowed, and the folded form they are compared by.
+//! Validation of names, and the folded form in which they are compared.
 
 use protocol::ErrorCode;
 use protocol::limits::{MAX_DISPLAY_NAME_CHARS, USERNAME_CHARS};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
-/// The form in which names are compared and found: NFKC, lower case, NFKC again (lowering may
-/// leave a form that is not normalised).
+/// Folds a name for comparison and look-up: NFKC, lower case, NFKC again because lower-casing can
+/// break the normalisation.
 pub(crate) fn fold(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
-/// Checks a username and returns its shown form and its folded one.
+/// Checks a username and returns its display form and its folded form.
 ///
-/// Letters and digits of one script (or of the few that are written together, such as Latin with
-/// Japanese), so that `аnna` with a Cyrillic first letter cannot pose as `anna`.
+/// Only letters and digits of one script are allowed (or of scripts that are written together, such
+/// as Latin with Japanese), so that `аnna` with a Cyrillic first letter cannot pose as `anna`.
 pub(crate) fn username(typed: &str) -> Result<(String, String), ErrorCode> {
     let name: String = typed.trim().nfkc().collect();
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
@@ -32,9 +32,11 @@ pub(crate) fn username(typed: &str) -> Result<(String, String), ErrorCode> {
     }
 }
 
-/// Checks a display name and returns its shown form and its folded one; blank means the username.
+/// Checks a display name and returns its display form and its folded form; blank means the
+/// username.
 ///
-/// No control characters and none that change the direction of, or hide in, the text around it.
+/// Control characters are refused, and characters that are invisible or change the direction of the
+/// surrounding text.
 pub(crate) fn display_name(typed: &str, username: &str) -> Result<(String, String), ErrorCode> {
     let words: Vec<&str> = typed.split_whitespace().collect();
     let name: String = words.join(" ").nfc().collect();

@@ -1,32 +1,32 @@
-//! The form in which passwords are hashed and compared: the profile `OpaqueString` of RFC 8265, so
-//! that one password is the same however a keyboard or a system spells its letters. macOS and Linux,
-//! for example, may type "é" as one character or as two.
+//! The form in which passwords are hashed and compared: the `OpaqueString` profile of RFC 8265, so
+//! that a password is the same in every Unicode spelling. macOS and Linux, for example, may type
+//! "é" as one character or as two.
 //!
-//! Written here instead of taken from a crate, because the profile is three steps, of which the
-//! normalisation is the library's, and because the crate that implements the whole framework knows
-//! no character that is newer than its tables and would refuse it. Only [`super::passwords`] calls this.
+//! Implemented here because the profile has only three steps, and a library does the normalisation.
+//! The crate that implements the whole framework refuses characters that are newer than its tables.
+//! Only [`super::passwords`] calls this module.
 
 use protocol::ErrorCode;
 use unicode_normalization::UnicodeNormalization;
 
-/// A password as the profile writes it: other spaces are the ordinary space, and everything is in
-/// normalisation form C. Upper and lower case and full width stay as they are.
+/// Returns a password in the form of the profile: other spaces become U+0020, and the text is in
+/// normalisation form C. Case and width stay as typed.
 ///
 /// # Errors
-/// `password_invalid` for characters that the profile refuses: controls, and those that are not
-/// seen, which people cannot type a second time.
+/// `password_invalid` for control characters, and for invisible ones, which people cannot type a
+/// second time.
 pub(super) fn enforce(typed: &str) -> Result<String, ErrorCode> {
     let spaced = typed.chars().map(|c| if is_other_space(c) { ' ' } else { c });
     let password: String = spaced.nfc().collect();
-    // After the normalisation, as RFC 8264 orders it: it makes ordinary syllables of the Korean
-    // letters that would be refused by themselves.
+    // After the normalisation, as RFC 8264 requires: the normalisation composes syllables from
+    // Korean letters that would be refused on their own.
     if password.chars().any(is_refused) || has_stray_joiner(&password) {
         return Err(ErrorCode::PasswordInvalid);
     }
     Ok(password)
 }
 
-/// Unicode's space separators (`Zs`) beside U+0020.
+/// Unicode's space separators (`Zs`) except U+0020.
 fn is_other_space(c: char) -> bool {
     matches!(
         c,
@@ -34,9 +34,9 @@ fn is_other_space(c: char) -> bool {
     )
 }
 
-/// What the `FreeformClass` of RFC 8264 refuses: controls, line separators, characters that are not
-/// drawn (`Default_Ignorable_Code_Point`), parts of old Korean syllables, private and no characters.
-/// Characters that Unicode may assign later are taken, because a new emoji is no mistake.
+/// Characters that the `FreeformClass` of RFC 8264 refuses: controls, line separators, invisible
+/// characters (`Default_Ignorable_Code_Point`), old Korean letters, private-use characters and
+/// noncharacters. Unassigned characters are accepted, because the password may contain a new emoji.
 fn is_refused(c: char) -> bool {
     let joiner = matches!(c, '\u{200C}' | '\u{200D}');
     c.is_control()
@@ -57,8 +57,9 @@ fn is_ignorable(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The two joiners are seen only between the letters that they change: Persian, Indic scripts and
-/// emoji need them there, and the profile allows them there.
+/// Returns whether a joiner stands outside non-ASCII letters. Between such letters the two joiners
+/// have a visible effect: Persian, Indic scripts and emoji need them there, and the profile allows
+/// them there.
 fn has_stray_joiner(password: &str) -> bool {
     let joiner = |c: char| matches!(c, '\u{200C}' | '\u{200D}');
     let between = |c: char| !c.is_ascii() && !joiner(c);
@@ -82,7 +83,7 @@ mod tests {
             ("café\u{A0}au\u{3000}lait", "café au lait"),
             ("\u{1112}\u{1161}\u{11AB}국어 비밀번호", "한국어 비밀번호"),
             ("A\u{30A} \u{212B} \u{C5}", "Å Å Å"),
-            // The profile keeps case, width and compatibility forms apart.
+            // The profile keeps case, width and compatibility forms distinct.
             ("ＦｕｌｌWidth ﬁ", "ＦｕｌｌWidth ﬁ"),
             ("می\u{200C}خواهم", "می\u{200C}خواهم"),
             ("👩\u{200D}👩\u{200D}👧 at home", "👩\u{200D}👩\u{200D}👧 at home"),

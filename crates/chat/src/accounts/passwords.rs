@@ -1,9 +1,9 @@
-//! Passwords: which are allowed, and hashing them without stopping everything else.
+//! Passwords: validation, hashing and verification.
 //!
-//! Hashing takes tens of milliseconds and 46 MiB on purpose, so at most as many run as there are
-//! cores and as the operator and the memory allow, on tokio's blocking threads, and a bounded
-//! number wait; beyond that, and where there is no memory for a single one, the asker is told to come
-//! again. Only [`super`] calls this.
+//! A hash takes tens of milliseconds and 46 MiB by design. Hashes run on tokio's blocking threads,
+//! at most as many at once as the operator has set (by default one per core) and as fit into
+//! memory. A bounded number of callers waits; further callers, and every caller if not even one
+//! hash fits into memory, get `busy`. Only [`super`] calls this module.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,42 +22,43 @@ use super::memory::Memory;
 use super::opaque;
 use crate::error::{Error, Result, later};
 
-/// OWASP's Argon2id pair with one pass: 46 MiB.
+/// OWASP's Argon2id parameters for one pass: 46 MiB.
 const MEMORY_KIB: u32 = 47_104;
-/// Hashes that may wait for a core and for memory: a few seconds of work. Beyond it, `busy`.
+/// Callers that may wait for a core and for memory: a few seconds of work. Further ones get `busy`.
 const QUEUE: usize = 64;
-/// What someone is told who found the queue full.
+/// The retry delay sent with `busy`.
 const BUSY_RETRY: Duration = Duration::from_secs(2);
-/// Longest password as it may be typed: the normalised form may be shorter.
+/// Longest password as typed, in bytes; its normalised form may be shorter.
 const MAX_TYPED_BYTES: usize = 4 * MAX_PASSWORD_BYTES;
-/// Guesses within which a password counts as common.
+/// A password that needs fewer guesses counts as common.
 const COMMON_GUESSES: u64 = 100_000;
-/// Only this much of a long password is looked at for its strength: the search is quadratic.
+/// Characters of a password that its strength is judged by, because the estimator takes quadratic
+/// time.
 const JUDGED_CHARS: usize = 64;
 
-/// What one hash takes.
+/// Bytes of memory that one hash takes.
 const MEMORY_BYTES: u64 = MEMORY_KIB as u64 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct Passwords {
     memory: Memory,
-    /// How many may hash at once.
+    /// Upper bound of concurrent hashes.
     at_once: usize,
-    /// Permits for those who hash or wait; none left means refused.
+    /// Permits of callers that hash or wait; without a free one the caller is refused.
     places: Arc<Semaphore>,
-    /// Permits for those who hash, and for the one at the door.
+    /// Permits of callers that hash, and of the next one in line.
     cores: Arc<Semaphore>,
-    /// One permit, for the next to hash: whoever has it waits for a core, and then for memory.
+    /// A single permit: its holder is the next one in line and waits for a core, then for memory.
     door: Arc<Semaphore>,
-    /// Tells the one at the door that a hash has ended.
+    /// Wakes the next one in line when a hash ends.
     ended: Arc<Notify>,
-    /// A hash of nothing anyone knows, verified when there is no such user, so that an unknown
-    /// name takes as long as a wrong password.
+    /// A hash that no password matches, verified for an unknown user, so that an unknown name takes
+    /// as long as a wrong password.
     decoy: Arc<str>,
 }
 
 impl Passwords {
-    /// `at_once` hashes at most; as many as there are cores, where it is not said.
+    /// Allows at most `at_once` concurrent hashes; `None` means one per core.
     pub(crate) fn new(at_once: Option<NonZeroUsize>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (wanted, memory) = (at_once.map_or(cores, usize::from), Memory::find());
@@ -83,7 +84,7 @@ impl Passwords {
         })
     }
 
-    /// Judges and hashes a new password.
+    /// Rejects a common password, and hashes any other.
     pub(crate) async fn hash_new(
         &self,
         password: NewPassword,
@@ -98,14 +99,14 @@ impl Passwords {
         .await?
     }
 
-    /// Hashes a password that was judged before.
+    /// Hashes a password without judging its strength.
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
         self.on_a_core(move || hash(password.0.as_bytes())).await?
     }
 
-    /// Whether the password belongs to the hash: in the form in which passwords are hashed, or, where
-    /// that differs, as it was typed, because accounts from before have a hash of what was typed.
-    /// `None` stands for no such user: the same work, and wrong.
+    /// Verifies a password against a hash, in its normalised form and, if that differs, as typed,
+    /// because old accounts have a hash of the typed bytes. `None` stands for an unknown user: the
+    /// same work, and always wrong.
     pub(crate) async fn verify(&self, typed: &str, hash: Option<String>) -> Result<Verdict> {
         let forms = Forms::of(typed);
         let exists = hash.is_some();
@@ -115,7 +116,7 @@ impl Passwords {
                 let unreadable = Error::Internal("a stored password hash cannot be read");
                 let Ok(hash) = PasswordHash::new(&hash) else { return Err(unreadable) };
                 forms.compare(&hash).map_err(|error| match error {
-                    // The password may be the right one.
+                    // The password may still be right.
                     password_hash::Error::OutOfMemory => Error::Refused(busy()),
                     _ => unreadable,
                 })
@@ -139,15 +140,15 @@ impl Passwords {
         .map_err(|_| Error::Internal("hashing panicked"))
     }
 
-    /// Waits for a core and for memory. Where there is none, it waits for a hash under way to end.
+    /// Waits for a core and for memory. If memory is short, waits for a running hash to end.
     async fn core(&self) -> Result<Core> {
         let closed = |_| Error::Internal("the hashing pool was closed");
-        // One at a time, so that all others who have a core are hashing, and end.
+        // One caller at a time, so that every other holder of a core is hashing and will end.
         let _door = self.door.acquire().await.map_err(closed)?;
         let permit = self.cores.clone().acquire_owned().await.map_err(closed)?;
         let core = Core { permit: Some(permit), ended: self.ended.clone() };
         loop {
-            // With this one. Those under way may not have touched all of theirs yet.
+            // Includes this hash. Running hashes may not have touched all of their memory yet.
             let under_way = self.at_once.saturating_sub(self.cores.available_permits());
             let bytes = u64::try_from(under_way).unwrap_or(u64::MAX).saturating_mul(MEMORY_BYTES);
             if self.memory.has_room_for(bytes) {
@@ -159,13 +160,14 @@ impl Passwords {
                 );
                 return Err(Error::Refused(busy()));
             }
-            // One that has ended since is noted there, and this returns at once.
+            // `Notify` stores the permit of a hash that has ended since the check, so this returns
+            // at once.
             self.ended.notified().await;
         }
     }
 }
 
-/// The right to hash, given back when this is dropped, also by a panic.
+/// The permit to hash; dropping it releases the core, even after a panic.
 struct Core {
     permit: Option<OwnedSemaphorePermit>,
     ended: Arc<Notify>,
@@ -173,7 +175,7 @@ struct Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // In this order: whoever is told counts those under way.
+        // In this order, because the woken caller counts the running hashes.
         drop(self.permit.take());
         self.ended.notify_one();
     }
@@ -195,8 +197,8 @@ fn hash(password: &[u8]) -> Result<String> {
     })
 }
 
-/// A hash with a salt and an output that belong to no password: verified as slowly as any other,
-/// and made without the work and the memory of one.
+/// Returns a random salt and output in the form of a hash: verification is as slow as for any
+/// other, but making it takes no hashing.
 fn decoy() -> Result<String> {
     let (mut salt, mut output) = ([0; 16], [0; 32]);
     for bytes in [salt.as_mut_slice(), output.as_mut_slice()] {
@@ -207,12 +209,12 @@ fn decoy() -> Result<String> {
     Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t=1,p=1${salt}${output}"))
 }
 
-/// A password that may be set, in the form in which it is hashed.
+/// A valid new password, in normalised form.
 pub(crate) struct NewPassword(String);
 
 impl NewPassword {
-    /// Brings a password into the form in which it is hashed, and counts there: one password is as
-    /// long on every keyboard.
+    /// Normalises a password and checks its length in that form, so that the length does not depend
+    /// on the keyboard.
     pub(crate) fn check(typed: &str) -> std::result::Result<Self, ErrorCode> {
         if typed.len() > MAX_TYPED_BYTES {
             return Err(ErrorCode::PasswordTooLong);
@@ -228,18 +230,18 @@ impl NewPassword {
     }
 }
 
-/// What a password that somebody typed is to an account's hash.
+/// The result of verifying a typed password against an account's hash.
 pub(crate) enum Verdict {
-    /// Another one's.
+    /// The password is wrong.
     Wrong,
-    /// The account's.
+    /// The password is right.
     Right,
-    /// The account's, whose hash is of exactly these bytes; here in the form for a new hash.
+    /// The password is right, but the hash is of its typed bytes. Holds the normalised form for a
+    /// new hash.
     RightAsTyped(NewPassword),
 }
 
 impl Verdict {
-    /// Whether it is the account's.
     pub(crate) fn is_right(&self) -> bool {
         !matches!(self, Self::Wrong)
     }
@@ -248,7 +250,7 @@ impl Verdict {
 /// The forms in which a typed password is compared; each costs a hash.
 struct Forms {
     normal: Option<String>,
-    /// Where it differs.
+    /// Set only if it differs from `normal`.
     typed: Option<String>,
 }
 
@@ -337,7 +339,7 @@ mod tests {
             let verdict = passwords.verify(typed, Some(hash.clone())).await.expect("verified");
             assert!(matches!(verdict, Verdict::Right), "{typed:?}");
         }
-        // A hash from before passwords were normalised is one of bytes.
+        // Hashes from before passwords were normalised are of the typed bytes.
         let old = super::hash(decomposed.as_bytes()).expect("hashed");
         let verdict = passwords.verify(decomposed, Some(old.clone())).await.expect("verified");
         assert!(
@@ -375,7 +377,7 @@ mod tests {
         assert_eq!(check("with\u{7}a bell inside"), Err(ErrorCode::PasswordInvalid));
     }
 
-    /// Passwords where the memory of a control group has room for so many bytes.
+    /// Passwords in a control group with room for this many bytes.
     fn with_room_for(root: &std::path::Path, bytes: u64) -> Passwords {
         std::fs::write(root.join("memory.max"), bytes.to_string()).expect("written");
         std::fs::write(root.join("memory.current"), "0").expect("written");
@@ -386,7 +388,7 @@ mod tests {
     #[tokio::test]
     async fn who_finds_no_memory_waits_for_a_hash_under_way_to_end() {
         let root = tempfile::tempdir().expect("a directory");
-        // For one, and not for two.
+        // Room for one hash, not for two.
         let passwords = with_room_for(root.path(), MEMORY_BYTES * 3 / 2);
         let passwords = Passwords { at_once: 4, cores: Arc::new(Semaphore::new(4)), ..passwords };
         let verify = || passwords.verify("tulip-Harbor-92", None);

@@ -1,9 +1,10 @@
-//! A line of the log for each password that was refused, by which fail2ban and the like find those
-//! who guess. `docs/LOG.md` has a filter for it, so its words stay as they are.
+//! Logs a line for each refused password, by which fail2ban and similar tools find attackers.
+//! `docs/LOG.md` contains a filter for the line, so its words must not change.
 //!
-//! What a limit refuses costs nothing, so anybody could fill a disk with it: such a line is written
-//! at most once a second for an address, and for a bounded number of addresses a second. The next one
-//! says how many were left out. Called where a password is asked for, and by nobody else.
+//! A request refused by a rate limit costs the client nothing, so unlimited lines could fill the
+//! disk. Such a line is written at most once a second per address, and for a bounded number of
+//! addresses per second; the next line counts the skipped ones. Called only where a password is
+//! checked.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -16,16 +17,16 @@ use protocol::ErrorCode;
 use crate::error::Error;
 use crate::throttle::network;
 
-/// A refusal because of a limit is logged once in this time for an address.
+/// Shortest interval between two `rate_limited` lines for one address.
 const EVERY: Duration = Duration::from_secs(1);
-/// Addresses that are logged in that time. When full, the others are left out.
+/// Addresses logged per interval. When full, lines for further addresses are skipped.
 const MOST_ADDRESSES: usize = 256;
 
-/// One for the process, which has one log. Held for a look-up only, never across an await.
+/// Global because the process has a single log. Held for a look-up only, never across an await.
 static LATELY: Mutex<Lately> = Mutex::new(Lately { said: BTreeMap::new(), left_out: 0 });
 
-/// Writes the line, if the error is one of a password that was refused. It does not say which name
-/// was tried: people type their passwords into the wrong field.
+/// Logs the error if it refuses a password. The line omits the username, because people type their
+/// passwords into the wrong field.
 pub(crate) fn log_refused_password(address: IpAddr, error: &Error) {
     let (code, left_out) = match error.refusal().code {
         ErrorCode::WrongCredentials => ("wrong_credentials", 0),
@@ -41,15 +42,15 @@ pub(crate) fn log_refused_password(address: IpAddr, error: &Error) {
     tracing::warn!(client.ip = %address, code, left_out, "sign-in refused");
 }
 
-/// Which addresses were logged lately.
+/// The addresses that were logged recently.
 struct Lately {
     said: BTreeMap<IpAddr, Instant>,
-    /// Since the last line.
+    /// Lines skipped since the last one that was written.
     left_out: u64,
 }
 
 impl Lately {
-    /// Whether one of this address may be logged now: then how many were left out before it.
+    /// Returns the number of lines skipped before this one, or `None` if this line is skipped too.
     fn pass(&mut self, from: IpAddr, now: Instant) -> Option<u64> {
         let is_fresh = |said: &Instant| now.saturating_duration_since(*said) < EVERY;
         if self.said.len() >= MOST_ADDRESSES {

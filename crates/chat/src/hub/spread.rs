@@ -1,15 +1,15 @@
-//! Visiting every connection of this node, not all at once: whatever they are told, they come to
-//! the store with it.
+//! Visits every connection of this node, spread over time, because each visited client then queries
+//! the store.
 
 use std::time::Duration;
 
 use super::{Hub, Line};
 
-/// Between two steps.
+/// Interval between two steps.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Visits every connection that there is now, evenly over this time. Those that come meanwhile are
-/// not visited.
+/// Visits every connection that exists at the start, evenly over the given time. Connections made
+/// meanwhile are not visited.
 pub(crate) async fn visit(hub: &Hub, over: Duration, visit: impl Fn(&Line)) {
     let lines = hub.lines();
     let steps = usize::try_from(over.as_millis() / STEP.as_millis()).unwrap_or(usize::MAX).max(1);
@@ -22,7 +22,7 @@ pub(crate) async fn visit(hub: &Hub, over: Duration, visit: impl Fn(&Line)) {
     }
 }
 
-/// How long visiting all takes at so many a second.
+/// Returns how long a visit of all connections takes at this rate.
 pub(crate) fn at_rate(hub: &Hub, per_second: u32) -> Duration {
     let connections = u32::try_from(hub.connections()).unwrap_or(u32::MAX);
     Duration::from_secs(connections.into()) / per_second

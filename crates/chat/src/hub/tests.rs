@@ -1,4 +1,4 @@
-//! Seats, queues and their bounds.
+//! Tests of connection guards, outbound queues and their bounds.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Telling everybody at this node to read again, because events may have been lost. Not all at
-//! once: they all ask the store.
+//! Tells every client of this node to resync, because events may have been lost. The clients are
+//! told over a span of time, because each of them then queries the store.
 //!
-//! Called by [`super::Relay`], the broker and the node's lease. Asked again while it tells, it
-//! begins once more afterwards, and never twice.
+//! Called by [`super::Relay`], the broker and the node's lease. Requests during a run lead to one
+//! more run after it.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Hub, spread};
 
-/// How many are told in a second.
+/// Clients told to resync per second.
 const PER_SECOND: u32 = 2_000;
 
-/// See the module. Cheap to clone.
+/// The trigger of a resync. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Again(Arc<Notify>);
 
 impl Again {
-    /// Asks for it; returns at once.
+    /// Requests a resync; returns at once.
     pub(super) fn ask(&self) {
         self.0.notify_one();
     }
 
-    /// Tells them whenever it is asked for. Ends with the token.
+    /// Runs a resync for each request. Ends with the token.
     pub(super) async fn run(self, hub: Arc<Hub>, end: CancellationToken) {
         let telling = async {
             loop {

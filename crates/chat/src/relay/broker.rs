@@ -1,16 +1,17 @@
-//! The connection to NATS: what goes out by it, and whether it carries.
+//! The connection to NATS: publishes events, receives notices of other nodes, and checks that the
+//! connection carries them.
 //!
-//! Core publish and subscribe, nothing is kept there. A frame goes to the subject of the person it
-//! is for; what nodes say to each other goes to a subject of theirs. Nobody waits for the broker:
-//! what it does not take is left out, and everybody is told to read again when it takes something
-//! again. Every [`BEAT`] it is asked something that it answers itself, by the way that events go:
-//! so a line that died silently is found within seconds.
+//! Uses core publish and subscribe; NATS stores nothing. A frame goes to the subject of its user, a
+//! notice between nodes to a shared subject. No caller waits for the broker: an event that NATS
+//! does not take is dropped, and every client is told to resync once NATS takes events again. Every
+//! [`BEAT`], a request that NATS itself answers, on the connection of the events, detects a dead
+//! connection within seconds.
 //!
-//! When the database has another name (see [`super::space`]) the subjects change: everything that is
-//! subscribed to is subscribed to anew, and then everybody reads again.
+//! When the database's instance name changes (see [`super::space`]), all subscriptions move to new
+//! subjects, and then every client resyncs.
 //!
-//! Bounds: [`QUEUE`] events wait to go out. Tasks: one that sends, one that asks, one that hears the
-//! other nodes; they end with the relay. Used by [`super::Relay`] and [`super::ears`].
+//! Bounds: [`QUEUE`] events wait to be published. Tasks: one publishes, one checks the connection,
+//! one receives notices; they end with the relay. Used by [`super::Relay`] and [`super::ears`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,45 +36,45 @@ use crate::hub::Hub;
 use crate::store::Instance;
 use crate::supervision::Supervisor;
 
-/// Events that may wait to go out: a second of full load.
+/// Events that may wait to be published: a second of full load.
 const QUEUE: usize = 65_536;
-/// Taken from the queue at once.
+/// Events taken from the queue at once.
 const AT_ONCE: usize = 256;
-/// Between two questions to the broker.
+/// Interval between two checks of the connection.
 pub(super) const BEAT: Duration = Duration::from_secs(2);
-/// An answer that takes longer is none.
+/// A check without an answer in this time has failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Questions without an answer before the connection is made anew.
+/// Failed checks in a row before a reconnect is forced.
 const UNANSWERED: u32 = 2;
-/// How long it may take until everything is subscribed to anew.
+/// Upper bound of the time that a move of all subscriptions may take.
 const MOVED_WITHIN: Duration = Duration::from_secs(10);
-/// How long what waits may take to leave at the end.
+/// Upper bound of the time that the flush at the end may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
-/// What nodes say to each other.
+/// A message between nodes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Notice {
     /// These sessions have ended.
     SessionsEnded(Vec<SessionId>),
-    /// Something was lost: let everybody read again.
+    /// Events were lost: every client must resync.
     ReadAgain,
-    /// One came or goes, or hears or does not: look at the leases.
+    /// A node's lease changed: check the leases.
     NodesChanged,
 }
 
 enum Outgoing {
     Event(UserId, Bytes),
     Notice(Bytes),
-    /// Everything before has left.
+    /// Signals that everything queued before it has been sent.
     End(oneshot::Sender<()>),
 }
 
-/// See the module.
+/// The connection to NATS, with its queue and state.
 pub(super) struct Broker {
     client: Client,
     epoch: String,
-    /// The subjects, which change with the running database.
+    /// The subjects, which change with the instance.
     space: watch::Sender<Space>,
     hub: Arc<Hub>,
     again: Again,
@@ -81,13 +82,14 @@ pub(super) struct Broker {
     queue: mpsc::Sender<Outgoing>,
     waiting: Mutex<Option<mpsc::Receiver<Outgoing>>>,
     hears: AtomicBool,
-    /// Who is there, or hears, has changed.
+    /// Wakes the lease task to check the leases.
     changed: Notify,
-    /// Something did not go out: others have to read again.
+    /// An event may not have reached another node, or may not have arrived here: all clients must
+    /// resync.
     missed: AtomicBool,
-    /// Something did not come in: those who are here have to.
+    /// The NATS client dropped incoming events: the clients of this node must resync.
     lagged: Arc<AtomicBool>,
-    /// Set once, at the start.
+    /// Set once by [`Self::start`].
     supervisor: OnceLock<Supervisor>,
 }
 
@@ -125,11 +127,12 @@ impl Broker {
         end: &CancellationToken,
         supervisor: &Supervisor,
     ) {
-        // The tasks that listen for people are made later. There is one supervisor.
+        // Kept for subscription tasks, which start later. An error means that it is set already.
         let _ = self.supervisor.set(supervisor.clone());
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
-            // Not one of the tasks that end first: what they publish last goes by it.
+            // Not tracked, because it must outlive the tracked tasks: it sends what they publish
+            // last.
             let sending = self.clone().send(waiting);
             tokio::spawn(supervisor.essential("the task that sends to NATS", sending));
         }
@@ -148,12 +151,12 @@ impl Broker {
         }
     }
 
-    /// The subjects, now and whenever they change.
+    /// Returns the subjects and their changes.
     pub(super) fn space(&self) -> watch::Receiver<Space> {
         self.space.subscribe()
     }
 
-    /// From now on nodes of this database are heard.
+    /// Moves all subscriptions to this instance.
     pub(super) fn move_to(&self, instance: &Instance) {
         let is_moved = self.space.send_if_modified(|space| {
             let is_other = space.instance() != instance;
@@ -163,7 +166,7 @@ impl Broker {
             is_other
         });
         if is_moved {
-            // The lease is to say so soon.
+            // The lease must report the change soon.
             self.changed.notify_one();
         }
     }
@@ -184,7 +187,7 @@ impl Broker {
         &self.ears
     }
 
-    /// Runs a task that listens for one person; a panic in it is a failure of the process.
+    /// Spawns a subscription task; a panic in it is a failure of the process.
     pub(super) fn spawn(
         &self,
         task: impl Future<Output = ()> + Send + 'static,
@@ -195,17 +198,17 @@ impl Broker {
         }
     }
 
-    /// Whether events of others come here, as far as is known.
+    /// Returns whether the last check found that events of other nodes arrive.
     pub(super) fn hears(&self) -> bool {
         self.hears.load(Ordering::Acquire)
     }
 
-    /// Of which database's nodes, if they do.
+    /// Returns the instance whose events arrive, if any do.
     pub(super) fn hears_in(&self) -> Option<Instance> {
         self.hears().then(|| self.space.borrow().instance().clone())
     }
 
-    /// Passes an event on.
+    /// Publishes an event to a user.
     pub(super) fn pass_on(&self, user: UserId, frame: Bytes) {
         self.put(Outgoing::Event(user, frame));
     }
@@ -218,20 +221,20 @@ impl Broker {
         self.say(&Notice::ReadAgain);
     }
 
-    /// Others look at the leases in a moment anyway, so nothing is missed where this is not heard.
+    /// A lost notice does no harm, because every node checks the leases regularly.
     pub(super) fn say_nodes_changed(&self) {
         if self.hears() {
             self.say(&Notice::NodesChanged);
         }
     }
 
-    /// Until a node says that it came or goes, or this one hears, or does not any more.
+    /// Waits until another node's lease changes, or the state of this node's connection does.
     pub(super) async fn nodes_changed(&self) {
         self.changed.notified().await;
     }
 
     fn say(&self, notice: &Notice) {
-        // Ids and names: there is nothing in them that cannot be written.
+        // Cannot fail: notices contain only ids and names.
         self.put(Outgoing::Notice(serde_json::to_vec(notice).unwrap_or_default().into()));
     }
 
@@ -241,12 +244,12 @@ impl Broker {
         }
     }
 
-    /// Something did not go out, or not in time.
+    /// Records that an event may have been lost, or came too late.
     pub(super) fn has_missed(&self) {
         self.missed.store(true, Ordering::Release);
     }
 
-    /// Sends what waits. What comes while the broker is away is left out.
+    /// Publishes queued events, and drops those that come while NATS is unreachable.
     async fn send(self: Arc<Self>, mut waiting: mpsc::Receiver<Outgoing>) {
         let mut spaces = self.space();
         let mut some = Vec::with_capacity(AT_ONCE);
@@ -257,7 +260,7 @@ impl Broker {
                     Outgoing::Event(user, frame) => (space.of(user), frame),
                     Outgoing::Notice(notice) => (space.of_nodes(), notice),
                     Outgoing::End(done) => {
-                        // Whoever asked may not wait any more.
+                        // The caller may not wait any longer.
                         let _ = self.client.flush().await;
                         let _ = done.send(());
                         return;
@@ -270,7 +273,7 @@ impl Broker {
         }
     }
 
-    /// Hears what other nodes say.
+    /// Receives notices of other nodes.
     async fn hear_nodes(self: Arc<Self>) {
         let mut spaces = self.space();
         loop {
@@ -290,7 +293,7 @@ impl Broker {
     }
 
     fn hear(&self, notice: &[u8]) {
-        // A newer node may say what this one does not know.
+        // A newer node may send a notice that this version does not support.
         match serde_json::from_slice(notice) {
             Ok(Notice::SessionsEnded(sessions)) => {
                 self.hub.close_sessions(&sessions, CloseCode::SessionEnded);
@@ -301,8 +304,7 @@ impl Broker {
         }
     }
 
-    /// Asks the broker again and again whether it is there, and sees to it that nobody stays
-    /// without what was lost.
+    /// Checks the connection periodically, and triggers a resync after every possible loss.
     async fn ask(self: Arc<Self>) {
         let connects = || self.client.statistics().connects.load(Ordering::Relaxed);
         let (mut known, mut unanswered) = (connects(), 0);
@@ -342,7 +344,7 @@ impl Broker {
                 if unanswered % UNANSWERED == 0
                     && self.client.connection_state() == async_nats::connection::State::Connected
                 {
-                    // A line that looks alive and is not.
+                    // The connection is established, but does not carry anything.
                     let _ = self.client.force_reconnect().await;
                 }
             }
@@ -353,8 +355,8 @@ impl Broker {
         }
     }
 
-    /// Until everybody who is here is listened for by the subjects of the database as it is named
-    /// now. Others passed on by those or by the ones before, and nobody knows how much.
+    /// Waits until all subscriptions have moved to the present instance. Events may have been
+    /// published on the old subjects or on the new ones meanwhile, so the caller triggers a resync.
     async fn subscribed_anew(&self, spaces: &watch::Receiver<Space>) {
         let instance = spaces.borrow().instance().clone();
         tracing::info!(%instance, "the database has started again, or is another one");
@@ -363,8 +365,9 @@ impl Broker {
         }
     }
 
-    /// Whether the broker answers. It says by itself that nobody listens there; what it was told
-    /// before on this connection, it has heard.
+    /// Returns whether NATS answers. NATS itself replies that the subject has no subscriber. NATS
+    /// handles the commands of a connection in order, so the reply also proves that earlier
+    /// subscriptions are active.
     pub(super) async fn answers(&self) -> bool {
         let nobody = self.space.borrow().of_nobody();
         let answer = timeout(ANSWER_WITHIN, self.client.request(nobody, Bytes::new())).await;
@@ -375,7 +378,7 @@ impl Broker {
         }
     }
 
-    /// Lets what waits leave.
+    /// Sends everything that is queued, within [`CLOSE_WITHIN`].
     pub(super) async fn close(&self) {
         let (done, is_done) = oneshot::channel();
         let leaving = async {

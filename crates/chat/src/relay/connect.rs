@@ -1,4 +1,4 @@
-//! How a connection to NATS is made, and why not. Called by [`super::broker`] alone.
+//! Opens the connection to NATS and classifies the errors. Called by [`super::broker`] only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,32 +9,32 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use super::broker::BEAT;
 use crate::config;
 
-/// How long a connection may take to be made.
+/// Upper bound of the time that a connection attempt may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// Before a connection is tried again.
+/// Delay between two connection attempts.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// Why a broker could not be used: one line for the operator.
+/// Why the broker cannot be used: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// An address.
+    /// An address is malformed.
     #[error("DUET_NATS_URL: {0}. Write nats://TOKEN@HOST:4222 or tls://HOST:4222")]
     Url(String),
-    /// The credentials file.
+    /// The credentials file cannot be read.
     #[error("cannot read the NATS credentials in {0}: {1}")]
     Credentials(String, std::io::Error),
-    /// It does not let us in.
+    /// NATS refused the connection.
     #[error("NATS does not let this node in: {0}. Check DUET_NATS_URL and the credentials")]
     Refused(async_nats::ConnectError),
-    /// Its certificate.
+    /// The certificate of NATS is not trusted.
     #[error(
         "cannot trust NATS: {0}. Name the certificate of who signed its own in DUET_NATS_AUTHORITY"
     )]
     Untrusted(std::io::Error),
 }
 
-/// Connects. Sets `lagged` whenever something that came in was dropped. A server that cannot be reached
-/// just now is tried again and again.
+/// Connects, and sets `lagged` whenever the NATS client drops an incoming message. A server that
+/// cannot be reached at present is retried in the background.
 pub(super) async fn connect(
     config: &config::Broker,
     lagged: Arc<AtomicBool>,
@@ -42,7 +42,7 @@ pub(super) async fn connect(
     let mut servers = Vec::new();
     for url in config.url.split(',') {
         servers.push(url.trim().parse::<ServerAddr>().map_err(|error| {
-            // The URL may hold a token, so it is not repeated.
+            // The URL may contain a token, so the error omits it.
             BrokerError::Url(error.to_string())
         })?);
     }
@@ -58,14 +58,14 @@ pub(super) async fn connect(
     if let Some(why) = distrust(&error) {
         return Err(BrokerError::Untrusted(why));
     }
-    // It is a hint, not the truth: people can talk without it, a little later.
+    // Users can chat without NATS; events of other nodes then arrive later.
     tracing::warn!(%error, "NATS cannot be reached yet; it is tried again");
     let options = options_again(config, &servers, lagged).await?;
     options.connect(servers).await.map_err(BrokerError::Refused)
 }
 
-/// What is wrong with its certificate, if that is why there is no connection: it comes as an error of
-/// the line, as if the server were away.
+/// Returns the certificate error, if that is why the connection failed. The client reports it as an
+/// I/O error, like an unreachable server.
 fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

@@ -1,8 +1,8 @@
-//! What comes in by the broker: a subject for each person, subscribed to while that person has a
-//! connection here.
+//! Subscriptions to users' events: one subject per user, subscribed while the user has a connection
+//! on this node.
 //!
-//! One task a person, which waits for nothing but the broker and fills queues of the hub; it ends
-//! with the person's last connection. Called by [`super::Relay`] alone.
+//! One task per user waits for the broker only and fills the hub's queues; it ends with the user's
+//! last connection. Called by [`super::Relay`] only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,11 +17,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::broker::Broker;
 use crate::store::Instance;
 
-/// How long someone who connects waits for the broker; longer, and they are told to read again when
-/// it has answered.
+/// How long a new connection waits for its subscription. If the subscription takes longer, the
+/// client is told to resync when it is active.
 const OPEN_WITHIN: Duration = Duration::from_secs(1);
 
-/// Those who are listened for. The lock is held for a look-up, never across an await.
+/// The present subscriptions. The lock is held for a look-up, never across an await.
 #[derive(Default)]
 pub(super) struct Ears(Mutex<HashMap<UserId, Weak<Ear>>>);
 
@@ -30,9 +30,9 @@ impl Ears {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until all that there are just now are open for the events of this database.
+    /// Waits until all present subscriptions are active on this instance.
     pub(super) async fn are_open_in(&self, instance: &Instance) {
-        // Held until here: an ear that ends takes the lock.
+        // Collected before the loop, because dropping the last handle of an `Ear` takes the lock.
         let ears: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         for ear in ears {
             ear.is_open_in(instance).await;
@@ -40,11 +40,11 @@ impl Ears {
     }
 }
 
-/// As long as it is held, events for this person come here.
+/// A subscription to a user's events. Dropping the last handle ends it.
 pub(crate) struct Ear {
     user: UserId,
     broker: Arc<Broker>,
-    /// For the events of which database, from when the broker has heard of it.
+    /// The instance on which the broker has confirmed the subscription.
     open: watch::Receiver<Option<Instance>>,
     _task: AbortOnDropHandle<()>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Ear {
 impl Ear {
     async fn is_open_in(&self, instance: &Instance) {
         let mut open = self.open.clone();
-        // An error means that the client has ended, and with it all that comes.
+        // An error means that the NATS client has ended, and no event will come.
         let _ = open.wait_for(|open| open.as_ref() == Some(instance)).await;
     }
 }
@@ -60,18 +60,19 @@ impl Ear {
 impl Drop for Ear {
     fn drop(&mut self) {
         let mut ears = self.broker.ears().lock();
-        // Another one may have taken its place.
+        // A new subscription of the same user may have replaced this one.
         if ears.get(&self.user).is_some_and(|ear| ear.strong_count() == 0) {
             ears.remove(&self.user);
         }
     }
 }
 
-/// Opens an ear, or shares the one that is open, and waits until the broker knows of it.
+/// Starts a subscription or shares the present one, and waits until it is active, for at most
+/// [`OPEN_WITHIN`].
 pub(super) async fn open(broker: &Arc<Broker>, user: UserId) -> Arc<Ear> {
     let ear = find_or_start(broker, user);
     if let Some(instance) = broker.hears_in() {
-        // Whoever waited in vain is told to read again as soon as it is open.
+        // After a timeout the client is told to resync when the subscription is active.
         let _ = timeout(OPEN_WITHIN, ear.is_open_in(&instance)).await;
     }
     ear
@@ -95,14 +96,15 @@ async fn listen(broker: Arc<Broker>, user: UserId, opened: watch::Sender<Option<
         let began = tokio::time::Instant::now();
         let space = spaces.borrow_and_update().clone();
         let Ok(mut events) = broker.client().subscribe(space.of(user)).await else {
-            // The client has ended, and the process with it.
+            // The NATS client ends only with the process.
             return;
         };
-        // An answer to what was asked behind the subscription: the broker has it.
+        // The reply to a later request proves that the subscription is active.
         if !broker.answers().await {
             broker.has_missed();
         }
-        // Whoever moved is told to read again by whoever moves all.
+        // After a move, the broker triggers the resync of all clients; only a late first
+        // subscription needs its own.
         let is_first = opened.borrow().is_none();
         opened.send_replace(Some(space.instance().clone()));
         if is_first && began.elapsed() >= OPEN_WITHIN {

@@ -1,5 +1,5 @@
-//! What nodes ask of the one that leads, through the broker. What is asked and answered is no
-//! matter of this module. Called by [`super::Relay`].
+//! Leader requests over NATS. This module does not interpret their contents. Called by
+//! [`super::Relay`].
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::space::Space;
 use crate::writer::Lead;
 
 impl Broker {
-    /// Asks the one that leads. `None` where it does not answer in time, or leads on a database that
-    /// is none of ours any more, or the question is more than the broker carries.
+    /// Sends a request to the leader. `None` if the leader does not answer in time or leads on
+    /// another instance, or if the request exceeds the payload limit of NATS.
     pub(super) async fn ask_leader(
         &self,
         lead: &Lead,
@@ -28,7 +28,7 @@ impl Broker {
         Some(timeout(within, asking).await.ok()?.ok()?.payload)
     }
 
-    /// From now on, what is asked of this node as the one that leads comes here.
+    /// Subscribes to leader requests to this node.
     pub(super) async fn questions(&self, lead: &Lead) -> Option<Questions> {
         let subject = Space::new(self.epoch(), lead.instance.clone()).of_leader(lead.node);
         let subscribed = self.client().subscribe(subject).await.ok()?;
@@ -42,27 +42,27 @@ impl Broker {
     }
 }
 
-/// What is asked of this node.
+/// A subscription to leader requests.
 pub(crate) struct Questions {
     client: Client,
     subscribed: Subscriber,
 }
 
 impl Questions {
-    /// The next one; `None` at the end.
+    /// Waits for the next request; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Question> {
         let message = self.subscribed.next().await?;
         Some(Question { client: self.client.clone(), message })
     }
 
-    /// No more are to come but those that have.
+    /// Unsubscribes. Requests that have arrived can still be taken.
     pub(crate) async fn close(&mut self) {
-        // An error means that the client has ended, and with it what comes.
+        // An error means that the NATS client has ended, and no request will come.
         let _ = self.subscribed.drain().await;
     }
 }
 
-/// One question.
+/// A leader request.
 pub(crate) struct Question {
     client: Client,
     message: Message,
@@ -73,7 +73,7 @@ impl Question {
         &self.message.payload
     }
 
-    /// Whoever asked may not wait any more.
+    /// Sends the answer. Errors are ignored, because the requesting node may not wait any longer.
     pub(crate) async fn answer(self, answer: Bytes) {
         if let Some(reply) = self.message.reply {
             let _ = self.client.publish(reply, answer).await;

@@ -1,10 +1,10 @@
-//! The subjects by which the nodes of one running database hear each other.
+//! The NATS subjects of the nodes on one running database.
 //!
-//! Stores may share a broker, and one of them may be a copy of another: a dump that was restored, a
-//! copy of the files. Whatever is stored is then the same in both, the epoch and the secret of the
-//! nodes too. So the subjects hold the name of the running database as well ([`Instance`]), which no
-//! copy has. That name changes when Postgres starts again, or when another server takes its place;
-//! then nodes move to other subjects ([`super::broker`]). Called by the modules beside it.
+//! Stores may share a broker, and one may be a copy of another: a restored dump or a copy of the
+//! files. A copy has the same content, including the epoch and the nodes' secret, so the subjects
+//! also contain the [`Instance`] name, which no copy has. The name changes when Postgres restarts
+//! or another server replaces it; the nodes then move to other subjects ([`super::broker`]). Called
+//! by the sibling modules.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use protocol::UserId;
 
 use crate::store::{Instance, NodeId};
 
-/// See the module. Cheap to clone.
+/// The subjects of one instance. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Space {
     instance: Instance,
@@ -20,7 +20,7 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// Of a store with this epoch.
+    /// Returns the subjects for a store's epoch and instance.
     pub(super) fn new(epoch: &str, instance: Instance) -> Self {
         let prefix = format!("duet.{epoch}.{instance}").into();
         Self { instance, prefix }
@@ -30,22 +30,22 @@ impl Space {
         &self.instance
     }
 
-    /// What is for this person.
+    /// Subject of a user's events.
     pub(super) fn of(&self, user: UserId) -> String {
         format!("{}.to.{}", self.prefix, user.0.as_simple())
     }
 
-    /// What nodes say to all nodes.
+    /// Subject of notices to all nodes.
     pub(super) fn of_nodes(&self) -> String {
         format!("{}.nodes", self.prefix)
     }
 
-    /// What is asked of a node that leads.
+    /// Subject of requests to a leader.
     pub(super) fn of_leader(&self, node: NodeId) -> String {
         format!("{}.leader.{}", self.prefix, node.0.as_simple())
     }
 
-    /// What nobody listens to.
+    /// Subject without subscribers, used to check the connection.
     pub(super) fn of_nobody(&self) -> String {
         format!("{}.nobody", self.prefix)
     }

@@ -1,114 +1,114 @@
-//! What the store is told and tells of accounts and people.
+//! Parameters and results of the store's calls about accounts, sessions, invitations and people.
 
 use protocol::{Conversation, ConversationId, SessionId, Timestamp, User, UserId};
 
-/// A SHA-256 of a secret token.
+/// The SHA-256 of a secret token.
 pub type TokenHash = [u8; 32];
 
-/// A new account; the keys are the folded forms that names are compared by.
+/// A new account. The keys are the folded forms of the names, used for comparison.
 pub struct NewUser {
-    /// Shown.
+    /// The user as clients see it.
     pub user: User,
-    /// Unique.
+    /// The folded username, which is unique.
     pub username_key: String,
-    /// Ordered by.
+    /// The folded display name, used for sorting.
     pub display_key: String,
-    /// A PHC string.
+    /// The password hash as a PHC string.
     pub password_hash: String,
 }
 
-/// A new sign-in.
+/// A new session.
 pub struct NewSession {
-    /// Which.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The user who signs in.
     pub user: UserId,
-    /// Of the token the browser was given.
+    /// The hash of the token in the browser's cookie.
     pub token_hash: TokenHash,
-    /// What signed in, for the person to tell it apart.
+    /// A description of the browser or app, which the user sees in the list of sessions.
     pub device: String,
 }
 
-/// What became of a new account.
+/// The result of [`super::Store::create_user`].
 pub enum AccountOutcome {
-    /// Stored, with the conversation that its invitation opened.
+    /// The account is stored. Contains the conversation that the invitation opened.
     Made(Option<Opened>),
-    /// The username belongs to someone; nothing is stored.
+    /// The username is taken; nothing is stored.
     NameTaken,
-    /// The invitation is not good; nothing is stored.
+    /// The invitation is not valid; nothing is stored.
     InvitationInvalid,
 }
 
 /// A new invitation.
 pub struct NewInvitation {
-    /// Of the token that its maker was given.
+    /// The hash of the token that the inviter passes on.
     pub token_hash: TokenHash,
-    /// Whose.
+    /// The user who invites.
     pub inviter: UserId,
-    /// When it ends.
+    /// The time from which on the invitation is invalid.
     pub expires_at: Timestamp,
 }
 
-/// An invitation that waits.
+/// An open invitation.
 pub struct InvitationRow {
-    /// Of its token.
+    /// The hash of the invitation's token.
     pub token_hash: TokenHash,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// The time from which on the invitation is invalid.
     pub expires_at: Timestamp,
 }
 
 /// A conversation that an invitation opened.
 pub struct Opened {
-    /// Which.
+    /// The conversation's id.
     pub conversation: ConversationId,
-    /// With whom.
+    /// The user who invited, and the peer in the conversation.
     pub inviter: UserId,
-    /// Whether the two had none before.
+    /// Whether the conversation did not exist before.
     pub is_new: bool,
 }
 
-/// What became of the wish to use an invitation.
+/// The result of [`super::Store::accept_invitation`].
 pub enum Acceptance {
-    /// It is used up.
+    /// The invitation is used up, and the conversation is open.
     Opened(Opened),
-    /// It is the asker's own, and stays as it is.
+    /// The inviter tried to accept their own invitation, which stays open.
     Own,
-    /// There is none, or it was used or is too old.
+    /// The invitation does not exist, was used, or has expired.
     Invalid,
 }
 
-/// A session that was found by its token, and is still good.
+/// A valid session that was found by its token.
 pub struct SessionRow {
-    /// Which.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The user who is signed in.
     pub user: User,
-    /// When it was last used; updated now and then, not every time.
+    /// The time of the last use. Updated at intervals, not at every use.
     pub seen_at: Timestamp,
-    /// When its token was made.
+    /// The time at which the current token was made.
     pub rotated_at: Timestamp,
-    /// Which of the session's tokens was presented.
+    /// The token that the client presented.
     pub token: TokenState,
 }
 
-/// What a presented token is to its session.
+/// The role of a presented token in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// The present one.
+    /// The current token.
     Present,
-    /// The present one, at its first use: the one before it is still valid.
+    /// The current token at its first use; the previous token is still valid.
     NewUnused,
-    /// The one before, while the present one was not used yet.
+    /// The previous token, while the current token is unused.
     StillNeeded,
-    /// The one before, for a moment after the first use of the present one.
+    /// The previous token, shortly after the first use of the current token.
     Replaced,
 }
 
 impl TokenState {
-    /// From what a row says: whether the token is the present one, whether there is one before,
-    /// and whether the end of that one is set.
+    /// Derives the state from a row: whether the presented token is the current one, whether a
+    /// previous token exists, and whether that token has an end.
     pub(super) fn of(present: bool, has_previous: bool, ends: bool) -> Self {
         match (present, has_previous && !ends) {
             (true, false) => Self::Present,
@@ -119,51 +119,52 @@ impl TokenState {
     }
 }
 
-/// Which sessions count as good.
+/// The limits that make a session valid or expired.
 #[derive(Clone, Copy)]
 pub struct SessionLife {
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
-    /// Created before this: over.
+    /// Sessions created at or before this time are expired.
     pub oldest_created: Timestamp,
-    /// Unused since before this: over.
+    /// Sessions last used at or before this time are expired.
     pub oldest_seen: Timestamp,
 }
 
-/// Someone found, and what the asker may see of them.
+/// A user found by a search, as the searching user may see them.
 pub struct Found {
-    /// Who.
+    /// The found user.
     pub user: User,
-    /// When they were last there; `None` also where that is not shown.
+    /// The time when the user was last seen; `None` if unknown or hidden.
     pub last_seen: Option<Timestamp>,
-    /// Whether the asker may see whether they are there.
+    /// Whether the searching user may see the found user's presence.
     pub shows_presence: bool,
 }
 
-/// The first of those found, and how many there are, as far as that is counted.
+/// The first results of a search, and the number of all results as far as the search counts.
 pub struct Counted<T> {
-    /// The first.
+    /// The first results.
     pub first: Vec<T>,
-    /// Of how many.
+    /// The number of results. May be a lower bound.
     pub total: usize,
 }
 
 impl<T> Counted<T> {
-    /// Nothing was found.
+    /// A search without results.
     pub(crate) fn none() -> Self {
         Self::all(Vec::new())
     }
 
-    /// There are no others.
+    /// A search whose results are all in `first`.
     pub(crate) fn all(first: Vec<T>) -> Self {
         Self { total: first.len(), first }
     }
 }
 
-/// A conversation as the asker sees it; whether the peer is online is left for the caller.
+/// A conversation as one member may see it. The caller fills in whether the peer is online.
 pub struct Seen {
-    /// With the peer's marks and last seen as the asker may see them.
+    /// The conversation. The peer's marks and last-seen time are hidden where the privacy settings
+    /// require.
     pub conversation: Conversation,
-    /// Whether the asker may see whether the peer is there.
+    /// Whether the member may see the peer's presence.
     pub shows_presence: bool,
 }

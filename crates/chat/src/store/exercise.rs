@@ -1,5 +1,5 @@
-//! For the tests that look at statements: calls everything that a store offers, so that each
-//! statement is executed once, and catches what is executed.
+//! Test support: calls every method of a store, so that each SQL statement runs at least once, and
+//! captures the statements.
 
 use std::fmt::{Debug, Write as _};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{
     NewUser, NodeId, NodeKey, Result, SessionLife, Shared, Store,
 };
 
-/// Who and what was made on the way.
+/// The ids created by [`everything`].
 pub(super) struct People {
     pub(super) one: UserId,
     pub(super) other: UserId,
@@ -26,7 +26,7 @@ pub(super) struct People {
 }
 
 impl People {
-    /// A batch with everything in it. A second time, its message is a repeat.
+    /// A batch with every kind of write. Committed twice, the second message is a repeat.
     pub(super) fn batch(&self) -> Batch {
         let message = NewMessage {
             sender: self.one,
@@ -64,7 +64,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> (UserId, SessionId
     (id, session)
 }
 
-/// Calls everything that the store offers.
+/// Calls every method of the store.
 pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let (one, session_of_one) = sign_up(store, "one", 1).await;
     let (other, _) = sign_up(store, "other", 2).await;
@@ -141,7 +141,7 @@ async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
     assert!(shared.arrive(fallen, one).await?);
     let first = shared.renew(node, &key, Some(hears), lease).await?;
     assert!(first.is_new && first.instance == *hears && first.first == Some((node, key)));
-    // This lease is over at once.
+    // This lease expires at once.
     shared.renew(fallen, &key, Some(hears), Duration::ZERO).await?;
     let renewed = shared.renew(node, &key, Some(hears), lease).await?;
     assert!(renewed.one_fell && renewed.gone == [one]);
@@ -161,7 +161,7 @@ async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
     shared.tidy(Duration::ZERO).await
 }
 
-/// Hands over what the pools execute, which they log.
+/// Passes each statement that a pool logs to a function.
 pub(super) struct Catch(pub(super) fn(&str));
 
 impl<S: tracing::Subscriber> Layer<S> for Catch {
@@ -174,7 +174,7 @@ impl<S: tracing::Subscriber> Layer<S> for Catch {
     }
 }
 
-/// The log names a short statement in its summary only.
+/// The log event of a short statement has only the field `summary`.
 #[derive(Default)]
 struct Statement {
     summary: String,

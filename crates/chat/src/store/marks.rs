@@ -1,19 +1,19 @@
-//! How marks move: the same for every engine. Called by the stores, inside the transaction that
-//! moves them.
+//! The rules by which marks move, shared by both engines. The engines call them inside the
+//! transaction that moves the marks.
 
 use protocol::{Marks, Seq, UserId};
 
 use super::MarkOutcome;
 
-/// How far someone has come in a conversation.
+/// A member's marks in a conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) marks: Marks,
-    /// Whether the two show each other what they have read.
+    /// Whether both members have read receipts on.
     pub(super) shows_read: bool,
 }
 
-/// Marks only move forward, read implies delivered, and neither goes beyond what was said.
+/// Marks only move forward, `read` implies `delivered`, and neither passes the last `seq`.
 pub(super) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
     let now = place.marks;
     let possible = Seq::ZERO..=last;
@@ -26,7 +26,7 @@ pub(super) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> Mark
     if marks == now {
         return MarkOutcome::Unchanged;
     }
-    // Where reading is not shown, the moment of it is not told either.
+    // Without read receipts the peer must not learn the moment of reading either.
     let shown = match place.shows_read {
         true => Some(marks),
         false => (delivered > now.delivered).then_some(Marks { delivered, read: Seq::ZERO }),

@@ -1,141 +1,143 @@
-//! What the store is told and tells of messages and marks.
+//! Parameters and results of the store's calls about messages and marks.
 
 use protocol::{ClientId, ConversationId, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::shared::AskedBy;
 
-/// A message to store. Its body was checked.
+/// A message to store. The caller has validated the body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewMessage {
-    /// Who.
+    /// The user who sends the message.
     pub sender: UserId,
-    /// Where; whether they may is decided by the store.
+    /// The conversation. The store checks that the sender is a member.
     pub conversation: ConversationId,
-    /// Its id.
+    /// The id that the client chose. Unique for each sender.
     pub client_id: ClientId,
-    /// Its text.
+    /// The text.
     pub body: String,
 }
 
-/// What became of a [`NewMessage`].
+/// The result of storing a [`NewMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SendOutcome {
-    /// Stored now.
+    /// The message is stored now.
     Stored {
-        /// Its place.
+        /// The message's number in the conversation.
         seq: Seq,
-        /// When.
+        /// The time at which the message was stored.
         sent_at: Timestamp,
-        /// Whom to tell.
+        /// The recipient.
         peer: UserId,
     },
-    /// Stored before, the same: the first answer again.
+    /// The same message was stored before, and the first result is returned again.
     Repeated {
-        /// Its place.
+        /// The message's number in the conversation.
         seq: Seq,
-        /// When.
+        /// The time at which the message was first stored.
         sent_at: Timestamp,
-        /// Whom to tell: whoever stored it may not have come to that.
+        /// The recipient. The event must be sent again, because the node that stored the message
+        /// may have failed before sending.
         peer: UserId,
     },
-    /// Its id was used before for something else.
+    /// The sender used the id before for another message.
     Reused,
-    /// The other one has no account any more.
+    /// The recipient's account is deleted.
     PeerDeleted,
-    /// No such conversation of this person's.
+    /// The sender has no such conversation.
     NotFound,
-    /// Not stored, and not refused: see [`Batch::yields`].
+    /// The message is deferred: neither stored nor refused. See [`Batch::yields`].
     LeftOut,
 }
 
-/// Marks to move forward.
+/// Marks that a member wants to move forward.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct NewMarks {
-    /// Whose.
+    /// The member whose marks move.
     pub user: UserId,
-    /// Where.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// How far; what is behind the present marks changes nothing.
+    /// The new marks. Values below the stored marks change nothing.
     pub marks: Marks,
 }
 
-/// What became of [`NewMarks`].
+/// The result of applying [`NewMarks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarkOutcome {
-    /// Moved to this.
+    /// The marks moved.
     Moved {
-        /// Now.
+        /// The marks after the move.
         marks: Marks,
-        /// Whom to tell.
+        /// The other member.
         peer: UserId,
-        /// What of it: nothing where only what is not shown to them moved.
+        /// The marks that the other member may see; `None` if only hidden marks moved.
         shown: Option<Marks>,
     },
-    /// They were as far already.
+    /// The stored marks already reach as far.
     Unchanged,
-    /// Below zero or beyond the last place.
+    /// A mark is below zero or beyond the last `seq`.
     OutOfRange,
-    /// No such conversation of this person's.
+    /// The user has no such conversation.
     NotFound,
-    /// Not moved, and not refused: see [`Batch::yields`].
+    /// The marks are deferred: neither moved nor refused. See [`Batch::yields`].
     LeftOut,
 }
 
-/// All that is written in one transaction.
+/// All writes of one transaction.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Batch {
-    /// In the order they came. No two of them have the same sender and client id.
+    /// Messages in the order of arrival. No two have the same sender and client id.
     pub messages: Vec<NewMessage>,
-    /// In the order they came.
+    /// Marks in the order of arrival.
     pub marks: Vec<NewMarks>,
-    /// People who were just there.
+    /// Users whose last-seen time is set to the time of the commit.
     pub seen_users: Vec<UserId>,
-    /// Sessions that were just used.
+    /// Sessions whose last use is set to the time of the commit.
     pub seen_sessions: Vec<SessionId>,
-    /// Leaves out what stands in conversations that another node is writing just now, instead of
-    /// waiting for it.
+    /// Whether to defer writes to conversations that another node has locked, instead of waiting
+    /// for the lock.
     pub yields: bool,
-    /// For which other nodes this is committed. The transaction asks whether all of them stand on
-    /// this database now; if not, nothing is stored and the answer is [`super::StoreError::Elsewhere`].
+    /// The other nodes for which this node commits as leader. The transaction checks that all of
+    /// them hold a lease in this database. If not, nothing is stored and the result is
+    /// [`super::StoreError::Elsewhere`].
     #[serde(skip)]
     pub asked_by: Option<AskedBy>,
 }
 
 impl Batch {
-    /// How many writes.
+    /// The number of writes.
     pub fn len(&self) -> usize {
         self.messages.len() + self.marks.len() + self.seen_users.len() + self.seen_sessions.len()
     }
 
-    /// Whether there is nothing to write.
+    /// Whether the batch has no writes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What became of a [`Batch`], each list in its order.
+/// The results of a [`Batch`], in the order of its lists.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Committed {
-    /// One for each message.
+    /// One result for each message.
     pub messages: Vec<SendOutcome>,
-    /// One for each of the marks.
+    /// One result for each of the marks.
     pub marks: Vec<MarkOutcome>,
 }
 
 impl Committed {
-    /// Whether it says something of each thing in a batch.
+    /// Whether the numbers of results and writes match.
     pub(crate) fn is_of(&self, batch: &Batch) -> bool {
         self.messages.len() == batch.messages.len() && self.marks.len() == batch.marks.len()
     }
 }
 
-/// A part of a conversation, or why not.
+/// The result of [`super::Store::history`].
 pub enum History {
-    /// The page.
+    /// The requested page.
     Page(HistoryPage),
-    /// The cursor is below zero or beyond the last place.
+    /// The cursor is below zero or beyond the last `seq`.
     OutOfRange,
-    /// No such conversation of this person's.
+    /// The user has no such conversation.
     NotFound,
 }

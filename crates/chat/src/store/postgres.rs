@@ -1,20 +1,20 @@
-//! The shared store: a Postgres that several nodes stand on, each of which may vanish at any
-//! moment.
+//! The shared store: a Postgres database that several nodes use. Any node may vanish at any moment.
 //!
-//! Every statement runs in READ COMMITTED, and what must not change under it is locked by the
-//! statement that reads it. Who locks several rows takes them in one order, so that nobody waits in
-//! a circle: users, sessions, invitations, conversations, members, ids of messages; of one kind by
-//! their ids. Ids are `uuid`, lists go into a statement as arrays.
+//! Every statement runs in READ COMMITTED. A statement locks the rows that it reads if they must
+//! not change before the commit. To avoid deadlocks, several rows are locked in one order: users,
+//! sessions, invitations, conversations, members, message ids; within a table by id. Ids are
+//! `uuid`. Lists are passed to a statement as arrays.
 //!
-//! Clocks: times are those of the node that writes, which may differ by minutes. Nothing is
-//! numbered or decided by them but the lives of sessions and invitations, which are days. What is
-//! over in a minute (the token before a rotation) goes by the clock of the database. The list of
-//! conversations is in the order of times, to be shown; a page of it may so be in another order
-//! than things happened, as far as the clocks differ.
+//! Clocks: stored times are those of the writing node, and nodes may differ by minutes. These times
+//! decide only when sessions and invitations expire, which is a matter of days. Times that matter
+//! within a minute, such as the end of a previous token, use the database's clock. The list of
+//! conversations is sorted by stored times, so its order can differ from the order of events by as
+//! much as the clocks differ.
 //!
 //! Commits have a connection of their own (`committer`); all other calls share a pool.
 
-/// Lends a connection to a call, within the time that a call may take.
+/// Runs a call on a connection of the pool, with a time limit for both. After an error or a timeout
+/// the connection is closed.
 macro_rules! call {
     ($store:ident, $connection:ident => $call:expr) => {
         call!(PATIENCE, $store, $connection => $call)
@@ -30,8 +30,8 @@ macro_rules! call {
     }};
 }
 
-/// The name of this running database: its number among those of the server, that of the table of
-/// nodes (a copy may be in another schema), and the microsecond of the server's start. See
+/// The SQL for the name of this running database: the database's oid, the oid of the table `nodes`
+/// (a copy may be in another schema), and the start time of the server in microseconds. See
 /// [`super::Instance`].
 macro_rules! instance {
     () => {
@@ -85,7 +85,7 @@ use servers::Servers;
 
 pub use open::OpenError;
 
-/// See the module.
+/// A store in a Postgres database.
 pub struct PostgresStore {
     committer: Committer,
     pool: Pool,
@@ -95,8 +95,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to the database of this URL, by at most so many connections, and brings it up to
-    /// date. Nodes that start at the same moment wait for each other.
+    /// Connects to the database of a URL with at most `connections` connections, and migrates its
+    /// schema. Nodes that start at the same time wait for each other.
     ///
     /// # Errors
     /// One line that tells the operator what to do, without the password.
@@ -104,10 +104,10 @@ impl PostgresStore {
         Self::open_within(url, connections, Duration::ZERO).await
     }
 
-    /// The same. A server that is not there yet is waited for, for so long.
+    /// Like [`Self::open`], but retries for `patience` while no server is reachable.
     ///
     /// # Errors
-    /// As above.
+    /// As [`Self::open`].
     pub async fn open_within(
         url: &str,
         connections: u32,
@@ -130,14 +130,14 @@ fn user(row: &PgRow) -> std::result::Result<User, sqlx::Error> {
     })
 }
 
-/// Reads a row by an index: what a call needs of the store.
+/// Reads by an index, as most calls do.
 async fn is_readable(connection: &mut PgConnection) -> Result<()> {
     sqlx::query("select 1 from users where username_key = ''").fetch_optional(connection).await?;
     Ok(())
 }
 
-/// Whether a text can be compared with what is stored: Postgres refuses a NUL even in a question,
-/// and nothing stored has one.
+/// Whether a text can be a parameter. Postgres refuses NUL in any text, and no stored text contains
+/// it.
 fn can_be_asked(text: &str) -> bool {
     !text.contains('\0')
 }
@@ -161,7 +161,7 @@ impl Store for PostgresStore {
     }
 
     async fn check_writable(&self) -> Result<()> {
-        // Messages go by that connection, and by nothing else.
+        // Only this connection writes messages.
         self.committer.check_writable().await
     }
 

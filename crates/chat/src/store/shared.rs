@@ -1,8 +1,8 @@
-//! What nodes that stand on one store keep in it about each other: which of them are there, who is
-//! at which, and how often people may.
+//! The state that nodes share through one store: leases of the nodes, presence of the users, and
+//! rate limits.
 //!
-//! Nothing here may be needed: all of it can be lost at any moment and comes again by itself.
-//! Implemented by [`super::postgres`]; an engine that one process has to itself needs none of it.
+//! This state is disposable: all of it can be lost at any time and is rebuilt. [`super::postgres`]
+//! implements the trait; an engine that serves one process does not need it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use uuid::Uuid;
 
 use super::Result;
 
-/// One process on a store, from its start to its end.
+/// One run of a server process on a store, from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub Uuid);
 
 impl NodeId {
-    /// One that nobody else has.
+    /// A new unique id. Ids sort by the time of creation.
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
     }
 }
 
-/// A secret that one process makes at its start and keeps in its lease alone. No dump of another
-/// store has it for longer than a lease lasts. Shown nowhere.
+/// A secret that a process makes at its start and stores only in its lease. A copy of the database
+/// holds a valid key no longer than a lease lasts. Must not be logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NodeKey(pub [u8; 32]);
 
 impl NodeKey {
-    /// A new key; an error where the machine has no randomness.
+    /// A new random key. Fails if the system has no source of randomness.
     pub(crate) fn new() -> std::result::Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
@@ -40,9 +40,9 @@ impl NodeKey {
     }
 }
 
-/// The name of one running database. Its server makes the name, and no copy of the database has the
-/// same: not a dump that was restored, not a copy beside it in the same server, not a copy of the
-/// server's files. The name changes when the server starts again.
+/// The name of one running database, made by its server. A restored dump, a copy in the same server
+/// and a copy of the server's files all have other names. The name changes when the server
+/// restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance(pub(super) Arc<str>);
 
@@ -59,16 +59,16 @@ impl fmt::Display for Instance {
     }
 }
 
-/// Nodes for which another node commits, and the database on which all of them stand.
+/// The nodes of a batch that one node commits for others, and the database that they must share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedBy {
-    /// The database, as the node that commits knows it from its lease.
+    /// The database in which the committing node holds its lease.
     pub instance: Instance,
-    /// The node that commits and those that asked it.
+    /// The committing node and the nodes that sent the leader requests.
     pub nodes: Vec<NodeId>,
 }
 
-/// What only those know who can read the store, to know each other by. Shown nowhere.
+/// A secret stored in the database, by which its nodes authenticate each other. Must not be logged.
 pub struct NodesSecret(pub(super) [u8; 32]);
 
 impl NodesSecret {
@@ -77,44 +77,46 @@ impl NodesSecret {
     }
 }
 
-/// What a node learns when it says that it is there.
+/// The result of [`Shared::renew`].
 pub struct Renewed {
-    /// It was not known, or was given up: who is at it must be said again.
+    /// The lease is new, or had expired and was deleted. The node must announce its users again.
     pub is_new: bool,
-    /// Another one was given up, and had not said goodbye: what it told nobody is told by nobody.
+    /// Another node's lease expired without a clean shutdown. Events that the node had not
+    /// published are lost, so clients must resync.
     pub one_fell: bool,
-    /// Those who were at nodes that have ended and are nowhere now.
+    /// Users who were connected to expired nodes and are now connected to none.
     pub gone: Vec<UserId>,
-    /// How many others there are.
+    /// The number of other nodes with a valid lease.
     pub others: u32,
-    /// The database that said all this.
+    /// The database that renewed the lease.
     pub instance: Instance,
-    /// Of all that hear each other, the one that is there the longest, and its key.
+    /// The leader and its key: the oldest of the nodes that receive each other's events.
     pub first: Option<(NodeId, NodeKey)>,
-    /// Whether one of them does not hear the others.
+    /// Whether any other node does not receive the events of this database's nodes.
     pub one_is_deaf: bool,
 }
 
-/// An allowance: so much at once, and one more after each span.
+/// A rate limit: a burst, then one more after each interval.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
-    /// After which one more may be had.
+    /// The interval after which one more use is allowed.
     pub each: Duration,
-    /// How many at once.
+    /// The number of uses allowed at once.
     pub burst: u32,
 }
 
-/// See the module.
+/// The calls by which nodes share state. Implemented by stores that serve several nodes.
 #[async_trait]
 pub trait Shared: Send + Sync {
-    /// What the nodes on this store know each other by.
+    /// The secret by which the nodes on this store authenticate each other.
     fn secret(&self) -> &NodesSecret;
 
-    /// The database, as it was when the store was opened.
+    /// The name of the database when the store was opened.
     fn instance(&self) -> &Instance;
 
-    /// Says that a node is there for this long from now, and in which database's events it takes
-    /// part, if it hears the others; gives up those that have not said so in time.
+    /// Renews a node's lease for `lease` from now, and deletes expired leases of other nodes.
+    /// `hears_in` is the database whose events the node receives; `None` while the node receives no
+    /// events.
     async fn renew(
         &self,
         node: NodeId,
@@ -123,35 +125,37 @@ pub trait Shared: Send + Sync {
         lease: Duration,
     ) -> Result<Renewed>;
 
-    /// Says goodbye. Who is at this node stays there until its lease is over, to come back
-    /// elsewhere.
+    /// Announces a clean shutdown. The node's users stay present until the lease expires, so that
+    /// they can reconnect to another node.
     async fn end(&self, node: NodeId) -> Result<()>;
 
-    /// Says again who is at a node.
+    /// Stores again which users are connected to a node.
     async fn announce(&self, node: NodeId, users: &[UserId]) -> Result<()>;
 
-    /// Someone is at this node now; says whether they were nowhere.
+    /// Records that a user is connected to this node. Returns whether no other node has the user.
     async fn arrive(&self, node: NodeId, user: UserId) -> Result<bool>;
 
-    /// Someone is not at this node any more; says whether they are nowhere now.
+    /// Records that a user is no longer connected to this node. Returns whether no other node has
+    /// the user.
     async fn depart(&self, node: NodeId, user: UserId) -> Result<bool>;
 
-    /// Those of these people who are somewhere.
+    /// Those of these users who are connected to any node.
     async fn present(&self, users: &[UserId]) -> Result<Vec<UserId>>;
 
-    /// Takes one of an allowance, or says how long there is none.
+    /// Takes one use from an allowance. Returns how long to wait if the allowance is exhausted.
     async fn take(&self, key: &str, allowance: Allowance) -> Result<Option<Duration>>;
 
-    /// How long an account waits after wrong passwords.
+    /// How long the account is locked after wrong passwords.
     async fn pause(&self, username_key: &str) -> Result<Option<Duration>>;
 
-    /// One more wrong password. The first `free` cost nothing, then it is a second, and twice as
-    /// long each time, up to `longest`.
+    /// Counts a wrong password. The first `free` have no effect. The next one locks the account for
+    /// a second, and each further one for twice as long, up to `longest`.
     async fn wrong_password(&self, username_key: &str, free: u32, longest: Duration) -> Result<()>;
 
-    /// The right one: all is forgotten.
+    /// Deletes the count of wrong passwords after a correct password.
     async fn right_password(&self, username_key: &str) -> Result<()>;
 
-    /// Forgets allowances that are whole again, and wrong passwords of this long ago.
+    /// Deletes allowances that are full again, and counts of wrong passwords older than
+    /// `forget_after`.
     async fn tidy(&self, forget_after: Duration) -> Result<()>;
 }

@@ -1,10 +1,10 @@
-//! The embedded store: one SQLite file, one writer at a time, a few readers.
+//! The embedded store: one SQLite file with one writer at a time and a few readers.
 //!
-//! WAL, so that readers never wait for the writer; `synchronous=FULL`, so that a commit is on disk
-//! when it returns. Two connections write: `committer` the batches of messages and marks, which is
-//! nearly all there is, and the one of the write pool the rest. Whoever writes waits for its turn,
-//! so SQLite never has to answer "locked". Ids are 16-byte blobs. Lists go into a statement as one
-//! JSON parameter.
+//! The write-ahead log (WAL) lets readers run beside the writer. With `synchronous=FULL` a commit
+//! is on disk when it returns. Two connections write: `committer` writes the batches of messages
+//! and marks, which are nearly all writes, and the write pool writes the rest. A writer must hold
+//! `turn`, so SQLite never reports "locked". Ids are 16-byte blobs. Lists are passed to a statement
+//! as one JSON parameter.
 
 mod accounts;
 mod commit;
@@ -52,44 +52,44 @@ use open::{Opening, migrate};
 
 pub use open::{OpenError, accept_store};
 
-/// Readers beside the one writer: more than the cores of a small machine buys nothing.
+/// Connections for reading. More than a small machine's cores gains nothing.
 const READERS: u32 = 4;
-/// How long a request may wait for a connection before it is told to come again.
+/// How long a call may wait for a connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writes of the pool between two looks at the length of the write-ahead log, a few hundred pages.
+/// Writes of the pool between two checks of the log's length; they fill a few hundred pages.
 const TEND_EVERY: u32 = 64;
 
-/// What is kept of the write-ahead log's file when it was longer.
+/// The size to which SQLite truncates the log's file after a checkpoint.
 const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
 
-/// See the module.
+/// A store in an SQLite file.
 pub struct SqliteStore {
-    /// Held by whoever writes, so that the two connections that do never meet.
+    /// Held during each write, so that the two writing connections never conflict.
     turn: Arc<Mutex<()>>,
-    /// How often the pool has written.
+    /// The number of writes by the pool.
     pool_writes: Arc<AtomicU32>,
     committer: Committer,
     write: SqlitePool,
     read: SqlitePool,
     epoch: Epoch,
-    /// The lock, and the marker beside the database.
+    /// The file lock, and the marker beside the database.
     keeper: Arc<Keeper>,
 }
 
-/// Runs what blocks its thread.
+/// Runs blocking work on a thread of its own.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::result::Result<T, OpenError> + Send + 'static,
 ) -> std::result::Result<T, OpenError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // It can only have panicked: go on with that here.
+        // The task is never cancelled, so the error is a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
 impl SqliteStore {
-    /// Opens the file, creating it and its directory, and brings it up to date.
+    /// Opens the file and migrates its schema. Creates the file and its directory if necessary.
     ///
     /// # Errors
     /// One line that tells the operator what to do.
@@ -109,7 +109,7 @@ impl SqliteStore {
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
             .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
-            // The committer moves the log, whoever wrote into it.
+            // The committer checkpoints the log for all writers.
             .pragma("wal_autocheckpoint", "0")
             .statement_cache_capacity(64);
         let pool =
@@ -119,8 +119,8 @@ impl SqliteStore {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            // SQLite ends a transaction by itself when the disk fails; the library believes to be in
-            // it for ever, and would never begin another one.
+            // SQLite rolls a transaction back by itself when the disk fails. sqlx still counts the
+            // transaction as open and could never begin another one on this connection.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone().thread_name(|_| "duet-writer".to_owned()))
             .await
@@ -132,13 +132,13 @@ impl SqliteStore {
             Err(why) => Err(why),
         };
         if let Err(why) = ready {
-            // Before the lock is let go of.
+            // Closed before the lock is released.
             write.close().await;
             return Err(why);
         }
         let read = pool()
             .max_connections(READERS)
-            // All from the start, so that nobody waits for one to be opened.
+            // Opened at start, so that no request waits for a new connection.
             .min_connections(READERS)
             .idle_timeout(None)
             .max_lifetime(None)
@@ -155,7 +155,8 @@ impl SqliteStore {
         Ok(Self { turn, pool_writes, committer, write, read, epoch, keeper })
     }
 
-    /// The turn of somebody who writes by the pool. From time to time the log is looked at first.
+    /// Waits for the turn to write by the pool. Every [`TEND_EVERY`] writes the committer checks
+    /// the log first.
     async fn turn(&self) -> MutexGuard<'_, ()> {
         let turn = self.turn.lock().await;
         if self.pool_writes.fetch_add(1, Ordering::Relaxed) % TEND_EVERY == TEND_EVERY - 1 {
@@ -174,12 +175,12 @@ fn user(row: &SqliteRow) -> std::result::Result<User, sqlx::Error> {
     })
 }
 
-/// An id as `unhex` reads it inside a JSON parameter.
+/// An id in hexadecimal, for `unhex` in a statement.
 fn hex(id: Uuid) -> String {
     id.simple().to_string()
 }
 
-/// A JSON parameter.
+/// A value as a JSON parameter.
 fn json<T: serde::Serialize>(value: &T) -> std::result::Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
@@ -200,12 +201,13 @@ impl Store for SqliteStore {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        // Messages go by the other connection: its thread must be there, and be able to begin.
+        // Messages use the other connection: its thread must run and be able to begin a
+        // transaction.
         self.committer.commit(Arc::default(), Timestamp(0)).await.map(drop)
     }
 
     async fn check_readable(&self) -> Result<()> {
-        // The end of what is read most, each from another part of the file.
+        // Reads the ends of the most used indexes, which lie in different parts of the file.
         sqlx::query(
             "select (select max(username_key) from users), (select max(token_hash) from sessions), \
                     (select max(client_id) from messages)",
@@ -220,7 +222,7 @@ impl Store for SqliteStore {
         self.read.close().await;
         self.write.close().await;
         let keeper = self.keeper.clone();
-        // It can only panic, which is in the log then.
+        // The task can only panic, and a panic is logged.
         let _ = tokio::task::spawn_blocking(move || keeper.end()).await;
     }
 

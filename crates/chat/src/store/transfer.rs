@@ -1,9 +1,10 @@
-//! Moving a store from the embedded engine to the shared one, with everything that lasts: nobody is
-//! signed out, numbers and times stay, and the epoch with them, so that open pages go on.
+//! Moves a store from SQLite to Postgres with all durable data. Sessions, `seq` numbers, times and
+//! the epoch stay, so users remain signed in and open pages continue.
 //!
-//! It can be interrupted anywhere and goes on where it was. It must not change the source, serve
-//! anybody, or leave a copy that serves before it was checked. Called through [`crate::move_store`]
-//! by the command of the server alone; no server may have the source open meanwhile.
+//! A move can be interrupted anywhere; the next run resumes. The move must not change the source or
+//! serve clients, and nodes must not serve the copy before the check at the end. Only the server's
+//! command calls this module, through [`crate::move_store`]. No server may have the source open
+//! meanwhile.
 
 mod check;
 mod read;
@@ -22,85 +23,85 @@ use super::{postgres, sqlite};
 /// Why a store was not moved: one line for the operator, without a password.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// Nothing to move.
+    /// The source file does not exist.
     #[error(
         "there is no file {0}: name the SQLite store with --data DIRECTORY or --from sqlite:PATH"
     )]
     NoSource(String),
-    /// Somebody would go on writing to it.
+    /// Another process has the source open.
     #[error("a server has {0} open: stop it, then run this again")]
     InUse(String),
-    /// The lock of the file, or a log beside it that is another's.
+    /// The source's path, lock file or write-ahead log cannot be used.
     #[error(transparent)]
     Files(sqlite::OpenError),
-    /// A file of a version before, or none of Duet's.
+    /// The source has an older schema, is no file of Duet, or has another file's log beside it.
     #[error(
         "{0} is not as this version of Duet makes it: start this version on it once, stop it, and \
          run this again"
     )]
     OlderSource(String),
-    /// A file of a later version.
+    /// The source has a newer schema.
     #[error("{0} was written by a newer Duet (schema {1}): move it with that version")]
     NewerSource(String, i64),
-    /// Anything else of the file.
+    /// Any other error of the source.
     #[error("cannot read {file}: {why}")]
     Source {
-        /// Which.
+        /// The path of the file.
         file: String,
-        /// Why.
+        /// SQLite's error.
         why: rusqlite::Error,
     },
-    /// The way to the database, or what it is.
+    /// The target cannot be reached or used.
     #[error(transparent)]
     Target(#[from] postgres::OpenError),
-    /// A database of a later version.
+    /// The target has a newer schema.
     #[error("the Postgres database was made by a newer Duet (schema {0}): move with that version")]
     NewerTarget(i64),
-    /// Somebody serves it.
+    /// A node serves the target.
     #[error(
         "a Duet is serving this Postgres database: stop it (one that crashed is forgotten after ten \
          seconds), or name another database"
     )]
     Served,
-    /// It is somebody else's.
+    /// The target holds another store.
     #[error("there are people in this Postgres database already: make an empty one for the move")]
     Taken,
-    /// It was done before.
+    /// The target holds a complete copy of this store.
     #[error(
         "this store was moved to this Postgres database already, and is served from there: there \
          is nothing to do"
     )]
     Moved,
-    /// It is the unfinished copy of another one.
+    /// The target holds an unfinished copy of another store.
     #[error(
         "this Postgres database is the unfinished copy of another store: end that move, or make an \
          empty database for this one"
     )]
     OtherCopy,
-    /// At the same moment.
+    /// Another move into the target is running.
     #[error("another move into this Postgres database is under way: wait for it to end")]
     AnotherMove,
-    /// The database was lost on the way.
+    /// Postgres returned an error, or the connection broke.
     #[error("Postgres did not do it: {0}. Run this again: it goes on where it was")]
     Lost(#[from] sqlx::Error),
-    /// The database fell silent.
+    /// Postgres did not answer in time.
     #[error("Postgres has not answered for minutes. Run this again: it goes on where it was")]
     Silent,
-    /// Something of ours.
+    /// A task of the move panicked or was cancelled.
     #[error("the move ended too early. Run this again: it goes on where it was")]
     Broken,
-    /// A row that cannot be there.
+    /// Postgres refused a row.
     #[error(
         "Postgres does not take a row of {table}: {why}. If the copy was changed meanwhile, make an \
          empty database in its place and run this again"
     )]
     Row {
-        /// Which.
+        /// The table of the row.
         table: &'static str,
-        /// Why.
+        /// Postgres' error.
         why: sqlx::Error,
     },
-    /// The copy is not the same.
+    /// The check found a difference between source and copy.
     #[error(
         "the copy is not the same: {0}. One side was changed after the move began; the copy will \
          not be served. Make an empty database in its place and run this again"
@@ -110,40 +111,40 @@ pub enum MoveError {
 
 type Result<T> = std::result::Result<T, MoveError>;
 
-/// What is under way, and with which table.
+/// The phase of a move, and the table that it processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Rows are written.
+    /// Rows of the table are being written.
     Copying(&'static str),
-    /// Rows are read back on both sides.
+    /// Rows of the table are being compared.
     Checking(&'static str),
 }
 
-/// How far a stage has come, in rows of all tables.
+/// The progress of a phase, in rows of all tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Which.
+    /// The phase.
     pub stage: Stage,
-    /// Those of an earlier run with it.
+    /// Rows processed. While copying, includes the rows of earlier runs.
     pub done: u64,
-    /// Of so many.
+    /// Rows in total.
     pub of: u64,
 }
 
-/// What was moved, and is the same on both sides.
+/// The result of a successful move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Each table and how many rows it has.
+    /// Each table and its number of rows.
     pub tables: Vec<(&'static str, u64)>,
     /// Rows that an earlier run had written.
     pub resumed_at: u64,
 }
 
-/// Moves the store in an SQLite file to the Postgres of a URL, checks that both are the same, and
-/// only then lets nodes serve the copy. The file stays as it is.
+/// Moves the store from an SQLite file to the Postgres of a URL and compares both. Only then may
+/// nodes serve the copy. The file is not changed.
 ///
 /// # Errors
-/// One line for the operator. After most of them the same call goes on where it was.
+/// One line for the operator. After most errors the same call resumes the move.
 pub async fn move_store(
     from: &Path,
     to: &str,
@@ -160,7 +161,7 @@ pub async fn move_store(
     Ok(Moved { tables, resumed_at })
 }
 
-/// Says how many rows were there already.
+/// Copies the missing rows. Returns the number of rows that an earlier run had copied.
 async fn copy(
     source: &Arc<Source>,
     target: &mut Target,

@@ -1,11 +1,11 @@
-//! Which places of a conversation a page holds. Numbers are dense, so this is arithmetic, the same
-//! for every engine. Called by the stores.
+//! Computes which part of a conversation a page holds, for both engines. A conversation's `seq`
+//! numbers have no gaps, so the page is a range. Called by the engines.
 
 use protocol::{Cursor, Seq};
 
-/// The first and last place of the page; `None` for a cursor outside the conversation. Never beyond
-/// `last_seq`: what was stored since that was read is not on a page which says that it is the
-/// newest place.
+/// The first and last `seq` of the page; `None` for a cursor outside the conversation. The range
+/// ends at `last_seq` even if newer messages have been stored since, because the page reports
+/// `last_seq` as the newest.
 pub(super) fn window(cursor: Cursor, last_seq: i64, limit: i64) -> Option<(i64, i64)> {
     let (first, last) = match cursor {
         Cursor::Latest => Some((last_seq.saturating_sub(limit) + 1, last_seq)),

@@ -1,5 +1,5 @@
-//! What everybody is told of a group that was decided: the answers to those who asked, and the events
-//! for those whom they concern. Called by [`super::group`] alone.
+//! Answers and events after a group is decided: answers to the requesting connections and calls,
+//! events to the users concerned. Called by [`super::group`] only.
 
 use protocol::{ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
 
@@ -20,7 +20,8 @@ pub(super) fn answer_send(
     wave: &mut Wave<'_>,
 ) {
     match outcome {
-        // A repeat is passed on as well: whoever stored it may have died before it came to that.
+        // A repeat is published again, because the node that stored the message may have died
+        // before publishing it.
         SendOutcome::Stored { seq, sent_at, peer }
         | SendOutcome::Repeated { seq, sent_at, peer } => {
             let from = reply.line().map(Line::id);
@@ -39,7 +40,7 @@ pub(super) fn answer_send(
         SendOutcome::PeerDeleted => {
             refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), wave);
         }
-        // What was left out does not come here: it goes into the next group.
+        // `LeftOut` never arrives here: deferred writes go into the next group.
         SendOutcome::NotFound | SendOutcome::LeftOut => {
             refuse_send(&message, reply, ErrorCode::NotFound.into(), wave);
         }
@@ -126,7 +127,7 @@ impl<T> Reply<T> {
     ) {
         match self {
             Self::Connection(line) => wave.answer(line, &frame(value)),
-            // Whoever asked has gone; the write stands, and a repeat gets the same answer.
+            // The caller may be gone. The write stands, and a repeat gets the same answer.
             Self::Call(call) => drop(call.send(Ok(value))),
         }
     }
@@ -147,7 +148,7 @@ impl<T> Reply<T> {
 impl Reply<()> {
     fn accept_silently(self) {
         if let Self::Call(call) = self {
-            // As above.
+            // The caller may be gone.
             let _ = call.send(Ok(()));
         }
     }

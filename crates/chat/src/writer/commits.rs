@@ -1,11 +1,12 @@
-//! Where a group is committed: at the node that leads, if that is another, or else at this one,
-//! in one transaction with whatever else waits for that here.
+//! Commits groups: at the leader if another node leads, otherwise here, in one transaction with all
+//! other batches that wait here.
 //!
-//! Nodes that commit each for themselves make many small transactions, and meet in conversations of
-//! two who are at different ones. So one commits for all while that works: it is asked through the
-//! broker, and if no answer comes, or it has enough to do, a group is committed here. That costs
-//! time and nothing else: the numbers are taken in the store, and a repeat is recognised there.
-//! Called by the writer's task, and by [`super::leader`] for the other nodes.
+//! If every node committed on its own, there would be many small transactions, which would block
+//! each other in conversations whose users are on different nodes. Hence one node commits for all
+//! where possible. Other nodes send it their batches through the broker; without an answer, or if
+//! the leader is busy, a node commits its batch itself. That costs only time, because the store
+//! assigns the seqs and recognises repeats. Called by the writer task, and by [`super::leader`] for
+//! other nodes.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,20 +19,21 @@ use crate::clock;
 use crate::health::{Health, Work};
 use crate::store::{self, Batch, Committed, Store, StoreError};
 
-/// Writes in one transaction. More gains nothing: at this size the fsync is already a small part.
+/// Writes in one transaction. A larger batch gains nothing, because the fsync is already a small
+/// part at this size.
 pub(super) const MAX_BATCH: usize = 512;
 
-/// What became of a group. One failure may be that of several.
+/// The result of a commit. Batches of one transaction share its error.
 pub(super) type Outcome = Result<Committed, Arc<StoreError>>;
 
-/// See the module.
+/// Commits batches at the leader or here.
 pub(crate) struct Commits {
     store: Arc<dyn Store>,
     leader: Leader,
     health: Arc<Health>,
-    /// Whoever holds it commits what waits.
+    /// Its holder commits the waiting batches.
     turn: tokio::sync::Mutex<()>,
-    /// The lock is held to put in and take out, never across an await.
+    /// Held to add and remove batches, never across an await.
     waiting: Mutex<Vec<Waiting>>,
 }
 
@@ -50,7 +52,7 @@ impl Commits {
         &self.leader
     }
 
-    /// Commits a group, and returns when it is on disk.
+    /// Commits a batch, and returns when it is on disk.
     pub(super) async fn commit(&self, batch: Arc<Batch>) -> Outcome {
         match self.leader.ask(&batch).await {
             Some(committed) => Ok(committed),
@@ -58,7 +60,7 @@ impl Commits {
         }
     }
 
-    /// Commits a group at this node. It has let go of the batch when it returns.
+    /// Commits a batch at this node. No reference to the batch remains when it returns.
     pub(super) async fn commit_here(&self, batch: Arc<Batch>) -> Outcome {
         let (done, mut outcome) = oneshot::channel();
         self.waiting().push(Waiting { batch, done });
@@ -74,7 +76,7 @@ impl Commits {
         }
     }
 
-    /// Whether a transaction of those that wait would be full.
+    /// Returns whether the waiting batches would fill a transaction.
     pub(super) fn is_full(&self) -> bool {
         self.waiting().iter().map(|one| one.batch.len()).sum::<usize>() >= MAX_BATCH
     }
@@ -98,8 +100,8 @@ impl Commits {
         }
     }
 
-    /// Refuses what other nodes asked for, and puts what is this node's own back before all else
-    /// that waits: nothing of them was stored.
+    /// Answers [`StoreError::Elsewhere`] to other nodes, and puts this node's own batches back at
+    /// the front of the queue. The failed transaction stored nothing.
     fn take_back_own(&self, batch: Arc<Batch>, parts: Vec<Part>) {
         let batches = split(Arc::unwrap_or_clone(batch), &parts);
         let error = Arc::new(StoreError::Elsewhere);
@@ -108,14 +110,14 @@ impl Commits {
             if part.is_own {
                 own.push(Waiting { batch: Arc::new(batch), done: part.done });
             } else {
-                // Whoever waited may have ended.
+                // The requesting task may have ended.
                 let _ = part.done.send(Err(error.clone()));
             }
         }
         self.waiting().splice(0..0, own);
     }
 
-    /// Takes what goes into one transaction, at least one.
+    /// Takes the batches of the next transaction, at least one.
     fn take_waiting(&self) -> (Vec<Arc<Batch>>, Vec<Part>) {
         let mut waiting = self.waiting();
         let count = fitting(&waiting);
@@ -129,14 +131,14 @@ impl Commits {
     }
 }
 
-/// Who waits for which part of a transaction.
+/// A batch's share of a transaction, and the receiver of its result.
 struct Part {
     messages: usize,
     marks: usize,
     seen_users: usize,
     seen_sessions: usize,
     yields: bool,
-    /// Not asked for by another node.
+    /// False if another node requested the batch.
     is_own: bool,
     done: oneshot::Sender<Outcome>,
 }
@@ -155,8 +157,8 @@ impl Part {
     }
 }
 
-/// How many of those that wait fit into one transaction, in which an id may stand once: whoever
-/// repeats a message at another node waits for the next.
+/// Returns how many waiting batches fit into one transaction. A message id may occur only once in
+/// it, so a repeat through another node waits for the next transaction.
 fn fitting(waiting: &[Waiting]) -> usize {
     if waiting.len() < 2 {
         return waiting.len();
@@ -165,7 +167,7 @@ fn fitting(waiting: &[Waiting]) -> usize {
     let (mut len, mut count) = (0, 0);
     let mut instance = None;
     for Waiting { batch, .. } in waiting {
-        // A transaction is in one database: what was asked of this node in another one waits.
+        // A transaction runs on one database, so requests for another instance wait.
         let asked_in = batch.asked_by.as_ref().map(|asked| &asked.instance);
         if asked_in.is_some() && *instance.get_or_insert(asked_in) != asked_in {
             break;
@@ -203,7 +205,7 @@ fn merge(mut batches: Vec<Arc<Batch>>) -> Arc<Batch> {
     Arc::new(merged)
 }
 
-/// What was merged, apart again; nothing of it is asked for by another node any more.
+/// Splits a merged batch into its parts, without `asked_by`.
 fn split(merged: Batch, parts: &[Part]) -> Vec<Batch> {
     let mut messages = merged.messages.into_iter();
     let mut marks = merged.marks.into_iter();
@@ -226,7 +228,7 @@ fn tell(parts: Vec<Part>, committed: store::Result<Committed>) {
         Err(error) => {
             let error = Arc::new(error);
             for part in parts {
-                // Whoever waited may have ended.
+                // The requesting task may have ended.
                 let _ = part.done.send(Err(error.clone()));
             }
             return;
@@ -237,7 +239,7 @@ fn tell(parts: Vec<Part>, committed: store::Result<Committed>) {
             messages: messages.by_ref().take(part.messages).collect(),
             marks: marks.by_ref().take(part.marks).collect(),
         };
-        // As above.
+        // The requesting task may have ended.
         let _ = part.done.send(Ok(committed));
     }
 }

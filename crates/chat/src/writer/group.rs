@@ -1,5 +1,5 @@
-//! What goes into one transaction: the writes of a moment, who waits for each, and what becomes of
-//! them. Decides nothing of a chat; the store does. Called by the writer's task alone.
+//! A group: the writes of one transaction, with the reply of each. The store makes all decisions; a
+//! group only assigns the results. Called by the writer task only.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,35 +15,36 @@ use crate::error::later;
 use crate::relay::{Relay, Wave};
 use crate::store::{Batch, Committed, MarkOutcome, NewMessage, SendOutcome, StoreError};
 
-/// When to come again after the store failed.
+/// The retry delay sent after a store failure.
 const FAILED_RETRY: Duration = Duration::from_secs(1);
-/// How long a write gives way to other nodes before its group waits for them: longer than any commit
-/// should take. A node that died in one holds its conversations for seconds.
+/// How long a write is deferred in favour of other nodes before its group waits for them instead:
+/// longer than any commit should take. A node that died during a commit blocks its conversations
+/// for seconds.
 const GIVES_WAY: Duration = Duration::from_secs(2);
 
-/// What goes into one transaction, and who waits for it.
+/// The writes of one transaction, and their replies.
 #[derive(Default)]
 pub(super) struct Group {
     batch: Batch,
-    /// One for each message of the batch.
+    /// One reply per message of the batch.
     senders: Vec<Reply<Sent>>,
-    /// One for each of the marks of the batch.
+    /// One reply per mark of the batch.
     markers: Vec<Reply<()>>,
-    /// Where a message stands in the batch.
+    /// The index of each message in the batch.
     places: HashMap<(UserId, ClientId), usize>,
-    /// Those whose id came twice at once, with the place of the first in the batch.
+    /// Messages whose id occurs twice in the group, with the index of the first occurrence.
     repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
-    /// Since when writes of these conversations were left out.
+    /// When the writes to a conversation were first deferred.
     since: HashMap<ConversationId, Instant>,
 }
 
-/// Writes that a group left out because another node was writing their conversations. They go
-/// first in the next one, before what came to the same conversations later.
+/// Writes that were deferred because another node was writing to their conversations. They come
+/// first in the next group, before later writes to the same conversations.
 #[derive(Default)]
 pub(super) struct LeftOut {
     writes: Vec<Write>,
     since: HashMap<ConversationId, Instant>,
-    /// Nothing else was in the group.
+    /// The group contained nothing else.
     is_all: bool,
 }
 
@@ -52,20 +53,20 @@ impl LeftOut {
         self.writes.is_empty()
     }
 
-    /// Whether it is too soon to ask again: nothing of what was asked for was free.
+    /// Returns whether the next attempt needs a delay, because every message and mark was deferred.
     pub(super) fn is_all(&self) -> bool {
         self.is_all
     }
 }
 
-/// A group whose fate is on disk, and not yet told.
+/// A group with its result, not answered yet.
 pub(super) struct Decided {
     group: Group,
     outcome: Outcome,
 }
 
 impl Decided {
-    /// Takes out what was left out.
+    /// Removes the deferred writes from the group.
     pub(super) fn take_left_out(&mut self) -> LeftOut {
         let Ok(committed) = &mut self.outcome else { return LeftOut::default() };
         let any = committed.messages.contains(&SendOutcome::LeftOut)
@@ -84,8 +85,8 @@ impl Decided {
 }
 
 impl Group {
-    /// Takes what was left out before, and commands; one that says so closes the queue, and what
-    /// waits in it is still written.
+    /// Collects the deferred writes and the commands. [`Command::Close`] closes the queue; writes
+    /// that are still in it are committed later.
     pub(super) fn of(
         left_out: LeftOut,
         commands: &mut Vec<Command>,
@@ -131,12 +132,12 @@ impl Group {
         self.batch.yields = self.since.values().all(|since| since.elapsed() < GIVES_WAY);
         let batch = Arc::new(std::mem::take(&mut self.batch));
         let outcome = commits.commit(batch.clone()).await;
-        // Nobody else holds it any more.
+        // The only reference that is left.
         self.batch = Arc::try_unwrap(batch).unwrap_or_else(|shared| Batch::clone(&shared));
         Decided { group: self, outcome }
     }
 
-    /// Takes out what was left out, with its repeats.
+    /// Removes the deferred writes and their repeats.
     fn take_left_out(&mut self, committed: &mut Committed) -> LeftOut {
         let before = std::mem::take(&mut self.since);
         let mut left_out = LeftOut::default();
@@ -145,7 +146,7 @@ impl Group {
             let since = before.get(&conversation).copied().unwrap_or_else(Instant::now);
             left_out.since.entry(conversation).or_insert(since);
         };
-        // Where each message stands now, for its repeats.
+        // The new index of each message, for its repeats.
         let (mut places, mut kept) = (Vec::new(), Vec::new());
         let messages = self.batch.messages.drain(..).zip(self.senders.drain(..));
         for ((message, reply), outcome) in messages.zip(committed.messages.drain(..)) {
@@ -194,7 +195,7 @@ impl Group {
             });
             match committed.messages.get(place) {
                 _ if !same => answer_send(message, reply, SendOutcome::Reused, wave),
-                // Passed on with the first one, below.
+                // The first occurrence publishes the event, below.
                 Some(
                     SendOutcome::Stored { seq, sent_at, .. }
                     | SendOutcome::Repeated { seq, sent_at, .. },
@@ -214,7 +215,7 @@ impl Group {
     }
 
     fn refuse_all(self, error: &StoreError, wave: &mut Wave<'_>) {
-        // Logged once in a while where it was committed.
+        // [`Commits`] has logged the error, rate-limited.
         tracing::debug!(
             %error,
             messages = self.senders.len(),

@@ -1,14 +1,13 @@
-//! The node that commits for all: asking it, and being it.
+//! The node that commits for all: requests to it, and answers when this node leads.
 //!
-//! Which one leads is said by the leases ([`crate::store::Shared::renew`]); it is a hint. Two that
-//! lead, or none, cost time and nothing else. A group goes as one question through the broker, and
-//! its outcome comes back as one answer. Used by [`super::commits`]; the task that answers ends with
-//! the chat.
+//! The leases determine the leader ([`crate::store::Shared::renew`]), but only as a hint: two
+//! leaders, or none, cost only time. A batch travels as one request through the broker, and its
+//! result as one answer. Used by [`super::commits`]; the task that answers ends with the chat.
 //!
-//! A copy of the store may have nodes of its own on the same broker, and all that lasts in it is
-//! known there too. So a question goes to the leader's own subject, signed with the key in its lease;
-//! and the transaction asks whether the leader and everybody who asked stand on this database now
-//! ([`Batch::asked_by`]).
+//! Nodes on a copy of the store may share the broker, and the copy contains all of the store's
+//! durable secrets. For this reason a request goes to the leader's own subject, signed with the key
+//! in its lease, and the transaction checks that the leader and the requesting nodes all have a
+//! lease in this database ([`Batch::asked_by`]).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,25 +24,25 @@ use super::seal::Seal;
 use crate::relay::{Question, Relay};
 use crate::store::{AskedBy, Batch, Committed, Instance, NodeId, NodeKey, NodesSecret, StoreError};
 
-/// How long the one that leads may take; then a group is committed here.
+/// How long to wait for the leader before committing here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// How long one that did not answer is not asked.
+/// How long no request is sent after the leader did not answer or did not find this node's lease.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
-/// Bytes of a question: half of what NATS carries at once, unless it is told otherwise.
+/// Longest request, in bytes: half of NATS' default payload limit.
 const LONGEST: usize = 512 * 1024;
 
 /// Which node commits.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Leads {
-    /// Each for itself.
+    /// Each node commits for itself.
     Nobody,
-    /// This one, for all.
+    /// This node commits for all.
     Here(Arc<Lead>),
-    /// Another.
+    /// Another node commits for all.
     Elsewhere(Arc<Lead>),
 }
 
-/// The name of the kind alone: the key is a secret.
+/// Prints only the variant, because the key is a secret.
 impl fmt::Debug for Leads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -82,26 +81,26 @@ impl PartialEq for Lead {
 
 impl Eq for Lead {}
 
-/// What a node asks.
+/// A leader request.
 #[derive(Serialize, Deserialize)]
 struct Asked<B> {
-    /// Which node asks.
+    /// The requesting node.
     from: NodeId,
     batch: B,
 }
 
-/// What the one that leads answers.
+/// The leader's answer.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Committed(Committed),
-    /// It has enough to do, or could not: let the asker commit.
+    /// The leader is busy or its commit failed: the requesting node commits itself.
     Not,
-    /// Its database does not know the asker's lease. Nothing was stored.
+    /// The leader's database does not contain the requesting node's lease. Nothing was stored.
     Elsewhere,
 }
 
-/// See the module.
+/// Sends leader requests.
 pub(crate) struct Leader {
     relay: Relay,
     /// This node.
@@ -115,8 +114,8 @@ impl Leader {
         Self { relay, me, leads, not_before: Mutex::default() }
     }
 
-    /// Lets another node commit a group, if one leads. Nothing is known of the group where there is
-    /// no answer: it may be on disk.
+    /// Lets the leader commit a batch, if another node leads. `None` after a request does not mean
+    /// that nothing was stored: the batch may be on disk.
     pub(super) async fn ask(&self, batch: &Batch) -> Option<Committed> {
         let lead = match &*self.leads.borrow() {
             Leads::Elsewhere(lead) => lead.clone(),
@@ -125,7 +124,7 @@ impl Leader {
         if !self.is_time() {
             return None;
         }
-        // Ids, numbers and texts: there is nothing in them that cannot be written.
+        // Cannot fail: a batch contains only ids, numbers and texts.
         let question = serde_json::to_vec(&Asked { from: self.me, batch }).unwrap_or_default();
         if question.len() > LONGEST {
             return None;
@@ -159,7 +158,7 @@ impl Leader {
     }
 }
 
-/// Answers the other nodes while this one leads.
+/// Answers other nodes while this one leads.
 pub(crate) async fn answer_others(
     commits: Arc<Commits>,
     tasks: TaskTracker,
@@ -183,7 +182,7 @@ pub(crate) async fn answer_others(
                 Some(question) = questions.next() => answer(question),
             }
         }
-        // What has come is still answered.
+        // Requests that have arrived are still answered.
         let rest = async {
             questions.close().await;
             while let Some(question) = questions.next().await {
@@ -205,7 +204,7 @@ async fn answer(commits: Arc<Commits>, lead: Arc<Lead>, question: Question) {
     };
     let answer = match serde_json::from_slice::<Asked<Batch>>(body) {
         Ok(asked) if !commits.is_full() => commit(&commits, &lead, asked).await,
-        // A newer node may ask what this one does not know.
+        // A newer node may send a request that this version does not support.
         _ => Answer::Not,
     };
     let answer = serde_json::to_vec(&answer).unwrap_or_default();

@@ -1,34 +1,34 @@
-//! Seals what nodes ask of the one that leads, and what it answers, with a secret that is in the store
-//! alone, and with the key in the leader's lease. So whoever gets at the broker, and not at the store,
-//! writes nothing in anybody's name, and makes nobody believe that something is stored; and nodes on a
-//! copy of the store, where the secret is the same, seal in another way.
+//! Signs leader requests and their answers (HMAC-SHA256), with a key derived from a secret in the
+//! store and the key in the leader's lease. An attacker with access to the broker but not to the
+//! store can neither write in a user's name nor forge a confirmation. Nodes on a copy of the store
+//! have the same secret but sign with another key.
 //!
-//! It hides nothing; that is the work of TLS. Whoever says again what was sealed before gets what
-//! everybody gets who repeats: the first answer. Called by [`super::leader`] alone.
+//! Nothing is encrypted; that is left to TLS. A replayed request has the effect of any repeat: the
+//! first answer again. Called by [`super::leader`] only.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Bytes of a tag, at the end of what is sealed.
+/// Bytes of the tag, which follows the signed body.
 const TAG: usize = 32;
-/// What a tag of a question is about; that of an answer is about the question's tag.
+/// Context of a request's tag. The context of an answer's tag is the tag of its request.
 const QUESTION: &[u8] = b"question";
-/// What a leader's key is mixed with the secret of the store for.
+/// Context of the key derivation.
 const LEADER: &[u8] = b"leader";
 
-/// See the module.
+/// A key that signs and verifies.
 pub(super) struct Seal(Hmac<Sha256>);
 
 impl Seal {
-    /// Of the questions to a node with this key.
+    /// Derives the key for requests to a leader.
     pub(super) fn of_leader(secret: &[u8; 32], key: &[u8; 32]) -> Self {
         let both = Self::new(secret).0.chain_update(LEADER).chain_update(key).finalize();
         Self::new(&both.into_bytes().into())
     }
 
     fn new(secret: &[u8; 32]) -> Self {
-        // A key fills a block; a shorter one is the same with zeros behind it.
+        // HMAC pads a shorter key with zeros to a full block.
         let mut block = [0; 64];
         block[..secret.len()].copy_from_slice(secret);
         Self(Hmac::new(&block.into()))
@@ -38,17 +38,17 @@ impl Seal {
         self.seal(QUESTION, body)
     }
 
-    /// What a question says, if it is one of ours.
+    /// Returns the body of a request with a valid signature.
     pub(super) fn open_question<'sealed>(&self, sealed: &'sealed [u8]) -> Option<&'sealed [u8]> {
         self.open(QUESTION, sealed)
     }
 
-    /// Seals the answer to a question that was sealed.
+    /// Signs the answer to a signed request.
     pub(super) fn answer(&self, question: &[u8], body: Vec<u8>) -> Bytes {
         self.seal(tag(question), body)
     }
 
-    /// What an answer says, if it is one of ours to this question.
+    /// Returns the body of an answer, if its signature is valid for this request.
     pub(super) fn open_answer<'sealed>(
         &self,
         question: &[u8],

@@ -1,4 +1,4 @@
-//! Who may come in, for how long, and what ends with a session.
+//! Sign-up, sign-in, session tokens, and the end of a session.
 
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
@@ -34,7 +34,7 @@ async fn names_and_passwords_are_judged_by_name() {
 async fn a_password_is_the_same_however_a_keyboard_spells_it() {
     let world = World::new().await;
     let chat = &world.chat;
-    // "é" as one character and as two; an ordinary space, a no-break and an ideographic one.
+    // "é" as one character and as two; an ordinary, a no-break and an ideographic space.
     let spellings = [
         "Café zur Hafenmöwe",
         "Cafe\u{301} zur Hafenmo\u{308}we",
@@ -62,7 +62,7 @@ async fn a_password_is_the_same_however_a_keyboard_spells_it() {
     assert_eq!(invited.0.session.user.username, "carol");
 }
 
-/// Hashes from before passwords were normalised are of the bytes that were typed.
+/// Hashes from before passwords were normalised are of the typed bytes.
 #[tokio::test]
 async fn an_account_from_before_is_open_as_it_was_and_then_in_every_spelling() {
     let old_hash = |password: &str| -> PasswordHash {
@@ -85,7 +85,8 @@ async fn an_account_from_before_is_open_as_it_was_and_then_in_every_spelling() {
     }
     let unchanged = format!("select count(*) from users where password_hash = '{old}'");
     assert_eq!(world.home.number(&unchanged), 0, "the hash is one of the normal form");
-    // What the profile refuses was allowed before; it opens the account still.
+    // Characters that the profile refuses were allowed before; such a password still opens the
+    // account.
     let old = old_hash("tulip\u{7}Harbor-92");
     world
         .home

@@ -1,4 +1,4 @@
-//! Finding people, opening conversations, reading them, and who is there.
+//! User search, conversations, history pages and presence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,8 @@ async fn the_list_is_newest_first_and_paged_without_a_hole() {
         let peer = world.person(&format!("peer{n}")).await;
         let id = world.open(&alice, &peer).await;
         world.send(peer.user.id, id, &format!("from {n}")).await;
-        // The order is by time; two in one millisecond would be in either order.
+        // The list is ordered by time, and two conversations of the same millisecond have no fixed
+        // order.
         tokio::time::sleep(Duration::from_millis(2)).await;
         expected.push(id);
     }
@@ -77,7 +78,7 @@ async fn messages_that_are_stored_together_leave_the_list_in_their_order() {
     }
     world.chat.close().await;
     let store = world.home.store().await;
-    // Also by a clock that is behind what was written before.
+    // The second clock is behind the first commit.
     for now in [Timestamp(4_000_000_000_000), Timestamp(1)] {
         let said = [3, 1, 0, 2, 1, 7, 5, 6, 4, 3].map(|n: usize| {
             let (sender, conversation) = talks[n];
@@ -116,7 +117,7 @@ async fn what_is_new_goes_to_the_top_of_the_list_after_the_clock_was_turned_back
     assert_eq!(listed(me).await, [with_bob, with_carol, with_dora]);
     assert_eq!(listed(bob.user.id).await, [with_bob]);
 
-    // The place in the list is no time: what is shown stays the time of the message.
+    // `active_at` is only a sort key: the displayed time stays that of the message.
     let shown = world.chat.conversation(me, with_carol).await.expect("read");
     let sent_at = shown.last.expect("a message").sent_at;
     assert!(sent_at.0 + DAY_MS / 2 < shown.active_at.0);
@@ -131,7 +132,8 @@ async fn the_first_page_tells_what_is_unread_in_the_conversations_behind_it() {
     for n in 0..55 {
         let peer = world.person(&format!("peer{n}")).await;
         let id = world.open(&alice, &peer).await;
-        // The first of them will be behind the page: one, two, three messages; two read ones.
+        // The first five conversations will be after the page: one, two and three messages unread,
+        // and two conversations fully read.
         for _ in 0..=n.min(2) {
             world.send(peer.user.id, id, "hello").await;
         }
@@ -145,7 +147,7 @@ async fn the_first_page_tells_what_is_unread_in_the_conversations_behind_it() {
         ));
         ids.push(id);
     }
-    // My own words are not unread to me.
+    // A user's own messages do not count as unread.
     world.send(me, ids[4], "mine").await;
     world.home.execute("update members set active_at = 1004 where active_at > 1000000");
     let first = world.chat.conversations(me, None).await.expect("a page");
@@ -239,7 +241,7 @@ async fn a_closed_directory_shows_only_those_one_knows_or_names() {
     assert_eq!(found("bob").await, ["bob"]);
 }
 
-/// The next presence that is heard, which is of this person.
+/// Waits for the next presence, which must be of this user.
 async fn presence(tab: &mut Tab, of: UserId) -> Presence {
     loop {
         if let ServerFrame::Presence { user, presence } = tab.hears().await {
@@ -278,7 +280,7 @@ async fn presence_survives_a_reload() {
     let mut alice_here = world.connect(&alice).await;
     let bob_here = world.connect(&bob).await;
     assert!(presence(&mut alice_here, bob.user.id).await.online);
-    // Gone and back within the grace. Nobody is told.
+    // A reconnect within the grace period notifies nobody.
     drop(bob_here);
     let _bob_here = world.connect(&bob).await;
     assert!(peer_is_online(&world, alice.user.id, conversation).await);

@@ -1,4 +1,4 @@
-//! What a deleted account leaves, and to whom.
+//! What remains after an account is deleted, and who can see it.
 
 use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use protocol::{
@@ -79,11 +79,11 @@ async fn a_deleted_person_is_not_found_opened_or_written_to() {
     tab.sends(id, "over a line").await;
     let (re, refusal) = tab.is_refused().await;
     assert_eq!((re.as_deref(), refusal.code), (Some("send"), ErrorCode::PeerDeleted));
-    // Reading on is no matter of the other one.
+    // A peer's deletion does not affect the user's own marks.
     tab.says(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
     chat.mark(b, id, Marks::default()).await.expect("marked");
     assert_eq!(chat.conversation(b, id).await.expect("read").mine.read, Seq(1));
-    // What was on its way from the one who is gone comes too late.
+    // A call of the deleted user that was under way is refused.
     let late = chat.send_message(a, id, ClientId::new(), "late").await;
     assert_eq!(code(late), ErrorCode::PeerDeleted);
     assert_eq!(code(chat.open_conversation(a, b).await), ErrorCode::NotFound);

@@ -1,4 +1,4 @@
-//! A link brings one person in, once, into a conversation with whoever made it.
+//! An invitation works once, for one user, and opens a conversation with the inviter.
 
 use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use chat::{Chat, Registration};
@@ -8,7 +8,7 @@ async fn invites(chat: &Chat, me: UserId) -> String {
     chat.create_invitation(me).await.expect("an invitation").token
 }
 
-/// The conversations that someone's list shows, by the peer's username.
+/// The peers' usernames in a user's conversation list.
 async fn listed(chat: &Chat, me: UserId) -> Vec<String> {
     let page = chat.conversations(me, None).await.expect("a list");
     page.conversations.into_iter().map(|one| one.peer.user.username).collect()
@@ -132,7 +132,7 @@ async fn an_invitation_is_over_after_a_week() {
     let invitation = world.chat.create_invitation(alice.user.id).await.expect("an invitation");
     let info = world.chat.invitation(&invitation.token, SOMEWHERE).await.expect("good");
     assert_eq!(info.expires_at, invitation.expires_at);
-    // Time is not waited for: the store is told that the week has passed.
+    // The test does not wait: it sets the times in the store back by a week.
     let week = 7 * 24 * 60 * 60 * 1_000_i64;
     world.home.execute(&format!(
         "update invitations set created_at = created_at - {week}, expires_at = expires_at - {week}"
@@ -191,7 +191,7 @@ async fn of_several_first_invitations_any_is_good_and_none_when_one_was_used() {
     for used in [0, 1] {
         let world = World::with(|config| config.registration = Registration::Invited).await;
         let chat = &world.chat;
-        // As by two nodes, or by two starts.
+        // As two nodes or two starts would do.
         let mut offered = Vec::new();
         for _ in 0..2 {
             offered.push(chat.first_invitation().await.expect("asked").expect("nobody is in"));

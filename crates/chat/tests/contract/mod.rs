@@ -1,5 +1,5 @@
-//! The chat as its callers see it, without a port: what holds on every store. Each engine's tests
-//! include this, and bring the `Home` of its stores.
+//! The contract of [`chat::Chat`] on every store, tested without a port. Each engine's tests
+//! include this module and provide the `Home` of its stores.
 
 mod accounts;
 mod conversations;

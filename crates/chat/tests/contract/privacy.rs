@@ -1,4 +1,4 @@
-//! What people do not show of themselves is shown nowhere, and they do not see it of others.
+//! A user's hidden presence and receipts appear nowhere, and the user does not see those of others.
 
 use crate::support::{Tab, World};
 use chat::Session;
@@ -16,7 +16,7 @@ async fn set(world: &World, who: &Session, privacy: Privacy) {
     world.chat.set_privacy(who.user.id, privacy).await.expect("set");
 }
 
-/// The peer's marks by every way in which they can be read.
+/// The peer's marks, compared across all calls that return them.
 async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
     let chat = &world.chat;
     let one = chat.conversation(me, id).await.expect("read").theirs;
@@ -29,7 +29,7 @@ async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
     one
 }
 
-/// The next receipt about someone.
+/// Waits for the next receipt of this user.
 async fn receipt_of(tab: &mut Tab, whose: UserId) -> Marks {
     loop {
         if let ServerFrame::Receipt { user, delivered, read, .. } = tab.hears().await
@@ -75,7 +75,7 @@ async fn a_hidden_read_mark_is_told_to_ones_own_tabs_alone() {
     for n in 0..3 {
         world.send(alice.user.id, id, &n.to_string()).await;
     }
-    // Alice hides hers, so she does not see his.
+    // Alice hides her receipts, so she does not see Bob's.
     set(&world, &alice, Privacy { receipts: false, ..ALL }).await;
     let mut of_alice = world.connect(&alice).await;
     let mut here = world.connect(&bob).await;
@@ -87,11 +87,11 @@ async fn a_hidden_read_mark_is_told_to_ones_own_tabs_alone() {
     assert_eq!(receipt_of(&mut there, b).await, marks(2, 1));
     here.says(&ClientFrame::Read { conversation: id, up_to: Seq(3) }).await;
     assert_eq!(receipt_of(&mut there, b).await, marks(3, 3));
-    // Nothing came between: not even the moment at which he read is told.
+    // No frame came in between, not even one that would disclose when Bob read.
     assert_eq!(receipt_of(&mut of_alice, b).await, marks(3, 0));
 }
 
-/// The peer's presence by every way in which it can be read.
+/// The peer's presence, compared across all calls that return it.
 async fn presence(world: &World, me: &Session, peer: &Session, id: ConversationId) -> Presence {
     let (chat, me) = (&world.chat, me.user.id);
     let one = chat.conversation(me, id).await.expect("read").peer.presence;
@@ -111,7 +111,8 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
     world.send(alice.user.id, id, "listed for both from now on").await;
     let mut of_alice = world.connect(&alice).await;
     let mut of_bob = world.connect(&bob).await;
-    // Until her coming is told, it is not stored.
+    // A last-seen time is queued before its presence is pushed; the mark follows it in the same
+    // queue.
     while !matches!(of_alice.hears().await, ServerFrame::Presence { .. }) {}
     world.chat.mark(alice.user.id, id, Marks::default()).await.expect("after what was queued");
     let hides = Privacy { last_seen: false, ..ALL };
@@ -127,7 +128,7 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
         let presence = presence(&world, me, peer, id).await;
         assert!(presence.online && presence.last_seen.is_some());
     }
-    // Typing goes on, whatever is hidden.
+    // Typing is sent whatever is hidden.
     set(&world, &alice, hides).await;
     of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
     while !matches!(of_bob.hears().await, ServerFrame::Typing { active: true, .. }) {}
@@ -137,7 +138,7 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
 async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
-    // Another one whom bob sees come and go.
+    // A second peer whose presence Bob sees.
     let carol = world.person("carol").await;
     world.open(&carol, &bob).await;
     let mut of_bob = world.connect(&bob).await;
@@ -157,7 +158,7 @@ async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
     assert_eq!(told(&of_bob.hears().await), Some(Presence::default()));
     drop(of_alice);
     drop(of_carol);
-    // Graces end in the order in which they began.
+    // Grace periods end in the order in which they began.
     assert!(!carol_is_online(&of_bob.hears().await));
     let mut of_alice = world.connect(&alice).await;
     of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;

@@ -1,4 +1,4 @@
-//! Marks only move forward, and everyone concerned is told.
+//! Marks only move forward, and both users' connections receive them.
 
 use crate::support::{World, code};
 use protocol::{ClientFrame, ErrorCode, Marks, Seq, ServerFrame, TickTime, TickTimes};
@@ -54,7 +54,7 @@ async fn marks_that_come_together_and_out_of_order_end_at_the_furthest() {
         tab.says(&ClientFrame::Delivered { conversation, up_to }).await;
         tab.says(&ClientFrame::Read { conversation, up_to: Seq(n / 2) }).await;
     }
-    // A call goes the same way as the frames, so it comes after them.
+    // Calls and frames use the same queue, so this call is handled last.
     world.chat.mark(bob.user.id, conversation, Marks::default()).await.expect("marked");
     let expected = Marks { delivered: Seq(100), read: Seq(50) };
     assert_eq!(marks(&world, bob.user.id, conversation).await, expected);
@@ -133,7 +133,8 @@ async fn the_time_of_a_mark_is_when_it_last_moved() {
     let mark = async |delivered, read| {
         let marks = Marks { delivered: Seq(delivered), read: Seq(read) };
         world.chat.mark(bob.user.id, conversation, marks).await.expect("marked");
-        // Beyond what a clock of milliseconds may take for the same moment.
+        // Makes the next time differ from this one, because times have a resolution of a
+        // millisecond.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
     mark(2, 0).await;

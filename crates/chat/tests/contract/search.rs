@@ -1,4 +1,4 @@
-//! Finding people and conversations by the words of their names.
+//! Search for users and conversations by the words of their names.
 
 use chat::store::{NewSession, NewUser};
 use protocol::{SearchResults, SessionId, Timestamp, User, UserId};
@@ -9,7 +9,7 @@ async fn search(world: &World, me: &User, typed: &str) -> SearchResults {
     world.chat.search(me, typed, 20).await.expect("an answer")
 }
 
-/// The names of the people found, and then of the peers.
+/// The names of the users found, then of the peers.
 async fn names(world: &World, me: &User, typed: &str) -> (Vec<String>, Vec<String>) {
     let found = search(world, me, typed).await;
     let people = found.people.into_iter().map(|one| one.user.display_name);
@@ -66,16 +66,16 @@ async fn conversations_come_apart_from_people_and_nobody_twice() {
     assert_eq!((both.conversations.len(), both.people.len(), both.total), (1, 1, 2));
     assert_eq!(both.conversations[0].peer.user.display_name, "Alina Brook");
     assert!(!both.yourself);
-    // The one of exactly this username is the first of the people, and one is not among them.
+    // A prefix of the user's own name sets `yourself`, but the user is not in the list.
     let found = search(&world, &me, "al").await;
     assert!(found.yourself, "a part of one's own name");
     assert_eq!(found.total, 2);
     let own = search(&world, &me, "alice").await;
     assert_eq!(own, SearchResults { yourself: true, ..SearchResults::default() });
-    // A conversation that the other one began, and in which nothing was said, is not listed yet.
+    // A conversation that the peer opened is not listed while it has no message.
     world.open(&alan.session, &bob).await;
     assert!(search(&world, &bob.user, "alan").await.conversations.is_empty());
-    // Another name is found at once, and the one before is not.
+    // A new name is found at once, and the previous one is not.
     world.chat.set_display_name(&bob.user, "Carl Reed").await.expect("named");
     assert_eq!(names(&world, &me, "reed").await.1, ["Carl Reed"]);
     assert_eq!(names(&world, &me, "brook").await, (vec!["Alan Brook".to_owned()], vec![]));
@@ -106,7 +106,7 @@ async fn counts_are_true_and_bounded_and_old_stores_are_searched_as_well() {
         store.create_user(new, session, None, Timestamp(1)).await.expect("stored");
     }
     store.close().await;
-    // As it was before there were words.
+    // The state of a store from before the word index.
     world.home.execute("delete from person_words; update users set words_for = null");
     let world = world.restart().await;
     let found = search(&world, &me, "lee").await;

@@ -1,4 +1,4 @@
-//! A message is stored once, numbered without a hole, and told to everyone it concerns.
+//! A message is stored once, with a dense seq, and sent to every connection concerned.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use protocol::{
     ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Message, Seq, ServerFrame,
 };
 
-/// The whole conversation, by the same pages a client reads.
+/// The whole conversation, in the pages that a client fetches.
 async fn everything(world: &World, me: protocol::UserId, id: ConversationId) -> Vec<Message> {
     let mut all: Vec<Message> = Vec::new();
     loop {
@@ -58,7 +58,7 @@ async fn events_reach_every_other_connection_in_the_order_of_their_numbers() {
     }
     let mut numbers = Vec::new();
     while numbers.len() < 50 {
-        // The connection that sent hears the answer, and not the event as well.
+        // The sending connection receives the answer, but not the event.
         match alice_here.hears().await {
             ServerFrame::Sent(sent) => numbers.push(sent.seq.0),
             ServerFrame::Presence { .. } => {}
@@ -104,7 +104,7 @@ async fn a_repeat_at_once_or_later_has_one_row_and_one_answer() {
     assert_eq!(later.expect("an answer"), answers[0]);
     let mut tab = world.connect(&alice).await;
     tab.says(&ClientFrame::Send { conversation, client_id: id, body: "once".into() }).await;
-    // A repeat is passed on, as the first was: the one before may still come here.
+    // A repeat is published again, so the event of the previous repeat may still arrive here.
     let answer = loop {
         match tab.hears().await {
             ServerFrame::Message(message) => assert_eq!(message.client_id, id),
@@ -126,7 +126,7 @@ async fn an_id_used_again_for_something_else_is_refused_and_changes_nothing() {
     send(conversation, "first").await.expect("sent");
     assert_eq!(code(send(conversation, "second").await), ErrorCode::ClientIdReused);
     assert_eq!(code(send(elsewhere, "first").await), ErrorCode::ClientIdReused);
-    // Another person's id is their own business.
+    // Ids of different senders are independent.
     world.chat.send_message(bob.user.id, conversation, id, "mine").await.expect("sent");
     let bodies: Vec<String> = everything(&world, bob.user.id, conversation)
         .await
@@ -259,7 +259,7 @@ async fn a_slow_reader_is_closed_alone_and_catches_up_whole() {
         }
     }
     assert_eq!(heard, 400);
-    // Events wait behind the close, but the close comes first, and says to come back.
+    // The close overtakes the queued events, and its code means reconnect.
     let code = slow.is_closed().await;
     assert_eq!(code, protocol::CloseCode::Slow);
     assert_eq!(code.reconnect(), protocol::Reconnect::Yes);

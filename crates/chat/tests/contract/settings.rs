@@ -1,4 +1,4 @@
-//! What people change of their own account, and what that does to their sessions.
+//! Changes to a user's own account, and their effect on the user's sessions.
 
 use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use chat::Client;

@@ -1,5 +1,5 @@
-//! What the store decides of sign-ins: when something changes between the look at a password and the
-//! sign-in, which of a session's two tokens is valid, and what counts as use.
+//! Sign-in rules of the store: changes between the password check and the sign-in, the validity of
+//! a session's two tokens, and what counts as use.
 
 use std::sync::Arc;
 
@@ -43,12 +43,12 @@ async fn a_sign_in_does_not_outlive_the_password_it_was_made_with() {
 const MINUTE: i64 = 60 * 1_000;
 const HOUR: i64 = 60 * MINUTE;
 
-/// Long after the test's own times: only what a test says ends a session.
+/// No session expires by age here: it ends only when the test ends it.
 fn at(now: i64) -> SessionLife {
     SessionLife { now: Timestamp(now), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) }
 }
 
-/// Somebody with a session whose token is `[1; 32]`.
+/// An account with a session whose token is `[1; 32]`.
 async fn someone(store: &Arc<dyn Store>) -> (UserId, SessionId) {
     let id = UserId::new();
     let user = User { id, username: "anna".into(), display_name: "anna".into() };
@@ -74,7 +74,7 @@ async fn rotates(store: &Arc<dyn Store>, id: SessionId, from: u8, to: u8, now: i
     done.expect("asked")
 }
 
-/// A moment by the clock of the test's machine, which is that of the database as well.
+/// The time of this machine's clock, which is also the database's clock.
 fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.expect("after 1970").as_millis()).expect("milliseconds")
@@ -87,7 +87,7 @@ async fn an_old_token_is_valid_until_the_new_one_was_used() {
     let (_, id) = someone(&store).await;
     let start = now();
     assert!(rotates(&store, id, 1, 2, start).await);
-    // The answer was lost: the browser has the old token alone, for as long as it likes.
+    // The answer was lost, so the browser has only the old token.
     for later in [0, 2 * MINUTE, 24 * HOUR] {
         assert_eq!(state(&store, 1, start + later).await, Some(TokenState::StillNeeded));
     }
@@ -96,7 +96,7 @@ async fn an_old_token_is_valid_until_the_new_one_was_used() {
     store.end_old_token(id, &[2; 32], Timestamp(start), until).await.expect("ended");
     assert_eq!(state(&store, 2, start).await, Some(TokenState::Present));
     assert_eq!(state(&store, 1, start).await, Some(TokenState::Replaced));
-    // A second first use moves nothing.
+    // A second first use does not extend the time.
     let much_later = Timestamp(start + 24 * HOUR);
     store.end_old_token(id, &[2; 32], Timestamp(start), much_later).await.expect("ended");
     home.execute("update sessions set previous_until = previous_until - 61000");

@@ -1,4 +1,4 @@
-//! A chat on a store of its own, and people who act in it.
+//! A chat on a store of its own, and its users.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -14,7 +14,7 @@ use crate::engine::Home;
 
 pub const PASSWORD: &str = "tulip-Harbor-92";
 pub const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-/// Far beyond what anything here takes on the busiest machine; only a test that would hang meets it.
+/// Far longer than any wait takes on the busiest machine, so that only a hanging test fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct World {
@@ -42,7 +42,7 @@ impl World {
         Self::on(Home::new().await, change).await
     }
 
-    /// Ends the chat and begins it again on the same store.
+    /// Closes the chat and starts it again on the same store.
     pub async fn restart(self) -> Self {
         self.restart_with(|_| {}).await
     }
@@ -65,7 +65,7 @@ impl World {
         self.chat.sign_up(username, "", PASSWORD, SOMEWHERE).await.expect("an account").session
     }
 
-    /// Two people and their conversation.
+    /// Two users and their conversation.
     pub async fn pair(&self) -> (Session, Session, ConversationId) {
         let alice = self.person("alice").await;
         let bob = self.person("bob").await;
@@ -77,7 +77,7 @@ impl World {
         self.chat.open_conversation(me.user.id, peer.user.id).await.expect("a conversation")
     }
 
-    /// A connection whose `hello` was read.
+    /// A connection whose `hello` has been received.
     pub async fn connect(&self, who: &Session) -> Tab {
         let mut tab = Tab(self.chat.connect(who.clone()).await.expect("a connection"));
         assert!(matches!(tab.hears().await, ServerFrame::Hello { .. }));
@@ -90,7 +90,7 @@ impl World {
     }
 }
 
-/// One tab of a browser.
+/// A browser tab.
 pub struct Tab(pub Connection);
 
 impl Tab {
@@ -116,7 +116,7 @@ impl Tab {
         timeout(PATIENCE, self.0.next()).await.expect("something is heard in time")
     }
 
-    /// The refusal that comes next.
+    /// The next frame, which must be a refusal.
     pub async fn is_refused(&mut self) -> (Option<String>, Refusal) {
         match self.hears().await {
             ServerFrame::Refused { re, refusal, .. } => (re, refusal),

@@ -58,8 +58,8 @@ async fn a_node_whose_clock_is_behind_moves_its_conversations_to_the_top_too() {
     }
 }
 
-/// After the first use of a new token the one before is valid for a minute: less than the clocks
-/// may differ.
+/// After the first use of a new token the previous one stays valid for a minute, which is less than
+/// the difference of the clocks.
 #[tokio::test]
 async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead() {
     let world = World::new().await;
@@ -83,7 +83,7 @@ async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead()
     };
     let row = store.session(&from, life).await.expect("asked").expect("still honoured");
     assert_eq!(row.token, TokenState::Replaced);
-    // And no longer than that minute.
+    // The previous token expires after that minute.
     world.home.execute("update sessions set previous_until = previous_until - 61000");
     assert!(store.session(&from, life).await.expect("asked").is_none());
     let row = store.session(&[7; 32], life).await.expect("asked").expect("the present one");

@@ -1,7 +1,7 @@
-//! A copy of a store beside the original on one broker: a backup that was restored to look into, say.
-//! Everything that lasts is the same in both, the epoch and the secret of the nodes too. Still no node
-//! of the one commits for a node of the other, and no event crosses. And the same database goes on as
-//! one when its server starts again, which gives it another name.
+//! A store and its copy on one broker, for example a restored backup. All durable content is the
+//! same in both, including the epoch and the nodes' secret. Still no node commits for a node on the
+//! other store, and no event crosses over. A database whose server restarts gets a new instance
+//! name, and its nodes keep working together.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +20,7 @@ use crate::nodes::everything;
 use crate::support::{PASSWORD, SOMEWHERE, Tab, World, plenty};
 use crate::together::{broker, hear, node};
 
-/// Two nodes on a store, beside those of another one.
+/// Two nodes on one store; a second site stands on another store.
 struct Site<'a> {
     name: &'static str,
     home: &'a Home,
@@ -35,7 +35,7 @@ impl<'a> Site<'a> {
         Self { name, home, nodes }
     }
 
-    /// Sends through both nodes at once; each text says where it was sent.
+    /// Sends through both nodes at once; each text names the site.
     async fn send(&self, from: UserId, conversation: ConversationId) -> Vec<ClientId> {
         let mut sends = JoinSet::new();
         for n in 0..200 {
@@ -64,7 +64,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The original and, restored from a dump of it while it was in use, a copy; somebody leads in both.
+/// The original, and a copy restored from a dump of it while in use. One node leads at each site.
 async fn original_and_copy<'a>(
     nats: &Nats,
     home: &'a Home,
@@ -73,7 +73,7 @@ async fn original_and_copy<'a>(
 ) -> (Site<'a>, Site<'a>) {
     let original = Site::new("original", home, nats).await;
     original.lead(alice, bob, conversation).await;
-    // The leases are good, and are copied with the rest.
+    // The leases are valid and are part of the dump.
     let copy = Site::new("copy", copied.get_or_init(|| home.dump()), nats).await;
     copy.lead(alice, bob, conversation).await;
     (original, copy)
@@ -113,13 +113,13 @@ async fn no_event_of_a_copy_reaches_anybody_at_the_original() {
     let people = (alice.user.id, bob.user.id, conversation);
     let (original, copy) = original_and_copy(&nats, &world.home, &copied, people).await;
     let mut tabs = [original.connect(&bob).await, copy.connect(&bob).await];
-    // A message, a name, somebody who comes, and a session that ends, at the copy.
+    // At the copy: a message, a name change, a presence change and the end of a session.
     copy.send(alice.user.id, conversation).await;
     copy.nodes[0].set_display_name(&alice.user, "Somebody else").await.expect("renamed");
     let came = copy.nodes[0].connect(alice.clone()).await.expect("a connection");
     copy.nodes[0].sign_out(bob.id).await.expect("signed out");
     drop(came);
-    // Bob's at the copy hears all that, and then its end.
+    // Bob's connection at the copy receives all events, then the close.
     while let Outgoing::Frame(_) = tabs[1].next().await {}
     original.send(alice.user.id, conversation).await;
     let mut bodies = HashSet::new();
@@ -135,7 +135,7 @@ async fn no_event_of_a_copy_reaches_anybody_at_the_original() {
     }
 }
 
-/// A commit for other nodes, on the store that holds these leases or not.
+/// Commits for other nodes, on a store that has their leases and on stores that do not.
 #[tokio::test]
 async fn a_store_commits_for_nodes_whose_leases_it_holds_and_for_no_others() {
     let world = World::new().await;
@@ -147,7 +147,7 @@ async fn a_store_commits_for_nodes_whose_leases_it_holds_and_for_no_others() {
     for node in [me, asker] {
         shared.renew(node, &key, Some(&here), lease).await.expect("there");
     }
-    // The same leases, as a dump has them.
+    // The copy has the same leases.
     let copied = world.home.dump().store().await;
     let elsewhere = copied.shared().expect("shared").instance().clone();
     assert_ne!(here, elsewhere);
@@ -182,7 +182,7 @@ async fn a_store_commits_for_nodes_whose_leases_it_holds_and_for_no_others() {
     copied.close().await;
 }
 
-/// The server names the database anew at each start, and nodes follow it together.
+/// The database's instance name changes at each start of its server, and all nodes follow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nodes_hear_each_other_again_after_the_database_started_again() {
     let nats = Nats::start().expect("a private NATS");
@@ -216,7 +216,7 @@ async fn nodes_hear_each_other_again_after_the_database_started_again() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bob_there.is_told_to_read_again().await;
-    // Each node tells everybody when it has moved, and what is said meanwhile is read.
+    // Each node triggers a resync after its move, so events may be lost until both have moved.
     let mut said = 0;
     while said < 20 {
         let body = format!("{said}");
@@ -244,7 +244,7 @@ async fn a_restored_store_begins_another_life_where_its_operator_says_so() {
     };
     let before = life().await;
     assert_eq!(life().await, before, "an ordinary start changes nothing");
-    // As docs/RELIABILITY.md says.
+    // As described in docs/RELIABILITY.md.
     home.execute("delete from meta where key = 'epoch'");
     let after = life().await;
     assert_ne!(after, before);

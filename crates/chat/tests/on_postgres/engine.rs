@@ -1,4 +1,4 @@
-//! A database of its own for each test, in a private Postgres that the tests of this process share.
+//! A database per test, in a private Postgres that all tests of this process share.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,19 +8,19 @@ use chat::store::Store;
 use chat::store::postgres::PostgresStore;
 use harness::Postgres;
 
-/// Connections of one store here: many stores are open at once.
+/// Connections per store; kept low because many stores are open at once.
 pub const CONNECTIONS: u32 = 4;
-/// A database in which everything is made already: a copy of it is quicker than making it.
+/// A database with all tables; copying it is faster than creating them.
 const TEMPLATE: &str = "template_of_tests";
 
-/// The server ends with the process.
+/// The shared server, which ends with the process.
 pub fn server() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Postgres::start().expect("a private Postgres");
         server.create_database(TEMPLATE, None).expect("a database");
         let url = server.url(TEMPLATE);
-        // On a thread of its own: whoever comes first is inside another runtime.
+        // On a thread of its own, because the first caller is inside another runtime.
         let made = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async {
@@ -32,7 +32,7 @@ pub fn server() -> &'static Postgres {
     })
 }
 
-/// Where one test stores.
+/// The database of one test.
 pub struct Home(String);
 
 impl Home {
@@ -47,15 +47,14 @@ impl Home {
         Self(name)
     }
 
-    /// The same again, from a dump that was restored while the store is in use: with everything that
-    /// nodes keep in it about each other.
+    /// A copy, restored from a dump while the store is in use; includes the leases of its nodes.
     pub fn dump(&self) -> Self {
         let name = format!("{}_dump", self.0);
         server().restore_copy(&name, &self.0).expect("a copy");
         Self(name)
     }
 
-    /// Returns when a query answers "t".
+    /// Waits until a query returns "t".
     pub async fn until(&self, sql: &str) {
         while self.text(sql) != "t" {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -70,22 +69,22 @@ impl Home {
         Database::Postgres { url: self.url(), connections: CONNECTIONS }
     }
 
-    /// The store alone, without a chat.
+    /// The store without a chat.
     pub async fn store(&self) -> Arc<dyn Store> {
         Arc::new(PostgresStore::open(&self.url(), CONNECTIONS).await.expect("a store"))
     }
 
-    /// The number that a query answers.
+    /// The number that a query returns.
     pub fn number(&self, sql: &str) -> i64 {
         self.text(sql).parse().expect("a number")
     }
 
-    /// The text that a query answers.
+    /// The text that a query returns.
     pub fn text(&self, sql: &str) -> String {
         server().sql(&self.0, sql).expect("an answer")
     }
 
-    /// Rows that point to one that is not there, where no foreign key forbids it.
+    /// Rows that reference a missing row, where no foreign key forbids them.
     pub fn orphans(&self) -> i64 {
         self.number(
             "select (select count(*) from messages m full join client_ids k \
@@ -97,7 +96,7 @@ impl Home {
         )
     }
 
-    /// Where people waited in a circle here and Postgres had to end it: what it says of each.
+    /// Log entries about deadlocks in this database.
     pub fn deadlocks(&self) -> Vec<String> {
         let log = server().log().expect("a log");
         let here = format!("{} ", self.0);
@@ -109,7 +108,7 @@ impl Home {
         lines.iter().enumerate().filter(found).map(said).collect()
     }
 
-    /// Changes what is stored, past the chat.
+    /// Changes the database directly.
     pub fn execute(&self, sql: &str) {
         server().sql(&self.0, sql).expect("executed");
     }

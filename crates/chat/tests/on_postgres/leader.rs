@@ -1,5 +1,5 @@
-//! Nodes of which one commits for all: what is said at several is in one transaction, and whoever
-//! leads may end, fall silent or talk nonsense.
+//! One node commits for all: writes at several nodes share a transaction, and the leader may end,
+//! stop answering or send garbage.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::engine::Home;
 use crate::nodes::{everything, repeat_at_once};
 use crate::together::Two;
 
-/// Until people at all of these nodes have written in one transaction, so that one of them leads.
+/// Sends until users at all of these nodes have written in one transaction, which shows that one
+/// node leads.
 pub async fn write_together(
     home: &Home,
     through: &[(&Chat, UserId)],
@@ -30,7 +31,7 @@ pub async fn write_together(
     }
 }
 
-/// Sends many at once, each through a node.
+/// Sends many messages at once through each node.
 pub async fn send_at_once(through: &[(&Chat, UserId)], conversation: ConversationId, each: usize) {
     let mut sends = JoinSet::new();
     for n in 0..each {
@@ -47,7 +48,7 @@ pub async fn send_at_once(through: &[(&Chat, UserId)], conversation: Conversatio
 }
 
 impl Two {
-    /// Two of which one leads: people at both have written in one transaction.
+    /// Two nodes of which one leads.
     async fn led() -> (Self, UserId, UserId, ConversationId) {
         let two = Self::new().await;
         let (alice, bob, conversation) = two.world.pair().await;
@@ -79,7 +80,7 @@ async fn one_id_through_a_node_that_leads_and_one_that_follows_has_one_answer() 
 async fn one_that_leads_may_end_while_people_write_at_another() {
     let (two, _, bob, conversation) = Two::led().await;
     let before = everything(&two.other, bob, conversation).await.len();
-    // It was there first, so it leads.
+    // The first node has the oldest lease, so it leads.
     let ending = two.world.chat.clone();
     let ends = tokio::spawn(async move { ending.close().await });
     for _ in 0..20 {
@@ -112,7 +113,7 @@ async fn whoever_gets_at_the_broker_alone_writes_nothing() {
     assert_eq!(before, after);
 }
 
-/// Someone who is let in by the broker, and is no node.
+/// A NATS client with valid credentials that is not a node.
 async fn stranger(two: &Two) -> async_nats::Client {
     let address: async_nats::ServerAddr = two.nats.url().parse().expect("an address");
     let token = address.username().expect("a token").to_owned();
@@ -120,14 +121,14 @@ async fn stranger(two: &Two) -> async_nats::Client {
     connected.expect("a connection")
 }
 
-/// Where whoever leads on this database is asked.
+/// The subject of requests to this database's leader.
 fn subject(two: &Two) -> String {
     let first = "select hears_in || '.leader.' || replace(id::text, '-', '') from nodes \
                  where hears_in is not null order by id limit 1";
     format!("duet.{}.{}", two.world.chat.epoch(), two.world.home.text(first))
 }
 
-/// One that has a lease, and answers the first question with nonsense, and then nothing more.
+/// A false leader with a lease answers the first request with garbage, and later ones not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_that_leads_badly_costs_time_and_nothing_else() {
     let (two, _, bob, conversation) = Two::led().await;
@@ -152,7 +153,7 @@ async fn one_that_leads_badly_costs_time_and_nothing_else() {
     });
     let reply = asked.next().await.expect("a question").reply.expect("somebody waits");
     impostor.publish(reply, "nonsense".into()).await.expect("said");
-    // Whoever is not answered goes on without, and asks again after a while.
+    // A node without an answer commits itself, and asks the leader again after a while.
     for _ in 0..2 {
         asked.next().await.expect("a question");
     }
@@ -162,8 +163,8 @@ async fn one_that_leads_badly_costs_time_and_nothing_else() {
     assert_eq!(places, (first..first + places.len() as i64).collect::<Vec<_>>());
 }
 
-/// The transaction asks for the leases of all who have a part in it. Those whose lease is gone, as after
-/// a crash of the server, commit by themselves, and so does the one that led.
+/// The transaction checks the leases of all nodes that take part in it. Nodes whose lease is gone,
+/// as after a crash of the server, commit for themselves; so does the former leader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_whose_lease_is_lost_is_not_committed_for_and_nothing_of_it_is_lost() {
     let (two, alice, bob, conversation) = Two::led().await;

@@ -1,6 +1,5 @@
-//! The contract of the chat on the shared store, and what only a store that is shared has to keep:
-//! nodes that do things at the same moment, a server that goes away, a way there that is guarded, a
-//! store that moves there.
+//! The contract of the chat on the shared store, and tests specific to that store: concurrent
+//! nodes, outages of the server, TLS, and the move from SQLite.
 
 mod clocks;
 #[path = "../contract/mod.rs"]

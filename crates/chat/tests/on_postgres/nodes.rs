@@ -1,4 +1,4 @@
-//! Two nodes that write at the same moment. Everything is done by both, many times.
+//! Two nodes that write at the same time, many times over.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::engine::Home;
 use crate::support::{World, code, plenty};
 
-/// Another node on the store of a world.
+/// Starts another node on a store.
 pub async fn another_node(home: &Home) -> Chat {
     let mut config = Config::new(home.database());
     config.rates = plenty();
@@ -46,7 +46,7 @@ async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through
             sent.expect("sent").seq.0
         });
         if n % 50 == 0 {
-            // So that the two have many batches, not one each.
+            // Splits the writes into many batches per node.
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
@@ -58,7 +58,8 @@ async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through
     assert_eq!(world.home.orphans(), 0);
 }
 
-/// Sends two hundred messages, each through all of these at once: each has one answer.
+/// Sends two hundred messages, each through all nodes at once, and expects one answer for each
+/// message.
 pub async fn repeat_at_once(through: &[&Chat], from: UserId, conversation: ConversationId) {
     let mut sends = JoinSet::new();
     for n in 0..200 {
@@ -96,7 +97,7 @@ async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
     let me = alice.user.id;
     for n in 0..50 {
         let id = ClientId::new();
-        // Another conversation, or another text.
+        // Alternates between another conversation and another text.
         let (elsewhere, text) = if n % 2 == 0 { (to_carol, "one") } else { (to_bob, "other") };
         let (one, two) = tokio::join!(
             world.chat.send_message(me, to_bob, id, "one"),
@@ -109,8 +110,7 @@ async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
     assert_eq!(world.home.number("select count(*) from messages"), 50);
 }
 
-/// Whoever could wait for each other in a circle: the same ids, in the opposite order, in two
-/// conversations.
+/// The same ids in opposite order in two conversations, which could deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn batches_that_use_the_same_ids_in_opposite_orders_do_not_wait_in_a_circle() {
     let world = World::new().await;

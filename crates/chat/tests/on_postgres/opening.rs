@@ -1,4 +1,4 @@
-//! Coming to a database: what the operator is told, nodes that start together, and TLS.
+//! Opening a database: errors for the operator, nodes that start together, and TLS.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use protocol::{ClientId, Cursor, ErrorCode, Seq};
 use crate::engine::{Home, server};
 use crate::support::{PASSWORD, SOMEWHERE, World, plenty};
 
-/// What `duet` says, in one line.
+/// The error line of `duet`.
 async fn refusal(url: &str) -> String {
     let refused = PostgresStore::open(url, 2).await.err().expect("a refusal");
     let line = refused.to_string();
@@ -78,7 +78,7 @@ async fn someone_who_may_not_make_tables_serves_those_that_are_made() {
         chat.send_message(from, conversation, id, "hello").await.expect("sent");
     }
     chat.close().await;
-    // One table is missing: it cannot serve, and is told who can make it.
+    // One table is missing: the node does not serve, and the error says who can create the table.
     home.execute(
         "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)",
     );
@@ -102,14 +102,14 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let store = store.expect("a store");
     store.check_writable().await.expect("writable");
     store.close().await;
-    // What waiting does not cure is said at once.
+    // An error that waiting cannot fix is returned at once.
     let nobody = url.replace("/duet", "/nothing");
     let refused = PostgresStore::open_within(&nobody, 2, Duration::from_secs(3_600)).await.err();
     assert!(matches!(refused, Some(OpenError::NoDatabase { .. })));
     drop(starting.await.expect("it runs"));
 }
 
-/// The servers of one URL, of which `first` stands first.
+/// A URL with both servers, `first` first.
 fn both(first: &Postgres, second: &Postgres) -> String {
     let (one, two) = (first.port(), second.port());
     let url = first.url("duet").replace(&format!(":{one}/"), &format!(":{one},127.0.0.1:{two}/"));
@@ -242,7 +242,7 @@ async fn whom_a_node_of_an_older_version_signs_up_or_renames_is_found() {
     world.person("bob").await;
     let found = async |typed| world.chat.search(&me, typed, 20).await.expect("an answer").total;
     assert_eq!(found("bob").await, 1);
-    // Such a node knows nothing of words.
+    // Such a node does not write the word index.
     world.home.execute(
         "update users set display_name = 'Emil Sand', display_key = 'emil sand' \
          where username = 'bob'; \

@@ -1,5 +1,5 @@
-//! The server goes away, as in a crash, and comes back: nothing acknowledged is lost or doubled,
-//! whoever asks meanwhile is told to come again, and the chat goes on by itself.
+//! The server crashes and restarts: no acknowledged message is lost or doubled, calls meanwhile are
+//! refused with a retry delay, and the chat recovers by itself.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use protocol::{ClientId, ConversationId, Cursor, ErrorCode, Seq};
 
 use crate::support::{PASSWORD, SOMEWHERE, plenty};
 
-/// Long enough for the busiest machine; whoever waits longer would be waiting for ever.
+/// Far longer than a recovery takes on the busiest machine.
 const BACK_WITHIN: Duration = Duration::from_secs(300);
 
 async fn chat_on(server: &Postgres) -> Chat {
@@ -41,7 +41,7 @@ async fn bodies(chat: &Chat, me: &Session, conversation: ConversationId) -> Vec<
     }
 }
 
-/// Sends as a page does: the same again until it is acknowledged, then the next one.
+/// Sends like a page: repeats each message until it is acknowledged, then sends the next.
 async fn talk(
     chat: Chat,
     me: Session,

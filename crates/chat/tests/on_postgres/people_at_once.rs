@@ -1,5 +1,5 @@
-//! Two nodes that do something of a person's at the same moment: one of them decides, and nothing
-//! is left half done. Every round is a new chance to meet.
+//! Two nodes change the same account at the same time: one of them decides, and no change is left
+//! half done. Repeated in rounds to make a race likely.
 
 use std::sync::Arc;
 

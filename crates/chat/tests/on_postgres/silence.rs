@@ -1,6 +1,6 @@
-//! The way to the server falls silent: nothing is refused, nothing comes through. Whoever asks is
-//! told to come again before a proxy in front would give up, and the chat goes on by itself
-//! afterwards.
+//! The connection to the server goes silent: nothing is refused and nothing arrives. Calls are
+//! refused with a retry delay before a proxy in front would time out, and the chat recovers by
+//! itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::engine::{Home, server};
 use crate::support::{PASSWORD, SOMEWHERE, plenty};
 
-/// When a proxy in front gives up, as most are installed.
+/// The usual timeout of a proxy.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 
-/// A way to the server that keeps what it is given while it is silent.
+/// A TCP proxy to the server that holds data back while silent.
 struct Way {
     port: u16,
     silent: Arc<AtomicBool>,

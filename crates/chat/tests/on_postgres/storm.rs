@@ -1,4 +1,4 @@
-//! Everything at once through two nodes, many times: nothing fails, and nobody waits in a circle.
+//! Random operations on two nodes at once, many times: none fails, and none deadlocks.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use tokio::task::JoinSet;
 
 use crate::support::World;
 
-/// What each of eight tasks does.
+/// Operations per task, of eight tasks.
 const THINGS: u32 = 100;
 const PEOPLE: usize = 6;
 
-/// People who all know each other.
+/// Users who all have conversations with each other.
 #[derive(Clone)]
 struct Town {
     people: Vec<(UserId, SessionId)>,
     talks: Vec<(UserId, UserId, ConversationId)>,
 }
 
-/// Numbers that are mixed enough, and the same in every run.
+/// A pseudo-random generator with the same sequence in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -33,7 +33,7 @@ impl Dice {
     }
 }
 
-/// A batch that reaches into many conversations, in no order.
+/// A batch with writes to many conversations, in random order.
 fn batch(town: &Town, dice: &mut Dice) -> Batch {
     let mut batch = Batch::default();
     for _ in 0..1 + dice.below(20) {
@@ -61,7 +61,7 @@ fn new_session(user: UserId) -> NewSession {
     NewSession { id: SessionId::new(), user, token_hash: token(), device: String::new() }
 }
 
-/// Somebody comes by invitation, says one thing, and deletes the account.
+/// A new user signs up by invitation, sends one message, and deletes the account.
 async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::Result<()> {
     let id = UserId::new();
     let name = id.to_string();

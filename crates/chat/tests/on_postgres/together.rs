@@ -1,5 +1,5 @@
-//! Nodes that pass events to each other through a broker: what is said at one is heard at the
-//! other, and what a broker loses is read again.
+//! Nodes that share events through a broker: an event at one node arrives at the other, and a loss
+//! leads to a resync.
 
 use chat::store::{NodeId, NodeKey};
 use chat::{BeginError, Broker, Chat, Config, Database, Session};
@@ -17,7 +17,7 @@ pub fn broker(url: String) -> Option<Broker> {
     Some(Broker { url, credentials: None, authority: None })
 }
 
-/// A node on the store of a world, with these changes.
+/// A node on this store, with a changed configuration.
 pub async fn node(home: &Home, change: impl FnOnce(&mut Config)) -> Chat {
     let mut config = Config::new(home.database());
     config.rates = crate::support::plenty();
@@ -26,7 +26,7 @@ pub async fn node(home: &Home, change: impl FnOnce(&mut Config)) -> Chat {
     Chat::begin(config).await.expect("a node")
 }
 
-/// Two nodes on one database, with a broker between them.
+/// Two nodes on one database and one broker.
 pub struct Two {
     pub nats: Nats,
     pub world: World,
@@ -54,7 +54,7 @@ impl Two {
     }
 }
 
-/// A node hears the broker a moment after it began.
+/// Waits until the nodes receive events, a moment after their start.
 pub async fn hear(nodes: &[&Chat]) {
     for chat in nodes {
         while !chat.hears_other_nodes() {
@@ -64,7 +64,7 @@ pub async fn hear(nodes: &[&Chat]) {
 }
 
 impl Tab {
-    /// Skips what else is heard.
+    /// Skips other frames.
     async fn until<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(self.hears().await) {
@@ -94,7 +94,7 @@ impl Tab {
     }
 }
 
-/// What `duet` says where it does not start.
+/// The error line of a `duet` that does not start.
 async fn refusal(home: &Home, broker: Broker) -> String {
     let mut config = Config::new(home.database());
     config.broker = Some(broker);
@@ -193,7 +193,7 @@ async fn what_a_node_stored_and_did_not_pass_on_is_passed_on_with_the_repeat() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut bob_there = two.at_the_other(&bob).await;
-    // It stores, and has no way to tell anybody.
+    // This node stores the message but has no broker to publish it.
     let mute = another_node(&two.world.home).await;
     let id = ClientId::new();
     let first = mute.send_message(alice.user.id, conversation, id, "still there?").await;
@@ -245,7 +245,7 @@ async fn someone_is_there_while_they_are_at_any_node() {
         online
     };
     assert!(sees(&two.world.chat).await && sees(&two.other).await);
-    // From one node to the other, and nobody is told of it.
+    // Bob moves from one node to the other without a presence event.
     let bob_here = two.world.connect(&bob).await;
     drop(bob_there);
     let id = bob.user.id;
@@ -274,7 +274,7 @@ async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
     alice_here.is_told_to_read_again().await;
     alice_there.is_told_to_read_again().await;
     assert_eq!(shared.present(&[bob.user.id]).await.expect("asked"), []);
-    // One that says goodbye has told everything.
+    // A node that ended its lease has published all its events.
     let ended = NodeId(Uuid::now_v7());
     shared.renew(ended, &key, Some(hears), long).await.expect("there");
     shared.end(ended).await.expect("goodbye");
@@ -284,8 +284,8 @@ async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
     store.close().await;
 }
 
-/// What a node of the version before writes: no key, and not in which database it hears others. It
-/// takes each other node for one that it hears, if that one's lease says so.
+/// A node of the previous version writes no key and no instance name. It assumes that it receives
+/// the events of every node whose lease has `hears` set.
 #[tokio::test]
 async fn beside_a_node_of_an_older_version_people_read_again() {
     let two = Two::new().await;
@@ -312,14 +312,14 @@ async fn what_was_said_while_the_broker_was_gone_is_read() {
     two.nats.crash().expect("killed");
     let mut alice_here = two.world.connect(&alice).await;
     two.world.send(alice.user.id, conversation, "one").await;
-    // Nobody passes it on, and everybody is told to look.
+    // The event is lost, so every client is told to resync.
     bob_there.is_told_to_read_again().await;
     alice_here.is_told_to_read_again().await;
     two.nats.start_again().expect("started");
     bob_there.is_told_to_read_again().await;
     two.hear_each_other().await;
     two.world.send(alice.user.id, conversation, "two").await;
-    // What waited in the client until it had a connection again may come late.
+    // NATS clients buffer while disconnected, so the first message may arrive late.
     let said = match bob_there.message().await {
         late if late == "one" => bob_there.message().await,
         said => said,
@@ -381,7 +381,7 @@ async fn a_broker_that_cannot_be_used_is_said_so() {
     let directory = tempfile::tempdir().expect("a directory");
     let alone = begin(nats.url(), directory.path().join("duet.db").into()).await;
     assert!(matches!(alone.err(), Some(BeginError::BrokerAlone)));
-    // One that is away comes later: people can talk without it.
+    // A broker that is down at the start does not prevent it.
     let away = begin("nats://127.0.0.1:1".into(), home.database()).await.expect("a chat");
     assert!(!away.hears_other_nodes());
     away.close().await;

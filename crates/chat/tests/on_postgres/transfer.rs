@@ -1,4 +1,4 @@
-//! Moving from SQLite: what arrives, what is refused, and what becomes of a move that is interrupted.
+//! Moves from SQLite: what arrives, what is refused, and how an interrupted move resumes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,10 +16,10 @@ use tokio::sync::Notify;
 use crate::engine::{CONNECTIONS, server};
 use crate::support::{PASSWORD, SOMEWHERE, code, plenty};
 
-/// Enough for several batches.
+/// Enough rows for several batches.
 const MANY: i64 = 23_000;
 
-/// An empty database of this name.
+/// Creates an empty database and returns its URL.
 fn empty(name: &str) -> String {
     server().create_database(name, None).expect("a database");
     server().url(name)
@@ -33,7 +33,7 @@ async fn on_postgres(url: &str) -> Chat {
     begin(Database::Postgres { url: url.to_owned(), connections: CONNECTIONS }).await
 }
 
-/// A store on SQLite that its server has left.
+/// A closed SQLite store.
 struct Old {
     directory: TempDir,
     alice: Session,
@@ -50,7 +50,7 @@ impl Old {
         (begin(directory.path().join("duet.db").into()).await, directory)
     }
 
-    /// Two people and so many messages, written past the chat.
+    /// Two users and this many messages, written directly to the file.
     async fn with_messages(count: i64) -> Self {
         let (chat, directory) = Self::chat().await;
         let alice = person(&chat, "alice").await;
@@ -84,7 +84,7 @@ impl Old {
         old
     }
 
-    /// Moves until the callback says that it is time, and vanishes there.
+    /// Runs a move and drops it when the callback returns true.
     async fn is_moved_until(&self, url: &str, stop: impl Fn(Progress) -> bool) {
         let enough = Notify::new();
         let file = self.file();
@@ -117,7 +117,7 @@ async fn refusal(file: &Path, url: &str) -> MoveError {
     refused
 }
 
-/// All files beside the store, with what is in them.
+/// All files in the store's directory, with their contents.
 fn bytes(file: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let directory = std::fs::read_dir(file.parent().expect("a directory")).expect("read");
     let paths = directory.map(|entry| entry.expect("an entry").path());
@@ -131,14 +131,14 @@ fn count(moved: &Moved, table: &str) -> u64 {
     moved.tables.iter().find(|(name, _)| *name == table).expect("a table").1
 }
 
-/// What somebody sees: the list and the newest page of each conversation in it.
+/// What a user sees: the list, and the newest page of each conversation in it.
 async fn view(chat: &Chat, me: UserId) -> (Vec<Conversation>, Vec<Vec<Message>>) {
     let list = chat.conversations(me, None).await.expect("a list").conversations;
     let mut pages = Vec::new();
     for one in &list {
         pages.push(chat.history(me, one.id, Cursor::Latest).await.expect("a page").messages);
     }
-    // Presence is of the moment.
+    // Presence changes with time.
     let still = |mut one: Conversation| {
         one.peer.presence = protocol::Presence::default();
         one
@@ -297,7 +297,7 @@ async fn what_was_changed_behind_its_back_is_found_and_named() {
     server().create_database("unchecked", None).expect("a database");
     let unchecked = server().url("unchecked");
     old.is_moved_until(&unchecked, |progress| matches!(progress.stage, Stage::Checking(_))).await;
-    // Whoever vanished has left it when nobody is connected any more.
+    // The dropped move is gone when its connections are closed.
     let left = "select count(*) from pg_stat_activity where datname = 'unchecked'";
     while server().sql("postgres", left).expect("asked") != "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -318,7 +318,7 @@ async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
     let old = Old::with_messages(1).await;
     let url = empty("of_other_people");
     let chat = on_postgres(&url).await;
-    // It says that it is there a moment after it has begun.
+    // The node writes its lease shortly after its start.
     let nodes = "select count(*) from nodes";
     while server().sql("of_other_people", nodes).expect("asked") != "1" {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -333,7 +333,7 @@ async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
     assert!(chat.settings(other.user.id).await.is_ok());
     chat.close().await;
 
-    // One that was begun on and holds nobody will do.
+    // A database with tables but no users is accepted.
     let url = empty("begun_and_left");
     on_postgres(&url).await.close().await;
     assert_eq!(count(&moved(&old.file(), &url).await, "users"), 2);
@@ -404,6 +404,6 @@ async fn a_second_move_beside_the_first_is_refused() {
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(count(&first.expect("moved"), "messages"), 23_000);
-    // It may have waited for the file until the first was done.
+    // The second move may have waited for the file until the first was done.
     assert!(matches!(second, MoveError::InUse(_) | MoveError::Moved), "{second}");
 }

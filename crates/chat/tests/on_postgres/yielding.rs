@@ -1,5 +1,5 @@
-//! A conversation that another node is writing: it is left out, and nothing of it is lost, refused or
-//! put out of order.
+//! Writes to a conversation that another node is writing are deferred, and none is lost, refused or
+//! reordered.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnection;
 use crate::engine::Home;
 use crate::support::World;
 
-/// Another node in the middle of a commit.
+/// Locks a conversation, like another node during a commit.
 async fn writing(home: &Home, conversation: ConversationId) -> PgConnection {
     let mut other = PgConnection::connect(&home.url()).await.expect("a connection");
     sqlx::query("begin").execute(&mut other).await.expect("begun");
@@ -25,7 +25,8 @@ async fn writing(home: &Home, conversation: ConversationId) -> PgConnection {
     other
 }
 
-/// It ends: known to be over when this returns, which a dropped connection does not say.
+/// Rolls the lock's transaction back, and returns when the lock is released; dropping the
+/// connection would not wait.
 async fn ended(mut other: PgConnection) {
     sqlx::query("rollback").execute(&mut other).await.expect("rolled back");
 }
@@ -107,7 +108,7 @@ async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
     tab.sends(nowhere, "to nobody").await;
     tab.says(&ClientFrame::Read { conversation: busy, up_to: Seq(3) }).await;
     for n in 0..10 {
-        // Not behind the busy one.
+        // These writes do not wait for the busy conversation.
         world.send(carol.user.id, free, &n.to_string()).await;
     }
     assert_eq!(world.home.number("select count(*) from messages"), 10);

@@ -8,7 +8,7 @@ use chat::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// Where one test stores; gone with it.
+/// The database of one test, deleted with it.
 pub struct Home(TempDir);
 
 impl Home {
@@ -20,22 +20,22 @@ impl Home {
         Database::Sqlite(self.0.path().join("duet.db"))
     }
 
-    /// The store alone, without a chat.
+    /// The store without a chat.
     pub async fn store(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.0.path().join("duet.db")).await.expect("a store"))
     }
 
-    /// The number that a query answers.
+    /// The number that a query returns.
     pub fn number(&self, sql: &str) -> i64 {
         self.connection().query_row(sql, (), |row| row.get(0)).expect("a number")
     }
 
-    /// Rows that point to one that is not there.
+    /// Rows that reference a missing row.
     pub fn orphans(&self) -> i64 {
         self.number("select count(*) from pragma_foreign_key_check")
     }
 
-    /// Changes what is stored, past the chat.
+    /// Changes the database directly.
     pub fn execute(&self, sql: &str) {
         self.connection().execute_batch(sql).expect("executed");
     }

@@ -1,6 +1,6 @@
-//! `duet-cluster`: several nodes on one machine, to be tried: Postgres, NATS, nodes and `HAProxy`,
-//! privately on loopback. `make cluster` calls it, and the browser tests, which also tell it to kill
-//! a node or to start it again.
+//! `duet-cluster` runs several nodes with their own Postgres, NATS and `HAProxy` on loopback of one
+//! machine, for trying out. Called by `make cluster` and by the browser tests, which also let it
+//! kill, stop and start nodes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,23 +18,23 @@ use tokio::signal::unix::{SignalKind, signal};
     about = "Several Duet nodes on one Postgres and one NATS, behind HAProxy, to be tried."
 )]
 struct Arguments {
-    /// The server.
+    /// Path of the server's binary.
     #[arg(long, default_value = "target/release/duet")]
     duet: PathBuf,
-    /// The built site, when it is not beside the server.
+    /// Path of the built site, if it is not beside the binary.
     #[arg(long)]
     site: Option<PathBuf>,
-    /// How many nodes.
+    /// Number of nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=15))]
     nodes: u8,
-    /// Where it is reached; a free port if not given.
+    /// Port of the load balancer; a free port by default.
     #[arg(long)]
     port: Option<u16>,
-    /// Where what is said is kept; in a temporary directory, and gone at the end, if not given.
+    /// Directory for the database; by default a temporary directory that is deleted at the end.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Reads from standard input what to do (kill N, stop N, start N), answers each line, and ends
-    /// with it.
+    /// Reads commands from standard input (kill N, stop N, start N), answers each line, and ends
+    /// with the input.
     #[arg(long)]
     obey: bool,
 }

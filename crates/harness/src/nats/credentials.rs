@@ -1,6 +1,6 @@
-//! Who a private NATS lets in, said as its operators say it: an operator signs an account, the account
-//! signs a user, and the user's file holds what was signed and the key to prove it. The format is that
-//! of NATS's JSON web tokens, version 2.
+//! Authentication by keys for a private NATS, as operators configure it: an operator signs an
+//! account, the account signs a user, and the user's file holds the signed token and the user's
+//! private key. The format is NATS's JSON web tokens, version 2.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 
-/// The files, in the server's directory: its configuration, and two of users.
+/// The files in the server's directory: its configuration and two credentials files.
 pub(super) const SERVER: &str = "nats.conf";
 pub(super) const NODE: &str = "node.creds";
 pub(super) const STRANGER: &str = "stranger.creds";
 
-/// Makes all three, for a server that has its certificate beside them.
+/// Writes all three files. The server's certificate must be in the same directory.
 pub(super) fn make(directory: &Path) -> Result<()> {
     let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
     let of_operator = signed(&operator, &operator, json!({ "type": "operator", "version": 2 }))?;
@@ -39,7 +39,7 @@ pub(super) fn make(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A credentials file.
+/// The content of a credentials file for a new user of the account.
 fn user(account: &KeyPair) -> Result<String> {
     let user = KeyPair::new_user();
     let claims = json!({ "type": "user", "version": 2, "pub": {}, "sub": {},

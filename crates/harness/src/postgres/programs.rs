@@ -1,4 +1,4 @@
-//! Where Postgres' programs are, and who they run as.
+//! Finds the Postgres programs and the user to run them as.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use anyhow::{Context, Result, bail};
 
 use super::run;
 
-/// Where Debian keeps them, a directory a version; they are not on its PATH.
+/// Debian's directory of Postgres versions, which is not on PATH.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Who the server runs as when root starts it, which it refuses to be.
+/// The user for the server if this process is root, because Postgres refuses to run as root.
 const SERVER_USER: &str = "postgres";
 
 pub(super) struct Programs {
     directory: PathBuf,
-    /// The user and group to become, where one is root.
+    /// The user and group to switch to, if this process is root.
     become_user: Option<(u32, u32)>,
 }
 
@@ -36,7 +36,7 @@ impl Programs {
         &self.directory
     }
 
-    /// A program of any kind, as whom the server runs.
+    /// A command that runs any program as the server's user.
     pub(super) fn as_server(&self, program: impl AsRef<Path>) -> Command {
         let mut command = match self.become_user {
             None => Command::new(program.as_ref()),
@@ -53,18 +53,18 @@ impl Programs {
         command
     }
 
-    /// One of Postgres' programs, as whom the server runs.
+    /// A command that runs a Postgres program as the server's user.
     pub(super) fn command(&self, name: &str) -> Command {
         self.as_server(self.directory.join(name))
     }
 
-    /// One that only talks to a server.
+    /// A command that runs a client program as the current user.
     pub(super) fn client(&self, name: &str) -> Command {
         let beside = self.directory.join(name);
         if beside.exists() { Command::new(beside) } else { Command::new(name) }
     }
 
-    /// Makes the server own a file or directory.
+    /// Makes the server's user the owner of a file or directory.
     pub(super) fn give(&self, path: &Path) -> Result<()> {
         if let Some((user, group)) = self.become_user {
             chown(path, Some(user), Some(group))?;
@@ -85,7 +85,7 @@ fn newest_of_debian() -> Option<PathBuf> {
 
 fn on_path() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    // What is there is often a link to where the others are.
+    // The program on PATH is often a link into the directory with all programs.
     let real = std::env::split_paths(&path)
         .filter_map(|directory| directory.join("initdb").canonicalize().ok())
         .filter_map(|initdb| Some(initdb.parent()?.to_owned()));

@@ -1,5 +1,5 @@
-//! I11: two stores, one of which is a copy of the other, have nothing to do with each other. Checked
-//! after rounds with a copy, besides all else for each of the two.
+//! I11: a store and a copy of it do not affect each other. Checked after rounds with a copy, in
+//! addition to all other checks of both.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,8 @@ use protocol::ClientId;
 use super::{Evidence, Invariant, Violation};
 use crate::log::What;
 
-/// What was asked at one of them alone and is stored by the other, or heard there.
+/// Returns a violation for each message that was sent to only one of the stores and is stored or
+/// received at the other.
 pub fn check_apart(original: &Evidence, copy: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
     crossed(original, copy, "the copy", &mut found);
@@ -48,7 +49,7 @@ mod tests {
     use crate::log::{Log, Seen, Tab};
     use crate::store::Row;
 
-    /// Somebody asks at one site.
+    /// One message sent to one site.
     fn asked(id: ClientId, conversation: ConversationId) -> Evidence {
         let log = Log::new();
         let what = What::Asked { id, conversation, body: "hello".into(), ordinal: 1 };

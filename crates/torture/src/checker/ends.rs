@@ -1,4 +1,5 @@
-//! I9: screens equal the store once all was mended. I10: nothing reaches a session after its end.
+//! I9: screens equal the store after all faults are repaired. I10: nothing reaches a session after
+//! its end.
 
 use std::collections::HashMap;
 
@@ -39,7 +40,8 @@ fn equal(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>
     found.push(Violation::new(Invariant::I9, text));
 }
 
-/// Whoever shows all of a conversation has said so, and has repeated it until it was kept.
+/// A tab that shows the whole conversation has sent its marks, and has repeated them until they
+/// were stored.
 fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let last = evidence.stored.last.get(&screen.conversation).copied().unwrap_or_default();
     let marks = evidence.stored.marks.get(&(screen.conversation, screen.user));
@@ -50,7 +52,7 @@ fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     }
 }
 
-/// Whoever wrote sees what the peer has got and read, also where the receipt was lost on its way.
+/// A sender's tab shows the peer's stored marks, even if a receipt was lost on the way.
 fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let stored = evidence.stored.marks.get(&(screen.conversation, screen.peer));
     let stored = stored.copied().unwrap_or_default();

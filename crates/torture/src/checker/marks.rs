@@ -1,4 +1,5 @@
-//! I8: marks only move forward, read implies delivered, and nobody is ahead of what they said.
+//! I8: marks only move forward, read implies delivered, and no mark exceeds what the user's tabs
+//! sent.
 
 use std::collections::HashMap;
 
@@ -9,16 +10,16 @@ use crate::log::{Tab, What};
 
 type Whose = (ConversationId, UserId);
 
-/// What is known of one person's marks.
+/// Observations of one user's marks in one conversation.
 #[derive(Default)]
 struct Known {
-    /// The furthest that any of the person's tabs said.
+    /// The maximum that the user's tabs sent.
     said: Marks,
-    /// The furthest that a read showed, by when.
+    /// The maximum that reads had shown up to each time.
     shown: Vec<(u64, Marks)>,
-    /// The last that each line told.
+    /// The latest receipt of each connection.
     told: HashMap<(Tab, u32), Marks>,
-    /// The furthest that anybody was told.
+    /// The maximum that any client received.
     furthest: Marks,
 }
 

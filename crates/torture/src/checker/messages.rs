@@ -1,4 +1,4 @@
-//! I1, I2, I3 and I7: what was sent, against what is stored.
+//! I1, I2, I3 and I7: sent messages against stored messages.
 
 use std::collections::HashMap;
 
@@ -8,17 +8,17 @@ use super::{Evidence, Invariant, Violation};
 use crate::log::{Tab, What};
 use crate::store::Row;
 
-/// Characters of a body that are told.
+/// Number of characters of a body in the report.
 const SHOWN: usize = 40;
 
-/// What is known of a message from the log.
+/// A sent message according to the log.
 struct Sent<'a> {
     tab: Tab,
     ordinal: u64,
     conversation: ConversationId,
     body: &'a str,
     told: Option<(ConversationId, i64)>,
-    /// Refused for ever, and never anything else.
+    /// Whether the server refused the message permanently.
     refused: bool,
     unknown: bool,
 }
@@ -84,7 +84,7 @@ fn read<'a>(evidence: &'a Evidence, found: &mut Vec<Violation>) -> HashMap<Key, 
     sent
 }
 
-/// Of the rows of one sender and client id.
+/// Checks the rows of one sender and client id.
 fn known(sent: Option<&Sent<'_>>, rows: &[&Row], found: &mut Vec<Violation>) {
     let Some(row) = rows.first() else { return };
     if rows.len() > 1 {
@@ -109,7 +109,7 @@ fn known(sent: Option<&Sent<'_>>, rows: &[&Row], found: &mut Vec<Violation>) {
     }
 }
 
-/// Of one message that was sent.
+/// Checks one sent message.
 fn kept(key: &Key, sent: &Sent<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
     if let Some((conversation, seq)) = sent.told {
         if rows.is_empty() {
@@ -125,7 +125,8 @@ fn kept(key: &Key, sent: &Sent<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
     }
 }
 
-/// Each tab sends one message of a conversation at a time, in the order of its ordinals.
+/// Checks the order: each tab sends one message of a conversation at a time, in the order of
+/// ordinals.
 fn ordered(
     sent: &HashMap<Key, Sent<'_>>,
     stored: &HashMap<Key, Vec<&Row>>,

@@ -1,4 +1,4 @@
-//! I4, I5 and I6: what was seen, against one list a conversation.
+//! I4, I5 and I6: messages that clients saw, against the one list of each conversation.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ fn dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>
     }
 }
 
-/// What somebody saw at a place is what is stored there.
+/// Checks that a client saw the stored message at this seq.
 fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &Seen, found: &mut Vec<Violation>) {
     let row = rows.and_then(|rows| {
         let place = rows.binary_search_by_key(&seen.seq, |row| row.seq).ok()?;
@@ -66,7 +66,7 @@ fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &Seen, found: &mut Vec<Vi
     found.push(Violation::new(Invariant::I4, wrong));
 }
 
-/// A page is dense, begins where it was asked to, and does not go beyond what it says is the end.
+/// Checks that a page has no gaps, begins at the requested seq, and does not exceed its own `last`.
 fn page(event: &Event, after: Option<i64>, seen: &[Seen], last: i64, found: &mut Vec<Violation>) {
     let holes = seen.windows(2).any(|pair| pair[1].seq != pair[0].seq + 1);
     let first = seen.first().map(|seen| seen.seq);
@@ -85,13 +85,14 @@ fn page(event: &Event, after: Option<i64>, seen: &[Seen], last: i64, found: &mut
     }
 }
 
-/// How far somebody knew that a conversation went, from when on.
+/// The highest seq observed up to a time.
 struct Known {
     at: u64,
     seq: i64,
 }
 
-/// The highest place known to anybody (`seen`) or acknowledged to its sender (`told`), by time.
+/// The highest seq that any client saw (`seen`) or that was acknowledged to a tab (`told`), by
+/// time.
 #[derive(Default)]
 struct Knowledge {
     seen: Vec<Known>,
@@ -104,14 +105,14 @@ fn learn(list: &mut Vec<Known>, at: u64, seq: i64) {
     }
 }
 
-/// What was known before this moment.
+/// Returns the highest seq observed before this moment.
 fn before(list: &[Known], moment: u64) -> i64 {
     let later = list.partition_point(|known| known.at < moment);
     later.checked_sub(1).and_then(|last| list.get(last)).map_or(0, |known| known.seq)
 }
 
-/// A read that was asked for after something was known shows it: the store is one, and a commit is
-/// seen by all that comes after it.
+/// Checks that each read shows everything observed before it was requested. This holds because
+/// there is one store, and every later read sees a commit.
 fn forward(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut knowledge: HashMap<ConversationId, Knowledge> = HashMap::new();
     for event in &evidence.events {

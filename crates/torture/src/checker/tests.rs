@@ -1,4 +1,4 @@
-//! A broken history for each invariant, and a whole one for all.
+//! One correct history, and a broken one for each invariant.
 
 use protocol::{ClientId, ConversationId, ErrorCode, Marks, Seq, UserId};
 
@@ -6,7 +6,7 @@ use super::{Evidence, Invariant, Screen, check};
 use crate::log::{Event, Seen, Tab, What};
 use crate::store::{Row, Stored};
 
-/// Anna (tab 1) and Bob (tab 2) in one conversation; the clock moves by a second an event.
+/// Anna (tab 1) and Bob (tab 2) in one conversation. The clock advances one second per event.
 struct Story {
     anna: UserId,
     bob: UserId,
@@ -23,7 +23,8 @@ fn marks(delivered: i64, read: i64) -> Marks {
 }
 
 impl Story {
-    /// Anna said 1 and 2, each acknowledged; Bob heard 1, read both, and said so.
+    /// Anna sends messages 1 and 2, both acknowledged. Bob receives 1, reads both, and sends his
+    /// marks.
     fn whole() -> Self {
         let evidence = Evidence {
             stored: Stored { integrity: "ok".to_owned(), ..Stored::default() },
@@ -118,7 +119,7 @@ impl Story {
         self.write(tab, what);
     }
 
-    /// Exactly this is broken.
+    /// Asserts that the checker reports this invariant as violated.
     fn breaks(self, invariant: Invariant) {
         let found = check(&self.evidence);
         assert!(found.iter().any(|violation| violation.invariant == invariant), "{found:?}");

@@ -1,6 +1,7 @@
-//! A copy of the store beside the original: restored from a dump while the original is in use, with
-//! nodes of its own on the same NATS. All that lasts is the same in both, sessions too, so the same
-//! people come to it by another address. Nothing of it is broken.
+//! A copy of the store: a dump of the original, taken during use and restored into another
+//! database, with nodes of its own on the same NATS. The copy contains the same durable data,
+//! sessions included, so the same users can connect to it at another address. No faults are
+//! injected into the copy.
 
 use std::path::Path;
 
@@ -12,24 +13,24 @@ use crate::proxy::Proxy;
 use crate::site::Address;
 use crate::store::{self, Stored};
 
-/// Enough for one that leads and one that follows.
+/// One leader and one follower.
 const NODES: usize = 2;
 
-/// See the module. Its nodes end with it.
+/// The copy and its nodes, which end when it is dropped.
 pub struct Copy {
-    /// For clients.
+    /// Address for clients.
     pub address: Address,
-    /// Between clients and nodes.
+    /// Proxy between clients and nodes.
     _proxy: Proxy,
     database: String,
     nodes: Vec<Running>,
 }
 
 impl Copy {
-    /// Copies the store of these nodes, and starts others on the copy.
+    /// Copies the store of these nodes and starts new nodes on the copy.
     ///
     /// # Errors
-    /// Something does not start.
+    /// Fails if the copy cannot be restored or a node does not start.
     pub async fn open(nodes: &Nodes<'_>, binary: &Path) -> Result<Self> {
         let cluster = &nodes.machines.cluster;
         let database = format!("{}_copy", nodes.database);
@@ -53,16 +54,17 @@ impl Copy {
         Ok(Self { address, _proxy: proxy, database, nodes: running })
     }
 
-    /// The last lines that its nodes wrote.
+    /// Returns the last log lines of the nodes.
     pub fn server_log(&self) -> Vec<String> {
         let of = |node: &Running| node.log().into_iter().map(|line| format!("copy: {line}"));
         self.nodes.iter().flat_map(of).collect()
     }
 
-    /// Ends its nodes in order, and reads what is stored.
+    /// Stops the nodes in order and reads the store.
     ///
     /// # Errors
-    /// The store cannot be read; a node that does not end in order is told.
+    /// Fails if the store cannot be read. A node that does not shut down in order is passed to
+    /// `complain`.
     pub async fn end(self, nodes: &Nodes<'_>, complain: &mut impl FnMut(String)) -> Result<Stored> {
         for node in self.nodes {
             if let Err(error) = node.stop().await {

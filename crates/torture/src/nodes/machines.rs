@@ -1,15 +1,15 @@
-//! What lasts over all rounds of several nodes: Postgres, NATS, and a database with the people, of
-//! which every round gets a copy.
+//! The servers that last for all rounds of several nodes: Postgres, NATS, and a database with the
+//! accounts, of which every round gets a copy.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use harness::{Cluster, DATABASE, Http, Person, Plan, Town};
 
-/// See the module.
+/// Postgres, NATS and the accounts.
 pub struct Machines {
-    /// Postgres, NATS, and where nodes are started. Its load balancer is not used: clients come by
-    /// a network that can be broken.
+    /// Postgres, NATS and the nodes. Its load balancer is not used, because clients connect through
+    /// a network that can fail.
     pub(super) cluster: Cluster,
     people: Vec<Person>,
     has_postgres: bool,
@@ -17,10 +17,11 @@ pub struct Machines {
 }
 
 impl Machines {
-    /// Starts Postgres and NATS, and signs people up.
+    /// Starts Postgres and NATS and creates the accounts.
     ///
     /// # Errors
-    /// A server is missing, with the line that installs it, or does not start.
+    /// Fails if a server does not start or is not installed; the message contains the install
+    /// command.
     pub async fn start(binary: &Path, nodes: usize, people: usize) -> Result<Self> {
         let mut cluster = Cluster::prepare(&Plan::of(binary, nodes))?;
         let origin = cluster.origin();
@@ -35,17 +36,15 @@ impl Machines {
         Ok(Self { cluster, people: signed_up, has_postgres: true, has_broker: true })
     }
 
-    /// How many nodes.
     pub fn nodes(&self) -> usize {
         self.cluster.nodes.len()
     }
 
-    /// Who has signed up.
     pub fn people(&self) -> &[Person] {
         &self.people
     }
 
-    /// A database that holds the people and nothing else.
+    /// Creates a database that contains only the accounts.
     pub(super) fn new_database(&self, round: u64) -> Result<String> {
         let name = format!("round_{round}");
         self.cluster.postgres.create_database(&name, Some(DATABASE))?;
@@ -57,36 +56,36 @@ impl Machines {
         self.cluster.postgres.sql("postgres", &drop).map(|_| ())
     }
 
-    /// `stop -m immediate`.
+    /// Stops Postgres with `stop -m immediate`.
     ///
     /// # Errors
-    /// It does not stop.
+    /// Fails if Postgres does not stop.
     pub fn crash_postgres(&mut self) -> Result<()> {
         self.has_postgres = false;
         self.cluster.postgres.crash()
     }
 
-    /// kill -9 of NATS.
+    /// Kills NATS with SIGKILL.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// Fails if NATS cannot be killed.
     pub fn crash_broker(&mut self) -> Result<()> {
         self.has_broker = false;
         self.cluster.nats.crash()
     }
 
-    /// NATS stands still, its connections as they are.
+    /// Pauses NATS; its connections stay open.
     ///
     /// # Errors
-    /// It cannot be told.
+    /// Fails if the signal cannot be sent.
     pub fn freeze_broker(&self) -> Result<()> {
         self.cluster.nats.freeze()
     }
 
-    /// Both run again.
+    /// Resumes or restarts NATS and Postgres.
     ///
     /// # Errors
-    /// One of them does not start.
+    /// Fails if one of them does not start.
     pub fn mend(&mut self) -> Result<()> {
         if self.has_broker {
             self.cluster.nats.thaw()?;

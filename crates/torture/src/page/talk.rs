@@ -1,5 +1,5 @@
-//! One conversation as a tab holds it: what it shows, what it wants to send. Pure: no clock but the
-//! caller's, no network.
+//! One conversation as a tab holds it: timeline and outbox. Pure: no network, and the caller
+//! supplies the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -9,41 +9,38 @@ use protocol::{ClientId, Marks, Seq};
 use super::With;
 use crate::log::Seen;
 
-/// A message to be sent. Never changed until it was answered for good.
+/// A message in the outbox. Does not change until the final answer.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// Made once.
+    /// The same in every attempt.
     pub id: ClientId,
-    /// Its text.
     pub body: String,
-    /// Its place among the messages of this tab.
+    /// Position among the messages of this tab.
     pub ordinal: u64,
 }
 
-/// See the module.
+/// A conversation.
 pub struct Talk {
-    /// Which, and whom with.
     pub with: With,
     timeline: BTreeMap<i64, Seen>,
-    /// Complete up to here.
+    /// The timeline is complete up to this seq.
     held: i64,
-    /// The furthest place heard of.
+    /// The highest seq that the tab has received.
     known: i64,
     outbox: VecDeque<Draft>,
-    /// When the first of the outbox was sent and is not answered.
+    /// Time at which the first message of the outbox was sent; `None` while no answer is pending.
     sent_at: Option<Instant>,
     not_before: Option<Instant>,
-    /// Answered messages, for repeats at any age.
+    /// Acknowledged messages, for repeats at any age.
     pub answered: Vec<Draft>,
-    /// How far this line was told that we are.
+    /// The delivered mark last sent on this connection.
     pub said_delivered: i64,
-    /// The same for read.
+    /// The read mark last sent on this connection.
     pub said_read: i64,
     theirs: Marks,
 }
 
 impl Talk {
-    /// Empty.
     pub fn new(with: With) -> Self {
         Self {
             with,
@@ -60,7 +57,7 @@ impl Talk {
         }
     }
 
-    /// Takes a message in, from wherever it came, however often.
+    /// Merges a message from any source. Merging it again changes nothing.
     pub fn merge(&mut self, seen: Seen) {
         self.known = self.known.max(seen.seq);
         self.timeline.entry(seen.seq).or_insert(seen);
@@ -69,48 +66,48 @@ impl Talk {
         }
     }
 
-    /// A conversation that goes as far as this.
+    /// Raises the highest known seq.
     pub fn goes_to(&mut self, seq: Seq) {
         self.known = self.known.max(seq.0);
     }
 
-    /// The peer's marks, from wherever they came: they only move forward.
+    /// Merges the peer's marks from any source; marks only move forward.
     pub fn merge_marks(&mut self, marks: Marks) {
         self.theirs.delivered = self.theirs.delivered.max(marks.delivered);
         self.theirs.read = self.theirs.read.max(marks.read);
     }
 
-    /// What it shows of the peer's marks.
+    /// The peer's marks as the tab shows them.
     pub fn theirs(&self) -> Marks {
         self.theirs
     }
 
-    /// Complete up to here.
+    /// The seq up to which the timeline is complete.
     pub fn held(&self) -> i64 {
         self.held
     }
 
-    /// Whether there is something that it does not have.
+    /// Whether a known message is missing.
     pub fn has_hole(&self) -> bool {
         self.held < self.known
     }
 
-    /// What it shows.
+    /// Seq and client id of each message shown.
     pub fn rows(&self) -> Vec<(i64, ClientId)> {
         self.timeline.values().map(|seen| (seen.seq, seen.id)).collect()
     }
 
-    /// Messages to be sent.
+    /// Number of messages in the outbox.
     pub fn unsent(&self) -> usize {
         self.outbox.len()
     }
 
-    /// Writes a message: it goes after those that were written before.
+    /// Appends a message to the outbox.
     pub fn write(&mut self, draft: Draft) {
         self.outbox.push_back(draft);
     }
 
-    /// What is to be sent now; from then on it waits for its answer.
+    /// Returns the message to send now, which then waits for its answer.
     pub fn due(&mut self, now: Instant) -> Option<Draft> {
         if self.sent_at.is_some() || self.not_before.is_some_and(|moment| now < moment) {
             return None;
@@ -120,7 +117,8 @@ impl Talk {
         Some(draft.clone())
     }
 
-    /// The message that has waited too long for its answer, if one has; it will be sent again.
+    /// Returns the message that was sent before `since` and is not answered, and schedules it
+    /// again.
     pub fn overdue(&mut self, since: Instant) -> Option<ClientId> {
         if self.sent_at.is_none_or(|sent| sent > since) {
             return None;
@@ -129,7 +127,7 @@ impl Talk {
         self.outbox.front().map(|draft| draft.id)
     }
 
-    /// It is stored. Known from a repeat, or from another way, already: nothing changes.
+    /// Moves an acknowledged message out of the outbox. Returns `None` if an earlier answer did so.
     pub fn stored(&mut self, id: ClientId) -> Option<Draft> {
         if self.outbox.front().is_none_or(|draft| draft.id != id) {
             return None;
@@ -140,7 +138,7 @@ impl Talk {
         Some(draft)
     }
 
-    /// It is to be sent again, unchanged, not before this moment.
+    /// Schedules the message again, unchanged, not before this moment.
     pub fn later(&mut self, id: ClientId, moment: Instant) {
         if self.outbox.front().is_some_and(|draft| draft.id == id) {
             self.sent_at = None;
@@ -148,7 +146,7 @@ impl Talk {
         }
     }
 
-    /// It will never be stored.
+    /// Drops a message that the server refused permanently.
     pub fn refused(&mut self, id: ClientId) {
         if self.outbox.front().is_some_and(|draft| draft.id == id) {
             self.sent_at = None;
@@ -156,14 +154,15 @@ impl Talk {
         }
     }
 
-    /// The line is gone: what was said on it may be lost, and which message waited for an answer.
+    /// Resets the state of a lost connection: marks must be sent again. Returns the message whose
+    /// answer was pending.
     pub fn lose_line(&mut self) -> Option<ClientId> {
         (self.said_delivered, self.said_read) = (0, 0);
         self.not_before = None;
         self.sent_at.take().and_then(|_| self.outbox.front()).map(|draft| draft.id)
     }
 
-    /// A reload: the screen is empty, the outbox is kept.
+    /// Reloads the tab: clears the timeline and keeps the outbox.
     pub fn reload(&mut self) {
         self.timeline.clear();
         (self.held, self.known) = (0, 0);

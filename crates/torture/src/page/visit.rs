@@ -1,4 +1,4 @@
-//! One line of a tab, from hello to its end.
+//! One connection of a tab, from hello to its end.
 
 use std::time::{Duration, Instant};
 
@@ -14,18 +14,19 @@ use super::talk::Draft;
 use super::{ANSWER_WITHIN, LAST_WORDS, Page, Phase, body};
 use crate::log::{Seen, What};
 
-/// How often a tab looks at what it has to do.
+/// Interval of a tab's work loop.
 const BEAT: Duration = Duration::from_millis(20);
-/// Between questions whether the server is there, while nothing is heard.
+/// Interval of pings while nothing is received.
 const PING_AFTER: Duration = Duration::from_secs(1);
-/// A line on which nothing was heard for this long is dead. The page waits longer; a round cannot.
+/// Silence after which a connection counts as dead. Shorter than in the page, because a round is
+/// short.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
-/// How long a deaf tab hears.
+/// Time for which a `deaf` tab reads before it stops.
 const HEARS: Duration = Duration::from_millis(500);
-/// Messages that a tab lets wait, at most.
+/// Maximum number of messages in the outbox.
 const MOST_UNSENT: usize = 20;
 
-/// When what happens next on a line.
+/// Times of the last and next actions on a connection.
 struct Clock {
     opened: Instant,
     heard: Instant,
@@ -35,7 +36,7 @@ struct Clock {
 }
 
 impl Page {
-    /// Connects, catches up, and stays until the line ends or the tab reloads.
+    /// Connects, catches up, and stays until the connection ends or the tab reloads.
     pub(super) async fn visit(&mut self) -> Result<()> {
         let opening = Line::open(self.address.proxy, &self.me.cookie, "");
         let mut line = timeout(ANSWER_WITHIN, opening).await.context("no line in time")??;
@@ -83,7 +84,7 @@ impl Page {
         Ok(())
     }
 
-    /// Reads what is missing: after a hello of all conversations, and where a hole is known otherwise.
+    /// Loads missing messages: of every conversation after a hello, otherwise of those with a gap.
     async fn catch_up(&mut self) -> Result<()> {
         let all = std::mem::take(&mut self.is_behind);
         let ids: Vec<ConversationId> = self.talks.keys().copied().collect();
@@ -134,7 +135,7 @@ impl Page {
                 self.on_refused(conversation, id, refusal);
             }
             ServerFrame::Refused { conversation: Some(id), .. } => {
-                // A mark; it is said again.
+                // A refused mark, which must be sent again.
                 if let Some(talk) = self.talks.get_mut(&id) {
                     (talk.said_delivered, talk.said_read) = (0, 0);
                 }
@@ -173,7 +174,7 @@ impl Page {
 
     fn on_refused(&mut self, place: Option<ConversationId>, id: ClientId, refusal: Refusal) {
         let code = refusal.code;
-        // Only a forgery is answered with this, and the message whose id it had is stored.
+        // The server sends this code only for a forged text; the original message is stored.
         if code != ErrorCode::ClientIdReused {
             self.log.write(self.tab, self.me.id, What::Refused { id, code });
         }
@@ -181,7 +182,7 @@ impl Page {
         if code.retry() == Retry::Never {
             talk.refused(id);
         } else {
-            // What the server asks for, within the patience of a round.
+            // Waits as long as the server requests, limited because a round is short.
             let wait = refusal.retry_after_ms.unwrap_or(100).min(1_000);
             talk.later(id, Instant::now() + Duration::from_millis(wait));
         }
@@ -198,7 +199,7 @@ impl Page {
         }
     }
 
-    /// The conversations, in an order that is the same in each run.
+    /// Returns the conversations in a reproducible order.
     fn sorted(&self) -> Vec<ConversationId> {
         let mut ids: Vec<ConversationId> = self.talks.keys().copied().collect();
         ids.sort_unstable();
@@ -236,7 +237,7 @@ impl Page {
         Ok(())
     }
 
-    /// An answered message once more, or its id with another text.
+    /// Sends an acknowledged message again, or another text under its id.
     async fn send_again(&mut self, line: &mut Line, place: ConversationId) -> Result<()> {
         if *self.phase.borrow() != Phase::Writing {
             return Ok(());
@@ -266,7 +267,7 @@ impl Page {
         self.log.write(self.tab, self.me.id, What::Asked { id, conversation, body, ordinal });
     }
 
-    /// Sends without the socket.
+    /// Sends by an HTTP call.
     async fn call(&mut self, place: ConversationId, draft: &Draft) {
         let call = self.http.send(&self.me, place, draft.id, &draft.body);
         match timeout(ANSWER_WITHIN, call).await {
@@ -325,18 +326,18 @@ impl Page {
         say(line, frame).await
     }
 
-    /// A tab whose browser sleeps: its line is open, and nobody reads it.
+    /// Simulates a suspended browser: the connection is open and nothing is read.
     async fn hear_nothing(&mut self, clock: &mut Clock) {
         self.log.fault("stop reading to the end");
-        // An error means that the round has ended already.
+        // An error means that the round has already ended.
         let _ = self.phase.wait_for(|phase| *phase != Phase::Writing).await;
         sleep(LAST_WORDS).await;
         clock.heard = Instant::now();
     }
 
-    /// True for a reload: the line ends, the screen is empty.
+    /// Returns true after a reload, which ends the connection.
     async fn mischief(&mut self, clock: &mut Clock) -> bool {
-        // Habits are in percent of a second, which has fifty beats.
+        // Acts about once a second: a second has fifty beats.
         if !self.chance.percent(2) {
             return false;
         }
@@ -348,7 +349,7 @@ impl Page {
         if self.chance.percent(self.habits.stops_reading) {
             self.log.fault("stop reading");
             let pause = self.chance.millis(500..5_000);
-            // Awake as soon as the round wants everything to settle.
+            // Continues as soon as the phase changes.
             let _ = timeout(pause, self.phase.changed()).await;
             clock.heard = Instant::now();
         }
@@ -364,7 +365,7 @@ async fn say(line: &mut Line, frame: ClientFrame) -> Result<()> {
     timeout(ANSWER_WITHIN, line.say(&frame)).await.context("nothing is taken")?
 }
 
-/// Finds out whether the line still lives.
+/// Sends a ping after silence, and fails once the connection counts as dead.
 async fn watch(line: &mut Line, clock: &mut Clock) -> Result<()> {
     if clock.heard.elapsed() > DEAD_AFTER {
         bail!("nothing was heard for too long");

@@ -1,4 +1,4 @@
-//! Rounds of several nodes.
+//! Plans for several nodes.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,54 +7,53 @@ use super::{Kind, flood, gentle, wild};
 use crate::checker::Terms;
 use crate::page::Habits;
 
-/// With all that they stand on whole, and with one of these broken, nodes learn within these times
-/// that a session has ended.
+/// Time limits within which all nodes must end a session: without faults, and with one fault at a
+/// time.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 const ENDS_WITHIN_BROKEN: Duration = Duration::from_secs(10);
 
-/// What is done to nodes, and to what they stand on.
+/// A fault of a node, Postgres or NATS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stroke {
-    /// kill -9 of a node, then a start.
+    /// SIGKILL of a node, then a start.
     Kill,
-    /// SIGTERM of one node after the other, each started again, as another version if there is one.
+    /// SIGTERM of one node after the other; each starts again, with another version if there is
+    /// one.
     Roll,
-    /// kill -9 of NATS, then a start.
+    /// SIGKILL of NATS, then a start.
     CrashBroker,
-    /// NATS does nothing for a while, its connections as they are.
+    /// NATS is paused for a while; its connections stay open.
     FreezeBroker,
     /// `stop -m immediate` of Postgres, then a start.
     CrashDatabase,
-    /// Postgres ends connections of nodes.
+    /// Postgres terminates connections of nodes.
     EndBackends,
-    /// One direction between a node and NATS is silent.
+    /// Data in one direction between a node and NATS is held back.
     SilenceBroker,
-    /// One direction between a node and Postgres is silent.
+    /// Data in one direction between a node and Postgres is held back.
     SilenceDatabase,
 }
 
-/// A round of several nodes.
+/// The plan of a round of several nodes.
 #[derive(Clone, Debug)]
 pub struct NodesPlan {
-    /// What is done, one of these at a time; silences last beside the others.
+    /// The possible faults, injected one at a time; silences continue during other faults.
     pub strokes: Vec<Stroke>,
-    /// Milliseconds between strokes.
+    /// Milliseconds between faults.
     pub between: Range<u64>,
-    /// Whether the network before the nodes is broken.
+    /// Whether faults of the network in front of the nodes are injected.
     pub network: bool,
-    /// How wrong the clock of each node is, in seconds.
+    /// The clock error of each node, in seconds.
     pub clocks: Option<Vec<i64>>,
-    /// Whether there is a copy of the store, with nodes of its own.
+    /// Whether the round has a copy of the store, with nodes of its own.
     pub copy: bool,
-    /// What people do.
     pub habits: Habits,
-    /// Whether second tabs are deaf.
+    /// Whether second tabs stop reading ([`Habits::deaf`]).
     pub deaf: bool,
-    /// What is promised.
     pub terms: Terms,
 }
 
-/// The plan of a round of so many nodes.
+/// Returns the plan of a round with this many nodes.
 pub fn plan_of_nodes(kind: Kind, nodes: usize) -> NodesPlan {
     use Stroke::{
         CrashBroker, CrashDatabase, EndBackends, FreezeBroker, Kill, Roll, SilenceBroker,
@@ -83,13 +82,14 @@ pub fn plan_of_nodes(kind: Kind, nodes: usize) -> NodesPlan {
             (all, wild())
         }
         Kind::Clients => (&[], flood()),
-        // The others are not of nodes, and are not asked for here.
+        // `kinds` in main.rs allows the remaining kinds, except `Calm` and `Network`, only for one
+        // server.
         Kind::Calm | Kind::Network | Kind::Term | Kind::Full | Kind::Eio | Kind::Ruin => {
             (&[], gentle())
         }
     };
     let ends_within = match kind {
-        // Of several at once nothing is promised but that the cookie opens nothing.
+        // With several faults at once, the only promise is that the cookie is rejected.
         Kind::Mixed => None,
         _ if strokes.is_empty() => Some(ENDS_WITHIN),
         _ => Some(ENDS_WITHIN_BROKEN),
@@ -106,7 +106,7 @@ pub fn plan_of_nodes(kind: Kind, nodes: usize) -> NodesPlan {
     }
 }
 
-/// Right, ten minutes fast, right, and so on.
+/// Alternates between a correct clock and one that is ten minutes fast.
 fn clocks(nodes: usize) -> Vec<i64> {
     (0..nodes).map(|which| if which % 2 == 1 { 600 } else { 0 }).collect()
 }

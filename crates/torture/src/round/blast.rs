@@ -1,5 +1,5 @@
-//! What breaks around several nodes, and when: strokes one after the other, silences and the network
-//! before the nodes all the while.
+//! The faults of several nodes over time: one stroke at a time, with silences and network faults
+//! running alongside.
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,30 +18,29 @@ use crate::page::Phase;
 use crate::plan::{NodesPlan, Stroke};
 use crate::proxy::Weather;
 
-/// Milliseconds for which a node, NATS or Postgres is away: sometimes longer than a question to NATS
-/// and a lease take to be noticed.
+/// Milliseconds for which a node, NATS or Postgres is unavailable: sometimes longer than the
+/// timeout of a leader request or a lease.
 const AWAY: Range<u64> = 50..5_000;
 /// Milliseconds of a silence.
 const SILENT: Range<u64> = 500..9_000;
 
-/// One way between a node and what is behind it that is silent.
+/// A silenced direction between a node and a server behind it.
 struct Silence {
     which: usize,
     behind: Behind,
     until: Instant,
 }
 
-/// See the module.
 pub(super) struct Blast<'a> {
     plan: &'a NodesPlan,
-    /// What nodes run, turn by turn.
+    /// The binaries that nodes alternate between.
     versions: [&'a Path; 2],
     chance: Chance,
     log: Log,
     silences: Vec<Silence>,
     rolls: usize,
     phase: watch::Sender<Phase>,
-    /// Whether people write their last during this stroke.
+    /// Whether this is the last stroke, during which clients stop writing.
     is_last: bool,
 }
 
@@ -65,8 +64,9 @@ impl<'a> Blast<'a> {
         }
     }
 
-    /// Until the time is over, and a last stroke in which people fall silent: what is lost then is
-    /// not found by what comes after it. What a node did wrong meanwhile is added to `found`.
+    /// Injects faults until the time is over, then a last one during which clients stop writing,
+    /// because later messages would hide what is lost at that point. Adds failures of nodes to
+    /// `found`.
     pub(super) async fn rage(
         &mut self,
         nodes: &mut Nodes<'_>,
@@ -87,7 +87,7 @@ impl<'a> Blast<'a> {
         }
         self.is_last = true;
         if self.chance.percent(50) {
-            // The last words are on their way when it strikes.
+            // The last messages are in transit during the stroke.
             self.fall_silent();
             sleep(self.chance.millis(0..80)).await;
         }
@@ -145,12 +145,13 @@ impl<'a> Blast<'a> {
         nodes.machines().mend()
     }
 
-    /// One node after the other, while the others serve.
+    /// Restarts one node after the other while the others serve.
     async fn roll(&mut self, nodes: &mut Nodes<'_>) -> Result<()> {
         self.rolls += 1;
         for which in 0..nodes.count() {
             nodes.set_binary(which, self.versions[self.rolls % 2]);
-            // It must be let go of before it can be replaced, and come up before the next.
+            // The node must reach both servers to shut down, and to start before the next node is
+            // replaced.
             self.end_silences(nodes, |silence| silence.which == which);
             nodes.stop(which).await?;
             nodes.start(which).await?;
@@ -161,7 +162,7 @@ impl<'a> Blast<'a> {
         Ok(())
     }
 
-    /// No node is cut off on both its ways.
+    /// Silences one direction. Never cuts a node off from both servers.
     async fn silence(&mut self, nodes: &Nodes<'_>, which: usize, behind: Behind) {
         let until = Instant::now() + self.chance.millis(SILENT);
         let up = self.chance.percent(50);
@@ -190,7 +191,7 @@ impl<'a> Blast<'a> {
         self.wait(nodes, pause).await;
     }
 
-    /// Lets time pass; silences end when it is time.
+    /// Waits, injects network faults meanwhile, and ends silences when they are due.
     async fn wait(&mut self, nodes: &Nodes<'_>, lasts: Duration) {
         let until = Instant::now() + lasts;
         loop {
@@ -209,7 +210,7 @@ impl<'a> Blast<'a> {
 
     fn end_silences(&mut self, nodes: &Nodes<'_>, is_over: impl Fn(&Silence) -> bool) {
         for silence in self.silences.extract_if(.., |silence| is_over(silence)) {
-            // What waited arrives late, or never.
+            // Delayed data arrives late, or never.
             let cut = self.chance.percent(30);
             nodes.clear(silence.which, silence.behind, cut);
             let name = silence.behind.name();

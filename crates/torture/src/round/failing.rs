@@ -1,4 +1,4 @@
-//! The disk fails while the server runs on; what the server does then is looked at.
+//! Makes the disk fail while the server runs, and checks the server's behaviour.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,24 +16,25 @@ use crate::log::{Event, Log, What};
 use crate::page::With;
 use crate::site::Site;
 
-/// A disk fails this many milliseconds: senders notice, and so does whoever asks if all is well.
+/// Duration of a disk failure in milliseconds: long enough for senders and readiness checks to
+/// notice.
 const FAILS: Range<u64> = 1_500..2_500;
-/// What was under way when the disk failed has been answered after this.
+/// Time within which requests that were in progress at the failure are answered.
 const UNDER_WAY: Duration = Duration::from_millis(500);
-/// Between two questions to a server whose disk fails.
+/// Interval of the probes while the disk fails.
 const PROBE: Duration = Duration::from_millis(150);
-/// After a disk works again a server that was not restarted stores again within this.
+/// Time limit for a server to store messages again after the repair, without a restart.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Whoever looks.
+/// The observer of a disk failure.
 pub(super) struct Look<'a> {
     pub(super) log: &'a Log,
     pub(super) with: &'a [(Person, Vec<With>)],
-    /// Nothing else is broken: what the senders hear is what the server says.
+    /// Whether the disk is the only fault, so that senders receive the server's own answers.
     pub(super) is_calm: bool,
 }
 
-/// When it failed, in the log's time.
+/// A disk failure and its period in log time.
 struct Failure {
     name: &'static str,
     kind: disk::Kind,
@@ -41,7 +42,7 @@ struct Failure {
     until: u64,
 }
 
-/// Fails, looks, mends, looks.
+/// Makes the disk fail, probes the server, repairs the disk and checks the recovery.
 pub(super) async fn fail(
     site: &mut Site,
     look: &Look<'_>,
@@ -61,7 +62,7 @@ pub(super) async fn fail(
     let http = site.address.http()?;
     let (not_ready, reads, asked) = look.probe(&http, chance, lasts).await?;
     let until = look.log.now();
-    // Sometimes it does not live to see the end: what it could not keep must not come back wrong.
+    // Sometimes the server is killed before the repair: unflushed data must not come back wrong.
     let dies = !look.is_calm && chance.percent(50);
     if dies {
         site.kill().await?;
@@ -86,7 +87,7 @@ pub(super) async fn fail(
 }
 
 impl Look<'_> {
-    /// How often it was not ready, how often it could be read, how often both were asked.
+    /// Returns the number of "not ready" answers, of successful reads, and of probes.
     async fn probe(
         &self,
         http: &Http,
@@ -108,8 +109,9 @@ impl Look<'_> {
         Ok((not_ready, reads, asked))
     }
 
-    /// Senders were asked to come again, and where nothing can be flushed nothing was acknowledged
-    /// that was asked for only then. (On a full disk, what fits into the log may still be.)
+    /// Checks that senders were asked to retry and, if flushes fail, that no message sent during
+    /// the failure was acknowledged. On a full disk, messages that fit into the log may still be
+    /// acknowledged.
     fn judge(&self, failure: &Failure, complain: &mut impl FnMut(String)) {
         let events = self.log.events();
         let (before, rest) = events.split_at(events.partition_point(|e| e.at < failure.from));
@@ -135,7 +137,7 @@ impl Look<'_> {
         }
     }
 
-    /// Without a restart: ready, and something is acknowledged.
+    /// Waits until the server is ready and acknowledges a message without a restart.
     async fn recovers(&self, http: &Http, from: u64) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < RECOVERS_WITHIN {

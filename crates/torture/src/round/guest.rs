@@ -1,7 +1,8 @@
-//! A session that is ended during the round: nothing may reach it any more.
+//! A session that ends during the round, after which nothing may reach it.
 //!
-//! It goes to a server directly, and ends its session at another one if there are several: what a broken network brings late would prove nothing. When the
-//! server is killed under it, it only proves that the session does not come back.
+//! The guest connects to a server directly, because data that a faulty network delivers late would
+//! prove nothing. With several servers, it ends its session at another one than it listens at. If
+//! its server is killed, the guest only proves that the session does not come back.
 
 use std::time::Duration;
 
@@ -15,35 +16,31 @@ use crate::log::{Log, Seen, Tab, What};
 use crate::page::With;
 use crate::site::Address;
 
-/// How much longer it listens than the news of its end may take.
+/// Time for which the guest listens beyond the limit for ending its session.
 const LISTENS_ON: Duration = Duration::from_secs(2);
-/// An answer that takes longer is none.
+/// Time after which an answer counts as missing.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A client whose session ends during the round.
 pub struct Guest {
-    /// Which.
     pub tab: Tab,
-    /// Signs in with this.
     pub username: String,
-    /// What it may read.
+    /// Its conversations.
     pub with: Vec<With>,
-    /// Where.
     pub address: Address,
-    /// Where it writes.
     pub log: Log,
-    /// When it leaves.
+    /// Determines the time of its sign-out.
     pub chance: Chance,
-    /// Until when it leaves at the latest.
+    /// Latest time of its sign-out.
     pub lasts: Duration,
-    /// How soon the servers must know of its end, if that is promised.
+    /// Time limit for the servers to end the session, if promised.
     pub ends_within: Option<Duration>,
-    /// Whether its open line must be ended then: no server was killed under it.
+    /// Whether the server must close the open connection within that limit.
     pub must_close: bool,
 }
 
 impl Guest {
-    /// Signs in, listens, signs out, and listens on.
+    /// Signs in, listens, signs out, and continues to listen.
     pub async fn live(mut self) -> Result<()> {
         let me = self.address.http()?.sign_in(&self.username).await?;
         let longest = u64::try_from(self.lasts.as_millis())?.max(400);
@@ -64,7 +61,7 @@ impl Guest {
         self.ends_within.unwrap_or(LISTENS_ON) + LISTENS_ON
     }
 
-    /// How long all of it may take.
+    /// Maximum duration of [`Guest::live`].
     pub fn longest(&self) -> Duration {
         self.lasts + self.listens() + 4 * ANSWER_WITHIN
     }
@@ -79,7 +76,7 @@ impl Guest {
         timeout(ANSWER_WITHIN, opening).await.context("no line in time")?
     }
 
-    /// Until a server has said that the session is over.
+    /// Repeats until a server has confirmed the sign-out.
     async fn sign_out(&self, me: &Person) {
         loop {
             match self.address.http() {
@@ -93,7 +90,7 @@ impl Guest {
         }
     }
 
-    /// Writes down what comes until this moment; true if the line ended before.
+    /// Logs events until this moment. Returns true if the connection ended earlier.
     async fn listen(&self, line: &mut Line, me: &Person, until: Instant) -> bool {
         while let Ok(frame) = timeout_at(until, line.hear()).await {
             let what = match frame {
@@ -112,7 +109,7 @@ impl Guest {
         false
     }
 
-    /// The cookie opens nothing any more, neither now nor after a crash.
+    /// Logs a violation if the cookie is still accepted.
     async fn try_again(&self, me: &Person) {
         if self.connect(me).await.is_ok() {
             self.after_end(me, "a new line".to_owned());

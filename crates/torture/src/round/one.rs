@@ -15,7 +15,7 @@ use crate::store;
 /// Runs a round.
 ///
 /// # Errors
-/// The harness itself failed: no verdict.
+/// Fails if the harness itself failed, so that there is no verdict.
 pub async fn run(
     ground: &Ground<'_>,
     town: &Town,
@@ -59,7 +59,7 @@ pub async fn run(
     })
 }
 
-/// Mends all, and lets the server start if it is away.
+/// Repairs all faults, and starts the server if it does not run.
 async fn mend(site: &mut Site, log: &Log) -> Result<()> {
     site.disk.mend()?;
     site.proxy.clear(false);

@@ -1,5 +1,5 @@
-//! After all was mended: waits until every tab shows the same and every mark is kept, or until the
-//! time in which it must have come to that is over.
+//! After the repair, waits until every tab shows the same messages and every mark is stored, or
+//! until the time limit.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -15,17 +15,17 @@ use crate::log::{Log, Seen, Tab, What};
 use crate::page::With;
 use crate::site::Address;
 
-/// Within this all screens must equal the store (I9).
+/// Time limit for all screens to equal the store (I9).
 const SETTLED_WITHIN: Duration = Duration::from_secs(15);
-/// Between looks.
+/// Interval of the checks.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// How long it took; none if it did not come to that.
+/// Returns the time until all tabs settled, or `None` at the time limit.
 pub(super) async fn settle(address: &Address, log: &Log, crowd: &Crowd) -> Option<Duration> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLED_WITHIN {
         sleep(LOOK).await;
-        // A server that does not answer is not settled either.
+        // A server that does not answer has not settled.
         let left = SETTLED_WITHIN.saturating_sub(begun.elapsed());
         if let Ok(Ok(true)) = timeout(left, is_settled(address, log, crowd)).await {
             return Some(begun.elapsed());
@@ -62,7 +62,7 @@ async fn is_settled(address: &Address, log: &Log, crowd: &Crowd) -> Result<bool>
         && theirs.all(|(whose, theirs)| marks.get(whose) == Some(theirs)))
 }
 
-/// A read as another tab of this person would do it: the newest place, and the person's marks.
+/// Reads like another tab of this user. Returns the newest seq and the user's marks.
 async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(Seq, Marks)> {
     let asked = log.now();
     let page = http.history(me, with.conversation, Cursor::Latest).await?;

@@ -12,13 +12,13 @@ use crate::nodes::{Copy, Machines, Nodes, Wishes};
 use crate::plan::NodesPlan;
 use crate::site::Address;
 
-/// Other people's habits than at the original.
+/// Seed offset, so that clients of the copy behave differently from those of the original.
 const COPY: u64 = 1_000_000;
 
 /// Runs a round.
 ///
 /// # Errors
-/// The harness itself failed: no verdict.
+/// Fails if the harness itself failed, so that there is no verdict.
 pub async fn run_nodes(
     ground: &Ground<'_>,
     machines: &mut Machines,
@@ -28,7 +28,7 @@ pub async fn run_nodes(
 ) -> Result<Outcome> {
     let log = Log::new();
     let people = machines.people().to_vec();
-    // A roll replaces what ran before, and the next one goes back.
+    // Each roll replaces one version with the other.
     let versions = [ground.old.unwrap_or(ground.binary), ground.binary];
     let wishes =
         Wishes { binary: versions[0], clocks: ground.clock_shim.zip(plan.clocks.as_deref()) };
@@ -83,7 +83,7 @@ pub async fn run_nodes(
     })
 }
 
-/// A copy of the store, made before anybody has said anything, and the same people there.
+/// A copy of the store, made before any message was sent, and the same users as its clients.
 struct Beside {
     copy: Copy,
     crowd: Crowd,

@@ -1,4 +1,4 @@
-//! What breaks, and when: blows to one server one after the other, the network all the while.
+//! The faults of one server over time: one blow at a time, with network faults running alongside.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,6 @@ use crate::page::With;
 use crate::plan::{Blow, Plan};
 use crate::site::Site;
 
-/// See the module.
 pub(super) struct Storm<'a> {
     plan: &'a Plan,
     chance: Chance,
@@ -32,7 +31,7 @@ impl<'a> Storm<'a> {
         Self { plan, chance: chance.split(0), log, with }
     }
 
-    /// Until the time is over. What a server did wrong meanwhile is added to `found`.
+    /// Injects faults until the time is over. Adds failures of the server to `found`.
     pub(super) async fn rage(
         &mut self,
         site: &mut Site,

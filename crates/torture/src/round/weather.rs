@@ -1,4 +1,4 @@
-//! The network between clients and servers while a storm goes on.
+//! The faults of the network between clients and servers.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,15 @@ use crate::chance::Chance;
 use crate::log::Log;
 use crate::proxy::{Proxy, Weather};
 
-/// See the module.
 pub(super) struct Sky<'a> {
-    /// Whether it is broken at all.
+    /// Whether faults are injected at all.
     pub(super) breaks: bool,
     pub(super) chance: &'a mut Chance,
     pub(super) log: &'a Log,
 }
 
 impl Sky<'_> {
-    /// Lets time pass, with the network as the plan wants it.
+    /// Waits, and injects network faults meanwhile.
     pub(super) async fn pass(&mut self, proxy: &Proxy, lasts: Duration) {
         let until = Instant::now() + lasts;
         while self.breaks && Instant::now() < until {

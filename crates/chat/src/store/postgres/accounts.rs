@@ -15,7 +15,8 @@ pub(super) async fn create_user(
     now: Timestamp,
 ) -> Result<AccountOutcome> {
     let mut tx = connection.begin().await?;
-    // Of two nodes that want one name at once, the second waits here for what became of the first.
+    // If two nodes insert the same name at once, the second waits here for the first to commit or
+    // roll back.
     let stored = sqlx::query(
         "insert into users \
          (id, username, username_key, display_name, display_key, words_for, password_hash, \

@@ -1,9 +1,11 @@
-//! How often people may, over all nodes, in Postgres. Called by [`super::PostgresStore`] alone.
+//! Rate limits over all nodes, in Postgres. Called by [`super::PostgresStore`] alone.
 //!
-//! Names are as they were typed, and nobody has one that cannot be asked about: it waits for nothing.
+//! Usernames come as typed. A name that Postgres refuses belongs to no account, so it is never
+//! limited.
 //!
-//! An allowance is one moment: when it will be whole again. Taking one moves it on, and there is
-//! none while it lies further ahead than a burst.
+//! An allowance is stored as one time: the moment at which it is full again. Each use moves that
+//! time on by one interval. The allowance is exhausted when another use would move it further ahead
+//! than a whole burst.
 
 use std::time::Duration;
 
@@ -12,12 +14,12 @@ use sqlx::postgres::PgConnection;
 use super::can_be_asked;
 use crate::store::{Allowance, Result};
 
-/// What Postgres can hold of a span.
+/// A duration in whole microseconds, the precision of Postgres, and at least one.
 fn micros(span: Duration) -> Duration {
     Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1))
 }
 
-/// So many seconds from now, as they come.
+/// A number of seconds as a duration; `None` unless positive.
 fn ahead(seconds: Option<f64>) -> Option<Duration> {
     seconds.filter(|seconds| *seconds > 0.0).map(Duration::from_secs_f64)
 }
@@ -81,7 +83,8 @@ pub(super) async fn wrong_password(
     if !can_be_asked(username_key) {
         return Ok(());
     }
-    // One second after `free`, twice as long with each one more; 2 to the 20th is beyond any limit.
+    // The lock is one second after `free` wrong passwords and doubles each time. The exponent stops
+    // at 20, which exceeds any `longest`.
     sqlx::query(
         "insert into failures as known (username_key, count, until) \
          values ($1, 1, clock_timestamp()) \

@@ -1,18 +1,19 @@
-//! The group commit in Postgres: many messages and marks, one statement, one fsync.
+//! The group commit in Postgres: many messages and marks in one statement with one fsync.
 //!
-//! The statement is a transaction of its own, so a batch costs one exchange with the server. It
-//! locks the conversations of the batch in the order of their ids, and only then looks at anything
-//! else: whoever holds a conversation's row is alone with its counter, members and messages. What
-//! it reads of other tables was true when it began; that suffices, because nothing there changes
-//! without that lock, but for the ids of messages. Two nodes that store one id at once meet in its
-//! unique index, and the second begins again ([`super::committer`]).
+//! The statement is a transaction of its own, so a batch usually costs one round trip. Only repeats
+//! and updates of users and sessions need further statements. The statement locks the batch's
+//! conversations in the order of their ids before it reads anything else. The lock on a
+//! conversation's row also protects its `last_seq`, members and messages. The statement reads other
+//! tables as they were when it began. That is safe, because nothing in them changes without this
+//! lock, except message ids. If two nodes store the same id at once, the unique index stops the
+//! second, which retries ([`super::committer`]).
 //!
-//! A conversation that grew goes above all others of each of the two, whatever the clocks of other
-//! nodes said. What the statement reads for that may be out of date by what is written at the same
-//! moment, which costs the order of two conversations that grew at once.
+//! A conversation with a new message moves to the top of both members' lists, whatever the clocks
+//! of other nodes. The statement may miss a conversation that moves at the same time; in that case
+//! only the order of these two is arbitrary.
 //!
-//! Rows of the batch's conversations are named by `any ($9)` in each part, so that no plan has to
-//! walk through more. Called by [`super::committer`] alone.
+//! Each part of the statement selects the batch's conversations by `any ($9)`, so that no plan
+//! reads more rows. Called by [`super::committer`] alone.
 
 mod statement;
 
@@ -28,16 +29,17 @@ use statement::{COMMIT, COMMIT_YIELDING};
 use crate::store::marks::{Place, forward};
 use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome, StoreError};
 
-/// What a message is that is found to be stored already.
+/// How to report a message that is already stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Earlier {
-    /// A repeat.
+    /// As a repeat.
     IsRepeated,
-    /// Perhaps stored by the attempt before this one, of which nobody was told.
+    /// As stored now: the previous attempt may have stored the message and lost its connection
+    /// before the recipient was notified.
     IsStored,
 }
 
-/// Stores all of a batch or nothing; returns when it is on disk.
+/// Stores all of a batch or nothing. Returns when the transaction is on disk.
 pub(super) async fn commit(
     connection: &mut PgConnection,
     batch: &Batch,
@@ -55,7 +57,7 @@ pub(super) async fn commit(
     Ok(committed)
 }
 
-/// Writes and commits something of no meaning.
+/// Writes and commits a dummy value.
 pub(super) async fn check_writable(connection: &mut PgConnection) -> Result<()> {
     sqlx::query(
         "insert into meta (key, value) values ('checked', '1') \
@@ -144,7 +146,7 @@ async fn execute(
     Ok(rows)
 }
 
-/// Whether the nodes that asked stand on another database.
+/// Whether the rows report that a node in [`Batch::asked_by`] has no lease in this database.
 fn is_elsewhere(rows: &[PgRow]) -> Result<bool> {
     for row in rows {
         if row.try_get::<Option<bool>, _>("of_message")?.is_none() {
@@ -163,12 +165,12 @@ fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
 
 /// A row of [`COMMIT`].
 struct Answer {
-    /// In the batch, from zero.
+    /// The index in the batch.
     place: usize,
     peer: UserId,
-    /// Of a message: where it was stored, if it was. Of marks: the last place there is.
+    /// For a message, its `seq` if it was stored. For marks, the conversation's last `seq`.
     seq: Option<Seq>,
-    /// Of a message whose id was used before: where.
+    /// For a message whose id was used before: the conversation and `seq` of that use.
     used: Option<(Uuid, i64)>,
 }
 
@@ -185,7 +187,7 @@ impl Answer {
         })
     }
 
-    /// What became of a message, unless its id was used before.
+    /// The result for a message, unless its id was used before.
     fn outcome(&self, now: Timestamp) -> Option<SendOutcome> {
         match (self.seq, self.used) {
             (Some(seq), _) => Some(SendOutcome::Stored { seq, sent_at: now, peer: self.peer }),
@@ -195,7 +197,7 @@ impl Answer {
     }
 }
 
-/// In the batch, from zero: what a row is about.
+/// The index in the batch of the write that a row is about.
 fn at(row: &PgRow) -> std::result::Result<usize, sqlx::Error> {
     let place: i64 = row.try_get("place")?;
     Ok(usize::try_from(place - 1).unwrap_or(usize::MAX))
@@ -213,10 +215,10 @@ fn set<T>(outcomes: &mut [T], place: usize, outcome: T) {
     }
 }
 
-/// Says of each of the marks, in their order, what it moved. The statement has moved them already,
-/// by the same rule, to where the last of them ends.
+/// Determines the result of each of the marks, in their order. The statement has already moved the
+/// stored marks by the same rule.
 fn judge_marks(batch: &Batch, answers: Vec<(usize, Answer, Place)>, outcomes: &mut [MarkOutcome]) {
-    // Two marks of one person see each other through this.
+    // A second mark of the same user starts from these.
     let mut moved: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
     for (at, answer, mut place) in answers {
         let Some(new) = batch.marks.get(at) else { continue };
@@ -232,7 +234,7 @@ fn judge_marks(batch: &Batch, answers: Vec<(usize, Answer, Place)>, outcomes: &m
     }
 }
 
-/// Compares messages whose ids were used before with what those were used for.
+/// Compares messages whose ids were used before with the stored messages.
 async fn judge_used(
     connection: &mut PgConnection,
     batch: &Batch,
@@ -276,13 +278,14 @@ fn same(answer: &Answer, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> Send
     }
 }
 
-/// Notes who was there, and which sessions were used. People and sessions are locked before
-/// conversations, as everybody does it, and in the order of their ids.
+/// Stores the last-seen times of users and the last uses of sessions. Users and sessions are locked
+/// before conversations, each in the order of their ids, as everywhere in this store.
 ///
-/// People are locked by one statement and changed by the next, which sees what was locked. One that
-/// did both could find an older version of a row than the one it has locked, and would queue for it
-/// behind somebody who waits for that lock: Postgres locks each version that has other readers' locks
-/// on it, and foreign keys put such locks on people.
+/// One statement locks the users and the next updates them, because the second sees the row
+/// versions that the first locked. A single statement could see an older version than the one it
+/// locked. It would then wait for the older version behind a transaction that waits for the lock:
+/// Postgres locks each version of a row that other transactions hold share locks on, and foreign
+/// keys take such locks on users.
 async fn touch(connection: &mut PgConnection, batch: &Batch, now: Timestamp) -> Result<()> {
     if !batch.seen_users.is_empty() {
         let seen: Vec<Uuid> = batch.seen_users.iter().map(|id| id.0).collect();

@@ -1,10 +1,10 @@
-//! Where batches are committed: one connection that does nothing else, so that a page of history
-//! never waits before a message, and what to do when a commit fails.
+//! Commits batches on a connection that does nothing else, so that a message never waits for a page
+//! of history, and retries failed commits.
 //!
-//! A batch that met another node's is tried again. When the connection is lost in the midst of a
-//! commit nobody knows what became of it, so it is tried once more on another connection; whatever
-//! is found to be stored by then counts as stored now, and everyone concerned is told of it. What a
-//! batch decides is in [`super::commit`].
+//! A batch that conflicts with another node's is retried. If the connection breaks during a commit,
+//! the result is unknown, so the batch is retried once on a new connection. Messages that are then
+//! already stored are reported as stored now, so that the recipients are notified.
+//! [`super::commit`] decides what a batch does.
 
 use std::time::Duration;
 
@@ -19,33 +19,35 @@ use super::connections::{self, PATIENCE};
 use super::servers::Servers;
 use crate::store::{Batch, Committed, Result, StoreError};
 
-/// How often a batch is tried that meets others'. Each time one of them has come through.
+/// The maximum number of attempts for a batch that conflicts with others. In each conflict another
+/// batch is committed.
 const ATTEMPTS: u32 = 8;
-/// Whoever watches the process learns within this that nothing can be stored.
+/// Time limit of the check for writability, short enough for a health probe.
 const CHECKED_WITHIN: Duration = Duration::from_secs(4);
-/// A little apart, so that two that met do not meet again.
+/// The pause after a conflict, times the number of attempts, so that the same two batches do not
+/// meet again.
 const APART: Duration = Duration::from_millis(2);
 
 pub(super) struct Committer {
     servers: Servers,
-    /// Held while a batch commits; nothing else waits for it for longer than [`PATIENCE`].
+    /// Held while a batch commits, for at most [`PATIENCE`].
     line: Mutex<Line>,
 }
 
 enum Line {
-    /// None yet, or the last one was lost.
+    /// Not connected yet, or the connection was lost.
     Down,
     Up(PgConnection),
     Closed,
 }
 
-/// What a failure is.
+/// Kinds of failed commits.
 enum Failure {
-    /// Another node was quicker; nothing was stored.
+    /// Another node committed first; nothing was stored.
     Met,
-    /// Nobody knows what was stored.
+    /// The batch may have been stored.
     Lost,
-    /// Nothing was stored, and trying again would not help.
+    /// Nothing was stored, and a retry would fail too.
     Final,
 }
 
@@ -54,7 +56,8 @@ impl Committer {
         Self { servers, line: Mutex::new(Line::Down) }
     }
 
-    /// Commits a batch and returns when it is on disk.
+    /// Commits a batch and returns when it is on disk. If the caller is cancelled, the batch may
+    /// still be committed, and the connection is closed.
     pub(super) async fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed> {
         let mut line = self.line.lock().await;
         timeout(PATIENCE, self.persist(&mut line, batch, now))
@@ -62,7 +65,7 @@ impl Committer {
             .unwrap_or(Err(StoreError::Silent))
     }
 
-    /// Writes something of no meaning in the way that batches go.
+    /// Writes a dummy value on the connection for commits.
     pub(super) async fn check_writable(&self) -> Result<()> {
         let checking = async {
             let mut line = self.line.lock().await;
@@ -76,11 +79,11 @@ impl Committer {
         timeout(CHECKED_WITHIN, checking).await.unwrap_or(Err(StoreError::Silent))
     }
 
-    /// Waits for what is under way, and lets go of the connection.
+    /// Waits for the commit in progress, then closes the connection.
     pub(super) async fn close(&self) {
         if let Line::Up(connection) = std::mem::replace(&mut *self.line.lock().await, Line::Closed)
         {
-            // It is gone either way.
+            // The connection is no longer used, even if closing it fails.
             let _ = connection.close().await;
         }
     }
@@ -95,7 +98,7 @@ impl Committer {
                     *line = Line::Up(connection);
                     return Ok(committed);
                 }
-                // The server answered in order, and nothing is open.
+                // The server answered normally, and no transaction is open.
                 Err(StoreError::Elsewhere) => {
                     *line = Line::Up(connection);
                     return Err(StoreError::Elsewhere);
@@ -114,8 +117,8 @@ impl Committer {
         }
     }
 
-    /// The connection, which is lost if it is not put back: whoever stops waiting leaves it in an
-    /// unknown state.
+    /// Takes the connection out of `line`, or makes a new one. The caller puts it back after
+    /// success. A cancelled or failed call drops it, because its state is unknown.
     async fn take(&self, line: &mut Line) -> Result<PgConnection> {
         match std::mem::replace(line, Line::Down) {
             Line::Up(connection) => Ok(connection),
@@ -133,9 +136,9 @@ fn failure(error: &StoreError) -> Failure {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => Failure::Lost,
         sqlx::Error::Database(said) => match said.code().as_deref() {
-            // An id of a message that was used meanwhile; a serialisation failure; a deadlock.
+            // A message id used in the meantime; a serialisation failure; a deadlock.
             Some("23505" | "40001" | "40P01") => Failure::Met,
-            // The server is told to stop, or crashes, or has lost the connection.
+            // The server shuts down, crashes, or has lost the connection.
             Some(code) if code.starts_with("57P") || code.starts_with("08") => Failure::Lost,
             _ => Failure::Final,
         },

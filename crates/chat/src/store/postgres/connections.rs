@@ -1,9 +1,9 @@
-//! Connections to Postgres: how they are made, what each is told first, and how calls borrow one.
-//! Called by [`super::PostgresStore`] and [`super::committer`].
+//! Makes connections to Postgres, configures them, and lends them to calls. Called by
+//! [`super::PostgresStore`] and [`super::committer`].
 //!
-//! A server that is elsewhere may fall silent at any moment. It is told to let go of nodes that
-//! did; this end waits for each call no longer than [`PATIENCE`], and a connection on which a call
-//! did not end well is closed and not lent again.
+//! A remote server may stop answering at any moment, and so may a node. The settings let the server
+//! drop the connections of vanished nodes. A node waits for a call at most [`PATIENCE`]; a
+//! connection on which a call failed or timed out is closed and not reused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,17 +16,17 @@ use tokio::time::timeout;
 use super::servers::Servers;
 use crate::store::{Result, StoreError};
 
-/// How long a call may take in all; the server ends each of its statements before that.
+/// The maximum duration of a call. The server ends each statement earlier.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a call may wait for a connection; most of it, for one to be made.
+/// How long a call may wait for a connection. Most of it is for making a new one.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
-/// One that was not used for this long may have died meanwhile, and is asked before it is lent.
+/// A connection idle for this long may have broken, so it is pinged before use.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 
-/// What each connection is told first. A commit is on disk when it returns, whatever the server
-/// does by default. No statement waits for ever, here or for a lock; a node that vanished holds its
-/// locks for seconds. Each statement keeps one plan, which finds rows by an index: every statement
-/// has one, and what the server knows of tables that were just made would mislead it.
+/// The settings of each connection. A commit is on disk when it returns, whatever the server's
+/// default. Statements and lock waits have time limits, and the locks of a vanished node last
+/// seconds. Each statement keeps one generic plan that uses an index; every statement has such a
+/// plan, and the statistics of new tables would mislead the planner.
 const SETTINGS: &str = "select set_config(name, value, false) from (values \
     ('synchronous_commit', 'on'), \
     ('default_transaction_isolation', 'read committed'), \
@@ -41,7 +41,7 @@ const SETTINGS: &str = "select set_config(name, value, false) from (values \
     ('enable_seqscan', 'off'), \
     ('jit', 'off')) as settings (name, value)";
 
-/// A connection of its own, ready for statements.
+/// A configured connection outside the pool.
 pub(super) async fn connect(servers: &Servers) -> Result<PgConnection> {
     let connecting = async {
         let mut connection = servers.connect().await?;
@@ -55,11 +55,11 @@ async fn prepare(connection: &mut PgConnection) -> std::result::Result<(), sqlx:
     sqlx::query(SETTINGS).persistent(false).execute(connection).await.map(drop)
 }
 
-/// Connections for all calls but commits.
+/// The connections for all calls except commits.
 pub(super) struct Pool {
     pool: PgPool,
     servers: Servers,
-    /// To which of the servers connections are made.
+    /// The index of the server to which the pool connects.
     leads_to: AtomicUsize,
 }
 
@@ -94,7 +94,8 @@ impl Pool {
         self.pool.close().await;
     }
 
-    /// A connection. Where there are several servers, another one may take writes by now.
+    /// Takes a connection from the pool. If that fails and there are several servers, looks for a
+    /// new primary first.
     async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
         self.follow();
         match self.pool.acquire().await {
@@ -102,13 +103,13 @@ impl Pool {
             Err(error) if !self.servers.are_several() => return Err(error.into()),
             Err(error) => tracing::debug!(%error, "looking for the server that takes writes"),
         }
-        // Only to know which one it is. It is closed either way.
+        // Connects only to find the primary, so an error in closing is irrelevant.
         let _ = connect(&self.servers).await?.close().await;
         self.follow();
         Ok(self.pool.acquire().await?)
     }
 
-    /// Connects to the server that took writes last, from now on.
+    /// Directs new connections of the pool to the current primary.
     fn follow(&self) {
         let (at, options) = self.servers.current();
         if self.leads_to.swap(at, Ordering::AcqRel) != at {
@@ -117,8 +118,8 @@ impl Pool {
     }
 }
 
-/// A connection that is lent to a call. If the call does not give it back, because it failed or
-/// nobody waits for it any more, it is closed.
+/// A connection lent to a call. Closed on drop unless it was given back, so a failed or cancelled
+/// call never returns it to the pool.
 pub(super) struct Lent(Option<PoolConnection<Postgres>>);
 
 impl Lent {
@@ -130,7 +131,7 @@ impl Lent {
         self.0.as_deref_mut().ok_or(StoreError::Closed)
     }
 
-    /// Back to the pool, if the call ended well.
+    /// Returns the connection to the pool if the call succeeded.
     pub(super) fn give_back<T>(mut self, outcome: Result<T>) -> Result<T> {
         if outcome.is_ok() {
             drop(self.0.take());

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::store::{Result, Seen};
 
-/// The conversation of two people, listed for `me`, and whether it was made now. Inside a
-/// transaction.
+/// Returns the conversation of two users, listed for `me`, and whether it was created now. Runs
+/// inside the caller's transaction.
 pub(super) async fn open(
     tx: &mut PgConnection,
     me: UserId,
@@ -20,9 +20,9 @@ pub(super) async fn open(
     now: Timestamp,
 ) -> Result<Option<(ConversationId, bool)>> {
     let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
-    // The join is the check that both people exist. Whoever deletes an account changes its keys, so
-    // this waits for that, or that for this. Of two nodes that open at once, the second waits for
-    // the pair of the first, and finds it below.
+    // The join checks that both accounts exist. The deletion of an account changes the user's keys,
+    // so the deletion and this lock exclude each other. If two nodes open the same conversation at
+    // once, the second waits for the first and finds its row below.
     let made = sqlx::query(
         "insert into conversations (id, low_id, high_id, created_at) \
          select $1, a.id, b.id, $4 from users a, users b \
@@ -62,10 +62,9 @@ pub(super) async fn open(
     Ok(Some((ConversationId(id), made.rows_affected() == 1)))
 }
 
-/// What one person sees of a conversation. What only both together show is decided here: the peer's
-/// `read` mark, and whether they are there. The count of unread messages walks the unread part of
-/// the conversation and no further than the limit. `$1` is always the person, `$2` the limit of
-/// the count.
+/// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
+/// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
+/// the member, `$2` the limit.
 macro_rules! summary {
     ($rest:literal) => {
         concat!(
@@ -189,8 +188,8 @@ pub(super) async fn list(
     Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Counts what is unread behind a place in the list: each conversation as [`list`] does, no further
-/// than the limit, and with nothing of it read but its number.
+/// Counts unread messages in the conversations after a cursor of the list. Each count has the same
+/// limit as in [`list`]; no other data is read.
 pub(super) async fn unread_behind(
     connection: &mut PgConnection,
     me: UserId,

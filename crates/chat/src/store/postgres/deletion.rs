@@ -1,11 +1,12 @@
-//! Deleting accounts in Postgres. Called by [`super::PostgresStore`] alone.
+//! Deletes accounts in Postgres. Called by [`super::PostgresStore`] alone.
 //!
-//! The row of a person stays, for the messages that point to it, without anything of theirs. Its
-//! keys must be unique and be found by nobody: they sort behind every name there can be.
+//! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
+//! not be found, so they sort after every valid name.
 //!
-//! The change of the person's keys comes first: from then on no conversation with them can begin,
-//! so those that are locked next are all. When both of one delete their accounts at once, the
-//! second waits for the conversation's row, and then finds that nobody is left.
+//! The user's keys change first. From then on no conversation with the user can be opened, so the
+//! conversations locked next are all of them. If both members of a conversation delete their
+//! accounts at once, the second waits for the conversation's row, and then finds that the peer has
+//! no account.
 
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use uuid::Uuid;
 use super::words;
 use crate::store::Result;
 
-/// Long conversations take their time to be removed.
+/// Time limit of a deletion, because long conversations take time to delete.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// All of it in one transaction.
+/// Deletes an account in one transaction.
 pub(super) async fn delete_account(
     connection: &mut PgConnection,
     id: UserId,
@@ -76,7 +77,7 @@ pub(super) async fn delete_account(
     Ok(Some(ended.into_iter().map(SessionId).collect()))
 }
 
-/// Removes those of this person's conversations whose other one has no account any more either.
+/// Deletes those of the user's conversations whose peer has no account either.
 async fn remove_deserted(tx: &mut PgConnection, id: UserId, talks: &[Uuid]) -> Result<()> {
     let deserted: Vec<Uuid> = sqlx::query_scalar(
         "select m.conversation_id from members m join users u on u.id = m.peer_id \

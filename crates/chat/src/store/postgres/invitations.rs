@@ -1,6 +1,6 @@
 //! Invitations in Postgres. Called by [`super::PostgresStore`] and its neighbours alone.
 //!
-//! One use, decided by the row: whoever comes second waits for it and finds it used.
+//! The row lock ensures single use: a second user waits for the lock and finds the invitation used.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ pub(super) async fn create(
     now: Timestamp,
 ) -> Result<bool> {
     let mut tx = connection.begin().await?;
-    // With the person's row locked, two nodes do not count at once.
+    // The lock on the inviter's row keeps two nodes from counting at the same time.
     sqlx::query("select 1 from users where id = $1 for no key update")
         .bind(new.inviter.0)
         .execute(&mut *tx)
@@ -145,16 +145,16 @@ pub(super) async fn accept(
     Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
 }
 
-/// Marks an invitation of somebody else's as used and opens the conversation of the two, listed
-/// for both; `None` if it is not good for this person: then the transaction, which this is inside
-/// of, is to be given up.
+/// Marks another user's invitation as used and opens the conversation, listed for both users.
+/// Returns `None` if the invitation is not valid for this user. The caller must then roll back its
+/// transaction.
 pub(super) async fn use_up(
     tx: &mut PgConnection,
     token: &TokenHash,
     by: UserId,
     now: Timestamp,
 ) -> Result<Option<Opened>> {
-    // People before their invitations, as whoever deletes an account does it.
+    // Locks users before their invitations, in the same order as the deletion of an account.
     sqlx::query(
         "select 1 from users where id = any (array[$2, \
              (select inviter_id from invitations where token_hash = $1)]) \
@@ -181,8 +181,9 @@ pub(super) async fn use_up(
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
 }
 
-/// Keeps one more first invitation, which nobody made. Each is a row of its own, because each node offers
-/// one; of the hash of 256 random bits the key is made, so that nobody guesses it.
+/// Stores a first invitation, which has no inviter, as a row of `meta`. Each node offers its own,
+/// so each has its own row. The key contains the hash of a 256-bit random token, which cannot be
+/// guessed.
 pub(super) async fn offer_first(
     connection: &mut PgConnection,
     token: &TokenHash,
@@ -224,11 +225,11 @@ pub(super) async fn is_first(connection: &mut PgConnection, token: &TokenHash) -
     Ok(is_first)
 }
 
-/// Uses a first invitation up, and with it all others, for an account that is stored already and is the
-/// only one; says whether that was so.
+/// Uses up a first invitation and deletes all others. The new account is already stored and must be
+/// the only one. Returns whether the invitation was valid.
 ///
-/// Of two at once with different ones, the second waits for the rows that the first deletes, and finds
-/// none left.
+/// If two calls with different invitations run at once, the second waits for the rows that the
+/// first deletes, and finds none left.
 pub(super) async fn use_first(
     connection: &mut PgConnection,
     token: &TokenHash,
@@ -246,7 +247,7 @@ pub(super) async fn use_first(
     Ok(used.rows_affected() > 0)
 }
 
-/// The key of a first invitation.
+/// The key of a first invitation in `meta`.
 fn first(token: &TokenHash) -> String {
     format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

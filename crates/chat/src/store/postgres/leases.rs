@@ -1,8 +1,9 @@
-//! Which nodes are there and who is at them, in Postgres. Called by [`super::PostgresStore`] alone.
+//! The leases of nodes and the presence of users, in Postgres. Called by [`super::PostgresStore`]
+//! alone.
 //!
-//! Everything is by the clock of the database: nodes differ. Who decides that a person is nowhere
-//! holds that person's row, so that one who leaves one node while coming to another is not lost
-//! between the two.
+//! All times are by the database's clock, because the nodes' clocks differ. A transaction that
+//! decides whether a user is offline locks that user's row. The lock ensures that a user who leaves
+//! one node while connecting to another is not reported offline.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use uuid::Uuid;
 
 use crate::store::{Instance, NodeId, NodeKey, Renewed, Result};
 
-/// A node other than `$1` whose lease is over is forgotten.
+/// The condition that the lease of a node other than `$1` has expired.
 macro_rules! is_over {
     () => {
         "until < clock_timestamp() and id <> $1"
     };
 }
 
-/// Whether a person is at another node than `$1`, which is there; `u` is the person.
+/// The condition that the user is connected to a node other than `$1` with a valid lease.
 macro_rules! elsewhere {
     ($user:literal) => {
         concat!(
@@ -49,8 +50,8 @@ pub(super) async fn renew(
 ) -> Result<Renewed> {
     let is_new = !stay(connection, node, key, hears_in, lease).await?;
     let (one_fell, gone) = give_up(connection, node).await?;
-    // Whoever hears the events of another database, or of none, is deaf here: a node whose
-    // connection led elsewhere a moment ago, and one of an older version.
+    // `hears` is false for a node that receives another database's events, or none: a node that has
+    // just changed databases, or a node of an older version.
     let others = sqlx::query(concat!(
         "with here as materialized (select ",
         instance!(),
@@ -80,7 +81,7 @@ pub(super) async fn renew(
     })
 }
 
-/// The node that leads. A key of another length is none of ours.
+/// The leader and its key; `None` if the key has another length.
 fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
     let id: Option<Uuid> = row.try_get("first_id")?;
     let key: Option<Vec<u8>> = row.try_get("first_key")?;
@@ -88,9 +89,9 @@ fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
     Ok(id.map(NodeId).zip(key))
 }
 
-/// Makes the lease longer; says whether there was one. Nodes of an older version look at `hears`
-/// alone, and take each other's events for all there are: while such a node is there, `hears` says
-/// no, so that people at it read again.
+/// Extends the lease, or inserts a new one. Returns whether the lease existed. Nodes of an older
+/// version check `hears` alone, and rely on each other's events. While such a node holds a lease,
+/// `hears` is false, so that its clients resync.
 async fn stay(
     connection: &mut PgConnection,
     node: NodeId,
@@ -129,8 +130,8 @@ async fn stay(
     Ok(false)
 }
 
-/// Forgets other nodes whose lease is over; says whether one of them had not said goodbye, and who is
-/// nowhere now.
+/// Deletes expired leases of other nodes. Returns whether any of these nodes had not shut down
+/// cleanly, and the users who are now connected to no node.
 async fn give_up(connection: &mut PgConnection, node: NodeId) -> Result<(bool, Vec<UserId>)> {
     let any = sqlx::query(concat!("select 1 from nodes where ", is_over!(), " limit 1"))
         .bind(node.0)

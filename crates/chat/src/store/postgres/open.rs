@@ -1,6 +1,6 @@
-//! Reaching a database at start, and bringing it up to date. Called by
-//! [`super::PostgresStore::open`], and by a move of a store to here. What goes wrong here is the operator's to change, so each
-//! error says what; none shows the password.
+//! Connects to the database at start, checks the server, and migrates the schema. Called by
+//! [`super::PostgresStore::open`], and by a move of a store to Postgres. The operator must fix most
+//! errors here, so each one says what to do. None contains the password.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use super::servers::{Servers, place};
 use super::{leases, pooler, words};
 use crate::store::{Instance, NodesSecret, StoreError};
 
-/// Run at start, in this order, never edited. Nodes of the version before serve meanwhile and
-/// afterwards, and may start again: a migration adds, and takes away only what no such node uses
-/// any more. One that takes away says in `meta`, under [`SERVED_FROM`], the first schema whose nodes
-/// do without.
+/// The migrations, run at start in this order. Never edit one. Nodes of the previous version serve
+/// during and after a migration, and may restart. A migration therefore adds, and removes only what
+/// the previous version does not use. A migration that removes something stores in `meta`, under
+/// [`SERVED_FROM`], the first schema whose nodes work without it.
 const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "accounts", include_str!("../../../migrations/postgres/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/postgres/0002_conversations.sql")),
@@ -32,37 +32,37 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
     (8, "person words", include_str!("../../../migrations/postgres/0008_person_words.sql")),
 ];
 
-/// Where the database says which schema a node must know at least.
+/// The key in `meta` of the lowest schema that a node must have.
 const SERVED_FROM: &str = "served_from";
-/// Where it says that a store is being moved here and is not all there: whose, by its epoch.
+/// The key in `meta` that marks an unfinished copy. The value is the epoch of the source.
 pub(in crate::store) const MOVE: &str = "move";
-/// The oldest version whose SQL is spoken here.
+/// The oldest supported version of Postgres.
 const OLDEST: i32 = 15;
 /// How long a server may take to answer at start.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
-/// Before a server that is not there yet is tried again, and how often that is said.
+/// The pause between attempts to reach a server, and between log lines about it.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// Why a database could not be opened: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL itself.
+    /// The URL is malformed.
     #[error(
         "the database URL is wrong: {0}. \
          Write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full"
     )]
     Url(String),
-    /// Nobody answers.
+    /// No server answers.
     #[error(
         "cannot reach Postgres at {place}: {why}. Is it running, and is the database URL right?"
     )]
     Unreachable {
         /// Host and port.
         place: String,
-        /// Why.
+        /// The system's error.
         why: String,
     },
-    /// The server's certificate, or that it has none.
+    /// The server has no valid certificate.
     #[error(
         "cannot trust Postgres at {place}: {why}. With sslmode=verify-full its certificate must \
          name this host, and sslrootcert=FILE the authority that signed it"
@@ -70,10 +70,10 @@ pub enum OpenError {
     Untrusted {
         /// Host and port.
         place: String,
-        /// Why.
+        /// The error of the TLS handshake.
         why: String,
     },
-    /// User or password.
+    /// The user name or password is wrong.
     #[error(
         "Postgres at {place} does not let {user} in: {why}. \
          Check user and password of the database URL"
@@ -81,12 +81,12 @@ pub enum OpenError {
     Refused {
         /// Host and port.
         place: String,
-        /// Who.
+        /// The user name.
         user: String,
-        /// Why.
+        /// The server's message.
         why: String,
     },
-    /// No database of this name.
+    /// The database does not exist.
     #[error(
         "Postgres at {place} has no database {name}: make it, \
          with createdb or `create database {name}`"
@@ -94,71 +94,71 @@ pub enum OpenError {
     NoDatabase {
         /// Host and port.
         place: String,
-        /// Which.
+        /// The name of the database.
         name: String,
     },
-    /// What the user may do.
+    /// The user lacks the right to create tables.
     #[error(
         "{user} may not make Duet's tables: {why}. Make {user} the owner of the database, or run \
          `duet migrate` as a user who may make tables"
     )]
     NotAllowed {
-        /// Who.
+        /// The user name.
         user: String,
-        /// Why.
+        /// The server's message.
         why: String,
     },
-    /// A version that does not speak all of the SQL used here.
+    /// The server is older than the oldest supported version.
     #[error("this is Postgres {0}, and Duet needs {OLDEST} or newer")]
     TooOld(i32),
-    /// A copy that only reads.
+    /// The server is a read-only standby.
     #[error("this Postgres is a standby, which only reads: name the primary in the database URL")]
     Standby,
-    /// Of several servers, none that takes writes.
+    /// None of the several servers accepts writes.
     #[error("no Postgres of the database URL takes writes: {0}")]
     NoPrimary(String),
-    /// A server that is not ready to be talked to yet.
+    /// The server is starting, stopping, or out of connections.
     #[error("Postgres at {place} is not ready: {why}")]
     NotReady {
         /// Host and port.
         place: String,
-        /// Why.
+        /// The server's message.
         why: String,
     },
-    /// A pooler that gives each transaction another session.
+    /// A pooler runs each transaction in another session.
     #[error(
         "{0} is a pooler that gives each transaction another session of Postgres, and Duet needs one \
          session for each connection: set pool_mode = session there, or name Postgres itself"
     )]
     Pooled(String),
-    /// An encoding that cannot hold every text.
+    /// The database's encoding is not UTF-8.
     #[error(
         "the database's encoding is {0}: make one with \
          `create database NAME encoding 'UTF8' template template0`"
     )]
     Encoding(String),
-    /// A schema that this version cannot serve.
+    /// The schema needs a newer version of Duet.
     #[error(
         "the database was changed by a newer Duet and needs one that knows schema {0}: \
          run that version or a newer one"
     )]
     Newer(i64),
-    /// A copy that is not all there.
+    /// The database is an unfinished copy.
     #[error(
         "a store is being moved to this database and is not all there: run `duet move` again, it \
          goes on where it was"
     )]
     Unfinished,
-    /// Anything else a migration says.
+    /// Any other error of a migration.
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
-    /// Anything else the database says.
+    /// Any other error of the database.
     #[error("cannot open the database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// Looks whether Duet can stand on this database, makes its tables, and reads the store's epoch, the
-/// nodes' secret, and the name of the running database.
+/// Checks and migrates the database. Reads the store's epoch, the nodes' secret, and the name of
+/// the running database.
 pub(super) async fn prepare_database(
     servers: &Servers,
     patience: Duration,
@@ -182,8 +182,8 @@ pub(super) async fn prepare_database(
     Ok((epoch, secret, instance))
 }
 
-/// A connection to a database on which Duet can stand and that has its tables. A server that is not
-/// there yet is waited for, for so long. No statement of the connection ends before its time.
+/// A connection to a checked and migrated database. Retries for `patience` while no server is
+/// reachable. Statements on the connection have no time limit.
 pub(in crate::store) async fn up_to_date(
     servers: &Servers,
     patience: Duration,
@@ -199,7 +199,7 @@ pub(in crate::store) async fn up_to_date(
         return Err(OpenError::Pooled(place(options)));
     }
     check_server(&mut connection).await?;
-    // Another node that makes the tables just now is waited for, however long it takes.
+    // Another node may be migrating, which can take any time.
     sqlx::query(
         "select set_config(name, value, false) \
          from (values ('statement_timeout', '0'), ('lock_timeout', '0'), \
@@ -244,12 +244,12 @@ async fn wait_for_primary(
     }
 }
 
-/// Connects to the server that takes writes.
+/// Connects to the primary.
 async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> {
     if !servers.are_several() {
         return connect_to(servers, 0).await;
     }
-    // One of them at most takes writes, so the first is the one.
+    // At most one server is the primary, so the first success decides.
     let mut asked: FuturesUnordered<_> =
         (0..servers.all().len()).map(|at| connect_to(servers, at)).collect();
     let mut failed = Vec::new();
@@ -289,11 +289,11 @@ fn explain(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
     let place = place(options);
     let user = options.get_username().to_owned();
     match &error {
-        // A handshake that fails comes as bad data.
+        // sqlx reports a failed TLS handshake as invalid data.
         sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => {
             OpenError::Untrusted { place, why: why.to_string() }
         }
-        // Nothing else is read from a file on the way to a port.
+        // For a TCP connection, sqlx reads no files except certificates and keys.
         sqlx::Error::Io(why)
             if why.kind() == std::io::ErrorKind::NotFound && options.get_socket().is_none() =>
         {
@@ -310,7 +310,7 @@ fn explain(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
                     OpenError::NoDatabase { place, name }
                 }
                 Some("42501") => OpenError::NotAllowed { user, why },
-                // It starts, stops, or has no connection left.
+                // The server is starting, stopping, or out of connections.
                 Some(code) if code.starts_with("57P0") || code == "53300" => {
                     OpenError::NotReady { place, why }
                 }
@@ -345,7 +345,8 @@ pub(in crate::store) fn newest_schema() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
-/// Under a lock of the whole database, so that nodes that start together run each of them once.
+/// Runs the missing migrations. The migrator holds a database-wide lock, so that nodes that start
+/// together run each migration once.
 async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     let migrations = MIGRATIONS
         .into_iter()
@@ -354,9 +355,9 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
         })
         .collect();
     let mut migrator = Migrator::with_migrations(migrations);
-    // What a newer version has added does not disturb.
+    // Migrations of a newer version may exist.
     migrator.set_ignore_missing(true);
-    // Whoever may not make tables can serve those that are there.
+    // A user without the right to create tables can serve a migrated database.
     if !is_finished(connection, &migrator).await? {
         migrator.run_direct(None, &mut *connection, false).await.map_err(OpenError::Migrate)?;
     }
@@ -370,7 +371,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
     }
 }
 
-/// Whether all migrations were run, each as it is known here.
+/// Whether all migrations have run, with the checksums of this version.
 async fn is_finished(
     connection: &mut PgConnection,
     migrator: &Migrator,
@@ -406,7 +407,7 @@ async fn read_or_make_secret(connection: &mut PgConnection) -> Result<NodesSecre
     bytes.map(NodesSecret).map_err(|_| sqlx::Error::Decode("not 32 bytes".into()))
 }
 
-/// A fact about the store, made once, by whichever node is first.
+/// Reads a value of `meta`, or stores `new` if there is none. All nodes get the same value.
 async fn read_or_make(
     connection: &mut PgConnection,
     key: &str,

@@ -1,6 +1,6 @@
-//! Shows that every statement of this store can be prepared, and that none walks through a table:
-//! each one that the calls of [`Store`] execute is caught, and Postgres is asked how it would find
-//! the rows of a database that is filled.
+//! Checks that every statement of this store can be prepared and that none scans a table: captures
+//! the statements that the calls of [`Store`] execute, and reads Postgres' query plans on a filled
+//! database.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ fn caught(sql: &str) {
     CAUGHT.lock().unwrap_or_else(PoisonError::into_inner).insert(words.join(" "));
 }
 
-/// Many people, each in five conversations, in which a little is said; and one that is long.
+/// Many users, each in five short conversations, and one long conversation.
 const FILLED: &str = "\
 create temporary table people as \
     select n, gen_random_uuid() as id from generate_series(1, 4000) as n; \
@@ -57,7 +57,7 @@ insert into allowances select n::text, clock_timestamp() + n * interval '1 s' fr
 insert into failures select n::text, 1, clock_timestamp() + n * interval '1 s' from people; \
 analyze";
 
-/// How Postgres would find the rows, whatever the parameters are; nothing for what reads none.
+/// Postgres' generic query plan, one line a step.
 async fn plan(database: &mut PgConnection, sql: &str) -> Vec<String> {
     let prepared = AssertSqlSafe(format!("prepare statement as {sql}"));
     sqlx::raw_sql(prepared).execute(&mut *database).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
@@ -77,10 +77,10 @@ async fn plan(database: &mut PgConnection, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Steps that visit rows which are not asked for: all of a table, or all of an index. One that
-/// follows an index from where it is told stops at its limit.
+/// The steps that read a whole table or a whole index. A scan with an index condition stops at the
+/// statement's limit.
 fn walks(plan: &[String]) -> Vec<&str> {
-    // Of nodes there are a handful.
+    // Without `nodes`, which has only a few rows.
     let tables = [
         "presences",
         "allowances",

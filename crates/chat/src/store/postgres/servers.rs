@@ -1,9 +1,9 @@
-//! The servers that a database URL names, and a connection to the one that takes writes.
+//! The servers of a database URL, and connections to the primary among them.
 //!
-//! A URL may name several, as libpq reads it: `postgres://duet@one:5432,two/duet`. Only one of them
-//! is the primary, and it may change at any moment. All are asked at the same time, so that a server
-//! that is silent costs nothing where another one answers. Called by [`super::open`],
-//! [`super::connections`] and [`super::committer`].
+//! A URL may name several servers, in libpq's syntax: `postgres://duet@one:5432,two/duet`. Only one
+//! is the primary, and the primary may change at any moment. All servers are tried at the same
+//! time, so an unresponsive one causes no delay. Called by [`super::open`], [`super::connections`]
+//! and [`super::committer`].
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,28 +15,30 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use super::open::OpenError;
 
-/// What a URL may set. Others are refused: one that was written wrong would change nothing.
+/// The supported parameters of a URL. Others are refused, because a misspelt one would have no
+/// effect.
 const PARAMETERS: [&str; 8] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "port", "application_name", ATTRIBUTES];
-/// Which of several servers is wanted.
+/// The parameter that selects one of several servers.
 const ATTRIBUTES: &str = "target_session_attrs";
-/// Those that a server which takes writes has. With `any` it is looked for as well: Duet writes.
+/// The accepted values of [`ATTRIBUTES`]. Even with `any` only the primary is used, because Duet
+/// writes.
 const WRITABLE: [&str; 3] = ["any", "read-write", "primary"];
 
-/// See the module. Cheap to clone.
+/// The servers of a URL. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::store) struct Servers(Arc<State>);
 
 struct State {
     all: Vec<PgConnectOptions>,
-    /// The one that took writes last.
+    /// The index of the last known primary.
     current: AtomicUsize,
-    /// Whether a server must say that it takes writes each time: there may be another one.
+    /// Whether each new connection is checked for writability. Needed if the primary can change.
     asks: bool,
 }
 
 impl Servers {
-    /// Those of a URL. `change` is applied to each.
+    /// Parses a URL. Applies `change` to the options of each server.
     pub(in crate::store) fn of(
         url: &str,
         change: impl Fn(PgConnectOptions) -> PgConnectOptions,
@@ -50,7 +52,7 @@ impl Servers {
         Ok(Self(Arc::new(State { all, current: AtomicUsize::new(0), asks })))
     }
 
-    /// The one that took writes last.
+    /// The last known primary.
     pub(super) fn current(&self) -> (usize, &PgConnectOptions) {
         let at = self.0.current.load(Ordering::Acquire);
         (at, &self.0.all[at])
@@ -64,12 +66,11 @@ impl Servers {
         self.0.all.len() > 1
     }
 
-    /// All of them.
     pub(super) fn all(&self) -> &[PgConnectOptions] {
         &self.0.all
     }
 
-    /// A connection to the one that takes writes. It may be another one than before.
+    /// Connects to the current primary, which may be another server than before.
     pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         if !self.are_several() {
             return self.connect_to(0).await;
@@ -82,18 +83,18 @@ impl Servers {
         Ok(connection)
     }
 
-    /// A connection to one of them, if it takes writes.
+    /// Connects to one server, and fails if it is read-only.
     pub(super) async fn connect_to(&self, at: usize) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.0.all[at].connect().await?;
         if self.0.asks && !takes_writes(&mut connection).await? {
-            // It is closed either way.
+            // The connection is not used, even if closing it fails.
             let _ = connection.close().await;
             return Err(only_reads());
         }
         Ok(connection)
     }
 
-    /// Whether a connection that somebody else made can be used.
+    /// Fails if the server of a pooled connection is read-only.
     pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self.0.asks && !takes_writes(connection).await? {
             true => Err(only_reads()),
@@ -110,18 +111,18 @@ fn only_reads() -> sqlx::Error {
 }
 
 async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // In the simple form of the protocol: a pooler may not know the statements of a session.
+    // Uses the simple query protocol, because a pooler may not support prepared statements.
     let asked = sqlx::raw_sql("select current_setting('transaction_read_only')");
     Ok(asked.fetch_one(connection).await?.try_get::<String, _>(0)? == "off")
 }
 
-/// A URL taken apart as far as it may name several servers.
+/// The parts of a URL that may name several servers.
 struct Parts<'a> {
     scheme: &'a str,
-    /// Name and password, with the `@`.
+    /// The user name and password, with the `@`.
     user: &'a str,
     hosts: Vec<&'a str>,
-    /// The database, with the slash.
+    /// The database, with the leading slash.
     path: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
 }
@@ -162,7 +163,7 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
-    /// `host=one,two&port=5432,5433` is another way to write several.
+    /// Checks the other syntax for several servers, `host=one,two&port=5432,5433`.
     fn read_lists(&mut self) -> Result<(), OpenError> {
         let Some(hosts) = self.parameter("host").filter(|hosts| hosts.contains(',')) else {
             return match self.parameter("port").filter(|ports| ports.contains(',')) {
@@ -186,7 +187,7 @@ impl<'a> Parts<'a> {
         self.parameters.iter().map(|(name, _)| *name).collect()
     }
 
-    /// One for each server.
+    /// One URL for each server.
     fn urls(&self) -> Vec<String> {
         let listed = self.parameter("host").map_or(1, |hosts| hosts.split(',').count());
         let one = |host: &str, at: usize| {
@@ -210,7 +211,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What the URL of one server says, of which these are the parameters.
+/// The connection options of one server's URL. `names` are the names of the URL's parameters.
 fn options(url: &str, names: &[&str]) -> Result<PgConnectOptions, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| match error {
         sqlx::Error::Configuration(why) => OpenError::Url(why.to_string()),
@@ -229,8 +230,8 @@ fn options(url: &str, names: &[&str]) -> Result<PgConnectOptions, OpenError> {
              everything. Add sslmode=verify-full to the database URL"
         );
     }
-    // A pooler between may refuse a connection for this parameter, and no floating point number is
-    // ever asked for.
+    // A pooler may refuse a connection with this parameter, and no statement returns floating point
+    // numbers that need it.
     let options = options.extra_float_digits(None);
     Ok(match options.get_application_name() {
         Some(_) => options,
@@ -243,7 +244,7 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// Where a server is, for the operator.
+/// The address of a server, for error messages.
 pub(super) fn place(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),

@@ -1,7 +1,7 @@
 //! Sessions in Postgres. Called by [`super::PostgresStore`] and its neighbours alone.
 //!
-//! Signing in and changing the password lock the person's row first, so that a sign-in through one
-//! node does not outlive the password that another one changes at that moment.
+//! Sign-in and change of password lock the user's row first. Otherwise a sign-in with the old
+//! password at one node could survive a change of password at another node.
 
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::user;
 use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash, TokenState};
 
-/// Sessions that are forgotten in one statement.
+/// The maximum number of expired sessions that are found by each of the two conditions in one
+/// statement.
 const FORGOTTEN_AT_ONCE: i64 = 10_000;
 
-/// The clock of the database: nodes agree on it to the millisecond, whatever their own say.
+/// Inserts the database's clock in milliseconds, because the nodes' clocks differ.
 macro_rules! with_database_clock {
     ($before:literal, $after:literal) => {
         concat!($before, "(extract(epoch from clock_timestamp()) * 1000)::bigint", $after)
@@ -110,7 +111,7 @@ pub(super) async fn session(
     }))
 }
 
-/// Of two nodes that rotate at once, the second finds that `from` is not the present one any more.
+/// If two nodes rotate at once, the second finds that `from` is no longer the current token.
 pub(super) async fn rotate_session(
     connection: &mut PgConnection,
     id: SessionId,
@@ -135,7 +136,8 @@ pub(super) async fn rotate_session(
     Ok(done.rows_affected() == 1)
 }
 
-/// The end is by the clock of the database, because clocks of nodes may differ by more.
+/// The expiry uses the database's clock, because the nodes' clocks may differ by more than its
+/// span.
 pub(super) async fn end_old_token(
     connection: &mut PgConnection,
     id: SessionId,
@@ -156,7 +158,7 @@ pub(super) async fn end_old_token(
     Ok(())
 }
 
-/// Locks in the order of ids, as everything does that locks several sessions.
+/// Locks sessions in the order of their ids, as everywhere in this store.
 pub(super) async fn see_sessions(
     connection: &mut PgConnection,
     ids: &[SessionId],
@@ -199,7 +201,7 @@ pub(super) async fn good_sessions(
     Ok(good.into_iter().map(SessionId).collect())
 }
 
-/// Those that another node forgets just now are left to it.
+/// Skips sessions that another node is deleting.
 pub(super) async fn forget_old_sessions(
     connection: &mut PgConnection,
     life: SessionLife,

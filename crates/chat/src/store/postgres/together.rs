@@ -1,5 +1,5 @@
-//! The calls of [`Shared`]: which connection and how long for each. The statements are in
-//! [`super::leases`] and [`super::allowances`].
+//! Implements [`Shared`]: chooses the connection and the time limit of each call. The statements
+//! are in [`super::leases`] and [`super::allowances`].
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The words that people are found by, in Postgres. Called at start, by every search, and by whatever stores
-//! a name.
+//! The search words of users, in Postgres. Called at start, by every search, and by the modules
+//! that store a name.
 
 use protocol::UserId;
 use sqlx::Connection;
@@ -9,12 +9,12 @@ use uuid::Uuid;
 use crate::finding;
 use crate::store::Result;
 
-/// People of one transaction, where words are stored for those who have none yet.
+/// Users in one transaction of [`store_missing`].
 const AT_ONCE: i64 = 500;
-/// The same before a search, which does not wait for more.
+/// Users for whom a search stores missing words; more would delay it.
 const BEFORE_A_SEARCH: i64 = 50;
 
-/// Stores what a person is found by, in place of what it was.
+/// Replaces a user's search words.
 pub(super) async fn store(
     tx: &mut PgConnection,
     id: UserId,
@@ -35,8 +35,8 @@ pub(super) async fn remove(tx: &mut PgConnection, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Stores the words of all who have none yet, or those of a name they had before. Nodes that do it
-/// at once share the work.
+/// Stores the words of all users without words or with words of an earlier name. Several nodes may
+/// run this at once and share the work.
 pub(super) async fn store_missing(connection: &mut PgConnection) -> Result<()> {
     let (mut after, mut count) = (Uuid::nil(), 0);
     while let Some((last, stored)) = store_next(connection, after, AT_ONCE).await? {
@@ -49,12 +49,13 @@ pub(super) async fn store_missing(connection: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-/// The same for a few: whom a node of an older version has signed up or renamed just now.
+/// Stores the words of a few users whom a node of an older version has just signed up or renamed.
 pub(super) async fn store_some_missing(connection: &mut PgConnection) -> Result<()> {
     store_next(connection, Uuid::nil(), BEFORE_A_SEARCH).await.map(drop)
 }
 
-/// Says for whom it was done last, and for how many.
+/// Processes the next users after an id. Returns the last id and the number of users; `None` if no
+/// user is left.
 async fn store_next(
     connection: &mut PgConnection,
     after: Uuid,

@@ -1,9 +1,9 @@
-//! The group commit in SQLite: many messages and marks, one transaction, one fsync.
+//! The group commit in SQLite: many messages and marks in one transaction with one fsync.
 //!
-//! The decisions (who is a member, what is a repeat, which number) are made from what is read
-//! inside the transaction; there is only one writer, so nothing can change under them. Each
-//! conversation is read once and written once a batch, however many of its messages and marks are
-//! in it. Called by [`super::committer`] on its thread.
+//! Every decision (membership, repeats, `seq`) is made from rows read inside the transaction. There
+//! is only one writer, so these rows cannot change before the commit. A batch reads and writes each
+//! conversation once, however many of its messages and marks belong to it. Called by
+//! [`super::committer`] on its thread.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::store::marks::{Place, forward};
 use crate::store::{Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
-/// Stores all of a batch or nothing; returns when it is on disk.
+/// Stores all of a batch or nothing. Returns when the transaction is on disk.
 pub(super) fn commit(
     database: &mut Connection,
     batch: &Batch,
@@ -38,26 +38,26 @@ struct Talk {
     low: UserId,
     high: UserId,
     last: Seq,
-    /// The place in the batch of its last new message.
+    /// The index in the batch of the conversation's last new message.
     grew: Option<usize>,
-    /// One of the two has no account any more.
+    /// Whether the account of a member is deleted.
     closed: bool,
 }
 
 impl Talk {
-    /// The other one, if this is one of the two.
+    /// The other member; `None` if the user is not a member.
     fn peer_of(&self, user: UserId) -> Option<UserId> {
         if user == self.low { Some(self.high) } else { (user == self.high).then_some(self.low) }
     }
 }
 
-/// A transaction under way, and what it has read.
+/// An open transaction and the rows read so far.
 struct Work<'tx> {
     tx: &'tx Transaction<'tx>,
     now: Timestamp,
-    /// `None` where there is no such conversation.
+    /// `None` for an id without a conversation.
     talks: HashMap<ConversationId, Option<Talk>>,
-    /// Those that moved. Two marks of one person in one batch see each other through this.
+    /// The marks moved so far. A second mark of the same user in the batch starts from these.
     marks: HashMap<(ConversationId, UserId), Place>,
 }
 
@@ -99,7 +99,7 @@ impl Work<'_> {
             return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
         }
         let seq = talk.last.next();
-        // A repeat is the exception: it is looked for only when its id is found to be taken.
+        // Repeats are rare, so the earlier message is read only after a conflict of ids.
         let inserted = tx
             .prepare_cached(
                 "insert into messages \
@@ -153,11 +153,13 @@ impl Work<'_> {
             })
     }
 
-    /// Moves the counters of the conversations that grew, and both people's lists with them.
+    /// Updates `last_seq` of the conversations with new messages, and their order in both members'
+    /// lists.
     fn write_talks(&self) -> Result<()> {
         let mut counter =
             self.tx.prepare_cached("update conversations set last_seq = ?2 where id = ?1")?;
-        // Above all others of that person, also where an earlier clock was ahead of this one.
+        // Later than all other conversations of the member, even if an earlier clock was ahead of
+        // this one.
         let mut list = self.tx.prepare_cached(
             "update members set active_at = max(?2, 1 + coalesce( \
                  (select max(o.active_at) from members o where o.user_id = members.user_id), 0)) \
@@ -167,7 +169,7 @@ impl Work<'_> {
             let talk = talk.as_ref()?;
             Some((talk.grew?, id, talk.last))
         });
-        // In the order of their last messages, so that the newest is the first of the list.
+        // In the order of their last messages, so that the newest is first in the list.
         let mut grown: Vec<_> = grown.collect();
         grown.sort_unstable_by_key(|(place, ..)| *place);
         for (_, id, last) in grown {
@@ -197,7 +199,7 @@ impl Work<'_> {
     }
 }
 
-/// What was stored under this message's id before.
+/// The result for a message whose id was used before.
 fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<SendOutcome> {
     tx.prepare_cached(
         "select conversation_id, seq, sent_at, body from messages \
@@ -215,7 +217,7 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<S
     })
 }
 
-/// Notes who was there, and which sessions were used.
+/// Stores the last-seen times of users and the last uses of sessions.
 fn touch(tx: &Transaction<'_>, batch: &Batch, now: Timestamp) -> Result<()> {
     for user in &batch.seen_users {
         tx.prepare_cached(

@@ -1,9 +1,9 @@
-//! The thread that commits batches, with a connection of its own.
+//! The thread that commits batches on a connection of its own.
 //!
-//! A batch is one visit to it: begin, a few prepared statements a row, commit. The pools would cost
-//! two changes of thread for every statement. [`super::SqliteStore`] sees to it that nobody else
-//! writes meanwhile. What a batch decides is in [`super::commit`]; this only carries it there. The thread
-//! also moves the write-ahead log into the database file, and notes how far the store has come.
+//! One job commits a whole batch. A pool would switch threads twice for each statement.
+//! [`super::SqliteStore`] ensures that nothing else writes during a commit. [`super::commit`]
+//! decides what a batch does; this module runs it. The thread also checkpoints the write-ahead log
+//! and notes in the marker how far the store has come.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,44 +20,46 @@ use super::commit::commit;
 use super::marker::{self, KeepError, Keeper, Token, WRITTEN, Written};
 use crate::store::{Batch, Committed, Result, StoreError};
 
-/// More than [`commit`] has statements.
+/// The size of the statement cache; [`commit`] has fewer statements.
 const STATEMENTS: usize = 16;
-/// Pages in the write-ahead log after which they are moved into the database, 16 MiB, whoever wrote
-/// them. Pages that were written many times move once, so a longer log is less work; it is read
-/// again at a start after a crash, which at this size takes a moment.
+/// The length of the log, in pages, that triggers a checkpoint (16 MiB). A longer log saves work,
+/// because a page that was written many times moves once. After a crash SQLite reads the log again,
+/// which is quick at this size.
 const CHECKPOINT_PAGES: i64 = 4_096;
-/// Batches between two looks at the length of the log, a few hundred pages.
+/// Batches between two checks of the log's length; they fill a few hundred pages.
 const LOOK_EVERY: u32 = 8;
-/// How often it is noted how far the store has come, while somebody writes: in the first pause
-/// between two writes, so that nobody waits for it; where there is none, after the second span.
+/// How often the marker is updated while the store changes. The update waits for the first pause
+/// between two writes, so that no write waits. Without a pause the update runs after
+/// [`NOTE_AT_LAST`].
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 const NOTE_AT_LAST: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The door to the thread; it ends with [`Self::close`], or when this is dropped.
+/// The handle of the thread. The thread ends with [`Self::close`], or when the handle is dropped.
 pub(super) struct Committer {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Cancelled by the thread when it ends, however it does.
+    /// Cancelled when the thread ends, also by a panic.
     ended: CancellationToken,
 }
 
 enum Job {
-    /// Commit this.
+    /// Commit a batch.
     Commit { batch: Arc<Batch>, now: Timestamp, done: oneshot::Sender<Result<Committed>> },
-    /// The pool has written: look at the log.
+    /// Check the log's length after writes by the pool.
     Tend { done: oneshot::Sender<()> },
 }
 
 impl Committer {
-    /// Opens its connection to a database that is up to date.
+    /// Opens a connection to a migrated database and starts the thread.
     pub(super) fn start(
         file: &Path,
         keeper: Arc<Keeper>,
         turn: Arc<tokio::sync::Mutex<()>>,
         pool_writes: Arc<AtomicU32>,
     ) -> Result<Self> {
-        // As long as the writer's queue of groups, which is one; the thread ends with the sender.
+        // Needs no bound, because a caller holds `turn` while it waits for its job. The thread ends
+        // when the sender is dropped.
         let (jobs, waiting) = mpsc::channel();
         let database = open(file)?;
         let (file, now) = (file.to_owned(), Instant::now());
@@ -86,12 +88,13 @@ impl Committer {
         Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), ended })
     }
 
-    /// Waits until the thread has ended.
+    /// Returns when the thread has ended.
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;
     }
 
-    /// Commits a batch and returns when it is on disk.
+    /// Commits a batch and returns when it is on disk. If the caller is cancelled, the batch may
+    /// still be committed.
     pub(super) async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
         let (done, outcome) = oneshot::channel();
         if !self.ask(Job::Commit { batch, now, done }) {
@@ -100,11 +103,11 @@ impl Committer {
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Looks at the log after the pool has written. Whoever asks has the turn.
+    /// Checks the log's length after writes by the pool. The caller must hold `turn`.
     pub(super) async fn tend(&self) {
         let (done, tended) = oneshot::channel();
         if self.ask(Job::Tend { done }) {
-            // A thread that has ended has nothing to tend.
+            // If the thread has ended there is nothing to do.
             let _ = tended.await;
         }
     }
@@ -114,12 +117,12 @@ impl Committer {
         jobs.is_some_and(|jobs| jobs.send(job).is_ok())
     }
 
-    /// Lets the thread end what it does, and waits for that.
+    /// Lets the thread finish its current job, and waits for its end.
     pub(super) async fn close(&self) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // It can only have panicked, which is in the log already.
+            // The thread can only have panicked, and a panic is logged.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
@@ -131,53 +134,53 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
     database.pragma_update(None, "synchronous", "full")?;
     database.pragma_update(None, "foreign_keys", "on")?;
     database.pragma_update(None, "journal_size_limit", super::JOURNAL_BYTES)?;
-    // The log is moved by this thread, for all that write: see `Desk::tend`.
+    // This thread checkpoints the log for all writers: see `Desk::tend`.
     database.pragma_update(None, "wal_autocheckpoint", 0)?;
     database.busy_timeout(super::ACQUIRE_TIMEOUT)?;
     database.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(database)
 }
 
-/// What a checkpoint found, in pages of the log.
+/// The result of a checkpoint, in pages of the log.
 pub(super) struct Checkpoint {
     busy: bool,
-    /// How long the log is, and how much of it is in the database file.
+    /// The length of the log, and the part of it that is in the database file.
     log: i64,
     moved: i64,
 }
 
 impl Checkpoint {
-    /// Whether the database file has everything.
+    /// Whether the database file holds the whole log.
     pub(super) fn is_complete(&self) -> bool {
         !self.busy && self.log == self.moved
     }
 }
 
-/// Moves what is in the log into the database file, in one of SQLite's modes.
+/// Moves pages from the log into the database file, in one of SQLite's checkpoint modes.
 pub(super) fn checkpoint(database: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
     database.query_row(&format!("pragma wal_checkpoint({mode})"), [], |row| {
         Ok(Checkpoint { busy: row.get(0)?, log: row.get(1)?, moved: row.get(2)? })
     })
 }
 
-/// The thread's own: its connection, and when it last did what has to be done from time to time.
+/// The state of the thread.
 struct Desk {
     file: PathBuf,
     database: Connection,
     keeper: Arc<Keeper>,
-    /// Held by whoever waits for a batch; taken here only when nobody does.
+    /// Held by the caller of each job. The thread takes it only between jobs.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// How often the pool has written, and had when that was last looked at.
+    /// The number of writes by the pool, and its value at the last check.
     pool_writes: Arc<AtomicU32>,
     pool_wrote: u32,
-    /// Since the last look at the log.
+    /// Batches since the last check of the log.
     batches: u32,
     noted: Instant,
-    /// Whether something was written since then.
+    /// Whether the store has changed since `noted`.
     changed: bool,
-    /// Whether the last attempt failed, which is said once.
+    /// Whether the last update of the marker failed. Such a failure is logged once.
     failed: bool,
-    /// Whether the log could not be moved, which is said once until it is.
+    /// Whether the last checkpoint failed. Such a failure is logged once.
     stuck: bool,
 }
 
@@ -188,13 +191,14 @@ impl Desk {
             match jobs.recv_timeout(if self.changed { due } else { NOTE_EVERY }) {
                 Ok(Job::Commit { batch, now, done }) => {
                     let outcome = self.commit(batch, now);
-                    // Whoever asked may have gone; the batch stands, and a repeat gets the same answer.
+                    // The caller may be gone. The batch stays committed, and a retry gets the same
+                    // result.
                     let _ = done.send(outcome);
                 }
                 Ok(Job::Tend { done }) => {
                     self.batches = LOOK_EVERY;
                     self.tend();
-                    // As above.
+                    // The caller may be gone.
                     let _ = done.send(());
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.pause(),
@@ -207,11 +211,12 @@ impl Desk {
     fn commit(&mut self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
         let outcome = commit(&mut self.database, &batch, now).map_err(StoreError::from);
         self.changed |= !batch.is_empty();
-        // Whoever waits takes the batch apart.
+        // The caller takes the batch apart after the answer, which needs no copy if no other
+        // reference is left.
         drop(batch);
         if outcome.is_ok() {
             self.batches += 1;
-            // Before the answer: until then nobody else writes.
+            // Before the answer, because the caller then releases `turn`.
             self.tend();
         } else {
             self.reopen();
@@ -219,20 +224,20 @@ impl Desk {
         outcome
     }
 
-    /// After a failed write nothing that the connection remembers is relied on.
+    /// Replaces the connection after a failed write, because its state is unknown.
     fn reopen(&mut self) {
         if let Ok(anew) = open(&self.file) {
             self.database = anew;
         }
     }
 
-    /// Nobody has written for a moment: notes how far the store has come when that is due.
+    /// Runs when no job has arrived for a while: updates the marker if that is due.
     fn pause(&mut self) {
         let pool_writes = self.pool_writes.load(Ordering::Relaxed);
         self.changed |= pool_writes != self.pool_wrote;
         self.pool_wrote = pool_writes;
         let turn = self.turn.clone();
-        // Whoever has the turn writes; the next pause comes.
+        // If the turn is taken, a write is in progress; the next pause tries again.
         if self.changed
             && self.noted.elapsed() >= NOTE_EVERY
             && let Ok(_turn) = turn.try_lock()
@@ -241,7 +246,7 @@ impl Desk {
         }
     }
 
-    /// Moves the log when it is long, and notes how far the store has come when that is overdue.
+    /// Checkpoints a long log, and updates the marker if that is overdue.
     fn tend(&mut self) {
         if self.batches >= LOOK_EVERY {
             self.batches = 0;
@@ -265,8 +270,8 @@ impl Desk {
         }
     }
 
-    /// Answers the token that the database file has, if all of the log is in it now. The next
-    /// write begins a new log, and is the note of that.
+    /// Checkpoints a long log. Returns the token of the database file if the file then holds the
+    /// whole log. The next write begins a new log and must record this token.
     fn move_log(&self) -> rusqlite::Result<Option<Token>> {
         if checkpoint(&self.database, "noop")?.log < CHECKPOINT_PAGES {
             return Ok(None);
@@ -306,7 +311,7 @@ mod tests {
     use crate::store::sqlite::SqliteStore;
     use crate::{Chat, Config};
 
-    /// Counts the warnings.
+    /// Counts warnings.
     struct Count(Arc<AtomicU32>);
 
     impl<S: Subscriber> Layer<S> for Count {
@@ -317,7 +322,7 @@ mod tests {
         }
     }
 
-    /// A desk whose log is longer than it may be, and where that cannot be read which is to be noted.
+    /// A desk with a log that is due for a checkpoint, and without the table `meta`.
     fn desk(directory: &Path) -> Desk {
         let place = Place::make(&directory.join("duet.db")).expect("a place");
         let lock = place.lock().expect("nobody else's");

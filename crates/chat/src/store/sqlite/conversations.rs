@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::store::{Result, Seen};
 
-/// The conversation of two people, listed for `me`, and whether it was made now.
+/// Returns the conversation of two users, listed for `me`, and whether it was created now.
 pub(super) async fn open(
     tx: &mut SqliteTransaction<'_>,
     me: UserId,
@@ -19,7 +19,7 @@ pub(super) async fn open(
     now: Timestamp,
 ) -> Result<Option<(ConversationId, bool)>> {
     let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
-    // The join is the check that both people exist.
+    // The join checks that both accounts exist.
     let made = sqlx::query(
         "insert into conversations (id, low_id, high_id, created_at) \
          select $1, a.id, b.id, $4 from users a, users b \
@@ -57,10 +57,9 @@ pub(super) async fn open(
     Ok(Some((ConversationId(id), made.rows_affected() == 1)))
 }
 
-/// What one person sees of a conversation. What only both together show is decided here: the peer's
-/// `read` mark, and whether they are there. The count of unread messages walks the unread part of
-/// the conversation and no further than the limit. `$1` is always the person, `$2` the limit of
-/// the count.
+/// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
+/// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
+/// the member, `$2` the limit.
 macro_rules! summary {
     ($rest:literal) => {
         concat!(
@@ -179,8 +178,8 @@ pub(super) async fn list(
     Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Counts what is unread behind a place in the list: each conversation as [`list`] does, no further
-/// than the limit, and with nothing of it read but its number.
+/// Counts unread messages in the conversations after a cursor of the list. Each count has the same
+/// limit as in [`list`]; no other data is read.
 pub(super) async fn unread_behind(
     pool: &SqlitePool,
     me: UserId,

@@ -1,7 +1,7 @@
-//! Deleting accounts in SQLite. Called by [`super::SqliteStore`] alone.
+//! Deletes accounts in SQLite. Called by [`super::SqliteStore`] alone.
 //!
-//! The row of a person stays, for the messages that point to it, without anything of theirs. Its
-//! keys must be unique and be found by nobody: they sort behind every name there can be.
+//! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
+//! not be found, so they sort after every valid name.
 
 use protocol::{SessionId, Timestamp, UserId};
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{hex, json, words};
 use crate::store::Result;
 
-/// All of it in one transaction.
+/// Deletes an account in one transaction.
 pub(super) async fn delete_account(
     pool: &SqlitePool,
     id: UserId,
@@ -55,7 +55,7 @@ pub(super) async fn delete_account(
     Ok(Some(ended.into_iter().map(SessionId).collect()))
 }
 
-/// Removes this person's conversations with those who have deleted their accounts before.
+/// Deletes the user's conversations with peers whose accounts were deleted earlier.
 async fn remove_deserted(tx: &mut SqliteTransaction<'_>, id: UserId) -> Result<()> {
     let deserted: Vec<Uuid> = sqlx::query_scalar(
         "select m.conversation_id from members m join users u on u.id = m.peer_id \

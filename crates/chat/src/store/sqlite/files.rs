@@ -1,12 +1,12 @@
-//! What the files of a store say before SQLite opens them: whether there is a database, which
-//! store it is, and whether the write-ahead log beside it is its own.
+//! Inspects the files of a store before SQLite opens them: whether a database exists, which store
+//! it is, and whether the write-ahead log beside it belongs to it.
 //!
-//! SQLite replays any log that it finds. A log that belongs to another state of the file makes
-//! nonsense of the database, so the log is looked at first. The evidence is certain: after
-//! each complete checkpoint the committer begins the new log with a row that names the token which
-//! the database file holds, whose mark is in the file's header (see [`super::marker`]). A file whose
-//! mark is neither that one nor one of those in the log is not the file that this log was begun
-//! on. Where a log does not begin so nothing is concluded, and SQLite recovers as ever.
+//! SQLite replays any log that it finds. The log is checked first, because a log of another state
+//! of the file would corrupt the database. After each complete checkpoint, the committer's first
+//! write to the new log names the token that the database file holds; the token's mark is in the
+//! file's header (see [`super::marker`]). If the header's mark is neither that token's nor a mark
+//! of a token in the log, the log was not written on this file. Without such a first write nothing
+//! is concluded, and SQLite recovers as usual.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -24,36 +24,36 @@ use crate::clock;
 
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
-/// The first bytes of a log, but for the last bit.
+/// The first four bytes of a log, without the lowest bit.
 const LOG_MAGIC: u32 = 0x377f_0682;
-/// Where a database's header says how it is written to, and that a write-ahead log is used.
+/// The offset of the write version in the header, and the version of a database in WAL mode.
 const WRITE_VERSION: usize = 18;
 const WITH_LOG: u8 = 2;
-/// Where the header has `user_version`.
+/// The offset of `user_version` in the header.
 const MARK: usize = 60;
-/// The type of a page that is a leaf of a table without row ids.
+/// The type of a leaf page of a table without row ids.
 const INDEX_LEAF: u8 = 0x0a;
 
-/// The database file alone, without its log.
+/// The database file without its log.
 #[derive(Debug)]
 pub(super) enum Base {
-    /// There is none, or it has no byte.
+    /// The file does not exist or has no bytes.
     Missing,
-    /// It has no table; whether it was written to with a log.
+    /// The file has no table. `with_log` is whether it was in WAL mode.
     Empty { with_log: bool },
-    /// It has tables.
+    /// The file has tables.
     Tables(Tables),
-    /// Nothing can be said of it.
+    /// The file cannot be read as a database.
     Unreadable,
 }
 
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) store: Option<Uuid>,
-    /// The mark of the token, in the header.
+    /// The mark of the last token, from the header.
     mark: u32,
     with_log: bool,
-    /// The page of the table `meta`.
+    /// The root page of the table `meta`.
     meta: Option<u32>,
 }
 
@@ -74,7 +74,7 @@ impl Base {
         })
     }
 
-    /// Whether the log is certainly not that of this file.
+    /// Whether the log certainly belongs to another file.
     pub(super) fn disowns(&self, log: &Log) -> bool {
         if log.frames == 0 {
             return false;
@@ -84,7 +84,7 @@ impl Base {
             Self::Missing => return true,
             Self::Empty { .. } | Self::Unreadable => return false,
         };
-        // `vacuum into` makes such a file; one that has a log says so in its header.
+        // A database with a log is in WAL mode. `vacuum into` makes a file that is not.
         if !base.with_log {
             return true;
         }
@@ -93,8 +93,8 @@ impl Base {
     }
 }
 
-/// Reads the file as it is: SQLite looks at no log of a file that is said to be immutable. Answers
-/// where the table `meta` is, and which store it names; `None` if there is no table at all.
+/// Reads the database file without its log, because SQLite ignores the log of an immutable file.
+/// Returns the root page of `meta` and the store's id; `None` if the file has no table.
 fn read_tables(path: &Path) -> rusqlite::Result<Option<(Option<u32>, Option<Uuid>)>> {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
@@ -102,7 +102,7 @@ fn read_tables(path: &Path) -> rusqlite::Result<Option<(Option<u32>, Option<Uuid
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
                 uri.push(char::from(*byte));
             }
-            // A string takes everything.
+            // Writing to a string cannot fail.
             _ => _ = write!(uri, "%{byte:02x}"),
         }
     }
@@ -120,15 +120,16 @@ fn read_tables(path: &Path) -> rusqlite::Result<Option<(Option<u32>, Option<Uuid
     Ok(Some((meta, store)))
 }
 
-/// A write-ahead log.
+/// The contents of a write-ahead log.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) bytes: u64,
     pub(super) exists: bool,
     frames: u64,
-    /// What its first transaction says that the database file held.
+    /// The token that the database file held when the log was begun, according to the log's first
+    /// transaction.
     begun_on: Option<Token>,
-    /// All tokens in it.
+    /// All tokens in the log.
     tokens: Vec<Token>,
 }
 
@@ -152,10 +153,10 @@ impl Log {
         }
         let (mut at, mut first) = (LOG_HEADER, true);
         let mut frame = [0; FRAME_HEADER as usize];
-        // A crash may cut the last frame off, which SQLite does not apply either: it is the end.
+        // A crash may truncate the last frame. SQLite does not apply such a frame either.
         while at + FRAME_HEADER + page <= log.bytes {
             file.read_exact_at(&mut frame, at)?;
-            // Frames of an older use of the file stand behind the last one, with another salt.
+            // Frames with another salt remain from an earlier use of the file.
             if frame[8..16] != header[16..24] {
                 break;
             }
@@ -170,18 +171,18 @@ impl Log {
                     }
                 }
             }
-            // A frame with the size of the database is the last of its transaction.
+            // The last frame of a transaction holds the size of the database.
             first &= number(&frame, 4) == 0;
             at += FRAME_HEADER + page;
         }
         Ok(log)
     }
 
-    /// Takes the log away from the database, and keeps it.
+    /// Renames the log, so that SQLite does not apply it.
     pub(super) fn set_aside(place: &Place) -> io::Result<PathBuf> {
         let aside = place.beside(&format!("-wal-set-aside-{}", clock::now().0));
         fs::rename(place.beside("-wal"), &aside)?;
-        // What others of its processes knew of the log.
+        // The shared-memory index belongs to the renamed log.
         match fs::remove_file(place.beside("-shm")) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
             _ => Ok(aside),
@@ -193,7 +194,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// The row `written` of a page of the table `meta`, as SQLite's file format describes it.
+/// Reads the row `written` from a leaf page of `meta`, in SQLite's file format.
 fn written_in(page: &[u8]) -> Option<Written> {
     if *page.first()? != INDEX_LEAF {
         return None;
@@ -213,8 +214,8 @@ fn written_in(page: &[u8]) -> Option<Written> {
     })
 }
 
-/// A number of SQLite's of variable length, and what follows it. Longer ones than of four bytes
-/// are nothing that this table has.
+/// Reads a variable-length integer of SQLite, and returns the rest. `meta` has none longer than
+/// four bytes.
 fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut number = 0;
     for (place, byte) in bytes.iter().enumerate().take(4) {

@@ -23,7 +23,7 @@ pub(super) async fn page(
     else {
         return Ok(History::OutOfRange);
     };
-    // Membership again, in the statement that reads the text.
+    // Checks membership again, because this statement reads the text.
     let rows = sqlx::query(
         "select m.seq, m.sender_id, m.client_id, m.body, m.sent_at \
          from members me join messages m on m.conversation_id = me.conversation_id \

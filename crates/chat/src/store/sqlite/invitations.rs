@@ -131,8 +131,8 @@ pub(super) async fn accept(
     Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
 }
 
-/// Marks an invitation of somebody else's as used and opens the conversation of the two, listed
-/// for both; `None`, and nothing done, if it is not good for this person.
+/// Marks another user's invitation as used and opens the conversation, listed for both users.
+/// Returns `None` and changes nothing if the invitation is not valid for this user.
 pub(super) async fn use_up(
     tx: &mut SqliteTransaction<'_>,
     token: &TokenHash,
@@ -156,8 +156,9 @@ pub(super) async fn use_up(
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
 }
 
-/// Keeps one more first invitation, which nobody made. Each is a row of its own, because each node offers
-/// one; of the hash of 256 random bits the key is made, so that nobody guesses it.
+/// Stores a first invitation, which has no inviter, as a row of `meta`. Each node offers its own,
+/// so each has its own row. The key contains the hash of a 256-bit random token, which cannot be
+/// guessed.
 pub(super) async fn offer_first(
     pool: &SqlitePool,
     token: &TokenHash,
@@ -198,8 +199,8 @@ pub(super) async fn is_first(pool: &SqlitePool, token: &TokenHash) -> Result<boo
     Ok(is_first)
 }
 
-/// Uses a first invitation up, and with it all others, for an account that is stored already and is the
-/// only one; says whether that was so.
+/// Uses up a first invitation and deletes all others. The new account is already stored and must be
+/// the only one. Returns whether the invitation was valid.
 pub(super) async fn use_first(
     tx: &mut SqliteTransaction<'_>,
     token: &TokenHash,
@@ -217,7 +218,7 @@ pub(super) async fn use_first(
     Ok(used.rows_affected() > 0)
 }
 
-/// The key of a first invitation.
+/// The key of a first invitation in `meta`.
 fn first(token: &TokenHash) -> String {
     format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

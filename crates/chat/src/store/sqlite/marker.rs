@@ -1,11 +1,11 @@
-//! The marker: a small file beside the database that says which store was here and how far the
-//! store had come. A database that was put back from a backup, or emptied, differs from its marker.
+//! The marker: a small file beside the database that records which store was here and how far it
+//! had come. A database that was restored from a backup, or emptied, differs from its marker.
 //!
-//! The database holds the same in two rows of `meta`: `store`, which never changes, and `written`,
-//! which the keeper replaces at each start, at each stop, after each checkpoint, and every
-//! few seconds while somebody writes. The marker is written after the commit of `written`, so that
-//! a database can be ahead of its marker (a crash came between) and never behind it. A snapshot
-//! that holds the marker as well cannot be noticed here; the clients notice that.
+//! The database holds the same facts in two rows of `meta`: `store`, which never changes, and
+//! `written`. The keeper replaces `written` at each start and stop, after each complete checkpoint,
+//! and every 10 to 30 seconds while the store changes. The marker is written after the commit of
+//! `written`, so a database can be ahead of its marker after a crash but never behind. A snapshot
+//! that includes the marker cannot be detected here; clients detect it.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -20,14 +20,14 @@ use uuid::Uuid;
 
 use super::place::{Lock, Place, private_file};
 
-/// What the file tells somebody who opens it.
+/// Explains the file to a reader.
 const ABOUT: &str = "Duet remembers by this file which store is beside it. Keep it there.";
-/// The rows of `meta`.
+/// The keys of the rows in `meta`.
 pub(super) const STORE: &str = "store";
 pub(super) const WRITTEN: &str = "written";
 
-/// How far a store has come: a number that only grows, and chance, so that two copies of one
-/// store that were both served have no token in common.
+/// How far a store has come: a growing number, and a random part so that two copies of one store
+/// that were both served never share a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) number: u64,
@@ -35,18 +35,19 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The first token, and what [`Written::on`] is where nothing is claimed.
+    /// Stands for an absent [`Written::on`] in the text form.
     const NONE: Self = Self { number: 0, chance: 0 };
 
-    /// One that follows both.
+    /// A token that follows both of the given tokens.
     pub(super) fn after(one: Option<Self>, other: Option<Self>) -> Self {
         let number = |token: Option<Self>| token.map_or(0, |token| token.number);
-        // The second half of such an id is random.
+        // The second half of a UUIDv7 is random.
         let (_, chance) = Uuid::now_v7().as_u64_pair();
         Self { number: number(one).max(number(other)).saturating_add(1), chance }
     }
 
-    /// What stands for it in the header of the database; never zero, which is what is there first.
+    /// The mark of the token in the database's header. Never zero, which is the value in a new
+    /// database.
     pub(super) fn mark(self) -> u32 {
         u32::try_from(self.chance & 0xffff_ffff).unwrap_or_default() | 1
     }
@@ -84,10 +85,10 @@ impl<'de> Deserialize<'de> for Token {
 /// The row `written`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written {
-    /// How far.
+    /// How far the store has come.
     pub(super) token: Token,
-    /// The token that the database file had, complete, when a write-ahead log was begun with
-    /// this row; `None` in every other row.
+    /// Set only in the first row of a new log: the token that the database file held, complete,
+    /// when the log was begun.
     pub(super) on: Option<Token>,
 }
 
@@ -107,7 +108,7 @@ impl FromStr for Written {
     }
 }
 
-/// Reads a row of `meta`, if it is there and can be read.
+/// Reads a row of `meta`; `None` if the row is absent or malformed.
 pub(super) fn read<T: FromStr>(database: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
     let value: Option<String> = database
         .query_row("select value from meta where key = ?1", (key,), |row| row.get(0))
@@ -115,7 +116,6 @@ pub(super) fn read<T: FromStr>(database: &Connection, key: &str) -> rusqlite::Re
     Ok(value.and_then(|value| value.parse().ok()))
 }
 
-/// Writes a row of `meta`.
 pub(super) fn write(
     database: &Connection,
     key: &str,
@@ -130,22 +130,22 @@ pub(super) fn write(
         .map(drop)
 }
 
-/// Writes the row `written`, and its mark as SQLite's `user_version`: four bytes of the header, of
-/// which a power loss during a checkpoint leaves the old ones or the new ones and nothing between.
+/// Writes the row `written`, and the token's mark as `user_version`. The mark is four bytes of the
+/// header, which a power loss during a checkpoint cannot tear.
 pub(super) fn write_written(database: &Connection, written: Written) -> rusqlite::Result<()> {
     write(database, WRITTEN, &written)?;
     let mark = i32::from_ne_bytes(written.token.mark().to_ne_bytes());
     database.pragma_update(None, "user_version", mark)
 }
 
-/// What the file holds.
+/// The contents of the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
-    /// Which store.
+    /// The id of the store.
     pub(super) store: Uuid,
     /// The last token that is certainly in the database.
     pub(super) written: Token,
-    /// Whether the server ended in order: then there is no write-ahead log.
+    /// Whether the server stopped cleanly and so left no write-ahead log.
     pub(super) stopped: bool,
 }
 
@@ -156,11 +156,11 @@ struct Shown<'a> {
     marker: &'a Marker,
 }
 
-/// What was found in the place of a marker.
+/// The result of reading the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// There is a file, and nobody can read what it says.
+    /// The file exists but cannot be parsed.
     Unreadable,
     Marker(Marker),
 }
@@ -184,7 +184,7 @@ pub(super) fn find(place: &Place) -> io::Result<Found> {
 }
 
 impl Marker {
-    /// Replaces the file in one step, so that a power loss leaves the one before or this one.
+    /// Replaces the file atomically, so that a power loss leaves the old or the new one.
     fn keep(&self, place: &Place) -> io::Result<()> {
         let text = serde_json::to_string_pretty(&Shown { about: ABOUT, marker: self })?;
         let (path, new) = (path(place), place.beside("-marker-new"));
@@ -193,16 +193,16 @@ impl Marker {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
-        // The new name is on disk once its directory is.
+        // The new name is durable once the directory is synced.
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     }
 }
 
-/// Keeps the marker and the row `written` while a store is open, and the lock. Called by the
-/// committer's thread, and by the store at its start and end.
+/// Updates the marker and the row `written` while the store is open, and holds the lock. Called by
+/// the committer's thread, and by the store at start and close.
 pub(super) struct Keeper {
     place: Place,
-    /// Held to write the file, never across an await.
+    /// Locked while the file is written; never across an await.
     held: Mutex<Held>,
 }
 
@@ -211,7 +211,7 @@ struct Held {
     lock: Option<Lock>,
 }
 
-/// Why it could not be noted how far the store has come.
+/// Why the marker could not be updated.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeepError {
     #[error("the database: {0}")]
@@ -229,8 +229,8 @@ impl Keeper {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the row, then the file. `on` is what the database file holds, when the log is
-    /// begun by this.
+    /// Replaces the row `written`, then the file. `on` is the token in the database file if this
+    /// write begins a new log.
     pub(super) fn note(&self, database: &Connection, on: Option<Token>) -> Result<(), KeepError> {
         let mut held = self.held();
         let token = Token::after(Some(held.marker.written), None);
@@ -242,7 +242,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// The end: all connections are closed. Lets another process have the store.
+    /// Writes the final marker and releases the lock. All connections must be closed. Further calls
+    /// do nothing.
     pub(super) fn end(&self) {
         let mut held = self.held();
         if held.lock.is_none() {

@@ -1,6 +1,6 @@
-//! Opening a database file at start: the lock, what its files say, recovery, migrations, and the note of
-//! which store it is. Called by [`super::SqliteStore::open`]; a move of the store asks which
-//! schema that is.
+//! Opens a database file at start: takes the lock, inspects the files, recovers, migrates, and
+//! records which store it is. Called by [`super::SqliteStore::open`]. A move of the store uses the
+//! schema number and the check of the log.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::marker::{self, Found, KeepError, Keeper, Marker, STORE, Token, WRITTE
 use super::place::{Lock, Place};
 use crate::store::StoreError;
 
-/// Run at start, in this order, never edited.
+/// The migrations, run at start in this order. Never edit one.
 const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "accounts", include_str!("../../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/sqlite/0002_conversations.sql")),
@@ -31,86 +31,86 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
     (5, "person words", include_str!("../../../migrations/sqlite/0005_person_words.sql")),
 ];
 
-/// Why a store could not be opened: one line for the operator, which says the cause once.
+/// Why a store could not be opened: one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory or file.
+    /// The directory or a file cannot be used.
     #[error(
         "cannot use {path} for the database: {why}. Choose another directory with DUET_DATA or --data"
     )]
     Path {
-        /// Which.
+        /// The path of the directory or file.
         path: String,
-        /// Why.
+        /// The system's error.
         why: std::io::Error,
     },
-    /// Another process serves it, or moves it.
+    /// Another process serves or moves the store.
     #[error(
         "another Duet{holder} has {path} open: stop that one first, or choose another directory with \
          DUET_DATA or --data"
     )]
     InUse {
-        /// Which database.
+        /// The path of the database.
         path: String,
-        /// " (process 123)", where that is known.
+        /// " (process 123)", or empty if the process is unknown.
         holder: String,
     },
-    /// A file system on which two processes could not be kept apart.
+    /// The file system has no locks, so two processes could open the store at once.
     #[error(
         "cannot lock {path}: {why}. SQLite and Duet need a file system with locks: choose a \
          directory on a local disk with DUET_DATA or --data, or use Postgres (DUET_DATABASE_URL)"
     )]
     NoLocks {
-        /// Which file.
+        /// The path of the lock file.
         path: String,
-        /// Why.
+        /// The system's error.
         why: std::io::Error,
     },
-    /// A marker, and no database beside it.
+    /// The marker exists, but the database does not.
     #[error(
         "{path} is missing or empty, but there was a store here ({marker} says so): put the \
          database back; or, to begin with an empty one, run `duet accept-store` first"
     )]
     Gone {
-        /// Which database.
+        /// The path of the database.
         path: String,
-        /// Which marker.
+        /// The path of the marker.
         marker: String,
     },
-    /// A marker, and another store's database beside it.
+    /// The database is of another store than the marker.
     #[error(
         "{path} is another store than the one that was here ({marker} says so): put the right \
          database back; or, to serve this one, run `duet accept-store` first"
     )]
     Another {
-        /// Which database.
+        /// The path of the database.
         path: String,
-        /// Which marker.
+        /// The path of the marker.
         marker: String,
     },
-    /// A copy of a database whose content was in the write-ahead log alone.
+    /// The database is a copy made without its write-ahead log, which held all of its content.
     #[error(
         "{path} was in use and has no table: it is a copy that was made without its write-ahead log. \
          Put a whole copy in its place; or, to begin with an empty store, run `duet accept-store` first"
     )]
     EmptyCopy {
-        /// Which database.
+        /// The path of the database.
         path: String,
     },
-    /// Migration numbers beyond ours.
+    /// The schema is newer than this version.
     #[error(
         "the database was written by a newer Duet (schema {0}); run that version or a newer one"
     )]
     Newer(i64),
-    /// Anything else a migration says.
+    /// Any other error of a migration.
     #[error("cannot bring the database up to date: {0}")]
     Migrate(MigrateError),
-    /// Anything else the database says.
+    /// Any other error of the database.
     #[error("cannot open the database {path}: {why}")]
     Database {
-        /// Which.
+        /// The path of the database.
         path: String,
-        /// Why.
+        /// The database's error.
         why: StoreError,
     },
 }
@@ -120,42 +120,42 @@ impl OpenError {
         Self::Path { path: path.display().to_string(), why }
     }
 
-    /// With the place, for an error that SQLite gives.
+    /// Adds the path to an error of SQLite.
     pub(super) fn database(place: &Place, why: impl Into<StoreError>) -> Self {
         Self::Database { path: place.database().display().to_string(), why: why.into() }
     }
 }
 
-/// A store whose files were looked at and which SQLite has recovered. Ends with [`Self::finish`]. Where
-/// that is not reached, its parts are let go of in their order: the lock is the last.
+/// A locked and recovered database. After the migrations, [`Self::finish`] completes the opening.
+/// When dropped instead, the fields are dropped in their order, the lock last.
 pub(super) struct Opening {
     place: Place,
-    /// Held until the pools are there, so that the recovered log is not recovered again.
+    /// Open until the pools are, so that SQLite does not recover the log a second time.
     database: Connection,
     found: Found,
-    /// What makes pages read again: the store may be older than what it has told them.
+    /// Why the store may be older than what clients have cached. If set, clients must resync.
     doubt: Option<&'static str>,
     made: Made,
     lock: Lock,
 }
 
-/// Removes the files of a database that was made just now and has not come to its tables: what is left
-/// of one would look like a copy that was made without its log.
+/// Deletes the files of a new database whose opening failed. An empty leftover would look like a
+/// copy made without its log.
 struct Made(Option<Place>);
 
 impl Drop for Made {
     fn drop(&mut self) {
         let Some(place) = &self.0 else { return };
         for ending in ["", "-wal", "-shm", "-journal"] {
-            // What cannot be removed is named by the next start.
+            // A file that cannot be deleted is reported at the next start.
             let _ = fs::remove_file(place.beside(ending));
         }
     }
 }
 
 impl Opening {
-    /// Takes the lock, looks at the files, and recovers the database, however long it takes.
-    /// Blocks its thread.
+    /// Takes the lock, inspects the files, and recovers the database without a time limit. Blocks
+    /// the thread.
     pub(super) fn begin(file: &Path) -> Result<Self, OpenError> {
         let place = Place::make(file)?;
         let lock = place.lock()?;
@@ -177,8 +177,8 @@ impl Opening {
         &self.place
     }
 
-    /// Says in the database, and beside it, which store this is and how far it has come. The
-    /// schema must be up to date. Blocks its thread.
+    /// Writes the store's id and a new token to the database and the marker. The schema must be
+    /// migrated. Blocks the thread.
     pub(super) fn finish(self) -> Result<(Keeper, Epoch), OpenError> {
         let Self { place, database, found, mut doubt, mut made, lock } = self;
         made.0 = None;
@@ -217,7 +217,8 @@ impl Opening {
         .map_err(failed)?;
         let keeper =
             Keeper::new(place.clone(), lock, Marker { store, written: token, stopped: false });
-        // From here on the database file alone says which store it is, and a copy of it is never empty.
+        // After this checkpoint the database file identifies the store without its log, and a copy
+        // of the file is never empty.
         let whole = checkpoint(&database, "truncate").map_err(failed)?.is_complete();
         keeper.note(&database, whole.then_some(token)).map_err(|error| match error {
             KeepError::Row(why) => failed(why),
@@ -234,8 +235,8 @@ fn another(place: &Place) -> OpenError {
     }
 }
 
-/// Refuses where there was a store that is not there any more: to begin anew must be decided by a
-/// person.
+/// Refuses to open where a store was before and is missing now. Only the operator may decide to
+/// start anew.
 fn refuse_what_is_gone(
     place: &Place,
     found: Found,
@@ -247,7 +248,7 @@ fn refuse_what_is_gone(
         (Base::Missing | Base::Empty { .. }, Found::Marker(_) | Found::Unreadable) => {
             Err(OpenError::Gone { path, marker: marker::path(place).display().to_string() })
         }
-        // A crash at the very first start leaves a log.
+        // A crash during the very first start leaves a log.
         (Base::Empty { with_log: true }, Found::Nothing) if !log.exists => {
             Err(OpenError::EmptyCopy { path })
         }
@@ -260,7 +261,8 @@ fn refuse_what_is_gone(
     }
 }
 
-/// Why the store may be older than what it has told. A log that is another's is set aside.
+/// Why the store may be older than what clients have cached. Sets a log aside that belongs to
+/// another file.
 fn doubt(
     place: &Place,
     found: Found,
@@ -287,7 +289,7 @@ fn doubt(
     })
 }
 
-/// Whether the log beside a database is certainly not its own. Changes nothing.
+/// Whether the log beside a database certainly belongs to another file. Changes nothing.
 pub(in crate::store) fn log_is_anothers(place: &Place) -> Result<bool, OpenError> {
     let base = Base::read(place);
     let log = Log::read(place, &base).map_err(|why| OpenError::path(&place.beside("-wal"), why))?;
@@ -314,8 +316,8 @@ fn recover(place: &Place, log: &Log) -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
-/// Lets the next start take what is there for this store: the marker goes, and an empty database
-/// is put aside. Says what was done.
+/// Lets the next start accept the files as they are: deletes the marker, and renames an empty
+/// database. Returns a line for the operator.
 ///
 /// # Errors
 /// One line for the operator.
@@ -349,7 +351,7 @@ pub fn accept_store(file: &Path) -> Result<String, OpenError> {
     }
 }
 
-/// The number of the last of them.
+/// The number of the last migration.
 pub(in crate::store) fn newest_schema() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
@@ -367,7 +369,7 @@ pub(super) async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenEr
     })
 }
 
-/// What clients know the life of the store by; another one when they are to read again.
+/// Reads the epoch, or makes a new one. With `anew` the epoch changes, so that all clients resync.
 fn read_or_make_epoch(database: &Connection, anew: bool) -> rusqlite::Result<Epoch> {
     if !anew && let Some(epoch) = marker::read(database, "epoch")? {
         return Ok(epoch);

@@ -1,7 +1,8 @@
-//! Finding people in SQLite. Called by [`super::SqliteStore`] alone.
+//! Searches for people in SQLite. Called by [`super::SqliteStore`] alone.
 //!
-//! Whether the asker may see if someone is there is decided in each statement: both must show it.
-//! Those without an account any more sort behind everybody (see [`super::deletion`]) and are not found.
+//! Each statement checks whether the asking user may see the found user's presence, which needs the
+//! consent of both. Users with deleted accounts sort after all others (see [`super::deletion`]) and
+//! are not found.
 
 use protocol::limits::MOST_FOUND;
 use protocol::{ConversationId, Timestamp, UserId};
@@ -12,7 +13,8 @@ use uuid::Uuid;
 use super::{json, user};
 use crate::store::{Counted, Found, Result, VISITED, visited};
 
-/// The columns of someone found, from `users u`; the parameter is the one that is the asker.
+/// Selects the columns of a found user from `users u`. `$asker` is the parameter with the asking
+/// user.
 macro_rules! found {
     ($asker:literal, $rest:literal) => {
         concat!(
@@ -40,7 +42,7 @@ fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// Condition of a statement: each word of the JSON list in a parameter begins a word of this person.
+/// The condition that each word of a JSON list is the prefix of one of the user's words.
 macro_rules! has_all {
     ($words:literal, $person:literal) => {
         concat!(
@@ -53,7 +55,7 @@ macro_rules! has_all {
     };
 }
 
-/// How many there are in all, which each row says.
+/// The number of all results, which each row repeats.
 fn total(rows: &[SqliteRow]) -> Result<usize> {
     let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
     Ok(usize::try_from(total).unwrap_or(0))
@@ -100,8 +102,8 @@ pub(super) async fn others_by_words(
     let Some((first, others)) = words.split_first() else {
         return Ok(Counted::none());
     };
-    // One range of the index, cut at a limit, so that a word that everybody has costs no more than a
-    // rare one. U+10FFFF sorts after every character a name can have.
+    // Reads one range of the index up to a limit, so that a common word costs no more than a rare
+    // one. U+10FFFF sorts after every character that a name can contain.
     let rows = sqlx::query(concat!(
         "with visited as (select word, user_id from person_words \
              where word >= $1 and word < $1 || char(1114111) order by word limit $6), \

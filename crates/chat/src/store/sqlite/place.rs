@@ -1,9 +1,9 @@
-//! Where a store's files are: their names, their lock, and that nobody else on the machine reads them.
+//! The files of a store: their names, their lock, and their permissions.
 //!
-//! Messages are private, so every file is 0600 and every directory made here is 0700, whatever the
-//! umask and whatever was there before. The lock is an advisory lock on a file beside the database.
-//! The kernel releases it when the process ends in any way, so the file that stays behind stops
-//! nobody. Opening a store and moving one use this; nothing here reads the database.
+//! Messages are private, so every file has mode 0600 and every directory made here has mode 0700,
+//! regardless of the umask and of earlier modes. The lock is an advisory lock on a file beside the
+//! database. The kernel releases it when the process ends for any reason, so a leftover lock file
+//! blocks nothing. Used to open and to move a store; nothing here reads the database.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -13,36 +13,35 @@ use std::path::{Path, PathBuf};
 
 use super::open::OpenError;
 
-/// What a file of a store, and a directory of its own, may be read by: their owner.
+/// The modes of a store's files and of its directory: access for the owner alone.
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
-/// The bits of others.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
-/// With these bits others can put a file in the place of ours.
+/// With these bits, other users can replace our files.
 const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
-/// The files of one store. The path has no symbolic link in it, so that two names of one file
-/// have one lock.
+/// The files of one store. The path has no symbolic links, so that each file has one lock.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Place {
     database: PathBuf,
 }
 
-/// The lock of a store; released when this is dropped.
+/// The lock of a store, released on drop.
 #[derive(Debug)]
 pub(in crate::store) struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file alone would not do: a process that is being started has the file open as
-        // well, until its own program runs. An error changes nothing, because the file is closed next.
+        // Closing the file is not enough: a child process shares the open file between fork and
+        // exec. An error is harmless, because the file is closed next.
         let _ = self.0.unlock();
     }
 }
 
 impl Place {
-    /// Makes the directory when it is absent.
+    /// The place of a database file. Creates the directory if it is absent.
     pub(super) fn make(file: &Path) -> Result<Self, OpenError> {
         let directory = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -52,18 +51,17 @@ impl Place {
         Self::of(file)
     }
 
-    /// Of a file whose directory is there.
+    /// The place of a database file whose directory exists.
     pub(in crate::store) fn of(file: &Path) -> Result<Self, OpenError> {
         let database = resolve(file).map_err(|why| OpenError::path(file, why))?;
         Ok(Self { database })
     }
 
-    /// The database file.
     pub(in crate::store) fn database(&self) -> &Path {
         &self.database
     }
 
-    /// A file that stands beside the database, named after it.
+    /// The path of a file beside the database, with `ending` added to its name.
     pub(super) fn beside(&self, ending: &str) -> PathBuf {
         let mut name = OsString::from(&self.database);
         name.push(ending);
@@ -74,7 +72,7 @@ impl Place {
         self.database.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Takes the store for this process.
+    /// Locks the store for this process.
     pub(in crate::store) fn lock(&self) -> Result<Lock, OpenError> {
         let path = self.beside("-lock");
         let mut file = private_file(&path).map_err(|why| OpenError::path(&path, why))?;
@@ -82,7 +80,7 @@ impl Place {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut said = String::new();
-                // Without a number the sentence is as true.
+                // The error message works without the process id.
                 let _ = file.take(32).read_to_string(&mut said);
                 let holder = said.trim().parse::<u32>().ok();
                 return Err(OpenError::InUse {
@@ -95,13 +93,14 @@ impl Place {
             }
         }
         let note = file.set_len(0).and_then(|()| file.rewind());
-        // The number is for people; the lock holds without it, also on a full disk.
+        // The process id is for the error message only; the lock holds without it, also on a full
+        // disk.
         let _ = note.and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock(file))
     }
 
-    /// Takes others' rights to the files away, and to the directory if nothing else is in it and it
-    /// is not one like `/tmp`, which others need.
+    /// Removes the permissions of others on the files. Does the same for the directory if it holds
+    /// nothing else and is not shared like `/tmp`.
     pub(in crate::store) fn make_private(&self) {
         for ending in ["", "-wal", "-shm", "-journal", "-marker", "-lock"] {
             let path = self.beside(ending);
@@ -116,7 +115,7 @@ impl Place {
         if !is_shared && self.is_all_there_is() {
             narrow(directory, DIRECTORY_MODE);
         } else if found.mode() & OTHERS_WRITE == 0 {
-            // Others read the names of the files, and nothing in them.
+            // Others can list the file names but not read the contents.
         } else if is_shared {
             tracing::warn!(
                 "{} is a directory that everybody on this machine writes to: others can put files \
@@ -124,7 +123,7 @@ impl Place {
                 directory.display()
             );
         } else {
-            // The directory serves others as well, so its rights are the operator's decision.
+            // Others use the directory too, so the operator must decide about its permissions.
             tracing::warn!(
                 "others may write to {}: they can replace the database in it. Take their right \
                  away (chmod go-w), or give Duet a directory of its own",
@@ -133,13 +132,13 @@ impl Place {
         }
     }
 
-    /// Makes an empty database file that nobody else reads, when there is none. SQLite gives
-    /// the files beside it the same mode.
+    /// Creates an empty private database file if there is none. SQLite gives the files beside it
+    /// the same mode.
     pub(super) fn make_database(&self) -> Result<(), OpenError> {
         private_file(&self.database).map(drop).map_err(|why| OpenError::path(&self.database, why))
     }
 
-    /// Whether the directory has the files of this store and nothing else.
+    /// Whether the directory holds only files of this store.
     fn is_all_there_is(&self) -> bool {
         let Some(name) = self.database.file_name() else { return false };
         let Ok(mut entries) = fs::read_dir(self.directory()) else { return false };
@@ -151,7 +150,7 @@ impl Place {
     }
 }
 
-/// The path without symbolic links; the file itself may be absent.
+/// Resolves symbolic links. The file itself may be absent.
 fn resolve(file: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(file) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
@@ -171,11 +170,11 @@ fn make_directory(directory: &Path) -> io::Result<()> {
         make_directory(parent)?;
     }
     fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory)?;
-    // The umask may have taken the owner's own rights away.
+    // The umask may have removed the owner's permissions.
     fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
 }
 
-/// Opens a file, made with [`FILE_MODE`] whatever the umask.
+/// Opens a file. A new file gets [`FILE_MODE`] regardless of the umask.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let options = || {
         let mut options = OpenOptions::new();
@@ -192,7 +191,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Takes others' rights away, where there are any, and says so.
+/// Removes the permissions of others, and logs the change.
 fn narrow(path: &Path, mode: u32) {
     let Ok(found) = fs::symlink_metadata(path) else { return };
     let before = found.mode() & 0o7777;

@@ -1,5 +1,5 @@
-//! Shows that no statement of this store walks through a whole table: every one that the calls of
-//! [`Store`] and a commit execute is caught, and SQLite is asked how it would find the rows.
+//! Checks that no statement scans a whole table: captures every statement of [`Store`] and of a
+//! commit, and reads SQLite's query plans.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ fn caught(sql: &str) {
     CAUGHT.lock().unwrap_or_else(PoisonError::into_inner).insert(words.join(" "));
 }
 
-/// A commit with everything in it, twice, so that the second is a repeat.
+/// Commits a batch with every kind of write twice, so that the second is a repeat.
 fn commit_everything(database: &mut Connection, people: &People) {
     let batch = people.batch();
     database.trace_v2(
@@ -37,7 +37,7 @@ fn commit_everything(database: &mut Connection, people: &People) {
     database.trace_v2(TraceEventCodes::empty(), None);
 }
 
-/// How SQLite would find the rows, a line a step; nothing for what reads none.
+/// SQLite's query plan, one line a step. Empty for a statement without a plan.
 fn plan(database: &Connection, sql: &str) -> Vec<String> {
     let Ok(mut explained) = database.prepare(&format!("explain query plan {sql}")) else {
         return Vec::new();
@@ -50,12 +50,12 @@ fn plan(database: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Whether a step visits rows that are not asked for. One that follows an index stops at its limit.
+/// Whether a step scans a whole table. A step that follows an index stops at the statement's limit.
 fn is_full_scan(step: &str) -> bool {
     let harmless =
         ["VIRTUAL TABLE", "CONSTANT ROW", "VALUES CLAUSE", "USING INDEX", "USING COVERING INDEX"];
-    // A subquery is judged by its own steps; what a list of parameters unfolds to is no table.
-    // What a limit has cut is called so.
+    // The steps of a subquery are checked by themselves. The names below are expanded JSON
+    // parameters and subqueries with a limit.
     let of_parameters = ["SCAN j", "SCAN p", "SCAN matched", "SCAN (subquery"];
     step.starts_with("SCAN")
         && !harmless.iter().any(|part| step.contains(part))
@@ -79,16 +79,16 @@ async fn no_statement_walks_through_a_whole_table() {
     let of_ours: Vec<_> = caught
         .iter()
         .filter(|sql| ours.iter().any(|verb| sql.starts_with(verb)))
-        // Once at a start, of tables as small as they sound.
+        // Migrations run once at start, and `meta` has a few rows.
         .filter(|sql| !sql.contains("_sqlx_migrations") && !sql.contains(" meta "))
-        // Once an hour, over sessions alone.
+        // Runs every ten minutes, on `sessions` only.
         .filter(|sql| !sql.starts_with("delete from sessions where created_at"))
         .collect();
     assert!(of_ours.len() >= 25, "too few were caught: {of_ours:#?}");
     let mut walks = Vec::new();
     for sql in of_ours {
         for step in plan(&database, sql) {
-            // A search puts the few people it found in order; nothing else may sort.
+            // A search may sort its few results; no other statement may sort.
             let sorts =
                 step.contains("TEMP B-TREE FOR ORDER BY") && !sql.contains(" person_words w ");
             if is_full_scan(&step) || sorts {

@@ -1,5 +1,5 @@
-//! The words that people are found by, in SQLite. Called by [`super::SqliteStore`] and by whatever stores
-//! a name.
+//! The search words of users, in SQLite. Called by [`super::SqliteStore`], and by the modules that
+//! store a name.
 
 use protocol::UserId;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -9,10 +9,10 @@ use super::json;
 use crate::finding;
 use crate::store::Result;
 
-/// People of one transaction, where words are stored for those who have none yet.
+/// Users in one transaction of [`store_missing`].
 const AT_ONCE: i64 = 500;
 
-/// Stores what a person is found by, in place of what it was.
+/// Replaces a user's search words.
 pub(super) async fn store(
     tx: &mut SqliteConnection,
     id: UserId,
@@ -34,7 +34,7 @@ pub(super) async fn remove(tx: &mut SqliteConnection, id: UserId) -> Result<()> 
     Ok(())
 }
 
-/// Stores the words of all who were there before there were words.
+/// Stores the words of users whose names were stored before this table existed.
 pub(super) async fn store_missing(pool: &SqlitePool) -> Result<()> {
     let mut after = Uuid::nil();
     let mut count = 0_usize;

@@ -1,6 +1,6 @@
-//! The check at the end: both sides are read again from the beginning and added up, each
-//! conversation's messages in their order and every other table's rows in the order of their keys,
-//! into a count and a SHA-256. What is not the same is named.
+//! The check at the end of a move: reads source and copy again in full, and compares row counts and
+//! SHA-256 sums. Messages are summed for each conversation, other tables as a whole, in the order
+//! of their keys. The error names the first difference.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::tables::{Kind, Table};
 use super::write::{SILENCE, Target};
 use super::{MoveError, Result};
 
-/// Rows between two words of progress.
+/// Rows between two progress reports.
 const WORD: u64 = 5_000;
 
-/// What the rows of a conversation, or of a table, come to.
+/// The row count and hash of a conversation or of a table.
 #[derive(PartialEq, Eq)]
 struct Sum {
     conversation: Option<Uuid>,
@@ -27,7 +27,7 @@ struct Sum {
     hash: [u8; 32],
 }
 
-/// Adds rows up.
+/// Accumulates the sums of a table.
 struct Sums {
     by_conversation: bool,
     before: Vec<Sum>,
@@ -36,7 +36,7 @@ struct Sums {
     hash: Sha256,
 }
 
-/// Compares a table on both sides; says how many rows both have.
+/// Compares a table of source and copy. Returns the number of rows.
 pub(super) async fn compare(
     source: &Arc<Source>,
     target: &mut Target,
@@ -122,7 +122,7 @@ impl Sums {
         }
     }
 
-    /// What is added next belongs to another row.
+    /// Starts the next row.
     fn row_of(&mut self, conversation: Option<Uuid>) {
         if conversation != self.conversation && self.rows > 0 {
             self.close();
@@ -137,7 +137,7 @@ impl Sums {
         self.rows = 0;
     }
 
-    /// With its length, so that no two rows of values read the same.
+    /// Hashes the length as well, so that different rows of values never have equal input.
     fn add(&mut self, value: Option<&[u8]>) {
         match value {
             None => self.hash.update([0]),
@@ -154,7 +154,7 @@ impl Sums {
     }
 
     fn end(mut self) -> Vec<Sum> {
-        // A table without rows has a sum as well.
+        // An empty table has a sum too.
         if self.rows > 0 || !self.by_conversation {
             self.close();
         }
@@ -162,11 +162,11 @@ impl Sums {
     }
 }
 
-/// The first thing that is not the same, in words.
+/// Describes the first difference.
 fn difference(table: &Table, here: &[Sum], there: &[Sum]) -> Option<String> {
     let at = (0..here.len().max(there.len())).find(|&at| here.get(at) != there.get(at))?;
     let (here, there) = (here.get(at), there.get(at));
-    // Of two conversations, the one that comes first is missing on the other side.
+    // Where the conversations differ, the lower id is missing on the other side.
     let first = [here, there].into_iter().flatten().map(|sum| sum.conversation).min()?;
     let rows =
         |sum: Option<&Sum>| sum.filter(|sum| sum.conversation == first).map_or(0, |sum| sum.rows);

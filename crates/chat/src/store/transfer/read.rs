@@ -1,8 +1,8 @@
-//! The store that is moved: an SQLite file that nobody else has open, read and never changed.
+//! The source of a move: an SQLite file, opened exclusively, which is only read.
 //!
-//! It is opened in SQLite's exclusive mode, which succeeds only while no other connection is there:
-//! a server keeps its connections, and each of them a shared lock, for as long as it runs. From then
-//! on no server can open it either. Everything is read in one transaction.
+//! SQLite's exclusive mode succeeds only while no other connection exists. A running server always
+//! holds connections, each with a shared lock, so the mode detects a server and also keeps a new
+//! server from opening the file. All reads are in one transaction.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,26 +19,26 @@ use super::{MoveError, Result};
 use crate::store::sqlite::open::{OpenError, log_is_anothers, newest_schema};
 use crate::store::sqlite::place::{self, Lock};
 
-/// Rows that are written at once.
+/// The maximum number of rows in a batch.
 const ROWS: usize = 5_000;
-/// Bytes of text after which a batch is full before that.
+/// The size of text, in bytes, at which a batch is full.
 const BYTES: usize = 4 * 1024 * 1024;
-/// Batches that are read while one is written.
+/// Batches read ahead of the writer.
 const AHEAD: usize = 2;
-/// Somebody who has the file open only for a moment is waited for.
+/// How long to wait for another process that holds the file briefly.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// The open source file.
 pub(super) struct Source {
     file: PathBuf,
     connection: Mutex<Connection>,
-    /// No server starts on the file meanwhile.
+    /// Keeps servers from starting on the file.
     _lock: Lock,
-    /// The life of the store.
+    /// The epoch of the store.
     pub(super) epoch: String,
 }
 
-/// Values of one column, for as many rows as the others have.
+/// The values of one column of a batch. All columns have the same length.
 pub(super) enum Column {
     Ids(Vec<Option<Uuid>>),
     Bytes(Vec<Option<Vec<u8>>>),
@@ -47,18 +47,18 @@ pub(super) enum Column {
     Flags(Vec<Option<bool>>),
 }
 
-/// Some rows of a table, by column.
+/// A batch of rows of one table, stored by column.
 pub(super) struct Rows {
     pub(super) columns: Vec<Column>,
     pub(super) count: usize,
     bytes: usize,
 }
 
-/// The key of a row, as SQLite compares it.
+/// The key of a row, in SQLite's types.
 pub(super) type Place = Vec<Value>;
 
 impl Source {
-    /// Takes the file for itself.
+    /// Locks and opens the file.
     pub(super) fn open(file: &Path) -> Result<Self> {
         let name = file.display().to_string();
         if !file.is_file() {
@@ -89,7 +89,7 @@ impl Source {
         MoveError::Source { file: self.file.display().to_string(), why }
     }
 
-    /// How many rows a table has up to a place, or in all.
+    /// The number of rows up to a key, or of all rows.
     pub(super) fn count(&self, table: &Table, up_to: Option<&Place>) -> Result<u64> {
         let place = up_to.cloned().unwrap_or_default();
         let sql = format!(
@@ -104,7 +104,7 @@ impl Source {
         Ok(count.unsigned_abs())
     }
 
-    /// Shows all rows of a table behind a place to somebody, in order, until they have enough.
+    /// Calls `show` for each row after a key, in the order of keys, until `show` returns false.
     pub(super) fn each(
         &self,
         table: &Table,
@@ -132,8 +132,8 @@ impl Source {
         reading().map_err(|error| self.explain(error))
     }
 
-    /// The rows of a table behind a place, read on a thread of its own a little ahead of whoever
-    /// takes them.
+    /// The rows after a key in batches, read on a thread of its own. Reading stops when the
+    /// receiver is dropped.
     pub(super) fn batches(
         self: &Arc<Self>,
         table: &'static Table,
@@ -149,7 +149,7 @@ impl Source {
                     return Ok(true);
                 }
                 let full = std::mem::replace(&mut rows, Rows::new(table));
-                // Nobody takes it when the move was given up.
+                // Sending fails if the receiver is gone, which ends the reading.
                 Ok(give.blocking_send(Ok(full)).is_ok())
             });
             let last = read.map(|()| rows);
@@ -161,13 +161,13 @@ impl Source {
     }
 }
 
-/// ` where (key) > (?, ?)`.
+/// Builds ` where (key) > (?, ?)`.
 fn beyond(table: &Table, operator: &str) -> String {
     let marks = vec!["?"; table.key].join(", ");
     format!(" where ({}) {operator} ({marks})", table.key())
 }
 
-/// Takes the lock that a server takes, and looks whether the log beside the file is its own.
+/// Takes the same lock as a server, and checks that the log beside the file belongs to the file.
 fn take_files(file: &Path) -> Result<Lock> {
     let place = place::Place::of(file).map_err(MoveError::Files)?;
     let lock = place.lock().map_err(|error| match error {
@@ -181,10 +181,11 @@ fn take_files(file: &Path) -> Result<Lock> {
     Ok(lock)
 }
 
-/// A connection that nobody shares the file with, in a transaction, and the epoch; or, of a store
-/// with another schema, that one's number.
+/// Opens an exclusive connection in a transaction, and reads the epoch. If the schema differs,
+/// returns the file's schema number instead.
 fn take(file: &Path) -> rusqlite::Result<(Connection, std::result::Result<String, i64>)> {
-    // What a server that was killed has left there is read from there, and stays.
+    // If a killed server left a log, the connection reads the log but does not checkpoint it on
+    // close.
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     let left = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
@@ -243,7 +244,6 @@ impl Rows {
     }
 }
 
-/// Reads an id.
 pub(super) fn id(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Uuid>> {
     let bytes: Option<[u8; 16]> = row.get(at)?;
     Ok(bytes.map(Uuid::from_bytes))

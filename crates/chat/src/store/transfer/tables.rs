@@ -1,7 +1,7 @@
-//! What is moved: every table that lasts, in an order in which each finds what it points to. Both
-//! sides are read, and the copy is written, by this list alone.
+//! The list of tables and columns to move. The order satisfies the foreign keys. The move reads,
+//! writes and checks by this list alone.
 
-/// What a column holds, whatever each engine calls it.
+/// The type of a column, independent of the engine.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Id,
@@ -13,15 +13,15 @@ pub(super) enum Kind {
 
 use Kind::{Bytes, Flag, Id, Number, Text};
 
-/// See the module.
+/// A table to move.
 pub(super) struct Table {
-    /// In the copy.
+    /// The name in Postgres.
     pub(super) name: &'static str,
-    /// Where its rows are in the embedded store.
+    /// The table in SQLite that holds the rows.
     pub(super) source: &'static str,
-    /// Those of the key first.
+    /// The columns, those of the key first.
     pub(super) columns: &'static [(&'static str, Kind)],
-    /// How many columns the key has. Rows are read, written and added up in its order.
+    /// The number of key columns. Rows are read, written and summed in the order of the key.
     pub(super) key: usize,
 }
 
@@ -114,7 +114,7 @@ pub(super) const TABLES: [Table; 7] = [
         ],
         key: 2,
     },
-    // An index in the embedded store, a table in the shared one.
+    // SQLite has an index instead of this table.
     Table {
         name: "client_ids",
         source: "messages",
@@ -126,7 +126,7 @@ pub(super) const TABLES: [Table; 7] = [
 const MESSAGES: &str = "messages";
 
 impl Table {
-    /// Whether its rows are added up for each conversation by itself.
+    /// Whether the check sums the rows of each conversation separately.
     pub(super) fn by_conversation(&self) -> bool {
         self.name == MESSAGES
     }
@@ -135,12 +135,12 @@ impl Table {
         names(self.columns).join(", ")
     }
 
-    /// `column, column`.
+    /// The key's columns, as in `column, column`.
     pub(super) fn key(&self) -> String {
         names(&self.columns[..self.key]).join(", ")
     }
 
-    /// `column desc, column desc`.
+    /// The key in descending order, as in `column desc, column desc`.
     pub(super) fn last_first(&self) -> String {
         self.key().replace(',', " desc,") + " desc"
     }

@@ -1,8 +1,9 @@
-//! The copy: a Postgres in which nobody is yet, or in which this move was interrupted.
+//! The target of a move: a Postgres database that is empty or holds the unfinished copy of this
+//! store.
 //!
-//! While a move is unfinished the database says so in `meta`, and no node serves it. How far it has
-//! come is read from the tables themselves: rows arrive in the order of their keys, and those of one
-//! statement together or not at all.
+//! While a move is unfinished, a row of `meta` marks the database and no node serves it. The tables
+//! themselves show how far the move has come: rows are written in the order of their keys, and each
+//! statement writes all of its rows or none.
 
 use std::time::Duration;
 
@@ -18,16 +19,16 @@ use super::{MoveError, Result};
 use crate::store::postgres::open::{MOVE, newest_schema, up_to_date};
 use crate::store::postgres::servers::Servers;
 
-/// Of all moves into a database, one at a time. A number of no meaning.
+/// The advisory lock that allows one move at a time into a database. The number is arbitrary.
 const LOCK: i64 = 0x6475_6574_6d6f_7665;
-/// Whoever was killed is gone from the database when the statement it was in has ended.
+/// How long to wait for the lock. A killed process holds the lock until its last statement ends.
 const LOCK_WITHIN: Duration = Duration::from_secs(20);
 const LOCK_AGAIN: Duration = Duration::from_millis(100);
-/// A server that says nothing for so long says nothing any more.
+/// How long a server may take to answer.
 pub(super) const SILENCE: Duration = Duration::from_secs(300);
 
-/// Statements last as long as they must, and find the order of rows in an index. A server lets go
-/// of a command that vanished.
+/// Removes the time limits of statements, and makes the planner read rows in index order. The
+/// keepalive settings let the server drop the connection of a vanished process.
 const SETTINGS: &str = "select set_config(name, value, false) from (values \
     ('synchronous_commit', 'on'), \
     ('default_transaction_isolation', 'read committed'), \
@@ -41,18 +42,18 @@ const SETTINGS: &str = "select set_config(name, value, false) from (values \
     ('enable_sort', 'off'), \
     ('jit', 'off')) as settings (name, value)";
 
-/// See the module.
+/// The connection to the target.
 pub(super) struct Target {
     pub(super) connection: PgConnection,
-    /// Whether an earlier run has begun it.
+    /// Whether an earlier run began the copy.
     pub(super) resumed: bool,
 }
 
 impl Target {
-    /// Comes to the database, makes the tables if there are none, and says there that it is the
-    /// unfinished copy of this store; or refuses it as it is.
+    /// Connects, creates the tables if necessary, and marks the database as the unfinished copy of
+    /// this store. Refuses a database with other contents.
     pub(super) async fn begin(url: &str, epoch: &str) -> Result<Self> {
-        // Long statements are what is to be expected here.
+        // Slow statements are normal here and need no log line.
         let servers = Servers::of(url, |options| options.disable_statement_logging())?;
         let mut connection = up_to_date(&servers, Duration::ZERO).await?;
         sqlx::query(SETTINGS).execute(&mut connection).await?;
@@ -67,7 +68,7 @@ impl Target {
         Ok(Self { connection, resumed })
     }
 
-    /// The last row that is there.
+    /// The key of the last row written.
     pub(super) async fn place(&mut self, table: &Table) -> Result<Option<Place>> {
         let sql = format!(
             "select {} from {} order by {} limit 1",
@@ -79,7 +80,7 @@ impl Target {
         last.map(|row| place(table, &row)).transpose()
     }
 
-    /// Writes rows, all or none.
+    /// Writes a batch, all rows or none.
     pub(super) async fn write(&mut self, table: &Table, rows: Rows) -> Result<()> {
         let arrays: Vec<String> =
             table.kinds().map(|(at, kind)| format!("${}::{}[]", at + 1, name(kind))).collect();
@@ -106,7 +107,7 @@ impl Target {
             .map_err(|error| explain(table, error))
     }
 
-    /// Tells the database how much there is of everything, for its plans.
+    /// Updates the planner's statistics.
     pub(super) async fn analyze(&mut self) -> Result<()> {
         for table in &TABLES {
             let sql = AssertSqlSafe(format!("analyze {}", table.name));
@@ -115,20 +116,20 @@ impl Target {
         Ok(())
     }
 
-    /// The life of the store, as the copy has it.
+    /// The epoch stored in the copy.
     pub(super) async fn epoch(&mut self) -> Result<Option<String>> {
         Ok(meta(&mut self.connection, "epoch").await?)
     }
 
-    /// From here on nodes may serve it. One that does already came in the moment before the database
-    /// was claimed, and believes it to be another store.
+    /// Removes the mark, so that nodes may serve the copy. Fails if a node serves the database:
+    /// such a node started just before the mark was set and holds another epoch.
     pub(super) async fn finish(mut self) -> Result<()> {
         refuse_if_served(&mut self.connection).await?;
         sqlx::query("delete from meta where key = $1")
             .bind(MOVE)
             .execute(&mut self.connection)
             .await?;
-        // It is finished, whether the connection ends well or not.
+        // The move is complete even if closing the connection fails.
         let _ = self.connection.close().await;
         Ok(())
     }
@@ -157,11 +158,11 @@ fn place(table: &Table, row: &PgRow) -> Result<Place> {
     table.kinds().take(table.key).map(value).collect()
 }
 
-/// What the database refuses, it would refuse again.
+/// Separates errors that a retry would repeat from lost connections.
 fn explain(table: &Table, error: sqlx::Error) -> MoveError {
     let code = error.as_database_error().and_then(|said| said.code());
     match code.as_deref() {
-        // Data that does not fit the column, or a row that is not one's own.
+        // 22: the value does not fit the column. 23: a constraint is violated.
         Some(code) if code.starts_with("22") || code.starts_with("23") => {
             MoveError::Row { table: table.name, why: error }
         }
@@ -200,7 +201,7 @@ async fn refuse_if_served(connection: &mut PgConnection) -> Result<()> {
     if served { Err(MoveError::Served) } else { Ok(()) }
 }
 
-/// Says whether it was claimed already.
+/// Marks the database as a copy of this store. Returns whether an earlier run had marked it.
 async fn claim(connection: &mut PgConnection, epoch: &str) -> Result<bool> {
     refuse_if_served(connection).await?;
     match meta(connection, MOVE).await? {

@@ -1,12 +1,13 @@
-//! The statement that commits a batch, in its two forms. What its rows mean is in [`super`], which
-//! alone executes it.
+//! The statement that commits a batch, in two forms. [`super`] executes it and explains its rows.
 
-/// Messages are `$1` to `$4`, marks `$5` to `$8`, the conversations of both `$9`, those of the
-/// marks `$11`; `$10` is now. `$12` are nodes that must stand on this database, whose name is `$13`; a
-/// null there asks nothing. Answers a row for each message and mark of a conversation of its person's,
-/// or one without a kind where the nodes stand elsewhere: then nothing is stored. Of several
-/// conversations of one person that grow, that with the last message is the first of the list: `before`
-/// says how many stand below it.
+/// Parameters: `$1` to `$4` are the messages, `$5` to `$8` the marks, `$9` the conversations of
+/// both, `$10` the current time, `$11` the conversations of the marks. `$12` are the nodes that
+/// must hold a lease in this database, and `$13` is its name; a null `$13` skips this check.
+///
+/// Returns a row for each message and mark whose user is a member of its conversation. If the check
+/// fails, stores nothing and returns a row whose `of_message` is null. If several conversations of
+/// one user have new messages, the one with the last message must be first in the list: `before` is
+/// the number of those conversations below it.
 macro_rules! commit {
     ($lock:literal, $left_out:literal) => {
         concat!(
@@ -106,9 +107,10 @@ select null, false, null, null, null, null, null, null, null, null where not (se
     };
 }
 
-/// Waits for conversations that another node is writing.
+/// Waits for conversations that another node has locked.
 pub(super) const COMMIT: &str = commit!("", "");
-/// Leaves them out, and says what it left out: all else that it does not answer is not there.
+/// Defers the writes to locked conversations and returns a row for each of them. A write without
+/// any row belongs to no conversation of its user.
 pub(super) const COMMIT_YIELDING: &str = commit!(
     " skip locked",
     " \
