@@ -1,4 +1,5 @@
-//! The plain forms, for pages without WebAssembly: POST requests to the pages' own addresses.
+//! The plain forms, for pages without WebAssembly: POST requests to the pages' own addresses,
+//! because the hydration of an answer expects the address of its page.
 //!
 //! Each handler calls the server function of its form and redirects. A refused form is answered
 //! with the same page, the submitted values and the error, so no typed text is lost and the server

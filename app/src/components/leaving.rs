@@ -34,10 +34,7 @@ pub(super) fn dialog(leaving: Leaving, unsent: Unsent) -> AnyView {
 }
 
 #[component]
-fn LeavingDialog(
-    leaving: Leaving,
-    unsent: Unsent,
-) -> impl IntoView {
+fn LeavingDialog(leaving: Leaving, unsent: Unsent) -> impl IntoView {
     let texts = use_texts();
     let t = &texts.leaving;
     let dialog = NodeRef::<Dialog>::new();

@@ -63,10 +63,7 @@ impl Parts {
 
 /// The menu button, the menu, the note and the toast.
 #[component]
-pub(super) fn MessageMenu(
-    open: OpenConversation,
-    parts: Parts,
-) -> impl IntoView {
+pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView {
     let (t, layers, id) = (parts.t, parts.layers, open.id);
     let chosen = move |row| layers.when_loaded(|layers| (layers.items)(id, parts, row));
     let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
@@ -122,11 +119,7 @@ pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
 }
 
 #[component]
-fn Items(
-    id: ConversationId,
-    parts: Parts,
-    row: Row,
-) -> impl IntoView {
+fn Items(id: ConversationId, parts: Parts, row: Row) -> impl IntoView {
     let (t, state, key) = (use_texts(), use_state(), row.key);
     let refused = matches!(row.progress, Some(Progress::NotSent(_)));
     let body = row.body;
@@ -156,11 +149,7 @@ fn Items(
 }
 
 #[component]
-fn Item(
-    parts: Parts,
-    words: &'static str,
-    act: Callback<()>,
-) -> impl IntoView {
+fn Item(parts: Parts, words: &'static str, act: Callback<()>) -> impl IntoView {
     view! {
         <button
             type="button"

@@ -107,9 +107,7 @@ pub fn MessageRow(
 
 /// The day and the unread divider above a message.
 #[component]
-fn Separators(
-    row: ArcRwSignal<Row>,
-) -> impl IntoView {
+fn Separators(row: ArcRwSignal<Row>) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
     let day = {
         let row = row.clone();
@@ -137,9 +135,7 @@ fn Separators(
 
 /// Folds and unfolds a long message. `scroll` keeps the visible part in place.
 #[component]
-fn Fold(
-    folded: RwSignal<bool>,
-) -> impl IntoView {
+fn Fold(folded: RwSignal<bool>) -> impl IntoView {
     let (t, live) = (use_texts(), use_state().live);
     view! {
         <button
@@ -157,9 +153,7 @@ fn Fold(
 /// The progress of the user's own message: an icon, and a label for screen readers. A click opens
 /// the note; by keyboard, the message menu does.
 #[component]
-fn Ticks(
-    progress: Memo<Option<Progress>>,
-) -> impl IntoView {
+fn Ticks(progress: Memo<Option<Progress>>) -> impl IntoView {
     let t = use_texts();
     move || {
         progress.get().map(|progress| {
@@ -181,11 +175,7 @@ fn Ticks(
 
 /// The actions for a refused message, and the warning that a reload would lose an unsent one.
 #[component]
-fn NotSent(
-    key: Key,
-    row: ArcRwSignal<Row>,
-    progress: Memo<Option<Progress>>,
-) -> impl IntoView {
+fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let unkept = Memo::new(move |_| row.with(|row| row.unkept));
     let lost = move || unkept.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });

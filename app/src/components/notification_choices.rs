@@ -62,8 +62,7 @@ fn Choice(
     /// Its meaning, or why the setting is unavailable.
     #[prop(into)]
     help: Signal<&'static str>,
-    #[prop(into)]
-    on: Signal<bool>,
+    #[prop(into)] on: Signal<bool>,
     /// Whether the setting can be changed.
     #[prop(into)]
     possible: Signal<bool>,

@@ -72,9 +72,7 @@ impl Search {
 
 /// The search box.
 #[component]
-pub fn PeopleSearch(
-    search: Search,
-) -> impl IntoView {
+pub fn PeopleSearch(search: Search) -> impl IntoView {
     let (t, layers) = (use_texts(), use_layers());
     let Search { asked, is_here, shown, active, .. } = search;
     view! {
@@ -122,9 +120,7 @@ fn find_button(t: &Texts) -> String {
 
 /// The results.
 #[component]
-pub fn Found(
-    search: Search,
-) -> impl IntoView {
+pub fn Found(search: Search) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     {
         let layers = use_layers();

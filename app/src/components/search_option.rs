@@ -63,10 +63,7 @@ pub(super) fn LinkOption(
 
 /// A person without a conversation.
 #[component]
-pub(super) fn PersonOption(
-    answers: Answers,
-    person: Person,
-) -> impl IntoView {
+pub(super) fn PersonOption(answers: Answers, person: Person) -> impl IntoView {
     let navigate = use_navigate();
     let refused = RwSignal::new(None::<AppError>);
     let Person { user, presence } = person;

@@ -50,9 +50,7 @@ pub(super) fn sheet(shortcuts: Shortcuts) -> AnyView {
 }
 
 #[component]
-fn Sheet(
-    shortcuts: Shortcuts,
-) -> impl IntoView {
+fn Sheet(shortcuts: Shortcuts) -> impl IntoView {
     let k = &use_texts().keys;
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {

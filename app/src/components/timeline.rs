@@ -133,9 +133,7 @@ fn Beginning(
 
 /// Below the last row: newer messages that are not on the page.
 #[component]
-fn Ending(
-    open: OpenConversation,
-) -> impl IntoView {
+fn Ending(open: OpenConversation) -> impl IntoView {
     let t = use_texts();
     let (id, keys, has_newer) = (open.id, open.keys.clone(), open.has_newer.clone());
     let last = Memo::new(move |_| {
@@ -177,9 +175,7 @@ fn TypingRow(
 /// The day in view, above the rows while the user scrolls. Hidden from screen readers, because each
 /// day's separator is announced.
 #[component]
-fn DayChip(
-    view: View,
-) -> impl IntoView {
+fn DayChip(view: View) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
     view! {
         <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">

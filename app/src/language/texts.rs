@@ -30,7 +30,6 @@ impl Plural {
 }
 
 /// The texts of the page. The English table documents each field.
-#[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct Texts {
     pub language: Language,
@@ -319,7 +318,6 @@ pub struct Texts {
 }
 
 /// The dialog at sign-out, if the browser holds unsent text.
-#[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct LeavingTexts {
     pub title: &'static str,
@@ -334,7 +332,6 @@ pub struct LeavingTexts {
 
 /// The texts of the emoji picker. The page passes them to the scripts in `public/emoji`, which
 /// contain no text of their own.
-#[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug, Serialize)]
 pub struct EmojiTexts {
     pub title: &'static str,
@@ -353,7 +350,6 @@ pub struct EmojiTexts {
 }
 
 /// The list of keyboard shortcuts, and the key names that differ between languages.
-#[expect(missing_docs, reason = "the English sentence says what the field is")]
 #[derive(Debug)]
 pub struct KeyTexts {
     pub title: &'static str,

@@ -195,9 +195,7 @@ pub fn InvitePage() -> impl IntoView {
 
 /// The unused links, each with a button to withdraw it.
 #[component]
-fn Waiting(
-    inviting: Inviting,
-) -> impl IntoView {
+fn Waiting(inviting: Inviting) -> impl IntoView {
     let (t, local) = (use_texts(), inviting.state.local_time);
     let row = move |one: WaitingInvitation| {
         let is_shown =
@@ -231,9 +229,7 @@ fn Waiting(
 
 /// The user who accepted the invitation, with a link to the conversation.
 #[component]
-fn Arrived(
-    id: ConversationId,
-) -> impl IntoView {
+fn Arrived(id: ConversationId) -> impl IntoView {
     let t = use_texts();
     use_state().summary(id).map(|conversation| {
         let user = conversation.peer.user;
@@ -250,9 +246,7 @@ fn Arrived(
 
 /// A link, with copy and share buttons and a QR code.
 #[component]
-fn Link(
-    invitation: Invitation,
-) -> impl IntoView {
+fn Link(invitation: Invitation) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
     let address = address_of(&paths::invitation(&invitation.token));
     let copied = RwSignal::new(false);

@@ -116,9 +116,7 @@ fn Accept(
 
 /// An invitation that is no longer valid.
 #[component]
-fn Gone(
-    error: AppError,
-) -> impl IntoView {
+fn Gone(error: AppError) -> impl IntoView {
     #[cfg(feature = "ssr")]
     crate::context::say(error);
     let t = use_texts();

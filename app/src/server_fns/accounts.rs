@@ -1,10 +1,5 @@
 //! Sign-up, sign-in and sign-out.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::ConversationId;
 

@@ -1,10 +1,5 @@
 //! Conversations: the list, single entries, opening, read marks.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{
     Conversation, ConversationId, ConversationPage, ListCursor, Seq, TickTimes, UserId,

@@ -1,10 +1,5 @@
 //! Invitations by link.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{ConversationId, Invitation, InvitationInfo, WaitingInvitation};
 

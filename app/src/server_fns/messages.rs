@@ -1,10 +1,5 @@
 //! Messages: history pages, and sending without a socket.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{ClientId, ConversationId, Cursor, HistoryPage, Sent, UserId};
 

@@ -1,10 +1,5 @@
 //! Search for users.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{Person, SearchResults};
 

@@ -1,10 +1,5 @@
 //! The user's sessions: listing and ending them.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{SessionId, SessionInfo};
 

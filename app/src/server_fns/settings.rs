@@ -1,10 +1,5 @@
 //! Account settings.
 
-#![expect(
-    missing_docs,
-    reason = "the macro writes structs from the arguments, which cannot be documented"
-)]
-
 use leptos::prelude::*;
 use protocol::{Settings, User};
 

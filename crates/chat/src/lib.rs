@@ -26,6 +26,8 @@
 //! connection and gives the event to the relay. The relay serialises the event once and queues it
 //! in the hub for every other connection of both users.
 
+#![warn(missing_docs)]
+
 mod accounts;
 mod clock;
 mod config;

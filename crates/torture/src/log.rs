@@ -43,20 +43,11 @@ pub enum What {
         body: String,
     },
     /// The server acknowledged a message.
-    Told {
-        id: ClientId,
-        conversation: ConversationId,
-        seq: i64,
-    },
+    Told { id: ClientId, conversation: ConversationId, seq: i64 },
     /// The server refused a message.
-    Refused {
-        id: ClientId,
-        code: ErrorCode,
-    },
+    Refused { id: ClientId, code: ErrorCode },
     /// The connection broke or no answer came: the message may be stored or not.
-    Unknown {
-        id: ClientId,
-    },
+    Unknown { id: ClientId },
     /// A page of history arrived.
     Page {
         conversation: ConversationId,
@@ -74,10 +65,7 @@ pub enum What {
         peer: UserId,
     },
     /// A message arrived over a connection.
-    Heard {
-        conversation: ConversationId,
-        seen: Seen,
-    },
+    Heard { conversation: ConversationId, seen: Seen },
     /// A receipt arrived over a connection.
     Receipt {
         /// Number of the connection within this tab. Receipts are ordered only within one
@@ -89,10 +77,7 @@ pub enum What {
         marks: Marks,
     },
     /// The client sent its own marks.
-    Marked {
-        conversation: ConversationId,
-        marks: Marks,
-    },
+    Marked { conversation: ConversationId, marks: Marks },
     /// A second hello arrived on a connection: events may have been lost, so the tab has to resync.
     ReadAgain,
     /// A connection ended, or could not be opened; with the reason.

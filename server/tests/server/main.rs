@@ -1,4 +1,4 @@
-//! Tests of the whole server over real HTTP and WebSockets, each with its own store.
+//! Tests of the whole server over real HTTP and `WebSocket` connections, each with its own store.
 
 mod accounts;
 mod crash;

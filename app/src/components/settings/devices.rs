@@ -15,9 +15,7 @@ use crate::words;
 
 /// The list of sessions, the current one first.
 #[component]
-pub fn Devices(
-    sessions: Vec<SessionInfo>,
-) -> impl IntoView {
+pub fn Devices(sessions: Vec<SessionInfo>) -> impl IntoView {
     let t = use_texts();
     let outcome = RwSignal::new(Outcome::Untouched);
     let sessions = RwSignal::new(sessions);

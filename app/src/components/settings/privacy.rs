@@ -17,9 +17,7 @@ use crate::words;
 
 /// Two switches that apply at once, and [`KeepOnDevice`].
 #[component]
-pub fn PrivacyChoices(
-    privacy: Privacy,
-) -> impl IntoView {
+pub fn PrivacyChoices(privacy: Privacy) -> impl IntoView {
     let t = use_texts();
     let outcome = RwSignal::new(Outcome::Untouched);
     let form = NodeRef::<Form>::new();

@@ -72,7 +72,8 @@ impl Place {
         self.database.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Locks the store for this process.
+    /// Locks the store for this process. The lock is on a file of its own, because backups must be able
+    /// to read the database.
     pub(in crate::store) fn lock(&self) -> Result<Lock, OpenError> {
         let path = self.beside("-lock");
         let mut file = private_file(&path).map_err(|why| OpenError::path(&path, why))?;
