@@ -1,9 +1,9 @@
-//! Gives the open layers (menus, notes, dialogs, and those of the emoji scripts) one history entry,
-//! so that Back closes them before it leaves the page. Browser only; [`crate::App`] calls [`start`]
-//! once.
+//! Gives the open layers (menus, notes, dialogs, those of the emoji scripts, and the results of a
+//! search) one history entry, so that Back closes them before it leaves the page. Browser only;
+//! [`crate::App`] calls [`start`] once.
 //!
-//! Every layer is a native popover or dialog and fires `toggle`, so layers need no registration. In
-//! a browser that does not fire `toggle`, Back leaves the page.
+//! Popovers and dialogs fire `toggle`, so they need no registration. In a browser that does not fire
+//! `toggle`, Back leaves the page. The search calls [`changed`], because its results are no popover.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::dom::{Listener, all};
 const MARK: &str = "layer";
 /// Selectors of all layers, and of the open ones.
 const LAYERS: &str = "dialog, [popover]";
-const OPEN: &str = "dialog[open], :popover-open";
+const OPEN: &str = "dialog[open], :popover-open, .people[data-layer]";
 /// Delay before our entry is removed. A menu closes before its note opens, and both share the
 /// entry.
 const SUCCESSION: Duration = Duration::from_millis(100);
@@ -36,11 +36,7 @@ pub fn start() {
         let Some(layer) = layer.filter(|layer| layer.matches(LAYERS).unwrap_or(false)) else {
             return;
         };
-        if layer.matches(OPEN).unwrap_or(false) {
-            opened();
-        } else {
-            set_timeout(closed, SUCCESSION);
-        }
+        changed(layer.matches(OPEN).unwrap_or(false));
     })
     .forget();
     // A dialog that is removed from the page on closing fires only `close`.
@@ -61,6 +57,16 @@ pub fn start() {
         }
     })
     .forget();
+}
+
+/// Notes that a layer without `toggle` has opened or closed. While open, the layer has the attribute
+/// `data-layer`; it closes on `cancel`.
+pub fn changed(is_open: bool) {
+    if is_open {
+        opened();
+    } else {
+        set_timeout(closed, SUCCESSION);
+    }
 }
 
 fn open_layers() -> Vec<HtmlElement> {
@@ -94,7 +100,7 @@ fn closed() {
     }
 }
 
-/// Closes a layer. A popover first gets `cancel`, because its listener returns the focus.
+/// Closes a layer. One that is no dialog first gets `cancel`, because its listener returns the focus.
 fn close(layer: &HtmlElement) {
     if let Some(dialog) = layer.dyn_ref::<HtmlDialogElement>() {
         dialog.close();

@@ -67,3 +67,24 @@ test("the arrows of settings and of invitations go back", async ({ alice }) => {
   await arrow(page).click();
   await leaves(page);
 });
+
+test("Back closes the search and stays on the list", async ({ alice, bob, conversation }) => {
+  await bob.apiSend(conversation, "Good morning");
+  const home = await alice.home();
+  const { page } = home;
+  for (let turn = 0; turn < 2; turn += 1) {
+    await home.search.fill("Bo");
+    await expect(home.result(bob.name)).toBeVisible();
+    await page.goBack();
+    await expect(home.result(bob.name)).toBeHidden();
+    await expect(home.search).toHaveValue("");
+    await expect(home.search).not.toBeFocused();
+    await expect(home.entry(bob.name)).toBeVisible();
+  }
+  // A result that is opened takes the entry of the search: one step leads back to the list.
+  await home.search.fill("Bo");
+  await home.result(bob.name).click();
+  await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
+  await page.goBack();
+  await leaves(page);
+});

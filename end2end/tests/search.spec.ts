@@ -157,6 +157,8 @@ test("whoever is new sees who is there, and reaches everything", async ({ alice,
     await home.search.fill("nobody");
     await expect(status(alice.page)).toHaveText("Nobody is called “nobody” here.");
     await home.search.press("Escape");
+    // The history entry of the open search is gone before the next page is asked for.
+    await expect.poll(() => alice.page.evaluate(() => history.state)).not.toBe("layer");
     await expect(home.result("Lee 1").first()).toBeVisible();
   }
 });

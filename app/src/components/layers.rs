@@ -1,7 +1,7 @@
-//! What opens above the page, on demand: its code is not part of a conversation's.
+//! The lazily loaded views that open above the page, so that a conversation loads without their code.
 //!
-//! It is loaded a moment after the page came to life, so that a menu opens at once, also without
-//! network; whoever is faster waits for it.
+//! They are loaded a moment after hydration, so that a menu opens at once and without a network. A
+//! view that is needed earlier waits for its code.
 
 #[cfg(feature = "hydrate")]
 use std::cell::Cell;
@@ -20,18 +20,18 @@ use crate::live::rows::Row;
 use crate::on_demand::{NotLoaded, on_demand, soon};
 use crate::state::OpenConversation;
 
-/// The views of what opens.
+/// The views.
 #[derive(Clone, Copy)]
 pub struct Layers {
     /// The list of keys.
     pub shortcuts: fn(Shortcuts) -> AnyView,
     /// The entries of a message's menu.
     pub(super) items: fn(ConversationId, Parts, Row) -> AnyView,
-    /// How far a message has come.
+    /// The delivery details of a message.
     pub(super) note: fn(OpenConversation, Parts) -> AnyView,
-    /// The question at signing out.
+    /// The dialog at sign-out.
     pub(super) leaving: fn(Leaving, Unsent) -> AnyView,
-    /// What a search found.
+    /// The search results.
     #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `found_at_first`"))]
     pub(super) found: fn(Search) -> AnyView,
 }
@@ -53,10 +53,10 @@ thread_local! {
     static AT_FIRST: Cell<Option<Layers>> = const { Cell::new(None) };
 }
 
-/// Loads them before the page comes to life, if the server's page shows something of theirs.
+/// Loads the views before hydration if the server's page shows search results.
 ///
 /// # Errors
-/// They could not be loaded.
+/// The code could not be loaded.
 #[cfg(feature = "hydrate")]
 pub(crate) async fn load_what_is_shown() -> Result<(), NotLoaded> {
     if document().get_element_by_id("people").is_some() {
@@ -65,7 +65,7 @@ pub(crate) async fn load_what_is_shown() -> Result<(), NotLoaded> {
     Ok(())
 }
 
-/// What a search found, on the page that the server renders.
+/// The search results on a page that the server renders.
 #[cfg(not(feature = "hydrate"))]
 pub(super) fn found_at_first(search: Search) -> Option<AnyView> {
     search.shown.get_untracked().then(|| {
@@ -75,48 +75,48 @@ pub(super) fn found_at_first(search: Search) -> Option<AnyView> {
     })
 }
 
-/// Those of this page, provided by `App`.
+/// The loading state of the views. `App` provides one for the page.
 #[derive(Clone, Copy)]
 pub struct LayersOnDemand(RwSignal<Option<Layers>>);
 
 impl LayersOnDemand {
-    /// Not loaded yet.
+    /// Loads the views a moment after hydration.
     pub fn new() -> Self {
         #[cfg(feature = "hydrate")]
         let here = AT_FIRST.get();
         #[cfg(not(feature = "hydrate"))]
         let here = None;
         let on_demand = Self(RwSignal::new(here));
-        // Runs in the browser alone.
+        // Effects run in the browser only.
         Effect::new(move |_| soon(async move { _ = on_demand.load().await }));
         on_demand
     }
 
-    /// Loads them, if they are not here.
+    /// Loads the views once.
     ///
     /// # Errors
-    /// They could not be loaded; the next time it is tried again.
+    /// The code could not be loaded; the next call retries.
     pub async fn load(self) -> Result<(), NotLoaded> {
         let layers = load_layers().await?;
-        // Of several who wait one tells: what is shown is not shown anew.
+        // Only the first of several waiting calls sets the signal, so open views are not rebuilt.
         if self.0.with_untracked(Option::is_none) {
             self.0.set(Some(layers));
         }
         Ok(())
     }
 
-    /// Loads them, because they will be wanted; nothing happens where they cannot be loaded.
+    /// Starts loading the views and ignores a failure.
     pub fn want(self) {
         spawn_local(async move { _ = self.load().await });
     }
 
-    /// They, if they are here.
+    /// The views, if they are loaded.
     #[cfg(feature = "hydrate")]
     pub fn loaded(self) -> Option<Layers> {
         self.0.get()
     }
 
-    /// A view of theirs, as soon as they are here.
+    /// Builds a view once the code is loaded.
     pub fn when_loaded(self, view: impl FnOnce(Layers) -> AnyView) -> Option<AnyView> {
         let layers = self.0.get();
         if layers.is_none() {
@@ -132,7 +132,7 @@ impl Default for LayersOnDemand {
     }
 }
 
-/// Those of this page.
+/// The loading state of this page.
 pub fn use_layers() -> LayersOnDemand {
     expect_context::<LayersOnDemand>()
 }

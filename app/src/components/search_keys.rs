@@ -9,6 +9,7 @@ use web_sys::{
 
 use super::search_results::Answers;
 use crate::dom::{self, Listener};
+use crate::layers;
 
 /// More results load when the end is less than this far below the view.
 const NEAR_PX: i32 = 300;
@@ -52,6 +53,29 @@ pub(super) fn listen(answers: Answers) {
         });
         listeners.set_value(vec![Some(key), Some(go), sent]);
     });
+    Effect::new(move |was_open: Option<bool>| {
+        let is_open = answers.is_layer.get();
+        if is_open != was_open.unwrap_or_default() {
+            layers::changed(is_open);
+        }
+        is_open
+    });
+}
+
+/// Closes the search on Back. The focus returns to where the search took it from, or leaves the box,
+/// which on a phone closes the keyboard.
+pub(super) fn cancel(answers: Answers) {
+    answers.close();
+    if !give_focus_back(answers) {
+        leave(answers);
+    }
+}
+
+/// Focuses the element that had the focus before the box; false if it is gone.
+fn give_focus_back(answers: Answers) -> bool {
+    let before = answers.search.before.get_value();
+    let before = before.filter(|element| element.offset_parent().is_some());
+    before.inspect(|element| _ = element.focus()).is_some()
 }
 
 fn options() -> Vec<HtmlElement> {
@@ -111,11 +135,10 @@ fn act(answers: Answers, event: &KeyboardEvent) -> bool {
             let was_empty = search.asked.with_untracked(String::is_empty);
             let Some(input) = search.input.get_untracked() else { return false };
             answers.close();
-            let there = search.before.get_value().filter(|it| it.offset_parent().is_some());
-            match there {
-                Some(there) => _ = there.focus(),
-                None if was_empty => _ = input.blur(),
-                None => search.is_here.set(true),
+            match give_focus_back(answers) {
+                true => {}
+                false if was_empty => _ = input.blur(),
+                false => search.is_here.set(true),
             }
             true
         }

@@ -1,8 +1,9 @@
-//! What the search found, over the list: conversations, then people. Each question is answered at once
-//! from what the page holds, and then by the server. On demand: the list does not need it.
+//! The search results, which cover the list: conversations, then people. Each query is answered at
+//! once from the page's memory and then by the server. Loaded lazily, because the list does not need
+//! the results.
 //!
 //! The box keeps the focus. Arrow keys move through the options, which the box names as its active
-//! descendant; Enter opens one, Escape leaves.
+//! descendant. Enter opens an option; Escape and Back close the results.
 
 use std::time::Duration;
 
@@ -21,30 +22,30 @@ use crate::state::{State, use_state};
 use crate::text;
 use crate::words;
 
-/// Typing faster than this asks once.
+/// Keys that follow each other faster than this send one request.
 const DEBOUNCE: Duration = Duration::from_millis(150);
 
-/// Where somebody who was found leads.
+/// The page that a result opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leads {
     Conversation(ConversationId),
     NewConversation,
-    /// It is oneself.
+    /// The result is the user of this page.
     Settings,
 }
 
-/// Somebody who was found.
+/// A result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     person: Person,
     leads: Leads,
 }
 
-/// What is shown. Messages will be another group, behind these.
+/// The groups of results. A group of messages will follow these two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups {
     conversations: Vec<Row>,
-    /// Oneself is the last.
+    /// The user of this page comes last.
     people: Vec<Row>,
 }
 
@@ -67,19 +68,21 @@ fn new_people<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<Row> {
     people.map(row).collect()
 }
 
-/// The answers to what is asked now.
+/// The results of the current query.
 #[derive(Clone, Copy)]
 pub(super) struct Answers {
     pub(super) search: Search,
     pub(super) state: State,
-    /// The last answer of the server, and to which question.
+    /// The last answer of the server, with its query.
     found: RwSignal<(String, SearchResults)>,
-    /// Why there was none.
+    /// The error of the last request.
     problem: RwSignal<Option<AppError>>,
-    /// Whether all was asked for that can be seen.
+    /// Whether the complete results were requested.
     all: StoredValue<bool>,
-    /// Whether Enter was pressed before anything was found.
+    /// Whether Enter was pressed before the first result.
     pub(super) entered: StoredValue<bool>,
+    /// Whether the results of a query cover the list, so that Back closes them.
+    pub(super) is_layer: Memo<bool>,
     groups: Memo<Groups>,
 }
 
@@ -89,7 +92,7 @@ impl Answers {
         let found = RwSignal::new(search.first.get_value());
         let groups = Memo::new(move |_| {
             let asked = search.asked.get();
-            // Until the page is live it shows what the server rendered.
+            // Until hydration the results must equal those of the server.
             let live = state.live.get();
             if !search.shown.get() {
                 return Groups::default();
@@ -103,10 +106,12 @@ impl Answers {
         });
         let (problem, all) = (RwSignal::new(None), StoredValue::new(false));
         let entered = StoredValue::new(false);
-        Self { search, state, found, problem, all, entered, groups }
+        let is_layer =
+            Memo::new(move |_| search.shown.get() && !search.asked.with(String::is_empty));
+        Self { search, state, found, problem, all, entered, is_layer, groups }
     }
 
-    /// Asks the server what is asked now.
+    /// Sends the current query to the server.
     fn ask(self, all: bool) {
         let typed = self.search.asked.get_untracked();
         if typed.trim().is_empty() {
@@ -115,7 +120,7 @@ impl Answers {
         self.all.set_value(all);
         spawn_local(async move {
             let answer = search(typed.clone(), all).await;
-            // An answer to what is no longer asked is dropped.
+            // An answer to an earlier query is dropped.
             if self.search.asked.try_get_untracked().as_ref() != Some(&typed) {
                 return;
             }
@@ -128,7 +133,7 @@ impl Answers {
         });
     }
 
-    /// Asks for the rest, if there is more than is shown.
+    /// Requests the complete results if the server has more than it sent.
     #[cfg(feature = "hydrate")]
     pub(super) fn ask_for_more(self) {
         let is_more = self.found.with_untracked(|(answered, found)| {
@@ -140,13 +145,13 @@ impl Answers {
         }
     }
 
-    /// Whether the server has answered what is asked, or could not.
+    /// Whether the request of the current query has ended.
     fn is_settled(self) -> bool {
         self.problem.with(Option::is_some)
             || self.found.with(|(answered, _)| self.search.asked.with(|asked| asked == answered))
     }
 
-    /// Leaves the search as it is at first.
+    /// Resets the search.
     pub(super) fn close(self) {
         self.search.asked.set(String::new());
         self.search.is_here.set(false);
@@ -156,7 +161,7 @@ impl Answers {
         }
     }
 
-    /// What there is to say about all of it. While the server is asked nothing is said aloud.
+    /// The count, for screen readers too. Empty while a request is running.
     fn caption(self, t: &Texts) -> String {
         let asked = self.search.asked.get();
         if !self.search.shown.get() {
@@ -184,10 +189,10 @@ impl Answers {
     }
 }
 
-/// Takes from what the page holds and from the server's last answer what the question means.
+/// Selects the results of a query from the page's memory and from the server's last answer.
 fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live: bool) -> Groups {
     let question = if live { text::Question::new(asked) } else { text::Question::default() };
-    // An answer to another question is looked through; that to this one is right as it is.
+    // The answer to an earlier query is filtered; the answer to this one is complete.
     let fits = |user: &User| asked == answered || (live && question.finds(user));
     let mut groups = Groups::default();
     if live {
@@ -216,11 +221,11 @@ fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live
     groups
 }
 
-/// The view; see the module.
+/// The view of the results.
 pub(super) fn found(search: Search) -> AnyView {
     let t = use_texts();
     let answers = Answers::new(search);
-    // The answer of the page's address is there.
+    // The server rendered the answer to the query of the page's address.
     let asked_last = StoredValue::new(search.first.with_value(|(typed, _)| typed.clone()));
     let later = StoredValue::new(None::<TimeoutHandle>);
     Effect::new(move |_| {
@@ -251,7 +256,12 @@ pub(super) fn found(search: Search) -> AnyView {
             class="people"
             class:hidden=move || !search.shown.get()
             class:is-first=move || search.asked.with(String::is_empty)
-            // The box keeps the focus while one presses a result: losing it would hide the results.
+            data-layer=move || answers.is_layer.get().then_some("")
+            on:cancel=move |_: leptos::ev::Event| {
+                #[cfg(feature = "hydrate")]
+                super::search_keys::cancel(answers);
+            }
+            // A press on a result must not take the focus from the box, because that hides the results.
             on:mousedown=|event| event.prevent_default()
             on:scroll=move |_| {
                 #[cfg(feature = "hydrate")]

@@ -1,4 +1,4 @@
-//! `/c/{conversation}/about`: who one talks with.
+//! `/c/{conversation}/about`: the other person of a conversation.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -17,7 +17,7 @@ use crate::server_fns::get_conversation;
 use crate::state::{Entry, use_state};
 use crate::{text, time};
 
-/// The page, beside the list. Another person is another view.
+/// The page, beside the list. Another conversation builds another view.
 #[component]
 pub fn PersonPage() -> impl IntoView {
     let params = use_params_map();
@@ -32,10 +32,7 @@ pub fn PersonPage() -> impl IntoView {
 
 /// The person, from the conversation that the page holds or reads now.
 #[component]
-fn Found(
-    /// The conversation with the person.
-    id: ConversationId,
-) -> impl IntoView {
+fn Found(id: ConversationId) -> impl IntoView {
     let state = use_state();
     let read = RwSignal::new(state.entry(id).is_some().then_some(Ok(())));
     let adopt = move |answer: Result<Conversation, AppError>| {
@@ -69,14 +66,9 @@ fn Found(
     }
 }
 
-/// Who it is.
+/// The details of the person.
 #[component]
-fn Person(
-    /// The conversation with them.
-    id: ConversationId,
-    /// What is known of it.
-    entry: Entry,
-) -> impl IntoView {
+fn Person(id: ConversationId, entry: Entry) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().local_time);
     let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
     let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
@@ -116,19 +108,16 @@ fn Person(
     }
 }
 
-/// When a conversation began: its id says so.
+/// The time at which a conversation began, from its id (UUID version 7).
 fn begun(id: ConversationId) -> Timestamp {
     let mut ms = [0; 8];
     ms[2..].copy_from_slice(&id.0.as_bytes()[..6]);
     Timestamp(i64::from_be_bytes(ms))
 }
 
-/// The way back to the conversation, also by Escape.
+/// The link back to the conversation. Escape follows the link too.
 #[component]
-fn Header(
-    /// Which conversation.
-    id: ConversationId,
-) -> impl IntoView {
+fn Header(id: ConversationId) -> impl IntoView {
     let t = use_texts();
     let back = NodeRef::<html::A>::new();
     #[cfg(feature = "hydrate")]
@@ -147,7 +136,7 @@ fn Header(
             }
         });
     }
-    // `page.js` takes the step back that the mark asks for, where the conversation is behind it.
+    // `page.js` goes back in the history instead if the conversation is the entry before.
     view! {
         <header class="conversation-header">
             <a
@@ -163,12 +152,9 @@ fn Header(
     }
 }
 
-/// The username. A press copies it.
+/// The username. A press copies the username.
 #[component]
-fn Username(
-    /// It.
-    username: String,
-) -> impl IntoView {
+fn Username(username: String) -> impl IntoView {
     let t = use_texts();
     let copied = RwSignal::new(false);
     let shown = text::handle(&username);
@@ -194,9 +180,9 @@ mod live {
 
     use crate::dom;
 
-    /// How long "copied" stays.
+    /// How long "Copied" is shown.
     const COPIED_FOR: Duration = Duration::from_secs(2);
-    /// What has the Escape key for itself.
+    /// Elements that handle Escape themselves.
     const ELSEWHERE: &str = "input:focus, dialog[open], :popover-open";
 
     pub fn is_elsewhere() -> bool {
@@ -214,7 +200,7 @@ mod live {
     }
 }
 
-/// On the server nobody presses anything.
+/// The server renders the button only.
 #[cfg(not(feature = "hydrate"))]
 mod plain {
     use leptos::prelude::RwSignal;
