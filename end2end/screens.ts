@@ -91,7 +91,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(anna.page.getByText("Searching…")).toBeHidden();
         await shoot(anna.page, "search");
         await home.search.fill("zoltan");
-        await expect(anna.page.getByText(/Nobody is called .zoltan/)).toBeVisible();
+        await expect(anna.page.getByText(/Nobody found for .zoltan/)).toBeVisible();
         await expect(home.result(sofia.name)).toBeHidden();
         await shoot(anna.page, "search-nobody");
 

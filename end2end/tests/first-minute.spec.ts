@@ -32,7 +32,7 @@ test.describe("with a name and a sentence of the operator's", () => {
 
 test("without them, whoever gave the address runs it", async ({ page }) => {
   await page.goto("/sign-up");
-  await expect(page.getByText("Duet is a private chat for two. It’s run by whoever gave you this address.")).toBeVisible();
+  await expect(page.getByText("Duet is a private chat for two. This server is run by the person who gave you this address.")).toBeVisible();
 });
 
 test("the name comes first and proposes a username, until one is written; a taken one brings free ones", async ({ someone, page, watch }) => {
@@ -46,7 +46,7 @@ test("the name comes first and proposes a username, until one is written; a take
   await expect(form.displayName).toHaveAttribute("autocapitalize", "words");
   await expect(form.displayName).toHaveAttribute("enterkeyhint", "next");
   await expect(form.password).toHaveAttribute("enterkeyhint", "go");
-  await expect.poll(() => complaint(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*nobody can recover/is);
+  await expect.poll(() => complaint(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*can.t be recovered/is);
   await form.displayName.pressSequentially("Zoë Łukasz");
   await expect(form.username).toHaveValue("zoe.lukasz");
   await form.displayName.fill("Anna Berg");
@@ -146,7 +146,7 @@ test("the header leads to the page of the person, and Back and Escape to the pla
     await expect(main.getByRole("heading", { level: 1 })).toHaveText(bob.name);
     await expect(main).toContainText(`@${bob.username}`);
     await expect(main).toContainText("In touch since");
-    await expect(main).toContainText("whoever runs this server");
+    await expect(main).toContainText("the person who runs this server");
     if (back === "arrow") await page.getByRole("link", { name: "Back to the conversation" }).click();
     else if (back === "escape") await page.keyboard.press("Escape");
     else await page.goBack();
@@ -217,7 +217,7 @@ test.describe("an invitation", () => {
     await ready(page);
     await new SignUpPage(page).submit("tom.tanner", "Tom Tanner", password);
     await page.waitForURL(/\/c\//);
-    await expect(anna.page.getByText("Tom Tanner is here")).toBeVisible();
+    await expect(anna.page.getByText("Tom Tanner has joined")).toBeVisible();
     await anna.page.waitForURL(/\/c\//);
     await new ConversationPage(anna.page, "Tom Tanner").write("Welcome!");
     await ready(page);
@@ -236,7 +236,7 @@ test.describe("an invitation", () => {
     await new HomePage(alice.page).search.fill("Som");
     await bob.page.goto(address);
     await ready(bob.page);
-    await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+    await bob.page.getByRole("button", { name: `Chat with ${alice.name}` }).click();
     await bob.page.waitForURL(/\/c\//);
     const open = alice.page.getByRole("link", { name: "Open the conversation" });
     await expect(open).toBeVisible();

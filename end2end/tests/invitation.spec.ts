@@ -28,7 +28,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   const page = await context.newPage();
   await page.goto(address);
   await ready(page);
-  await expect(page.getByRole("heading", { name: "Anna Alone invited you to talk" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Anna Alone invited you to chat" })).toBeVisible();
   await page.getByLabel("Username").fill("bruno.new");
   await page.getByLabel("Your name").fill("Bruno New");
   await page.getByLabel("Password", { exact: true }).fill("bruno likes long walks");
@@ -69,11 +69,11 @@ test("somebody who is here already needs one press; one's own invitation is not 
   const address = await invite(alice.page);
   await alice.page.goto(address);
   await ready(alice.page);
-  await alice.page.getByRole("button", { name: /^Talk with/ }).click();
+  await alice.page.getByRole("button", { name: /^Chat with/ }).click();
   await expect(alice.page.getByRole("alert").filter({ hasText: "yourself" })).toBeVisible();
   await bob.page.goto(address);
   await ready(bob.page);
-  await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+  await bob.page.getByRole("button", { name: `Chat with ${alice.name}` }).click();
   await bob.page.waitForURL(/\/c\//);
   await expect(bob.page.getByRole("heading", { name: alice.name })).toBeVisible();
 });

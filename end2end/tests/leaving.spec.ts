@@ -59,7 +59,7 @@ test("where signing out does not work the page says why, and the question is gon
   await alice.context.setOffline(true);
   await signOutOf(here.page).click();
   await question(here.page).getByRole("button", { name: "Delete and sign out" }).click();
-  await expect(here.page.getByRole("alert").filter({ hasText: /still signed in.*server/i })).toBeVisible();
+  await expect(here.page.getByRole("alert").filter({ hasText: /server.*still signed in/i })).toBeVisible();
   await expect(question(here.page)).toHaveCount(0);
   await here.draftIsKept("A draft");
   // The button works as before.

@@ -7,7 +7,7 @@ test("an open page learns of a new version, waits, and loses no draft", async ({
   watch.allow(OUTAGE);
   const here = await alice.open(conversation, bob);
   const { page } = here;
-  const bar = page.getByRole("status").filter({ hasText: "A new version is ready." });
+  const bar = page.getByRole("status").filter({ hasText: "A new version is available." });
   await expect(bar).toBeHidden();
   await here.write("Before");
   await here.expectStored("Before");

@@ -29,9 +29,9 @@ test("people are found by any word of a name, conversations first, and oneself a
   await expect(results.getByRole("group", { name: "People" }).getByRole("option")).toHaveText([/Alina Byrne/]);
   await home.search.fill("alice");
   await expect(results.getByRole("option")).toHaveText([/Alice Arden.*You/]);
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("nobody at all");
-  await expect(status(alice.page)).toHaveText("Nobody is called “nobody at all” here.");
+  await expect(status(alice.page)).toHaveText("Nobody found for “nobody at all”.");
   await expect(results).toBeHidden();
 });
 
@@ -119,7 +119,7 @@ test("an older answer never takes the place of a newer one, and a search that fa
   const first = await hold(alice.page);
   await home.search.fill("em");
   await first.asked;
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("bob");
   await expect(home.result(bob.name), "what the page holds is there at once").toBeVisible();
   first.release();
@@ -130,7 +130,7 @@ test("an older answer never takes the place of a newer one, and a search that fa
   await home.search.fill("emil");
   const again = alice.page.getByRole("button", { name: "Try again" });
   await expect(again).toBeVisible();
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await alice.page.unroute("**/api/search");
   await again.click();
   await expect(home.result(emil.name)).toBeVisible();
@@ -149,13 +149,13 @@ test("whoever is new sees who is there, and reaches everything", async ({ alice,
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }, { width: 1280, height: 800 }]) {
     await alice.page.setViewportSize(size);
     const home = await alice.home();
-    await expect(alice.page.getByText("People you can talk to")).toBeVisible();
+    await expect(alice.page.getByText("People you can message")).toBeVisible();
     await home.result("Lee 9").scrollIntoViewIfNeeded();
     await expect(home.result("Lee 9")).toBeInViewport({ ratio: 1 });
     await expect(alice.page.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 1 });
     await expect(home.search).toHaveAttribute("aria-expanded", "true");
     await home.search.fill("nobody");
-    await expect(status(alice.page)).toHaveText("Nobody is called “nobody” here.");
+    await expect(status(alice.page)).toHaveText("Nobody found for “nobody”.");
     await home.search.press("Escape");
     await expect(home.result("Lee 1").first()).toBeVisible();
   }

@@ -153,7 +153,7 @@ test("an account that is deleted leaves its messages under no name, and cannot b
   await ready(alice.page);
   await alice.page.getByText("Delete account…").click();
   const password = alice.page.getByLabel("Password", { exact: true });
-  await expect(alice.page.getByText(/What you wrote stays/)).toBeVisible();
+  await expect(alice.page.getByText(/keep your messages/)).toBeVisible();
   await password.fill("not my password");
   await alice.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await expect(password).toHaveAttribute("aria-invalid", "true");

@@ -29,7 +29,7 @@ async function asks(page: Page): Promise<boolean> {
 }
 
 function warning(page: Page) {
-  return page.getByText("This browser can’t save anything for Duet");
+  return page.getByText("This browser can’t save data for Duet");
 }
 
 test("a full storage is said for as long as something would be lost, nothing is promised, and leaving asks", async ({ alice, bob, conversation, watch }) => {

@@ -79,7 +79,7 @@ test("one can read, and page back to the beginning and forth to the end", async 
 
 test("the page says what needs JavaScript", async ({ alice, bob, conversation }) => {
   await open(alice.page, conversation, bob.name);
-  await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update by itself" })).toBeVisible();
+  await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update itself" })).toBeVisible();
 });
 
 // By the element, because Playwright's roles leave out what stands in <noscript>.

@@ -94,7 +94,7 @@ async fn no_plain_form_does_anything_for_another_person_than_the_page_is_for() {
         assert_eq!(response.status(), 412, "{path}");
         assert!(response.headers().get(SET_COOKIE).is_none(), "{path}");
         let page = response.text().await.expect("a page");
-        assert!(page.contains("Someone else is signed in"), "{path}: {page}");
+        assert!(page.contains("Someone else is now signed in"), "{path}: {page}");
         assert!(!page.contains("bob"), "nothing of who is signed in now: {page}");
         assert!(!page.contains("<script"), "it must not be hydrated: {page}");
         let kept = page.contains("Mine &lt;b&gt; alone");
