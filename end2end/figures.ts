@@ -133,7 +133,7 @@ test.afterAll(async () => {
   for (const { server } of houses) await server.destroy();
 });
 
-test("what a page costs until it is live", async ({ browser }) => {
+test("the cost of a page until it is live", async ({ browser }) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const here of houses) {
       const { anna, conversations, others } = here;
@@ -278,7 +278,7 @@ async function behindLine(program: string): Promise<{ server: Server; line: Line
   return { server, line };
 }
 
-test("until the page says that it is offline", async ({ browser }) => {
+test("the time until the page reports that it is offline", async ({ browser }) => {
   for (const here of houses) {
     const { server, line } = await behindLine(here.server.binary);
     const someone = async (name: string) => Person.create(name, await browser.newContext({ baseURL: line.url }), line);

@@ -37,7 +37,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(page, "sign-in-refused");
       });
 
-      test("an empty house, and nothing at an address", async ({ someone, watch }) => {
+      test("an empty server and a page that is not found", async ({ someone, watch }) => {
         watch.allow(/./);
         const anna = await someone("Anna Berg");
         await anna.home();
@@ -50,7 +50,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "not-found");
       });
 
-      test("talking", async ({ someone, watch }) => {
+      test("a conversation", async ({ someone, watch }) => {
         watch.allow(/./);
         const anna = await someone("Anna Berg");
         const others = ["Emil Sand", "Noor Haddad", "Jonas Wirth", "Mei Tanaka", "Sofia Rossi", "Grandma Inge"];
@@ -137,7 +137,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await stranger.close();
       });
 
-      test("keys, emoji and the menu of a message", async ({ someone, watch }) => {
+      test("shortcuts, emoji and the message menu", async ({ someone, watch }) => {
         watch.allow(/./);
         const anna = await someone("Anna Berg");
         const emil = await someone("Emil Sand");

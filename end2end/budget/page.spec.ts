@@ -29,7 +29,7 @@ async function liveAfter(page: Page): Promise<number> {
   return page.evaluate(() => (window as unknown as { liveAfter: number }).liveAfter);
 }
 
-test("a conversation's page over the wire: HTML, CSS, JavaScript and WASM", async ({ alice, bob, conversation }) => {
+test("the transferred bytes of a conversation page: HTML, CSS, JavaScript and WASM", async ({ alice, bob, conversation }) => {
   await talk(alice, bob, conversation, 60);
   const cdp = await alice.context.newCDPSession(alice.page);
   await cdp.send("Network.enable");
@@ -54,7 +54,7 @@ test("a conversation's page over the wire: HTML, CSS, JavaScript and WASM", asyn
   within("page over the wire", [...bytes.values()].reduce((sum, size) => sum + size) / 1000, 390, "kB");
 });
 
-test("the first byte of a conversation's page", async ({ alice, bob, conversation, server }) => {
+test("the time to the first byte of a conversation page", async ({ alice, bob, conversation, server }) => {
   await talk(alice, bob, conversation, 60);
   const cookies = (await alice.context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
   const times: number[] = [];
@@ -69,7 +69,7 @@ test("the first byte of a conversation's page", async ({ alice, bob, conversatio
   within("first byte of a conversation's page, median", median(times.slice(20)) / yardstick.slowness(), 10, "ms");
 });
 
-test("from the key to one's own bubble", async ({ alice, bob, conversation }) => {
+test("the time from the Enter key to the sender's bubble", async ({ alice, bob, conversation }) => {
   await talk(alice, bob, conversation, 60);
   const here = await alice.open(conversation, bob);
   await alice.page.evaluate(() => {
@@ -96,7 +96,7 @@ test("from the key to one's own bubble", async ({ alice, bob, conversation }) =>
   within("key to own bubble, median", median(times) / yardstick.slowness(), 16, "ms");
 });
 
-test("from the address to a live page, on a processor four times slower", async ({ alice, bob, conversation }) => {
+test("the time to a live page on a processor four times slower", async ({ alice, bob, conversation }) => {
   await talk(alice, bob, conversation, 60);
   await noteLife(alice.page);
   const cdp = await alice.context.newCDPSession(alice.page);
@@ -123,7 +123,7 @@ async function heapMegabytes(cdp: CDPSession, page: Page): Promise<number> {
   return (usedSize + wasm) / 1e6;
 }
 
-test("memory after ten thousand messages were merged", async ({ alice, bob, conversation }) => {
+test("the memory after a merge of ten thousand messages", async ({ alice, bob, conversation }) => {
   test.setTimeout(900_000);
   await alice.page.addInitScript(() => {
     const keep = (source: WebAssembly.WebAssemblyInstantiatedSource) => {
@@ -146,7 +146,7 @@ test("memory after ten thousand messages were merged", async ({ alice, bob, conv
   within("memory after 10,000 merged messages", after, 48, "MB");
 });
 
-test("scrolling over three hundred rows", async ({ alice, bob, conversation }) => {
+test("the frame times while three hundred rows scroll", async ({ alice, bob, conversation }) => {
   await talk(alice, bob, conversation, 400);
   await alice.apiRead(conversation, 400);
   const here = await alice.open(conversation, bob);

@@ -111,7 +111,7 @@ async function chooseEmoji(tab: Tab): Promise<void> {
 }
 
 for (const engine of ENGINES) {
-  test(`${engine}: every page stands still in every size, comes to life and complains of nothing`, async ({ server, start }) => {
+  test(`${engine}: every page fits every size, hydrates and logs no error`, async ({ server, start }) => {
     const anna = await Correspondent.create(server, "anna");
     const conversations = await crowd(server, anna, 60);
     const tab = await start(engine);
@@ -139,7 +139,7 @@ for (const engine of ENGINES) {
   });
 }
 
-test("what is written in one engine arrives in the others", async ({ server, alice, bob, conversation, start }) => {
+test("a message written in one engine arrives in the others", async ({ server, alice, bob, conversation, start }) => {
   // Where only one of them is installed, Chromium alone is the other end.
   const [one = "", other = one] = ENGINES;
   const tabs = [await start(one), await start(other)] as const;

@@ -10,7 +10,7 @@ const phone = { width: 390, height: 844 };
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [size, viewport] of Object.entries({ wide, phone })) {
-    test.describe(`axe finds nothing, ${colorScheme}, ${size}`, () => {
+    test.describe(`axe finds no violation, ${colorScheme}, ${size}`, () => {
       test.use({ colorScheme, viewport });
 
       test("on settings, and on both ends of an invitation", async ({ alice, browser, server, watch }) => {
@@ -111,7 +111,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await clean(alice.page);
       });
 
-      test("where there is nothing", async ({ alice, watch }) => {
+      test("on a page that is not found", async ({ alice, watch }) => {
         watch.allow(/status of 404/);
         for (const path of ["/nothing/here", "/c/01890000-0000-7000-8000-000000000000"]) {
           await alice.page.goto(path);
@@ -122,7 +122,7 @@ for (const colorScheme of ["light", "dark"] as const) {
   }
 }
 
-test("everything can be done with the keyboard alone", async ({ page, context, bob }) => {
+test("every action is possible with the keyboard alone", async ({ page, context, bob }) => {
   test.slow();
   await context.clearCookies();
   const signUp = new SignUpPage(page);

@@ -12,7 +12,7 @@ test.describe("with a hundred and thirty messages", () => {
     await bob.apiRead(conversation, 130);
   });
 
-  test("the message in view stays where it is when the window changes its width and its height", async ({ bob, alice, conversation }) => {
+  test("the message in view keeps its position when the window changes its width and its height", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const anchor = await scrolledTo(here, 100);
     const before = await fromTop(here, anchor);
@@ -28,7 +28,7 @@ test.describe("with a hundred and thirty messages", () => {
     }
   });
 
-  test("it stays there too when the composer grows and when the text grows", async ({ bob, alice, conversation }) => {
+  test("the message in view keeps its position when the composer or the text grows", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const anchor = await scrolledTo(here, 100);
     const before = await fromTop(here, anchor);
@@ -41,7 +41,7 @@ test.describe("with a hundred and thirty messages", () => {
     expect(Math.abs((await fromTop(here, anchor)) - before)).toBeLessThanOrEqual(1);
   });
 
-  test("who is at the end stays at the end", async ({ bob, alice, conversation }) => {
+  test("a view at the end stays at the end", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const last = here.message(line(130));
     await expect(last).toBeInViewport();
@@ -56,7 +56,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("And the very last")).toBeInViewport({ ratio: 1 });
   });
 
-  test("the place is kept when one leaves and returns, goes back, and reloads", async ({ bob, alice, someone, conversation }) => {
+  test("the scroll position is kept after leaving and returning, Back, and a reload", async ({ bob, alice, someone, conversation }) => {
     const carol = await someone("Carol Cole");
     await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
     const here = await bob.open(conversation, alice);
@@ -88,7 +88,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message(line(130))).toBeInViewport();
   });
 
-  test("what came after one left is more important than the place", async ({ bob, alice, conversation }) => {
+  test("messages that arrived after the user left take precedence over the scroll position", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     await scrolledTo(here, 100);
     await here.page.goto("/");
@@ -99,7 +99,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("News from today")).toBeInViewport();
   });
 
-  test("the layout does not shift while the page comes to life and while older messages come", async ({ bob, alice, conversation }) => {
+  test("the layout does not shift while the page becomes live and while older messages load", async ({ bob, alice, conversation }) => {
     await bob.page.addInitScript(() => {
       Object.assign(window, { shifted: 0 });
       new PerformanceObserver((list) => {
@@ -121,7 +121,7 @@ test.describe("with a hundred and thirty messages", () => {
   });
 });
 
-test("ten thousand messages: a few hundred rows at most, and the very first is reached", async ({ alice, bob, conversation }) => {
+test("of ten thousand messages the page holds a few hundred rows at most, and the first message is reachable", async ({ alice, bob, conversation }) => {
   test.setTimeout(900_000);
   await fill(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
   await bob.apiRead(conversation, 10_000);

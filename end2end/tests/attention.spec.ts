@@ -83,7 +83,7 @@ async function wants(person: Person, choices: Record<string, "on" | "off"> = {})
   }, { notices: "on", ...choices });
 }
 
-test("what is unread is counted in the title, on the tab's icon and on the app's", async ({ alice, bob, conversation }) => {
+test("unread messages are counted in the title, on the tab's icon and on the app's icon", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   const home = await alice.home();
   const { page } = home;
@@ -101,7 +101,7 @@ test("what is unread is counted in the title, on the tab's icon and on the app's
   expect(picture.headers()["content-type"]).toBe("image/svg+xml");
 });
 
-test("notifications are asked for once a message was missed and the person is back, and not again after a no", async ({ alice, bob, conversation }) => {
+test("the prompt for notifications appears after a missed message when the user returns, and not again after a refusal", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   const { page } = await alice.home();
   await expect(question(page)).toBeHidden();
@@ -130,7 +130,7 @@ test("notifications are asked for once a message was missed and the person is ba
   expect((await told(page)).notices).toEqual([]);
 });
 
-test("whoever says yes is told from then on, and the notification goes when the message is read", async ({ alice, bob, conversation }) => {
+test("an accepted prompt turns notifications on, and a notification closes when its message is read", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   const home = await alice.home();
   const { page } = home;
@@ -156,7 +156,7 @@ test("whoever says yes is told from then on, and the notification goes when the 
   await expect.poll(shown).toEqual([]);
 });
 
-test("of several tabs one tells", async ({ alice, bob, conversation }) => {
+test("a single tab shows each notification", async ({ alice, bob, conversation }) => {
   await wants(alice);
   const first = (await alice.home()).page;
   const second = (await alice.home(await alice.tab())).page;
@@ -175,7 +175,7 @@ test("of several tabs one tells", async ({ alice, bob, conversation }) => {
   expect(await all()).toEqual({ notices: ["Once is enough"], notes: 2 });
 });
 
-test("nothing is told of the conversation that one looks at, in whichever tab", async ({ alice, bob, someone, conversation }) => {
+test("a conversation that is visible in any tab causes no notification", async ({ alice, bob, someone, conversation }) => {
   await wants(alice);
   const carol = await someone("Carol Cole");
   const withCarol = await carol.apiConversation(alice);
@@ -194,7 +194,7 @@ test("nothing is told of the conversation that one looks at, in whichever tab", 
   expect((await told(here.page)).notes + (await told(other)).notes, "no sound while somebody looks").toBe(0);
 });
 
-test("whoever wants it so is told who wrote and not what", async ({ alice, bob, conversation }) => {
+test("with message text turned off, a notification shows only the sender", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   const { page } = await alice.home();
   await page.goto("/settings");
@@ -216,7 +216,7 @@ test("whoever wants it so is told who wrote and not what", async ({ alice, bob, 
   await expect.poll(async () => (await told(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
 });
 
-test("what came while there was no connection is told as well", async ({ alice, bob, conversation, server, watch }) => {
+test("messages that arrived during an outage cause notifications", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   await wants(alice);
   const { page } = await alice.home();
@@ -230,7 +230,7 @@ test("what came while there was no connection is told as well", async ({ alice, 
   await expect.poll(async () => (await told(page)).notices.map(({ body }) => body)).toEqual(["While you were in a tunnel"]);
 });
 
-test("the sound comes when nobody looks, not before the page was touched, and not when it is turned off", async ({ alice, bob, conversation }) => {
+test("the sound plays only when the user looks elsewhere, has used the page, and has not turned the sound off", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   // Each look of the test into the page counts as a touch for the browser.
   await alice.context.addInitScript(() => {
@@ -263,7 +263,7 @@ test("the sound comes when nobody looks, not before the page was touched, and no
   expect(await notes()).toBe(2);
 });
 
-test("a browser that refuses notifications is not asked, and the settings say why", async ({ alice, bob, conversation }) => {
+test("a browser that blocks notifications shows no prompt, and the settings explain the reason", async ({ alice, bob, conversation }) => {
   await overhear(alice.context);
   await alice.context.addInitScript(() => Object.defineProperty(Notification, "permission", { get: () => "denied" }));
   const { page } = await alice.home();
@@ -281,7 +281,7 @@ test("a browser that refuses notifications is not asked, and the settings say wh
   await expect(page.getByRole("switch", { name: "Play a sound" })).toBeEnabled();
 });
 
-test("a question that is closed without an answer leaves the switch off, and can be asked again", async ({ alice }) => {
+test("a permission dialog closed without an answer leaves the switch off, and can be opened again", async ({ alice }) => {
   await alice.context.addInitScript(() => {
     Object.defineProperty(Notification, "permission", { get: () => "default" });
     Notification.requestPermission = async () => "default";
@@ -297,7 +297,7 @@ test("a question that is closed without an answer leaves the switch off, and can
   }
 });
 
-test("signing out takes away what was shown and counted", async ({ alice, bob, conversation }) => {
+test("signing out removes notifications and counts", async ({ alice, bob, conversation }) => {
   await wants(alice);
   const home = await alice.home();
   const { page } = home;
@@ -315,7 +315,7 @@ test("signing out takes away what was shown and counted", async ({ alice, bob, c
   await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", "/favicon.svg");
 });
 
-test("where there is no worker the page shows the notification, and a click on it opens the conversation", async ({ someone, bob }) => {
+test("without a service worker the page shows the notification, and a click opens the conversation", async ({ someone, bob }) => {
   const dora = await someone("Dora Dale", { serviceWorkers: "block" });
   const conversation = await bob.apiConversation(dora);
   await wants(dora);
@@ -350,7 +350,7 @@ async function offerInstall(page: Page, visit: number): Promise<void> {
   });
 }
 
-test("installing is offered at the third visit of somebody who talks here, once", async ({ alice, bob, conversation }) => {
+test("the install prompt appears once, at the third visit of a user with conversations", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "One", "Two", "Three");
   const visit = async (count: number) => {
     const { page } = await alice.home(await alice.tab());
@@ -375,7 +375,7 @@ test("installing is offered at the third visit of somebody who talks here, once"
   await expect(again).toBeHidden();
 });
 
-test("an iPhone's browser is told how, on the second day", async ({ alice, bob, conversation }) => {
+test("on an iPhone the install instructions appear on the second day", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "One", "Two", "Three");
   await alice.context.addInitScript(() => {
     Object.defineProperty(navigator, "standalone", { value: false });

@@ -17,7 +17,7 @@ async function leaves(page: Page): Promise<void> {
   expect(page.url()).toBe("about:blank");
 }
 
-test("the arrow of a conversation goes back, and Back leaves then", async ({ alice, bob, conversation }) => {
+test("the back arrow of a conversation goes back in the history, and Back then leaves the page", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Good morning");
   const home = await alice.home();
   const { page } = home;
@@ -31,13 +31,13 @@ test("the arrow of a conversation goes back, and Back leaves then", async ({ ali
   await leaves(page);
 });
 
-test("from a link that was opened, the arrow leads to the list in its place", async ({ alice, bob, conversation }) => {
+test("in a conversation opened by a link, the back arrow replaces the page with the list", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await arrow(here.page).click();
   await leaves(here.page);
 });
 
-test("another conversation takes the place of the one before", async ({ alice, bob, someone, conversation }) => {
+test("opening another conversation replaces the history entry of the first", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   await bob.apiSend(conversation, "From Bob");
   await carol.apiSend(await carol.apiConversation(alice), "From Carol");
@@ -52,7 +52,7 @@ test("another conversation takes the place of the one before", async ({ alice, b
   await leaves(page);
 });
 
-test("the arrows of settings and of invitations go back", async ({ alice }) => {
+test("the back arrows of settings and of invitations go back", async ({ alice }) => {
   const home = await alice.home();
   const { page } = home;
   for (const name of [/Settings/, "Invite someone"]) {

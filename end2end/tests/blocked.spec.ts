@@ -38,7 +38,7 @@ const blocked = /Live updates are blocked.*every 30 seconds/;
 const REFUSED = /WebSocket connection to .* failed/;
 
 for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {
-  test(`sockets that a proxy does not let through (${sockets}): the page says so, sends and reads all the same`, async ({ behind, gateway, watch }) => {
+  test(`behind a proxy that blocks sockets (${sockets}) the page shows a banner, and still sends and reads`, async ({ behind, gateway, watch }) => {
     watch.allow(OUTAGE, REFUSAL, REFUSED);
     const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
     const conversation = await alice.apiConversation(bob);
@@ -64,7 +64,7 @@ for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {
   });
 }
 
-test("what comes while sockets are refused is read within half a minute, and told as delivered and read", async ({ behind, gateway, watch }) => {
+test("messages that arrive while sockets are refused are fetched within half a minute, and marked as delivered and read", async ({ behind, gateway, watch }) => {
   watch.allow(OUTAGE, REFUSAL, REFUSED);
   test.setTimeout(120_000);
   const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
@@ -80,7 +80,7 @@ test("what comes while sockets are refused is read within half a minute, and tol
   await here.expectBodies("Before", "While you cannot hear");
 });
 
-test("a server that is away is still called away, also after sockets were refused", async ({ behind, gateway, watch }) => {
+test("an unreachable server is reported as offline, also after refused sockets", async ({ behind, gateway, watch }) => {
   watch.allow(OUTAGE, REFUSAL, REFUSED, /status of 502/);
   test.setTimeout(120_000);
   const alice = await behind("Alice Arden");

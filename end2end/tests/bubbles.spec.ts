@@ -22,7 +22,7 @@ const BODIES = [
 
 for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } })) {
   for (const locale of ["en-GB", "ar-EG"]) {
-    test(`the time stands inside the bubble and never over the text, ${size}, ${locale}`, async ({ someone, alice }) => {
+    test(`the time is inside the bubble and never covers the text, ${size}, ${locale}`, async ({ someone, alice }) => {
       const reader = await someone("Rita Reader", { locale, viewport });
       const conversation = await reader.apiConversation(alice);
       for (const body of BODIES) {
@@ -60,7 +60,7 @@ for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800
 }
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test(`ticks differ by brightness and shape, have room for a finger and a name, ${colorScheme}`, async ({ someone, alice }) => {
+  test(`ticks differ by brightness and shape, are large enough for a finger, and have a name, ${colorScheme}`, async ({ someone, alice }) => {
     const reader = await someone("Rita Reader", { colorScheme });
     const conversation = await reader.apiConversation(alice);
     await reader.apiSend(conversation, "Seen");
@@ -94,7 +94,7 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("an emoji in a message is in colour, also where the letters' font has an outline of it", async ({ alice, bob, conversation }) => {
+test("an emoji in a message is in colour, also if the text font contains an outline of the emoji", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Well 😂 ☺ 1 2 3 © ™ #", "Plain");
   const here = await bob.open(conversation, alice);
   const fonts = await here.page.evaluate(() =>
@@ -113,7 +113,7 @@ test("an emoji in a message is in colour, also where the letters' font has an ou
   expect(await pixels(here.message("Plain").locator(".body"), yellow)).toEqual([]);
 });
 
-test("what one points at changes only under a pointer that hovers; what is pressed always does", async ({ alice, bob, conversation }) => {
+test("elements change under a hovering pointer only, and always when they are pressed", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Hello");
   const here = await bob.open(conversation, alice);
   const rules = await here.page.evaluate(() => {
@@ -139,7 +139,7 @@ test("what one points at changes only under a pointer that hovers; what is press
   await here.page.mouse.up();
 });
 
-test("the message stands out while its menu is open, and the menu is not over it", async ({ alice, bob, conversation }) => {
+test("a message is highlighted while its menu is open, and the menu does not cover the message", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, `${WORDS}. `.repeat(6), "Short");
   await bob.apiSend(conversation, `Mine, ${WORDS}. `.repeat(6), "Mine");
   const here = await bob.open(conversation, alice);
@@ -168,7 +168,7 @@ test("the message stands out while its menu is open, and the menu is not over it
   expect(await menu.getByRole("menuitem").nth(1).evaluate((item) => parseFloat(getComputedStyle(item).borderRadius)), "a round ring").toBeGreaterThan(4);
 });
 
-test("a finger that stays is answered at once, and the menu leaves the message free", async ({ alice, someone }) => {
+test("a long press gives feedback at once, and the menu does not cover the message", async ({ alice, someone }) => {
   const dora = await someone("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const conversation = await dora.apiConversation(alice);
   await alice.apiSend(conversation, "Earlier", "Hold me");
@@ -200,7 +200,7 @@ test("a finger that stays is answered at once, and the menu leaves the message f
   await expect.poll(() => ground(bubble)).toBe(before);
 });
 
-test("what was copied is said for a moment, and is copied without encryption, too", async ({ alice, bob, conversation }) => {
+test("copying shows a short confirmation, and also works without HTTPS", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Earlier ${index + 1}`), "Copy me");
   await bob.apiRead(conversation, 41);
   // A page that came without encryption has no clipboard.
@@ -222,7 +222,7 @@ test("what was copied is said for a moment, and is copied without encryption, to
   await expect(here.box).toHaveValue("Copy me");
 });
 
-test("a new message moves in, shortly; not when a conversation opens or is paged through, nor where less motion is wished", async ({ alice, bob, conversation }) => {
+test("a new message is briefly animated, but not on opening or paging, and not with reduced motion", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 120 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 120);
   await bob.page.addInitScript(() => {
@@ -249,7 +249,7 @@ test("a new message moves in, shortly; not when a conversation opens or is paged
   expect(await moved()).toEqual([]);
 });
 
-test("in Arabic the caret of an empty box stands where the text will begin", async ({ someone, alice }) => {
+test("in Arabic the caret of an empty box is at the start of the text", async ({ someone, alice }) => {
   const reader = await someone("Rita Reader", { locale: "ar-EG" });
   const here = await reader.open(await reader.apiConversation(alice), alice);
   const box = here.page.getByRole("textbox").last();
@@ -261,7 +261,7 @@ test("in Arabic the caret of an empty box stands where the text will begin", asy
   await expect.poll(async () => ((await caret()) ?? 0) > width * 0.8).toBe(true);
 });
 
-test("a message that was not sent shows its time and its ticks like the others", async ({ alice, bob, conversation, watch }) => {
+test("an unsent message shows its time and its ticks like other messages", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);

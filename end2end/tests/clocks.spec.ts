@@ -54,7 +54,7 @@ test("messages keep their order when the clock is turned back between them", asy
   await bobHere.expectBodies("First, with a clock ahead", "Second, with the right one");
 });
 
-test("a clock that is turned back while a message waits does not hold it back", async ({ alice, bob, conversation, watch }) => {
+test("a clock that is turned back does not delay a waiting message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -68,8 +68,8 @@ test("a clock that is turned back while a message waits does not hold it back", 
   await here.expectStored("Over a jump of two days", 40_000);
 });
 
-test.describe("words about time", () => {
-  test("at midnight today becomes yesterday, everywhere on the page", async ({ alice, bob, conversation }) => {
+test.describe("dates and times", () => {
+  test("at midnight Today becomes Yesterday everywhere on the page", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before midnight");
     // The page's clock stands shortly before the next midnight in Kolkata.
     const sent = new Date();
@@ -85,7 +85,7 @@ test.describe("words about time", () => {
   });
 
   for (const [what, hours] of [["slow", -25], ["fast", 25]] as const) {
-    test(`what is of today is said to be of today by a device that is a day ${what}`, async ({ alice, bob, conversation }) => {
+    test(`a device whose clock is a day ${what} shows today's messages under Today`, async ({ alice, bob, conversation }) => {
       await bob.apiSend(conversation, "Today, whatever your clock says");
       await alice.page.clock.install({ time: new Date(Date.now() + hours * HOUR) });
       const here = await alice.open(conversation, bob);
@@ -101,7 +101,7 @@ test.describe("words about time", () => {
     });
   }
 
-  test("after a sleep over midnight the page is right as soon as it is looked at", async ({ alice, bob, conversation }) => {
+  test("after a sleep over midnight the page corrects its dates when it becomes visible", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before the sleep");
     const { page } = alice;
     await page.clock.install({ time: new Date() });
@@ -115,7 +115,7 @@ test.describe("words about time", () => {
     await expect(day).toHaveAccessibleName(/^(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day/);
   });
 
-  test("a journey to another zone changes times and days", async ({ someone, bob }) => {
+  test("a change of the time zone changes times and days", async ({ someone, bob }) => {
     // No zone is emulated yet: only one who emulates it can change it.
     const zoe = await someone("Zoe Zander", { timezoneId: undefined });
     const conversation = await bob.apiConversation(zoe);

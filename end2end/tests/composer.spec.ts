@@ -7,7 +7,7 @@ async function height(here: ConversationPage): Promise<number> {
   return here.box.evaluate((box) => box.getBoundingClientRect().height);
 }
 
-test("the box grows line by line to eight, then scrolls, and shrinks when the message is sent", async ({ alice, bob, conversation }) => {
+test("the box grows to eight lines, then scrolls, and shrinks when the message is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const one = await height(here);
   const line = Number.parseFloat(await here.box.evaluate((box) => getComputedStyle(box).lineHeight));
@@ -31,7 +31,7 @@ test("a long name does not make the empty box grow", async ({ alice, someone }) 
   expect(await height(here)).toBeLessThanOrEqual(50);
 });
 
-test("the box shows its focus by one ring", async ({ alice, bob, conversation }) => {
+test("the box shows its focus by a single ring", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.focus();
   const rings = await here.box.evaluate((box) => {
@@ -42,7 +42,7 @@ test("the box shows its focus by one ring", async ({ alice, bob, conversation })
   expect(rings).toBe(1);
 });
 
-test("the button is pale while there is nothing to send, and never disabled", async ({ alice, bob, conversation }) => {
+test("the send button is pale while the box is empty, and never disabled", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await expect(here.send).toHaveClass(/is-idle/);
   await expect(here.send).toBeEnabled();
@@ -59,7 +59,7 @@ test("the button is pale while there is nothing to send, and never disabled", as
   await expect(here.messages).toHaveCount(1);
 });
 
-test("the counter comes near the limit, covers nothing, and says when it is too much", async ({ alice, bob, conversation }) => {
+test("the counter appears near the limit, covers no text, and shows an excess", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const counter = here.page.locator(".counter");
   await here.box.fill("a".repeat(3799));
@@ -78,7 +78,7 @@ test("the counter comes near the limit, covers nothing, and says when it is too 
   await expect(counter).toHaveText("12 too many");
 });
 
-test("pasted text keeps its lines, and a pasted or dropped file is refused in words", async ({ alice, bob, conversation }) => {
+test("pasted text keeps its lines, and a pasted or dropped file is refused with a message", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.focus();
   await here.page.evaluate(() => {
@@ -116,7 +116,7 @@ async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise
   }, kind);
 }
 
-test("a paste of a megabyte leaves the box usable, says the limit, and is a draft that opens as quickly", async ({ alice, bob, conversation }) => {
+test("a pasted megabyte leaves the box usable, shows the limit, and becomes a draft that opens quickly", async ({ alice, bob, conversation }) => {
   test.slow();
   const here = await alice.open(conversation, bob);
   // The same text in a box without any of ours says how quick this machine is at this moment.
@@ -165,13 +165,13 @@ test("a very long text has the direction of its first letter", async ({ alice, b
   await expect(here.box).toHaveCSS("direction", "ltr");
 });
 
-test("signs that cannot be shown do not hinder a pasted text", async ({ alice, bob, conversation }) => {
+test("invisible characters do not prevent the sending of a pasted text", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.write("from a\u000bword processor, \u001b[32mgreen");
   await here.expectStored("from a\nword processor, [32mgreen");
 });
 
-test("Enter sends nothing while an input method composes, also where the composition ends before the key", async ({ alice, bob, conversation }) => {
+test("Enter does not send while an input method composes, also if the composition ends before the key event", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("日本");
   const enter = (init: { isComposing?: boolean; keyCode?: number }) =>
@@ -188,7 +188,7 @@ test("Enter sends nothing while an input method composes, also where the composi
   await here.expectStored("日本");
 });
 
-test("a draft stands in the list, one for each conversation, also after a reload", async ({ alice, bob, someone, conversation }) => {
+test("the list shows the draft of each conversation, also after a reload", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   const other = await alice.apiConversation(carol);
   await alice.apiSend(other, "Hello Carol");
@@ -216,7 +216,7 @@ test("a draft stands in the list, one for each conversation, also after a reload
   await expect(entry).not.toContainText("Draft");
 });
 
-test("what is written while a message fails is kept beside it", async ({ alice, bob, conversation, watch }) => {
+test("text written while a message fails is kept beside that message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -253,7 +253,7 @@ test.describe("on a touch screen", () => {
   });
 
   for (const keys of ["Control+Enter", "Meta+Enter"]) {
-    test(`${keys} sends, for a touch screen may have a keyboard`, async ({ someone, bob }) => {
+    test(`${keys} sends, because a touch screen may have a keyboard`, async ({ someone, bob }) => {
       const tess = await someone("Tess Touch", phone);
       const here = await tess.open(await tess.apiConversation(bob), bob);
       await here.box.tap();

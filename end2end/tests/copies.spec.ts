@@ -18,7 +18,7 @@ async function copied(here: ConversationPage, from: string, to: string): Promise
   return here.page.evaluate(() => navigator.clipboard.readText());
 }
 
-test("several messages are copied as their texts alone", async ({ alice, bob, conversation }) => {
+test("selected messages are copied as their texts alone", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "First of Bob's", "Second,\nin two lines");
   const here = await alice.open(conversation, bob);
   await here.write("Alice's answer");
@@ -31,7 +31,7 @@ test("several messages are copied as their texts alone", async ({ alice, bob, co
   expect(await copied(here, "Alice's answer", "Alice's answer")).toBe("Alice's answer");
 });
 
-test("the whole conversation goes onto paper, to be read by anybody", async ({ alice, bob, conversation }) => {
+test("the whole conversation can be printed and is readable on paper", async ({ alice, bob, conversation }) => {
   const bodies = Array.from({ length: 45 }, (_, index) => `Line ${index + 1} of a long talk.`);
   const long = `${"A very long one. ".repeat(120)}The end of it.`;
   await bob.apiSend(conversation, ...bodies, long);
@@ -83,7 +83,7 @@ async function translate(page: Page): Promise<void> {
   });
 }
 
-test("a translated page says what is so now, not what was so before", async ({ alice, bob, conversation, server }) => {
+test("a translated page shows current texts, not outdated texts", async ({ alice, bob, conversation, server }) => {
   const here = await alice.open(conversation, bob);
   await here.write("Is this translated?");
   await here.expectState("Is this translated?", "sent");
@@ -103,7 +103,7 @@ test("a translated page says what is so now, not what was so before", async ({ a
   void server;
 });
 
-test("the icon of the tab is asked for no more often than it changes for the first time", async ({ alice, bob, conversation, server }) => {
+test("the tab icon is set once when its state changes, and its files are cached", async ({ alice, bob, conversation, server }) => {
   const home = await alice.home();
   const icon = home.page.locator("link[rel=icon]");
   await home.page.evaluate(() => {

@@ -16,7 +16,7 @@ async function close(page: Page): Promise<void> {
   await expect.poll(() => page.isClosed()).toBe(true);
 }
 
-test("a tab that changed nothing leaves a draft alone when it goes", async ({ alice, bob, conversation }) => {
+test("a tab without changes does not overwrite a draft when it closes", async ({ alice, bob, conversation }) => {
   const idle = await alice.open(conversation, bob);
   const here = await alice.open(conversation, bob, await alice.tab());
   await here.box.fill("Written in the other tab");
@@ -28,7 +28,7 @@ test("a tab that changed nothing leaves a draft alone when it goes", async ({ al
   await expect(back.box).toHaveValue("Written in the other tab");
 });
 
-test("a text that was sent in one tab is no draft in another, however that goes", async ({ alice, bob, conversation }) => {
+test("a text that was sent in a tab is not a draft in another tab, in whichever way that tab closes", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Say this once");
   await first.draftIsKept("Say this once");
@@ -50,7 +50,7 @@ test("a text that was sent in one tab is no draft in another, however that goes"
   expect(await kept(back.page)).toEqual([]);
 });
 
-test("a draft that goes on in another tab is the same draft", async ({ alice, bob, conversation }) => {
+test("a draft that is continued in another tab remains a single draft", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Shall we meet");
   await first.draftIsKept("Shall we meet");
@@ -63,7 +63,7 @@ test("a draft that goes on in another tab is the same draft", async ({ alice, bo
   await expect(first.box).toHaveValue("");
 });
 
-test("what was typed in two tabs at once is all kept", async ({ alice, bob, conversation }) => {
+test("texts typed in two tabs at once are both kept", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
   // Neither tab hears of the other before both have typed.
@@ -84,7 +84,7 @@ test("what was typed in two tabs at once is all kept", async ({ alice, bob, conv
   expect(await kept(back.page)).toEqual([]);
 });
 
-test("a box that was left follows what happened meanwhile when the page is shown again", async ({ alice, bob, conversation }) => {
+test("an unfocused box takes over changes of other tabs when the page is shown again", async ({ alice, bob, conversation }) => {
   // As after a return from the browser's cache of pages, which hears of no storage event. This listener must be the first.
   await alice.page.addInitScript(() => {
     window.addEventListener("storage", (event) => document.documentElement.dataset.frozen && event.stopImmediatePropagation(), { capture: true });
@@ -101,7 +101,7 @@ test("a box that was left follows what happened meanwhile when the page is shown
   await expect(here.box).toHaveValue("");
 });
 
-test("a draft is kept at once when the page is hidden or the box is left", async ({ alice, bob, conversation }) => {
+test("a draft is stored at once when the page is hidden or the box loses the focus", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const now = (leave: string) =>
     here.page.evaluate((leave) => {

@@ -19,7 +19,7 @@ async function open(here: ConversationPage): Promise<Locator> {
   return picker(here.page);
 }
 
-test("nothing of the emoji is fetched before the first use, and the names once", async ({ alice, bob, conversation }) => {
+test("emoji data is fetched at the first use, and the names once", async ({ alice, bob, conversation }) => {
   const asked: string[] = [];
   alice.page.on("request", (request) => request.url().includes("/emoji/") && asked.push(new URL(request.url()).pathname));
   const here = await alice.open(conversation, bob);
@@ -35,7 +35,7 @@ test("nothing of the emoji is fetched before the first use, and the names once",
   expect(asked.filter((path) => path.includes("/names/"))).toEqual(["/emoji/names/en.js"]);
 });
 
-test("a press on the button while the scripts are on their way opens the picker when they are here", async ({ alice, bob, conversation }) => {
+test("a press on the button while the scripts load opens the picker after they have loaded", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
@@ -51,7 +51,7 @@ test("a press on the button while the scripts are on their way opens the picker 
   await expect(picker(here.page).getByRole("option").first()).toBeVisible();
 });
 
-test("an emoji goes in at the caret, and undo takes it out again", async ({ alice, bob, conversation }) => {
+test("an emoji is inserted at the caret, and undo removes the emoji", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("Well  done");
   await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(5, 5));
@@ -69,7 +69,7 @@ test("an emoji goes in at the caret, and undo takes it out again", async ({ alic
   await expect(here.box).toHaveValue("Well  done");
 });
 
-test("the picker is used by keyboard alone, and Escape goes back to the caret", async ({ alice, bob, conversation }) => {
+test("the picker works by keyboard alone, and Escape returns to the caret", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("ab");
   await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(1, 1));
@@ -109,7 +109,7 @@ test("the picker is used by keyboard alone, and Escape goes back to the caret", 
   await expect(options.nth(0)).toHaveText(used);
 });
 
-test("a tone is kept and used", async ({ alice, bob, conversation }) => {
+test("a chosen skin tone is stored and used", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   let dialog = await open(here);
   await dialog.getByRole("radio", { name: "Dark", exact: true }).check({ force: true });
@@ -122,7 +122,7 @@ test("a tone is kept and used", async ({ alice, bob, conversation }) => {
   await expect(dialog.getByRole("radio", { name: "Dark", exact: true })).toBeChecked();
 });
 
-test("a beginning offers a few, Down and Enter take one, and nothing is sent", async ({ alice, bob, conversation }) => {
+test("the beginning of a name shows suggestions, Down and Enter insert a suggestion, and no message is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially("So :smi");
   const options = offer(here.page).getByRole("option");
@@ -140,7 +140,7 @@ test("a beginning offers a few, Down and Enter take one, and nothing is sent", a
   await expect(here.messages).toHaveCount(1);
 });
 
-test("Escape closes what is offered and leaves the text; Tab and a click take it", async ({ alice, bob, conversation }) => {
+test("Escape closes the suggestions and keeps the text; Tab and a click insert a suggestion", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":heart");
   await expect(offer(here.page)).toBeVisible();
@@ -159,7 +159,7 @@ test("Escape closes what is offered and leaves the text; Tab and a click take it
   await expect(here.box).toHaveValue("🎉 🚀");
 });
 
-test("a whole name becomes its emoji, a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
+test("a complete emoji name is replaced, and a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const fetched = here.page.waitForResponse("**/emoji/names.js");
   await here.box.pressSequentially("Good :");
@@ -169,7 +169,7 @@ test("a whole name becomes its emoji, a time and a smiley of signs stay", async 
 });
 
 for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_0"]) {
-  test(`"${text}" and Enter is sent as it is`, async ({ alice, bob, conversation }) => {
+  test(`"${text}" and Enter is sent unchanged`, async ({ alice, bob, conversation }) => {
     const here = await alice.open(conversation, bob);
     const fetched = here.page.waitForResponse("**/emoji/names.js");
     await here.box.pressSequentially(":");
@@ -186,7 +186,7 @@ for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_
   });
 }
 
-test("Enter takes what the person began to name, and sends where only a description fits", async ({ alice, bob, conversation }) => {
+test("Enter inserts an emoji whose name begins with the text, and sends if only a description matches", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":+1");
   await expect(offer(here.page).getByRole("option").first()).toContainText("👍");
@@ -203,7 +203,7 @@ test("Enter takes what the person began to name, and sends where only a descript
 test.describe("in German", () => {
   test.use({ locale: "de-DE" });
 
-  test("emoji are found by their German names", async ({ someone, bob }) => {
+  test("the search finds emoji by their German names", async ({ someone, bob }) => {
     const greta = await someone("Greta Gruen", { locale: "de-DE" });
     const here = await greta.open(await greta.apiConversation(bob), bob);
     const box = here.page.locator("textarea[name=body]");
@@ -214,10 +214,10 @@ test.describe("in German", () => {
 });
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test.describe(`axe finds nothing in the picker and the offer, ${colorScheme}`, () => {
+  test.describe(`axe finds no violation in the picker and the suggestions, ${colorScheme}`, () => {
     test.use({ colorScheme });
 
-    test("wide, on a phone, and from right to left", async ({ someone, bob }) => {
+    test("on a wide screen, on a phone, and from right to left", async ({ someone, bob }) => {
       test.slow();
       const anna = await someone("Anna Ash", { colorScheme });
       const here = await anna.open(await anna.apiConversation(bob), bob);

@@ -4,10 +4,10 @@ import { REFUSAL } from "../support/watch";
 
 const password = "a walk in the rain";
 
-test.describe("with a name and a sentence of the operator's", () => {
+test.describe("with the operator's name and welcome text", () => {
   test.use({ settings: { DUET_NAME: "Berg family", DUET_WELCOME: "For us & <friends>; ask Anna." } });
 
-  test("a stranger learns what this is and who runs it, and whoever is in is not told again", async ({ alice, page }) => {
+  test("a visitor sees what Duet is and who runs the server, and a signed-in user does not", async ({ alice, page }) => {
     await page.goto("/");
     await page.waitForURL(/\/sign-in/);
     await ready(page);
@@ -30,12 +30,12 @@ test.describe("with a name and a sentence of the operator's", () => {
   });
 });
 
-test("without them, whoever gave the address runs it", async ({ page }) => {
+test("without a configured operator, the greeting names the person who gave the address", async ({ page }) => {
   await page.goto("/sign-up");
   await expect(page.getByText("Duet is a private chat for two. This server is run by the person who gave you this address.")).toBeVisible();
 });
 
-test("the name comes first and proposes a username, until one is written; a taken one brings free ones", async ({ someone, page, watch }) => {
+test("the display name proposes a username until the user types a username, and a taken username brings available ones", async ({ someone, page, watch }) => {
   watch.allow(REFUSAL);
   await someone("Anna Berg");
   const form = new SignUpPage(page);
@@ -66,7 +66,7 @@ test("the name comes first and proposes a username, until one is written; a take
   await expect(page.getByText("@anna.berg2")).toBeVisible();
 });
 
-test("a password can be looked at: caret and focus stay, and sending hides it", async ({ alice, page, watch }) => {
+test("a password can be shown: caret and focus stay, and submitting hides the password", async ({ alice, page, watch }) => {
   watch.allow(REFUSAL);
   const form = new SignInPage(page);
   await form.goto();
@@ -93,7 +93,7 @@ test("a password can be looked at: caret and focus stay, and sending hides it", 
   await expect(alice.page.getByLabel("Current password")).toHaveAttribute("type", "password");
 });
 
-test("without scripts a username is made from the name, and a taken one names free ones", async ({ someone, browser, server }) => {
+test("without scripts the server makes a username from the display name, and proposes available names for a taken username", async ({ someone, browser, server }) => {
   await someone("Anna Berg");
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
@@ -107,7 +107,7 @@ test("without scripts a username is made from the name, and a taken one names fr
   await context.close();
 });
 
-test("an empty home says one thing: to invite where nobody is, to find somebody where others are", async ({ someone }) => {
+test("an empty home page gives a single hint: to invite if there are no other users, otherwise to find a person", async ({ someone }) => {
   const anna = await someone("Anna Alone");
   await anna.home();
   await expect(anna.page.getByText("No conversations yet").filter({ visible: true })).toHaveCount(1);
@@ -126,7 +126,7 @@ test("an empty home says one thing: to invite where nobody is, to find somebody 
   await expect(bob.page.getByRole("main").getByRole("heading", { level: 1 })).toHaveText("Choose a conversation");
 });
 
-test("the header leads to the page of the person, and Back and Escape to the place in the conversation", async ({ alice, bob, conversation }) => {
+test("the header opens the profile page, and Back and Escape return to the position in the conversation", async ({ alice, bob, conversation }) => {
   const bodies = Array.from({ length: 40 }, (_, index) => `Line ${index + 1}`);
   await bob.apiSend(conversation, ...bodies);
   await alice.apiRead(conversation, 40);
@@ -167,7 +167,7 @@ test("the header leads to the page of the person, and Back and Escape to the pla
   await page.waitForURL(`**/c/${conversation}`);
 });
 
-test("the header has a second line for somebody who was never seen, and moves nothing when they come", async ({ alice, bob, conversation }) => {
+test("the header reserves its second line for a peer who was never online, and does not move when the peer comes online", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const header = alice.page.locator(".conversation-header");
   await expect(header).toContainText(`@${bob.username}`);
@@ -178,7 +178,7 @@ test("the header has a second line for somebody who was never seen, and moves no
   expect(await height()).toBe(before);
 });
 
-test("the page of a person needs no scripts, and of a conversation of others nothing is told", async ({ alice, bob, conversation, browser, server, someone, watch }) => {
+test("the profile page works without scripts, and reveals nothing about other users' conversations", async ({ alice, bob, conversation, browser, server, someone, watch }) => {
   watch.allow(REFUSAL);
   const state = await alice.context.storageState();
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false, storageState: state });
@@ -197,7 +197,7 @@ test("the page of a person needs no scripts, and of a conversation of others not
 });
 
 test.describe("an invitation", () => {
-  test("is made in one press, is the same one when the page is opened again, and turns into the conversation", async ({ someone, browser, server, watch }) => {
+  test("is created by a single press, stays the same when the page is reopened, and opens the conversation when it is accepted", async ({ someone, browser, server, watch }) => {
     const anna = await someone("Anna Alone");
     await anna.home();
     const invite = anna.page.getByRole("link", { name: "Invite someone" }).first();
@@ -229,7 +229,7 @@ test.describe("an invitation", () => {
     await context.close();
   });
 
-  test("does not take somebody away who has begun something else", async ({ alice, bob }) => {
+  test("does not navigate away from a user who has begun another action", async ({ alice, bob }) => {
     await alice.page.goto("/invite");
     await ready(alice.page);
     const address = await alice.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
@@ -248,7 +248,7 @@ test.describe("an invitation", () => {
   });
 });
 
-test("links that wait are seen and withdrawn", async ({ alice, bob, watch }) => {
+test("unused links are listed and can be withdrawn", async ({ alice, bob, watch }) => {
   watch.allow(REFUSAL);
   const { page } = alice;
   await page.goto("/invite");

@@ -31,7 +31,7 @@ async function place(part: Locator): Promise<{ x: number; y: number; width: numb
   return box;
 }
 
-test("pages of one card stand still, and scroll inside", async ({ page, alice, watch }) => {
+test("card pages do not move, and scroll inside", async ({ page, alice, watch }) => {
   test.slow();
   watch.allow(REFUSAL);
   for (const address of ["/sign-in", "/sign-up", "/nothing/here", "/invite/nothing"]) {
@@ -59,7 +59,7 @@ test("pages of one card stand still, and scroll inside", async ({ page, alice, w
   await expectFrameInEverySize(alice.page, "nothing at an address, signed in");
 });
 
-test("on a new server with many people everything can be reached, in every size", async ({ server, alice }) => {
+test("on a new server with many people everything is reachable in every size", async ({ server, alice }) => {
   test.slow();
   await many(server);
   const home = await alice.home();
@@ -85,7 +85,7 @@ test("on a new server with many people everything can be reached, in every size"
   await expectFrameInEverySize(page, "an empty list");
 });
 
-test("a long list stands still, and its older part comes by scrolling without a jump", async ({ server, alice, watch }) => {
+test("a long list does not move, and scrolling loads its older part without a jump", async ({ server, alice, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
   const me = await idOf(alice, server);
@@ -129,7 +129,7 @@ test("a long list stands still, and its older part comes by scrolling without a 
   await expectFrame(page, "the end of a long list");
 });
 
-test("a conversation stands still in all its states", async ({ alice, bob, conversation, watch }) => {
+test("the frame of a conversation does not move in any state", async ({ alice, bob, conversation, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
   await fill(conversation, [alice, bob], Array.from({ length: 300 }, (_, n) => `Number ${n} of three hundred`));
@@ -201,7 +201,7 @@ function layers(page: Page): Record<string, () => Promise<void>> {
   };
 }
 
-test("settings and invitations stand still, from their top to their end", async ({ alice }) => {
+test("the frames of settings and invitations do not move at any scroll position", async ({ alice }) => {
   const { page } = alice;
   for (const address of ["/settings", "/invite"]) {
     await page.goto(address);
@@ -218,7 +218,7 @@ test("settings and invitations stand still, from their top to their end", async 
 test.describe("without scripts", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("nothing covers the name and the way back, and the page stands still", async ({ alice, bob, conversation }) => {
+  test("no element covers the name and the back arrow, and the page does not move", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, n) => `Line ${n}`));
     const { page } = alice;
     await page.setViewportSize(PHONE);

@@ -10,7 +10,7 @@ test.beforeEach(async ({ alice, bob, conversation }) => {
   await bob.apiRead(conversation, 130);
 });
 
-test("with much unread a conversation opens where one stopped reading", async ({ alice, bob }) => {
+test("with many unread messages a conversation opens at the first unread message", async ({ alice, bob }) => {
   const conversation = await alice.apiConversation(bob);
   await bob.apiSend(conversation, ...bodies);
   const home = await alice.home();
@@ -27,7 +27,7 @@ test("a conversation opens at its end", async ({ bob, alice, conversation }) => 
   await expect(here.message(body(1))).toHaveCount(0);
 });
 
-test("older pages come on scrolling up, and the view does not jump", async ({ bob, alice, conversation }) => {
+test("scrolling up loads older pages, and the view does not jump", async ({ bob, alice, conversation }) => {
   const here = await bob.open(conversation, alice);
   const top = () => here.messages.first();
   const scrollUp = async () => {
@@ -64,7 +64,7 @@ test("older pages come on scrolling up, and the view does not jump", async ({ bo
   expect(await here.order(...bodies)).toEqual(bodies);
 });
 
-test("a link to a message opens around it, and the rest is reached from there", async ({ bob, alice, conversation }) => {
+test("a link to a message opens the conversation around that message, and the rest is reachable", async ({ bob, alice, conversation }) => {
   const here = await bob.open(`${conversation}?m=30`, alice);
   await expect(here.message(body(30))).toBeInViewport();
   await expect(here.message(body(130))).toHaveCount(0);
@@ -77,7 +77,7 @@ test("a link to a message opens around it, and the rest is reached from there", 
   expect(shown).toEqual(bodies.slice(bodies.length - shown.length));
 });
 
-test("what arrives while one reads older pages does not move them, and one gets back to it", async ({ bob, alice, conversation }) => {
+test("messages that arrive while the user reads older pages do not move the view, and stay reachable", async ({ bob, alice, conversation }) => {
   const here = await bob.open(conversation, alice);
   await here.log.hover();
   await here.page.mouse.wheel(0, -2_000);
@@ -92,7 +92,7 @@ test("what arrives while one reads older pages does not move them, and one gets 
   await expect(here.message("News from today")).toBeInViewport();
 });
 
-test("a link to a message that is not there opens the conversation", async ({ bob, alice, conversation }) => {
+test("a link to a missing message opens the conversation", async ({ bob, alice, conversation }) => {
   for (const nowhere of ["m=131", "m=-1", "m=x", "m=99999999999999999999"]) {
     await bob.page.goto(`/c/${conversation}?${nowhere}`);
     await ready(bob.page);

@@ -15,7 +15,7 @@ async function controlled(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
 }
 
-test("the manifest is one that browsers take, and each icon has the size it is said to have", async ({ page, server }) => {
+test("browsers accept the manifest, and each icon has its declared size", async ({ page, server }) => {
   await page.goto("/sign-in");
   const address = await page.locator("link[rel=manifest]").getAttribute("href");
   const answer = await page.request.get(`${server.url}${address}`);
@@ -44,7 +44,7 @@ test("the manifest is one that browsers take, and each icon has the size it is s
   expect(manifest.icons.filter(({ purpose }) => purpose === "maskable").length).toBeGreaterThan(0);
 });
 
-test("without a network there is a page that says so, and nothing of a person was kept", async ({ alice, bob, conversation, server, watch }) => {
+test("without a network the offline page is shown, and no user data was cached", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Between us");
   const here = await alice.open(conversation, bob);
@@ -87,7 +87,7 @@ test("without a network there is a page that says so, and nothing of a person wa
   expect(kept).toEqual(["/favicon.svg", "/offline.css", "/offline.html", "/offline.js"]);
 });
 
-test("the network alone being away shows the same page", async ({ alice, watch }) => {
+test("an offline browser shows the same offline page", async ({ alice, watch }) => {
   watch.allow(OUTAGE);
   const { page } = await alice.home();
   await controlled(page);
@@ -98,7 +98,7 @@ test("the network alone being away shows the same page", async ({ alice, watch }
   await ready(page);
 });
 
-test("what an older worker kept goes, and the worker is asked for anew each time", async ({ alice, server }) => {
+test("an older worker's cache is deleted, and the worker's script is requested anew each time", async ({ alice, server }) => {
   const { page } = await alice.home();
   await controlled(page);
   await page.evaluate(async () => {
@@ -114,7 +114,7 @@ test("what an older worker kept goes, and the worker is asked for anew each time
   expect(worker.headers()["cache-control"]).toBe("no-cache");
 });
 
-test("a click on a notification opens its conversation in the tab that is there", async ({ alice, bob, conversation }) => {
+test("a click on a notification opens its conversation in the existing tab", async ({ alice, bob, conversation }) => {
   const { page } = await alice.home();
   await controlled(page);
   const worker = alice.context.serviceWorkers()[0] ?? (await alice.context.waitForEvent("serviceworker"));
@@ -126,7 +126,7 @@ test("a click on a notification opens its conversation in the tab that is there"
   await expect(new HomePage(page).entry(bob.name)).toBeVisible();
 });
 
-test("a tab that was loaded around the worker is found by a click as well", async ({ alice, bob, conversation }) => {
+test("a click on a notification also finds a tab that the worker does not control", async ({ alice, bob, conversation }) => {
   const { page } = await alice.home();
   await controlled(page);
   const cdp = await alice.context.newCDPSession(page);

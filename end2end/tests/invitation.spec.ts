@@ -11,7 +11,7 @@ async function invite(page: import("@playwright/test").Page): Promise<string> {
   return link.inputValue();
 }
 
-test("somebody alone brings the other one in, who lands in the conversation", async ({ someone, browser, server, watch }) => {
+test("a user invites a new user, whose sign-up opens the conversation", async ({ someone, browser, server, watch }) => {
   const anna = await someone("Anna Alone");
   await anna.home();
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
@@ -48,7 +48,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   await Promise.all([context.close(), again.close()]);
 });
 
-test("an invitation works without scripts, also after a field was refused", async ({ alice, browser, server }) => {
+test("an invitation works without scripts, also after a rejected field", async ({ alice, browser, server }) => {
   const address = await invite(alice.page);
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
@@ -64,7 +64,7 @@ test("an invitation works without scripts, also after a field was refused", asyn
   await context.close();
 });
 
-test("somebody who is here already needs one press; one's own invitation is not used up by oneself", async ({ alice, bob, watch }) => {
+test("an existing user accepts an invitation with a single press, and an inviter cannot use up the invitation", async ({ alice, bob, watch }) => {
   watch.allow(REFUSAL);
   const address = await invite(alice.page);
   await alice.page.goto(address);

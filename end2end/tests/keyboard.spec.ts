@@ -16,7 +16,7 @@ async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
   throw new Error(`40 presses of ${key} did not reach ${target}`);
 }
 
-test("from signing in to signing out by keyboard alone", async ({ alice, bob, someone, conversation }) => {
+test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, bob, someone, conversation }) => {
   test.slow();
   const carol = await someone("Carol Cole");
   await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Line ${index + 1}.`));
@@ -79,7 +79,7 @@ test("from signing in to signing out by keyboard alone", async ({ alice, bob, so
   await page.waitForURL(/\/sign-in/);
 });
 
-test("the list is one tab stop, and arrow keys walk in it", async ({ alice, bob, someone, conversation }) => {
+test("the list is a single tab stop, and arrow keys move in the list", async ({ alice, bob, someone, conversation }) => {
   const names = ["Carol Cole", "Dora Dean"];
   await bob.apiSend(conversation, "From Bob");
   for (const name of names) {
@@ -114,7 +114,7 @@ test("the list is one tab stop, and arrow keys walk in it", async ({ alice, bob,
   await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
 });
 
-test("Alt and arrows go through the conversations, with Shift through the unread ones", async ({ alice, bob, someone, conversation }) => {
+test("Alt and arrows move through the conversations, with Shift through the unread conversations", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   const dora = await someone("Dora Dean");
   const [withCarol, withDora] = [await alice.apiConversation(carol), await alice.apiConversation(dora)];
@@ -140,7 +140,7 @@ test("Alt and arrows go through the conversations, with Shift through the unread
   await is(conversation);
 });
 
-test("the list of keys opens by its key and gives the focus back; other keys rest meanwhile", async ({ alice, bob, conversation }) => {
+test("the list of shortcuts opens by its key, disables other keys meanwhile, and returns the focus", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await here.box.focus();
@@ -178,7 +178,7 @@ for (const [colorScheme, locale] of [
   ["light", "en-GB"],
   ["dark", "ar"],
 ] as const) {
-  test(`axe finds nothing in the list of keys, ${colorScheme}, ${locale}`, async ({ someone, bob }) => {
+  test(`axe finds no violation in the list of shortcuts, ${colorScheme}, ${locale}`, async ({ someone, bob }) => {
     const anna = await someone("Anna Ash", { colorScheme, locale });
     const here = await anna.open(await anna.apiConversation(bob), bob);
     for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
@@ -194,7 +194,7 @@ for (const [colorScheme, locale] of [
   });
 }
 
-test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversation }) => {
+test("Ctrl+F6 moves through the sections of the page", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Round we go");
   const here = await alice.open(conversation, bob);
   const { page } = here;
@@ -208,7 +208,7 @@ test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversati
   expect(parts).toEqual(["people-search", "conversation-list", "profile-bar", "timeline-frame", "composer-frame"]);
 });
 
-test("what is typed or pasted anywhere in a conversation is for its box", async ({ alice, bob, conversation }) => {
+test("text typed or pasted anywhere in a conversation goes into the message box", async ({ alice, bob, conversation }) => {
   await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
   await alice.apiRead(conversation, 40);
@@ -280,7 +280,7 @@ test("what is typed or pasted anywhere in a conversation is for its box", async 
 test.describe("on a touch screen", () => {
   test.use({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
 
-  test("a button that goes does not take the focus along, and none opens the keyboard", async ({ alice, bob, conversation }) => {
+  test("a button that disappears does not lose the focus, and no button opens the keyboard", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
     await alice.apiRead(conversation, 40);
     const here = await alice.open(conversation, bob);

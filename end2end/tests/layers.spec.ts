@@ -38,7 +38,7 @@ const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
 ];
 
 for (const [name, open] of layers) {
-  test(`Back closes ${name}, and leaves the page only then`, async ({ alice, bob, conversation }) => {
+  test(`Back first closes ${name} and then leaves the page`, async ({ alice, bob, conversation }) => {
     const here = await start(alice.page, () => alice.open(conversation, bob));
     const layer = await open(here);
     await expect(layer).toBeVisible();
@@ -52,7 +52,7 @@ for (const [name, open] of layers) {
     await expect(here.heading).toBeHidden();
   });
 
-  test(`closing ${name} by Escape leaves no step for Back`, async ({ alice, bob, conversation }) => {
+  test(`closing ${name} with Escape leaves no history entry`, async ({ alice, bob, conversation }) => {
     const here = await start(alice.page, () => alice.open(conversation, bob));
     for (let turn = 0; turn < 2; turn += 1) {
       const layer = await open(here);

@@ -13,7 +13,7 @@ function question(page: Page) {
   return page.getByRole("dialog", { name: "You have unsent text in this browser" });
 }
 
-test("whoever has nothing unsent signs out at once", async ({ alice, bob, conversation }) => {
+test("a user without unsent text signs out at once", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.write("All sent");
   await here.expectStored("All sent");
@@ -21,7 +21,7 @@ test("whoever has nothing unsent signs out at once", async ({ alice, bob, conver
   expect(await held(here.page)).not.toContain("All sent");
 });
 
-test("signing out asks what becomes of drafts and unsent messages, and deletes them if told so", async ({ alice, bob, conversation, watch }) => {
+test("signing out offers to delete drafts and unsent messages, and deletes them on request", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -45,7 +45,7 @@ test("signing out asks what becomes of drafts and unsent messages, and deletes t
   expect(await held(here.page)).not.toMatch(/A secret draft|Never got out/);
 });
 
-test("where signing out does not work the page says why, and the question is gone", async ({ alice, bob, conversation, watch }) => {
+test("a failed sign-out shows the reason and closes the dialog", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -71,7 +71,7 @@ test("where signing out does not work the page says why, and the question is gon
 });
 
 for (const deletes of [true, false]) {
-  test(`signing out before the page is live asks as well (${deletes ? "delete" : "keep"})`, async ({ alice, bob, conversation }) => {
+  test(`signing out before the page is live asks about unsent text (${deletes ? "delete" : "keep"})`, async ({ alice, bob, conversation }) => {
     const here = await alice.open(conversation, bob);
     await here.box.fill("An early draft");
     await here.draftIsKept("An early draft");
@@ -86,7 +86,7 @@ for (const deletes of [true, false]) {
   });
 }
 
-test("an account that is deleted before the page is live leaves nothing either", async ({ alice, bob, conversation }) => {
+test("deleting an account before the page is live leaves no data in the browser", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("A last draft");
   await here.draftIsKept("A last draft");
@@ -99,7 +99,7 @@ test("an account that is deleted before the page is live leaves nothing either",
   await expect.poll(() => held(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
 });
 
-test("what is kept at signing out is there after signing in again", async ({ alice, bob, conversation }) => {
+test("text kept at sign-out is present after the next sign-in", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const other = await alice.open(conversation, bob, await alice.tab());
   await here.box.fill("Keep this for me");
@@ -114,7 +114,7 @@ test("what is kept at signing out is there after signing in again", async ({ ali
   await expect((await alice.open(conversation, bob)).box).toHaveValue("Keep this for me");
 });
 
-test("deleted drafts do not come back from another tab", async ({ alice, bob, conversation, watch }) => {
+test("deleted drafts do not reappear from another tab", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const other = await alice.open(conversation, bob);
   await other.box.fill("Written over there");
@@ -130,7 +130,7 @@ test("deleted drafts do not come back from another tab", async ({ alice, bob, co
   expect(await held(home.page)).not.toContain("Written over there");
 });
 
-test("after an account is deleted nothing of it stays in the browser", async ({ alice, bob, conversation, watch }) => {
+test("deleting an account leaves no data in the browser", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);

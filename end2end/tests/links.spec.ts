@@ -48,7 +48,7 @@ for (const [locale, before, after] of [["en-GB", "See", "and then"], ["de-DE", "
   });
 }
 
-test("links stand apart from the text around them as people write it", async ({ alice, bob, conversation }) => {
+test("links are recognised within ordinary text", async ({ alice, bob, conversation }) => {
   const texts: [text: string, ...links: string[]][] = [
     ["见https://example.org/a。然后", "https://example.org/a"],
     ["「https://example.org/a」と《https://example.org/b》", "https://example.org/a", "https://example.org/b"],
@@ -70,7 +70,7 @@ test("links stand apart from the text around them as people write it", async ({ 
   await expect(here.page.locator(".real-host")).toHaveCount(0);
 });
 
-test("hosts in letters of other languages are links as people type them, and say what the network calls them", async ({ alice, bob, conversation }) => {
+test("internationalised hosts become links as typed, and show their ASCII names", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "https://пример.рф/a", "bücher.example", "пример.рф");
   const links = ["https://пример.рф/a", "https://bücher.example", "https://пример.рф"];
   const html = await (await bob.context.request.get(`/c/${conversation}`)).text();

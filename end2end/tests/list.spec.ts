@@ -32,7 +32,7 @@ function preview(entry: Locator): Promise<{ beginning: boolean; cut: boolean }> 
   });
 }
 
-test("a preview begins with the message's beginning, in whichever direction either is read", async ({ alice, someone, server }) => {
+test("a preview shows the beginning of the message in both text directions", async ({ alice, someone, server }) => {
   const amal = await someone("Amal Arabi", { locale: "ar" });
   for (const reader of [alice, amal]) {
     for (const [name, body] of Object.entries(LONG)) await wrote(reader, server, `${name}.for.${reader.username.slice(0, 4)}`, body);
@@ -43,7 +43,7 @@ test("a preview begins with the message's beginning, in whichever direction eith
   }
 });
 
-test("an entry says how far one's last message has come, also of one that waits, and who is online", async ({ alice, bob, conversation, watch }) => {
+test("a list entry shows the state of the user's last message, also of an unsent message, and whether the peer is online", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Are you there?");
   const wire = await Wire.of(alice.context);
@@ -70,7 +70,7 @@ test("an entry says how far one's last message has come, also of one that waits,
   await expect.poll(() => spoken(entry)).toMatch(/You: In the tunnel ?, (delivered|read)/i);
 });
 
-test("an entry that comes to the top is moved there, and can be pressed meanwhile", async ({ alice, bob, someone, conversation }) => {
+test("a list entry moves to the top and can be pressed meanwhile", async ({ alice, bob, someone, conversation }) => {
   const carl = await someone("Carl Cole");
   await bob.apiSend(conversation, "First");
   await carl.apiSend(await carl.apiConversation(alice), "Second");

@@ -7,7 +7,7 @@ import { Wire } from "../support/wire";
 const RETURN = 120_000;
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`the server restarts in the middle (${signal}): what was written meanwhile goes out, nothing twice`, async ({
+  test(`messages written during a server restart (${signal}) are sent once`, async ({
     alice,
     bob,
     conversation,
@@ -43,7 +43,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("the server is killed during a stream of messages: each arrives once, in order", async ({ alice, bob, conversation, server, watch }) => {
+test("after a kill of the server during a stream of messages, each message arrives once and in order", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -57,7 +57,7 @@ test("the server is killed during a stream of messages: each arrives once, in or
   await bobHere.expectBodies(...bodies);
 });
 
-test("the network goes and comes back", async ({ alice, bob, conversation, server, watch }) => {
+test("messages survive a network outage", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -117,7 +117,7 @@ test("an unsent message and a draft survive the crash of the tab", async ({ alic
   await back.expectBodies("Sent before the crash");
 });
 
-test("a draft survives a reload and the way to another page, and goes when it is sent", async ({ alice, bob, conversation }) => {
+test("a draft survives a reload and navigation, and is deleted when it is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("Dear Bob, I have been meaning");
   await here.page.reload();
@@ -134,7 +134,7 @@ test("a draft survives a reload and the way to another page, and goes when it is
   await expect(here.box).toHaveValue("");
 });
 
-test("the session ends while writing: message and draft are kept, and go on after signing in", async ({ alice, bob, conversation, watch }) => {
+test("when the session ends during writing, message and draft are kept until the user signs in again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const bobHere = await bob.open(conversation, alice);
   const here = await alice.open(conversation, bob);
@@ -159,7 +159,7 @@ test("the session ends while writing: message and draft are kept, and go on afte
   await bobHere.expectBodies("While signed in", "While signed out");
 });
 
-test("what one person left unsent is never sent by another in the same browser", async ({ alice, bob, someone, conversation, watch }) => {
+test("another user of the same browser never sends a user's unsent messages", async ({ alice, bob, someone, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const carol = await someone("Carol Cole");
   const here = await alice.open(conversation, bob);
@@ -184,7 +184,7 @@ test("what one person left unsent is never sent by another in the same browser",
   await expect(bobHere.message("From Alice alone")).toBeVisible({ timeout: RETURN });
 });
 
-test("a message that is refused for good says so, and can be tried again or deleted", async ({ alice, bob, conversation }) => {
+test("a permanently refused message shows an error and can be retried or deleted", async ({ alice, bob, conversation }) => {
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
   wire.refuse("body_control_character");

@@ -3,7 +3,7 @@ import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-test("an open page learns of a new version, waits, and loses no draft", async ({ alice, bob, conversation, server, watch }) => {
+test("an open page reports a new version, waits for the user, and loses no draft", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const here = await alice.open(conversation, bob);
   const { page } = here;

@@ -44,7 +44,7 @@ test.describe.configure({ mode: "default" });
 /** Upper bound, on a busy machine, for a page to come back after its node was gone. */
 const RETURN = 120_000;
 
-test("two people on two nodes talk as if there were one", async ({ at }) => {
+test("two users on two nodes exchange messages as on a single node", async ({ at }) => {
   const [alice, bob] = [await at("Ada Ames", 1), await at("Ben Bale", 2)];
   const conversation = await alice.apiConversation(bob);
   const aliceHere = await alice.open(conversation, bob);
@@ -71,14 +71,14 @@ test("two people on two nodes talk as if there were one", async ({ at }) => {
   expect(await aliceHere.order(...all)).toEqual(await bobHere.order(...all));
 });
 
-test("signing out at one node ends the page that is at another", async ({ at, cluster }) => {
+test("signing out at a node ends the page at another node", async ({ at, cluster }) => {
   const alice = await at("Cara Cole", 1);
   const home = await alice.home();
   await alice.apiEndSession(cluster.node(2));
   await expect(home.page.getByRole("link", { name: "Sign in" })).toBeVisible();
 });
 
-test("nodes are replaced one after the other while people talk", async ({ at, cluster, watch }) => {
+test("nodes are replaced one after another while users exchange messages", async ({ at, cluster, watch }) => {
   watch.allow(OUTAGE, /status of 503/);
   const [alice, bob] = [await at("Dora Dean"), await at("Eli East")];
   const conversation = await alice.apiConversation(bob);
@@ -101,7 +101,7 @@ test("nodes are replaced one after the other while people talk", async ({ at, cl
   await expect(aliceHere.page.getByText("Not sent")).toHaveCount(0);
 });
 
-test("a node is killed, and whoever was there goes on at the other", async ({ at, cluster, watch }) => {
+test("after a kill of a node, its users continue at the other node", async ({ at, cluster, watch }) => {
   watch.allow(OUTAGE, /status of 50[23]/);
   const [alice, bob] = [await at("Fay Finn"), await at("Gus Gray")];
   const conversation = await alice.apiConversation(bob);

@@ -39,7 +39,7 @@ async function notices(page: Page): Promise<() => Promise<string[]>> {
   return () => page.evaluate(() => (window as unknown as { said: [string, number][] }).said.map(([text]) => text));
 }
 
-test("what the browser knows of the network is said within a second, and writing goes on", async ({ alice, bob, conversation, watch }) => {
+test("an offline report of the browser is shown within a second, and writing continues", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const here = await alice.open(conversation, bob);
   await connected(here);
@@ -67,7 +67,7 @@ test("what the browser knows of the network is said within a second, and writing
   await expect(notice(here.page)).toHaveCount(0);
 });
 
-test("a line that is dead without a word is noticed within ten seconds, also by who only reads", async ({ browser, watch }) => {
+test("a silently dead connection is detected within ten seconds, also without writing", async ({ browser, watch }) => {
   watch.allow(OUTAGE);
   const line = await Line.create();
   const server = await Server.create({ DUET_PUBLIC_URL: line.url });
@@ -92,7 +92,7 @@ test("a line that is dead without a word is noticed within ten seconds, also by 
   line.end();
 });
 
-test("short outages are nobody's business, however many", async ({ alice, bob, conversation, watch }) => {
+test("short outages show no banner, however many occur", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   test.setTimeout(120_000);
   const wire = await Wire.of(alice.context);
@@ -110,7 +110,7 @@ test("short outages are nobody's business, however many", async ({ alice, bob, c
   expect(await said()).toEqual([]);
 });
 
-test("a conversation that was never opened can be written in without network, and heals by itself", async ({ alice, bob, someone, conversation, watch }) => {
+test("a user can write offline in a conversation that was never opened, and the conversation loads by itself afterwards", async ({ alice, bob, someone, conversation, watch }) => {
   watch.allow(OUTAGE);
   const carol = await someone("Carol Cole");
   const hers = await carol.apiConversation(alice);
@@ -152,7 +152,7 @@ test("a conversation that was never opened can be written in without network, an
   await expect(here.page.getByRole("heading", { name: "Privacy" })).toBeVisible({ timeout: 30_000 });
 });
 
-test("header and composer stand while a conversation loads, and keep focus and text when the rows come", async ({ alice, bob, someone, conversation }) => {
+test("header and composer do not move while a conversation loads, and keep focus and text when the rows arrive", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   const hers = await carol.apiConversation(alice);
   await carol.apiSend(hers, "Hello from Carol");
@@ -177,7 +177,7 @@ test("header and composer stand while a conversation loads, and keep focus and t
   await expect(there.box).toHaveValue("Typed at once");
 });
 
-test("typing that began before the connection did is shown all the same", async ({ alice, bob, conversation }) => {
+test("typing that began before the connection is shown to the peer", async ({ alice, bob, conversation }) => {
   const bobHere = await bob.open(conversation, alice);
   let open = () => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
@@ -204,7 +204,7 @@ function keepMessages(page: Page) {
   return page.getByRole("switch", { name: "Keep messages on this device" });
 }
 
-test("messages stay on the device for whoever wants that, open without a server, and go with the choice", async ({ alice, bob, conversation, server, watch }) => {
+test("with the setting on, messages are kept on the device and open without a server; turning the setting off deletes them", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   test.setTimeout(120_000);
   await bob.apiSend(conversation, "Between us");
@@ -245,7 +245,7 @@ test("messages stay on the device for whoever wants that, open without a server,
   await expect(keepMessages(page)).not.toBeChecked();
 });
 
-test("messages on the device go when the person signs out, and when somebody else comes", async ({ alice, bob, conversation }) => {
+test("offline copies are deleted when the user signs out, and when another user signs in", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Between us");
   const { page } = await alice.home();
   await page.evaluate(() => localStorage.setItem("duet:00000000-0000-7000-8000-000000000000:rows:list", "of somebody else"));

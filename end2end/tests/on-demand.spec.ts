@@ -4,7 +4,7 @@ import { OUTAGE } from "../support/watch";
 // What a conversation does not carry is fetched when it is wanted. Here it does not come, as without network or when
 // the server has another build by now.
 
-test("a page whose code does not come is asked of the server", async ({ alice, watch }) => {
+test("the server renders a page whose lazily loaded code fails to load", async ({ alice, watch }) => {
   watch.allow(OUTAGE);
   const home = await alice.home();
   await home.page.route(/split_settings_view/, (route) => route.abort(), { times: 1 });
@@ -16,7 +16,7 @@ test("a page whose code does not come is asked of the server", async ({ alice, w
   expect(await home.page.evaluate(() => "before" in window), "the page was loaded anew").toBe(false);
 });
 
-test("a page whose words do not come stays as the server wrote it", async ({ someone, bob, watch }) => {
+test("a page whose language table fails to load stays as the server rendered it", async ({ someone, bob, watch }) => {
   watch.allow(OUTAGE);
   const greta = await someone("Greta Gold", { locale: "de-DE" });
   const conversation = await greta.apiConversation(bob);
@@ -30,7 +30,7 @@ test("a page whose words do not come stays as the server wrote it", async ({ som
   await expect(said.filter({ hasText: "Moin" })).toBeVisible();
 });
 
-test("a menu whose code did not come opens at the next press", async ({ alice, bob, conversation, watch }) => {
+test("a menu whose code failed to load opens at the next press", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Press me");
   let refused = 0;

@@ -5,7 +5,7 @@ import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 import { Wire } from "../support/wire";
 
-test("another person signs in in a second tab: the first one loads anew and shows nothing of both", async ({ alice, bob, someone, conversation, context, watch }) => {
+test("when another user signs in in a second tab, the first tab reloads and shows data of the new user only", async ({ alice, bob, someone, conversation, context, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const carol = await someone("Carol Cole");
   await bob.apiSend(conversation, "For Alice alone");
@@ -41,7 +41,7 @@ test("another person signs in in a second tab: the first one loads anew and show
   await expect(here.box).toHaveValue("A draft of Alice");
 });
 
-test("a cookie of another person: no call of the page is answered with what is theirs", async ({ alice, bob, someone, conversation, watch }) => {
+test("with another user's cookie, no call of the page returns that user's data", async ({ alice, bob, someone, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const carol = await someone("Carol Cole");
   await alice.apiSend(conversation, "Hello");
@@ -58,7 +58,7 @@ test("a cookie of another person: no call of the page is answered with what is t
   expect([...new Set(answers)]).toEqual([412]);
 });
 
-test("what one person wrote never goes out as another's", async ({ alice, bob, someone, conversation, watch }) => {
+test("a user's text is never sent as another user's message", async ({ alice, bob, someone, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const carol = await someone("Carol Cole");
   const wire = await Wire.of(alice.context);

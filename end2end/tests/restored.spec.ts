@@ -7,7 +7,7 @@ const RETURN = 40_000;
 
 // A backup is the database file alone, and the server notices; a snapshot of the machine has all that could tell, and only the pages notice.
 for (const what of ["database", "everything"] as const) {
-  test(`a copy of the store is put back (${what}): the page shows what the store has, and keeps what is typed`, async ({
+  test(`after a restored copy of the store (${what}) the page shows the content of the store and keeps typed text`, async ({
     alice,
     bob,
     conversation,
@@ -39,7 +39,7 @@ for (const what of ["database", "everything"] as const) {
   });
 }
 
-test("a snapshot is put back and more is said than was lost before the page is there again", async ({
+test("after a restored snapshot with more new messages than were lost, the page shows the content of the store", async ({
   alice,
   bob,
   conversation,
@@ -65,7 +65,7 @@ test("a snapshot is put back and more is said than was lost before the page is t
 });
 
 for (const [what, opened] of [["database", "Carol Cole"], ["everything", "Carol Cole"], ["everything", "Bob Byrne"]] as const) {
-  test(`a conversation that the copy does not have leaves the page (${what}, at ${opened})`, async ({
+  test(`a conversation that the restored copy lacks is removed from the page (${what}, at ${opened})`, async ({
     alice,
     bob,
     someone,

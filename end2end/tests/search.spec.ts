@@ -4,7 +4,7 @@ import { ConversationPage, HomePage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-test("people are found by any word of a name, conversations first, and oneself as oneself", async ({ alice, conversation, someone, server }) => {
+test("the search finds people by any word of a name, lists conversations first, and marks the user's own account", async ({ alice, conversation, someone, server }) => {
   await alice.apiSend(conversation, "Hello");
   await someone("Emil Sand");
   await signUp(server.url, "jogar", "José García");
@@ -35,7 +35,7 @@ test("people are found by any word of a name, conversations first, and oneself a
   await expect(results).toBeHidden();
 });
 
-test("what is found lies over the list, and the keys lead through it and back", async ({ alice, bob, conversation, someone }) => {
+test("the results cover the list, and keys move through the results and back", async ({ alice, bob, conversation, someone }) => {
   await alice.apiSend(conversation, "Hello");
   const berta = await someone("Berta Brook");
   const here = await alice.open(conversation, bob);
@@ -89,7 +89,7 @@ test("what is found lies over the list, and the keys lead through it and back", 
   await expect(results(alice.page)).toBeHidden();
 });
 
-test("with very many people the count is true, and the list goes on as one scrolls", async ({ alice, conversation, server }) => {
+test("with very many people the count is correct, and scrolling loads more results", async ({ alice, conversation, server }) => {
   test.slow();
   await alice.apiSend(conversation, "Hello");
   for (let number = 0; number < 43; number += 1) await signUp(server.url, `lee${number}`, `Rare Lee ${String(number).padStart(2, "0")}`);
@@ -111,7 +111,7 @@ test("with very many people the count is true, and the list goes on as one scrol
   }
 });
 
-test("an older answer never takes the place of a newer one, and a search that failed heals", async ({ alice, bob, conversation, someone, watch }) => {
+test("an older answer never replaces a newer answer, and a failed search recovers", async ({ alice, bob, conversation, someone, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Hello");
   const emil = await someone("Emil Sand");
@@ -144,7 +144,7 @@ test("an older answer never takes the place of a newer one, and a search that fa
   await expect(again).toBeHidden();
 });
 
-test("whoever is new sees who is there, and reaches everything", async ({ alice, server }) => {
+test("a new user sees the other users and can reach everything", async ({ alice, server }) => {
   for (let number = 0; number < 12; number += 1) await signUp(server.url, `lee${number}`, `Lee ${number}`);
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }, { width: 1280, height: 800 }]) {
     await alice.page.setViewportSize(size);
@@ -164,7 +164,7 @@ test("whoever is new sees who is there, and reaches everything", async ({ alice,
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("the results stand in the page, and the list under them", async ({ alice, bob, conversation, server }) => {
+  test("the page contains the results, with the list below them", async ({ alice, bob, conversation, server }) => {
     await bob.apiSend(conversation, "Hello");
     for (let number = 0; number < 25; number += 1) await signUp(server.url, `bob${number}`, `Bob ${number}`);
     await alice.page.setViewportSize({ width: 320, height: 640 });

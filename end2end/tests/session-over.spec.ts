@@ -18,7 +18,7 @@ const ends: Record<string, (alice: Person, browser: Browser, server: Server) => 
 };
 
 for (const [how, end] of Object.entries(ends)) {
-  test(`a session that ended while the page was away: ${how}`, async ({ alice, bob, conversation, browser, server, watch }) => {
+  test(`a session that ended while the page was offline: ${how}`, async ({ alice, bob, conversation, browser, server, watch }) => {
     watch.allow(OUTAGE, REFUSAL);
     const here = await alice.open(conversation, bob);
     await here.box.fill("Half a thought");
@@ -40,7 +40,7 @@ for (const [how, end] of Object.entries(ends)) {
   });
 }
 
-test("any call that finds the session over says so for the whole page, and the page goes on after signing in elsewhere", async ({
+test("any call that finds the session ended shows the banner, and the page recovers after a sign-in in another tab", async ({
   alice,
   bob,
   conversation,
@@ -68,7 +68,7 @@ test("any call that finds the session over says so for the whole page, and the p
   await here.expectBodies("Before", "Half a thought");
 });
 
-test("whoever signs in again in another tab finds the first one alive", async ({ alice, bob, conversation, watch }) => {
+test("after a sign-in in another tab the first tab is live again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const here = await alice.open(conversation, bob);
   await alice.apiEndSession();

@@ -12,7 +12,7 @@ const start = (page: Page) => page.locator("html").getAttribute("data-start");
 const inside = (change: (part: string) => string) => (html: string) =>
   html.replace(/(<div id="app">)(.*)(<div id="wrong-address")/s, (_, open, part, rest) => open + change(part) + rest);
 
-test("a page as the server sent it is hydrated", async ({ alice, bob, conversation, page, watch }) => {
+test("an unchanged page is hydrated", async ({ alice, bob, conversation, page, watch }) => {
   watch.allow(REFUSAL);
   await bob.apiSend(conversation, "Hello", "https://example.org and a :smile:");
   for (const path of ["/", `/c/${conversation}`, "/settings", "/invite", "/nowhere"]) {
@@ -40,7 +40,7 @@ const proxies: Record<string, (html: string) => string> = {
 };
 
 for (const [what, change] of Object.entries(proxies)) {
-  test(`a page that a proxy delivers ${what} is drawn and works`, async ({ alice, bob, conversation }) => {
+  test(`a page that a proxy delivers ${what} is rendered anew and works`, async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before");
     await rewrite(alice.page, change);
     const here = await alice.open(conversation, bob);
@@ -60,7 +60,7 @@ for (const [what, change] of Object.entries(proxies)) {
   });
 }
 
-test("what was typed is kept when a page is drawn, a password too", async ({ page, alice }) => {
+test("typed text, also a password, is kept when a page is rendered anew", async ({ page, alice }) => {
   await rewrite(page, (html) => html.replace(/<!--.*?-->|<!>/gs, ""));
   let arrive = () => {};
   const arrived = new Promise<void>((resolve) => (arrive = resolve));
@@ -84,7 +84,7 @@ test("what was typed is kept when a page is drawn, a password too", async ({ pag
 /** What a browser says of a program that ended. */
 const TRAP = /panicked|unreachable|RuntimeError|refused by this test/;
 
-test("a page whose hydration panics is loaded again and drawn, with what was typed", async ({ alice, bob, conversation, watch }) => {
+test("a page whose hydration panics is reloaded and rendered anew with the typed text", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP);
   // No node counts as a comment any more: hydration finds no place for what changes, drawing makes its own.
   await alice.page.addInitScript(() => {
@@ -107,7 +107,7 @@ test("a page whose hydration panics is loaded again and drawn, with what was typ
   await here.expectStored("Typed on a page that dies");
 });
 
-test("a page that can be neither hydrated nor drawn is plain, and tries again when it is loaded again", async ({ alice, bob, conversation, watch }) => {
+test("a page that can be neither hydrated nor rendered stays plain, and a reload tries again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP);
   await alice.page.addInitScript(() => {
     if (sessionStorage.getItem("mended")) return;
@@ -133,7 +133,7 @@ test("a page that can be neither hydrated nor drawn is plain, and tries again wh
   await here.expectBodies("By the plain form");
 });
 
-test("a page without the server's data is plain", async ({ alice, bob, conversation, watch }) => {
+test("a page without bootstrap data stays plain", async ({ alice, bob, conversation, watch }) => {
   watch.allow(/__RESOLVED_RESOURCES is not defined/);
   await rewrite(alice.page, (html) => html.replace(/__RESOLVED_RESOURCES/g, "__TAKEN_AWAY"));
   await alice.page.goto(`/c/${conversation}`);
@@ -144,7 +144,7 @@ test("a page without the server's data is plain", async ({ alice, bob, conversat
   await here.expectBodies("Without data");
 });
 
-test("a live page that panics is loaded again, and its text is kept", async ({ alice, bob, conversation, watch }) => {
+test("a live page that panics is reloaded and keeps its text", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP, /WebAssembly/);
   const here = await alice.open(conversation, bob);
   await here.box.fill("Half a sentence");
@@ -158,7 +158,7 @@ test("a live page that panics is loaded again, and its text is kept", async ({ a
   await here.expectStored("Half a sentence");
 });
 
-test("an error of somebody else's script changes nothing, also in the midst of the program's work", async ({ alice, bob, conversation, watch }) => {
+test("an error in a foreign script changes nothing, also during a call of the program", async ({ alice, bob, conversation, watch }) => {
   watch.allow(/a stranger/);
   const here = await alice.open(conversation, bob);
   await here.box.fill("Half a sentence");
@@ -181,7 +181,7 @@ test("an error of somebody else's script changes nothing, also in the midst of t
   await here.expectStored("Half a sentence");
 });
 
-test("a live page goes on when a translator puts every text into elements of its own", async ({ alice, bob, conversation, someone }) => {
+test("a live page works when a translator wraps every text in elements", async ({ alice, bob, conversation, someone }) => {
   const carol = await someone("Carol Cole");
   const other = await alice.apiConversation(carol);
   await carol.apiSend(other, "From Carol");
@@ -239,7 +239,7 @@ const refusals: Record<string, () => void> = {
 };
 
 for (const [what, refuse] of Object.entries(refusals)) {
-  test(`a page works where Intl refuses ${what}`, async ({ alice, bob, conversation }) => {
+  test(`a page works where Intl fails: ${what}`, async ({ alice, bob, conversation }) => {
     await alice.page.addInitScript(refuse);
     await bob.apiSend(conversation, "What time is it?");
     const here = await alice.open(conversation, bob);

@@ -73,7 +73,7 @@ const PEOPLE: [string, BrowserContextOptions][] = [
 ];
 
 for (const [name, options] of PEOPLE) {
-  test(`nothing on a page changes or moves when it goes live, in ${options.locale}`, async ({ someone, bob }) => {
+  test(`no element changes or moves when a page goes live, in ${options.locale}`, async ({ someone, bob }) => {
     test.slow();
     const person = await someone(name, options);
     const conversation = await bob.apiConversation(person);
@@ -111,7 +111,7 @@ test("pages on a slow phone do not shift", async ({ someone, bob }) => {
   }
 });
 
-test("a page that is loaded again stands where it was left, before the program is here", async ({ alice, bob, conversation }) => {
+test("a reloaded page has its former scroll position before the program has loaded", async ({ alice, bob, conversation }) => {
   await fill(conversation, [bob], TALK);
   await alice.apiRead(conversation, 60);
   const here = await alice.open(conversation, bob);

@@ -32,7 +32,7 @@ function warning(page: Page) {
   return page.getByText("This browser can’t save data for Duet");
 }
 
-test("a full storage is said for as long as something would be lost, nothing is promised, and leaving asks", async ({ alice, bob, conversation, watch }) => {
+test("a full storage shows a warning while text would be lost, and leaving the page asks for confirmation", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -73,7 +73,7 @@ test("a full storage is said for as long as something would be lost, nothing is 
   await here.expectStored("Not kept anywhere", 40_000);
 });
 
-test("with a full storage whoever signs out and deletes everything is not asked once more", async ({ alice, bob, conversation }) => {
+test("with a full storage, signing out with deletion asks for no second confirmation", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await fill(here.page);
   await here.box.fill("A draft that is kept nowhere");
@@ -85,7 +85,7 @@ test("with a full storage whoever signs out and deletes everything is not asked 
   await here.page.waitForURL(/\/sign-in/);
 });
 
-test("with a full storage messages are sent, and a sent one is nothing to warn of", async ({ alice, bob, conversation }) => {
+test("with a full storage messages are sent, and a sent message causes no warning", async ({ alice, bob, conversation }) => {
   const bobHere = await bob.open(conversation, alice);
   const here = await alice.open(conversation, bob);
   await fill(here.page);
@@ -96,7 +96,7 @@ test("with a full storage messages are sent, and a sent one is nothing to warn o
   expect(await asks(here.page)).toBe(false);
 });
 
-test("a draft that cannot be kept stays in its box, over another conversation too", async ({ alice, bob, someone, conversation }) => {
+test("an unsaved draft stays in its box after a visit to another conversation", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   await carol.apiSend(await carol.apiConversation(alice), "Hello");
   const here = await alice.open(conversation, bob);
@@ -114,7 +114,7 @@ test("a draft that cannot be kept stays in its box, over another conversation to
   await here.draftIsKept("A thought that has no other place");
 });
 
-test("a storage that refuses everything is said, and sending works", async ({ alice, bob, conversation, watch }) => {
+test("a storage that refuses all writes shows a warning, and sending works", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await alice.context.addInitScript(() => {
     const refuse = () => {

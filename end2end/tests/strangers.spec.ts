@@ -6,7 +6,7 @@ import { REFUSAL } from "../support/watch";
 // Extensions run when the browser is idle, which is before the program is there. One run goes through each form.
 
 for (const kind of KINDS) {
-  test(`every form works where an extension was first: ${kind}`, async ({ server, alice, bob, watch }) => {
+  test(`every form works after an extension changed the page: ${kind}`, async ({ server, alice, bob, watch }) => {
     test.setTimeout(600_000);
     watch.allow(REFUSAL);
     await alice.page.goto("/invite");

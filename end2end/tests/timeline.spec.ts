@@ -6,7 +6,7 @@ import { Wire } from "../support/wire";
 
 const RLO = "\u202e";
 
-test("the divider does not creep, Escape takes it away and goes to the newest", async ({ alice, bob, conversation }) => {
+test("the unread divider does not move, and Escape removes it and scrolls to the newest message", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 30 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 28);
   const here = await bob.open(conversation, alice);
@@ -21,7 +21,7 @@ test("the divider does not creep, Escape takes it away and goes to the newest", 
   await expect(here.message("One more")).toBeInViewport();
 });
 
-test("the way back to the newest counts what came meanwhile", async ({ alice, bob, conversation }) => {
+test("the button to the latest message counts new messages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 60);
   const here = await bob.open(conversation, alice);
@@ -36,7 +36,7 @@ test("the way back to the newest counts what came meanwhile", async ({ alice, bo
   await expect(jump).toBeHidden();
 });
 
-test("the day is shown while one scrolls, and is no part of what is read out", async ({ alice, bob, conversation }) => {
+test("the day is shown during scrolling and is hidden from screen readers", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 60);
   const here = await bob.open(conversation, alice);
@@ -50,7 +50,7 @@ test("the day is shown while one scrolls, and is no part of what is read out", a
   await expect(chip).not.toHaveClass(/is-shown/);
 });
 
-test("a long message is folded on the server's page already, unfolds and folds in place", async ({ alice, bob, conversation }) => {
+test("the server renders a long message folded, and it unfolds and folds in place", async ({ alice, bob, conversation }) => {
   const long = Array.from({ length: 40 }, (_, index) => `Verse ${index + 1}`).join("\n");
   await alice.apiSend(conversation, ...Array.from({ length: 20 }, (_, index) => `Before it ${index}`), long, "After it");
   await bob.apiRead(conversation, 22);
@@ -76,7 +76,7 @@ test("a long message is folded on the server's page already, unfolds and folds i
   expect(await message.textContent()).toContain("Verse 40");
 });
 
-test("a link to a host of other letters shows the name that the network knows", async ({ alice, bob, conversation }) => {
+test("a link to an internationalised host shows its ASCII name", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "See https://аpple.com/sale and https://example.org and https://bank.example@evil.example/x");
   const here = await bob.open(conversation, alice);
   await expect(here.message("See")).toContainText("(xn--pple-43d.com)");
@@ -88,7 +88,7 @@ test("a link to a host of other letters shows the name that the network knows", 
   for (const link of await links.all()) await expect(link).toHaveAttribute("rel", /noopener.*noreferrer/);
 });
 
-test("marks that turn the writing around do not leave their message", async ({ alice, bob, conversation }) => {
+test("direction marks in a message do not affect other messages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, `plain ${RLO}turned`, "شكرا جزيلا, thanks");
   const here = await bob.open(conversation, alice);
   const styles = await here.log.locator(".body").evaluateAll((bodies) => bodies.map((body) => getComputedStyle(body).unicodeBidi));
@@ -110,7 +110,7 @@ test("marks that turn the writing around do not leave their message", async ({ a
   await expect(here.page.getByRole("navigation", { name: "Conversations" }).locator("bdi").first()).toContainText("شكرا");
 });
 
-test("the menu copies the text and the link, and gives the focus back", async ({ alice, bob, conversation, server }) => {
+test("the message menu copies the text and the link, and returns the focus", async ({ alice, bob, conversation, server }) => {
   await bob.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.url });
   await alice.apiSend(conversation, "Copy me");
   const here = await bob.open(conversation, alice);
@@ -153,7 +153,7 @@ test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, s
   await expect(menu).toBeHidden();
 });
 
-test("the log is one stop, arrows walk over messages, Enter opens the menu, Escape closes it", async ({ alice, bob, conversation }) => {
+test("the log is a single tab stop: arrows move between messages, Enter opens the menu, Escape closes the menu", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "First", "Second with https://example.org/a", "Third");
   await bob.apiSend(conversation, "Mine");
   const here = await bob.open(conversation, alice);
@@ -189,7 +189,7 @@ test("the log is one stop, arrows walk over messages, Enter opens the menu, Esca
   await expect(here.box).toBeFocused();
 });
 
-test("keys scroll while one writes, and reach both ends only from an empty box", async ({ alice, bob, conversation }) => {
+test("keys scroll during writing, and reach both ends only from an empty box", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 45 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 45);
   const here = await bob.open(conversation, alice);
@@ -208,7 +208,7 @@ test("keys scroll while one writes, and reach both ends only from an empty box",
   await expect(here.box).toBeFocused();
 });
 
-test("the ticks say in words how far a message is and what it waits for", async ({ alice, bob, conversation, watch }) => {
+test("the ticks describe in words the state of a message and the reason for waiting", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const wire = await Wire.of(alice.context);
   const here = await alice.open(conversation, bob);
@@ -235,7 +235,7 @@ test("the ticks say in words how far a message is and what it waits for", async 
   await expect(note).toContainText("Waiting for a connection");
 });
 
-test("the peer's message is said once; one's own and older pages are not", async ({ alice, bob, conversation }) => {
+test("a screen reader announces a peer's message once, and neither the user's own messages nor older pages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 80 }, (_, index) => `Earlier ${index + 1}.`));
   await bob.apiRead(conversation, 80);
   const here = await bob.open(conversation, alice);
@@ -265,7 +265,7 @@ test("the peer's message is said once; one's own and older pages are not", async
   await expect.poll(said).toContain("Alice Arden is typing");
 });
 
-test("what was in view was read, also by one who answers or leaves at once", async ({ alice, bob, someone, conversation }) => {
+test("messages in view are marked as read, also when the user answers or leaves immediately", async ({ alice, bob, someone, conversation }) => {
   const carol = await someone("Carol Cole");
   await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
   const aliceHere = await alice.open(conversation, bob);

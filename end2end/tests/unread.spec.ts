@@ -5,7 +5,7 @@ import { expect, test } from "../support/test";
 /** More than a page of the list holds, which is 50. */
 const PEOPLE = 70;
 
-test("the total of unread messages counts the conversations that were not loaded, and stays right", async ({ server, alice }) => {
+test("the total of unread messages includes conversations that are not loaded, and stays correct", async ({ server, alice }) => {
   test.slow();
   const settings = await alice.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
   const me = ((await settings.json()) as { user: { id: string } }).user.id;

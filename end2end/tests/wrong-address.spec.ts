@@ -11,7 +11,7 @@ const right = "https://chat.exmaple.org";
 test.describe("a public URL with a typo", () => {
   test.use({ settings: { DUET_PUBLIC_URL: right } });
 
-  test("a page under another address says the right one, with a link, and so does a refused call", async ({ page, server, watch }) => {
+  test("a page under another address shows the right address with a link, and so does a refused call", async ({ page, server, watch }) => {
     watch.allow(REFUSAL);
     await page.goto("/sign-in?next=%2Fsettings");
     await ready(page);
@@ -27,7 +27,7 @@ test.describe("a public URL with a typo", () => {
     expect(server.log.split(`Set DUET_PUBLIC_URL=${server.url}`)).toHaveLength(2);
   });
 
-  test("so does a page without scripts", async ({ browser, server, watch }) => {
+  test("a page without scripts shows the right address, too", async ({ browser, server, watch }) => {
     const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
     watch.over(context);
     watch.allow(REFUSAL);
@@ -41,7 +41,7 @@ test.describe("a public URL with a typo", () => {
   });
 });
 
-test("somebody who is signed in under another address is not told that they are offline", async ({ browser, watch }) => {
+test("a user who is signed in under another address gets no offline banner", async ({ browser, watch }) => {
   watch.allow(REFUSAL);
   const settings: Settings = {};
   const server = await Server.create(settings);
@@ -72,7 +72,7 @@ test("somebody who is signed in under another address is not told that they are 
   await server.destroy();
 });
 
-test("a page under the right address says nothing of addresses", async ({ alice, bob, conversation }) => {
+test("a page under the right address shows no warning about addresses", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await expect(here.page.locator("#wrong-address")).toBeHidden();
   await here.page.goto("/sign-in");
