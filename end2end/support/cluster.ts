@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import type { Site } from "./person";
+import type { Site } from "./user";
 import { binary } from "./server";
 
 const root = path.join(__dirname, "../..");

@@ -1,23 +1,23 @@
-import { complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { fieldMessage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
 test.describe("sign-up", () => {
-  const wrong = [
-    { what: "a username that is too short", username: "al", password: "a walk in the rain", field: "username", says: /3/ },
-    { what: "a username with a space", username: "al ice", password: "a walk in the rain", field: "username", says: /letters/ },
-    { what: "a short password", username: "alice", password: "rainwalk", field: "password", says: /10/ },
-    { what: "a common password", username: "alice", password: "1234567890", field: "password", says: /guess|common/ },
+  const invalid = [
+    { problem: "a username that is too short", username: "al", password: "a walk in the rain", field: "username", message: /3/ },
+    { problem: "a username with a space", username: "al ice", password: "a walk in the rain", field: "username", message: /letters/ },
+    { problem: "a short password", username: "alice", password: "rainwalk", field: "password", message: /10/ },
+    { problem: "a common password", username: "alice", password: "1234567890", field: "password", message: /guess|common/ },
   ] as const;
-  for (const { what, username, password, field, says } of wrong) {
-    test(`shows the error for ${what} at its field, and keeps the other fields`, async ({ page, watch }) => {
+  for (const { problem, username, password, field, message } of invalid) {
+    test(`shows the error for ${problem} at its field, and keeps the other fields`, async ({ page, watch }) => {
       watch.allow(REFUSAL);
       const form = new SignUpPage(page);
       await form.goto();
       await ready(page);
       await form.submit(username, "Alice Arden", password);
       await expect(form[field]).toHaveAttribute("aria-invalid", "true");
-      await expect.poll(() => complaint(form[field])).toMatch(says);
+      await expect.poll(() => fieldMessage(form[field])).toMatch(message);
       await expect(form.username).toHaveValue(username);
       await expect(form.displayName).toHaveValue("Alice Arden");
     });
@@ -30,7 +30,7 @@ test.describe("sign-up", () => {
     await ready(page);
     await form.submit(alice.username.toUpperCase(), "Alice Second", "a walk in the rain");
     await expect(form.username).toHaveAttribute("aria-invalid", "true");
-    await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+    await expect.poll(() => fieldMessage(form.username)).toMatch(/taken/);
     await form.submit("alice.the.second", "Alice Second", "a walk in the rain");
     await page.waitForURL(/\/$/);
   });

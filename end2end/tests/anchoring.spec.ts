@@ -1,6 +1,6 @@
 import type { Locator, Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "../support/pages";
-import { fill } from "../support/person";
+import { fillConversation } from "../support/user";
 import { expect, test } from "../support/test";
 
 const bodies = Array.from({ length: 130 }, (_, index) => `Line ${String(index + 1).padStart(3, "0")} of the log, ${"and so on ".repeat(index % 7)}`);
@@ -56,8 +56,8 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("And the very last")).toBeInViewport({ ratio: 1 });
   });
 
-  test("the scroll position is kept after leaving and returning, Back, and a reload", async ({ bob, alice, someone, conversation }) => {
-    const carol = await someone("Carol Cole");
+  test("the scroll position is kept after leaving and returning, Back, and a reload", async ({ bob, alice, createUser, conversation }) => {
+    const carol = await createUser("Carol Cole");
     await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
     const here = await bob.open(conversation, alice);
     const home = new HomePage(here.page);
@@ -123,7 +123,7 @@ test.describe("with a hundred and thirty messages", () => {
 
 test("of ten thousand messages the page holds a few hundred rows at most, and the first message is reachable", async ({ alice, bob, conversation }) => {
   test.setTimeout(900_000);
-  await fill(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
+  await fillConversation(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
   await bob.apiRead(conversation, 10_000);
   const here = await bob.open(conversation, alice);
   await expect(here.messages.last()).toContainText(/ (99[6-9]\d|10000)\. /);

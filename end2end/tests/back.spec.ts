@@ -37,8 +37,8 @@ test("in a conversation opened by a link, the back arrow replaces the page with 
   await leaves(here.page);
 });
 
-test("opening another conversation replaces the history entry of the first", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("opening another conversation replaces the history entry of the first", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, "From Bob");
   await carol.apiSend(await carol.apiConversation(alice), "From Carol");
   const home = await alice.home();

@@ -1,4 +1,4 @@
-import { holdWasm } from "../support/held";
+import { holdWasm } from "../support/hold-wasm";
 import { ConversationPage, HomePage, ready, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 

@@ -1,9 +1,9 @@
 import type { Page } from "@playwright/test";
-import { HomePage, ready, spoken } from "../support/pages";
+import { HomePage, ready, ariaSnapshot } from "../support/pages";
 import { turnServerClock } from "../support/rewrite";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const HOUR = 60 * 60 * 1_000;
 
@@ -19,25 +19,25 @@ async function turnClock(page: Page, ms: number): Promise<void> {
 
 test("a message written while the clock was ahead is sent after a reload with the right clock", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await turnClock(here.page, 30 * HOUR);
   await here.write("From tomorrow");
   await here.expectState("From tomorrow", "sending");
   await here.page.reload();
   await ready(here.page);
   await here.expectState("From tomorrow", "sending");
-  wire.mend();
+  network.restore();
   await here.expectStored("From tomorrow", 40_000);
   await here.expectBodies("From tomorrow");
 });
 
 test("messages keep their order when the clock is turned back between them", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await turnClock(here.page, 5 * HOUR);
   await here.write("First, with a clock ahead");
   await here.expectState("First, with a clock ahead", "sending");
@@ -47,7 +47,7 @@ test("messages keep their order when the clock is turned back between them", asy
   await here.write("Second, with the right one");
   await here.expectState("Second, with the right one", "sending");
   await here.expectBodies("First, with a clock ahead", "Second, with the right one");
-  wire.mend();
+  network.restore();
   await here.expectStored("Second, with the right one", 40_000);
   await here.expectBodies("First, with a clock ahead", "Second, with the right one");
   const bobHere = await bob.open(conversation, alice);
@@ -56,15 +56,15 @@ test("messages keep their order when the clock is turned back between them", asy
 
 test("a clock that is turned back does not delay a waiting message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await turnClock(here.page, 48 * HOUR);
-  wire.refuse("rate_limited");
+  network.refuse("rate_limited");
   await here.write("Over a jump of two days");
-  await wire.refused("send");
+  await network.refused("send");
   await here.expectState("Over a jump of two days", "sending");
   await turnClock(here.page, 0);
-  wire.refuse(undefined);
+  network.refuse(undefined);
   await here.expectStored("Over a jump of two days", 40_000);
 });
 
@@ -115,14 +115,14 @@ test.describe("dates and times", () => {
     await expect(day).toHaveAccessibleName(/^(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day/);
   });
 
-  test("a change of the time zone changes times and days", async ({ someone, bob }) => {
+  test("a change of the time zone changes times and days", async ({ createUser, bob }) => {
     // No zone is emulated yet: only one who emulates it can change it.
-    const zoe = await someone("Zoe Zander", { timezoneId: undefined });
+    const zoe = await createUser("Zoe Zander", { timezoneId: undefined });
     const conversation = await bob.apiConversation(zoe);
     await bob.apiSend(conversation, "Here and there");
     const here = await zoe.open(conversation, bob);
     const { page } = here;
-    const clock = async () => (await spoken(here.message("Here and there"))).match(/\d\d:\d\d/)?.[0];
+    const clock = async () => (await ariaSnapshot(here.message("Here and there"))).match(/\d\d:\d\d/)?.[0];
     const list = async () => (await new HomePage(page).entry(bob.name).textContent())?.match(/\d\d:\d\d|Yesterday|Today/)?.[0];
     const before = await clock();
     expect(before).toBeTruthy();

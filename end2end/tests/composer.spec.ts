@@ -1,7 +1,7 @@
 import { type ConversationPage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 async function height(here: ConversationPage): Promise<number> {
   return here.box.evaluate((box) => box.getBoundingClientRect().height);
@@ -24,8 +24,8 @@ test("the box grows to eight lines, then scrolls, and shrinks when the message i
   expect(await height(here)).toBeCloseTo(one, 0);
 });
 
-test("a long name does not make the empty box grow", async ({ alice, someone }) => {
-  const long = await someone("Maximiliane Wilhelmina Wolfram");
+test("a long name does not make the empty box grow", async ({ alice, createUser }) => {
+  const long = await createUser("Maximiliane Wilhelmina Wolfram");
   await alice.page.setViewportSize({ width: 320, height: 640 });
   const here = await alice.open(await alice.apiConversation(long), long);
   expect(await height(here)).toBeLessThanOrEqual(50);
@@ -132,12 +132,12 @@ test("a pasted megabyte leaves the box usable, shows the limit, and becomes a dr
     const plain = document.createElement("textarea");
     plain.style.cssText = "position: fixed; width: 40rem; height: 13.5rem";
     document.body.append(plain);
-    const yardstick = await insert(plain);
+    const speed = await insert(plain);
     plain.remove();
     const ours = document.querySelector<HTMLTextAreaElement>("textarea[name=body]");
-    return { yardstick, ours: ours ? await insert(ours) : Number.NaN };
+    return { speed, ours: ours ? await insert(ours) : Number.NaN };
   });
-  expect(times.ours).toBeLessThan(3 * times.yardstick + 500);
+  expect(times.ours).toBeLessThan(3 * times.speed + 500);
   await expect(here.page.locator(".counter")).toHaveText(/too many$/);
   await here.box.press("End");
   await here.box.press("!");
@@ -146,7 +146,7 @@ test("a pasted megabyte leaves the box usable, shows the limit, and becomes a dr
   await expect(here.messages).toHaveCount(0);
   const length = async () => here.box.evaluate((box: HTMLTextAreaElement) => box.value.length);
   expect(await length()).toBe(14 * 75_000 + 1);
-  await here.draftIsKept("word and word !");
+  await here.expectDraftStored("word and word !");
 
   await here.page.reload();
   await ready(here.page);
@@ -188,13 +188,13 @@ test("Enter does not send while an input method composes, also if the compositio
   await here.expectStored("日本");
 });
 
-test("the list shows the draft of each conversation, also after a reload", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("the list shows the draft of each conversation, also after a reload", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   const other = await alice.apiConversation(carol);
   await alice.apiSend(other, "Hello Carol");
   const here = await alice.open(conversation, bob);
   await here.box.fill("About the boat");
-  await here.draftIsKept("About the boat");
+  await here.expectDraftStored("About the boat");
   await expect(here.page.locator(".list-entry[aria-current=page]")).not.toContainText("Draft");
   const home = await alice.home();
   const entry = home.entry(bob.name);
@@ -218,12 +218,12 @@ test("the list shows the draft of each conversation, also after a reload", async
 
 test("text written while a message fails is kept beside that message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("This one waits");
   await here.box.fill("And this is half a");
-  await here.draftIsKept("And this is half a");
+  await here.expectDraftStored("And this is half a");
   await here.page.reload();
   await ready(here.page);
   await here.expectState("This one waits", "sending");
@@ -233,8 +233,8 @@ test("text written while a message fails is kept beside that message", async ({ 
 test.describe("on a touch screen", () => {
   const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-  test("Enter breaks the line, the button sends, and the keyboard stays as it was", async ({ someone, bob }) => {
-    const tess = await someone("Tess Touch", phone);
+  test("Enter breaks the line, the button sends, and the keyboard stays as it was", async ({ createUser, bob }) => {
+    const tess = await createUser("Tess Touch", phone);
     const here = await tess.open(await tess.apiConversation(bob), bob);
     await expect(here.box).not.toBeFocused();
     await here.box.tap();
@@ -253,8 +253,8 @@ test.describe("on a touch screen", () => {
   });
 
   for (const keys of ["Control+Enter", "Meta+Enter"]) {
-    test(`${keys} sends, because a touch screen may have a keyboard`, async ({ someone, bob }) => {
-      const tess = await someone("Tess Touch", phone);
+    test(`${keys} sends, because a touch screen may have a keyboard`, async ({ createUser, bob }) => {
+      const tess = await createUser("Tess Touch", phone);
       const here = await tess.open(await tess.apiConversation(bob), bob);
       await here.box.tap();
       await here.box.pressSequentially("By the keyboard");

@@ -1,8 +1,8 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/test";
 
-/** What this browser keeps as drafts, of all conversations. */
-async function kept(page: Page): Promise<string[]> {
+/** The stored drafts of all conversations. */
+async function storedDrafts(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     Object.entries({ ...localStorage })
       .filter(([key]) => key.includes(":draft:"))
@@ -10,8 +10,8 @@ async function kept(page: Page): Promise<string[]> {
   );
 }
 
-/** Closes a tab as a person does: the page hears that it goes away. */
-async function close(page: Page): Promise<void> {
+/** Closes a tab as a user does: the page gets its unload events. */
+async function closeTab(page: Page): Promise<void> {
   await page.close({ runBeforeUnload: true });
   await expect.poll(() => page.isClosed()).toBe(true);
 }
@@ -20,8 +20,8 @@ test("a tab without changes does not overwrite a draft when it closes", async ({
   const idle = await alice.open(conversation, bob);
   const here = await alice.open(conversation, bob, await alice.tab());
   await here.box.fill("Written in the other tab");
-  await here.draftIsKept("Written in the other tab");
-  await close(here.page);
+  await here.expectDraftStored("Written in the other tab");
+  await closeTab(here.page);
   await expect(idle.box).toHaveValue("Written in the other tab");
   await idle.page.goto("/");
   const back = await alice.open(conversation, bob, idle.page);
@@ -31,7 +31,7 @@ test("a tab without changes does not overwrite a draft when it closes", async ({
 test("a text that was sent in a tab is not a draft in another tab, in whichever way that tab closes", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Say this once");
-  await first.draftIsKept("Say this once");
+  await first.expectDraftStored("Say this once");
   const second = await alice.open(conversation, bob, await alice.tab());
   await expect(second.box).toHaveValue("Say this once");
   const third = await alice.open(conversation, bob, await alice.tab());
@@ -43,17 +43,17 @@ test("a text that was sent in a tab is not a draft in another tab, in whichever 
     await expect(here.send).toHaveClass(/is-idle/);
   }
   await first.page.reload();
-  await close(third.page);
-  await close(second.page);
+  await closeTab(third.page);
+  await closeTab(second.page);
   const back = await alice.open(conversation, bob, first.page);
   await expect(back.box).toHaveValue("");
-  expect(await kept(back.page)).toEqual([]);
+  expect(await storedDrafts(back.page)).toEqual([]);
 });
 
 test("a draft that is continued in another tab remains a single draft", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Shall we meet");
-  await first.draftIsKept("Shall we meet");
+  await first.expectDraftStored("Shall we meet");
   const second = await alice.open(conversation, bob, await alice.tab());
   await second.box.press("End");
   await second.box.pressSequentially(" at ten?");
@@ -69,19 +69,19 @@ test("texts typed in two tabs at once are both kept", async ({ alice, bob, conve
   // Neither tab hears of the other before both have typed.
   for (const here of [first, second]) await here.page.evaluate(() => window.addEventListener("storage", (event) => event.stopImmediatePropagation(), { capture: true, once: true }));
   await first.box.fill("One thing");
-  await first.draftIsKept("One thing");
+  await first.expectDraftStored("One thing");
   await second.box.fill("And another");
-  await expect.poll(async () => (await kept(first.page)).join()).toContain("And another");
+  await expect.poll(async () => (await storedDrafts(first.page)).join()).toContain("And another");
   await expect(first.box).toHaveValue("One thing");
   await expect(second.box).toHaveValue("And another");
-  await close(first.page);
-  await close(second.page);
+  await closeTab(first.page);
+  await closeTab(second.page);
   const back = await alice.open(conversation, bob, await alice.tab());
   await expect(back.box).toHaveValue(/One thing/);
   await expect(back.box).toHaveValue(/And another/);
   await back.box.press("Enter");
   await expect(back.messages).toHaveCount(1);
-  expect(await kept(back.page)).toEqual([]);
+  expect(await storedDrafts(back.page)).toEqual([]);
 });
 
 test("an unfocused box takes over changes of other tabs when the page is shown again", async ({ alice, bob, conversation }) => {
@@ -91,7 +91,7 @@ test("an unfocused box takes over changes of other tabs when the page is shown a
   });
   const here = await alice.open(conversation, bob);
   await here.box.fill("Sent while I was frozen");
-  await here.draftIsKept("Sent while I was frozen");
+  await here.expectDraftStored("Sent while I was frozen");
   await here.page.evaluate(() => (document.documentElement.dataset.frozen = "true"));
   const other = await alice.open(conversation, bob, await alice.tab());
   await other.box.press("Enter");

@@ -9,7 +9,7 @@ function picker(page: Page): Locator {
   return page.getByRole("dialog", { name: "Emoji" });
 }
 
-function offer(page: Page): Locator {
+function suggestions(page: Page): Locator {
   return page.getByRole("listbox", { name: "Emoji by name" });
 }
 
@@ -38,9 +38,9 @@ test("emoji data is fetched at the first use, and the names once", async ({ alic
 test("a press on the button while the scripts load opens the picker after they have loaded", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await here.page.route("**/emoji/emoji.js", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   const asked = here.page.waitForRequest("**/emoji/emoji.js");
@@ -61,7 +61,7 @@ test("an emoji is inserted at the caret, and undo removes the emoji", async ({ a
   await expect(dialog).toBeHidden();
   await expect(here.box).toBeFocused();
   await expect(here.box).toHaveValue("Well 🎉 done");
-  await here.draftIsKept("Well 🎉 done");
+  await here.expectDraftStored("Well 🎉 done");
   await here.page.keyboard.type("!");
   await expect(here.box).toHaveValue("Well 🎉! done");
   await here.page.keyboard.press("ControlOrMeta+z");
@@ -125,7 +125,7 @@ test("a chosen skin tone is stored and used", async ({ alice, bob, conversation 
 test("the beginning of a name shows suggestions, Down and Enter insert a suggestion, and no message is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially("So :smi");
-  const options = offer(here.page).getByRole("option");
+  const options = suggestions(here.page).getByRole("option");
   await expect(options.first()).toHaveAttribute("aria-selected", "true");
   await expect(here.box).toHaveAttribute("aria-activedescendant", (await options.first().getAttribute("id")) ?? "");
   await here.box.press("ArrowDown");
@@ -133,7 +133,7 @@ test("the beginning of a name shows suggestions, Down and Enter insert a suggest
   const chosen = (await options.nth(1).locator(".emoji").textContent()) ?? "";
   await here.box.press("Enter");
   await expect(here.box).toHaveValue(`So ${chosen}`);
-  await expect(offer(here.page)).toHaveCount(0);
+  await expect(suggestions(here.page)).toHaveCount(0);
   await expect(here.messages).toHaveCount(0);
   await expect(here.box).not.toHaveAttribute("aria-activedescendant");
   await here.box.press("Enter");
@@ -143,19 +143,19 @@ test("the beginning of a name shows suggestions, Down and Enter insert a suggest
 test("Escape closes the suggestions and keeps the text; Tab and a click insert a suggestion", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":heart");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Escape");
-  await expect(offer(here.page)).toHaveCount(0);
+  await expect(suggestions(here.page)).toHaveCount(0);
   await expect(here.box).toHaveValue(":heart");
   await expect(here.box).toBeFocused();
   await here.box.fill("");
   await here.box.pressSequentially(":tad");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Tab");
   await expect(here.box).toHaveValue("🎉");
   await expect(here.box).toBeFocused();
   await here.box.pressSequentially(" :rocke");
-  await offer(here.page).getByRole("option").first().click();
+  await suggestions(here.page).getByRole("option").first().click();
   await expect(here.box).toHaveValue("🎉 🚀");
 });
 
@@ -177,10 +177,10 @@ for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_
     await here.box.fill("");
     // Once the names are here, whatever is offered is offered at once.
     await here.box.pressSequentially(":smi");
-    await expect(offer(here.page)).toBeVisible();
+    await expect(suggestions(here.page)).toBeVisible();
     await here.box.fill("");
     await here.box.pressSequentially(text);
-    await expect(offer(here.page)).toHaveCount(0);
+    await expect(suggestions(here.page)).toHaveCount(0);
     await here.box.press("Enter");
     await here.expectStored(text);
   });
@@ -189,13 +189,13 @@ for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_
 test("Enter inserts an emoji whose name begins with the text, and sends if only a description matches", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":+1");
-  await expect(offer(here.page).getByRole("option").first()).toContainText("👍");
+  await expect(suggestions(here.page).getByRole("option").first()).toContainText("👍");
   await here.box.press("Enter");
   await expect(here.box).toHaveValue(/^👍/);
   await here.box.fill("");
   // A word of the description of an emoji, and the beginning of no name.
   await here.box.pressSequentially("So :celebr");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Enter");
   await here.expectStored("So :celebr");
 });
@@ -203,8 +203,8 @@ test("Enter inserts an emoji whose name begins with the text, and sends if only 
 test.describe("in German", () => {
   test.use({ locale: "de-DE" });
 
-  test("the search finds emoji by their German names", async ({ someone, bob }) => {
-    const greta = await someone("Greta Gruen", { locale: "de-DE" });
+  test("the search finds emoji by their German names", async ({ createUser, bob }) => {
+    const greta = await createUser("Greta Gruen", { locale: "de-DE" });
     const here = await greta.open(await greta.apiConversation(bob), bob);
     const box = here.page.locator("textarea[name=body]");
     await box.pressSequentially(":raket");
@@ -217,36 +217,36 @@ for (const colorScheme of ["light", "dark"] as const) {
   test.describe(`axe finds no violation in the picker and the suggestions, ${colorScheme}`, () => {
     test.use({ colorScheme });
 
-    test("on a wide screen, on a phone, and from right to left", async ({ someone, bob }) => {
+    test("on a wide screen, on a phone, and from right to left", async ({ createUser, bob }) => {
       test.slow();
-      const anna = await someone("Anna Ash", { colorScheme });
+      const anna = await createUser("Anna Ash", { colorScheme });
       const here = await anna.open(await anna.apiConversation(bob), bob);
       await here.box.pressSequentially(":smi");
-      await expect(offer(here.page)).toBeVisible();
-      await clean(here.page);
+      await expect(suggestions(here.page)).toBeVisible();
+      await expectNoViolations(here.page);
       await here.box.press("Escape");
       await open(here);
-      await clean(here.page);
+      await expectNoViolations(here.page);
       await picker(here.page).getByRole("searchbox").fill("heart");
-      await clean(here.page);
+      await expectNoViolations(here.page);
       await here.page.keyboard.press("Escape");
       await here.page.keyboard.press("Escape");
       await here.page.setViewportSize(phone);
       await open(here);
       const sheet = await picker(here.page).boundingBox();
       expect(sheet).toMatchObject({ x: 0, width: phone.width });
-      await clean(here.page);
+      await expectNoViolations(here.page);
 
-      const amal = await someone("Amal Asad", { colorScheme, locale: "ar" });
+      const amal = await createUser("Amal Asad", { colorScheme, locale: "ar" });
       const there = await amal.open(await amal.apiConversation(bob), bob);
       await there.page.locator(".emoji-button").click();
       await expect(there.page.locator(".emoji-picker [role=option]").first()).toBeVisible();
-      await clean(there.page);
+      await expectNoViolations(there.page);
     });
   });
 }
 
-async function clean(page: Page): Promise<void> {
+async function expectNoViolations(page: Page): Promise<void> {
   // One kind of emoji is built like the other, and there are two thousand.
   const { violations } = await new AxeBuilder({ page }).exclude(".emoji-section:nth-child(n + 2)").analyze();
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");

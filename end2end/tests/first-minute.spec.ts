@@ -1,4 +1,4 @@
-import { ConversationPage, complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { ConversationPage, fieldMessage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
@@ -35,9 +35,9 @@ test("without a configured operator, the greeting names the person who gave the 
   await expect(page.getByText("Duet is a private chat for two. This server is run by the person who gave you this address.")).toBeVisible();
 });
 
-test("the display name proposes a username until the user types a username, and a taken username brings available ones", async ({ someone, page, watch }) => {
+test("the display name proposes a username until the user types a username, and a taken username brings available ones", async ({ createUser, page, watch }) => {
   watch.allow(REFUSAL);
-  await someone("Anna Berg");
+  await createUser("Anna Berg");
   const form = new SignUpPage(page);
   await form.goto();
   await ready(page);
@@ -46,14 +46,14 @@ test("the display name proposes a username until the user types a username, and 
   await expect(form.displayName).toHaveAttribute("autocapitalize", "words");
   await expect(form.displayName).toHaveAttribute("enterkeyhint", "next");
   await expect(form.password).toHaveAttribute("enterkeyhint", "go");
-  await expect.poll(() => complaint(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*can.t be recovered/is);
+  await expect.poll(() => fieldMessage(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*can.t be recovered/is);
   await form.displayName.pressSequentially("Zoë Łukasz");
   await expect(form.username).toHaveValue("zoe.lukasz");
   await form.displayName.fill("Anna Berg");
   await expect(form.username).toHaveValue("anna.berg");
   await form.password.fill(password);
   await form.create.click();
-  await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+  await expect.poll(() => fieldMessage(form.username)).toMatch(/taken/);
   const free = page.getByRole("status").getByRole("button");
   await expect(free).toHaveText(["berg.anna", "anna.berg2"]);
   await free.last().click();
@@ -93,8 +93,8 @@ test("a password can be shown: caret and focus stay, and submitting hides the pa
   await expect(alice.page.getByLabel("Current password")).toHaveAttribute("type", "password");
 });
 
-test("without scripts the server makes a username from the display name, and proposes available names for a taken username", async ({ someone, browser, server }) => {
-  await someone("Anna Berg");
+test("without scripts the server makes a username from the display name, and proposes available names for a taken username", async ({ createUser, browser, server }) => {
+  await createUser("Anna Berg");
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
   const form = new SignUpPage(page);
@@ -107,8 +107,8 @@ test("without scripts the server makes a username from the display name, and pro
   await context.close();
 });
 
-test("an empty home page gives a single hint: to invite if there are no other users, otherwise to find a person", async ({ someone }) => {
-  const anna = await someone("Anna Alone");
+test("an empty home page gives a single hint: to invite if there are no other users, otherwise to find a person", async ({ createUser }) => {
+  const anna = await createUser("Anna Alone");
   await anna.home();
   await expect(anna.page.getByText("No conversations yet").filter({ visible: true })).toHaveCount(1);
   await expect(anna.page.getByRole("link", { name: "Invite someone" }).filter({ hasText: "Invite" })).toHaveCount(1);
@@ -116,7 +116,7 @@ test("an empty home page gives a single hint: to invite if there are no other us
   await anna.page.setViewportSize({ width: 390, height: 844 });
   await expect(anna.page.locator(".nobody-yet")).toBeVisible();
 
-  const bob = await someone("Bob Second");
+  const bob = await createUser("Bob Second");
   await bob.home();
   await expect(bob.page.getByRole("main")).toContainText("Find someone by name and say hello.");
   await expect(bob.page.locator(".nobody-yet")).toHaveCount(0);
@@ -178,7 +178,7 @@ test("the header reserves its second line for a peer who was never online, and d
   expect(await height()).toBe(before);
 });
 
-test("the profile page works without scripts, and reveals nothing about other users' conversations", async ({ alice, bob, conversation, browser, server, someone, watch }) => {
+test("the profile page works without scripts, and reveals nothing about other users' conversations", async ({ alice, bob, conversation, browser, server, createUser, watch }) => {
   watch.allow(REFUSAL);
   const state = await alice.context.storageState();
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false, storageState: state });
@@ -189,7 +189,7 @@ test("the profile page works without scripts, and reveals nothing about other us
   await page.getByRole("link", { name: "Back to the conversation" }).click();
   await expect(page).toHaveURL(`${server.url}/c/${conversation}`);
   await context.close();
-  const carol = await someone("Carol Curious");
+  const carol = await createUser("Carol Curious");
   const answer = await carol.page.goto(`/c/${conversation}/about`);
   expect(answer?.status()).toBe(404);
   await expect(carol.page.getByRole("main")).not.toContainText(bob.name);
@@ -197,8 +197,8 @@ test("the profile page works without scripts, and reveals nothing about other us
 });
 
 test.describe("an invitation", () => {
-  test("is created by a single press, stays the same when the page is reopened, and opens the conversation when it is accepted", async ({ someone, browser, server, watch }) => {
-    const anna = await someone("Anna Alone");
+  test("is created by a single press, stays the same when the page is reopened, and opens the conversation when it is accepted", async ({ createUser, browser, server, watch }) => {
+    const anna = await createUser("Anna Alone");
     await anna.home();
     const invite = anna.page.getByRole("link", { name: "Invite someone" }).first();
     await invite.click();

@@ -1,31 +1,31 @@
 import type { Locator, Page } from "@playwright/test";
-import { Correspondent } from "../support/correspondent";
+import { ApiUser } from "../support/api-user";
 import { expectFrame, expectFrameInEverySize, expectWheelMovesNothing, SIZES } from "../support/frame";
 import { HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
-import { fill, type Person } from "../support/person";
+import { fillConversation, type User } from "../support/user";
 import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 /** The list comes in pages of 50. */
 const MANY = 60;
 const PHONE = { width: 390, height: 844 };
 const WIDE = { width: 1280, height: 800 };
 
-async function many(server: Server): Promise<Correspondent[]> {
-  const people: Correspondent[] = [];
-  for (let n = 0; n < MANY; n += 1) people.push(await Correspondent.create(server, `person${String(n).padStart(2, "0")}`));
-  return people;
+async function createManyUsers(server: Server): Promise<ApiUser[]> {
+  const users: ApiUser[] = [];
+  for (let n = 0; n < MANY; n += 1) users.push(await ApiUser.create(server, `person${String(n).padStart(2, "0")}`));
+  return users;
 }
 
-async function idOf(person: Person, server: Server): Promise<string> {
+async function idOf(person: User, server: Server): Promise<string> {
   const answer = await person.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
   return ((await answer.json()) as { user: { id: string } }).user.id;
 }
 
-/** Where something is on the screen. */
-async function place(part: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
+/** The bounding box of a part of the page. */
+async function boxOf(part: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
   const box = await part.boundingBox();
   if (!box) throw new Error("it is not shown");
   return box;
@@ -61,7 +61,7 @@ test("card pages do not move, and scroll inside", async ({ page, alice, watch })
 
 test("on a new server with many people everything is reachable in every size", async ({ server, alice }) => {
   test.slow();
-  await many(server);
+  await createManyUsers(server);
   const home = await alice.home();
   const { page } = home;
   for (const size of SIZES) {
@@ -89,15 +89,15 @@ test("a long list does not move, and scrolling loads its older part without a ju
   test.slow();
   watch.allow(OUTAGE);
   const me = await idOf(alice, server);
-  for (const one of await many(server)) {
-    await one.says((await one.call("open_conversation", { peer: me })) as string, `Hello from ${one.name}`);
+  for (const one of await createManyUsers(server)) {
+    await one.send((await one.call("open_conversation", { peer: me })) as string, `Hello from ${one.name}`);
   }
   await alice.page.setViewportSize(WIDE);
   const home = await alice.home();
   const { page } = home;
   await expectFrameInEverySize(page, "a long list");
   await page.setViewportSize({ width: 844, height: 390 });
-  expect((await place(page.locator(".conversation-list"))).height, "most of a phone on its side is the list").toBeGreaterThan(390 * 0.6);
+  expect((await boxOf(page.locator(".conversation-list"))).height, "most of a phone on its side is the list").toBeGreaterThan(390 * 0.6);
   await page.setViewportSize(WIDE);
   for (const part of [".pane-list-header", ".profile-bar", ".conversation-list"]) await expectWheelMovesNothing(page, part);
 
@@ -112,10 +112,10 @@ test("a long list does not move, and scrolling loads its older part without a ju
   await expect(again).toBeVisible();
   await page.unroute("**/api/list_conversations");
   await again.scrollIntoViewIfNeeded();
-  const before = await place(last);
+  const before = await boxOf(last);
   await again.click();
   await expect(entries).toHaveCount(MANY);
-  expect(Math.abs((await place(last)).y - before.y), "what one looked at stays").toBeLessThan(2);
+  expect(Math.abs((await boxOf(last)).y - before.y), "what one looked at stays").toBeLessThan(2);
   await expect(home.list.getByRole("button", { name: /Try again|Older|Loading/ })).toHaveCount(0);
 
   // By the keyboard alone.
@@ -132,11 +132,11 @@ test("a long list does not move, and scrolling loads its older part without a ju
 test("the frame of a conversation does not move in any state", async ({ alice, bob, conversation, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
-  await fill(conversation, [alice, bob], Array.from({ length: 300 }, (_, n) => `Number ${n} of three hundred`));
+  await fillConversation(conversation, [alice, bob], Array.from({ length: 300 }, (_, n) => `Number ${n} of three hundred`));
   await alice.apiRead(conversation, 300);
   await bob.apiSend(conversation, ...Array.from({ length: 12 }, (_, n) => `Unread ${n}`));
   const { page } = alice;
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   await page.setViewportSize(PHONE);
   const here = await alice.open(conversation, bob);
   await expect(here.divider(12)).toBeInViewport();
@@ -155,7 +155,7 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
 
   for (const width of [390, 800, 900, 1280, 2560]) {
     await page.setViewportSize({ width, height: 800 });
-    const [rows, composer] = [await place(page.locator(".timeline-inner")), await place(page.locator(".composer"))];
+    const [rows, composer] = [await boxOf(page.locator(".timeline-inner")), await boxOf(page.locator(".composer"))];
     expect(rows.x, `one line at ${width}`).toBeCloseTo(composer.x, 0);
     expect(rows.x + rows.width, `one line at ${width}`).toBeCloseTo(composer.x + composer.width, 0);
   }
@@ -165,20 +165,20 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
     await page.setViewportSize(size);
     await here.log.evaluate((log, top) => log.scrollTo(0, top), list);
     const row = here.messages.nth((await here.messages.count()) - (list === 0 ? 1 : 12));
-    const before = await place(row);
-    await wire.cut();
+    const before = await boxOf(row);
+    await network.cut();
     const banner = page.locator(".banner:not(.hidden)").first();
     await expect(banner).toBeVisible();
-    const [shown, pane] = [await place(banner), await place(page.locator("main.pane-conversation"))];
-    const [header, timeline] = [await place(page.locator(".conversation-header")), await place(page.locator(".timeline"))];
+    const [shown, pane] = [await boxOf(banner), await boxOf(page.locator("main.pane-conversation"))];
+    const [header, timeline] = [await boxOf(page.locator(".conversation-header")), await boxOf(page.locator(".timeline"))];
     expect(shown.x + shown.width / 2, "in the middle of its pane").toBeCloseTo(pane.x + pane.width / 2, 0);
     expect(shown.y, "below the header").toBeGreaterThanOrEqual(header.y + header.height);
     expect(shown.y + shown.height, "above the rows").toBeLessThanOrEqual(timeline.y);
-    expect((await place(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
     await expectFrame(page, "with a banner");
-    wire.mend();
+    network.restore();
     await expect(banner).toBeHidden();
-    expect((await place(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
   }
 });
 
@@ -226,8 +226,8 @@ test.describe("without scripts", () => {
       await page.goto(address);
       const heights = await page.evaluate(() => [document.scrollingElement?.scrollHeight, innerHeight]);
       expect(heights[0], address).toBe(heights[1]);
-      const banner = await place(page.locator("noscript .banner"));
-      const header = await place(page.locator("header:visible").first());
+      const banner = await boxOf(page.locator("noscript .banner"));
+      const header = await boxOf(page.locator("header:visible").first());
       expect(banner.y, address).toBeGreaterThanOrEqual(header.y + header.height - 1);
     }
     await page.goto(`/c/${conversation}`);

@@ -37,9 +37,9 @@ test("scrolling up loads older pages, and the view does not jump", async ({ bob,
 
   // Hold the answer back, so that the place of a message can be measured before and after.
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await here.page.route("**/api/load_history", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   let asked = false;

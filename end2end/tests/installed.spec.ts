@@ -55,7 +55,7 @@ test("without a network the offline page is shown, and no user data was cached",
   await ready(page);
   await expect(here.message("Between us")).toBeVisible();
   await here.box.fill("Kept meanwhile");
-  await here.draftIsKept("Kept meanwhile");
+  await here.expectDraftStored("Kept meanwhile");
 
   await server.stop();
   await page.goto(`/c/${conversation}`);

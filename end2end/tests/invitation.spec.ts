@@ -11,8 +11,8 @@ async function invite(page: import("@playwright/test").Page): Promise<string> {
   return link.inputValue();
 }
 
-test("a user invites a new user, whose sign-up opens the conversation", async ({ someone, browser, server, watch }) => {
-  const anna = await someone("Anna Alone");
+test("a user invites a new user, whose sign-up opens the conversation", async ({ createUser, browser, server, watch }) => {
+  const anna = await createUser("Anna Alone");
   await anna.home();
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
   await anna.page.waitForURL("/invite");

@@ -16,9 +16,9 @@ async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
   throw new Error(`40 presses of ${key} did not reach ${target}`);
 }
 
-test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, bob, someone, conversation }) => {
+test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, bob, createUser, conversation }) => {
   test.slow();
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Line ${index + 1}.`));
   await alice.apiRead(conversation, 60);
   await alice.context.clearCookies();
@@ -79,11 +79,11 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   await page.waitForURL(/\/sign-in/);
 });
 
-test("the list is a single tab stop, and arrow keys move in the list", async ({ alice, bob, someone, conversation }) => {
+test("the list is a single tab stop, and arrow keys move in the list", async ({ alice, bob, createUser, conversation }) => {
   const names = ["Carol Cole", "Dora Dean"];
   await bob.apiSend(conversation, "From Bob");
   for (const name of names) {
-    const other = await someone(name);
+    const other = await createUser(name);
     await other.apiSend(await other.apiConversation(alice), `From ${name}`);
   }
   const home = await alice.home();
@@ -114,9 +114,9 @@ test("the list is a single tab stop, and arrow keys move in the list", async ({ 
   await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
 });
 
-test("Alt and arrows move through the conversations, with Shift through the unread conversations", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
-  const dora = await someone("Dora Dean");
+test("Alt and arrows move through the conversations, with Shift through the unread conversations", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
+  const dora = await createUser("Dora Dean");
   const [withCarol, withDora] = [await alice.apiConversation(carol), await alice.apiConversation(dora)];
   // Newest first: Dora, Carol, Bob.
   await bob.apiSend(conversation, "From Bob");
@@ -178,8 +178,8 @@ for (const [colorScheme, locale] of [
   ["light", "en-GB"],
   ["dark", "ar"],
 ] as const) {
-  test(`axe finds no violation in the list of shortcuts, ${colorScheme}, ${locale}`, async ({ someone, bob }) => {
-    const anna = await someone("Anna Ash", { colorScheme, locale });
+  test(`axe finds no violation in the list of shortcuts, ${colorScheme}, ${locale}`, async ({ createUser, bob }) => {
+    const anna = await createUser("Anna Ash", { colorScheme, locale });
     const here = await anna.open(await anna.apiConversation(bob), bob);
     for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
       await here.page.setViewportSize(viewport);

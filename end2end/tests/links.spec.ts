@@ -26,8 +26,8 @@ for (const [locale, before, after] of [["en-GB", "See", "and then"], ["de-DE", "
   test.describe(`in ${locale}`, () => {
     test.use({ locale });
 
-    test("a link ends before every punctuation and space of Unicode, from the server and in the browser", async ({ someone, alice, watch }) => {
-      const reader = await someone("Rita Reader", { locale });
+    test("a link ends before every punctuation and space of Unicode, from the server and in the browser", async ({ createUser, alice, watch }) => {
+      const reader = await createUser("Rita Reader", { locale });
       const conversation = await alice.apiConversation(reader);
       expect(SIGNS.length).toBeGreaterThan(900);
       await alice.apiSend(conversation, ...messages(SIGNS.map((sign) => `${before} ${ADDRESS}${sign} ${after}`)));

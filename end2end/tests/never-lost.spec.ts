@@ -1,7 +1,7 @@
 import { type ConversationPage, HomePage, ready, SignInPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 // Upper bound, on a busy machine, for a page to come back by itself after an outage.
 const RETURN = 120_000;
@@ -79,10 +79,10 @@ test("messages survive a network outage", async ({ alice, bob, conversation, ser
 
 test("an unsent message survives a reload and is sent once", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const bobHere = await bob.open(conversation, alice);
   const aliceHere = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await aliceHere.write("Hold this for me");
   await aliceHere.expectState("Hold this for me", "sending");
   await aliceHere.page.reload();
@@ -90,7 +90,7 @@ test("an unsent message survives a reload and is sent once", async ({ alice, bob
   await aliceHere.expectState("Hold this for me", "sending");
   await expect(bobHere.messages).toHaveCount(0);
 
-  wire.mend();
+  network.restore();
   await aliceHere.expectState("Hold this for me", "read", RETURN);
   await aliceHere.expectBodies("Hold this for me");
   await bobHere.expectBodies("Hold this for me");
@@ -101,16 +101,16 @@ test("an unsent message survives a reload and is sent once", async ({ alice, bob
 
 test("an unsent message and a draft survive the crash of the tab", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const aliceHere = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await aliceHere.write("Sent before the crash");
   await aliceHere.expectState("Sent before the crash", "sending");
   await aliceHere.box.fill("A thought, half");
-  await aliceHere.draftIsKept("A thought, half");
+  await aliceHere.expectDraftStored("A thought, half");
   await crash(aliceHere);
 
-  wire.mend();
+  network.restore();
   const back = await alice.open(conversation, bob, await alice.tab());
   await expect(back.box).toHaveValue("A thought, half");
   await back.expectStored("Sent before the crash", RETURN);
@@ -147,7 +147,7 @@ test("when the session ends during writing, message and draft are kept until the
   await here.write("While signed out");
   await here.expectState("While signed out", "sending");
   await here.box.fill("And a draft");
-  await here.draftIsKept("And a draft");
+  await here.expectDraftStored("And a draft");
 
   await signIn.click();
   const form = new SignInPage(here.page);
@@ -159,9 +159,9 @@ test("when the session ends during writing, message and draft are kept until the
   await bobHere.expectBodies("While signed in", "While signed out");
 });
 
-test("another user of the same browser never sends a user's unsent messages", async ({ alice, bob, someone, conversation, watch }) => {
+test("another user of the same browser never sends a user's unsent messages", async ({ alice, bob, createUser, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   const here = await alice.open(conversation, bob);
   await alice.apiEndSession();
   await expect(here.page.getByRole("link", { name: "Sign in" })).toBeVisible();
@@ -185,9 +185,9 @@ test("another user of the same browser never sends a user's unsent messages", as
 });
 
 test("a permanently refused message shows an error and can be retried or deleted", async ({ alice, bob, conversation }) => {
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  wire.refuse("body_control_character");
+  network.refuse("body_control_character");
   await here.write("Try this again");
   await here.expectState("Try this again", "not sent");
   await here.write("Forget this one");
@@ -198,7 +198,7 @@ test("a permanently refused message shows an error and can be retried or deleted
   await here.expectState("Forget this one", "not sent");
   await here.message("Forget this one").getByRole("button", { name: "Delete" }).click();
   await expect(here.message("Forget this one")).toHaveCount(0);
-  wire.refuse(undefined);
+  network.refuse(undefined);
   await here.message("Try this again").getByRole("button", { name: "Retry" }).click();
   await here.expectStored("Try this again");
   await here.page.reload();

@@ -1,11 +1,11 @@
 import { Cluster } from "../support/cluster";
-import { Person } from "../support/person";
+import { User } from "../support/user";
 import { expect, test as base } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
 interface Fixtures {
   /** Makes somebody whose browser knows one node alone (1 or 2), or both through the one address they have. */
-  at: (name: string, node?: number) => Promise<Person>;
+  at: (name: string, node?: number) => Promise<User>;
 }
 
 interface WorkerFixtures {
@@ -25,12 +25,12 @@ const test = base.extend<Fixtures, WorkerFixtures>({
   baseURL: async ({ cluster }, use) => use(cluster.url),
 
   at: async ({ browser, cluster, watch }, use) => {
-    const people: Person[] = [];
+    const people: User[] = [];
     await use(async (name, node) => {
       const site = node === undefined ? cluster : cluster.node(node);
       const context = await browser.newContext({ baseURL: site.url });
       watch.over(context);
-      const person = await Person.create(name, context, site);
+      const person = await User.create(name, context, site);
       people.push(person);
       return person;
     });

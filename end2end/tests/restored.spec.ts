@@ -23,7 +23,7 @@ for (const what of ["database", "everything"] as const) {
     await bob.apiSend(conversation, "Lost, two");
     await aliceHere.expectBodies("Before the copy", "Lost, one", "Lost, two");
     await aliceHere.box.fill("Still typing");
-    await aliceHere.draftIsKept("Still typing");
+    await aliceHere.expectDraftStored("Still typing");
 
     await server.putBack(copy, what);
     await aliceHere.expectBodies("Before the copy");
@@ -68,14 +68,14 @@ for (const [what, opened] of [["database", "Carol Cole"], ["everything", "Carol 
   test(`a conversation that the restored copy lacks is removed from the page (${what}, at ${opened})`, async ({
     alice,
     bob,
-    someone,
+    createUser,
     conversation,
     server,
     watch,
   }) => {
     watch.allow(OUTAGE, REFUSAL);
     await bob.apiSend(conversation, "Before the copy");
-    const carol = await someone("Carol Cole");
+    const carol = await createUser("Carol Cole");
     const copy = await server.keepCopy();
     const withCarol = await alice.apiConversation(carol);
     await alice.apiSend(withCarol, "Lost");

@@ -4,9 +4,9 @@ import { ConversationPage, HomePage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-test("the search finds people by any word of a name, lists conversations first, and marks the user's own account", async ({ alice, conversation, someone, server }) => {
+test("the search finds people by any word of a name, lists conversations first, and marks the user's own account", async ({ alice, conversation, createUser, server }) => {
   await alice.apiSend(conversation, "Hello");
-  await someone("Emil Sand");
+  await createUser("Emil Sand");
   await signUp(server.url, "jogar", "José García");
   await signUp(server.url, "nour", "نور حداد");
   await signUp(server.url, "alina", "Alina Byrne");
@@ -35,9 +35,9 @@ test("the search finds people by any word of a name, lists conversations first, 
   await expect(results).toBeHidden();
 });
 
-test("the results cover the list, and keys move through the results and back", async ({ alice, bob, conversation, someone }) => {
+test("the results cover the list, and keys move through the results and back", async ({ alice, bob, conversation, createUser }) => {
   await alice.apiSend(conversation, "Hello");
-  const berta = await someone("Berta Brook");
+  const berta = await createUser("Berta Brook");
   const here = await alice.open(conversation, bob);
   const home = new HomePage(alice.page);
   const entry = home.entry(bob.name);
@@ -78,7 +78,7 @@ test("the results cover the list, and keys move through the results and back", a
   // Enter opens the first, also where it comes before the answer.
   await home.search.fill("nobody");
   await expect(status(alice.page)).toHaveText(/Nobody/);
-  const answer = await hold(alice.page);
+  const answer = await holdAnswers(alice.page);
   await home.search.fill("berta");
   await home.search.press("Enter");
   answer.release();
@@ -111,12 +111,12 @@ test("with very many people the count is correct, and scrolling loads more resul
   }
 });
 
-test("an older answer never replaces a newer answer, and a failed search recovers", async ({ alice, bob, conversation, someone, watch }) => {
+test("an older answer never replaces a newer answer, and a failed search recovers", async ({ alice, bob, conversation, createUser, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Hello");
-  const emil = await someone("Emil Sand");
+  const emil = await createUser("Emil Sand");
   const home = await alice.home();
-  const first = await hold(alice.page);
+  const first = await holdAnswers(alice.page);
   await home.search.fill("em");
   await first.asked;
   await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
@@ -191,11 +191,11 @@ function results(page: Page): Locator {
 }
 
 /** Holds the answers of the search back until they are released. */
-async function hold(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
+async function holdAnswers(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await page.route("**/api/search", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   return { asked: page.waitForRequest("**/api/search"), release };

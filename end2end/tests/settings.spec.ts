@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { complaint, ready, SignInPage, signOutOf } from "../support/pages";
+import { fieldMessage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
@@ -27,7 +27,7 @@ test("a changed display name is shown at once to the user and to others", async 
   await name.fill("x".repeat(65));
   await alice.page.getByRole("button", { name: "Save" }).click();
   await expect(name).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(name)).toMatch(/up to/);
+  expect(await fieldMessage(name)).toMatch(/up to/);
 });
 
 test("a new password signs out every other device and works for sign-in", async ({ alice, conversation, browser, server, watch }) => {
@@ -50,7 +50,7 @@ test("a new password signs out every other device and works for sign-in", async 
   const change = page.getByRole("button", { name: "Change password" });
   await change.click();
   await expect(current).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(current)).toMatch(/password/);
+  expect(await fieldMessage(current)).toMatch(/password/);
   await current.fill(alice.password);
   await change.click();
   await expect(page.getByText("Password changed")).toBeVisible();

@@ -181,8 +181,8 @@ test("an error in a foreign script changes nothing, also during a call of the pr
   await here.expectStored("Half a sentence");
 });
 
-test("a live page works when a translator wraps every text in elements", async ({ alice, bob, conversation, someone }) => {
-  const carol = await someone("Carol Cole");
+test("a live page works when a translator wraps every text in elements", async ({ alice, bob, conversation, createUser }) => {
+  const carol = await createUser("Carol Cole");
   const other = await alice.apiConversation(carol);
   await carol.apiSend(other, "From Carol");
   await bob.apiSend(conversation, "One", "Two");

@@ -1,7 +1,7 @@
 import { ConversationPage, HomePage, ready, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Yardstick } from "../support/yardstick";
+import { MachineSpeed } from "../support/machine-speed";
 
 test("two tabs of a user show the same conversation", async ({ alice, bob, conversation }) => {
   const bobHere = await bob.open(conversation, alice);
@@ -45,10 +45,10 @@ test("signing out in a tab ends the connection of the other tab within two secon
   const other = new HomePage(await alice.tab());
   await other.page.goto("/");
   await ready(other.page);
-  const yardstick = new Yardstick();
-  for (let turn = 0; turn < 3; turn += 1) await yardstick.inPage(page);
+  const speed = new MachineSpeed();
+  for (let turn = 0; turn < 3; turn += 1) await speed.inPage(page);
   // The node asks about each session every five seconds as well: the bound shows that the sign-out itself closes the connection.
-  const bound = 4_000 * yardstick.slowness();
+  const bound = 4_000 * speed.slowness();
   await Promise.all([open.waitForEvent("close", { timeout: bound }), signOutOf(other.page).click()]);
   await expect(here.page.getByRole("link", { name: "Sign in" }).or(here.page.getByRole("button", { name: "Sign in" }))).toBeVisible();
   await bob.apiSend(conversation, "Not for the signed out");

@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 import type { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const RLO = "\u202e";
 
@@ -135,8 +135,8 @@ test("the message menu copies the text and the link, and returns the focus", asy
   await expect(here.message("Copy me")).toBeInViewport();
 });
 
-test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, someone }) => {
-  const dora = await someone("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, createUser }) => {
+  const dora = await createUser("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const conversation = await dora.apiConversation(alice);
   await alice.apiSend(conversation, "Hold me");
   const here = await dora.open(conversation, alice);
@@ -210,7 +210,7 @@ test("keys scroll during writing, and reach both ends only from an empty box", a
 
 test("the ticks describe in words the state of a message and the reason for waiting", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   const note = here.page.getByRole("dialog", { name: "Details" });
   await here.write("Nobody there");
@@ -228,7 +228,7 @@ test("the ticks describe in words the state of a message and the reason for wait
   await here.box.click();
   await expect(note).toBeHidden();
 
-  await wire.cut();
+  await network.cut();
   await here.write("Into the void");
   await here.expectState("Into the void", "sending");
   await here.message("Into the void").locator(".ticks").click();
@@ -240,33 +240,33 @@ test("a screen reader announces a peer's message once, and neither the user's ow
   await bob.apiRead(conversation, 80);
   const here = await bob.open(conversation, alice);
   await here.page.evaluate(() => {
-    const said: string[] = [];
-    Object.assign(window, { said });
+    const announced: string[] = [];
+    Object.assign(window, { announced });
     new MutationObserver((changes) => {
       for (const change of changes) {
         const region = (change.target as Element).closest("[aria-live], [role=log], [role=status], [role=alert]");
-        if (region && region.getAttribute("aria-live") !== "off") for (const node of change.addedNodes) if (node.textContent) said.push(node.textContent);
+        if (region && region.getAttribute("aria-live") !== "off") for (const node of change.addedNodes) if (node.textContent) announced.push(node.textContent);
       }
     }).observe(document.body, { childList: true, subtree: true });
   });
-  const said = () => here.page.evaluate(() => (window as unknown as { said: string[] }).said);
+  const announced = () => here.page.evaluate(() => (window as unknown as { announced: string[] }).announced);
   await here.write("My own words");
   await here.expectStored("My own words");
   await here.log.evaluate((log) => log.scrollBy(0, -10_000));
   await expect(here.message("Earlier 1.")).toHaveCount(1);
   await alice.apiSend(conversation, "Something new");
-  await expect.poll(said).toContain("Alice Arden: Something new");
-  const all = (await said()).join("\n");
+  await expect.poll(announced).toContain("Alice Arden: Something new");
+  const all = (await announced()).join("\n");
   expect(all.match(/Something new/g)).toHaveLength(1);
   expect(all).toMatch(/\d+ older messages loaded/);
   expect(all).not.toMatch(/Earlier|My own words/);
   const there = await alice.open(conversation, bob);
   await there.box.pressSequentially("Well");
-  await expect.poll(said).toContain("Alice Arden is typing");
+  await expect.poll(announced).toContain("Alice Arden is typing");
 });
 
-test("messages in view are marked as read, also when the user answers or leaves immediately", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("messages in view are marked as read, also when the user answers or leaves immediately", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);

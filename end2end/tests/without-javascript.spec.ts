@@ -1,5 +1,5 @@
 import type { Locator, Page } from "@playwright/test";
-import { complaint, ConversationPage, HomePage, signOutOf, SignInPage, SignUpPage } from "../support/pages";
+import { fieldMessage, ConversationPage, HomePage, signOutOf, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
@@ -11,7 +11,7 @@ test("a user can sign up, find a person, send, sign out and sign in", async ({ p
   await signUp.goto();
   await signUp.submit("nora", "Nora North", "short");
   await expect(signUp.password).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(signUp.password)).toMatch(/10/);
+  expect(await fieldMessage(signUp.password)).toMatch(/10/);
   await expect(signUp.username).toHaveValue("nora");
   await signUp.submit("nora", "Nora North", "a walk in the rain");
   await page.waitForURL(/\/$/);

@@ -1,10 +1,10 @@
-import { Person } from "../support/person";
+import { User } from "../support/user";
 import { ConversationPage, ready, SignInPage } from "../support/pages";
 import { Server, type Settings } from "../support/server";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// The server answers one address alone. Who opens another one, or whoever set the wrong one, reads which.
+// The server accepts a single address. A page under another address shows visitors and the operator the right address.
 
 const right = "https://chat.exmaple.org";
 
@@ -47,9 +47,9 @@ test("a user who is signed in under another address gets no offline banner", asy
   const server = await Server.create(settings);
   const context = await browser.newContext({ baseURL: server.url });
   watch.over(context);
-  const alice = await Person.create("Alice Arden", context, server);
+  const alice = await User.create("Alice Arden", context, server);
   const other = await browser.newContext({ baseURL: server.url });
-  const bob = await Person.create("Bob Byrne", other, server);
+  const bob = await User.create("Bob Byrne", other, server);
   const conversation = await alice.apiConversation(bob);
   const moved = server.url.replace("127.0.0.1", "localhost");
   settings.DUET_PUBLIC_URL = moved;

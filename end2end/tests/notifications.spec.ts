@@ -1,50 +1,50 @@
 import type { BrowserContext, Locator, Page } from "@playwright/test";
 import { ready } from "../support/pages";
-import type { Person } from "../support/person";
+import type { User } from "../support/user";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-interface Told {
+interface Recorded {
   notices: { title: string; body: string; tag: string }[];
-  /** How many of them the browser has taken. */
+  /** The number of notifications that the browser accepted. */
   taken: number;
   notes: number;
   badges: number[];
 }
 
-/** Writes down, in every page of a browser, what it would show and play. The real thing is done as well. */
-async function overhear(context: BrowserContext): Promise<void> {
+/** Records the notifications, sounds and badges of every page of a browser, and passes them on. */
+async function recordNotifications(context: BrowserContext): Promise<void> {
   await context.grantPermissions(["notifications"]);
   await context.addInitScript(() => {
     // Not the empty page that a new tab begins with.
     if (location.protocol === "about:") return;
-    const told: Told = { notices: [], taken: 0, notes: 0, badges: [] };
-    Object.assign(window, { told });
+    const recorded: Recorded = { notices: [], taken: 0, notes: 0, badges: [] };
+    Object.assign(window, { recorded });
     const show = ServiceWorkerRegistration.prototype.showNotification;
     ServiceWorkerRegistration.prototype.showNotification = function (title, options = {}) {
-      told.notices.push({ title, body: options.body ?? "", tag: options.tag ?? "" });
+      recorded.notices.push({ title, body: options.body ?? "", tag: options.tag ?? "" });
       return show.call(this, title, options).then(() => {
-        told.taken += 1;
+        recorded.taken += 1;
       });
     };
     const start = OscillatorNode.prototype.start;
     OscillatorNode.prototype.start = function (when) {
-      told.notes += 1;
+      recorded.notes += 1;
       start.call(this, when);
     };
     Object.assign(navigator, {
       setAppBadge: async (count: number) => {
-        told.badges.push(count);
+        recorded.badges.push(count);
       },
     });
   });
 }
 
-function told(page: Page): Promise<Told> {
-  return page.evaluate(() => (window as unknown as { told: Told }).told);
+function recorded(page: Page): Promise<Recorded> {
+  return page.evaluate(() => (window as unknown as { recorded: Recorded }).recorded);
 }
 
-/** Nobody looks at the page any more. Headless browsers hold every page for one that is looked at. */
+/** Makes the page appear hidden. Headless browsers report every page as visible. */
 async function lookAway(page: Page): Promise<void> {
   await page.evaluate(() => {
     Object.defineProperty(document, "visibilityState", { configurable: true, get: () => "hidden" });
@@ -63,20 +63,20 @@ async function lookBack(page: Page): Promise<void> {
   });
 }
 
-/** Waits until the worker can show something. */
-async function workerStands(page: Page): Promise<void> {
+/** Waits until the service worker can show notifications. */
+async function workerActivated(page: Page): Promise<void> {
   // Its registration, not its control of the page: a tab that began to load before it has no controller until the next load.
   const state = async () => (await navigator.serviceWorker.getRegistration())?.active?.state ?? "none";
   await expect.poll(() => page.evaluate(state)).toBe("activated");
 }
 
-function question(page: Page): Locator {
+function prompt(page: Page): Locator {
   return page.getByRole("status").locator(".question-bar", { hasText: "Turn on notifications?" });
 }
 
-/** A browser where the question was answered with yes. */
-async function wants(person: Person, choices: Record<string, "on" | "off"> = {}): Promise<void> {
-  await overhear(person.context);
+/** Turns notifications on for this browser. */
+async function turnOnNotifications(person: User, choices: Record<string, "on" | "off"> = {}): Promise<void> {
+  await recordNotifications(person.context);
   await person.context.addInitScript((choices) => {
     if (location.protocol === "about:") return;
     for (const [name, value] of Object.entries(choices)) localStorage.setItem(`duet:${name}`, value);
@@ -84,7 +84,7 @@ async function wants(person: Person, choices: Record<string, "on" | "off"> = {})
 }
 
 test("unread messages are counted in the title, on the tab's icon and on the app's icon", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   const home = await alice.home();
   const { page } = home;
   const icon = page.locator("link[rel=icon]");
@@ -93,31 +93,31 @@ test("unread messages are counted in the title, on the tab's icon and on the app
   await bob.apiSend(conversation, "One", "Two");
   await expect(page).toHaveTitle("(2) Duet");
   await expect(icon).toHaveAttribute("href", "/icons/favicon-unread.svg");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(2);
   await home.entry(bob.name).click();
   await expect(icon).toHaveAttribute("href", "/favicon.svg");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(0);
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(0);
   const picture = await page.request.get(new URL("/icons/favicon-unread.svg", page.url()).href);
   expect(picture.headers()["content-type"]).toBe("image/svg+xml");
 });
 
 test("the prompt for notifications appears after a missed message when the user returns, and not again after a refusal", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   const { page } = await alice.home();
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await bob.apiSend(conversation, "You see this come");
   await expect(page).toHaveTitle(/^\(1\)/);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await lookAway(page);
   await bob.apiSend(conversation, "You do not see this come");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(2);
   // Longer than a tab that is not looked at waits for one that is.
   await page.waitForTimeout(1_000);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await lookBack(page);
-  await expect(question(page)).toBeVisible();
-  await question(page).getByRole("button", { name: "Not now" }).click();
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeVisible();
+  await prompt(page).getByRole("button", { name: "Not now" }).click();
+  await expect(prompt(page)).toBeHidden();
 
   await page.reload();
   await ready(page);
@@ -126,27 +126,27 @@ test("the prompt for notifications appears after a missed message when the user 
   await page.waitForTimeout(1_000);
   await lookBack(page);
   await expect(page).toHaveTitle(/^\(3\)/);
-  await expect(question(page)).toBeHidden();
-  expect((await told(page)).notices).toEqual([]);
+  await expect(prompt(page)).toBeHidden();
+  expect((await recorded(page)).notices).toEqual([]);
 });
 
 test("an accepted prompt turns notifications on, and a notification closes when its message is read", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   const home = await alice.home();
   const { page } = home;
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "The first");
   await page.waitForTimeout(1_000);
   await lookBack(page);
-  await question(page).getByRole("button", { name: "Turn on" }).click();
-  await expect(question(page)).toBeHidden();
+  await prompt(page).getByRole("button", { name: "Turn on" }).click();
+  await expect(prompt(page)).toBeHidden();
   await lookAway(page);
   await bob.apiSend(conversation, "The second", "The third");
   const notice = (body: string) => ({ title: bob.name, body, tag: conversation });
-  await expect.poll(async () => (await told(page)).notices).toEqual([notice("The second"), notice("The third")]);
+  await expect.poll(async () => (await recorded(page)).notices).toEqual([notice("The second"), notice("The third")]);
   // Chromium forgets a notification that it is asked about before the notification is on the screen.
-  await expect.poll(async () => (await told(page)).taken).toBe(2);
+  await expect.poll(async () => (await recorded(page)).taken).toBe(2);
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
   // One a conversation: the newer in the place of the older.
   await expect.poll(shown).toEqual(["The third"]);
@@ -157,17 +157,17 @@ test("an accepted prompt turns notifications on, and a notification closes when 
 });
 
 test("a single tab shows each notification", async ({ alice, bob, conversation }) => {
-  await wants(alice);
+  await turnOnNotifications(alice);
   const first = (await alice.home()).page;
   const second = (await alice.home(await alice.tab())).page;
   for (const page of [first, second]) {
-    await workerStands(page);
+    await workerActivated(page);
     await page.mouse.click(5, 5);
     await lookAway(page);
   }
   await bob.apiSend(conversation, "Once is enough");
   const all = async () => {
-    const heard = await Promise.all([first, second].map(told));
+    const heard = await Promise.all([first, second].map(recorded));
     return { notices: heard.flatMap(({ notices }) => notices.map(({ body }) => body)), notes: heard.reduce((sum, { notes }) => sum + notes, 0) };
   };
   await expect.poll(all).toEqual({ notices: ["Once is enough"], notes: 2 });
@@ -175,74 +175,74 @@ test("a single tab shows each notification", async ({ alice, bob, conversation }
   expect(await all()).toEqual({ notices: ["Once is enough"], notes: 2 });
 });
 
-test("a conversation that is visible in any tab causes no notification", async ({ alice, bob, someone, conversation }) => {
-  await wants(alice);
-  const carol = await someone("Carol Cole");
+test("a conversation that is visible in any tab causes no notification", async ({ alice, bob, createUser, conversation }) => {
+  await turnOnNotifications(alice);
+  const carol = await createUser("Carol Cole");
   const withCarol = await carol.apiConversation(alice);
   const here = await alice.open(conversation, bob);
   const other = (await alice.home(await alice.tab())).page;
-  for (const page of [here.page, other]) await workerStands(page);
+  for (const page of [here.page, other]) await workerActivated(page);
   await lookAway(other);
   await here.page.bringToFront();
   await bob.apiSend(conversation, "Right before your eyes");
   await expect(here.message("Right before your eyes")).toBeVisible();
   await carol.apiSend(withCarol, "Over here");
-  const bodies = async () => (await Promise.all([here.page, other].map(told))).flatMap(({ notices }) => notices.map(({ body }) => body));
+  const bodies = async () => (await Promise.all([here.page, other].map(recorded))).flatMap(({ notices }) => notices.map(({ body }) => body));
   await expect.poll(bodies).toEqual(["Over here"]);
   await here.page.waitForTimeout(1_500);
   expect(await bodies()).toEqual(["Over here"]);
-  expect((await told(here.page)).notes + (await told(other)).notes, "no sound while somebody looks").toBe(0);
+  expect((await recorded(here.page)).notes + (await recorded(other)).notes, "no sound while somebody looks").toBe(0);
 });
 
 test("with message text turned off, a notification shows only the sender", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   const { page } = await alice.home();
   await page.goto("/settings");
   await ready(page);
   const notices = page.getByRole("switch", { name: "Show notifications" });
-  const words = page.getByRole("switch", { name: "Show message text" });
+  const showText = page.getByRole("switch", { name: "Show message text" });
   await expect(notices).not.toBeChecked();
-  await expect(words).toBeDisabled();
+  await expect(showText).toBeDisabled();
   await notices.check();
-  await expect(words).toBeChecked();
-  await words.uncheck();
+  await expect(showText).toBeChecked();
+  await showText.uncheck();
   await page.reload();
   await ready(page);
   await expect(notices).toBeChecked();
-  await expect(words).not.toBeChecked();
-  await workerStands(page);
+  await expect(showText).not.toBeChecked();
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "For your eyes only");
-  await expect.poll(async () => (await told(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
+  await expect.poll(async () => (await recorded(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
 });
 
 test("messages that arrived during an outage cause notifications", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
-  await wants(alice);
+  await turnOnNotifications(alice);
   const { page } = await alice.home();
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await alice.context.setOffline(true);
   // An open socket may survive the emulated outage; a restart ends it for good.
   await server.restart();
   await bob.apiSend(conversation, "While you were in a tunnel");
   await alice.context.setOffline(false);
-  await expect.poll(async () => (await told(page)).notices.map(({ body }) => body)).toEqual(["While you were in a tunnel"]);
+  await expect.poll(async () => (await recorded(page)).notices.map(({ body }) => body)).toEqual(["While you were in a tunnel"]);
 });
 
 test("the sound plays only when the user looks elsewhere, has used the page, and has not turned the sound off", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   // Each look of the test into the page counts as a touch for the browser.
   await alice.context.addInitScript(() => {
     Object.defineProperty(navigator, "userActivation", { configurable: true, value: { hasBeenActive: false } });
   });
   const { page } = await alice.home();
-  const notes = async () => (await told(page)).notes;
+  const notes = async () => (await recorded(page)).notes;
   const hear = async (body: string, count: number) => {
     await lookAway(page);
-    const before = (await told(page)).badges.length;
+    const before = (await recorded(page)).badges.length;
     await bob.apiSend(conversation, body);
-    await expect.poll(async () => (await told(page)).badges.length).toBeGreaterThan(before);
+    await expect.poll(async () => (await recorded(page)).badges.length).toBeGreaterThan(before);
     await page.waitForTimeout(1_000);
     expect(await notes(), body).toBe(count);
     await lookBack(page);
@@ -264,7 +264,7 @@ test("the sound plays only when the user looks elsewhere, has used the page, and
 });
 
 test("a browser that blocks notifications shows no prompt, and the settings explain the reason", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+  await recordNotifications(alice.context);
   await alice.context.addInitScript(() => Object.defineProperty(Notification, "permission", { get: () => "denied" }));
   const { page } = await alice.home();
   await lookAway(page);
@@ -272,7 +272,7 @@ test("a browser that blocks notifications shows no prompt, and the settings expl
   await expect(page).toHaveTitle(/^\(1\)/);
   await page.waitForTimeout(1_000);
   await lookBack(page);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await page.goto("/settings");
   await ready(page);
   const notices = page.getByRole("switch", { name: "Show notifications" });
@@ -298,27 +298,27 @@ test("a permission dialog closed without an answer leaves the switch off, and ca
 });
 
 test("signing out removes notifications and counts", async ({ alice, bob, conversation }) => {
-  await wants(alice);
+  await turnOnNotifications(alice);
   const home = await alice.home();
   const { page } = home;
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "Only for Alice");
-  await expect.poll(async () => (await told(page)).taken).toBe(1);
+  await expect.poll(async () => (await recorded(page)).taken).toBe(1);
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).length);
   await expect.poll(shown).toBe(1);
   await lookBack(page);
   await home.signOut();
   await ready(page);
   await expect.poll(shown).toBe(0);
-  expect((await told(page)).badges).toEqual([0]);
+  expect((await recorded(page)).badges).toEqual([0]);
   await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", "/favicon.svg");
 });
 
-test("without a service worker the page shows the notification, and a click opens the conversation", async ({ someone, bob }) => {
-  const dora = await someone("Dora Dale", { serviceWorkers: "block" });
+test("without a service worker the page shows the notification, and a click opens the conversation", async ({ createUser, bob }) => {
+  const dora = await createUser("Dora Dale", { serviceWorkers: "block" });
   const conversation = await bob.apiConversation(dora);
-  await wants(dora);
+  await turnOnNotifications(dora);
   await dora.context.addInitScript(() => {
     const shown: Notification[] = [];
     Object.assign(window, { shown });

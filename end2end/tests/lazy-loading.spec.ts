@@ -16,18 +16,18 @@ test("the server renders a page whose lazily loaded code fails to load", async (
   expect(await home.page.evaluate(() => "before" in window), "the page was loaded anew").toBe(false);
 });
 
-test("a page whose language table fails to load stays as the server rendered it", async ({ someone, bob, watch }) => {
+test("a page whose language table fails to load stays as the server rendered it", async ({ createUser, bob, watch }) => {
   watch.allow(OUTAGE);
-  const greta = await someone("Greta Gold", { locale: "de-DE" });
+  const greta = await createUser("Greta Gold", { locale: "de-DE" });
   const conversation = await greta.apiConversation(bob);
   await bob.apiSend(conversation, "Guten Morgen");
   await greta.page.route(/split_german_texts/, (route) => route.abort());
   await greta.page.goto(`/c/${conversation}`);
-  const said = greta.page.getByRole("article");
-  await expect(said.filter({ hasText: "Guten Morgen" })).toBeVisible();
+  const messages = greta.page.getByRole("article");
+  await expect(messages.filter({ hasText: "Guten Morgen" })).toBeVisible();
   await greta.page.getByRole("textbox", { name: "Nachricht" }).fill("Moin");
   await greta.page.getByRole("button", { name: "Senden" }).click();
-  await expect(said.filter({ hasText: "Moin" })).toBeVisible();
+  await expect(messages.filter({ hasText: "Moin" })).toBeVisible();
 });
 
 test("a menu whose code failed to load opens at the next press", async ({ alice, bob, conversation, watch }) => {

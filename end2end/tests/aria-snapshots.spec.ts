@@ -1,4 +1,4 @@
-// What a screen reader finds on the main views. A change here is a change of what is heard.
+// The accessibility trees of the main views. A changed tree changes what screen readers announce.
 import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 

@@ -1,6 +1,6 @@
 import { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 test("a user who returns finds every message once, with an unread count and a divider", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Before you left");
@@ -122,10 +122,10 @@ test("message bodies are shown as text, and only web addresses become links", as
   await expect(bobHere.message(hostile)).toBeVisible();
 });
 
-test("another user's conversation and a missing conversation get the same answer", async ({ alice, someone, conversation, watch }) => {
+test("another user's conversation and a missing conversation get the same answer", async ({ alice, createUser, conversation, watch }) => {
   watch.allow(/status of 404/);
   await alice.apiSend(conversation, "Between us");
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   const texts = [];
   for (const id of [conversation, "01890000-0000-7000-8000-000000000000"]) {
     const answer = await carol.page.goto(`/c/${id}`);
@@ -137,14 +137,14 @@ test("another user's conversation and a missing conversation get the same answer
 });
 
 test("a read mark that the server refused as busy is sent later", async ({ alice, bob, conversation }) => {
-  const wire = await Wire.of(bob.context);
+  const network = await Network.of(bob.context);
   const bobHere = await bob.open(conversation, alice);
   const aliceHere = await alice.open(conversation, bob);
-  wire.refuse("busy", "read");
+  network.refuse("busy", "read");
   await aliceHere.write("Did you see this?");
   await expect(bobHere.message("Did you see this?")).toBeVisible();
   await aliceHere.expectState("Did you see this?", "delivered");
-  await wire.refused("read");
-  wire.refuse(undefined);
+  await network.refused("read");
+  network.refuse(undefined);
   await aliceHere.expectState("Did you see this?", "read");
 });

@@ -1,13 +1,13 @@
 import type { BrowserContextOptions, Page } from "@playwright/test";
-import { holdWasm } from "../support/held";
+import { holdWasm } from "../support/hold-wasm";
 import { ConversationPage, ready } from "../support/pages";
-import { fill, type Person } from "../support/person";
+import { fillConversation, type User } from "../support/user";
 import { expect, test } from "../support/test";
 
 // A page is rendered as it will be seen: nothing on it changes or moves when it goes live.
 
 /** What is to be seen: each text, and each thing without one, with its place. */
-async function picture(page: Page): Promise<string[]> {
+async function snapshotOf(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const seen: string[] = [];
     const walker = document.createTreeWalker(document.getElementById("app") as HTMLElement, NodeFilter.SHOW_ELEMENT);
@@ -31,13 +31,13 @@ async function expectSteady(page: Page, path: string): Promise<void> {
   await page.goto(path, { waitUntil: "commit" });
   // The document is whole, and its styles are in force: the script at its end waits for both.
   await expect.poll(() => page.evaluate(() => document.readyState)).not.toBe("loading");
-  const before = await picture(page);
+  const before = await snapshotOf(page);
   expect(before.length, path).toBeGreaterThan(5);
   arrive();
   await ready(page);
   await page.context().unroute(/\.wasm(\?|$)/);
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  expect(await picture(page), path).toEqual(before);
+  expect(await snapshotOf(page), path).toEqual(before);
   expect(await page.locator("html").getAttribute("data-start"), path).toBe("hydrate");
 }
 
@@ -60,10 +60,10 @@ async function layoutShift(page: Page): Promise<number> {
 /** Messages over several turns, long and short. */
 const TALK = Array.from({ length: 60 }, (_, n) => `${n} ` + "words of a longer talk ".repeat((n * 7) % 13));
 
-async function readBefore(person: Person, conversation: string, other: Person): Promise<void> {
-  await fill(conversation, [other], TALK.slice(0, 30));
+async function readBefore(person: User, conversation: string, other: User): Promise<void> {
+  await fillConversation(conversation, [other], TALK.slice(0, 30));
   await person.apiRead(conversation, 30);
-  await fill(conversation, [other], TALK.slice(30));
+  await fillConversation(conversation, [other], TALK.slice(30));
 }
 
 const PEOPLE: [string, BrowserContextOptions][] = [
@@ -73,9 +73,9 @@ const PEOPLE: [string, BrowserContextOptions][] = [
 ];
 
 for (const [name, options] of PEOPLE) {
-  test(`no element changes or moves when a page goes live, in ${options.locale}`, async ({ someone, bob }) => {
+  test(`no element changes or moves when a page goes live, in ${options.locale}`, async ({ createUser, bob }) => {
     test.slow();
-    const person = await someone(name, options);
+    const person = await createUser(name, options);
     const conversation = await bob.apiConversation(person);
     await readBefore(person, conversation, bob);
     const { page } = person;
@@ -93,9 +93,9 @@ for (const [name, options] of PEOPLE) {
   });
 }
 
-test("pages on a slow phone do not shift", async ({ someone, bob }) => {
+test("pages on a slow phone do not shift", async ({ createUser, bob }) => {
   test.slow();
-  const phone = await someone("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const phone = await createUser("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const conversation = await bob.apiConversation(phone);
   await readBefore(phone, conversation, bob);
   const { page } = phone;
@@ -112,7 +112,7 @@ test("pages on a slow phone do not shift", async ({ someone, bob }) => {
 });
 
 test("a reloaded page has its former scroll position before the program has loaded", async ({ alice, bob, conversation }) => {
-  await fill(conversation, [bob], TALK);
+  await fillConversation(conversation, [bob], TALK);
   await alice.apiRead(conversation, 60);
   const here = await alice.open(conversation, bob);
   await here.messages.nth(25).scrollIntoViewIfNeeded();

@@ -82,9 +82,9 @@ for (const kind of KINDS) {
     await signUp.create.click();
     await page.waitForURL(/\/c\//);
     await ready(page);
-    const talk = new ConversationPage(page, alice.name);
-    await talk.write("I am in");
-    await talk.expectStored("I am in");
+    const withAlice = new ConversationPage(page, alice.name);
+    await withAlice.write("I am in");
+    await withAlice.expectStored("I am in");
     await extended.close();
   });
 }
