@@ -1,5 +1,5 @@
-// What a person waits for and sees move, as a table: `playwright test -c end2end/figures.config.ts`. DUET_BINARY names the build, and
-// DUET_BESIDE others (with spaces between), which are measured in turn with it, so that a busy moment strikes all alike.
+// Prints waiting times and layout shifts as a table: `playwright test -c end2end/figures.config.ts`. DUET_BINARY names the build, and
+// DUET_BESIDE others (separated by spaces), which are measured in turn with it, so that load of the machine affects all alike.
 import type { Browser, BrowserContextOptions, Page } from "@playwright/test";
 import { expect, test } from "@playwright/test";
 import { TcpProxy } from "./support/tcp-proxy";
@@ -24,10 +24,10 @@ interface Setup {
   figures: Map<string, number[]>;
 }
 
-/** What a page's start is measured by, which a script in the page notes from its first moment. */
+/** The measurements of a page's start, recorded by a script in the page from its first moment. */
 interface Start {
   shift: number;
-  /** How far the rows of a conversation moved, once all of them were there: scrolling is no layout shift, and seen as much. */
+  /** How far the rows of a conversation moved after all were shown: scrolling is visible but no layout shift. */
   jump: number;
   painted: number;
   live: number;
@@ -43,7 +43,7 @@ async function createSetup(program: string, browser: Browser): Promise<Setup> {
   for (let index = 0; index < 16; index += 1) {
     const other = await createUser(`Person ${String.fromCharCode(97 + index)}`);
     const conversation = await other.apiConversation(anna);
-    await fillConversation(conversation, [other, anna], Array.from({ length: 40 }, (_, proxy) => `${proxy + 1}. ${WORDS}`));
+    await fillConversation(conversation, [other, anna], Array.from({ length: 40 }, (_, index) => `${index + 1}. ${WORDS}`));
     await other.apiSend(conversation, `Said last by ${other.name}`);
     await anna.apiRead(conversation, 41);
     others.push(other);
@@ -149,10 +149,10 @@ test("the cost of a page until it is live", async ({ browser }) => {
           if (slower === 1) record(here, `${name}: first load, kB`, start.bytes / 1000);
         }
       }
-      // The least recent conversation, far down in the list. One visit makes the browser say what it knows of itself, as a person's has.
+      // The least recent conversation, far down in the list. One earlier visit sets the cookies that a real browser has.
       const conversation = conversations[0] ?? "";
       for (const visit of ["first visit", "another visit"]) {
-        await others[0]?.apiSend(conversation, ...Array.from({ length: 10 }, (_, proxy) => `New ${round}.${proxy}. ${WORDS}`));
+        await others[0]?.apiSend(conversation, ...Array.from({ length: 10 }, (_, index) => `New ${round}.${index}. ${WORDS}`));
         for (const other of others.slice(1)) await other.apiSend(conversations[others.indexOf(other)] ?? "", "More");
         let storageState = account;
         if (visit === "another visit") {
@@ -195,7 +195,7 @@ async function choose(page: Page, conversation: string, words: string): Promise<
 test("switching, typing and sending", async () => {
   for (const here of setups) {
     const { anna, others } = here;
-    // All entries are in the list only where they fit into it.
+    // The list contains all entries only if they fit.
     await anna.page.setViewportSize({ width: 1280, height: 1600 });
     await others[0]?.apiSend(here.conversations[0] ?? "", "Said last by Person a");
   }
@@ -218,7 +218,7 @@ test("switching, typing and sending", async () => {
   }
 });
 
-/** Types and sends, and notes how long it takes until each is painted. */
+/** Types and sends, and records the time until each change is painted. */
 async function write(here: Setup, slower: number): Promise<void> {
   const { anna, conversations } = here;
   const { page } = anna;
@@ -297,17 +297,17 @@ test("the time until the page reports that it is offline", async ({ browser }) =
 
       let since = performance.now();
       await context.setOffline(true);
-      record(here, "the browser says offline: until it is said, s", await timeUntilOffline(page, since));
+      record(here, "browser reports offline: time until shown, s", await timeUntilOffline(page, since));
       since = performance.now();
       await context.setOffline(false);
       await expect.poll(text, { timeout: 120_000, intervals: [50] }).not.toMatch(OFFLINE);
-      record(here, "back online: until it is said no more, s", (performance.now() - since) / 1000);
+      record(here, "back online: time until no longer shown, s", (performance.now() - since) / 1000);
       await emil.apiSend(conversation, `And now? ${round}`);
       await expect.poll(text).toContain(`And now? ${round}`);
 
       since = performance.now();
       proxy.isSilent = true;
-      record(here, "the line is silent: until it is said, s", await timeUntilOffline(page, since));
+      record(here, "silent connection: time until shown, s", await timeUntilOffline(page, since));
       proxy.isSilent = false;
     }
     for (const person of [anna, emil]) await person.context.close();

@@ -42,7 +42,7 @@ test("the transferred bytes of a conversation page: HTML, CSS, JavaScript and WA
   cdp.on("Network.responseReceived", ({ requestId, response }) => kinds.set(requestId, response.mimeType));
   cdp.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => sizes.set(requestId, encodedDataLength));
   await alice.open(conversation, bob);
-  // Code that is loaded a moment later is not what the page needs, however slow the machine is.
+  // Excludes code that loads later, which the page does not need at first.
   const live = (await liveAfter(alice.page)) + (await alice.page.evaluate(() => performance.timeOrigin));
   const needed = () => [...kinds].filter(([id, kind]) => /html|css|javascript|wasm/.test(kind) && (asked.get(id) ?? 0) < live);
   await expect.poll(() => needed().every(([id]) => sizes.has(id)), { message: "all of them came" }).toBe(true);
@@ -50,7 +50,7 @@ test("the transferred bytes of a conversation page: HTML, CSS, JavaScript and WA
   for (const [id, kind] of needed()) bytes.set(kind, (bytes.get(kind) ?? 0) + (sizes.get(id) ?? 0));
   expect(bytes.size, "HTML, CSS, JavaScript and WASM came").toBe(4);
   for (const [kind, size] of bytes) console.log(`      ${kind}: ${(size / 1000).toFixed(1)} kB`);
-  // The goal is 250; docs/PERFORMANCE.md says what stands in its way. This keeps it from growing further meanwhile.
+  // The goal is 250; docs/PERFORMANCE.md explains why it is missed. This bound prevents further growth.
   within("page over the wire", [...bytes.values()].reduce((sum, size) => sum + size) / 1000, 390, "kB");
 });
 
@@ -111,7 +111,7 @@ test("the time to a live page on a processor four times slower", async ({ alice,
     );
     await speed.loading(alice.page, wasm as string);
   }
-  // The best: whatever else the machine does comes on top of what the page costs, and never takes anything off.
+  // The minimum, because other load of the machine only adds to the cost of the page.
   within("address to live page at a quarter of the speed, best of seven", Math.min(...times) / speed.slowness(), 1_500, "ms");
 });
 
@@ -127,7 +127,7 @@ test("the memory after a merge of ten thousand messages", async ({ alice, bob, c
   test.setTimeout(900_000);
   await alice.page.addInitScript(() => {
     const keep = (source: WebAssembly.WebAssemblyInstantiatedSource) => {
-      // What is loaded on demand has no memory of its own.
+      // Lazily loaded code has no memory of its own.
       const { memory } = source.instance.exports;
       if (memory) Object.assign(window, { wasmMemory: memory });
       return source;
@@ -139,7 +139,7 @@ test("the memory after a merge of ten thousand messages", async ({ alice, bob, c
   const cdp = await alice.context.newCDPSession(alice.page);
   const before = await heapMegabytes(cdp, alice.page);
   await fillConversation(conversation, [bob], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
-  // What is measured is the memory: on a busy machine the page may be told to come back, and then reads what it missed.
+  // On a busy machine the page may have to reconnect and resync; only the memory is measured here.
   await expect(here.messages.last()).toContainText(/^.*(99\d\d|10000)\. /, { timeout: 300_000 });
   const after = await heapMegabytes(cdp, alice.page);
   console.log(`      before: ${before.toFixed(1)} MB`);
@@ -155,7 +155,7 @@ test("the frame times while three hundred rows scroll", async ({ alice, bob, con
     await alice.page.waitForTimeout(100);
   }
   expect(await here.messages.count()).toBeGreaterThanOrEqual(300);
-  // Three times there and back: a pause of the machine's is not the page's, and does not come each time.
+  // Three runs, because a pause of the machine does not occur in each run.
   const passes: number[][] = [];
   const speed = new MachineSpeed();
   for (let pass = 0; pass < 3; pass += 1) {

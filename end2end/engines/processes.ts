@@ -15,7 +15,7 @@ export class Processes {
     return new Processes(await mkdtemp(path.join(tmpdir(), "duet-engine-")));
   }
 
-  /** Starts a program with a home and a fourth descriptor of its own, as the head of a group, so that its children end with it. */
+  /** Starts a program with its own home and fourth descriptor, as a process group leader, so that its children are killed, too. */
   start(program: string, args: string[], variables: Record<string, string> = {}): ChildProcess {
     const environment = { ...process.env, TZ: "Asia/Kolkata", LANG: "en_GB.UTF-8", HOME: this.directory, ...variables };
     const child = spawn(program, args, { detached: true, env: environment, stdio: ["ignore", "pipe", "pipe", "pipe"] });

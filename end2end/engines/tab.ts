@@ -17,7 +17,7 @@ export abstract class Tab {
   /** Loads a page, and returns as soon as scripts can run in the page. */
   protected abstract load(url: string): Promise<void>;
   abstract resize(size: Size): Promise<void>;
-  /** Calls a function in the page, given as text: it takes a text, and promises one. */
+  /** Calls an async function in the page, given as text, with a text as argument and result. */
   protected abstract call(script: string, given: string): Promise<string>;
   protected abstract act(actions: Actions): Promise<void>;
 
@@ -47,7 +47,7 @@ export abstract class Tab {
     return JSON.parse(await this.call(script, JSON.stringify(given))).answer;
   }
 
-  /** Presses the keys of a text, into what has the focus. */
+  /** Presses the keys of a text in the focused element. */
   async type(text: string): Promise<void> {
     const actions = [...text].flatMap((value): Key[] => [
       { type: "keyDown", value },

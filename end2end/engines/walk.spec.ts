@@ -12,7 +12,7 @@ const SIZES: Size[] = [
   { width: 1280, height: 800 },
 ];
 
-/** Signs in as a person does. */
+/** Signs in through the page. */
 async function signIn(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-in`);
   await tab.fill("input[autocomplete=username]", username);
@@ -21,7 +21,7 @@ async function signIn(tab: Tab, url: string, username: string): Promise<void> {
   await tab.live();
 }
 
-/** Signs somebody up behind the page's back: what is wanted is their empty house. */
+/** Signs up by the API, because only the empty home page of the new user is tested. */
 async function signUp(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-up`);
   const fields = { username, display_name: "Nora Newcomer", password: "new in town" };
@@ -37,8 +37,8 @@ async function signOut(tab: Tab): Promise<void> {
 }
 
 /**
- * Creates many conversations of a user, and returns their addresses. Those that spoke first stand at the end of the list, where they
- * are out of sight; each of them has said so much that is unread that it does not fit on a screen.
+ * Creates many conversations of a user, and returns their addresses. The first conversations
+ * are at the end of the list, out of sight; each of them has more unread messages than a screen shows.
  */
 async function createConversations(server: Server, to: ApiUser, count: number): Promise<string[]> {
   const conversations: string[] = [];
@@ -89,7 +89,7 @@ async function measureResized(tab: Tab, url: string, states: State[]): Promise<s
   return offences;
 }
 
-/** The same for pages that do more when they load: each size has an address, which nobody has looked at. */
+/** The same for pages that depend on their first load: each size has an address that was not opened before. */
 async function measureLoaded(tab: Tab, url: string, name: string, paths: string[]): Promise<string[]> {
   const offences: string[] = [];
   for (const [index, size] of SIZES.entries()) {
@@ -140,7 +140,7 @@ for (const engine of ENGINES) {
 }
 
 test("a message written in one engine arrives in the others", async ({ server, alice, bob, conversation, start }) => {
-  // Where only one of them is installed, Chromium alone is the other end.
+  // If only one engine is installed, it exchanges messages with Chromium only.
   const [first = "", second = first] = ENGINES;
   const tabs = [await start(first), await start(second)] as const;
   const here = await bob.open(conversation, alice);

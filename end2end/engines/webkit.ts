@@ -6,16 +6,16 @@ import { collectProblems } from "./collect-problems";
 import type { Processes } from "./processes";
 import { type Actions, type Size, Tab } from "./tab";
 
-// As narrow as a phone: the parts of the window around the page would keep it wider.
+// As narrow as a phone, which the window's toolbars would prevent.
 const NARROW = "* { min-width: 0; padding: 0; margin: 0; border: 0; }";
 
-/** A call under way, as the page notes it. */
+/** A running call, as recorded in the page. */
 interface Call {
   answer?: string;
   thrown?: string;
 }
 
-/** WebKit, in the small browser that comes with WebKitGTK, by WebDriver, on a display of its own. */
+/** WebKit, in WebKitGTK's MiniBrowser, controlled by WebDriver, on a display of its own. */
 export class WebKit extends Tab {
   #calls = 0;
 
@@ -43,7 +43,7 @@ export class WebKit extends Tab {
     const driver = `http://127.0.0.1:${port}`;
     await waitUntilListening(driver, processes);
     const options = { args: ["--automation", "--full-screen"] };
-    // "none", because what the page says while it starts is to be heard.
+    // "none", so that problems can be collected while the page starts.
     const wanted = { browserName: "MiniBrowser", pageLoadStrategy: "none", "webkitgtk:browserOptions": options };
     const { sessionId } = (await post(`${driver}/session`, { capabilities: { alwaysMatch: wanted } })) as { sessionId: string };
     return new WebKit(processes, `${driver}/session/${sessionId}`);
@@ -52,7 +52,7 @@ export class WebKit extends Tab {
   protected async load(url: string): Promise<void> {
     await this.#execute("window.isLeft = true;");
     await post(`${this.session}/url`, { url });
-    // The page before it answers for a while, and a page that goes away answers with an error.
+    // The previous page answers for a while, and an unloading page answers with an error.
     const listens = `if (window.isLeft || !document.body) return false; (${collectProblems})(); return true;`;
     for (const started = Date.now(); !(await this.#execute(listens).catch(() => false)); await delay(5)) {
       if (Date.now() - started > 60_000) throw new Error(`${url} did not come:\n${this.processes.output}`);
@@ -71,7 +71,7 @@ export class WebKit extends Tab {
     await post(`${this.session}/actions`, { actions });
   }
 
-  // A script that waits would hang when its page goes away. One that is asked again and again hears of it.
+  // Polls, because a waiting script would hang if its page is unloaded.
   protected async call(script: string, given: string): Promise<string> {
     const id = ++this.#calls;
     const noted = `const call = (window.call = { id: ${id} });

@@ -52,7 +52,7 @@ export function measureFrame(): string[] {
       if (!seen) offences.push(`${inside} lies outside of the window`);
       continue;
     }
-    // Placed by something outside of its pane, it does not scroll with the pane, and makes the outside larger.
+    // Positioned by an element outside of its pane, it does not scroll with the pane, and enlarges the outer element.
     if (!element.offsetParent || !scroller.contains(element.offsetParent)) offences.push(`${inside} is not placed by its pane, ${name(scroller)}`);
     const pane = scroller.getBoundingClientRect();
     if (box.left < pane.left - 2 || box.right > pane.right + 2) offences.push(`${inside} lies beside its pane, ${name(scroller)}`);
@@ -69,7 +69,7 @@ export async function expectFrame(page: Page, state: string): Promise<void> {
 export async function expectFrameInEverySize(page: Page, state: string, sizes = SIZES): Promise<void> {
   for (const size of sizes) {
     await page.setViewportSize(size);
-    // Sizes are in force with the next frame.
+    // A new size takes effect in the next frame.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
     await expectFrame(page, `${state}, ${size.width} by ${size.height}`);
   }

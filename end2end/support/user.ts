@@ -58,7 +58,7 @@ export class User {
     for (const body of bodies) await this.apiPost("send_message", { conversation, client_id: uuid7(), body });
   }
 
-  /** Sends one message without the browser: a trace of very many requests would cost more than the requests. */
+  /** Sends a message without the browser, because traces of very many requests cost more than the requests. */
   async apiSendDirectly(conversation: string, body: string): Promise<void> {
     this.#headers ??= this.context.cookies().then((cookies) => ({
       Accept: "application/json",

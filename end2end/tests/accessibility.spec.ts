@@ -154,7 +154,7 @@ test("every action is possible with the keyboard alone", async ({ page, context,
   await here.expectStored("Not one click");
 });
 
-/** Presses Tab until something has the focus, as a person without a mouse would. */
+/** Presses Tab until something has the focus. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let presses = 0; presses < 60; presses += 1) {
     if (await target.evaluate((element) => element === document.activeElement)) return;

@@ -80,7 +80,7 @@ test.describe("with a hundred and thirty messages", () => {
     await ready(here.page);
     await same("after a reload");
 
-    // At the end there is nothing to keep.
+    // At the end there is no position to keep.
     await here.page.getByRole("button", { name: /latest/ }).click();
     await expect(here.message(line(130))).toBeInViewport();
     await here.page.reload();
@@ -159,7 +159,7 @@ test("of ten thousand messages the page holds a few hundred rows at most, and th
 
 const WORDS = "Shall we meet at the harbour after work?";
 
-/** Scrolls until a message stands in the upper part of the view, and answers it. */
+/** Scrolls until a message is in the upper part of the view, and returns the message. */
 async function scrolledTo(here: ConversationPage, number: number): Promise<Locator> {
   const message = here.message(line(number));
   await expect(async () => {
@@ -189,7 +189,7 @@ async function inView(here: ConversationPage): Promise<string[]> {
   });
 }
 
-/** Waits until what was changed has been laid out, answered for and painted. */
+/** Waits until changes have been laid out, handled and painted. */
 async function frames(page: Page): Promise<void> {
   await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))));
 }

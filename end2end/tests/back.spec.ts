@@ -1,4 +1,4 @@
-// The history on a phone, where a page lies upon the list: the system's Back leads no further into what was left.
+// The history on a phone, where a page covers the list: the system's Back does not return to pages that the user has left.
 import type { Page } from "@playwright/test";
 import { ConversationPage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
@@ -9,7 +9,7 @@ function arrow(page: Page) {
   return page.getByRole("link", { name: "Back to conversations" });
 }
 
-/** The page is the list, and Back leaves Duet. */
+/** Asserts that the page is the list, and that Back leaves Duet. */
 async function leaves(page: Page): Promise<void> {
   await expect.poll(() => new URL(page.url()).pathname).toBe("/");
   await expect(page.getByRole("navigation", { name: "Conversations" })).toBeVisible();

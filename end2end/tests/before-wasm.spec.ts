@@ -27,7 +27,7 @@ test("the search keeps its focus while the page becomes live", async ({ alice, b
   await home.search.pressSequentially("Bo");
   arrive();
   await ready(alice.page);
-  // The text box of a conversation would take the focus in the next frame.
+  // An unwanted focus on the message box would happen in the next frame.
   await alice.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   await alice.page.keyboard.type("b");
   await expect(home.search).toHaveValue("Bob");
@@ -84,7 +84,7 @@ test("Enter sends once before the page is live, and text typed meanwhile is kept
   await expect(here.box).toHaveValue("");
   const posts: string[] = [];
   page.on("request", (request) => request.method() === "POST" && posts.push(request.postData() ?? ""));
-  // While a message is on its way, the next one waits.
+  // The next message waits while a message is being sent.
   await here.box.evaluate((box: HTMLTextAreaElement) => {
     const enter = () => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
     box.value = "Third line";

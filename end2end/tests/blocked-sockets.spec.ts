@@ -6,7 +6,7 @@ import { OUTAGE, REFUSAL } from "../support/watch";
 
 interface Fixtures {
   gateway: Proxy;
-  /** Makes somebody whose browser reaches the server through a proxy. */
+  /** Creates a user whose browser reaches the server through a proxy. */
   createUserBehindProxy: (name: string) => Promise<User>;
 }
 
@@ -34,7 +34,7 @@ const test = base.extend<Fixtures>({
 });
 
 const blocked = /Live updates are blocked.*every 30 seconds/;
-/** What the browser says of a socket that is refused. */
+/** The console error for a refused socket. */
 const REFUSED = /WebSocket connection to .* failed/;
 
 for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {

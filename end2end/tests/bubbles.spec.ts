@@ -176,7 +176,7 @@ test("a long press gives feedback at once, and the menu does not cover the messa
   const message = here.message("Hold me");
   const bubble = message.locator(".bubble");
   const before = await background(bubble);
-  // What is seen before the menu comes.
+  // The feedback before the menu opens.
   await here.page.evaluate(() => {
     const seen: string[] = [];
     Object.assign(window, { seen });
@@ -203,7 +203,7 @@ test("a long press gives feedback at once, and the menu does not cover the messa
 test("copying shows a short confirmation, and also works without HTTPS", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Earlier ${index + 1}`), "Copy me");
   await bob.apiRead(conversation, 41);
-  // A page that came without encryption has no clipboard.
+  // A page loaded over http has no `navigator.clipboard`.
   await bob.page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "clipboard"));
   const here = await bob.open(conversation, alice);
   const place = await rectangle(here.message("Copy me"));
@@ -282,7 +282,7 @@ function background(part: Locator): Promise<string> {
   return part.evaluate((element) => getComputedStyle(element).backgroundColor);
 }
 
-/** How much of two parts lies over each other, in whole points. */
+/** The overlap of two parts, in whole pixels. */
 async function overlap(one: Locator, other: Locator): Promise<number> {
   const [a, b] = [await rectangle(one), await rectangle(other)];
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);

@@ -7,7 +7,7 @@ import { Network } from "../support/network";
 
 const HOUR = 60 * 60 * 1_000;
 
-/** Sets the browser's clock off by so much, and nothing else. */
+/** Shifts the browser's clock by this much, and changes nothing else. */
 async function turnClock(page: Page, ms: number): Promise<void> {
   await page.evaluate((ms) => {
     const off = window as unknown as { trueNow?: () => number };
@@ -41,7 +41,7 @@ test("messages keep their order when the clock is turned back between them", asy
   await turnClock(here.page, 5 * HOUR);
   await here.write("First, with a clock ahead");
   await here.expectState("First, with a clock ahead", "sending");
-  // The page's own ids never go back; those of the page after it could.
+  // The ids of one page never go back; the ids of the next page could.
   await here.page.reload();
   await ready(here.page);
   await here.write("Second, with the right one");
@@ -71,7 +71,7 @@ test("a clock that is turned back does not delay a waiting message", async ({ al
 test.describe("dates and times", () => {
   test("at midnight Today becomes Yesterday everywhere on the page", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before midnight");
-    // The page's clock stands shortly before the next midnight in Kolkata.
+    // Sets the page's clock shortly before the next midnight in Kolkata.
     const sent = new Date();
     const late = new Date(Math.ceil((sent.getTime() + 5.5 * HOUR) / (24 * HOUR)) * 24 * HOUR - 5.5 * HOUR - 20_000);
     await turnServerClock(alice.page, late.getTime() - sent.getTime());
@@ -109,14 +109,14 @@ test.describe("dates and times", () => {
     await page.clock.pauseAt(new Date(Date.now() + HOUR / 60));
     const day = here.log.getByRole("separator").first();
     await expect(day).toHaveAccessibleName("Today");
-    // The clock goes on, and no timer has run.
+    // The clock advances without running timers.
     await page.clock.setSystemTime(new Date(Date.now() + 48 * HOUR));
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await expect(day).toHaveAccessibleName(/^(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day/);
   });
 
   test("a change of the time zone changes times and days", async ({ createUser, bob }) => {
-    // No zone is emulated yet: only one who emulates it can change it.
+    // Replaces the emulated time zone.
     const zoe = await createUser("Zoe Zander", { timezoneId: undefined });
     const conversation = await bob.apiConversation(zoe);
     await bob.apiSend(conversation, "Here and there");

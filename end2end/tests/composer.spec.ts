@@ -85,7 +85,7 @@ test("pasted text keeps its lines, and a pasted or dropped file is refused with 
     const data = new DataTransfer();
     data.setData("text/plain", "one\r\n\ttwo\n\n  four");
     const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-    // A made-up paste does not insert: what the page leaves to the browser is inserted as the browser does.
+    // A synthetic paste event inserts nothing, so the test inserts the text if the page leaves the paste to the browser.
     if (document.activeElement?.dispatchEvent(event)) document.execCommand("insertText", false, data.getData("text/plain"));
   });
   await expect(here.box).toHaveValue("one\n\ttwo\n\n  four");
@@ -104,7 +104,7 @@ test("pasted text keeps its lines, and a pasted or dropped file is refused with 
   await expect(here.message("four!")).toBeVisible();
 });
 
-/** Pastes or drops a picture; answers whether the browser would have gone on with it. */
+/** Pastes or drops a picture; returns whether the browser would have handled the event. */
 async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise<boolean> {
   return here.box.evaluate((box, kind) => {
     const data = new DataTransfer();
@@ -119,7 +119,7 @@ async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise
 test("a pasted megabyte leaves the box usable, shows the limit, and becomes a draft that opens quickly", async ({ alice, bob, conversation }) => {
   test.slow();
   const here = await alice.open(conversation, bob);
-  // The same text in a box without any of ours says how quick this machine is at this moment.
+  // The same text in a plain text area shows the current speed of this machine.
   const times = await here.page.evaluate(async () => {
     const text = "word and word ".repeat(75_000);
     const insert = async (box: HTMLTextAreaElement) => {

@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 import { type ConversationPage, ariaSnapshot } from "../support/pages";
 import { expect, test } from "../support/test";
 
-/** Copies what lies between two messages, both included, and answers what the clipboard holds then. */
+/** Copies the selection from one message to another, and returns the content of the clipboard. */
 async function copied(here: ConversationPage, from: string, to: string): Promise<string> {
   await here.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await here.page.evaluate(
@@ -66,7 +66,7 @@ test("the whole conversation can be printed and is readable on paper", async ({ 
   expect(paper.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0).toBeGreaterThan(2);
 });
 
-/** Does to the page what a translator does: text nodes are replaced by elements, wherever they are. */
+/** Acts like a translator: replaces all text nodes of the page by elements. */
 async function translate(page: Page): Promise<void> {
   await page.evaluate(() => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -115,7 +115,7 @@ test("the tab icon is set once when its state changes, and its files are cached"
   await home.expectUnread(bob.name, 4);
   await expect(icon).toHaveAttribute("href", "/icons/favicon-unread.svg");
   expect(await home.page.evaluate(() => (window as unknown as { sets: number }).sets)).toBe(1);
-  // And what it changes between is kept by the browser.
+  // The browser caches both icons.
   for (const path of ["/favicon.svg", "/icons/favicon-unread.svg"]) {
     const answer = await home.page.request.get(server.url + path);
     expect(answer.headers()["cache-control"]).toMatch(/max-age=\d{4,}/);

@@ -66,7 +66,7 @@ test("a draft that is continued in another tab remains a single draft", async ({
 test("texts typed in two tabs at once are both kept", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
-  // Neither tab hears of the other before both have typed.
+  // Neither tab receives the other's change before both have typed.
   for (const here of [first, second]) await here.page.evaluate(() => window.addEventListener("storage", (event) => event.stopImmediatePropagation(), { capture: true, once: true }));
   await first.box.fill("One thing");
   await first.expectDraftStored("One thing");
@@ -85,7 +85,7 @@ test("texts typed in two tabs at once are both kept", async ({ alice, bob, conve
 });
 
 test("an unfocused box takes over changes of other tabs when the page is shown again", async ({ alice, bob, conversation }) => {
-  // As after a return from the browser's cache of pages, which hears of no storage event. This listener must be the first.
+  // As after a return from the back/forward cache, where storage events are lost. This listener must be the first.
   await alice.page.addInitScript(() => {
     window.addEventListener("storage", (event) => document.documentElement.dataset.frozen && event.stopImmediatePropagation(), { capture: true });
   });

@@ -103,7 +103,7 @@ test("the picker works by keyboard alone, and Escape returns to the caret", asyn
   await here.page.keyboard.press("Enter");
   await expect(here.box).toHaveValue(/^a\p{Emoji_Presentation}b$/u);
 
-  // What was used stands first the next time.
+  // The used emoji is first the next time.
   const used = (await here.box.inputValue()).slice(1, -1);
   await open(here);
   await expect(options.nth(0)).toHaveText(used);
@@ -175,7 +175,7 @@ for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_
     await here.box.pressSequentially(":");
     await fetched;
     await here.box.fill("");
-    // Once the names are here, whatever is offered is offered at once.
+    // After the names have loaded, suggestions appear at once.
     await here.box.pressSequentially(":smi");
     await expect(suggestions(here.page)).toBeVisible();
     await here.box.fill("");
@@ -193,7 +193,7 @@ test("Enter inserts an emoji whose name begins with the text, and sends if only 
   await here.box.press("Enter");
   await expect(here.box).toHaveValue(/^👍/);
   await here.box.fill("");
-  // A word of the description of an emoji, and the beginning of no name.
+  // A word of an emoji's description that begins no emoji name.
   await here.box.pressSequentially("So :celebr");
   await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Enter");
@@ -247,7 +247,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 }
 
 async function expectNoViolations(page: Page): Promise<void> {
-  // One kind of emoji is built like the other, and there are two thousand.
+  // All of the two thousand emoji have the same structure, so the first category is enough.
   const { violations } = await new AxeBuilder({ page }).exclude(".emoji-section:nth-child(n + 2)").analyze();
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   const found = serious.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));

@@ -3,7 +3,7 @@ import { ConversationPage, HomePage, ready, SignInPage, signOutOf, SignUpPage } 
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// Extensions run when the browser is idle, which is before the program is there. One run goes through each form.
+// Extensions run when the browser is idle, which is before the program has loaded. Each run visits all forms.
 
 for (const kind of KINDS) {
   test(`every form works after an extension changed the page: ${kind}`, async ({ server, alice, bob, watch }) => {
@@ -42,7 +42,7 @@ for (const kind of KINDS) {
     await here.expectStored("By the button");
     await bob.apiSend(conversation, "An answer");
     await expect(here.message("An answer")).toBeVisible();
-    // What the server wrote is whole.
+    // The server's HTML is complete.
     await extended.load(page, `/c/${conversation}`, () => here.box.fill("Typed again"));
     await here.expectBodies("Typed before", "By the button", "An answer");
     await expect(page.getByRole("heading", { name: bob.name, exact: true })).toBeVisible();

@@ -159,7 +159,7 @@ test("the header opens the profile page, and Back and Escape return to the posit
   await page.getByRole("button", { name: `@${bob.username}` }).click();
   await expect(page.getByText("Copied")).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(bob.username);
-  // Loaded by its address, it has no conversation behind it in the history.
+  // Loaded by its address, the page has no conversation before it in the history.
   await page.reload();
   await ready(page);
   await expect(page).toHaveTitle(new RegExp(bob.name));
@@ -222,7 +222,7 @@ test.describe("an invitation", () => {
     await new ConversationPage(anna.page, "Tom Tanner").write("Welcome!");
     await ready(page);
     await expect(new ConversationPage(page, "Anna Alone").message("Welcome!")).toBeVisible();
-    // The next one needs another link.
+    // The next invitation needs another link.
     await invite.click();
     await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
     expect(await link.inputValue()).not.toBe(address);

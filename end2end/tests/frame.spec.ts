@@ -104,7 +104,7 @@ test("a long list does not move, and scrolling loads its older part without a ju
   const entries = home.list.getByRole("link").filter({ hasText: "person" });
   await expect(entries).toHaveCount(50);
   await page.locator(".conversation-list").evaluate((list) => list.scrollTo(0, 0));
-  // A failure is said there, and mended there.
+  // An error appears in the list, with its retry button.
   await page.route("**/api/list_conversations", (route) => route.abort());
   const last = home.entry("person10");
   await last.scrollIntoViewIfNeeded();
@@ -118,7 +118,7 @@ test("a long list does not move, and scrolling loads its older part without a ju
   expect(Math.abs((await boxOf(last)).y - before.y), "what one looked at stays").toBeLessThan(2);
   await expect(home.list.getByRole("button", { name: /Try again|Older|Loading/ })).toHaveCount(0);
 
-  // By the keyboard alone.
+  // By keyboard alone.
   await page.reload();
   await ready(page);
   await entries.first().focus();
@@ -160,7 +160,7 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
     expect(rows.x + rows.width, `one line at ${width}`).toBeCloseTo(composer.x + composer.width, 0);
   }
 
-  // The banner takes its room above the rows, and those that are read stay where they are.
+  // The banner takes space above the rows, and the rows in view do not move.
   for (const [size, list] of [[WIDE, 0], [PHONE, 0], [WIDE, -600]] as const) {
     await page.setViewportSize(size);
     await here.log.evaluate((log, top) => log.scrollTo(0, top), list);
@@ -182,7 +182,7 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
   }
 });
 
-/** What opens above a conversation, and how. */
+/** The layers above a conversation, and how to open them. */
 function layers(page: Page): Record<string, () => Promise<void>> {
   return {
     "a message's menu": async () => {

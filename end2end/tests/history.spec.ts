@@ -35,7 +35,7 @@ test("scrolling up loads older pages, and the view does not jump", async ({ bob,
     await here.page.mouse.wheel(0, -100_000);
   };
 
-  // Hold the answer back, so that the place of a message can be measured before and after.
+  // Delays the answer, so that the position of a message can be measured before and after.
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   await here.page.route("**/api/load_history", async (route) => {
@@ -44,7 +44,7 @@ test("scrolling up loads older pages, and the view does not jump", async ({ bob,
   });
   let asked = false;
   here.page.on("request", (request) => (asked ||= request.url().includes("/api/load_history")));
-  // Once is not always enough: what is laid out meanwhile may stop a scroll on its way.
+  // Repeated, because a layout during the scroll may stop the scroll.
   await expect(async () => {
     await scrollUp();
     expect(asked).toBe(true);
@@ -100,7 +100,7 @@ test("a link to a missing message opens the conversation", async ({ bob, alice, 
   }
 });
 
-/** Where a message stands in the window, once it stands still. */
+/** The position of a message in the window after the message has stopped moving. */
 async function steadyTop(message: Locator): Promise<number> {
   let last = Number.NaN;
   await expect

@@ -10,7 +10,7 @@ interface Icon {
   purpose: string;
 }
 
-/** Waits until the worker has this page in its hands. */
+/** Waits until the service worker controls this page. */
 async function controlled(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
 }
@@ -27,7 +27,7 @@ test("browsers accept the manifest, and each icon has its declared size", async 
   const { errors } = await cdp.send("Page.getAppManifest");
   expect(errors).toEqual([]);
   const { installabilityErrors } = await cdp.send("Page.getInstallabilityErrors");
-  // Tests run in private windows, where nothing is installed.
+  // Tests run in private windows, which cannot install an app.
   expect(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito")).toEqual([]);
 
   const touch = { src: "/icons/apple-touch-icon.png", sizes: "180x180", type: "image/png", purpose: "any" };
@@ -36,7 +36,7 @@ test("browsers accept the manifest, and each icon has its declared size", async 
     const picture = await page.request.get(`${server.url}${icon.src}`);
     expect(picture.headers()["content-type"], icon.src).toBe(icon.type);
     if (icon.type === "image/png") {
-      // A PNG says its size at the beginning.
+      // A PNG begins with its size.
       const bytes = await picture.body();
       expect(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, icon.src).toBe(icon.sizes);
     }
@@ -50,7 +50,7 @@ test("without a network the offline page is shown, and no user data was cached",
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await controlled(page);
-  // Once more, with the worker between.
+  // Again, through the worker.
   await page.reload();
   await ready(page);
   await expect(here.message("Between us")).toBeVisible();
@@ -60,17 +60,17 @@ test("without a network the offline page is shown, and no user data was cached",
   await server.stop();
   await page.goto(`/c/${conversation}`);
   await expect(page.getByRole("heading", { name: "Duet cannot be reached" })).toBeVisible();
-  // In the browser's language alone.
+  // Only in the browser's language.
   await expect(page.getByText("You seem to be offline")).toBeVisible();
   for (const words of ["Du bist anscheinend offline", "يبدو أنك غير متصل"]) await expect(page.getByText(words)).toBeHidden();
   await expect(page.getByText("Between us")).toHaveCount(0);
-  // Its own style and picture are there.
+  // Its style sheet and its image are loaded.
   await expect(page.getByRole("link", { name: "Try again" })).toHaveCSS("display", "flex");
   expect(await page.locator("img").evaluate((picture: HTMLImageElement) => picture.naturalWidth)).toBeGreaterThan(0);
   await page.getByRole("link", { name: "Try again" }).click();
   await expect(page.getByRole("heading", { name: "Duet cannot be reached" })).toBeVisible();
 
-  // It comes back by itself.
+  // The page reloads by itself.
   await server.start();
   await expect(new ConversationPage(page, bob.name).message("Between us")).toBeVisible({ timeout: 60_000 });
   await ready(page);
@@ -118,7 +118,7 @@ test("a click on a notification opens its conversation in the existing tab", asy
   const { page } = await alice.home();
   await controlled(page);
   const worker = alice.context.serviceWorkers()[0] ?? (await alice.context.waitForEvent("serviceworker"));
-  // The worker's own way after a click. To come to the front needs a real one.
+  // Calls the worker's click handler, because bringing a window to the front needs a real click.
   await worker.evaluate((path) => (self as unknown as { show(path: string): Promise<void> }).show(path).catch(() => {}), `/c/${conversation}`);
   await page.waitForURL(`**/c/${conversation}`);
   await expect(new ConversationPage(page, bob.name).heading).toBeVisible();

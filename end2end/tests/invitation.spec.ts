@@ -2,7 +2,7 @@ import { ConversationPage, HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-/** Makes an invitation by the page, and answers its address. */
+/** Creates an invitation on the page, and returns its address. */
 async function invite(page: import("@playwright/test").Page): Promise<string> {
   await page.goto("/invite");
   await ready(page);

@@ -35,7 +35,7 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   await page.waitForURL(/\/$/);
   await ready(page);
 
-  // Find, open, write.
+  // Find a person, open the conversation, write.
   const home = new HomePage(page);
   await keys.press("ControlOrMeta+k");
   await expect(home.search).toBeFocused();
@@ -50,7 +50,7 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   await keys.press("Enter");
   await carolHere.expectStored("Hello Carol");
 
-  // Switch, read older, jump back.
+  // Switch the conversation, read older messages, jump back.
   await keys.press("Alt+ArrowDown");
   const bobHere = new ConversationPage(page, bob.name);
   await expect(bobHere.heading).toBeVisible();
@@ -67,7 +67,7 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   await keys.press("Enter");
   await expect(bobHere.message("Line 60.")).toBeInViewport();
 
-  // Help, and out.
+  // Show the shortcuts, then sign out.
   await tabTo(page, bobHere.box);
   await keys.press("ControlOrMeta+/");
   await expect(help(page)).toBeVisible();
@@ -108,7 +108,7 @@ test("the list is a single tab stop, and arrow keys move in the list", async ({ 
   await page.keyboard.press("End");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/c\//);
-  // The open conversation is where Tab comes back to.
+  // Tab returns to the open conversation.
   const here = new ConversationPage(page, bob.name);
   await expect(here.box).toBeFocused();
   await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
@@ -161,7 +161,7 @@ test("the list of shortcuts opens by its key, disables other keys meanwhile, and
   await page.mouse.click(5, 5);
   await expect(sheet).toBeHidden();
 
-  // By the mouse nothing is ringed.
+  // A mouse click shows no focus ring.
   await here.expectNoLayer();
   await page.goto("/settings");
   await ready(page);
@@ -254,7 +254,7 @@ test("text typed or pasted anywhere in a conversation goes into the message box"
   await expect(page.getByRole("dialog", { name: "Emoji" })).toBeHidden();
   await writes("after the emoji", "seven");
 
-  // Pasted, by an input method, by a dead key.
+  // By paste, input method and dead key.
   await last.click();
   await page.evaluate(() => navigator.clipboard.writeText("From elsewhere"));
   await keyboard.press("ControlOrMeta+v");
@@ -266,7 +266,7 @@ test("text typed or pasted anywhere in a conversation goes into the message box"
     await expect(here.box, key).toBeFocused();
   }
 
-  // Not Space on a button, not in an empty box, and no command.
+  // Space on the log or a button, and commands, are not typed text.
   for (const press of ["Space", "Control+b", "F2", "Alt+x"]) {
     await here.log.focus();
     await keyboard.press(press);

@@ -2,7 +2,7 @@ import type { Locator, Page } from "@playwright/test";
 import type { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
 
-/** Everything that opens above a conversation: how, what it then is, and what has the focus before and afterwards. */
+/** The layers above a conversation: how to open each, and the opened element. */
 const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
   [
     "the menu of a message",
@@ -67,7 +67,7 @@ for (const [name, open] of layers) {
   });
 }
 
-/** A conversation one came to from the list, where something was said; the focus is in the box. */
+/** A conversation with messages, opened from the list; the focus is in the message box. */
 async function start(page: Page, open: () => Promise<ConversationPage>): Promise<ConversationPage> {
   await page.goto("/");
   const here = await open();

@@ -55,7 +55,7 @@ test.describe("in forced colours", () => {
     await ready(alice.page);
     const chosen = alice.page.getByRole("radio", { name: "System" });
     expect(await chosen.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe("solid");
-    // The system's own box, which keeps its contrast.
+    // The native checkbox, which keeps its contrast.
     expect(await alice.page.getByRole("switch", { name: "Read receipts" }).evaluate((element) => getComputedStyle(element).appearance)).not.toBe("none");
   });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-// What a conversation does not carry is fetched when it is wanted. Here it does not come, as without network or when
-// the server has another build by now.
+// Code that a conversation page does not contain is loaded lazily. In these tests the load fails, as without a network or when
+// the server has another build.
 
 test("the server renders a page whose lazily loaded code fails to load", async ({ alice, watch }) => {
   watch.allow(OUTAGE);

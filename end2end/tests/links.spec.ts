@@ -1,15 +1,15 @@
 import { expect, test } from "../support/test";
 
 const ADDRESS = "https://example.org/a_(b)";
-/** What an address may end in by its own rules, and does. */
+/** Characters with which an address may end by the URL rules. */
 const KEPT = "/#%&@-_";
-/** What may stand behind an address in a text: every punctuation, space and format character that the browser knows. */
+/** Characters that may follow an address in a text: all punctuation, space and format characters of the browser. */
 const SIGNS = Array.from({ length: 0x110000 }, (_, code) => code)
   .filter((code) => code < 0xd800 || code > 0xdfff)
   .map((code) => String.fromCodePoint(code))
   .filter((sign) => /[\p{P}\p{Z}\p{Cf}]/u.test(sign));
 
-/** The lines in as few messages as they fit into. */
+/** Packs the lines into as few messages as possible. */
 function messages(lines: string[]): string[] {
   const bodies: string[] = [];
   for (const line of lines) {

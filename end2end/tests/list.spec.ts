@@ -21,7 +21,7 @@ async function receiveMessage(to: User, server: Server, name: string, body: stri
   await sender.send((await sender.call("open_conversation", { peer })) as string, body);
 }
 
-/** How much of a preview is seen: its first letter, and whether it is cut off. */
+/** Whether the first letter of a preview is visible, and whether the preview is cut off. */
 function preview(entry: Locator): Promise<{ beginning: boolean; cut: boolean }> {
   return entry.locator(".preview bdi").evaluate((line) => {
     const letter = document.createRange();
@@ -77,14 +77,14 @@ test("a list entry moves to the top and can be pressed meanwhile", async ({ alic
   const home = await alice.home();
   const first = alice.page.locator(".list-entry").first();
   await expect(first).toContainText("Carl Cole");
-  // What moves is told by the browser, however short it is.
+  // The browser reports every animation, however short.
   const moved = alice.page.evaluate(
     () => new Promise((told) => document.querySelector(".conversation-list")?.addEventListener("transitionrun", (event) => told((event as TransitionEvent).propertyName), { once: true })),
   );
   await bob.apiSend(conversation, "Third");
   await expect(first).toContainText("Bob Byrne");
   expect(["opacity", "translate"]).toContain(await moved);
-  // It can be pressed meanwhile.
+  // The entry can be pressed meanwhile.
   await home.entry("Carl Cole").click();
   await alice.page.waitForURL(/\/c\//);
 });

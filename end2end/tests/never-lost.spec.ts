@@ -3,7 +3,7 @@ import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 import { Network } from "../support/network";
 
-// Upper bound, on a busy machine, for a page to come back by itself after an outage.
+// Upper bound, on a busy machine, for a page to reconnect by itself after an outage.
 const RETURN = 120_000;
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {

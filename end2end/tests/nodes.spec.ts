@@ -4,7 +4,7 @@ import { expect, test as base } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
 interface Fixtures {
-  /** Makes somebody whose browser knows one node alone (1 or 2), or both through the one address they have. */
+  /** Creates a user whose browser uses only node 1 or 2, or both through their common address. */
   at: (name: string, node?: number) => Promise<User>;
 }
 
@@ -38,10 +38,10 @@ const test = base.extend<Fixtures, WorkerFixtures>({
   },
 });
 
-// One cluster for all of them.
+// A single cluster for all tests.
 test.describe.configure({ mode: "default" });
 
-/** Upper bound, on a busy machine, for a page to come back after its node was gone. */
+/** Upper bound, on a busy machine, for a page to reconnect after its node stopped. */
 const RETURN = 120_000;
 
 test("two users on two nodes exchange messages as on a single node", async ({ at }) => {

@@ -16,7 +16,7 @@ interface Recorded {
 async function recordNotifications(context: BrowserContext): Promise<void> {
   await context.grantPermissions(["notifications"]);
   await context.addInitScript(() => {
-    // Not the empty page that a new tab begins with.
+    // Skips the empty page with which a new tab begins.
     if (location.protocol === "about:") return;
     const recorded: Recorded = { notices: [], taken: 0, notes: 0, badges: [] };
     Object.assign(window, { recorded });
@@ -65,7 +65,7 @@ async function lookBack(page: Page): Promise<void> {
 
 /** Waits until the service worker can show notifications. */
 async function workerActivated(page: Page): Promise<void> {
-  // Its registration, not its control of the page: a tab that began to load before it has no controller until the next load.
+  // Checks the registration, because a tab that began to load before the worker has no controller until the next load.
   const state = async () => (await navigator.serviceWorker.getRegistration())?.active?.state ?? "none";
   await expect.poll(() => page.evaluate(state)).toBe("activated");
 }
@@ -111,7 +111,7 @@ test("the prompt for notifications appears after a missed message when the user 
   await lookAway(page);
   await bob.apiSend(conversation, "You do not see this come");
   await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(2);
-  // Longer than a tab that is not looked at waits for one that is.
+  // Longer than a hidden tab waits for a visible tab.
   await page.waitForTimeout(1_000);
   await expect(prompt(page)).toBeHidden();
   await lookBack(page);
@@ -145,10 +145,10 @@ test("an accepted prompt turns notifications on, and a notification closes when 
   await bob.apiSend(conversation, "The second", "The third");
   const notice = (body: string) => ({ title: bob.name, body, tag: conversation });
   await expect.poll(async () => (await recorded(page)).notices).toEqual([notice("The second"), notice("The third")]);
-  // Chromium forgets a notification that it is asked about before the notification is on the screen.
+  // Chromium loses a notification that is queried before it is on the screen.
   await expect.poll(async () => (await recorded(page)).taken).toBe(2);
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
-  // One a conversation: the newer in the place of the older.
+  // One notification for each conversation: a newer one replaces the older.
   await expect.poll(shown).toEqual(["The third"]);
   await lookBack(page);
   await home.entry(bob.name).click();
@@ -232,7 +232,7 @@ test("messages that arrived during an outage cause notifications", async ({ alic
 
 test("the sound plays only when the user looks elsewhere, has used the page, and has not turned the sound off", async ({ alice, bob, conversation }) => {
   await recordNotifications(alice.context);
-  // Each look of the test into the page counts as a touch for the browser.
+  // Each evaluation in the page counts as user activation for the browser.
   await alice.context.addInitScript(() => {
     Object.defineProperty(navigator, "userActivation", { configurable: true, value: { hasBeenActive: false } });
   });
@@ -251,7 +251,7 @@ test("the sound plays only when the user looks elsewhere, has used the page, and
   await page.evaluate(() => Reflect.deleteProperty(navigator, "userActivation"));
   await page.mouse.click(5, 5);
   await hear("After", 2);
-  // In another tab; this one learns of it.
+  // In another tab; the first tab receives the change.
   const settings = await alice.tab();
   await settings.goto("/settings");
   await ready(settings);
@@ -339,7 +339,7 @@ test("without a service worker the page shows the notification, and a click open
   await page.waitForURL(`**/c/${conversation}`);
 });
 
-/** Waits until the page counted its visit, and offers to install Duet as a browser that can. */
+/** Waits until the page has counted its visit, then sends the browser's install event. */
 async function offerInstall(page: Page, visit: number): Promise<void> {
   await expect.poll(() => page.evaluate(() => localStorage.getItem("duet:visits"))).toMatch(new RegExp(`^${visit}\\.`));
   await page.evaluate(() => {
@@ -360,7 +360,7 @@ test("the install prompt appears once, at the third visit of a user with convers
   for (const count of [1, 2]) {
     const [page, bar] = await visit(count);
     await expect(bar).toBeHidden();
-    // Reloading is no visit.
+    // A reload does not count as a visit.
     await page.reload();
     await ready(page);
     await offerInstall(page, count);

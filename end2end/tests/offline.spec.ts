@@ -80,9 +80,9 @@ test("a silently dead connection is detected within ten seconds, also without wr
   const silent = Date.now();
   proxy.isSilent = true;
   await expect(offlineBanner(here.page)).toBeVisible({ timeout: 20_000 });
-  // A second for the test's own way to the page.
+  // One second for the test's access to the page.
   expect(Date.now() - silent).toBeLessThan(11_000);
-  // What is written waits, and the next line carries it.
+  // The message waits, and the next connection sends it.
   await here.write("Into the silence");
   await here.expectState("Into the silence", "sending");
   proxy.isSilent = false;
@@ -129,7 +129,7 @@ test("a user can write offline in a conversation that was never opened, and the 
   await tryAgain(here.page).click();
   await expect(tryAgain(here.page)).toBeVisible();
   await there.expectState("Written in the dark", "sending");
-  // What was opened before is there.
+  // The conversation that was opened before is cached.
   await list.entry(bob.name).click();
   await expect(here.message("Is this on?")).toBeVisible();
   await list.entry(carol.name).click();
@@ -143,7 +143,7 @@ test("a user can write offline in a conversation that was never opened, and the 
   await there.expectBodies("Hello from Carol", "Written in the dark");
   await expect(there.box).toHaveValue("Half a thought");
 
-  // The same of a page whose code is not here.
+  // The same for a page whose code is not loaded.
   await alice.context.setOffline(true);
   await expect(offlineBanner(here.page)).toBeVisible();
   await here.page.getByRole("link", { name: "Settings" }).click();

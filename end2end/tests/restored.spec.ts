@@ -2,10 +2,10 @@ import { HomePage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 
-// After an outage the page comes back within this long by itself.
+// Upper bound for the page to reconnect by itself after an outage.
 const RETURN = 40_000;
 
-// A backup is the database file alone, and the server notices; a snapshot of the machine has all that could tell, and only the pages notice.
+// The server detects a restored backup of the database file. Only pages detect a restored snapshot, which contains all files.
 for (const what of ["database", "everything"] as const) {
   test(`after a restored copy of the store (${what}) the page shows the content of the store and keeps typed text`, async ({
     alice,

@@ -68,14 +68,14 @@ test("the results cover the list, and keys move through the results and back", a
   await expect(results(alice.page)).toBeHidden();
   await expect(here.box).toBeFocused();
 
-  // A press elsewhere closes it as well; what was typed stays.
+  // A press elsewhere closes the results, too; the typed text stays.
   await home.search.fill("brook");
   await expect(home.result(berta.name)).toBeVisible();
   await here.log.click();
   await expect(results(alice.page)).toBeHidden();
   await expect(home.search).toHaveValue("brook");
 
-  // Enter opens the first, also where it comes before the answer.
+  // Enter opens the first result, also if Enter comes before the answer.
   await home.search.fill("nobody");
   await expect(status(alice.page)).toHaveText(/Nobody/);
   const answer = await holdAnswers(alice.page);
@@ -190,7 +190,7 @@ function results(page: Page): Locator {
   return page.getByRole("listbox", { name: "People" });
 }
 
-/** Holds the answers of the search back until they are released. */
+/** Delays the answers of the search until they are released. */
 async function holdAnswers(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -208,7 +208,7 @@ async function box(page: Page, selector: string) {
   });
 }
 
-/** An account without a browser. */
+/** Creates an account without a browser. */
 async function signUp(url: string, username: string, name: string): Promise<void> {
   const headers = { Accept: "application/json", Origin: url, "Content-Type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams({ username, display_name: name, password: "likes very long walks" });

@@ -57,7 +57,7 @@ test("any call that finds the session ended shows the banner, and the page recov
   await expect(here.page.getByText(banner)).toBeVisible();
   await expect(here.box).toHaveValue("Half a thought");
 
-  // A sign-in in another tab of the same browser; here its cookie and its page.
+  // Simulates a sign-in in another tab of the same browser by its cookie and its page.
   await alice.context.addCookies(cookies);
   const other = await alice.tab();
   await other.goto("/");

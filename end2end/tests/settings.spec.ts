@@ -119,7 +119,7 @@ test("the theme changes at once and is in the HTML of the next page", async ({ a
   await page.getByRole("radio", { name: "Dark" }).check();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   expect(await paper()).not.toBe(light);
-  // The browser's own bars follow.
+  // The colour of the browser's toolbars follows.
   const bars = () => page.locator("meta[name=theme-color]").evaluateAll((metas) => metas.map((meta) => meta.getAttribute("content")));
   expect(new Set(await bars())).toEqual(new Set(["#201b18"]));
   expect(await (await page.request.get("/settings")).text()).toContain('data-theme="dark"');

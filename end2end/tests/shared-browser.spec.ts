@@ -9,7 +9,7 @@ test("when another user signs in in a second tab, the first tab reloads and show
   watch.allow(OUTAGE, REFUSAL);
   const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, "For Alice alone");
-  // Both tabs stand at the sign-in page before anybody is signed in.
+  // Both tabs show the sign-in page before a user is signed in.
   const [first, second] = [await context.newPage(), await context.newPage()];
   for (const page of [first, second]) {
     await page.goto("/sign-in");
@@ -50,7 +50,7 @@ test("with another user's cookie, no call of the page returns that user's data",
   page.on("response", (response) => {
     if (response.url().includes("/api/search")) answers.push(response.status());
   });
-  // Any call would end this page: those of its beginning are to be over.
+  // Any call would end this page, so the page's first calls must be finished.
   await page.waitForLoadState("networkidle");
   await alice.context.addCookies(await carol.context.cookies());
   await new HomePage(page).search.fill("Bo");
@@ -81,7 +81,7 @@ test("a user's text is never sent as another user's message", async ({ alice, bo
   await bobHere.expectBodies("From Alice alone");
 });
 
-/** Waits until the page is this person's, loaded anew. */
+/** Waits until the page has reloaded for this user. */
 async function expectPageOf(page: Page, person: User): Promise<void> {
   await expect(page.getByRole("link", { name: "Settings" })).toContainText(person.name, { timeout: 20_000 });
   await ready(page);

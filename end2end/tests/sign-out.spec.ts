@@ -33,7 +33,7 @@ test("signing out offers to delete drafts and unsent messages, and deletes them 
   await expect(dialogOf(here.page)).toContainText("1 unsent message");
   await expect(dialogOf(here.page)).toContainText("1 draft");
 
-  // Nothing happened yet, and Cancel leaves it so.
+  // Cancel changes nothing.
   await dialogOf(here.page).getByRole("button", { name: "Cancel" }).click();
   await expect(dialogOf(here.page)).toHaveCount(0);
   await here.expectDraftStored("A secret draft");
@@ -51,7 +51,7 @@ test("a failed sign-out shows the reason and closes the dialog", async ({ alice,
   const here = await alice.open(conversation, bob);
   await here.box.fill("A draft");
   await here.expectDraftStored("A draft");
-  // The question is there without network once it has been asked.
+  // The dialog works without a network once it has been loaded.
   await signOutOf(here.page).click();
   await dialogOf(here.page).getByRole("button", { name: "Cancel" }).click();
   await expect(dialogOf(here.page)).toHaveCount(0);

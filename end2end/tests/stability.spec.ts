@@ -4,15 +4,15 @@ import { ConversationPage, ready } from "../support/pages";
 import { fillConversation, type User } from "../support/user";
 import { expect, test } from "../support/test";
 
-// A page is rendered as it will be seen: nothing on it changes or moves when it goes live.
+// The server renders a page in its final form: no element changes or moves when the page goes live.
 
-/** What is to be seen: each text, and each thing without one, with its place. */
+/** The visible texts and other elements of a page, with their positions. */
 async function snapshotOf(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const seen: string[] = [];
     const walker = document.createTreeWalker(document.getElementById("app") as HTMLElement, NodeFilter.SHOW_ELEMENT);
     for (let element = walker.nextNode() as Element | null; element; element = walker.nextNode() as Element | null) {
-      // What is unread becomes less, because it is being read.
+      // Skips the unread counts, because reading reduces them.
       if (element.closest("noscript, .sr-only, .badge") || element.parentElement?.closest("svg")) continue;
       const { x, y, width, height } = element.getBoundingClientRect();
       if (width * height <= 1 || y + height < 0 || y > innerHeight || !element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
@@ -25,11 +25,11 @@ async function snapshotOf(page: Page): Promise<string[]> {
   });
 }
 
-/** Opens a page and compares what it shows before it goes live with what it shows then. */
+/** Opens a page and compares its content before and after it goes live. */
 async function expectSteady(page: Page, path: string): Promise<void> {
   const arrive = await holdWasm(page.context());
   await page.goto(path, { waitUntil: "commit" });
-  // The document is whole, and its styles are in force: the script at its end waits for both.
+  // The script at the end of the document waits for the whole document and its styles.
   await expect.poll(() => page.evaluate(() => document.readyState)).not.toBe("loading");
   const before = await snapshotOf(page);
   expect(before.length, path).toBeGreaterThan(5);
@@ -41,7 +41,7 @@ async function expectSteady(page: Page, path: string): Promise<void> {
   expect(await page.locator("html").getAttribute("data-start"), path).toBe("hydrate");
 }
 
-/** Sums up what moved by itself since the page began. */
+/** The sum of all layout shifts since the page began to load. */
 async function layoutShift(page: Page): Promise<number> {
   return page.evaluate(
     () =>
@@ -79,15 +79,15 @@ for (const [name, options] of PEOPLE) {
     const conversation = await bob.apiConversation(person);
     await readBefore(person, conversation, bob);
     const { page } = person;
-    // The first page tells the server where its reader lives.
+    // The first page sends the user's time zone to the server.
     await page.goto("/sign-in");
     for (const path of ["/", "/settings", `/c/${conversation}`]) await expectSteady(page, path);
-    // The unread ones begin at the top, and stay there.
+    // The unread messages begin at the top, and stay there.
     const divider = page.locator(".unread-divider");
     const log = page.getByRole("log");
     const top = async () => ((await divider.boundingBox())?.y ?? 0) - ((await log.boundingBox())?.y ?? 0);
     expect(Math.abs(await top())).toBeLessThan(48);
-    // And what those see who are not signed in.
+    // The pages for signed-out users.
     await person.context.clearCookies();
     for (const path of ["/sign-in", "/sign-up"]) await expectSteady(page, path);
   });

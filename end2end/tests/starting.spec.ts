@@ -4,11 +4,11 @@ import { rewrite } from "../support/rewrite";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// A page that cannot be hydrated is drawn anew; one that cannot be drawn is plain. None only looks alive.
+// A page that cannot be hydrated is rendered anew; a page that cannot be rendered stays plain. No page looks live without being live.
 
 const start = (page: Page) => page.locator("html").getAttribute("data-start");
 
-/** The part of a page that the program takes over. */
+/** Changes the part of a page that the program hydrates. */
 const inside = (change: (part: string) => string) => (html: string) =>
   html.replace(/(<div id="app">)(.*)(<div id="wrong-address")/s, (_, open, part, rest) => open + change(part) + rest);
 
@@ -32,7 +32,7 @@ const proxies: Record<string, (html: string) => string> = {
   "without the blanks between elements": inside((part) => part.replace(/> </g, "><")),
   "with an element before the text box": inside((part) => part.replace("<textarea", "<div>stranger</div><textarea")),
   "with an element before each field": inside((part) => part.replace(/<input/g, "<i></i><input")),
-  // Not the first one, which stands in a noscript that nobody compares.
+  // Not the first button, which is in a `noscript` that hydration ignores.
   "without a button": inside((part) => part.replace(/<button type="submit".*?<\/button>/s, "")),
   "without a heading": inside((part) => part.replace(/<h1.*?<\/h1>/s, "")),
   "with words in elements of a translator": inside((part) => part.replace(/>([^<>]*\w[^<>]*)<\/(h1|p|span|a)>/g, "><font>$1</font></$2>")),
@@ -81,12 +81,12 @@ test("typed text, also a password, is kept when a page is rendered anew", async 
   await page.waitForURL(/\/$/);
 });
 
-/** What a browser says of a program that ended. */
+/** Console errors of the browser after the program ended. */
 const TRAP = /panicked|unreachable|RuntimeError|refused by this test/;
 
 test("a page whose hydration panics is reloaded and rendered anew with the typed text", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP);
-  // No node counts as a comment any more: hydration finds no place for what changes, drawing makes its own.
+  // Without comment nodes hydration finds no markers and panics; rendering creates its own.
   await alice.page.addInitScript(() => {
     Object.defineProperty(Comment, Symbol.hasInstance, { value: () => false });
   });
@@ -173,7 +173,7 @@ test("an error in a foreign script changes nothing, also during a call of the pr
     trap.stack = "RuntimeError: a stranger\n    at wasm://wasm/a0b1c2d3:wasm-function[7]:0x1f";
     dispatchEvent(new ErrorEvent("error", { error: trap }));
   });
-  // The program moves the focus, so the stranger's listener is called by it.
+  // The program moves the focus, and thereby calls the foreign listener.
   await alice.page.keyboard.press("Control+k");
   await expect(new HomePage(alice.page).search).toBeFocused();
   await expect(alice.page.locator("html")).toHaveAttribute("data-start", "hydrate");
@@ -203,7 +203,7 @@ test("a live page works when a translator wraps every text in elements", async (
   await translate();
   await bob.apiSend(conversation, "Three");
   await expect(here.message("Three")).toBeVisible();
-  // A text that changes is seen although an element of the translator stood for it.
+  // A changed text is visible although the translator had replaced it by an element.
   const entry = new HomePage(alice.page).entry(bob.name);
   await expect(entry).toContainText("Three");
   await expect(entry).not.toContainText("Two");

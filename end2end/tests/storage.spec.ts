@@ -37,7 +37,7 @@ test("a full storage shows a warning while text would be lost, and leaving the p
   const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await network.cut();
-  // Where calls were answered, the page would say that only sockets are refused.
+  // If calls succeeded, the page would report that only sockets are refused.
   await alice.context.route("**/api/**", (route) => route.abort());
   await here.write("Kept before it was full");
   await here.expectState("Kept before it was full", "sending");
@@ -49,7 +49,7 @@ test("a full storage shows a warning while text would be lost, and leaving the p
   await expect(here.message("Kept before it was full")).not.toContainText("couldn’t save");
   expect(await asksBeforeUnload(here.page)).toBe(true);
 
-  // Something else is written and removed, which the storage takes.
+  // Other data is written and removed, which the storage accepts.
   await here.box.fill("x");
   await here.box.fill("");
   await here.box.blur();
@@ -60,7 +60,7 @@ test("a full storage shows a warning while text would be lost, and leaving the p
   await expect(offline).toContainText("can’t save");
   await expect(here.page.getByText("Your messages will be sent")).toHaveCount(0);
 
-  // There is room again: now it is kept, and a reload loses nothing.
+  // With free space the text is stored, and a reload loses nothing.
   await emptyStorage(here.page);
   await expect(here.message("Not kept anywhere")).not.toContainText("couldn’t save");
   await expect(warning(here.page)).toBeHidden();
@@ -80,7 +80,7 @@ test("with a full storage, signing out with deletion asks for no second confirma
   await here.box.blur();
   await expect(warning(here.page)).toBeVisible();
   await signOutOf(here.page).click();
-  // The question of the browser would be answered with "stay".
+  // Playwright would answer the browser's confirmation with "stay".
   await here.page.getByRole("button", { name: "Delete and sign out" }).click();
   await here.page.waitForURL(/\/sign-in/);
 });

@@ -72,7 +72,7 @@ test("the server renders a long message folded, and it unfolds and folds in plac
   await expect(fold).toBeVisible();
   expect(Math.abs((await topOf(fold)) - below), "the button stays under the pointer").toBeLessThanOrEqual(2);
   expect(await height(message)).toBe(low);
-  // Nothing of it is out of reach of a selection.
+  // The whole text can be selected.
   expect(await message.textContent()).toContain("Verse 40");
 });
 
@@ -93,7 +93,7 @@ test("direction marks in a message do not affect other messages", async ({ alice
   const here = await bob.open(conversation, alice);
   const styles = await here.log.locator(".body").evaluateAll((bodies) => bodies.map((body) => getComputedStyle(body).unicodeBidi));
   expect(new Set(styles)).toEqual(new Set(["plaintext"]));
-  // What follows the bubble still runs from left to right: the time's first digit is left of its last.
+  // The time after the text still runs from left to right: its first digit is left of its last.
   const order = await here.message("plain").locator("time").evaluate((time) => {
     const text = time.firstChild as Text;
     const at = (index: number) => {

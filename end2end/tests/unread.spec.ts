@@ -2,7 +2,7 @@ import { ApiUser } from "../support/api-user";
 import { HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 
-/** More than a page of the list holds, which is 50. */
+/** More than the 50 entries of a page of the list. */
 const PEOPLE = 70;
 
 test("the total of unread messages includes conversations that are not loaded, and stays correct", async ({ server, alice }) => {
@@ -25,7 +25,7 @@ test("the total of unread messages includes conversations that are not loaded, a
   await expect(page).toHaveTitle(/^\(70\) /);
   await expect(home.list.getByRole("link").filter({ hasText: "person" })).toHaveCount(50);
 
-  // One that the list does not hold yet: another message, then everything read at another device.
+  // In a conversation that the list does not contain yet: another message arrives, then another device reads everything.
   await oldest.who.send(oldest.id, "And another");
   await expect(page).toHaveTitle(/^\(71\) /);
   await alice.apiRead(second.id, 1);
@@ -33,12 +33,12 @@ test("the total of unread messages includes conversations that are not loaded, a
   await alice.apiRead(oldest.id, 2);
   await expect(page).toHaveTitle(/^\(68\) /);
 
-  // The rest of the list comes, all of it, and changes nothing.
+  // The rest of the list loads and changes nothing.
   await home.list.getByRole("link").filter({ hasText: "person" }).last().scrollIntoViewIfNeeded();
   await expect(home.list.getByRole("link").filter({ hasText: "person" })).toHaveCount(PEOPLE);
   await expect(page).toHaveTitle(/^\(68\) /);
 
-  // Opened by its address while the list does not hold it.
+  // Opened by its address while the list does not contain it.
   const secondTab = await alice.tab();
   await secondTab.goto(`/c/${third.id}`);
   await ready(secondTab);

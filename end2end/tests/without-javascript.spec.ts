@@ -82,7 +82,7 @@ test("the page explains which functions need JavaScript", async ({ alice, bob, c
   await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update itself" })).toBeVisible();
 });
 
-// By the element, because Playwright's roles leave out what stands in <noscript>.
+// By the element, because Playwright's roles exclude the content of <noscript>.
 function link(page: Page, text: string): Locator {
   return page.locator("a").filter({ hasText: text });
 }
