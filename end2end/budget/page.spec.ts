@@ -45,7 +45,7 @@ test("the transferred bytes of a conversation page: HTML, CSS, JavaScript and WA
   // Excludes code that loads later, which the page does not need at first.
   const live = (await liveAfter(alice.page)) + (await alice.page.evaluate(() => performance.timeOrigin));
   const needed = () => [...kinds].filter(([id, kind]) => /html|css|javascript|wasm/.test(kind) && (asked.get(id) ?? 0) < live);
-  await expect.poll(() => needed().every(([id]) => sizes.has(id)), { message: "all of them came" }).toBe(true);
+  await expect.poll(() => needed().every(([id]) => sizes.has(id)), { message: "all messages arrived" }).toBe(true);
   const bytes = new Map<string, number>();
   for (const [id, kind] of needed()) bytes.set(kind, (bytes.get(kind) ?? 0) + (sizes.get(id) ?? 0));
   expect(bytes.size, "HTML, CSS, JavaScript and WASM came").toBe(4);

@@ -134,8 +134,8 @@ for (const engine of ENGINES) {
         { name: "no such page", path: "/nothing/here" },
       ])),
     );
-    expect.soft(offences, "the frame stands still").toEqual([]);
-    expect(await tab.problems(), "the pages complain of nothing").toEqual([]);
+    expect.soft(offences, "the frame has no offence").toEqual([]);
+    expect(await tab.problems(), "the pages log no error").toEqual([]);
   });
 }
 
@@ -154,5 +154,5 @@ test("a message written in one engine arrives in the others", async ({ server, a
   }
   await here.write("Written in Chromium");
   for (const tab of tabs) await tab.expectText("Written in Chromium");
-  for (const tab of tabs) expect(await tab.problems(), "the pages complain of nothing").toEqual([]);
+  for (const tab of tabs) expect(await tab.problems(), "the pages log no error").toEqual([]);
 });

@@ -111,13 +111,13 @@ test.describe("with a hundred and thirty messages", () => {
     const shifted = () => bob.page.evaluate(() => (window as unknown as { shifted: number }).shifted);
     const here = await bob.open(conversation, alice);
     await frames(here.page);
-    expect(await shifted(), "while coming to life").toBeLessThan(0.05);
+    expect(await shifted(), "while the page becomes live").toBeLessThan(0.05);
     for (let turn = 0; turn < 8; turn += 1) {
       await here.log.evaluate((log) => log.scrollBy(0, -1500));
       await here.page.waitForTimeout(150);
     }
     await expect(here.message(line(1))).toHaveCount(1);
-    expect(await shifted(), "while older ones came").toBeLessThan(0.05);
+    expect(await shifted(), "while older messages loaded").toBeLessThan(0.05);
   });
 });
 
@@ -149,7 +149,7 @@ test("of ten thousand messages the page holds a few hundred rows at most, and th
     await here.page.waitForTimeout(40);
     expect(await here.messages.count()).toBeLessThanOrEqual(300);
   }
-  for (let number = 1; number <= 550; number += 1) expect(seen, "nothing is jumped over").toContain(number);
+  for (let number = 1; number <= 550; number += 1) expect(seen, "no message is skipped").toContain(number);
   await here.page.getByRole("button", { name: /latest/ }).click();
   await expect(here.messages.last()).toBeInViewport();
   await expect(here.messages.last()).toContainText(/ (99[6-9]\d|10000)\. /);

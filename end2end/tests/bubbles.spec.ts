@@ -206,7 +206,7 @@ test("copying shows a short confirmation, and also works without HTTPS", async (
   // A page loaded over http has no `navigator.clipboard`.
   await bob.page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "clipboard"));
   const here = await bob.open(conversation, alice);
-  const place = await rectangle(here.message("Copy me"));
+  const position = await rectangle(here.message("Copy me"));
   await here.message("Copy me").hover();
   await here.page.getByRole("button", { name: "Message menu" }).click();
   await here.page.getByRole("menuitem", { name: "Copy text" }).click();
@@ -215,7 +215,7 @@ test("copying shows a short confirmation, and also works without HTTPS", async (
   const [toast, box] = [await rectangle(status), await rectangle(here.box)];
   expect(toast.height).toBeGreaterThan(20);
   expect(toast.y + toast.height).toBeLessThan(box.y);
-  expect(await rectangle(here.message("Copy me")), "nothing moves").toEqual(place);
+  expect(await rectangle(here.message("Copy me")), "nothing moves").toEqual(position);
   await expect(status).toHaveCount(0);
   await here.box.focus();
   await here.page.keyboard.press("Control+V");

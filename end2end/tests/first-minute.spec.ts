@@ -19,7 +19,7 @@ test.describe("with the operator's name and welcome text", () => {
     };
     await told();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sign in");
-    await expect(new SignInPage(page).username, "who has a keyboard may type at once").toBeFocused();
+    await expect(new SignInPage(page).username, "the field has the focus if there is a keyboard").toBeFocused();
     await page.getByRole("link", { name: "Create an account" }).click();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Create your account");
     await ready(page);
@@ -46,7 +46,7 @@ test("the display name proposes a username until the user types a username, and 
   await expect(form.displayName).toHaveAttribute("autocapitalize", "words");
   await expect(form.displayName).toHaveAttribute("enterkeyhint", "next");
   await expect(form.password).toHaveAttribute("enterkeyhint", "go");
-  await expect.poll(() => fieldMessage(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*can.t be recovered/is);
+  await expect.poll(() => fieldMessage(form.password), { message: "the rule is shown in advance" }).toMatch(/10 characters.*can.t be recovered/is);
   await form.displayName.pressSequentially("Zoë Łukasz");
   await expect(form.username).toHaveValue("zoe.lukasz");
   await form.displayName.fill("Anna Berg");
@@ -59,7 +59,7 @@ test("the display name proposes a username until the user types a username, and 
   await free.last().click();
   await expect(form.username).toHaveValue("anna.berg2");
   await form.displayName.fill("Anna B.");
-  await expect(form.username, "it was chosen").toHaveValue("anna.berg2");
+  await expect(form.username, "the suggestion was chosen").toHaveValue("anna.berg2");
   await form.create.click();
   await page.waitForURL(/\/$/);
   await ready(page);
@@ -135,9 +135,9 @@ test("the header opens the profile page, and Back and Escape return to the posit
   await here.log.hover();
   await page.mouse.wheel(0, -900);
   await expect(here.message("Line 40")).not.toBeInViewport();
-  const place = () => page.evaluate(() => [...document.querySelectorAll("article")].find((row) => row.getBoundingClientRect().top > 100)?.textContent?.match(/Line \d+/)?.[0]);
-  await expect.poll(place).toMatch(/Line/);
-  const before = await place();
+  const position = () => page.evaluate(() => [...document.querySelectorAll("article")].find((row) => row.getBoundingClientRect().top > 100)?.textContent?.match(/Line \d+/)?.[0]);
+  await expect.poll(position).toMatch(/Line/);
+  const before = await position();
   const opened = page.getByRole("link", { name: new RegExp(`^${bob.name} `) }).filter({ has: page.getByRole("heading") });
   for (const back of ["arrow", "escape", "history"]) {
     await opened.click();
@@ -152,7 +152,7 @@ test("the header opens the profile page, and Back and Escape return to the posit
     else await page.goBack();
     await page.waitForURL(/\/c\/[^/]+$/);
     await expect(here.log).toBeVisible();
-    await expect.poll(place, { message: `the place after ${back}` }).toBe(before);
+    await expect.poll(position, { message: `the position after ${back}` }).toBe(before);
   }
   await opened.click();
   await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);

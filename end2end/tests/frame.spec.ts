@@ -97,7 +97,7 @@ test("a long list does not move, and scrolling loads its older part without a ju
   const { page } = home;
   await expectFrameInEverySize(page, "a long list");
   await page.setViewportSize({ width: 844, height: 390 });
-  expect((await boxOf(page.locator(".conversation-list"))).height, "most of a phone on its side is the list").toBeGreaterThan(390 * 0.6);
+  expect((await boxOf(page.locator(".conversation-list"))).height, "the list fills most of a phone in landscape").toBeGreaterThan(390 * 0.6);
   await page.setViewportSize(WIDE);
   for (const part of [".pane-list-header", ".profile-bar", ".conversation-list"]) await expectWheelMovesNothing(page, part);
 
@@ -115,7 +115,7 @@ test("a long list does not move, and scrolling loads its older part without a ju
   const before = await boxOf(last);
   await again.click();
   await expect(entries).toHaveCount(MANY);
-  expect(Math.abs((await boxOf(last)).y - before.y), "what one looked at stays").toBeLessThan(2);
+  expect(Math.abs((await boxOf(last)).y - before.y), "the entry in view does not move").toBeLessThan(2);
   await expect(home.list.getByRole("button", { name: /Try again|Older|Loading/ })).toHaveCount(0);
 
   // By keyboard alone.
@@ -174,11 +174,11 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
     expect(shown.x + shown.width / 2, "in the middle of its pane").toBeCloseTo(pane.x + pane.width / 2, 0);
     expect(shown.y, "below the header").toBeGreaterThanOrEqual(header.y + header.height);
     expect(shown.y + shown.height, "above the rows").toBeLessThanOrEqual(timeline.y);
-    expect((await boxOf(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row in view").toBeCloseTo(before.y, 0);
     await expectFrame(page, "with a banner");
     network.restore();
     await expect(banner).toBeHidden();
-    expect((await boxOf(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row in view").toBeCloseTo(before.y, 0);
   }
 });
 

@@ -13,7 +13,7 @@ test("the server renders a page whose lazily loaded code fails to load", async (
   await expect(home.page.getByRole("heading", { name: "Settings", level: 1 })).toBeVisible();
   await home.page.waitForURL(/\/settings$/);
   await expect(home.page.locator("html")).toHaveAttribute("data-hydrated", "true");
-  expect(await home.page.evaluate(() => "before" in window), "the page was loaded anew").toBe(false);
+  expect(await home.page.evaluate(() => "before" in window), "the page was reloaded").toBe(false);
 });
 
 test("a page whose language table fails to load stays as the server rendered it", async ({ createUser, bob, watch }) => {

@@ -191,7 +191,7 @@ test("a conversation that is visible in any tab causes no notification", async (
   await expect.poll(bodies).toEqual(["Over here"]);
   await here.page.waitForTimeout(1_500);
   expect(await bodies()).toEqual(["Over here"]);
-  expect((await recorded(here.page)).notes + (await recorded(other)).notes, "no sound while somebody looks").toBe(0);
+  expect((await recorded(here.page)).notes + (await recorded(other)).notes, "no sound while the page is visible").toBe(0);
 });
 
 test("with message text turned off, a notification shows only the sender", async ({ alice, bob, conversation }) => {

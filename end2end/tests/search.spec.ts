@@ -41,7 +41,7 @@ test("the results cover the list, and keys move through the results and back", a
   const here = await alice.open(conversation, bob);
   const home = new HomePage(alice.page);
   const entry = home.entry(bob.name);
-  const place = await entry.boundingBox();
+  const position = await entry.boundingBox();
   const keys = alice.page.keyboard;
   await expect(here.box).toBeFocused();
   await keys.press("ControlOrMeta+k");
@@ -52,7 +52,7 @@ test("the results cover the list, and keys move through the results and back", a
   await keys.type("b");
   await expect(home.search).toHaveAttribute("aria-expanded", "true");
   await expect(home.result(berta.name)).toBeVisible();
-  expect(await entry.boundingBox(), "the list stands still").toEqual(place);
+  expect(await entry.boundingBox(), "the list does not move").toEqual(position);
   const active = alice.page.getByRole("option", { selected: true });
   await keys.press("ArrowDown");
   await expect(active).toHaveText(/Bob Byrne/);
@@ -105,7 +105,7 @@ test("with very many people the count is correct, and scrolling loads more resul
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }]) {
     await alice.page.setViewportSize(size);
     const [pane, found] = await Promise.all([box(alice.page, ".pane-foot"), box(alice.page, ".people")]);
-    expect(found.y + found.height, "it reaches to the pane's foot").toBeCloseTo(pane.y, 0);
+    expect(found.y + found.height, "the results reach the bottom of the pane").toBeCloseTo(pane.y, 0);
     await options.last().scrollIntoViewIfNeeded();
     await expect(options.last()).toBeInViewport({ ratio: 1 });
   }
@@ -121,7 +121,7 @@ test("an older answer never replaces a newer answer, and a failed search recover
   await first.asked;
   await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("bob");
-  await expect(home.result(bob.name), "what the page holds is there at once").toBeVisible();
+  await expect(home.result(bob.name), "cached results appear at once").toBeVisible();
   first.release();
   await expect(status(alice.page)).toHaveText("1 person found");
   await expect(home.result(emil.name)).toBeHidden();

@@ -14,7 +14,7 @@ const ends: Record<string, (alice: User, browser: Browser, server: Server) => Pr
     callElsewhere(alice, browser, server, "change_password", { current: alice.password, new: "a quiet evening by the lake" }),
   "the account was deleted": (alice, browser, server) => callElsewhere(alice, browser, server, "delete_account", { password: alice.password }),
   // A session that was idle for too long leaves an invalid cookie.
-  "the server does not know it any more": (alice) => invalidateCookie(alice.context),
+  "the server has forgotten the session": (alice) => invalidateCookie(alice.context),
 };
 
 for (const [how, end] of Object.entries(ends)) {

@@ -226,8 +226,8 @@ test("a live page works when a translator wraps every text in elements", async (
 });
 
 const refusals: Record<string, () => void> = {
-  "the browser's locale": () => Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" }),
-  "every locale": () => {
+  "the browser's locale is rejected": () => Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" }),
+  "every locale is rejected": () => {
     class Refusing {
       constructor() {
         throw new RangeError("Incorrect locale information provided");
@@ -235,11 +235,11 @@ const refusals: Record<string, () => void> = {
     }
     Object.assign(Intl, { DateTimeFormat: Refusing, PluralRules: Refusing });
   },
-  "to be there": () => Reflect.deleteProperty(globalThis, "Intl"),
+  "Intl is missing": () => Reflect.deleteProperty(globalThis, "Intl"),
 };
 
 for (const [what, refuse] of Object.entries(refusals)) {
-  test(`a page works where Intl fails: ${what}`, async ({ alice, bob, conversation }) => {
+  test(`a page works with a failing Intl: ${what}`, async ({ alice, bob, conversation }) => {
     await alice.page.addInitScript(refuse);
     await bob.apiSend(conversation, "What time is it?");
     const here = await alice.open(conversation, bob);
