@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import { browser } from "./support/browser";
 
-// What the page may cost. One after the other, because each measures the machine it has for itself.
+// The budget of the page. The tests run one after another, because each needs the whole machine.
 export default defineConfig({
   testDir: "budget",
   outputDir: ".output/budget",

@@ -1,8 +1,8 @@
 import { defineConfig } from "@playwright/test";
 import { browser } from "./support/browser";
 
-// The pages in Firefox and WebKit, as the system's packages have them: Playwright drives only builds of its own. Chromium is there
-// for the people at the other end.
+// The pages in the system's packages of Firefox and WebKit, because Playwright drives only its own builds. Chromium is used
+// for the other users.
 export default defineConfig({
   testDir: "engines",
   outputDir: ".output/engines",

@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import { browser } from "./support/browser";
 
-// What a person waits for and sees move, of one build or of several in turn. Not a test.
+// Waiting times and layout shifts of one build, or of several in turn. Not a test.
 export default defineConfig({
   testDir: ".",
   testMatch: "figures.ts",

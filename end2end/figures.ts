@@ -1,10 +1,10 @@
-// What a person waits for and sees move, as a table: `playwright test -c end2end/figures.config.ts`. DUET_BINARY names the build, and
-// DUET_BESIDE others (with spaces between), which are measured in turn with it, so that a busy moment strikes all alike.
+// Prints waiting times and layout shifts as a table: `playwright test -c end2end/figures.config.ts`. DUET_BINARY names the build, and
+// DUET_BESIDE others (separated by spaces), which are measured in turn with it, so that load of the machine affects all alike.
 import type { Browser, BrowserContextOptions, Page } from "@playwright/test";
 import { expect, test } from "@playwright/test";
-import { Line } from "./support/line";
+import { TcpProxy } from "./support/tcp-proxy";
 import { ready } from "./support/pages";
-import { fill, Person } from "./support/person";
+import { fillConversation, User } from "./support/user";
 import { binary, Server } from "./support/server";
 import { median, percentile } from "./support/statistics";
 
@@ -12,38 +12,38 @@ const BUILDS = [...(process.env.DUET_BESIDE?.split(" ") ?? []), binary];
 const ROUNDS = Number(process.env.DUET_ROUNDS ?? 5);
 const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const WORDS = "Shall we meet at the harbour after work, or is the café on the corner nearer for you?";
-const AWAY = /offline|connecting|no connection|waiting for (the )?network/i;
+const OFFLINE = /offline|connecting|no connection|waiting for (the )?network/i;
 
-/** One build with its server, and people who have something to show. */
-interface House {
+/** A build with its server, users and conversations. */
+interface Setup {
   server: Server;
-  anna: Person;
-  others: Person[];
+  anna: User;
+  others: User[];
   conversations: string[];
-  /** What was measured, by name. */
+  /** The measured values, by name. */
   figures: Map<string, number[]>;
 }
 
-/** What a page's start is measured by, which a script in the page notes from its first moment. */
+/** The measurements of a page's start, recorded by a script in the page from its first moment. */
 interface Start {
   shift: number;
-  /** How far the rows of a conversation moved, once all of them were there: scrolling is no layout shift, and seen as much. */
+  /** How far the rows of a conversation moved after all were shown: scrolling is visible but no layout shift. */
   jump: number;
   painted: number;
   live: number;
   bytes: number;
 }
 
-async function house(program: string, browser: Browser): Promise<House> {
+async function createSetup(program: string, browser: Browser): Promise<Setup> {
   const server = await Server.create({}, program);
-  const someone = async (name: string) => Person.create(name, await browser.newContext({ baseURL: server.url }), server);
-  const anna = await someone("Anna Berg");
-  const others: Person[] = [];
+  const createUser = async (name: string) => User.create(name, await browser.newContext({ baseURL: server.url }), server);
+  const anna = await createUser("Anna Berg");
+  const others: User[] = [];
   const conversations: string[] = [];
   for (let index = 0; index < 16; index += 1) {
-    const other = await someone(`Person ${String.fromCharCode(97 + index)}`);
+    const other = await createUser(`Person ${String.fromCharCode(97 + index)}`);
     const conversation = await other.apiConversation(anna);
-    await fill(conversation, [other, anna], Array.from({ length: 40 }, (_, line) => `${line + 1}. ${WORDS}`));
+    await fillConversation(conversation, [other, anna], Array.from({ length: 40 }, (_, index) => `${index + 1}. ${WORDS}`));
     await other.apiSend(conversation, `Said last by ${other.name}`);
     await anna.apiRead(conversation, 41);
     others.push(other);
@@ -52,24 +52,24 @@ async function house(program: string, browser: Browser): Promise<House> {
   return { server, anna, others, conversations, figures: new Map() };
 }
 
-function note({ figures }: House, name: string, ...values: number[]): void {
+function record({ figures }: Setup, name: string, ...values: number[]): void {
   figures.set(name, [...(figures.get(name) ?? []), ...values]);
 }
 
 /** Runs in the page. */
-function listen(): void {
+function recordStart(): void {
   const start = { shift: 0, live: 0, jump: 0 };
-  let stood: number | undefined;
-  const look = () => {
+  let initial: number | undefined;
+  const check = () => {
     const last = document.readyState === "loading" ? undefined : [...document.querySelectorAll("[role=log] article")].at(-1);
     if (last) {
       const now = last.getBoundingClientRect().bottom;
-      stood ??= now;
-      start.jump = Math.max(start.jump, Math.abs(now - stood));
+      initial ??= now;
+      start.jump = Math.max(start.jump, Math.abs(now - initial));
     }
-    requestAnimationFrame(look);
+    requestAnimationFrame(check);
   };
-  requestAnimationFrame(look);
+  requestAnimationFrame(check);
   Object.assign(window, { start });
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
@@ -83,11 +83,11 @@ function listen(): void {
   }).observe(document, { attributes: true, subtree: true, attributeFilter: ["data-hydrated"] });
 }
 
-/** Loads an address in a browser that has nothing of it yet. */
-async function load(browser: Browser, { server }: House, path: string, slower: number, options: BrowserContextOptions): Promise<Start> {
+/** Loads an address in a new browser context. */
+async function load(browser: Browser, { server }: Setup, path: string, slower: number, options: BrowserContextOptions): Promise<Start> {
   const context = await browser.newContext({ baseURL: server.url, ...options });
   const page = await context.newPage();
-  await page.addInitScript(listen);
+  await page.addInitScript(recordStart);
   const cdp = await context.newCDPSession(page);
   let bytes = 0;
   await cdp.send("Network.enable");
@@ -95,7 +95,7 @@ async function load(browser: Browser, { server }: House, path: string, slower: n
   if (slower > 1) await cdp.send("Emulation.setCPUThrottlingRate", { rate: slower });
   await page.goto(path);
   await ready(page);
-  // What comes late moves things too.
+  // Includes late shifts.
   await page.waitForTimeout(1_000);
   const { shift, painted, live, jump } = await page.evaluate(() => ({
     ...(window as unknown as { start: { shift: number; live: number; jump: number } }).start,
@@ -105,18 +105,18 @@ async function load(browser: Browser, { server }: House, path: string, slower: n
   return { shift, jump, painted, live, bytes };
 }
 
-let houses: House[] = [];
+let setups: Setup[] = [];
 
 test.describe.configure({ mode: "serial" });
 
 test.beforeAll(async ({ browser }) => {
-  houses = [];
-  for (const program of BUILDS) houses.push(await house(program, browser));
+  setups = [];
+  for (const program of BUILDS) setups.push(await createSetup(program, browser));
 });
 
-/** Says what was measured since the last time. */
+/** Prints the values measured since the last call. */
 test.afterEach(() => {
-  const names = [...new Set(houses.flatMap(({ figures }) => [...figures.keys()]))];
+  const names = [...new Set(setups.flatMap(({ figures }) => [...figures.keys()]))];
   const digits = (value: number) => (value < 10 ? value.toFixed(3) : value.toFixed(0));
   const cell = (values: number[] = []) => {
     if (values.length === 0) return "-".padStart(26);
@@ -124,18 +124,18 @@ test.afterEach(() => {
   };
   const lines = BUILDS.map((program, index) => `build ${index + 1}: ${program}`);
   lines.push(`${"each: median, p95, worst".padEnd(56)}${BUILDS.map((_, index) => `build ${index + 1}`.padStart(28)).join("")}`);
-  for (const name of names) lines.push(`${name.padEnd(56)}${houses.map(({ figures }) => `  ${cell(figures.get(name))}`).join("")}`);
+  for (const name of names) lines.push(`${name.padEnd(56)}${setups.map(({ figures }) => `  ${cell(figures.get(name))}`).join("")}`);
   console.log(`\n${lines.join("\n")}\n`);
-  for (const { figures } of houses) figures.clear();
+  for (const { figures } of setups) figures.clear();
 });
 
 test.afterAll(async () => {
-  for (const { server } of houses) await server.destroy();
+  for (const { server } of setups) await server.destroy();
 });
 
-test("what a page costs until it is live", async ({ browser }) => {
+test("the cost of a page until it is live", async ({ browser }) => {
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const here of houses) {
+    for (const here of setups) {
       const { anna, conversations, others } = here;
       const account = await anna.context.storageState();
       const pages = { "sign-in": "/sign-in", list: "/", conversation: `/c/${conversations[1]}` };
@@ -143,16 +143,16 @@ test("what a page costs until it is live", async ({ browser }) => {
         const storageState = name === "sign-in" ? undefined : account;
         for (const slower of [1, 4]) {
           const start = await load(browser, here, path, slower, { ...PHONE, storageState });
-          note(here, `${name}, phone, x${slower}: first paint, ms`, start.painted);
-          note(here, `${name}, phone, x${slower}: live, ms`, start.live);
-          note(here, `${name}, phone, x${slower}: layout shift`, start.shift);
-          if (slower === 1) note(here, `${name}: first load, kB`, start.bytes / 1000);
+          record(here, `${name}, phone, x${slower}: first paint, ms`, start.painted);
+          record(here, `${name}, phone, x${slower}: live, ms`, start.live);
+          record(here, `${name}, phone, x${slower}: layout shift`, start.shift);
+          if (slower === 1) record(here, `${name}: first load, kB`, start.bytes / 1000);
         }
       }
-      // The least recent conversation, far down in the list. One visit makes the browser say what it knows of itself, as a person's has.
+      // The least recent conversation, far down in the list. One earlier visit sets the cookies that a real browser has.
       const conversation = conversations[0] ?? "";
       for (const visit of ["first visit", "another visit"]) {
-        await others[0]?.apiSend(conversation, ...Array.from({ length: 10 }, (_, line) => `New ${round}.${line}. ${WORDS}`));
+        await others[0]?.apiSend(conversation, ...Array.from({ length: 10 }, (_, index) => `New ${round}.${index}. ${WORDS}`));
         for (const other of others.slice(1)) await other.apiSend(conversations[others.indexOf(other)] ?? "", "More");
         let storageState = account;
         if (visit === "another visit") {
@@ -164,11 +164,11 @@ test("what a page costs until it is live", async ({ browser }) => {
           await known.close();
         }
         const start = await load(browser, here, `/c/${conversation}`, 4, { ...PHONE, storageState });
-        note(here, `unread, phone, x4, ${visit}: layout shift`, start.shift);
-        note(here, `unread, phone, x4, ${visit}: rows jump, px`, start.jump);
+        record(here, `unread, phone, x4, ${visit}: layout shift`, start.shift);
+        record(here, `unread, phone, x4, ${visit}: rows jump, px`, start.jump);
         if (visit === "another visit") {
           const list = await load(browser, here, "/", 4, { ...PHONE, storageState });
-          note(here, "list, phone, x4, another visit: layout shift", list.shift);
+          record(here, "list, phone, x4, another visit: layout shift", list.shift);
         }
       }
     }
@@ -193,14 +193,14 @@ async function choose(page: Page, conversation: string, words: string): Promise<
 }
 
 test("switching, typing and sending", async () => {
-  for (const here of houses) {
+  for (const here of setups) {
     const { anna, others } = here;
-    // All entries are in the list only where they fit into it.
+    // The list contains all entries only if they fit.
     await anna.page.setViewportSize({ width: 1280, height: 1600 });
     await others[0]?.apiSend(here.conversations[0] ?? "", "Said last by Person a");
   }
   for (const slower of [1, 4]) {
-    for (const here of houses) {
+    for (const here of setups) {
       const { anna, conversations, others } = here;
       await anna.page.goto("/");
       await ready(anna.page);
@@ -209,7 +209,7 @@ test("switching, typing and sending", async () => {
       for (const time of ["first time", "again"]) {
         for (const [index, conversation] of conversations.entries()) {
           if (index === 0 || (await anna.page.locator(`nav a[href="/c/${conversation}"]`).count()) === 0) continue;
-          note(here, `switch, x${slower}, ${time}, ms`, await choose(anna.page, conversation, `Said last by ${others[index]?.name}`));
+          record(here, `switch, x${slower}, ${time}, ms`, await choose(anna.page, conversation, `Said last by ${others[index]?.name}`));
         }
       }
       await write(here, slower);
@@ -218,8 +218,8 @@ test("switching, typing and sending", async () => {
   }
 });
 
-/** Types and sends, and notes how long it takes until each is painted. */
-async function write(here: House, slower: number): Promise<void> {
+/** Types and sends, and records the time until each change is painted. */
+async function write(here: Setup, slower: number): Promise<void> {
   const { anna, conversations } = here;
   const { page } = anna;
   await page.goto(`/c/${conversations[1]}`);
@@ -258,60 +258,60 @@ async function write(here: House, slower: number): Promise<void> {
     const { keys, bubbles } = window as unknown as { keys: number[]; bubbles: number[] };
     return { keys, bubbles };
   });
-  note(here, `key to paint, x${slower}, ms`, ...keys);
-  note(here, `Enter to own bubble painted, x${slower}, ms`, ...bubbles);
+  record(here, `key to paint, x${slower}, ms`, ...keys);
+  record(here, `Enter to own bubble painted, x${slower}, ms`, ...bubbles);
   await cdp.detach();
 }
 
-/** How long it takes until the page says that it is alone. */
-async function saysAway(page: Page, since: number): Promise<number> {
-  const said = () => page.evaluate(() => document.body.innerText);
-  await expect.poll(said, { timeout: 120_000, intervals: [50] }).toMatch(AWAY);
+/** The seconds until the page reports that it is offline. */
+async function timeUntilOffline(page: Page, since: number): Promise<number> {
+  const text = () => page.evaluate(() => document.body.innerText);
+  await expect.poll(text, { timeout: 120_000, intervals: [50] }).toMatch(OFFLINE);
   return (performance.now() - since) / 1000;
 }
 
-/** A build behind a line of its own, at which it lets people in. */
-async function behindLine(program: string): Promise<{ server: Server; line: Line }> {
-  const line = await Line.create();
-  const server = await Server.create({ DUET_PUBLIC_URL: line.url }, program);
-  line.to(server.url);
-  return { server, line };
+/** A server of this build behind a proxy of its own. */
+async function createBehindProxy(program: string): Promise<{ server: Server; proxy: TcpProxy }> {
+  const proxy = await TcpProxy.create();
+  const server = await Server.create({ DUET_PUBLIC_URL: proxy.url }, program);
+  proxy.to(server.url);
+  return { server, proxy };
 }
 
-test("until the page says that it is offline", async ({ browser }) => {
-  for (const here of houses) {
-    const { server, line } = await behindLine(here.server.binary);
-    const someone = async (name: string) => Person.create(name, await browser.newContext({ baseURL: line.url }), line);
-    const [anna, emil] = [await someone("Anna Berg"), await someone("Emil Sand")];
+test("the time until the page reports that it is offline", async ({ browser }) => {
+  for (const here of setups) {
+    const { server, proxy } = await createBehindProxy(here.server.binary);
+    const createUser = async (name: string) => User.create(name, await browser.newContext({ baseURL: proxy.url }), proxy);
+    const [anna, emil] = [await createUser("Anna Berg"), await createUser("Emil Sand")];
     const conversation = await anna.apiConversation(emil);
     const { context, page } = anna;
     const text = () => page.evaluate(() => document.body.innerText);
     for (let round = 0; round < 3; round += 1) {
       await page.goto(`/c/${conversation}`);
       await ready(page);
-      // A line that is cut while it is made is another case.
+      // Cutting a connection while it is established would be another case.
       await emil.apiSend(conversation, `Are you there? ${round}`);
       await expect.poll(text).toContain(`Are you there? ${round}`);
       await page.waitForTimeout(1_000);
-      expect(await text()).not.toMatch(AWAY);
+      expect(await text()).not.toMatch(OFFLINE);
 
       let since = performance.now();
       await context.setOffline(true);
-      note(here, "the browser says offline: until it is said, s", await saysAway(page, since));
+      record(here, "browser reports offline: time until shown, s", await timeUntilOffline(page, since));
       since = performance.now();
       await context.setOffline(false);
-      await expect.poll(text, { timeout: 120_000, intervals: [50] }).not.toMatch(AWAY);
-      note(here, "back online: until it is said no more, s", (performance.now() - since) / 1000);
+      await expect.poll(text, { timeout: 120_000, intervals: [50] }).not.toMatch(OFFLINE);
+      record(here, "back online: time until no longer shown, s", (performance.now() - since) / 1000);
       await emil.apiSend(conversation, `And now? ${round}`);
       await expect.poll(text).toContain(`And now? ${round}`);
 
       since = performance.now();
-      line.isSilent = true;
-      note(here, "the line is silent: until it is said, s", await saysAway(page, since));
-      line.isSilent = false;
+      proxy.isSilent = true;
+      record(here, "silent connection: time until shown, s", await timeUntilOffline(page, since));
+      proxy.isSilent = false;
     }
     for (const person of [anna, emil]) await person.context.close();
-    line.end();
+    proxy.end();
     await server.destroy();
   }
 });

@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import { browser } from "./support/browser";
 
-// Each test starts its own server (support/server.ts), so that nothing is shared and everything runs side by side.
+// Each test starts its own server (support/server.ts), so that tests share nothing and run in parallel.
 export default defineConfig({
   testDir: "tests",
   outputDir: ".output/results",
@@ -9,7 +9,7 @@ export default defineConfig({
   forbidOnly: !!process.env.CI,
   retries: 0,
   workers: 2,
-  // Upper bounds that end a test which hangs. A busy machine may take most of them; a passing test waits for events, not for these.
+  // Upper bounds that end a hanging test. A passing test waits for events, but may need most of this time on a busy machine.
   timeout: 240_000,
   expect: { timeout: 45_000 },
   reporter: [["list"], ["json", { outputFile: ".output/report.json" }]],

@@ -2,7 +2,7 @@
 import path from "node:path";
 import type { Page } from "@playwright/test";
 import { ready, SignInPage, SignUpPage } from "./support/pages";
-import { Wire } from "./support/wire";
+import { Network } from "./support/network";
 import { expect, test } from "./support/test";
 
 const directory = path.join(__dirname, "../docs/screens");
@@ -37,12 +37,12 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(page, "sign-in-refused");
       });
 
-      test("an empty house, and nothing at an address", async ({ someone, watch }) => {
+      test("an empty server and a page that is not found", async ({ createUser, watch }) => {
         watch.allow(/./);
-        const anna = await someone("Anna Berg");
+        const anna = await createUser("Anna Berg");
         await anna.home();
         await shoot(anna.page, "home-empty");
-        const emil = await someone("Emil Sand");
+        const emil = await createUser("Emil Sand");
         const here = await anna.open(await anna.apiConversation(emil), emil);
         await expect(here.box).toBeVisible();
         await shoot(anna.page, "conversation-empty");
@@ -50,11 +50,11 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "not-found");
       });
 
-      test("talking", async ({ someone, watch }) => {
+      test("a conversation", async ({ createUser, watch }) => {
         watch.allow(/./);
-        const anna = await someone("Anna Berg");
+        const anna = await createUser("Anna Berg");
         const others = ["Emil Sand", "Noor Haddad", "Jonas Wirth", "Mei Tanaka", "Sofia Rossi", "Grandma Inge"];
-        const [emil, noor, jonas, mei, sofia, inge] = await Promise.all(others.map((name) => someone(name)));
+        const [emil, noor, jonas, mei, sofia, inge] = await Promise.all(others.map((name) => createUser(name)));
         if (!emil || !noor || !jonas || !mei || !sofia || !inge) throw new Error("somebody is missing");
 
         await jonas.apiSend(await jonas.apiConversation(anna), "The train leaves at 8:12, platform 4.");
@@ -63,19 +63,19 @@ for (const colorScheme of ["light", "dark"] as const) {
         await inge.apiSend(await inge.apiConversation(anna), "Call me when you have time, dear. Nothing urgent.");
         const withNoor = await noor.apiConversation(anna);
         await noor.apiSend(withNoor, "I finished the draft. Could you look at the second chapter?");
-        const talk = await emil.apiConversation(anna);
-        await emil.apiSend(talk, "Morning! Are we still on for Saturday?");
-        await anna.apiSend(talk, "Of course. I found a path along the river, about twelve kilometres.", "There is a small café halfway, with apricot cake.");
-        await emil.apiSend(talk, "You had me at cake.", "🍰");
-        await anna.apiSend(talk, "Here is the map: https://example.org/river-walk");
+        const conversation = await emil.apiConversation(anna);
+        await emil.apiSend(conversation, "Morning! Are we still on for Saturday?");
+        await anna.apiSend(conversation, "Of course. I found a path along the river, about twelve kilometres.", "There is a small café halfway, with apricot cake.");
+        await emil.apiSend(conversation, "You had me at cake.", "🍰");
+        await anna.apiSend(conversation, "Here is the map: https://example.org/river-walk");
         await emil.apiSend(
-          talk,
+          conversation,
           "Looks lovely. It may rain in the afternoon, so let us start early. I will bring the thermos and the good biscuits, you bring the umbrella that nearly flew away last time.",
         );
-        await anna.apiSend(talk, "Deal. Half past eight at the bridge?");
+        await anna.apiSend(conversation, "Deal. Half past eight at the bridge?");
 
-        const emils = await emil.open(talk, anna);
-        const here = await anna.open(talk, emil);
+        const emils = await emil.open(conversation, anna);
+        const here = await anna.open(conversation, emil);
         await emils.write("Half past eight it is.");
         await expect(here.message("Half past eight it is.")).toBeVisible();
         await here.write("See you there!");
@@ -91,7 +91,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(anna.page.getByText("Searching…")).toBeHidden();
         await shoot(anna.page, "search");
         await home.search.fill("zoltan");
-        await expect(anna.page.getByText(/Nobody is called .zoltan/)).toBeVisible();
+        await expect(anna.page.getByText(/Nobody found for .zoltan/)).toBeVisible();
         await expect(home.result(sofia.name)).toBeHidden();
         await shoot(anna.page, "search-nobody");
 
@@ -99,12 +99,12 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(withSofia.divider(2)).toBeVisible();
         await shoot(anna.page, "conversation-unread");
 
-        const wire = await Wire.of(anna.context);
+        const network = await Network.of(anna.context);
         const cut = await anna.open(withNoor, noor);
-        wire.refuse("body_control_character");
+        network.refuse("body_control_character");
         await cut.write("Gladly. Send me the page numbers?");
         await cut.expectState("Gladly. Send me the page numbers?", "not sent");
-        wire.refuse(undefined);
+        network.refuse(undefined);
         await anna.context.setOffline(true);
         await cut.write("I can read it tonight, on the train.");
         await cut.expectState("I can read it tonight, on the train.", "sending");
@@ -112,9 +112,9 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "conversation-unsent");
       });
 
-      test("settings and invitations", async ({ someone, browser, server, watch }) => {
+      test("settings and invitations", async ({ createUser, browser, server, watch }) => {
         watch.allow(/./);
-        const anna = await someone("Anna Berg");
+        const anna = await createUser("Anna Berg");
         await anna.page.goto("/settings");
         await ready(anna.page);
         await shoot(anna.page, "settings");
@@ -129,25 +129,25 @@ for (const colorScheme of ["light", "dark"] as const) {
         const link = anna.page.getByRole("textbox", { name: "Invitation link" });
         await expect(link).toBeVisible();
         await shoot(anna.page, "invite");
-        const stranger = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
-        const page = await stranger.newPage();
+        const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await visitor.newPage();
         await page.goto(await link.inputValue());
         await ready(page);
         await shoot(page, "invited");
-        await stranger.close();
+        await visitor.close();
       });
 
-      test("keys, emoji and the menu of a message", async ({ someone, watch }) => {
+      test("shortcuts, emoji and the message menu", async ({ createUser, watch }) => {
         watch.allow(/./);
-        const anna = await someone("Anna Berg");
-        const emil = await someone("Emil Sand");
-        const talk = await emil.apiConversation(anna);
-        await emil.apiSend(talk, "Shall we bring the tent, or sleep in the hut?");
-        await anna.apiSend(talk, "The hut! It has a stove, and the weather will turn.");
+        const anna = await createUser("Anna Berg");
+        const emil = await createUser("Emil Sand");
+        const conversation = await emil.apiConversation(anna);
+        await emil.apiSend(conversation, "Shall we bring the tent, or sleep in the hut?");
+        await anna.apiSend(conversation, "The hut! It has a stove, and the weather will turn.");
         const long = Array.from({ length: 30 }, (_, line) => `${line + 1}. Something to pack for the mountains`).join("\n");
-        await emil.apiSend(talk, long);
-        await anna.apiSend(talk, "I have most of that.");
-        const here = await anna.open(talk, emil);
+        await emil.apiSend(conversation, long);
+        await anna.apiSend(conversation, "I have most of that.");
+        const here = await anna.open(conversation, emil);
         await shoot(anna.page, "conversation-folded");
         await here.message("I have most of that.").hover();
         await anna.page.getByRole("button", { name: "Message menu" }).click();
@@ -163,16 +163,16 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "shortcuts");
       });
 
-      test("in Arabic and in German", async ({ someone, server, watch }) => {
+      test("in Arabic and in German", async ({ createUser, server, watch }) => {
         watch.allow(/./);
-        const anna = await someone("Anna Berg");
-        const sami = await someone("Sami Haddad");
-        const talk = await sami.apiConversation(anna);
-        await sami.apiSend(talk, "صباح الخير! هل ما زلنا على موعدنا يوم السبت؟");
-        await anna.apiSend(talk, "بالتأكيد. وجدت طريقًا على طول النهر.", "Here is the map: https://example.org/river");
-        await sami.apiSend(talk, "رائع 🍰");
+        const anna = await createUser("Anna Berg");
+        const sami = await createUser("Sami Haddad");
+        const conversation = await sami.apiConversation(anna);
+        await sami.apiSend(conversation, "صباح الخير! هل ما زلنا على موعدنا يوم السبت؟");
+        await anna.apiSend(conversation, "بالتأكيد. وجدت طريقًا على طول النهر.", "Here is the map: https://example.org/river");
+        await sami.apiSend(conversation, "رائع 🍰");
         await anna.context.addCookies([{ name: "duet-look", value: "ar", url: server.url }]);
-        await anna.open(talk, sami);
+        await anna.open(conversation, sami);
         await shoot(anna.page, "conversation-arabic");
         await anna.page.goto("/settings");
         await ready(anna.page);

@@ -4,7 +4,7 @@ import { expect } from "@playwright/test";
 
 const results = path.join(__dirname, "../../target/bench/page.json");
 
-/** Says a figure, keeps it beside those of the bench, and fails when it is beyond its budget. */
+/** Prints a figure, stores it beside the figures of the bench, and fails if it exceeds its budget. */
 export function within(name: string, value: number, most: number, unit: string): void {
   console.log(`      ${name}: ${value.toFixed(1)} ${unit} of ${most}`);
   keep(name, { value, most, unit });

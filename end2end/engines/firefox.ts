@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import WebSocket from "ws";
-import { listen } from "./listen";
+import { collectProblems } from "./collect-problems";
 import type { Processes } from "./processes";
 import { type Actions, type Size, Tab } from "./tab";
 
-// The browser calls nobody but the server under test.
+// The browser connects only to the server under test.
 const PREFERENCES = {
   "app.update.disabledForTesting": true,
   "browser.safebrowsing.downloads.enabled": false,
@@ -27,11 +27,11 @@ interface Answer {
   message?: string;
 }
 
-/** Firefox, by WebDriver BiDi, which it speaks without a driver beside it. */
+/** Firefox, controlled by WebDriver BiDi, which needs no separate driver. */
 export class Firefox extends Tab {
   #last = 0;
   #context = "";
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  readonly #pending = new Map<number, (answer: Answer) => void>();
 
   private constructor(
     processes: Processes,
@@ -40,10 +40,10 @@ export class Firefox extends Tab {
     super();
     socket.on("message", (text) => {
       const answer = JSON.parse(String(text)) as Answer;
-      if (answer.id !== undefined) this.#waiting.get(answer.id)?.(answer);
+      if (answer.id !== undefined) this.#pending.get(answer.id)?.(answer);
     });
     socket.on("close", () => {
-      for (const answer of this.#waiting.values()) answer({ type: "error", error: "Firefox has gone", message: processes.said });
+      for (const answer of this.#pending.values()) answer({ type: "error", error: "Firefox has exited", message: processes.output });
     });
   }
 
@@ -52,7 +52,7 @@ export class Firefox extends Tab {
     await writeFile(path.join(processes.directory, "user.js"), preferences.join(""));
     const args = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", processes.directory];
     const child = processes.start("firefox-esr", args);
-    const address = await processes.hears(child, 2, /WebDriver BiDi listening on (ws:\S+)/);
+    const address = await processes.waitForOutput(child, 2, /WebDriver BiDi listening on (ws:\S+)/);
     const socket = new WebSocket(`${address}/session`);
     await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
     const firefox = new Firefox(processes, socket);
@@ -65,7 +65,7 @@ export class Firefox extends Tab {
     const { contexts } = (await this.#send("browsingContext.getTree", {})) as { contexts: { context: string }[] };
     this.#context = contexts[0]?.context ?? "";
     await this.#send("browsingContext.activate", { context: this.#context });
-    await this.#send("script.addPreloadScript", { functionDeclaration: String(listen) });
+    await this.#send("script.addPreloadScript", { functionDeclaration: String(collectProblems) });
   }
 
   protected async load(url: string): Promise<void> {
@@ -94,10 +94,10 @@ export class Firefox extends Tab {
   async #send(method: string, params: object): Promise<unknown> {
     const id = ++this.#last;
     const answer = await new Promise<Answer>((resolve) => {
-      this.#waiting.set(id, resolve);
+      this.#pending.set(id, resolve);
       this.socket.send(JSON.stringify({ id, method, params }));
     });
-    this.#waiting.delete(id);
+    this.#pending.delete(id);
     if (answer.error !== undefined) throw new Error(`${method}: ${answer.error}: ${answer.message}`);
     return answer.result;
   }

@@ -14,14 +14,14 @@ export const ENTER = "\uE007";
 
 /** The only tab of a browser that was started for one test. */
 export abstract class Tab {
-  /** Loads a page, and returns as soon as the page can be spoken to. */
+  /** Loads a page, and returns as soon as scripts can run in the page. */
   protected abstract load(url: string): Promise<void>;
   abstract resize(size: Size): Promise<void>;
-  /** Calls a function in the page, given as text: it takes a text, and promises one. */
+  /** Calls an async function in the page, given as text, with a text as argument and result. */
   protected abstract call(script: string, given: string): Promise<string>;
   protected abstract act(actions: Actions): Promise<void>;
 
-  /** What the pages complained of so far. */
+  /** The errors of all pages so far. */
   readonly #problems: string[] = [];
 
   /** Loads a page and waits until it is live. */
@@ -33,21 +33,21 @@ export abstract class Tab {
 
   async live(): Promise<void> {
     await this.until("the page is live", () => document.documentElement?.dataset.hydrated === "true");
-    await this.drawn();
+    await this.painted();
   }
 
-  /** Waits until the page was drawn as it now is. */
-  async drawn(): Promise<void> {
-    await this.evaluate(() => new Promise<void>((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn()))));
+  /** Waits until the page is painted in its current state. */
+  async painted(): Promise<void> {
+    await this.evaluate(() => new Promise<void>((painted) => requestAnimationFrame(() => requestAnimationFrame(() => painted()))));
   }
 
-  /** Runs a function in the page. It must not use anything from outside; what goes in and out is JSON. */
-  async evaluate<Given extends unknown[], Answer>(work: (...given: Given) => Answer | Promise<Answer>, ...given: Given): Promise<Answer> {
-    const script = `async (given) => JSON.stringify({ answer: await (${work})(...JSON.parse(given)) })`;
+  /** Runs a function in the page. The function must not use outer variables; arguments and result are JSON. */
+  async evaluate<Given extends unknown[], Answer>(run: (...given: Given) => Answer | Promise<Answer>, ...given: Given): Promise<Answer> {
+    const script = `async (given) => JSON.stringify({ answer: await (${run})(...JSON.parse(given)) })`;
     return JSON.parse(await this.call(script, JSON.stringify(given))).answer;
   }
 
-  /** Presses the keys of a text, into what has the focus. */
+  /** Presses the keys of a text in the focused element. */
   async type(text: string): Promise<void> {
     const actions = [...text].flatMap((value): Key[] => [
       { type: "keyDown", value },
@@ -62,9 +62,9 @@ export abstract class Tab {
     await this.type(text);
   }
 
-  /** Waits until something is so in the page, or in the one that comes after it. */
-  async until<Given extends unknown[]>(what: string, isSo: (...given: Given) => boolean, ...given: Given): Promise<void> {
-    await expect.poll(() => this.evaluate(isSo, ...given).catch(() => "the page went away"), { message: what, timeout: 60_000 }).toBe(true);
+  /** Waits until a condition holds in the page or in the next page. */
+  async until<Given extends unknown[]>(description: string, condition: (...given: Given) => boolean, ...given: Given): Promise<void> {
+    await expect.poll(() => this.evaluate(condition, ...given).catch(() => "the page was unloaded"), { message: description, timeout: 60_000 }).toBe(true);
   }
 
   async expectText(text: string): Promise<void> {
@@ -76,13 +76,13 @@ export abstract class Tab {
     await this.until(`${selector} is shown`, isShown, selector);
   }
 
-  /** What no page may do: throw, complain in the console, violate its policy. */
+  /** The errors of all pages: exceptions, console errors, policy violations. */
   async problems(): Promise<string[]> {
     await this.#keepProblems();
     return this.#problems;
   }
 
-  // They go with the page that they were said in.
+  // A page's errors are lost with the page.
   async #keepProblems(): Promise<void> {
     this.#problems.push(...(await this.evaluate(() => (window as { problems?: string[] }).problems?.splice(0) ?? [])));
   }

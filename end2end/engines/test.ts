@@ -11,11 +11,11 @@ const STARTS: Record<string, (processes: Processes) => Promise<Tab>> = {
   WebKit: (processes) => WebKit.start(processes),
 };
 
-/** Those that are tested: all, unless a set-up that could not install one of them says which are there. */
+/** The tested engines: all, unless the set-up reports which engines it could install. */
 export const ENGINES = (process.env.DUET_ENGINES ?? Object.keys(STARTS).join(" ")).split(" ");
 
 interface Fixtures {
-  /** Starts one of the engines. */
+  /** Starts an engine. */
   start: (engine: string) => Promise<Tab>;
 }
 
@@ -24,7 +24,7 @@ export const test = base.extend<Fixtures>({
     const started: Processes[] = [];
     await use(async (engine) => {
       const start = STARTS[engine];
-      if (!start) throw new Error(`no engine is called ${engine}`);
+      if (!start) throw new Error(`unknown engine: ${engine}`);
       const processes = await Processes.create();
       started.push(processes);
       return start(processes);

@@ -1,4 +1,4 @@
-import { Correspondent } from "../support/correspondent";
+import { ApiUser } from "../support/api-user";
 import { measureFrame } from "../support/frame";
 import type { Server } from "../support/server";
 import { ENGINES, expect, test } from "./test";
@@ -12,7 +12,7 @@ const SIZES: Size[] = [
   { width: 1280, height: 800 },
 ];
 
-/** Signs in as a person does. */
+/** Signs in through the page. */
 async function signIn(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-in`);
   await tab.fill("input[autocomplete=username]", username);
@@ -21,7 +21,7 @@ async function signIn(tab: Tab, url: string, username: string): Promise<void> {
   await tab.live();
 }
 
-/** Signs somebody up behind the page's back: what is wanted is their empty house. */
+/** Signs up by the API, because only the empty home page of the new user is tested. */
 async function signUp(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-up`);
   const fields = { username, display_name: "Nora Newcomer", password: "new in town" };
@@ -37,30 +37,30 @@ async function signOut(tab: Tab): Promise<void> {
 }
 
 /**
- * Very many write to a person, and the addresses of their conversations. Those that spoke first stand at the end of the list, where they
- * are out of sight; each of them has said so much that is unread that it does not fit on a screen.
+ * Creates many conversations of a user, and returns their addresses. The first conversations
+ * are at the end of the list, out of sight; each of them has more unread messages than a screen shows.
  */
-async function crowd(server: Server, to: Correspondent, count: number): Promise<string[]> {
+async function createConversations(server: Server, to: ApiUser, count: number): Promise<string[]> {
   const conversations: string[] = [];
   const peer = await to.id();
   for (let index = 0; index < count; index += 1) {
-    const writer = await Correspondent.create(server, `person${index}`);
+    const writer = await ApiUser.create(server, `person${index}`);
     const conversation = (await writer.call("open_conversation", { peer })) as string;
-    for (let line = index < SIZES.length ? 12 : 1; line > 0; line -= 1) await writer.says(conversation, `Line ${line}, with enough words for two lines`);
+    for (let line = index < SIZES.length ? 12 : 1; line > 0; line -= 1) await writer.send(conversation, `Line ${line}, with enough words for two lines`);
     conversations.push(`/c/${conversation}`);
   }
   return conversations;
 }
 
-/** A state of the product: an address, and what is done there. */
+/** A state of the page: an address, and actions there. */
 interface State {
   name: string;
   path: string;
   enter?: (tab: Tab) => Promise<void>;
 }
 
-/** What must always be seen of a page, where it has it: where one writes, and where one goes from here. Runs in the page. */
-function measureParts(): string[] {
+/** Reports composer and headers that are outside of the window. Runs in the page. */
+function measureControls(): string[] {
   const offences: string[] = [];
   for (const part of document.querySelectorAll("textarea, main > header, .pane-list > header")) {
     const { top, bottom, height } = part.getBoundingClientRect();
@@ -70,27 +70,27 @@ function measureParts(): string[] {
 }
 
 async function measure(tab: Tab, name: string, { width, height }: Size): Promise<Set<string>> {
-  const offences = [...(await tab.evaluate(measureFrame)), ...(await tab.evaluate(measureParts))];
+  const offences = [...(await tab.evaluate(measureFrame)), ...(await tab.evaluate(measureControls))];
   return new Set(offences.map((offence) => `${name}, ${width} by ${height}: ${offence}`));
 }
 
-/** Shows states in each size, and returns what is wrong with their frames. */
-async function resized(tab: Tab, url: string, states: State[]): Promise<string[]> {
+/** Shows states in each size, and returns the offences of their frames. */
+async function measureResized(tab: Tab, url: string, states: State[]): Promise<string[]> {
   const offences: string[] = [];
   for (const { name, path, enter } of states) {
     await tab.open(url + path);
     await enter?.(tab);
     for (const size of SIZES) {
       await tab.resize(size);
-      await tab.drawn();
+      await tab.painted();
       offences.push(...(await measure(tab, name, size)));
     }
   }
   return offences;
 }
 
-/** The same for pages that do more when they load: each size has an address, which nobody has looked at. */
-async function loaded(tab: Tab, url: string, name: string, paths: string[]): Promise<string[]> {
+/** The same for pages that depend on their first load: each size has an address that was not opened before. */
+async function measureLoaded(tab: Tab, url: string, name: string, paths: string[]): Promise<string[]> {
   const offences: string[] = [];
   for (const [index, size] of SIZES.entries()) {
     await tab.resize(size);
@@ -111,22 +111,22 @@ async function chooseEmoji(tab: Tab): Promise<void> {
 }
 
 for (const engine of ENGINES) {
-  test(`${engine}: every page stands still in every size, comes to life and complains of nothing`, async ({ server, start }) => {
-    const anna = await Correspondent.create(server, "anna");
-    const conversations = await crowd(server, anna, 60);
+  test(`${engine}: every page fits every size, hydrates and logs no error`, async ({ server, start }) => {
+    const anna = await ApiUser.create(server, "anna");
+    const conversations = await createConversations(server, anna, 60);
     const tab = await start(engine);
-    const offences = await resized(tab, server.url, [
+    const offences = await measureResized(tab, server.url, [
       { name: "sign-in", path: "/sign-in" },
       { name: "sign-up", path: "/sign-up" },
     ]);
     await signUp(tab, server.url, "nora");
-    offences.push(...(await resized(tab, server.url, [{ name: "an empty house", path: "/" }])));
+    offences.push(...(await measureResized(tab, server.url, [{ name: "an empty house", path: "/" }])));
     await signOut(tab);
     await signIn(tab, server.url, anna.name);
-    offences.push(...(await loaded(tab, server.url, "the list", ["/"])));
-    offences.push(...(await loaded(tab, server.url, "a conversation with unread", conversations)));
+    offences.push(...(await measureLoaded(tab, server.url, "the list", ["/"])));
+    offences.push(...(await measureLoaded(tab, server.url, "a conversation with unread", conversations)));
     offences.push(
-      ...(await resized(tab, server.url, [
+      ...(await measureResized(tab, server.url, [
         { name: "the search", path: "/", enter: search },
         { name: "the emoji", path: conversations.at(-1) ?? "", enter: chooseEmoji },
         { name: "settings", path: "/settings" },
@@ -134,25 +134,25 @@ for (const engine of ENGINES) {
         { name: "no such page", path: "/nothing/here" },
       ])),
     );
-    expect.soft(offences, "the frame stands still").toEqual([]);
-    expect(await tab.problems(), "the pages complain of nothing").toEqual([]);
+    expect.soft(offences, "the frame has no offence").toEqual([]);
+    expect(await tab.problems(), "the pages log no error").toEqual([]);
   });
 }
 
-test("what is written in one engine arrives in the others", async ({ server, alice, bob, conversation, start }) => {
-  // Where only one of them is installed, Chromium alone is the other end.
-  const [one = "", other = one] = ENGINES;
-  const tabs = [await start(one), await start(other)] as const;
+test("a message written in one engine arrives in the others", async ({ server, alice, bob, conversation, start }) => {
+  // If only one engine is installed, it exchanges messages with Chromium only.
+  const [first = "", second = first] = ENGINES;
+  const tabs = [await start(first), await start(second)] as const;
   const here = await bob.open(conversation, alice);
   await Promise.all(tabs.map(async (tab, index) => signIn(tab, server.url, (index === 0 ? alice : bob).username)));
   for (const tab of tabs) await tab.open(`${server.url}/c/${conversation}`);
   for (const [index, tab] of tabs.entries()) {
-    const text = `Written in ${index === 0 ? one : other}, ${index + 1}`;
+    const text = `Written in ${index === 0 ? first : second}, ${index + 1}`;
     await tab.fill("textarea", `${text}${ENTER}`);
     for (const reader of tabs) await reader.expectText(text);
     await expect(here.message(text)).toBeVisible();
   }
   await here.write("Written in Chromium");
   for (const tab of tabs) await tab.expectText("Written in Chromium");
-  for (const tab of tabs) expect(await tab.problems(), "the pages complain of nothing").toEqual([]);
+  for (const tab of tabs) expect(await tab.problems(), "the pages log no error").toEqual([]);
 });

@@ -2,20 +2,20 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../support/server";
-import { listen } from "./listen";
+import { collectProblems } from "./collect-problems";
 import type { Processes } from "./processes";
 import { type Actions, type Size, Tab } from "./tab";
 
-// As narrow as a phone: the parts of the window around the page would keep it wider.
+// As narrow as a phone, which the window's toolbars would prevent.
 const NARROW = "* { min-width: 0; padding: 0; margin: 0; border: 0; }";
 
-/** A call under way, as the page notes it. */
+/** A running call, as recorded in the page. */
 interface Call {
   answer?: string;
   thrown?: string;
 }
 
-/** WebKit, in the small browser that comes with WebKitGTK, by WebDriver, on a display of its own. */
+/** WebKit, in WebKitGTK's MiniBrowser, controlled by WebDriver, on a display of its own. */
 export class WebKit extends Tab {
   #calls = 0;
 
@@ -31,7 +31,7 @@ export class WebKit extends Tab {
     await mkdir(styles);
     await writeFile(path.join(styles, "gtk.css"), NARROW);
     const screen = processes.start("Xvfb", ["-displayfd", "3", "-screen", "0", "1600x1600x24", "-nolisten", "tcp"]);
-    const display = await processes.hears(screen, 3, /(\d+)\n/);
+    const display = await processes.waitForOutput(screen, 3, /(\d+)\n/);
     const port = await freePort();
     processes.start("WebKitWebDriver", [`--port=${port}`], {
       DISPLAY: `:${display}`,
@@ -41,26 +41,26 @@ export class WebKit extends Tab {
       NO_AT_BRIDGE: "1",
     });
     const driver = `http://127.0.0.1:${port}`;
-    await listening(driver, processes);
+    await waitUntilListening(driver, processes);
     const options = { args: ["--automation", "--full-screen"] };
-    // "none", because what the page says while it starts is to be heard.
+    // "none", so that problems can be collected while the page starts.
     const wanted = { browserName: "MiniBrowser", pageLoadStrategy: "none", "webkitgtk:browserOptions": options };
-    const { sessionId } = (await ask(`${driver}/session`, { capabilities: { alwaysMatch: wanted } })) as { sessionId: string };
+    const { sessionId } = (await post(`${driver}/session`, { capabilities: { alwaysMatch: wanted } })) as { sessionId: string };
     return new WebKit(processes, `${driver}/session/${sessionId}`);
   }
 
   protected async load(url: string): Promise<void> {
-    await this.#ask("window.isLeft = true;");
-    await ask(`${this.session}/url`, { url });
-    // The page before it answers for a while, and a page that goes away answers with an error.
-    const listens = `if (window.isLeft || !document.body) return false; (${listen})(); return true;`;
-    for (const started = Date.now(); !(await this.#ask(listens).catch(() => false)); await delay(5)) {
-      if (Date.now() - started > 60_000) throw new Error(`${url} did not come:\n${this.processes.said}`);
+    await this.#execute("window.isLeft = true;");
+    await post(`${this.session}/url`, { url });
+    // The previous page answers for a while, and an unloading page answers with an error.
+    const listens = `if (window.isLeft || !document.body) return false; (${collectProblems})(); return true;`;
+    for (const started = Date.now(); !(await this.#execute(listens).catch(() => false)); await delay(5)) {
+      if (Date.now() - started > 60_000) throw new Error(`${url} did not come:\n${this.processes.output}`);
     }
   }
 
   async resize({ width, height }: Size): Promise<void> {
-    await ask(`${this.session}/window/rect`, { width, height });
+    await post(`${this.session}/window/rect`, { width, height });
     const fits = (wide: number, high: number) => innerWidth === wide && innerHeight === high;
     for (const started = Date.now(); !(await this.evaluate(fits, width, height)); await delay(20)) {
       if (Date.now() - started > 20_000) throw new Error(`the window did not become ${width} by ${height}`);
@@ -68,37 +68,37 @@ export class WebKit extends Tab {
   }
 
   protected async act(actions: Actions): Promise<void> {
-    await ask(`${this.session}/actions`, { actions });
+    await post(`${this.session}/actions`, { actions });
   }
 
-  // A script that waits would hang when its page goes away. One that is asked again and again hears of it.
+  // Polls, because a waiting script would hang if its page is unloaded.
   protected async call(script: string, given: string): Promise<string> {
     const id = ++this.#calls;
     const noted = `const call = (window.call = { id: ${id} });
       (${script})(arguments[0]).then((answer) => (call.answer = answer), (error) => (call.thrown = String(error)));`;
-    await ask(`${this.session}/execute/sync`, { script: noted, args: [given] });
+    await post(`${this.session}/execute/sync`, { script: noted, args: [given] });
     for (;;) {
-      const { answer, thrown } = (await this.#ask(`return window.call?.id === ${id} ? window.call : { thrown: "the page went away" };`)) as Call;
+      const { answer, thrown } = (await this.#execute(`return window.call?.id === ${id} ? window.call : { thrown: "the page went away" };`)) as Call;
       if (thrown !== undefined) throw new Error(thrown);
       if (answer !== undefined) return answer;
       await delay(5);
     }
   }
 
-  #ask(script: string): Promise<unknown> {
-    return ask(`${this.session}/execute/sync`, { script, args: [] });
+  #execute(script: string): Promise<unknown> {
+    return post(`${this.session}/execute/sync`, { script, args: [] });
   }
 }
 
-async function listening(driver: string, processes: Processes): Promise<void> {
+async function waitUntilListening(driver: string, processes: Processes): Promise<void> {
   for (const started = Date.now(); Date.now() - started < 60_000; await delay(25)) {
     const answer = await fetch(`${driver}/status`).catch(() => undefined);
     if (answer?.ok) return;
   }
-  throw new Error(`WebKitWebDriver did not answer:\n${processes.said}`);
+  throw new Error(`WebKitWebDriver did not answer:\n${processes.output}`);
 }
 
-async function ask(address: string, body: object): Promise<unknown> {
+async function post(address: string, body: object): Promise<unknown> {
   const answer = await fetch(address, { method: "POST", body: JSON.stringify(body) });
   const { value } = (await answer.json()) as { value: unknown };
   if (answer.ok) return value;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { binary } from "./server";
 
-/** The same server with the page of another build: its style sheet has another hash, so all that is said of it differs. */
+/** The same server with the page of another build: its style sheet has another hash. */
 export class AnotherBuild {
   private constructor(
     private readonly directory: string,

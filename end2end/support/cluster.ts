@@ -2,15 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import type { Site } from "./person";
+import type { Site } from "./user";
 import { binary } from "./server";
 
 const root = path.join(__dirname, "../..");
 
-/** Several nodes on a Postgres and a NATS of their own, each reached alone or all of them through one address. */
+/** Several nodes with a private Postgres and NATS, reachable one by one or through a common address. */
 export class Cluster {
   private constructor(
-    /** Where all of them are. */
+    /** The common address of all nodes. */
     readonly url: string,
     private readonly nodes: string[],
     private readonly child: ChildProcess,
@@ -35,14 +35,14 @@ export class Cluster {
     return new Cluster(url, nodes, child, lines);
   }
 
-  /** One of them alone. The first one is 1. */
+  /** A single node. The first node is 1. */
   node(number: number): Site {
     const url = this.nodes[number - 1];
     if (url === undefined) throw new Error(`there is no node ${number}`);
     return { url };
   }
 
-  /** Kills a node as a crash would, stops it in order, or starts it again. */
+  /** Kills a node like a crash, stops it in order, or starts it again. */
   async tell(verb: "kill" | "stop" | "start", node: number): Promise<void> {
     this.child.stdin?.write(`${verb} ${node}\n`);
     const { value } = await this.lines.next();

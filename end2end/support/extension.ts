@@ -6,7 +6,7 @@ import { browser } from "./browser";
 import { ready } from "./pages";
 import type { Server } from "./server";
 
-/** What an extension does to each page: see `extension/content.js`. */
+/** How an extension changes each page: see `extension/content.js`. */
 export type Kind = "beside" | "around" | "comments" | "font" | "removed" | "split" | "joined";
 export const KINDS: Kind[] = ["beside", "around", "comments", "font", "removed", "split", "joined"];
 
@@ -42,7 +42,7 @@ export class ExtendedBrowser {
     return new ExtendedBrowser(context, kind, profile);
   }
 
-  /** Opens a page whose program comes only after the extension was there and `early` has typed. */
+  /** Opens a page and delays its program until the extension has run and `early` has typed. */
   async load(page: Page, address: string, early: () => Promise<void>): Promise<void> {
     const arrived = new Promise<void>((resolve) => (this.#release = resolve));
     const program = /\.wasm(\?|$)/;

@@ -10,8 +10,8 @@ export const SIZES = [
 ];
 
 /**
- * What is wrong with the frame of a page: each offence as a sentence, none for a frame that stands still. Runs in the page, in any
- * browser and through any driver, so it uses nothing from outside.
+ * Returns the offences of a page's frame as sentences; a frame that does not move has none. Runs in the page, in any browser and
+ * through any driver, so it uses no outer variables.
  */
 export function measureFrame(): string[] {
   const offences: string[] = [];
@@ -22,7 +22,7 @@ export function measureFrame(): string[] {
   };
   beyond("the height of the document", root.scrollHeight, innerHeight);
   beyond("the width of the document", root.scrollWidth, innerWidth);
-  // What a browser does that brings something into view, whatever the styles say to a wheel.
+  // A browser scrolls elements into view even if the styles prevent scrolling by wheel.
   const before = [scrollX, scrollY] as const;
   if (before[0] !== 0 || before[1] !== 0) offences.push(`the window is scrolled to ${before.join(", ")}`);
   scrollTo(50, 50);
@@ -43,7 +43,7 @@ export function measureFrame(): string[] {
       offences.push(`${name(element)} scrolls sideways: ${element.scrollWidth} px in ${element.clientWidth} px`);
     }
     const isUnseen = style.position === "absolute" && box.width <= 1 && box.height <= 1 && style.overflow === "hidden";
-    // What is in another one is cut off by that.
+    // A hidden element inside another hidden element is clipped by the outer element.
     if (!isUnseen || element.parentElement?.closest(".sr-only")) continue;
     const scroller = scrollerOf(element);
     const inside = `"${element.textContent?.trim().slice(0, 20)}" for screen readers in ${name(element.parentElement ?? element)}`;
@@ -52,7 +52,7 @@ export function measureFrame(): string[] {
       if (!seen) offences.push(`${inside} lies outside of the window`);
       continue;
     }
-    // Placed by something outside of its pane, it does not scroll with the pane, and makes the outside larger.
+    // Positioned by an element outside of its pane, it does not scroll with the pane, and enlarges the outer element.
     if (!element.offsetParent || !scroller.contains(element.offsetParent)) offences.push(`${inside} is not placed by its pane, ${name(scroller)}`);
     const pane = scroller.getBoundingClientRect();
     if (box.left < pane.left - 2 || box.right > pane.right + 2) offences.push(`${inside} lies beside its pane, ${name(scroller)}`);
@@ -60,22 +60,22 @@ export function measureFrame(): string[] {
   return offences;
 }
 
-/** The frame stands still, in this state of the page. */
+/** Asserts that the frame has no offence in this state of the page. */
 export async function expectFrame(page: Page, state: string): Promise<void> {
   expect(await page.evaluate(measureFrame), state).toEqual([]);
 }
 
-/** The same in every size, in one state of the page. */
+/** The same in every size. */
 export async function expectFrameInEverySize(page: Page, state: string, sizes = SIZES): Promise<void> {
   for (const size of sizes) {
     await page.setViewportSize(size);
-    // Sizes are in force with the next frame.
+    // A new size takes effect in the next frame.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
     await expectFrame(page, `${state}, ${size.width} by ${size.height}`);
   }
 }
 
-/** A wheel over something does not move the window. */
+/** Asserts that a wheel over an element does not move the window. */
 export async function expectWheelMovesNothing(page: Page, selector: string): Promise<void> {
   const box = await page.locator(selector).first().boundingBox();
   if (!box) throw new Error(`${selector} is not shown`);

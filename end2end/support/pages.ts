@@ -1,12 +1,12 @@
 import { expect, type Locator, type Page } from "@playwright/test";
 
-/** Waits until the page is live: before that, nothing listens to its buttons. */
+/** Waits until the page is live: before that, its buttons have no handlers. */
 export async function ready(page: Page): Promise<void> {
   await expect(page.locator("html")).toHaveAttribute("data-hydrated", "true", { timeout: 60_000 });
 }
 
-/** What a screen reader finds in a part of the page, as one text. */
-export async function spoken(part: Locator): Promise<string> {
+/** The accessibility tree of a part of the page, as text. */
+export async function ariaSnapshot(part: Locator): Promise<string> {
   return part.ariaSnapshot();
 }
 
@@ -57,8 +57,8 @@ export class SignInPage {
   }
 }
 
-/** What a form says at a field: its description, or its error message. */
-export async function complaint(field: Locator): Promise<string> {
+/** The description and the error message of a form field. */
+export async function fieldMessage(field: Locator): Promise<string> {
   return field.evaluate((element) => {
     const ids = ["aria-errormessage", "aria-describedby"].flatMap((name) => element.getAttribute(name)?.split(" ") ?? []);
     return ids.map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
@@ -74,14 +74,14 @@ export class HomePage {
     this.search = page.getByRole("combobox", { name: "Find a person" });
   }
 
-  /** A conversation's place in the list. */
+  /** The entry of a conversation in the list. */
   entry(name: string): Locator {
     return this.list.getByRole("link").filter({ hasText: name });
   }
 
-  /** Waits until a conversation's place shows how many messages are unread. */
+  /** Waits until a conversation's entry shows this unread count. */
   async expectUnread(name: string, count: number): Promise<void> {
-    const unread = async () => Number((await spoken(this.entry(name))).match(/(\d+) unread/)?.[1] ?? 0);
+    const unread = async () => Number((await ariaSnapshot(this.entry(name))).match(/(\d+) unread/)?.[1] ?? 0);
     await expect.poll(unread, { message: `unread messages of ${name}` }).toBe(count);
   }
 
@@ -135,7 +135,7 @@ export class ConversationPage {
     return this.messages.filter({ hasText: body });
   }
 
-  /** The line above what was not yet read when the conversation was opened. */
+  /** The unread divider, with this count. */
   divider(count: number): Locator {
     const text = `${count} new message${count === 1 ? "" : "s"}`;
     return this.log.getByRole("separator", { name: text }).or(this.log.getByRole("separator").filter({ hasText: text }));
@@ -146,38 +146,38 @@ export class ConversationPage {
     await this.box.press("Enter");
   }
 
-  /** Waits until my message stands in a state: sending, sent, delivered, read, not sent. */
+  /** Waits until a message of this user is in a state. */
   async expectState(body: string, state: State, timeout = 10_000): Promise<void> {
     await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toBe(state);
   }
 
-  /** Waits until a message of mine has left the browser, however far it came. */
+  /** Waits until the server has stored a message of this user. */
   async expectStored(body: string, timeout = 10_000): Promise<void> {
     await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toMatch(/^(sent|delivered|read)$/);
   }
 
-  /** What was open above the page takes its step of the history away a moment after it closed, and would stop another navigation. */
+  /** Waits until a closed layer has removed its history entry, because the removal would cancel another navigation. */
   async expectNoLayer(): Promise<void> {
     await expect.poll(() => this.page.evaluate(() => history.state)).not.toBe("layer");
   }
 
   private async state(body: string): Promise<string> {
-    const text = (await spoken(this.message(body))).replaceAll(body, "");
+    const text = (await ariaSnapshot(this.message(body))).replaceAll(body, "");
     return text.match(/not sent|sending|sent|delivered|read/i)?.[0].toLowerCase() ?? "none";
   }
 
-  /** The messages in the order in which they are shown, each by that of these texts which it contains. */
+  /** The messages in the order in which they are shown, each replaced by the body in `bodies` that it contains. */
   async order(...bodies: string[]): Promise<string[]> {
     const texts = await this.messages.allTextContents();
     return texts.map((text) => bodies.find((body) => text.includes(body)) ?? text);
   }
 
-  /** Waits until what stands in the box is in the browser's storage, from where it survives a crash. */
-  async draftIsKept(draft: string): Promise<void> {
+  /** Waits until the browser's storage contains the draft, so that it survives a crash. */
+  async expectDraftStored(draft: string): Promise<void> {
     await expect.poll(() => this.page.evaluate(() => JSON.stringify({ ...localStorage }))).toContain(draft);
   }
 
-  /** Waits until exactly these are shown, in this order. */
+  /** Waits until exactly these bodies are shown, in this order. */
   async expectBodies(...bodies: string[]): Promise<void> {
     await expect(this.messages).toContainText(bodies);
     await expect(this.messages).toHaveCount(bodies.length);

@@ -1,9 +1,9 @@
 import type { Locator } from "@playwright/test";
 
-/** One point of a picture: its column, its row, and its colour. */
+/** A pixel of a picture: its column, its row, and its colour. */
 export type Pixel = [x: number, y: number, red: number, green: number, blue: number];
 
-/** The points of a part of the page, as they are painted, that a test of their colour keeps. */
+/** The painted pixels of a part of the page whose colour passes `keep`. */
 export async function pixels(part: Locator, keep: (red: number, green: number, blue: number) => boolean): Promise<Pixel[]> {
   const png = (await part.screenshot({ caret: "initial" })).toString("base64");
   const { width, data } = await part.page().evaluate(async (png) => {
@@ -23,7 +23,7 @@ export async function pixels(part: Locator, keep: (red: number, green: number, b
   return kept;
 }
 
-/** How bright a colour of a computed style is, as WCAG counts it: of two, the contrast follows. */
+/** The relative luminance of a colour of a computed style, by the definition of WCAG. */
 export function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map((part) => {
     const value = Number(part) / (colour.startsWith("rgb") ? 255 : 1);

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server as HttpServer } from "node:http";
 import { connect, type Socket } from "node:net";
 
-/** What a proxy does with a request for a WebSocket: passes it on, refuses it, passes it on without its Upgrade header, or never answers. */
+/** A proxy's treatment of WebSocket handshakes: pass, refuse, strip the Upgrade header, or never answer. */
 export type Sockets = "pass" | "refuse" | "strip" | "hang";
 
-/** A reverse proxy in front of a server, as operators have them, which treats WebSockets as a test says. */
+/** A reverse proxy in front of a server, with a choice of how it treats WebSockets. */
 export class Proxy {
-  /** What happens to sockets from now on; open ones stay. */
+  /** Applies to new handshakes; open sockets stay open. */
   sockets: Sockets = "pass";
   #port = 0;
   readonly #open = new Set<Socket>();
@@ -38,12 +38,12 @@ export class Proxy {
     return proxy;
   }
 
-  /** Names the server behind. */
+  /** Sets the server to which the proxy connects. */
   to(url: string): void {
     this.#port = Number(new URL(url).port);
   }
 
-  /** Ends the sockets that are open. */
+  /** Closes all open sockets. */
   cut(): void {
     for (const socket of this.#open) socket.destroy();
   }

@@ -1,8 +1,8 @@
 import type { Page } from "@playwright/test";
 
-/** Changes the HTML of each page on its way, as a proxy does. */
+/** Changes the HTML of each page in transit, as a proxy does. */
 export async function rewrite(page: Page, change: (html: string) => string): Promise<void> {
-  // To the browser such a page comes from nowhere, and would have to ask for the socket of this machine.
+  // Such a page has no address for the browser, so its socket to this machine needs a permission.
   await page.context().grantPermissions(["local-network-access"]);
   await page.route(
     (url) => !/\.\w+$|^\/(api|ws|pkg)/.test(url.pathname),
@@ -14,12 +14,12 @@ export async function rewrite(page: Page, change: (html: string) => string): Pro
   );
 }
 
-/** Lets the server's clock be ahead, by its pages and by its sockets. */
+/** Moves the server's clock ahead, as seen in its pages and sockets. */
 export async function turnServerClock(page: Page, ms: number): Promise<void> {
-  const later = (_: string, before: string, time: string) => before + (Number(time) + ms);
-  await rewrite(page, (html) => html.replace(/(times\\*":\\*")(\d+)/, later));
+  const shift = (_: string, before: string, time: string) => before + (Number(time) + ms);
+  await rewrite(page, (html) => html.replace(/(times\\*":\\*")(\d+)/, shift));
   await page.routeWebSocket(/\/ws$/, (socket) => {
     const server = socket.connectToServer();
-    server.onMessage((text) => socket.send(String(text).replace(/("type":"hello".*"time":)(\d+)/, later)));
+    server.onMessage((text) => socket.send(String(text).replace(/("type":"hello".*"time":)(\d+)/, shift)));
   });
 }

@@ -10,21 +10,21 @@ const root = path.join(__dirname, "../..");
 /** The release build. */
 export const binary = process.env.DUET_BINARY ?? path.join(root, "target/release/duet");
 
-/** Variables of the server; `undefined` takes a variable away, so that the server's own default holds. */
+/** Environment variables of the server; `undefined` removes a variable, so that the server's default applies. */
 export type Settings = Record<string, string | undefined>;
 
-// Many people sign up and write from one address here.
+// Many users sign up and write from one address here.
 const relaxed: Settings = {
   DUET_SIGN_UPS_PER_HOUR: "100000",
   DUET_SIGN_INS_PER_MINUTE: "100000",
   DUET_MESSAGES_PER_MINUTE: "100000",
 };
 
-/** A server of our own: a free port, an empty data directory, the release build. */
+/** A private server: a free port, an empty data directory, the release build. */
 export class Server {
   readonly url: string;
   log = "";
-  /** What is started: another build, when it was installed in the place of the first. */
+  /** The program to start; a test replaces it to install another build. */
   binary = binary;
   #process?: ChildProcess;
   readonly #copies: string[] = [];
@@ -67,7 +67,7 @@ export class Server {
     throw new Error(`the server was not ready in 60 s:\n${this.log}`);
   }
 
-  /** Ends the server, politely or not, and returns when it is gone. */
+  /** Stops or kills the server, and returns when its process has exited. */
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
@@ -92,7 +92,7 @@ export class Server {
     return copy;
   }
 
-  /** Restarts on a copy: on the database file alone, as from a backup, or on all that was there, as after a snapshot of the machine. */
+  /** Restarts on a copy: of the database file alone, like a backup, or of all files, like a snapshot of the machine. */
   async putBack(copy: string, what: "database" | "everything"): Promise<void> {
     await this.stop();
     if (what === "database") {

@@ -1,19 +1,19 @@
 import { test as base, type BrowserContextOptions } from "@playwright/test";
-import { Person } from "./person";
+import { User } from "./user";
 import { Server, type Settings } from "./server";
 import { Watch } from "./watch";
 
 export { expect } from "@playwright/test";
 
 interface Fixtures {
-  /** The server's variables, beside those that every test needs. */
+  /** Environment variables of the server, in addition to those of every test. */
   settings: Settings;
   server: Server;
   watch: Watch;
-  /** Makes somebody with an account and a browser. */
-  someone: (name: string, options?: BrowserContextOptions) => Promise<Person>;
-  alice: Person;
-  bob: Person;
+  /** Creates a user with an account and a browser context. */
+  createUser: (name: string, options?: BrowserContextOptions) => Promise<User>;
+  alice: User;
+  bob: User;
   /** The id of the conversation of Alice and Bob. */
   conversation: string;
 }
@@ -42,19 +42,19 @@ export const test = base.extend<Fixtures>({
     await use(context);
   },
 
-  someone: async ({ browser, server, watch }, use) => {
-    const people: Person[] = [];
+  createUser: async ({ browser, server, watch }, use) => {
+    const people: User[] = [];
     await use(async (name, options) => {
       const context = await browser.newContext({ baseURL: server.url, ...options });
       watch.over(context);
-      const person = await Person.create(name, context, server);
-      people.push(person);
-      return person;
+      const user = await User.create(name, context, server);
+      people.push(user);
+      return user;
     });
-    for (const person of people) await person.context.close();
+    for (const user of people) await user.context.close();
   },
 
-  alice: async ({ someone }, use) => use(await someone("Alice Arden")),
-  bob: async ({ someone }, use) => use(await someone("Bob Byrne")),
+  alice: async ({ createUser }, use) => use(await createUser("Alice Arden")),
+  bob: async ({ createUser }, use) => use(await createUser("Bob Byrne")),
   conversation: async ({ alice, bob }, use) => use(await alice.apiConversation(bob)),
 });

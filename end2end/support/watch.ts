@@ -1,12 +1,12 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** What the browser says while the server or the network is away; the last is of a part of the page that was being loaded. */
+/** Console errors of the browser while the server or the network is unreachable. */
 export const OUTAGE = /net::ERR_|WebSocket connection to .* failed|TypeError: Failed to fetch/;
 
-/** What the browser says when the server refuses what a form sent. */
+/** The console error when the server refuses a request. */
 export const REFUSAL = /Failed to load resource: the server responded with a status of 4\d\d/;
 
-/** Collects what must not happen on any page: errors in the console (violated policies are such) and thrown ones. */
+/** Collects the errors of all pages: console errors, which include policy violations, and uncaught exceptions. */
 export class Watch {
   readonly #problems: string[] = [];
   readonly #allowed: RegExp[] = [];
@@ -20,7 +20,7 @@ export class Watch {
     });
   }
 
-  /** A test that provokes an error says which. */
+  /** Allows errors that a test provokes. */
   allow(...patterns: RegExp[]): void {
     this.#allowed.push(...patterns);
   }

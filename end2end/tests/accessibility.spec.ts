@@ -3,14 +3,14 @@ import type { Locator, Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const wide = { width: 1280, height: 800 };
 const phone = { width: 390, height: 844 };
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const [size, viewport] of Object.entries({ wide, phone })) {
-    test.describe(`axe finds nothing, ${colorScheme}, ${size}`, () => {
+    test.describe(`axe finds no violation, ${colorScheme}, ${size}`, () => {
       test.use({ colorScheme, viewport });
 
       test("on settings, and on both ends of an invitation", async ({ alice, browser, server, watch }) => {
@@ -21,21 +21,21 @@ for (const colorScheme of ["light", "dark"] as const) {
         await alice.page.getByLabel("Your name").fill("x".repeat(65));
         await alice.page.getByRole("button", { name: "Save" }).click();
         await expect(alice.page.getByLabel("Your name")).toHaveAttribute("aria-invalid", "true");
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.goto("/invite");
         await ready(alice.page);
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         const link = alice.page.getByRole("textbox", { name: "Invitation link" });
         await expect(link).toBeVisible();
-        await clean(alice.page);
-        const stranger = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
-        const page = await stranger.newPage();
+        await expectNoViolations(alice.page);
+        const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await visitor.newPage();
         for (const address of [await link.inputValue(), "/invite/nothing"]) {
           await page.goto(address);
           await ready(page);
-          await clean(page);
+          await expectNoViolations(page);
         }
-        await stranger.close();
+        await visitor.close();
       });
 
       test("on sign-up and sign-in, empty and with errors", async ({ page, watch }) => {
@@ -43,43 +43,43 @@ for (const colorScheme of ["light", "dark"] as const) {
         const signUp = new SignUpPage(page);
         await signUp.goto();
         await ready(page);
-        await clean(page);
+        await expectNoViolations(page);
         await signUp.submit("al", "Al", "short");
         await expect(signUp.username).toHaveAttribute("aria-invalid", "true");
-        await clean(page);
+        await expectNoViolations(page);
         const signIn = new SignInPage(page);
         await signIn.goto();
         await ready(page);
-        await clean(page);
+        await expectNoViolations(page);
         await signIn.submit("nobody", "not the password");
         await expect(page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
-        await clean(page);
+        await expectNoViolations(page);
       });
 
       test("on the list, empty and full, and the search", async ({ alice, bob }) => {
         const home = await alice.home();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await home.search.fill("bo");
         await expect(home.result(bob.name)).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await home.search.fill("nobody of this name");
         await expect(home.result(bob.name)).toBeHidden();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await home.search.fill("");
         await bob.apiSend(await bob.apiConversation(alice), "Good morning");
         await expect(home.entry(bob.name)).toContainText("Good morning");
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
       });
 
       test("in a conversation, empty and full, unread, unsent and refused", async ({ alice, bob, conversation, watch }) => {
         watch.allow(OUTAGE);
-        const wire = await Wire.of(alice.context);
+        const network = await Network.of(alice.context);
         const here = await alice.open(conversation, bob);
         await expect(here.heading).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await here.heading.click();
         await expect(alice.page.getByText("In touch since")).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.keyboard.press("Escape");
         await here.write("Are you coming? See https://example.org/lake");
         await here.expectStored("Are you coming?");
@@ -87,42 +87,42 @@ for (const colorScheme of ["light", "dark"] as const) {
         await bob.apiSend(conversation, "In a minute", "🎉");
         await alice.open(conversation, bob);
         await expect(here.divider(2)).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.keyboard.press("ArrowUp");
         await alice.page.keyboard.press("Enter");
         await expect(alice.page.getByRole("menu")).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.getByRole("menuitem", { name: "Details" }).click();
         await expect(alice.page.getByRole("dialog", { name: "Details" })).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.keyboard.press("Escape");
         await alice.page.keyboard.press("ControlOrMeta+/");
         await expect(alice.page.getByRole("dialog", { name: "Keyboard shortcuts" })).toBeVisible();
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
         await alice.page.keyboard.press("Escape");
         await expect(alice.page.getByRole("dialog")).toBeHidden();
-        wire.refuse("body_control_character");
+        network.refuse("body_control_character");
         await here.write("Refused");
         await here.expectState("Refused", "not sent");
-        wire.refuse(undefined);
-        await wire.cut();
+        network.refuse(undefined);
+        await network.cut();
         await here.write("Waiting");
         await here.expectState("Waiting", "sending");
-        await clean(alice.page);
+        await expectNoViolations(alice.page);
       });
 
-      test("where there is nothing", async ({ alice, watch }) => {
+      test("on a page that is not found", async ({ alice, watch }) => {
         watch.allow(/status of 404/);
         for (const path of ["/nothing/here", "/c/01890000-0000-7000-8000-000000000000"]) {
           await alice.page.goto(path);
-          await clean(alice.page);
+          await expectNoViolations(alice.page);
         }
       });
     });
   }
 }
 
-test("everything can be done with the keyboard alone", async ({ page, context, bob }) => {
+test("every action is possible with the keyboard alone", async ({ page, context, bob }) => {
   test.slow();
   await context.clearCookies();
   const signUp = new SignUpPage(page);
@@ -154,7 +154,7 @@ test("everything can be done with the keyboard alone", async ({ page, context, b
   await here.expectStored("Not one click");
 });
 
-/** Presses Tab until something has the focus, as a person without a mouse would. */
+/** Presses Tab until something has the focus. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let presses = 0; presses < 60; presses += 1) {
     if (await target.evaluate((element) => element === document.activeElement)) return;
@@ -163,7 +163,7 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
   throw new Error(`60 presses of Tab did not reach ${target}`);
 }
 
-async function clean(page: Page): Promise<void> {
+async function expectNoViolations(page: Page): Promise<void> {
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"];
   const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
   const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));

@@ -1,44 +1,44 @@
-import { complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { fieldMessage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
 test.describe("sign-up", () => {
-  const wrong = [
-    { what: "a username that is too short", username: "al", password: "a walk in the rain", field: "username", says: /3/ },
-    { what: "a username with a space", username: "al ice", password: "a walk in the rain", field: "username", says: /letters/ },
-    { what: "a short password", username: "alice", password: "rainwalk", field: "password", says: /10/ },
-    { what: "a common password", username: "alice", password: "1234567890", field: "password", says: /guess|common/ },
+  const invalid = [
+    { problem: "a username that is too short", username: "al", password: "a walk in the rain", field: "username", message: /3/ },
+    { problem: "a username with a space", username: "al ice", password: "a walk in the rain", field: "username", message: /letters/ },
+    { problem: "a short password", username: "alice", password: "rainwalk", field: "password", message: /10/ },
+    { problem: "a common password", username: "alice", password: "1234567890", field: "password", message: /guess|common/ },
   ] as const;
-  for (const { what, username, password, field, says } of wrong) {
-    test(`tells ${what} at its field, and keeps the rest`, async ({ page, watch }) => {
+  for (const { problem, username, password, field, message } of invalid) {
+    test(`shows the error for ${problem} at its field, and keeps the other fields`, async ({ page, watch }) => {
       watch.allow(REFUSAL);
       const form = new SignUpPage(page);
       await form.goto();
       await ready(page);
       await form.submit(username, "Alice Arden", password);
       await expect(form[field]).toHaveAttribute("aria-invalid", "true");
-      await expect.poll(() => complaint(form[field])).toMatch(says);
+      await expect.poll(() => fieldMessage(form[field])).toMatch(message);
       await expect(form.username).toHaveValue(username);
       await expect(form.displayName).toHaveValue("Alice Arden");
     });
   }
 
-  test("tells a taken name at its field, however it is written", async ({ alice, page, watch }) => {
+  test("shows the error for a taken username at its field, in any spelling", async ({ alice, page, watch }) => {
     watch.allow(REFUSAL);
     const form = new SignUpPage(page);
     await form.goto();
     await ready(page);
     await form.submit(alice.username.toUpperCase(), "Alice Second", "a walk in the rain");
     await expect(form.username).toHaveAttribute("aria-invalid", "true");
-    await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+    await expect.poll(() => fieldMessage(form.username)).toMatch(/taken/);
     await form.submit("alice.the.second", "Alice Second", "a walk in the rain");
     await page.waitForURL(/\/$/);
   });
 
-  test.describe("when it is closed", () => {
+  test.describe("when registration is closed", () => {
     test.use({ settings: { DUET_REGISTRATION: "closed" } });
 
-    test("says so", async ({ page }) => {
+    test("explains that registration is closed", async ({ page }) => {
       const form = new SignUpPage(page);
       await form.goto();
       await ready(page);
@@ -49,7 +49,7 @@ test.describe("sign-up", () => {
 });
 
 test.describe("sign-in", () => {
-  test("an unknown name and a wrong password look alike", async ({ alice, page, watch }) => {
+  test("an unknown username and a wrong password give the same answer", async ({ alice, page, watch }) => {
     watch.allow(REFUSAL);
     const form = new SignInPage(page);
     const told = [];
@@ -64,7 +64,7 @@ test.describe("sign-in", () => {
     expect(told[0]).toBe(told[1]);
   });
 
-  test("leads back to the page that was asked for", async ({ alice, bob, conversation, page }) => {
+  test("returns to the requested page", async ({ alice, bob, conversation, page }) => {
     await page.goto(`/c/${conversation}?m=1`);
     await page.waitForURL(/\/sign-in/);
     await ready(page);
@@ -73,17 +73,17 @@ test.describe("sign-in", () => {
     await expect(page.getByRole("heading", { name: bob.name })).toBeVisible();
   });
 
-  test("does not lead to another site", async ({ alice, page, server }) => {
+  test("does not redirect to another site", async ({ alice, page, server }) => {
     await page.goto("/sign-in?next=//example.org/");
     await ready(page);
     await new SignInPage(page).submit(alice.username, alice.password);
     await page.waitForURL(`${server.url}/`);
   });
 
-  test.describe("too often", () => {
+  test.describe("with too many attempts", () => {
     test.use({ settings: { DUET_SIGN_INS_PER_MINUTE: undefined } });
 
-    test("says when to try again", async ({ alice, page, watch }) => {
+    test("shows when to try again", async ({ alice, page, watch }) => {
       watch.allow(REFUSAL);
       const form = new SignInPage(page);
       await form.goto();
@@ -97,7 +97,7 @@ test.describe("sign-in", () => {
   });
 });
 
-test("who signs out is out: pages and the way back ask to sign in", async ({ alice, bob, conversation }) => {
+test("after a sign-out, pages and the Back button lead to the sign-in page", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "For us two only");
   await alice.open(conversation, bob);
   const home = new HomePage(alice.page);
@@ -108,7 +108,7 @@ test("who signs out is out: pages and the way back ask to sign in", async ({ ali
   await expect(alice.page.getByText("For us two only")).toHaveCount(0);
 });
 
-test("a forged cookie is no session", async ({ alice, page, context }) => {
+test("a forged cookie is not accepted as a session", async ({ alice, page, context }) => {
   const [cookie] = await alice.context.cookies();
   if (!cookie) throw new Error("no cookie was set");
   expect(cookie.httpOnly).toBe(true);

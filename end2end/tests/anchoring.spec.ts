@@ -1,6 +1,6 @@
 import type { Locator, Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "../support/pages";
-import { fill } from "../support/person";
+import { fillConversation } from "../support/user";
 import { expect, test } from "../support/test";
 
 const bodies = Array.from({ length: 130 }, (_, index) => `Line ${String(index + 1).padStart(3, "0")} of the log, ${"and so on ".repeat(index % 7)}`);
@@ -12,7 +12,7 @@ test.describe("with a hundred and thirty messages", () => {
     await bob.apiRead(conversation, 130);
   });
 
-  test("the message in view stays where it is when the window changes its width and its height", async ({ bob, alice, conversation }) => {
+  test("the message in view keeps its position when the window changes its width and its height", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const anchor = await scrolledTo(here, 100);
     const before = await fromTop(here, anchor);
@@ -28,7 +28,7 @@ test.describe("with a hundred and thirty messages", () => {
     }
   });
 
-  test("it stays there too when the composer grows and when the text grows", async ({ bob, alice, conversation }) => {
+  test("the message in view keeps its position when the composer or the text grows", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const anchor = await scrolledTo(here, 100);
     const before = await fromTop(here, anchor);
@@ -41,7 +41,7 @@ test.describe("with a hundred and thirty messages", () => {
     expect(Math.abs((await fromTop(here, anchor)) - before)).toBeLessThanOrEqual(1);
   });
 
-  test("who is at the end stays at the end", async ({ bob, alice, conversation }) => {
+  test("a view at the end stays at the end", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     const last = here.message(line(130));
     await expect(last).toBeInViewport();
@@ -56,8 +56,8 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("And the very last")).toBeInViewport({ ratio: 1 });
   });
 
-  test("the place is kept when one leaves and returns, goes back, and reloads", async ({ bob, alice, someone, conversation }) => {
-    const carol = await someone("Carol Cole");
+  test("the scroll position is kept after leaving and returning, Back, and a reload", async ({ bob, alice, createUser, conversation }) => {
+    const carol = await createUser("Carol Cole");
     await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
     const here = await bob.open(conversation, alice);
     const home = new HomePage(here.page);
@@ -80,7 +80,7 @@ test.describe("with a hundred and thirty messages", () => {
     await ready(here.page);
     await same("after a reload");
 
-    // At the end there is nothing to keep.
+    // At the end there is no position to keep.
     await here.page.getByRole("button", { name: /latest/ }).click();
     await expect(here.message(line(130))).toBeInViewport();
     await here.page.reload();
@@ -88,7 +88,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message(line(130))).toBeInViewport();
   });
 
-  test("what came after one left is more important than the place", async ({ bob, alice, conversation }) => {
+  test("messages that arrived after the user left take precedence over the scroll position", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     await scrolledTo(here, 100);
     await here.page.goto("/");
@@ -99,7 +99,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("News from today")).toBeInViewport();
   });
 
-  test("the layout does not shift while the page comes to life and while older messages come", async ({ bob, alice, conversation }) => {
+  test("the layout does not shift while the page becomes live and while older messages load", async ({ bob, alice, conversation }) => {
     await bob.page.addInitScript(() => {
       Object.assign(window, { shifted: 0 });
       new PerformanceObserver((list) => {
@@ -111,19 +111,19 @@ test.describe("with a hundred and thirty messages", () => {
     const shifted = () => bob.page.evaluate(() => (window as unknown as { shifted: number }).shifted);
     const here = await bob.open(conversation, alice);
     await frames(here.page);
-    expect(await shifted(), "while coming to life").toBeLessThan(0.05);
+    expect(await shifted(), "while the page becomes live").toBeLessThan(0.05);
     for (let turn = 0; turn < 8; turn += 1) {
       await here.log.evaluate((log) => log.scrollBy(0, -1500));
       await here.page.waitForTimeout(150);
     }
     await expect(here.message(line(1))).toHaveCount(1);
-    expect(await shifted(), "while older ones came").toBeLessThan(0.05);
+    expect(await shifted(), "while older messages loaded").toBeLessThan(0.05);
   });
 });
 
-test("ten thousand messages: a few hundred rows at most, and the very first is reached", async ({ alice, bob, conversation }) => {
+test("of ten thousand messages the page holds a few hundred rows at most, and the first message is reachable", async ({ alice, bob, conversation }) => {
   test.setTimeout(900_000);
-  await fill(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
+  await fillConversation(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
   await bob.apiRead(conversation, 10_000);
   const here = await bob.open(conversation, alice);
   await expect(here.messages.last()).toContainText(/ (99[6-9]\d|10000)\. /);
@@ -149,7 +149,7 @@ test("ten thousand messages: a few hundred rows at most, and the very first is r
     await here.page.waitForTimeout(40);
     expect(await here.messages.count()).toBeLessThanOrEqual(300);
   }
-  for (let number = 1; number <= 550; number += 1) expect(seen, "nothing is jumped over").toContain(number);
+  for (let number = 1; number <= 550; number += 1) expect(seen, "no message is skipped").toContain(number);
   await here.page.getByRole("button", { name: /latest/ }).click();
   await expect(here.messages.last()).toBeInViewport();
   await expect(here.messages.last()).toContainText(/ (99[6-9]\d|10000)\. /);
@@ -159,7 +159,7 @@ test("ten thousand messages: a few hundred rows at most, and the very first is r
 
 const WORDS = "Shall we meet at the harbour after work?";
 
-/** Scrolls until a message stands in the upper part of the view, and answers it. */
+/** Scrolls until a message is in the upper part of the view, and returns the message. */
 async function scrolledTo(here: ConversationPage, number: number): Promise<Locator> {
   const message = here.message(line(number));
   await expect(async () => {
@@ -189,7 +189,7 @@ async function inView(here: ConversationPage): Promise<string[]> {
   });
 }
 
-/** Waits until what was changed has been laid out, answered for and painted. */
+/** Waits until changes have been laid out, handled and painted. */
 async function frames(page: Page): Promise<void> {
   await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))));
 }

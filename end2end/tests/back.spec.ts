@@ -1,4 +1,4 @@
-// The history on a phone, where a page lies upon the list: the system's Back leads no further into what was left.
+// The history on a phone, where a page covers the list: the system's Back does not return to pages that the user has left.
 import type { Page } from "@playwright/test";
 import { ConversationPage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
@@ -9,7 +9,7 @@ function arrow(page: Page) {
   return page.getByRole("link", { name: "Back to conversations" });
 }
 
-/** The page is the list, and Back leaves Duet. */
+/** Asserts that the page is the list, and that Back leaves Duet. */
 async function leaves(page: Page): Promise<void> {
   await expect.poll(() => new URL(page.url()).pathname).toBe("/");
   await expect(page.getByRole("navigation", { name: "Conversations" })).toBeVisible();
@@ -17,7 +17,7 @@ async function leaves(page: Page): Promise<void> {
   expect(page.url()).toBe("about:blank");
 }
 
-test("the arrow of a conversation goes back, and Back leaves then", async ({ alice, bob, conversation }) => {
+test("the back arrow of a conversation goes back in the history, and Back then leaves the page", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Good morning");
   const home = await alice.home();
   const { page } = home;
@@ -31,14 +31,14 @@ test("the arrow of a conversation goes back, and Back leaves then", async ({ ali
   await leaves(page);
 });
 
-test("from a link that was opened, the arrow leads to the list in its place", async ({ alice, bob, conversation }) => {
+test("in a conversation opened by a link, the back arrow replaces the page with the list", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await arrow(here.page).click();
   await leaves(here.page);
 });
 
-test("another conversation takes the place of the one before", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("opening another conversation replaces the history entry of the first", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, "From Bob");
   await carol.apiSend(await carol.apiConversation(alice), "From Carol");
   const home = await alice.home();
@@ -52,7 +52,7 @@ test("another conversation takes the place of the one before", async ({ alice, b
   await leaves(page);
 });
 
-test("the arrows of settings and of invitations go back", async ({ alice }) => {
+test("the back arrows of settings and of invitations go back", async ({ alice }) => {
   const home = await alice.home();
   const { page } = home;
   for (const name of [/Settings/, "Invite someone"]) {

@@ -1,8 +1,8 @@
-import { holdWasm } from "../support/held";
+import { holdWasm } from "../support/hold-wasm";
 import { ConversationPage, HomePage, ready, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 
-test("a conversation can be read before the page is live, and what is typed meanwhile is kept", async ({ alice, bob, conversation }) => {
+test("a conversation can be read before the page is live, and text typed meanwhile is kept", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Read me early");
   const arrive = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
@@ -20,21 +20,21 @@ test("a conversation can be read before the page is live, and what is typed mean
   await here.expectBodies("Read me early", "Typed on a slow line");
 });
 
-test("whoever types in the search while the page comes to life stays there", async ({ alice, bob, conversation }) => {
+test("the search keeps its focus while the page becomes live", async ({ alice, bob, conversation }) => {
   const arrive = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
   const home = new HomePage(alice.page);
   await home.search.pressSequentially("Bo");
   arrive();
   await ready(alice.page);
-  // The text box of a conversation would take the focus in the next frame.
+  // An unwanted focus on the message box would happen in the next frame.
   await alice.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   await alice.page.keyboard.type("b");
   await expect(home.search).toHaveValue("Bob");
   await expect(new ConversationPage(alice.page, bob.name).box).toHaveValue("");
 });
 
-test("a switch that is turned before the page is live is heeded, and the others show what is chosen", async ({ alice }) => {
+test("a switch that is turned before the page is live takes effect, and the other switches show the settings", async ({ alice }) => {
   const settings = await alice.tab();
   await settings.goto("/settings");
   await ready(settings);
@@ -70,7 +70,7 @@ test("a message can be sent before the page is live", async ({ alice, bob, conve
   await here.expectBodies("By the plain form", "By the live page");
 });
 
-test("Enter sends before the page is live, once, and what is typed meanwhile comes along", async ({ alice, bob, conversation }) => {
+test("Enter sends once before the page is live, and text typed meanwhile is kept", async ({ alice, bob, conversation }) => {
   const arrive = await holdWasm(alice.context);
   const { page } = alice;
   await page.goto(`/c/${conversation}`, { waitUntil: "commit" });
@@ -84,7 +84,7 @@ test("Enter sends before the page is live, once, and what is typed meanwhile com
   await expect(here.box).toHaveValue("");
   const posts: string[] = [];
   page.on("request", (request) => request.method() === "POST" && posts.push(request.postData() ?? ""));
-  // While a message is on its way, the next one waits.
+  // The next message waits while a message is being sent.
   await here.box.evaluate((box: HTMLTextAreaElement) => {
     const enter = () => box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
     box.value = "Third line";
@@ -105,7 +105,7 @@ test("Enter sends before the page is live, once, and what is typed meanwhile com
   for (const shown of [here, there]) await shown.expectBodies("second line", "Third line", "and more");
 });
 
-test("a form that is filled before the page is live is kept", async ({ page, context }) => {
+test("text filled into a form before the page is live is kept", async ({ page, context }) => {
   const arrive = await holdWasm(context);
   const form = new SignUpPage(page);
   await page.goto("/sign-up", { waitUntil: "commit" });

@@ -1,9 +1,9 @@
-// A message as it is seen: where its time stands, its ticks, its emoji, how it comes, how it stands out.
+// The look of a message: position of its time, ticks, emoji, animation, highlight.
 import type { Locator } from "@playwright/test";
 import { contrast, pixels } from "../support/pixels";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const WORDS = "and so on, as people write when they have a little more to say";
 const BODIES = [
@@ -22,8 +22,8 @@ const BODIES = [
 
 for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } })) {
   for (const locale of ["en-GB", "ar-EG"]) {
-    test(`the time stands inside the bubble and never over the text, ${size}, ${locale}`, async ({ someone, alice }) => {
-      const reader = await someone("Rita Reader", { locale, viewport });
+    test(`the time is inside the bubble and never covers the text, ${size}, ${locale}`, async ({ createUser, alice }) => {
+      const reader = await createUser("Rita Reader", { locale, viewport });
       const conversation = await reader.apiConversation(alice);
       for (const body of BODIES) {
         await alice.apiSend(conversation, body);
@@ -60,8 +60,8 @@ for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800
 }
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test(`ticks differ by brightness and shape, have room for a finger and a name, ${colorScheme}`, async ({ someone, alice }) => {
-    const reader = await someone("Rita Reader", { colorScheme });
+  test(`ticks differ by brightness and shape, are large enough for a finger, and have a name, ${colorScheme}`, async ({ createUser, alice }) => {
+    const reader = await createUser("Rita Reader", { colorScheme });
     const conversation = await reader.apiConversation(alice);
     await reader.apiSend(conversation, "Seen");
     await alice.apiRead(conversation, 1);
@@ -74,11 +74,11 @@ for (const colorScheme of ["light", "dark"] as const) {
     const look = (body: string) =>
       here.message(body).evaluate((article) => {
         const [tick, bubble] = [article.querySelector(".tick"), article.querySelector(".bubble")].map((part) => getComputedStyle(part as Element));
-        return { colour: tick?.color ?? "", stroke: parseFloat(tick?.strokeWidth ?? "0"), ground: bubble?.backgroundColor ?? "" };
+        return { colour: tick?.color ?? "", stroke: parseFloat(tick?.strokeWidth ?? "0"), background: bubble?.backgroundColor ?? "" };
       });
     const [read, delivered] = [await look("Seen"), await look("Only there")];
     expect(contrast(read.colour, delivered.colour)).toBeGreaterThanOrEqual(1.6);
-    for (const { colour, ground } of [read, delivered]) expect(contrast(colour, ground)).toBeGreaterThanOrEqual(3);
+    for (const { colour, background } of [read, delivered]) expect(contrast(colour, background)).toBeGreaterThanOrEqual(3);
     expect(read.stroke).toBeGreaterThan(delivered.stroke);
 
     const ticks = here.message("Seen").locator(".ticks");
@@ -94,7 +94,7 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("an emoji in a message is in colour, also where the letters' font has an outline of it", async ({ alice, bob, conversation }) => {
+test("an emoji in a message is in colour, also if the text font contains an outline of the emoji", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Well 😂 ☺ 1 2 3 © ™ #", "Plain");
   const here = await bob.open(conversation, alice);
   const fonts = await here.page.evaluate(() =>
@@ -113,7 +113,7 @@ test("an emoji in a message is in colour, also where the letters' font has an ou
   expect(await pixels(here.message("Plain").locator(".body"), yellow)).toEqual([]);
 });
 
-test("what one points at changes only under a pointer that hovers; what is pressed always does", async ({ alice, bob, conversation }) => {
+test("elements change under a hovering pointer only, and always when they are pressed", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Hello");
   const here = await bob.open(conversation, alice);
   const rules = await here.page.evaluate(() => {
@@ -130,16 +130,16 @@ test("what one points at changes only under a pointer that hovers; what is press
   expect(rules.filter(({ selector, hovers }) => selector.includes(":hover") && !hovers)).toEqual([]);
   expect(rules.filter(({ selector, hovers }) => selector.includes(":active") && !hovers).length).toBeGreaterThan(9);
   const send = here.send;
-  const before = await ground(send);
+  const before = await background(send);
   const { x, y } = await rectangle(send);
   await here.box.fill("something");
   await here.page.mouse.move(x + 20, y + 20);
   await here.page.mouse.down();
-  await expect.poll(() => ground(send)).not.toBe(before);
+  await expect.poll(() => background(send)).not.toBe(before);
   await here.page.mouse.up();
 });
 
-test("the message stands out while its menu is open, and the menu is not over it", async ({ alice, bob, conversation }) => {
+test("a message is highlighted while its menu is open, and the menu does not cover the message", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, `${WORDS}. `.repeat(6), "Short");
   await bob.apiSend(conversation, `Mine, ${WORDS}. `.repeat(6), "Mine");
   const here = await bob.open(conversation, alice);
@@ -147,36 +147,36 @@ test("the message stands out while its menu is open, and the menu is not over it
   for (const index of [0, 1, 2, 3]) {
     const message = here.messages.nth(index);
     const bubble = message.locator(".bubble");
-    const before = await ground(bubble);
+    const before = await background(bubble);
     await message.hover();
     await here.page.getByRole("button", { name: "Message menu" }).click();
     await expect(menu).toBeVisible();
-    await expect.poll(() => ground(bubble)).not.toBe(before);
+    await expect.poll(() => background(bubble)).not.toBe(before);
     await expect.poll(() => overlap(menu, message)).toBe(0);
     await here.page.keyboard.press("Escape");
-    await expect.poll(() => ground(bubble)).toBe(before);
+    await expect.poll(() => background(bubble)).toBe(before);
   }
   await here.box.focus();
   await here.page.keyboard.press("ArrowUp");
   const last = here.messages.nth(3);
-  const before = await ground(last.locator(".bubble"));
+  const before = await background(last.locator(".bubble"));
   await here.page.keyboard.press("Enter");
   await expect(menu).toBeVisible();
-  await expect.poll(() => ground(last.locator(".bubble"))).not.toBe(before);
+  await expect.poll(() => background(last.locator(".bubble"))).not.toBe(before);
   expect(await overlap(menu, last)).toBe(0);
   await here.page.keyboard.press("ArrowDown");
   expect(await menu.getByRole("menuitem").nth(1).evaluate((item) => parseFloat(getComputedStyle(item).borderRadius)), "a round ring").toBeGreaterThan(4);
 });
 
-test("a finger that stays is answered at once, and the menu leaves the message free", async ({ alice, someone }) => {
-  const dora = await someone("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+test("a long press gives feedback at once, and the menu does not cover the message", async ({ alice, createUser }) => {
+  const dora = await createUser("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const conversation = await dora.apiConversation(alice);
   await alice.apiSend(conversation, "Earlier", "Hold me");
   const here = await dora.open(conversation, alice);
   const message = here.message("Hold me");
   const bubble = message.locator(".bubble");
-  const before = await ground(bubble);
-  // What is seen before the menu comes.
+  const before = await background(bubble);
+  // The feedback before the menu opens.
   await here.page.evaluate(() => {
     const seen: string[] = [];
     Object.assign(window, { seen });
@@ -191,38 +191,38 @@ test("a finger that stays is answered at once, and the menu leaves the message f
   const menu = here.page.getByRole("menu", { name: "Message menu" });
   await expect(menu).toBeVisible();
   expect(await here.page.evaluate(() => (window as unknown as { seen: string[] }).seen)).toContain("scale");
-  await expect.poll(() => ground(bubble)).not.toBe(before);
+  await expect.poll(() => background(bubble)).not.toBe(before);
   expect(await overlap(menu, message)).toBe(0);
   await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   await menu.getByRole("menuitem", { name: "Select text" }).tap();
   await expect(menu).toBeHidden();
   await expect.poll(() => here.page.evaluate(() => getSelection()?.toString().trim())).toBe("Hold me");
-  await expect.poll(() => ground(bubble)).toBe(before);
+  await expect.poll(() => background(bubble)).toBe(before);
 });
 
-test("what was copied is said for a moment, and is copied without encryption, too", async ({ alice, bob, conversation }) => {
+test("copying shows a short confirmation, and also works without HTTPS", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Earlier ${index + 1}`), "Copy me");
   await bob.apiRead(conversation, 41);
-  // A page that came without encryption has no clipboard.
+  // A page loaded over http has no `navigator.clipboard`.
   await bob.page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "clipboard"));
   const here = await bob.open(conversation, alice);
-  const place = await rectangle(here.message("Copy me"));
+  const position = await rectangle(here.message("Copy me"));
   await here.message("Copy me").hover();
   await here.page.getByRole("button", { name: "Message menu" }).click();
   await here.page.getByRole("menuitem", { name: "Copy text" }).click();
-  const said = here.page.getByRole("status").filter({ hasText: "Copied" });
-  await expect(said).toBeVisible();
-  const [toast, box] = [await rectangle(said), await rectangle(here.box)];
+  const status = here.page.getByRole("status").filter({ hasText: "Copied" });
+  await expect(status).toBeVisible();
+  const [toast, box] = [await rectangle(status), await rectangle(here.box)];
   expect(toast.height).toBeGreaterThan(20);
   expect(toast.y + toast.height).toBeLessThan(box.y);
-  expect(await rectangle(here.message("Copy me")), "nothing moves").toEqual(place);
-  await expect(said).toHaveCount(0);
+  expect(await rectangle(here.message("Copy me")), "nothing moves").toEqual(position);
+  await expect(status).toHaveCount(0);
   await here.box.focus();
   await here.page.keyboard.press("Control+V");
   await expect(here.box).toHaveValue("Copy me");
 });
 
-test("a new message moves in, shortly; not when a conversation opens or is paged through, nor where less motion is wished", async ({ alice, bob, conversation }) => {
+test("a new message is briefly animated, but not on opening or paging, and not with reduced motion", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 120 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 120);
   await bob.page.addInitScript(() => {
@@ -249,8 +249,8 @@ test("a new message moves in, shortly; not when a conversation opens or is paged
   expect(await moved()).toEqual([]);
 });
 
-test("in Arabic the caret of an empty box stands where the text will begin", async ({ someone, alice }) => {
-  const reader = await someone("Rita Reader", { locale: "ar-EG" });
+test("in Arabic the caret of an empty box is at the start of the text", async ({ createUser, alice }) => {
+  const reader = await createUser("Rita Reader", { locale: "ar-EG" });
   const here = await reader.open(await reader.apiConversation(alice), alice);
   const box = here.page.getByRole("textbox").last();
   await box.evaluate((box) => (box.style.caretColor = "rgb(255, 0, 0)"));
@@ -261,11 +261,11 @@ test("in Arabic the caret of an empty box stands where the text will begin", asy
   await expect.poll(async () => ((await caret()) ?? 0) > width * 0.8).toBe(true);
 });
 
-test("a message that was not sent shows its time and its ticks like the others", async ({ alice, bob, conversation, watch }) => {
+test("an unsent message shows its time and its ticks like other messages", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  wire.refuse("body_control_character");
+  network.refuse("body_control_character");
   await here.write("Refused");
   await here.expectState("Refused", "not sent");
   await expect(here.message("Refused").locator(".bubble .ticks")).toHaveAccessibleName("Not sent. Details");
@@ -278,11 +278,11 @@ async function rectangle(part: Locator): Promise<{ x: number; y: number; width: 
   return box;
 }
 
-function ground(part: Locator): Promise<string> {
+function background(part: Locator): Promise<string> {
   return part.evaluate((element) => getComputedStyle(element).backgroundColor);
 }
 
-/** How much of two parts lies over each other, in whole points. */
+/** The overlap of two parts, in whole pixels. */
 async function overlap(one: Locator, other: Locator): Promise<number> {
   const [a, b] = [await rectangle(one), await rectangle(other)];
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);

@@ -1,13 +1,13 @@
 import type { Page } from "@playwright/test";
-import { HomePage, ready, spoken } from "../support/pages";
+import { HomePage, ready, ariaSnapshot } from "../support/pages";
 import { turnServerClock } from "../support/rewrite";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const HOUR = 60 * 60 * 1_000;
 
-/** Sets the browser's clock off by so much, and nothing else. */
+/** Shifts the browser's clock by this much, and changes nothing else. */
 async function turnClock(page: Page, ms: number): Promise<void> {
   await page.evaluate((ms) => {
     const off = window as unknown as { trueNow?: () => number };
@@ -19,59 +19,59 @@ async function turnClock(page: Page, ms: number): Promise<void> {
 
 test("a message written while the clock was ahead is sent after a reload with the right clock", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await turnClock(here.page, 30 * HOUR);
   await here.write("From tomorrow");
   await here.expectState("From tomorrow", "sending");
   await here.page.reload();
   await ready(here.page);
   await here.expectState("From tomorrow", "sending");
-  wire.mend();
+  network.restore();
   await here.expectStored("From tomorrow", 40_000);
   await here.expectBodies("From tomorrow");
 });
 
 test("messages keep their order when the clock is turned back between them", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await turnClock(here.page, 5 * HOUR);
   await here.write("First, with a clock ahead");
   await here.expectState("First, with a clock ahead", "sending");
-  // The page's own ids never go back; those of the page after it could.
+  // The ids of one page never go back; the ids of the next page could.
   await here.page.reload();
   await ready(here.page);
   await here.write("Second, with the right one");
   await here.expectState("Second, with the right one", "sending");
   await here.expectBodies("First, with a clock ahead", "Second, with the right one");
-  wire.mend();
+  network.restore();
   await here.expectStored("Second, with the right one", 40_000);
   await here.expectBodies("First, with a clock ahead", "Second, with the right one");
   const bobHere = await bob.open(conversation, alice);
   await bobHere.expectBodies("First, with a clock ahead", "Second, with the right one");
 });
 
-test("a clock that is turned back while a message waits does not hold it back", async ({ alice, bob, conversation, watch }) => {
+test("a clock that is turned back does not delay a waiting message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await turnClock(here.page, 48 * HOUR);
-  wire.refuse("rate_limited");
+  network.refuse("rate_limited");
   await here.write("Over a jump of two days");
-  await wire.refused("send");
+  await network.refused("send");
   await here.expectState("Over a jump of two days", "sending");
   await turnClock(here.page, 0);
-  wire.refuse(undefined);
+  network.refuse(undefined);
   await here.expectStored("Over a jump of two days", 40_000);
 });
 
-test.describe("words about time", () => {
-  test("at midnight today becomes yesterday, everywhere on the page", async ({ alice, bob, conversation }) => {
+test.describe("dates and times", () => {
+  test("at midnight Today becomes Yesterday everywhere on the page", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before midnight");
-    // The page's clock stands shortly before the next midnight in Kolkata.
+    // Sets the page's clock shortly before the next midnight in Kolkata.
     const sent = new Date();
     const late = new Date(Math.ceil((sent.getTime() + 5.5 * HOUR) / (24 * HOUR)) * 24 * HOUR - 5.5 * HOUR - 20_000);
     await turnServerClock(alice.page, late.getTime() - sent.getTime());
@@ -85,7 +85,7 @@ test.describe("words about time", () => {
   });
 
   for (const [what, hours] of [["slow", -25], ["fast", 25]] as const) {
-    test(`what is of today is said to be of today by a device that is a day ${what}`, async ({ alice, bob, conversation }) => {
+    test(`a device whose clock is a day ${what} shows today's messages under Today`, async ({ alice, bob, conversation }) => {
       await bob.apiSend(conversation, "Today, whatever your clock says");
       await alice.page.clock.install({ time: new Date(Date.now() + hours * HOUR) });
       const here = await alice.open(conversation, bob);
@@ -101,7 +101,7 @@ test.describe("words about time", () => {
     });
   }
 
-  test("after a sleep over midnight the page is right as soon as it is looked at", async ({ alice, bob, conversation }) => {
+  test("after a sleep over midnight the page corrects its dates when it becomes visible", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before the sleep");
     const { page } = alice;
     await page.clock.install({ time: new Date() });
@@ -109,20 +109,20 @@ test.describe("words about time", () => {
     await page.clock.pauseAt(new Date(Date.now() + HOUR / 60));
     const day = here.log.getByRole("separator").first();
     await expect(day).toHaveAccessibleName("Today");
-    // The clock goes on, and no timer has run.
+    // The clock advances without running timers.
     await page.clock.setSystemTime(new Date(Date.now() + 48 * HOUR));
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await expect(day).toHaveAccessibleName(/^(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day/);
   });
 
-  test("a journey to another zone changes times and days", async ({ someone, bob }) => {
-    // No zone is emulated yet: only one who emulates it can change it.
-    const zoe = await someone("Zoe Zander", { timezoneId: undefined });
+  test("a change of the time zone changes times and days", async ({ createUser, bob }) => {
+    // Replaces the emulated time zone.
+    const zoe = await createUser("Zoe Zander", { timezoneId: undefined });
     const conversation = await bob.apiConversation(zoe);
     await bob.apiSend(conversation, "Here and there");
     const here = await zoe.open(conversation, bob);
     const { page } = here;
-    const clock = async () => (await spoken(here.message("Here and there"))).match(/\d\d:\d\d/)?.[0];
+    const clock = async () => (await ariaSnapshot(here.message("Here and there"))).match(/\d\d:\d\d/)?.[0];
     const list = async () => (await new HomePage(page).entry(bob.name).textContent())?.match(/\d\d:\d\d|Yesterday|Today/)?.[0];
     const before = await clock();
     expect(before).toBeTruthy();

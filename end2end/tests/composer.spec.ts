@@ -1,13 +1,13 @@
 import { type ConversationPage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 async function height(here: ConversationPage): Promise<number> {
   return here.box.evaluate((box) => box.getBoundingClientRect().height);
 }
 
-test("the box grows line by line to eight, then scrolls, and shrinks when the message is sent", async ({ alice, bob, conversation }) => {
+test("the box grows to eight lines, then scrolls, and shrinks when the message is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const one = await height(here);
   const line = Number.parseFloat(await here.box.evaluate((box) => getComputedStyle(box).lineHeight));
@@ -24,14 +24,14 @@ test("the box grows line by line to eight, then scrolls, and shrinks when the me
   expect(await height(here)).toBeCloseTo(one, 0);
 });
 
-test("a long name does not make the empty box grow", async ({ alice, someone }) => {
-  const long = await someone("Maximiliane Wilhelmina Wolfram");
+test("a long name does not make the empty box grow", async ({ alice, createUser }) => {
+  const long = await createUser("Maximiliane Wilhelmina Wolfram");
   await alice.page.setViewportSize({ width: 320, height: 640 });
   const here = await alice.open(await alice.apiConversation(long), long);
   expect(await height(here)).toBeLessThanOrEqual(50);
 });
 
-test("the box shows its focus by one ring", async ({ alice, bob, conversation }) => {
+test("the box shows its focus by a single ring", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.focus();
   const rings = await here.box.evaluate((box) => {
@@ -42,7 +42,7 @@ test("the box shows its focus by one ring", async ({ alice, bob, conversation })
   expect(rings).toBe(1);
 });
 
-test("the button is pale while there is nothing to send, and never disabled", async ({ alice, bob, conversation }) => {
+test("the send button is pale while the box is empty, and never disabled", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await expect(here.send).toHaveClass(/is-idle/);
   await expect(here.send).toBeEnabled();
@@ -59,7 +59,7 @@ test("the button is pale while there is nothing to send, and never disabled", as
   await expect(here.messages).toHaveCount(1);
 });
 
-test("the counter comes near the limit, covers nothing, and says when it is too much", async ({ alice, bob, conversation }) => {
+test("the counter appears near the limit, covers no text, and shows an excess", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const counter = here.page.locator(".counter");
   await here.box.fill("a".repeat(3799));
@@ -78,14 +78,14 @@ test("the counter comes near the limit, covers nothing, and says when it is too 
   await expect(counter).toHaveText("12 too many");
 });
 
-test("pasted text keeps its lines, and a pasted or dropped file is refused in words", async ({ alice, bob, conversation }) => {
+test("pasted text keeps its lines, and a pasted or dropped file is refused with a message", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.focus();
   await here.page.evaluate(() => {
     const data = new DataTransfer();
     data.setData("text/plain", "one\r\n\ttwo\n\n  four");
     const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-    // A made-up paste does not insert: what the page leaves to the browser is inserted as the browser does.
+    // A synthetic paste event inserts nothing, so the test inserts the text if the page leaves the paste to the browser.
     if (document.activeElement?.dispatchEvent(event)) document.execCommand("insertText", false, data.getData("text/plain"));
   });
   await expect(here.box).toHaveValue("one\n\ttwo\n\n  four");
@@ -104,7 +104,7 @@ test("pasted text keeps its lines, and a pasted or dropped file is refused in wo
   await expect(here.message("four!")).toBeVisible();
 });
 
-/** Pastes or drops a picture; answers whether the browser would have gone on with it. */
+/** Pastes or drops a picture; returns whether the browser would have handled the event. */
 async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise<boolean> {
   return here.box.evaluate((box, kind) => {
     const data = new DataTransfer();
@@ -116,10 +116,10 @@ async function giveFile(here: ConversationPage, kind: "paste" | "drop"): Promise
   }, kind);
 }
 
-test("a paste of a megabyte leaves the box usable, says the limit, and is a draft that opens as quickly", async ({ alice, bob, conversation }) => {
+test("a pasted megabyte leaves the box usable, shows the limit, and becomes a draft that opens quickly", async ({ alice, bob, conversation }) => {
   test.slow();
   const here = await alice.open(conversation, bob);
-  // The same text in a box without any of ours says how quick this machine is at this moment.
+  // The same text in a plain text area shows the current speed of this machine.
   const times = await here.page.evaluate(async () => {
     const text = "word and word ".repeat(75_000);
     const insert = async (box: HTMLTextAreaElement) => {
@@ -132,12 +132,12 @@ test("a paste of a megabyte leaves the box usable, says the limit, and is a draf
     const plain = document.createElement("textarea");
     plain.style.cssText = "position: fixed; width: 40rem; height: 13.5rem";
     document.body.append(plain);
-    const yardstick = await insert(plain);
+    const speed = await insert(plain);
     plain.remove();
     const ours = document.querySelector<HTMLTextAreaElement>("textarea[name=body]");
-    return { yardstick, ours: ours ? await insert(ours) : Number.NaN };
+    return { speed, ours: ours ? await insert(ours) : Number.NaN };
   });
-  expect(times.ours).toBeLessThan(3 * times.yardstick + 500);
+  expect(times.ours).toBeLessThan(3 * times.speed + 500);
   await expect(here.page.locator(".counter")).toHaveText(/too many$/);
   await here.box.press("End");
   await here.box.press("!");
@@ -146,7 +146,7 @@ test("a paste of a megabyte leaves the box usable, says the limit, and is a draf
   await expect(here.messages).toHaveCount(0);
   const length = async () => here.box.evaluate((box: HTMLTextAreaElement) => box.value.length);
   expect(await length()).toBe(14 * 75_000 + 1);
-  await here.draftIsKept("word and word !");
+  await here.expectDraftStored("word and word !");
 
   await here.page.reload();
   await ready(here.page);
@@ -165,13 +165,13 @@ test("a very long text has the direction of its first letter", async ({ alice, b
   await expect(here.box).toHaveCSS("direction", "ltr");
 });
 
-test("signs that cannot be shown do not hinder a pasted text", async ({ alice, bob, conversation }) => {
+test("invisible characters do not prevent the sending of a pasted text", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.write("from a\u000bword processor, \u001b[32mgreen");
   await here.expectStored("from a\nword processor, [32mgreen");
 });
 
-test("Enter sends nothing while an input method composes, also where the composition ends before the key", async ({ alice, bob, conversation }) => {
+test("Enter does not send while an input method composes, also if the composition ends before the key event", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("日本");
   const enter = (init: { isComposing?: boolean; keyCode?: number }) =>
@@ -188,13 +188,13 @@ test("Enter sends nothing while an input method composes, also where the composi
   await here.expectStored("日本");
 });
 
-test("a draft stands in the list, one for each conversation, also after a reload", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("the list shows the draft of each conversation, also after a reload", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   const other = await alice.apiConversation(carol);
   await alice.apiSend(other, "Hello Carol");
   const here = await alice.open(conversation, bob);
   await here.box.fill("About the boat");
-  await here.draftIsKept("About the boat");
+  await here.expectDraftStored("About the boat");
   await expect(here.page.locator(".list-entry[aria-current=page]")).not.toContainText("Draft");
   const home = await alice.home();
   const entry = home.entry(bob.name);
@@ -216,14 +216,14 @@ test("a draft stands in the list, one for each conversation, also after a reload
   await expect(entry).not.toContainText("Draft");
 });
 
-test("what is written while a message fails is kept beside it", async ({ alice, bob, conversation, watch }) => {
+test("text written while a message fails is kept beside that message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("This one waits");
   await here.box.fill("And this is half a");
-  await here.draftIsKept("And this is half a");
+  await here.expectDraftStored("And this is half a");
   await here.page.reload();
   await ready(here.page);
   await here.expectState("This one waits", "sending");
@@ -233,8 +233,8 @@ test("what is written while a message fails is kept beside it", async ({ alice, 
 test.describe("on a touch screen", () => {
   const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-  test("Enter breaks the line, the button sends, and the keyboard stays as it was", async ({ someone, bob }) => {
-    const tess = await someone("Tess Touch", phone);
+  test("Enter breaks the line, the button sends, and the keyboard stays as it was", async ({ createUser, bob }) => {
+    const tess = await createUser("Tess Touch", phone);
     const here = await tess.open(await tess.apiConversation(bob), bob);
     await expect(here.box).not.toBeFocused();
     await here.box.tap();
@@ -253,8 +253,8 @@ test.describe("on a touch screen", () => {
   });
 
   for (const keys of ["Control+Enter", "Meta+Enter"]) {
-    test(`${keys} sends, for a touch screen may have a keyboard`, async ({ someone, bob }) => {
-      const tess = await someone("Tess Touch", phone);
+    test(`${keys} sends, because a touch screen may have a keyboard`, async ({ createUser, bob }) => {
+      const tess = await createUser("Tess Touch", phone);
       const here = await tess.open(await tess.apiConversation(bob), bob);
       await here.box.tap();
       await here.box.pressSequentially("By the keyboard");

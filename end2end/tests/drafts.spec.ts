@@ -1,8 +1,8 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "../support/test";
 
-/** What this browser keeps as drafts, of all conversations. */
-async function kept(page: Page): Promise<string[]> {
+/** The stored drafts of all conversations. */
+async function storedDrafts(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     Object.entries({ ...localStorage })
       .filter(([key]) => key.includes(":draft:"))
@@ -10,28 +10,28 @@ async function kept(page: Page): Promise<string[]> {
   );
 }
 
-/** Closes a tab as a person does: the page hears that it goes away. */
-async function close(page: Page): Promise<void> {
+/** Closes a tab as a user does: the page gets its unload events. */
+async function closeTab(page: Page): Promise<void> {
   await page.close({ runBeforeUnload: true });
   await expect.poll(() => page.isClosed()).toBe(true);
 }
 
-test("a tab that changed nothing leaves a draft alone when it goes", async ({ alice, bob, conversation }) => {
+test("a tab without changes does not overwrite a draft when it closes", async ({ alice, bob, conversation }) => {
   const idle = await alice.open(conversation, bob);
   const here = await alice.open(conversation, bob, await alice.tab());
   await here.box.fill("Written in the other tab");
-  await here.draftIsKept("Written in the other tab");
-  await close(here.page);
+  await here.expectDraftStored("Written in the other tab");
+  await closeTab(here.page);
   await expect(idle.box).toHaveValue("Written in the other tab");
   await idle.page.goto("/");
   const back = await alice.open(conversation, bob, idle.page);
   await expect(back.box).toHaveValue("Written in the other tab");
 });
 
-test("a text that was sent in one tab is no draft in another, however that goes", async ({ alice, bob, conversation }) => {
+test("a text that was sent in a tab is not a draft in another tab, in whichever way that tab closes", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Say this once");
-  await first.draftIsKept("Say this once");
+  await first.expectDraftStored("Say this once");
   const second = await alice.open(conversation, bob, await alice.tab());
   await expect(second.box).toHaveValue("Say this once");
   const third = await alice.open(conversation, bob, await alice.tab());
@@ -43,17 +43,17 @@ test("a text that was sent in one tab is no draft in another, however that goes"
     await expect(here.send).toHaveClass(/is-idle/);
   }
   await first.page.reload();
-  await close(third.page);
-  await close(second.page);
+  await closeTab(third.page);
+  await closeTab(second.page);
   const back = await alice.open(conversation, bob, first.page);
   await expect(back.box).toHaveValue("");
-  expect(await kept(back.page)).toEqual([]);
+  expect(await storedDrafts(back.page)).toEqual([]);
 });
 
-test("a draft that goes on in another tab is the same draft", async ({ alice, bob, conversation }) => {
+test("a draft that is continued in another tab remains a single draft", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Shall we meet");
-  await first.draftIsKept("Shall we meet");
+  await first.expectDraftStored("Shall we meet");
   const second = await alice.open(conversation, bob, await alice.tab());
   await second.box.press("End");
   await second.box.pressSequentially(" at ten?");
@@ -63,35 +63,35 @@ test("a draft that goes on in another tab is the same draft", async ({ alice, bo
   await expect(first.box).toHaveValue("");
 });
 
-test("what was typed in two tabs at once is all kept", async ({ alice, bob, conversation }) => {
+test("texts typed in two tabs at once are both kept", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
-  // Neither tab hears of the other before both have typed.
+  // Neither tab receives the other's change before both have typed.
   for (const here of [first, second]) await here.page.evaluate(() => window.addEventListener("storage", (event) => event.stopImmediatePropagation(), { capture: true, once: true }));
   await first.box.fill("One thing");
-  await first.draftIsKept("One thing");
+  await first.expectDraftStored("One thing");
   await second.box.fill("And another");
-  await expect.poll(async () => (await kept(first.page)).join()).toContain("And another");
+  await expect.poll(async () => (await storedDrafts(first.page)).join()).toContain("And another");
   await expect(first.box).toHaveValue("One thing");
   await expect(second.box).toHaveValue("And another");
-  await close(first.page);
-  await close(second.page);
+  await closeTab(first.page);
+  await closeTab(second.page);
   const back = await alice.open(conversation, bob, await alice.tab());
   await expect(back.box).toHaveValue(/One thing/);
   await expect(back.box).toHaveValue(/And another/);
   await back.box.press("Enter");
   await expect(back.messages).toHaveCount(1);
-  expect(await kept(back.page)).toEqual([]);
+  expect(await storedDrafts(back.page)).toEqual([]);
 });
 
-test("a box that was left follows what happened meanwhile when the page is shown again", async ({ alice, bob, conversation }) => {
-  // As after a return from the browser's cache of pages, which hears of no storage event. This listener must be the first.
+test("an unfocused box takes over changes of other tabs when the page is shown again", async ({ alice, bob, conversation }) => {
+  // As after a return from the back/forward cache, where storage events are lost. This listener must be the first.
   await alice.page.addInitScript(() => {
     window.addEventListener("storage", (event) => document.documentElement.dataset.frozen && event.stopImmediatePropagation(), { capture: true });
   });
   const here = await alice.open(conversation, bob);
   await here.box.fill("Sent while I was frozen");
-  await here.draftIsKept("Sent while I was frozen");
+  await here.expectDraftStored("Sent while I was frozen");
   await here.page.evaluate(() => (document.documentElement.dataset.frozen = "true"));
   const other = await alice.open(conversation, bob, await alice.tab());
   await other.box.press("Enter");
@@ -101,7 +101,7 @@ test("a box that was left follows what happened meanwhile when the page is shown
   await expect(here.box).toHaveValue("");
 });
 
-test("a draft is kept at once when the page is hidden or the box is left", async ({ alice, bob, conversation }) => {
+test("a draft is stored at once when the page is hidden or the box loses the focus", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const now = (leave: string) =>
     here.page.evaluate((leave) => {

@@ -9,7 +9,7 @@ function picker(page: Page): Locator {
   return page.getByRole("dialog", { name: "Emoji" });
 }
 
-function offer(page: Page): Locator {
+function suggestions(page: Page): Locator {
   return page.getByRole("listbox", { name: "Emoji by name" });
 }
 
@@ -19,7 +19,7 @@ async function open(here: ConversationPage): Promise<Locator> {
   return picker(here.page);
 }
 
-test("nothing of the emoji is fetched before the first use, and the names once", async ({ alice, bob, conversation }) => {
+test("emoji data is fetched at the first use, and the names once", async ({ alice, bob, conversation }) => {
   const asked: string[] = [];
   alice.page.on("request", (request) => request.url().includes("/emoji/") && asked.push(new URL(request.url()).pathname));
   const here = await alice.open(conversation, bob);
@@ -35,12 +35,12 @@ test("nothing of the emoji is fetched before the first use, and the names once",
   expect(asked.filter((path) => path.includes("/names/"))).toEqual(["/emoji/names/en.js"]);
 });
 
-test("a press on the button while the scripts are on their way opens the picker when they are here", async ({ alice, bob, conversation }) => {
+test("a press on the button while the scripts load opens the picker after they have loaded", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await here.page.route("**/emoji/emoji.js", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   const asked = here.page.waitForRequest("**/emoji/emoji.js");
@@ -51,7 +51,7 @@ test("a press on the button while the scripts are on their way opens the picker 
   await expect(picker(here.page).getByRole("option").first()).toBeVisible();
 });
 
-test("an emoji goes in at the caret, and undo takes it out again", async ({ alice, bob, conversation }) => {
+test("an emoji is inserted at the caret, and undo removes the emoji", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("Well  done");
   await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(5, 5));
@@ -61,7 +61,7 @@ test("an emoji goes in at the caret, and undo takes it out again", async ({ alic
   await expect(dialog).toBeHidden();
   await expect(here.box).toBeFocused();
   await expect(here.box).toHaveValue("Well 🎉 done");
-  await here.draftIsKept("Well 🎉 done");
+  await here.expectDraftStored("Well 🎉 done");
   await here.page.keyboard.type("!");
   await expect(here.box).toHaveValue("Well 🎉! done");
   await here.page.keyboard.press("ControlOrMeta+z");
@@ -69,7 +69,7 @@ test("an emoji goes in at the caret, and undo takes it out again", async ({ alic
   await expect(here.box).toHaveValue("Well  done");
 });
 
-test("the picker is used by keyboard alone, and Escape goes back to the caret", async ({ alice, bob, conversation }) => {
+test("the picker works by keyboard alone, and Escape returns to the caret", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("ab");
   await here.box.evaluate((box: HTMLTextAreaElement) => box.setSelectionRange(1, 1));
@@ -103,13 +103,13 @@ test("the picker is used by keyboard alone, and Escape goes back to the caret", 
   await here.page.keyboard.press("Enter");
   await expect(here.box).toHaveValue(/^a\p{Emoji_Presentation}b$/u);
 
-  // What was used stands first the next time.
+  // The used emoji is first the next time.
   const used = (await here.box.inputValue()).slice(1, -1);
   await open(here);
   await expect(options.nth(0)).toHaveText(used);
 });
 
-test("a tone is kept and used", async ({ alice, bob, conversation }) => {
+test("a chosen skin tone is stored and used", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   let dialog = await open(here);
   await dialog.getByRole("radio", { name: "Dark", exact: true }).check({ force: true });
@@ -122,10 +122,10 @@ test("a tone is kept and used", async ({ alice, bob, conversation }) => {
   await expect(dialog.getByRole("radio", { name: "Dark", exact: true })).toBeChecked();
 });
 
-test("a beginning offers a few, Down and Enter take one, and nothing is sent", async ({ alice, bob, conversation }) => {
+test("the beginning of a name shows suggestions, Down and Enter insert a suggestion, and no message is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially("So :smi");
-  const options = offer(here.page).getByRole("option");
+  const options = suggestions(here.page).getByRole("option");
   await expect(options.first()).toHaveAttribute("aria-selected", "true");
   await expect(here.box).toHaveAttribute("aria-activedescendant", (await options.first().getAttribute("id")) ?? "");
   await here.box.press("ArrowDown");
@@ -133,33 +133,33 @@ test("a beginning offers a few, Down and Enter take one, and nothing is sent", a
   const chosen = (await options.nth(1).locator(".emoji").textContent()) ?? "";
   await here.box.press("Enter");
   await expect(here.box).toHaveValue(`So ${chosen}`);
-  await expect(offer(here.page)).toHaveCount(0);
+  await expect(suggestions(here.page)).toHaveCount(0);
   await expect(here.messages).toHaveCount(0);
   await expect(here.box).not.toHaveAttribute("aria-activedescendant");
   await here.box.press("Enter");
   await expect(here.messages).toHaveCount(1);
 });
 
-test("Escape closes what is offered and leaves the text; Tab and a click take it", async ({ alice, bob, conversation }) => {
+test("Escape closes the suggestions and keeps the text; Tab and a click insert a suggestion", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":heart");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Escape");
-  await expect(offer(here.page)).toHaveCount(0);
+  await expect(suggestions(here.page)).toHaveCount(0);
   await expect(here.box).toHaveValue(":heart");
   await expect(here.box).toBeFocused();
   await here.box.fill("");
   await here.box.pressSequentially(":tad");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Tab");
   await expect(here.box).toHaveValue("🎉");
   await expect(here.box).toBeFocused();
   await here.box.pressSequentially(" :rocke");
-  await offer(here.page).getByRole("option").first().click();
+  await suggestions(here.page).getByRole("option").first().click();
   await expect(here.box).toHaveValue("🎉 🚀");
 });
 
-test("a whole name becomes its emoji, a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
+test("a complete emoji name is replaced, and a time and a smiley of signs stay", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const fetched = here.page.waitForResponse("**/emoji/names.js");
   await here.box.pressSequentially("Good :");
@@ -169,33 +169,33 @@ test("a whole name becomes its emoji, a time and a smiley of signs stay", async 
 });
 
 for (const text of ["See you at :10", "It takes :100", "Between :30", "Score :1_0"]) {
-  test(`"${text}" and Enter is sent as it is`, async ({ alice, bob, conversation }) => {
+  test(`"${text}" and Enter is sent unchanged`, async ({ alice, bob, conversation }) => {
     const here = await alice.open(conversation, bob);
     const fetched = here.page.waitForResponse("**/emoji/names.js");
     await here.box.pressSequentially(":");
     await fetched;
     await here.box.fill("");
-    // Once the names are here, whatever is offered is offered at once.
+    // After the names have loaded, suggestions appear at once.
     await here.box.pressSequentially(":smi");
-    await expect(offer(here.page)).toBeVisible();
+    await expect(suggestions(here.page)).toBeVisible();
     await here.box.fill("");
     await here.box.pressSequentially(text);
-    await expect(offer(here.page)).toHaveCount(0);
+    await expect(suggestions(here.page)).toHaveCount(0);
     await here.box.press("Enter");
     await here.expectStored(text);
   });
 }
 
-test("Enter takes what the person began to name, and sends where only a description fits", async ({ alice, bob, conversation }) => {
+test("Enter inserts an emoji whose name begins with the text, and sends if only a description matches", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.pressSequentially(":+1");
-  await expect(offer(here.page).getByRole("option").first()).toContainText("👍");
+  await expect(suggestions(here.page).getByRole("option").first()).toContainText("👍");
   await here.box.press("Enter");
   await expect(here.box).toHaveValue(/^👍/);
   await here.box.fill("");
-  // A word of the description of an emoji, and the beginning of no name.
+  // A word of an emoji's description that begins no emoji name.
   await here.box.pressSequentially("So :celebr");
-  await expect(offer(here.page)).toBeVisible();
+  await expect(suggestions(here.page)).toBeVisible();
   await here.box.press("Enter");
   await here.expectStored("So :celebr");
 });
@@ -203,8 +203,8 @@ test("Enter takes what the person began to name, and sends where only a descript
 test.describe("in German", () => {
   test.use({ locale: "de-DE" });
 
-  test("emoji are found by their German names", async ({ someone, bob }) => {
-    const greta = await someone("Greta Gruen", { locale: "de-DE" });
+  test("the search finds emoji by their German names", async ({ createUser, bob }) => {
+    const greta = await createUser("Greta Gruen", { locale: "de-DE" });
     const here = await greta.open(await greta.apiConversation(bob), bob);
     const box = here.page.locator("textarea[name=body]");
     await box.pressSequentially(":raket");
@@ -214,40 +214,40 @@ test.describe("in German", () => {
 });
 
 for (const colorScheme of ["light", "dark"] as const) {
-  test.describe(`axe finds nothing in the picker and the offer, ${colorScheme}`, () => {
+  test.describe(`axe finds no violation in the picker and the suggestions, ${colorScheme}`, () => {
     test.use({ colorScheme });
 
-    test("wide, on a phone, and from right to left", async ({ someone, bob }) => {
+    test("on a wide screen, on a phone, and from right to left", async ({ createUser, bob }) => {
       test.slow();
-      const anna = await someone("Anna Ash", { colorScheme });
+      const anna = await createUser("Anna Ash", { colorScheme });
       const here = await anna.open(await anna.apiConversation(bob), bob);
       await here.box.pressSequentially(":smi");
-      await expect(offer(here.page)).toBeVisible();
-      await clean(here.page);
+      await expect(suggestions(here.page)).toBeVisible();
+      await expectNoViolations(here.page);
       await here.box.press("Escape");
       await open(here);
-      await clean(here.page);
+      await expectNoViolations(here.page);
       await picker(here.page).getByRole("searchbox").fill("heart");
-      await clean(here.page);
+      await expectNoViolations(here.page);
       await here.page.keyboard.press("Escape");
       await here.page.keyboard.press("Escape");
       await here.page.setViewportSize(phone);
       await open(here);
       const sheet = await picker(here.page).boundingBox();
       expect(sheet).toMatchObject({ x: 0, width: phone.width });
-      await clean(here.page);
+      await expectNoViolations(here.page);
 
-      const amal = await someone("Amal Asad", { colorScheme, locale: "ar" });
+      const amal = await createUser("Amal Asad", { colorScheme, locale: "ar" });
       const there = await amal.open(await amal.apiConversation(bob), bob);
       await there.page.locator(".emoji-button").click();
       await expect(there.page.locator(".emoji-picker [role=option]").first()).toBeVisible();
-      await clean(there.page);
+      await expectNoViolations(there.page);
     });
   });
 }
 
-async function clean(page: Page): Promise<void> {
-  // One kind of emoji is built like the other, and there are two thousand.
+async function expectNoViolations(page: Page): Promise<void> {
+  // All of the two thousand emoji have the same structure, so the first category is enough.
   const { violations } = await new AxeBuilder({ page }).exclude(".emoji-section:nth-child(n + 2)").analyze();
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   const found = serious.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));

@@ -1,13 +1,13 @@
-import { ConversationPage, complaint, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
+import { ConversationPage, fieldMessage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
 const password = "a walk in the rain";
 
-test.describe("with a name and a sentence of the operator's", () => {
+test.describe("with the operator's name and welcome text", () => {
   test.use({ settings: { DUET_NAME: "Berg family", DUET_WELCOME: "For us & <friends>; ask Anna." } });
 
-  test("a stranger learns what this is and who runs it, and whoever is in is not told again", async ({ alice, page }) => {
+  test("a visitor sees what Duet is and who runs the server, and a signed-in user does not", async ({ alice, page }) => {
     await page.goto("/");
     await page.waitForURL(/\/sign-in/);
     await ready(page);
@@ -19,7 +19,7 @@ test.describe("with a name and a sentence of the operator's", () => {
     };
     await told();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sign in");
-    await expect(new SignInPage(page).username, "who has a keyboard may type at once").toBeFocused();
+    await expect(new SignInPage(page).username, "the field has the focus if there is a keyboard").toBeFocused();
     await page.getByRole("link", { name: "Create an account" }).click();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Create your account");
     await ready(page);
@@ -30,14 +30,14 @@ test.describe("with a name and a sentence of the operator's", () => {
   });
 });
 
-test("without them, whoever gave the address runs it", async ({ page }) => {
+test("without a configured operator, the greeting names the person who gave the address", async ({ page }) => {
   await page.goto("/sign-up");
-  await expect(page.getByText("Duet is a private chat for two. It’s run by whoever gave you this address.")).toBeVisible();
+  await expect(page.getByText("Duet is a private chat for two. This server is run by the person who gave you this address.")).toBeVisible();
 });
 
-test("the name comes first and proposes a username, until one is written; a taken one brings free ones", async ({ someone, page, watch }) => {
+test("the display name proposes a username until the user types a username, and a taken username brings available ones", async ({ createUser, page, watch }) => {
   watch.allow(REFUSAL);
-  await someone("Anna Berg");
+  await createUser("Anna Berg");
   const form = new SignUpPage(page);
   await form.goto();
   await ready(page);
@@ -46,27 +46,27 @@ test("the name comes first and proposes a username, until one is written; a take
   await expect(form.displayName).toHaveAttribute("autocapitalize", "words");
   await expect(form.displayName).toHaveAttribute("enterkeyhint", "next");
   await expect(form.password).toHaveAttribute("enterkeyhint", "go");
-  await expect.poll(() => complaint(form.password), { message: "the rule is told before" }).toMatch(/10 characters.*nobody can recover/is);
+  await expect.poll(() => fieldMessage(form.password), { message: "the rule is shown in advance" }).toMatch(/10 characters.*can.t be recovered/is);
   await form.displayName.pressSequentially("Zoë Łukasz");
   await expect(form.username).toHaveValue("zoe.lukasz");
   await form.displayName.fill("Anna Berg");
   await expect(form.username).toHaveValue("anna.berg");
   await form.password.fill(password);
   await form.create.click();
-  await expect.poll(() => complaint(form.username)).toMatch(/taken/);
+  await expect.poll(() => fieldMessage(form.username)).toMatch(/taken/);
   const free = page.getByRole("status").getByRole("button");
   await expect(free).toHaveText(["berg.anna", "anna.berg2"]);
   await free.last().click();
   await expect(form.username).toHaveValue("anna.berg2");
   await form.displayName.fill("Anna B.");
-  await expect(form.username, "it was chosen").toHaveValue("anna.berg2");
+  await expect(form.username, "the suggestion was chosen").toHaveValue("anna.berg2");
   await form.create.click();
   await page.waitForURL(/\/$/);
   await ready(page);
   await expect(page.getByText("@anna.berg2")).toBeVisible();
 });
 
-test("a password can be looked at: caret and focus stay, and sending hides it", async ({ alice, page, watch }) => {
+test("a password can be shown: caret and focus stay, and submitting hides the password", async ({ alice, page, watch }) => {
   watch.allow(REFUSAL);
   const form = new SignInPage(page);
   await form.goto();
@@ -93,8 +93,8 @@ test("a password can be looked at: caret and focus stay, and sending hides it", 
   await expect(alice.page.getByLabel("Current password")).toHaveAttribute("type", "password");
 });
 
-test("without scripts a username is made from the name, and a taken one names free ones", async ({ someone, browser, server }) => {
-  await someone("Anna Berg");
+test("without scripts the server makes a username from the display name, and proposes available names for a taken username", async ({ createUser, browser, server }) => {
+  await createUser("Anna Berg");
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
   const form = new SignUpPage(page);
@@ -107,8 +107,8 @@ test("without scripts a username is made from the name, and a taken one names fr
   await context.close();
 });
 
-test("an empty home says one thing: to invite where nobody is, to find somebody where others are", async ({ someone }) => {
-  const anna = await someone("Anna Alone");
+test("an empty home page gives a single hint: to invite if there are no other users, otherwise to find a person", async ({ createUser }) => {
+  const anna = await createUser("Anna Alone");
   await anna.home();
   await expect(anna.page.getByText("No conversations yet").filter({ visible: true })).toHaveCount(1);
   await expect(anna.page.getByRole("link", { name: "Invite someone" }).filter({ hasText: "Invite" })).toHaveCount(1);
@@ -116,7 +116,7 @@ test("an empty home says one thing: to invite where nobody is, to find somebody 
   await anna.page.setViewportSize({ width: 390, height: 844 });
   await expect(anna.page.locator(".nobody-yet")).toBeVisible();
 
-  const bob = await someone("Bob Second");
+  const bob = await createUser("Bob Second");
   await bob.home();
   await expect(bob.page.getByRole("main")).toContainText("Find someone by name and say hello.");
   await expect(bob.page.locator(".nobody-yet")).toHaveCount(0);
@@ -126,7 +126,7 @@ test("an empty home says one thing: to invite where nobody is, to find somebody 
   await expect(bob.page.getByRole("main").getByRole("heading", { level: 1 })).toHaveText("Choose a conversation");
 });
 
-test("the header leads to the page of the person, and Back and Escape to the place in the conversation", async ({ alice, bob, conversation }) => {
+test("the header opens the profile page, and Back and Escape return to the position in the conversation", async ({ alice, bob, conversation }) => {
   const bodies = Array.from({ length: 40 }, (_, index) => `Line ${index + 1}`);
   await bob.apiSend(conversation, ...bodies);
   await alice.apiRead(conversation, 40);
@@ -135,9 +135,9 @@ test("the header leads to the page of the person, and Back and Escape to the pla
   await here.log.hover();
   await page.mouse.wheel(0, -900);
   await expect(here.message("Line 40")).not.toBeInViewport();
-  const place = () => page.evaluate(() => [...document.querySelectorAll("article")].find((row) => row.getBoundingClientRect().top > 100)?.textContent?.match(/Line \d+/)?.[0]);
-  await expect.poll(place).toMatch(/Line/);
-  const before = await place();
+  const position = () => page.evaluate(() => [...document.querySelectorAll("article")].find((row) => row.getBoundingClientRect().top > 100)?.textContent?.match(/Line \d+/)?.[0]);
+  await expect.poll(position).toMatch(/Line/);
+  const before = await position();
   const opened = page.getByRole("link", { name: new RegExp(`^${bob.name} `) }).filter({ has: page.getByRole("heading") });
   for (const back of ["arrow", "escape", "history"]) {
     await opened.click();
@@ -146,20 +146,20 @@ test("the header leads to the page of the person, and Back and Escape to the pla
     await expect(main.getByRole("heading", { level: 1 })).toHaveText(bob.name);
     await expect(main).toContainText(`@${bob.username}`);
     await expect(main).toContainText("In touch since");
-    await expect(main).toContainText("whoever runs this server");
+    await expect(main).toContainText("the person who runs this server");
     if (back === "arrow") await page.getByRole("link", { name: "Back to the conversation" }).click();
     else if (back === "escape") await page.keyboard.press("Escape");
     else await page.goBack();
     await page.waitForURL(/\/c\/[^/]+$/);
     await expect(here.log).toBeVisible();
-    await expect.poll(place, { message: `the place after ${back}` }).toBe(before);
+    await expect.poll(position, { message: `the position after ${back}` }).toBe(before);
   }
   await opened.click();
   await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.getByRole("button", { name: `@${bob.username}` }).click();
   await expect(page.getByText("Copied")).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(bob.username);
-  // Loaded by its address, it has no conversation behind it in the history.
+  // Loaded by its address, the page has no conversation before it in the history.
   await page.reload();
   await ready(page);
   await expect(page).toHaveTitle(new RegExp(bob.name));
@@ -167,7 +167,7 @@ test("the header leads to the page of the person, and Back and Escape to the pla
   await page.waitForURL(`**/c/${conversation}`);
 });
 
-test("the header has a second line for somebody who was never seen, and moves nothing when they come", async ({ alice, bob, conversation }) => {
+test("the header reserves its second line for a peer who was never online, and does not move when the peer comes online", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const header = alice.page.locator(".conversation-header");
   await expect(header).toContainText(`@${bob.username}`);
@@ -178,7 +178,7 @@ test("the header has a second line for somebody who was never seen, and moves no
   expect(await height()).toBe(before);
 });
 
-test("the page of a person needs no scripts, and of a conversation of others nothing is told", async ({ alice, bob, conversation, browser, server, someone, watch }) => {
+test("the profile page works without scripts, and reveals nothing about other users' conversations", async ({ alice, bob, conversation, browser, server, createUser, watch }) => {
   watch.allow(REFUSAL);
   const state = await alice.context.storageState();
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false, storageState: state });
@@ -189,7 +189,7 @@ test("the page of a person needs no scripts, and of a conversation of others not
   await page.getByRole("link", { name: "Back to the conversation" }).click();
   await expect(page).toHaveURL(`${server.url}/c/${conversation}`);
   await context.close();
-  const carol = await someone("Carol Curious");
+  const carol = await createUser("Carol Curious");
   const answer = await carol.page.goto(`/c/${conversation}/about`);
   expect(answer?.status()).toBe(404);
   await expect(carol.page.getByRole("main")).not.toContainText(bob.name);
@@ -197,8 +197,8 @@ test("the page of a person needs no scripts, and of a conversation of others not
 });
 
 test.describe("an invitation", () => {
-  test("is made in one press, is the same one when the page is opened again, and turns into the conversation", async ({ someone, browser, server, watch }) => {
-    const anna = await someone("Anna Alone");
+  test("is created by a single press, stays the same when the page is reopened, and opens the conversation when it is accepted", async ({ createUser, browser, server, watch }) => {
+    const anna = await createUser("Anna Alone");
     await anna.home();
     const invite = anna.page.getByRole("link", { name: "Invite someone" }).first();
     await invite.click();
@@ -217,26 +217,26 @@ test.describe("an invitation", () => {
     await ready(page);
     await new SignUpPage(page).submit("tom.tanner", "Tom Tanner", password);
     await page.waitForURL(/\/c\//);
-    await expect(anna.page.getByText("Tom Tanner is here")).toBeVisible();
+    await expect(anna.page.getByText("Tom Tanner has joined")).toBeVisible();
     await anna.page.waitForURL(/\/c\//);
     await new ConversationPage(anna.page, "Tom Tanner").write("Welcome!");
     await ready(page);
     await expect(new ConversationPage(page, "Anna Alone").message("Welcome!")).toBeVisible();
-    // The next one needs another link.
+    // The next invitation needs another link.
     await invite.click();
     await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
     expect(await link.inputValue()).not.toBe(address);
     await context.close();
   });
 
-  test("does not take somebody away who has begun something else", async ({ alice, bob }) => {
+  test("does not navigate away from a user who has begun another action", async ({ alice, bob }) => {
     await alice.page.goto("/invite");
     await ready(alice.page);
     const address = await alice.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
     await new HomePage(alice.page).search.fill("Som");
     await bob.page.goto(address);
     await ready(bob.page);
-    await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+    await bob.page.getByRole("button", { name: `Chat with ${alice.name}` }).click();
     await bob.page.waitForURL(/\/c\//);
     const open = alice.page.getByRole("link", { name: "Open the conversation" });
     await expect(open).toBeVisible();
@@ -248,7 +248,7 @@ test.describe("an invitation", () => {
   });
 });
 
-test("links that wait are seen and withdrawn", async ({ alice, bob, watch }) => {
+test("unused links are listed and can be withdrawn", async ({ alice, bob, watch }) => {
   watch.allow(REFUSAL);
   const { page } = alice;
   await page.goto("/invite");

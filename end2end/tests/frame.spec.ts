@@ -1,37 +1,37 @@
 import type { Locator, Page } from "@playwright/test";
-import { Correspondent } from "../support/correspondent";
+import { ApiUser } from "../support/api-user";
 import { expectFrame, expectFrameInEverySize, expectWheelMovesNothing, SIZES } from "../support/frame";
 import { HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
-import { fill, type Person } from "../support/person";
+import { fillConversation, type User } from "../support/user";
 import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 /** The list comes in pages of 50. */
 const MANY = 60;
 const PHONE = { width: 390, height: 844 };
 const WIDE = { width: 1280, height: 800 };
 
-async function many(server: Server): Promise<Correspondent[]> {
-  const people: Correspondent[] = [];
-  for (let n = 0; n < MANY; n += 1) people.push(await Correspondent.create(server, `person${String(n).padStart(2, "0")}`));
-  return people;
+async function createManyUsers(server: Server): Promise<ApiUser[]> {
+  const users: ApiUser[] = [];
+  for (let n = 0; n < MANY; n += 1) users.push(await ApiUser.create(server, `person${String(n).padStart(2, "0")}`));
+  return users;
 }
 
-async function idOf(person: Person, server: Server): Promise<string> {
+async function idOf(person: User, server: Server): Promise<string> {
   const answer = await person.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
   return ((await answer.json()) as { user: { id: string } }).user.id;
 }
 
-/** Where something is on the screen. */
-async function place(part: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
+/** The bounding box of a part of the page. */
+async function boxOf(part: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
   const box = await part.boundingBox();
   if (!box) throw new Error("it is not shown");
   return box;
 }
 
-test("pages of one card stand still, and scroll inside", async ({ page, alice, watch }) => {
+test("card pages do not move, and scroll inside", async ({ page, alice, watch }) => {
   test.slow();
   watch.allow(REFUSAL);
   for (const address of ["/sign-in", "/sign-up", "/nothing/here", "/invite/nothing"]) {
@@ -59,9 +59,9 @@ test("pages of one card stand still, and scroll inside", async ({ page, alice, w
   await expectFrameInEverySize(alice.page, "nothing at an address, signed in");
 });
 
-test("on a new server with many people everything can be reached, in every size", async ({ server, alice }) => {
+test("on a new server with many people everything is reachable in every size", async ({ server, alice }) => {
   test.slow();
-  await many(server);
+  await createManyUsers(server);
   const home = await alice.home();
   const { page } = home;
   for (const size of SIZES) {
@@ -85,26 +85,26 @@ test("on a new server with many people everything can be reached, in every size"
   await expectFrameInEverySize(page, "an empty list");
 });
 
-test("a long list stands still, and its older part comes by scrolling without a jump", async ({ server, alice, watch }) => {
+test("a long list does not move, and scrolling loads its older part without a jump", async ({ server, alice, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
   const me = await idOf(alice, server);
-  for (const one of await many(server)) {
-    await one.says((await one.call("open_conversation", { peer: me })) as string, `Hello from ${one.name}`);
+  for (const one of await createManyUsers(server)) {
+    await one.send((await one.call("open_conversation", { peer: me })) as string, `Hello from ${one.name}`);
   }
   await alice.page.setViewportSize(WIDE);
   const home = await alice.home();
   const { page } = home;
   await expectFrameInEverySize(page, "a long list");
   await page.setViewportSize({ width: 844, height: 390 });
-  expect((await place(page.locator(".conversation-list"))).height, "most of a phone on its side is the list").toBeGreaterThan(390 * 0.6);
+  expect((await boxOf(page.locator(".conversation-list"))).height, "the list fills most of a phone in landscape").toBeGreaterThan(390 * 0.6);
   await page.setViewportSize(WIDE);
   for (const part of [".pane-list-header", ".profile-bar", ".conversation-list"]) await expectWheelMovesNothing(page, part);
 
   const entries = home.list.getByRole("link").filter({ hasText: "person" });
   await expect(entries).toHaveCount(50);
   await page.locator(".conversation-list").evaluate((list) => list.scrollTo(0, 0));
-  // A failure is said there, and mended there.
+  // An error appears in the list, with its retry button.
   await page.route("**/api/list_conversations", (route) => route.abort());
   const last = home.entry("person10");
   await last.scrollIntoViewIfNeeded();
@@ -112,13 +112,13 @@ test("a long list stands still, and its older part comes by scrolling without a 
   await expect(again).toBeVisible();
   await page.unroute("**/api/list_conversations");
   await again.scrollIntoViewIfNeeded();
-  const before = await place(last);
+  const before = await boxOf(last);
   await again.click();
   await expect(entries).toHaveCount(MANY);
-  expect(Math.abs((await place(last)).y - before.y), "what one looked at stays").toBeLessThan(2);
+  expect(Math.abs((await boxOf(last)).y - before.y), "the entry in view does not move").toBeLessThan(2);
   await expect(home.list.getByRole("button", { name: /Try again|Older|Loading/ })).toHaveCount(0);
 
-  // By the keyboard alone.
+  // By keyboard alone.
   await page.reload();
   await ready(page);
   await entries.first().focus();
@@ -129,14 +129,14 @@ test("a long list stands still, and its older part comes by scrolling without a 
   await expectFrame(page, "the end of a long list");
 });
 
-test("a conversation stands still in all its states", async ({ alice, bob, conversation, watch }) => {
+test("the frame of a conversation does not move in any state", async ({ alice, bob, conversation, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
-  await fill(conversation, [alice, bob], Array.from({ length: 300 }, (_, n) => `Number ${n} of three hundred`));
+  await fillConversation(conversation, [alice, bob], Array.from({ length: 300 }, (_, n) => `Number ${n} of three hundred`));
   await alice.apiRead(conversation, 300);
   await bob.apiSend(conversation, ...Array.from({ length: 12 }, (_, n) => `Unread ${n}`));
   const { page } = alice;
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   await page.setViewportSize(PHONE);
   const here = await alice.open(conversation, bob);
   await expect(here.divider(12)).toBeInViewport();
@@ -155,34 +155,34 @@ test("a conversation stands still in all its states", async ({ alice, bob, conve
 
   for (const width of [390, 800, 900, 1280, 2560]) {
     await page.setViewportSize({ width, height: 800 });
-    const [rows, composer] = [await place(page.locator(".timeline-inner")), await place(page.locator(".composer"))];
+    const [rows, composer] = [await boxOf(page.locator(".timeline-inner")), await boxOf(page.locator(".composer"))];
     expect(rows.x, `one line at ${width}`).toBeCloseTo(composer.x, 0);
     expect(rows.x + rows.width, `one line at ${width}`).toBeCloseTo(composer.x + composer.width, 0);
   }
 
-  // The banner takes its room above the rows, and those that are read stay where they are.
+  // The banner takes space above the rows, and the rows in view do not move.
   for (const [size, list] of [[WIDE, 0], [PHONE, 0], [WIDE, -600]] as const) {
     await page.setViewportSize(size);
     await here.log.evaluate((log, top) => log.scrollTo(0, top), list);
     const row = here.messages.nth((await here.messages.count()) - (list === 0 ? 1 : 12));
-    const before = await place(row);
-    await wire.cut();
+    const before = await boxOf(row);
+    await network.cut();
     const banner = page.locator(".banner:not(.hidden)").first();
     await expect(banner).toBeVisible();
-    const [shown, pane] = [await place(banner), await place(page.locator("main.pane-conversation"))];
-    const [header, timeline] = [await place(page.locator(".conversation-header")), await place(page.locator(".timeline"))];
+    const [shown, pane] = [await boxOf(banner), await boxOf(page.locator("main.pane-conversation"))];
+    const [header, timeline] = [await boxOf(page.locator(".conversation-header")), await boxOf(page.locator(".timeline"))];
     expect(shown.x + shown.width / 2, "in the middle of its pane").toBeCloseTo(pane.x + pane.width / 2, 0);
     expect(shown.y, "below the header").toBeGreaterThanOrEqual(header.y + header.height);
     expect(shown.y + shown.height, "above the rows").toBeLessThanOrEqual(timeline.y);
-    expect((await place(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row in view").toBeCloseTo(before.y, 0);
     await expectFrame(page, "with a banner");
-    wire.mend();
+    network.restore();
     await expect(banner).toBeHidden();
-    expect((await place(row)).y, "the row that is read").toBeCloseTo(before.y, 0);
+    expect((await boxOf(row)).y, "the row in view").toBeCloseTo(before.y, 0);
   }
 });
 
-/** What opens above a conversation, and how. */
+/** The layers above a conversation, and how to open them. */
 function layers(page: Page): Record<string, () => Promise<void>> {
   return {
     "a message's menu": async () => {
@@ -201,7 +201,7 @@ function layers(page: Page): Record<string, () => Promise<void>> {
   };
 }
 
-test("settings and invitations stand still, from their top to their end", async ({ alice }) => {
+test("the frames of settings and invitations do not move at any scroll position", async ({ alice }) => {
   const { page } = alice;
   for (const address of ["/settings", "/invite"]) {
     await page.goto(address);
@@ -218,7 +218,7 @@ test("settings and invitations stand still, from their top to their end", async 
 test.describe("without scripts", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("nothing covers the name and the way back, and the page stands still", async ({ alice, bob, conversation }) => {
+  test("no element covers the name and the back arrow, and the page does not move", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, n) => `Line ${n}`));
     const { page } = alice;
     await page.setViewportSize(PHONE);
@@ -226,8 +226,8 @@ test.describe("without scripts", () => {
       await page.goto(address);
       const heights = await page.evaluate(() => [document.scrollingElement?.scrollHeight, innerHeight]);
       expect(heights[0], address).toBe(heights[1]);
-      const banner = await place(page.locator("noscript .banner"));
-      const header = await place(page.locator("header:visible").first());
+      const banner = await boxOf(page.locator("noscript .banner"));
+      const header = await boxOf(page.locator("header:visible").first());
       expect(banner.y, address).toBeGreaterThanOrEqual(header.y + header.height - 1);
     }
     await page.goto(`/c/${conversation}`);

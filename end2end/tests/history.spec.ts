@@ -10,7 +10,7 @@ test.beforeEach(async ({ alice, bob, conversation }) => {
   await bob.apiRead(conversation, 130);
 });
 
-test("with much unread a conversation opens where one stopped reading", async ({ alice, bob }) => {
+test("with many unread messages a conversation opens at the first unread message", async ({ alice, bob }) => {
   const conversation = await alice.apiConversation(bob);
   await bob.apiSend(conversation, ...bodies);
   const home = await alice.home();
@@ -27,7 +27,7 @@ test("a conversation opens at its end", async ({ bob, alice, conversation }) => 
   await expect(here.message(body(1))).toHaveCount(0);
 });
 
-test("older pages come on scrolling up, and the view does not jump", async ({ bob, alice, conversation }) => {
+test("scrolling up loads older pages, and the view does not jump", async ({ bob, alice, conversation }) => {
   const here = await bob.open(conversation, alice);
   const top = () => here.messages.first();
   const scrollUp = async () => {
@@ -35,16 +35,16 @@ test("older pages come on scrolling up, and the view does not jump", async ({ bo
     await here.page.mouse.wheel(0, -100_000);
   };
 
-  // Hold the answer back, so that the place of a message can be measured before and after.
+  // Delays the answer, so that the position of a message can be measured before and after.
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await here.page.route("**/api/load_history", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   let asked = false;
   here.page.on("request", (request) => (asked ||= request.url().includes("/api/load_history")));
-  // Once is not always enough: what is laid out meanwhile may stop a scroll on its way.
+  // Repeated, because a layout during the scroll may stop the scroll.
   await expect(async () => {
     await scrollUp();
     expect(asked).toBe(true);
@@ -64,7 +64,7 @@ test("older pages come on scrolling up, and the view does not jump", async ({ bo
   expect(await here.order(...bodies)).toEqual(bodies);
 });
 
-test("a link to a message opens around it, and the rest is reached from there", async ({ bob, alice, conversation }) => {
+test("a link to a message opens the conversation around that message, and the rest is reachable", async ({ bob, alice, conversation }) => {
   const here = await bob.open(`${conversation}?m=30`, alice);
   await expect(here.message(body(30))).toBeInViewport();
   await expect(here.message(body(130))).toHaveCount(0);
@@ -77,7 +77,7 @@ test("a link to a message opens around it, and the rest is reached from there", 
   expect(shown).toEqual(bodies.slice(bodies.length - shown.length));
 });
 
-test("what arrives while one reads older pages does not move them, and one gets back to it", async ({ bob, alice, conversation }) => {
+test("messages that arrive while the user reads older pages do not move the view, and stay reachable", async ({ bob, alice, conversation }) => {
   const here = await bob.open(conversation, alice);
   await here.log.hover();
   await here.page.mouse.wheel(0, -2_000);
@@ -92,7 +92,7 @@ test("what arrives while one reads older pages does not move them, and one gets 
   await expect(here.message("News from today")).toBeInViewport();
 });
 
-test("a link to a message that is not there opens the conversation", async ({ bob, alice, conversation }) => {
+test("a link to a missing message opens the conversation", async ({ bob, alice, conversation }) => {
   for (const nowhere of ["m=131", "m=-1", "m=x", "m=99999999999999999999"]) {
     await bob.page.goto(`/c/${conversation}?${nowhere}`);
     await ready(bob.page);
@@ -100,7 +100,7 @@ test("a link to a message that is not there opens the conversation", async ({ bo
   }
 });
 
-/** Where a message stands in the window, once it stands still. */
+/** The position of a message in the window after the message has stopped moving. */
 async function steadyTop(message: Locator): Promise<number> {
   let last = Number.NaN;
   await expect

@@ -10,12 +10,12 @@ interface Icon {
   purpose: string;
 }
 
-/** Waits until the worker has this page in its hands. */
+/** Waits until the service worker controls this page. */
 async function controlled(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state ?? "none")).toBe("activated");
 }
 
-test("the manifest is one that browsers take, and each icon has the size it is said to have", async ({ page, server }) => {
+test("browsers accept the manifest, and each icon has its declared size", async ({ page, server }) => {
   await page.goto("/sign-in");
   const address = await page.locator("link[rel=manifest]").getAttribute("href");
   const answer = await page.request.get(`${server.url}${address}`);
@@ -27,7 +27,7 @@ test("the manifest is one that browsers take, and each icon has the size it is s
   const { errors } = await cdp.send("Page.getAppManifest");
   expect(errors).toEqual([]);
   const { installabilityErrors } = await cdp.send("Page.getInstallabilityErrors");
-  // Tests run in private windows, where nothing is installed.
+  // Tests run in private windows, which cannot install an app.
   expect(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito")).toEqual([]);
 
   const touch = { src: "/icons/apple-touch-icon.png", sizes: "180x180", type: "image/png", purpose: "any" };
@@ -36,7 +36,7 @@ test("the manifest is one that browsers take, and each icon has the size it is s
     const picture = await page.request.get(`${server.url}${icon.src}`);
     expect(picture.headers()["content-type"], icon.src).toBe(icon.type);
     if (icon.type === "image/png") {
-      // A PNG says its size at the beginning.
+      // A PNG begins with its size.
       const bytes = await picture.body();
       expect(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, icon.src).toBe(icon.sizes);
     }
@@ -44,33 +44,33 @@ test("the manifest is one that browsers take, and each icon has the size it is s
   expect(manifest.icons.filter(({ purpose }) => purpose === "maskable").length).toBeGreaterThan(0);
 });
 
-test("without a network there is a page that says so, and nothing of a person was kept", async ({ alice, bob, conversation, server, watch }) => {
+test("without a network the offline page is shown, and no user data was cached", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Between us");
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await controlled(page);
-  // Once more, with the worker between.
+  // Again, through the worker.
   await page.reload();
   await ready(page);
   await expect(here.message("Between us")).toBeVisible();
   await here.box.fill("Kept meanwhile");
-  await here.draftIsKept("Kept meanwhile");
+  await here.expectDraftStored("Kept meanwhile");
 
   await server.stop();
   await page.goto(`/c/${conversation}`);
   await expect(page.getByRole("heading", { name: "Duet cannot be reached" })).toBeVisible();
-  // In the browser's language alone.
+  // Only in the browser's language.
   await expect(page.getByText("You seem to be offline")).toBeVisible();
   for (const words of ["Du bist anscheinend offline", "يبدو أنك غير متصل"]) await expect(page.getByText(words)).toBeHidden();
   await expect(page.getByText("Between us")).toHaveCount(0);
-  // Its own style and picture are there.
+  // Its style sheet and its image are loaded.
   await expect(page.getByRole("link", { name: "Try again" })).toHaveCSS("display", "flex");
   expect(await page.locator("img").evaluate((picture: HTMLImageElement) => picture.naturalWidth)).toBeGreaterThan(0);
   await page.getByRole("link", { name: "Try again" }).click();
   await expect(page.getByRole("heading", { name: "Duet cannot be reached" })).toBeVisible();
 
-  // It comes back by itself.
+  // The page reloads by itself.
   await server.start();
   await expect(new ConversationPage(page, bob.name).message("Between us")).toBeVisible({ timeout: 60_000 });
   await ready(page);
@@ -87,7 +87,7 @@ test("without a network there is a page that says so, and nothing of a person wa
   expect(kept).toEqual(["/favicon.svg", "/offline.css", "/offline.html", "/offline.js"]);
 });
 
-test("the network alone being away shows the same page", async ({ alice, watch }) => {
+test("an offline browser shows the same offline page", async ({ alice, watch }) => {
   watch.allow(OUTAGE);
   const { page } = await alice.home();
   await controlled(page);
@@ -98,7 +98,7 @@ test("the network alone being away shows the same page", async ({ alice, watch }
   await ready(page);
 });
 
-test("what an older worker kept goes, and the worker is asked for anew each time", async ({ alice, server }) => {
+test("an older worker's cache is deleted, and the worker's script is requested anew each time", async ({ alice, server }) => {
   const { page } = await alice.home();
   await controlled(page);
   await page.evaluate(async () => {
@@ -114,11 +114,11 @@ test("what an older worker kept goes, and the worker is asked for anew each time
   expect(worker.headers()["cache-control"]).toBe("no-cache");
 });
 
-test("a click on a notification opens its conversation in the tab that is there", async ({ alice, bob, conversation }) => {
+test("a click on a notification opens its conversation in the existing tab", async ({ alice, bob, conversation }) => {
   const { page } = await alice.home();
   await controlled(page);
   const worker = alice.context.serviceWorkers()[0] ?? (await alice.context.waitForEvent("serviceworker"));
-  // The worker's own way after a click. To come to the front needs a real one.
+  // Calls the worker's click handler, because bringing a window to the front needs a real click.
   await worker.evaluate((path) => (self as unknown as { show(path: string): Promise<void> }).show(path).catch(() => {}), `/c/${conversation}`);
   await page.waitForURL(`**/c/${conversation}`);
   await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
@@ -126,7 +126,7 @@ test("a click on a notification opens its conversation in the tab that is there"
   await expect(new HomePage(page).entry(bob.name)).toBeVisible();
 });
 
-test("a tab that was loaded around the worker is found by a click as well", async ({ alice, bob, conversation }) => {
+test("a click on a notification also finds a tab that the worker does not control", async ({ alice, bob, conversation }) => {
   const { page } = await alice.home();
   await controlled(page);
   const cdp = await alice.context.newCDPSession(page);

@@ -2,7 +2,7 @@ import { ConversationPage, HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-/** Makes an invitation by the page, and answers its address. */
+/** Creates an invitation on the page, and returns its address. */
 async function invite(page: import("@playwright/test").Page): Promise<string> {
   await page.goto("/invite");
   await ready(page);
@@ -11,8 +11,8 @@ async function invite(page: import("@playwright/test").Page): Promise<string> {
   return link.inputValue();
 }
 
-test("somebody alone brings the other one in, who lands in the conversation", async ({ someone, browser, server, watch }) => {
-  const anna = await someone("Anna Alone");
+test("a user invites a new user, whose sign-up opens the conversation", async ({ createUser, browser, server, watch }) => {
+  const anna = await createUser("Anna Alone");
   await anna.home();
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
   await anna.page.waitForURL("/invite");
@@ -28,7 +28,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   const page = await context.newPage();
   await page.goto(address);
   await ready(page);
-  await expect(page.getByRole("heading", { name: "Anna Alone invited you to talk" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Anna Alone invited you to chat" })).toBeVisible();
   await page.getByLabel("Username").fill("bruno.new");
   await page.getByLabel("Your name").fill("Bruno New");
   await page.getByLabel("Password", { exact: true }).fill("bruno likes long walks");
@@ -48,7 +48,7 @@ test("somebody alone brings the other one in, who lands in the conversation", as
   await Promise.all([context.close(), again.close()]);
 });
 
-test("an invitation works without scripts, also after a field was refused", async ({ alice, browser, server }) => {
+test("an invitation works without scripts, also after a rejected field", async ({ alice, browser, server }) => {
   const address = await invite(alice.page);
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
@@ -64,16 +64,16 @@ test("an invitation works without scripts, also after a field was refused", asyn
   await context.close();
 });
 
-test("somebody who is here already needs one press; one's own invitation is not used up by oneself", async ({ alice, bob, watch }) => {
+test("an existing user accepts an invitation with a single press, and an inviter cannot use up the invitation", async ({ alice, bob, watch }) => {
   watch.allow(REFUSAL);
   const address = await invite(alice.page);
   await alice.page.goto(address);
   await ready(alice.page);
-  await alice.page.getByRole("button", { name: /^Talk with/ }).click();
+  await alice.page.getByRole("button", { name: /^Chat with/ }).click();
   await expect(alice.page.getByRole("alert").filter({ hasText: "yourself" })).toBeVisible();
   await bob.page.goto(address);
   await ready(bob.page);
-  await bob.page.getByRole("button", { name: `Talk with ${alice.name}` }).click();
+  await bob.page.getByRole("button", { name: `Chat with ${alice.name}` }).click();
   await bob.page.waitForURL(/\/c\//);
   await expect(bob.page.getByRole("heading", { name: alice.name })).toBeVisible();
 });

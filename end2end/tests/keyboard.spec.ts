@@ -16,9 +16,9 @@ async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
   throw new Error(`40 presses of ${key} did not reach ${target}`);
 }
 
-test("from signing in to signing out by keyboard alone", async ({ alice, bob, someone, conversation }) => {
+test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, bob, createUser, conversation }) => {
   test.slow();
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Line ${index + 1}.`));
   await alice.apiRead(conversation, 60);
   await alice.context.clearCookies();
@@ -35,7 +35,7 @@ test("from signing in to signing out by keyboard alone", async ({ alice, bob, so
   await page.waitForURL(/\/$/);
   await ready(page);
 
-  // Find, open, write.
+  // Find a person, open the conversation, write.
   const home = new HomePage(page);
   await keys.press("ControlOrMeta+k");
   await expect(home.search).toBeFocused();
@@ -50,7 +50,7 @@ test("from signing in to signing out by keyboard alone", async ({ alice, bob, so
   await keys.press("Enter");
   await carolHere.expectStored("Hello Carol");
 
-  // Switch, read older, jump back.
+  // Switch the conversation, read older messages, jump back.
   await keys.press("Alt+ArrowDown");
   const bobHere = new ConversationPage(page, bob.name);
   await expect(bobHere.heading).toBeVisible();
@@ -67,7 +67,7 @@ test("from signing in to signing out by keyboard alone", async ({ alice, bob, so
   await keys.press("Enter");
   await expect(bobHere.message("Line 60.")).toBeInViewport();
 
-  // Help, and out.
+  // Show the shortcuts, then sign out.
   await tabTo(page, bobHere.box);
   await keys.press("ControlOrMeta+/");
   await expect(help(page)).toBeVisible();
@@ -79,11 +79,11 @@ test("from signing in to signing out by keyboard alone", async ({ alice, bob, so
   await page.waitForURL(/\/sign-in/);
 });
 
-test("the list is one tab stop, and arrow keys walk in it", async ({ alice, bob, someone, conversation }) => {
+test("the list is a single tab stop, and arrow keys move in the list", async ({ alice, bob, createUser, conversation }) => {
   const names = ["Carol Cole", "Dora Dean"];
   await bob.apiSend(conversation, "From Bob");
   for (const name of names) {
-    const other = await someone(name);
+    const other = await createUser(name);
     await other.apiSend(await other.apiConversation(alice), `From ${name}`);
   }
   const home = await alice.home();
@@ -108,15 +108,15 @@ test("the list is one tab stop, and arrow keys walk in it", async ({ alice, bob,
   await page.keyboard.press("End");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/c\//);
-  // The open conversation is where Tab comes back to.
+  // Tab returns to the open conversation.
   const here = new ConversationPage(page, bob.name);
   await expect(here.box).toBeFocused();
   await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
 });
 
-test("Alt and arrows go through the conversations, with Shift through the unread ones", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
-  const dora = await someone("Dora Dean");
+test("Alt and arrows move through the conversations, with Shift through the unread conversations", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
+  const dora = await createUser("Dora Dean");
   const [withCarol, withDora] = [await alice.apiConversation(carol), await alice.apiConversation(dora)];
   // Newest first: Dora, Carol, Bob.
   await bob.apiSend(conversation, "From Bob");
@@ -140,7 +140,7 @@ test("Alt and arrows go through the conversations, with Shift through the unread
   await is(conversation);
 });
 
-test("the list of keys opens by its key and gives the focus back; other keys rest meanwhile", async ({ alice, bob, conversation }) => {
+test("the list of shortcuts opens by its key, disables other keys meanwhile, and returns the focus", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await here.box.focus();
@@ -161,7 +161,7 @@ test("the list of keys opens by its key and gives the focus back; other keys res
   await page.mouse.click(5, 5);
   await expect(sheet).toBeHidden();
 
-  // By the mouse nothing is ringed.
+  // A mouse click shows no focus ring.
   await here.expectNoLayer();
   await page.goto("/settings");
   await ready(page);
@@ -178,8 +178,8 @@ for (const [colorScheme, locale] of [
   ["light", "en-GB"],
   ["dark", "ar"],
 ] as const) {
-  test(`axe finds nothing in the list of keys, ${colorScheme}, ${locale}`, async ({ someone, bob }) => {
-    const anna = await someone("Anna Ash", { colorScheme, locale });
+  test(`axe finds no violation in the list of shortcuts, ${colorScheme}, ${locale}`, async ({ createUser, bob }) => {
+    const anna = await createUser("Anna Ash", { colorScheme, locale });
     const here = await anna.open(await anna.apiConversation(bob), bob);
     for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
       await here.page.setViewportSize(viewport);
@@ -194,7 +194,7 @@ for (const [colorScheme, locale] of [
   });
 }
 
-test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversation }) => {
+test("Ctrl+F6 moves through the sections of the page", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Round we go");
   const here = await alice.open(conversation, bob);
   const { page } = here;
@@ -208,7 +208,7 @@ test("Ctrl+F6 goes round the parts of the page", async ({ alice, bob, conversati
   expect(parts).toEqual(["people-search", "conversation-list", "profile-bar", "timeline-frame", "composer-frame"]);
 });
 
-test("what is typed or pasted anywhere in a conversation is for its box", async ({ alice, bob, conversation }) => {
+test("text typed or pasted anywhere in a conversation goes into the message box", async ({ alice, bob, conversation }) => {
   await alice.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
   await alice.apiRead(conversation, 40);
@@ -254,7 +254,7 @@ test("what is typed or pasted anywhere in a conversation is for its box", async 
   await expect(page.getByRole("dialog", { name: "Emoji" })).toBeHidden();
   await writes("after the emoji", "seven");
 
-  // Pasted, by an input method, by a dead key.
+  // By paste, input method and dead key.
   await last.click();
   await page.evaluate(() => navigator.clipboard.writeText("From elsewhere"));
   await keyboard.press("ControlOrMeta+v");
@@ -266,7 +266,7 @@ test("what is typed or pasted anywhere in a conversation is for its box", async 
     await expect(here.box, key).toBeFocused();
   }
 
-  // Not Space on a button, not in an empty box, and no command.
+  // Space on the log or a button, and commands, are not typed text.
   for (const press of ["Space", "Control+b", "F2", "Alt+x"]) {
     await here.log.focus();
     await keyboard.press(press);
@@ -280,7 +280,7 @@ test("what is typed or pasted anywhere in a conversation is for its box", async 
 test.describe("on a touch screen", () => {
   test.use({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
 
-  test("a button that goes does not take the focus along, and none opens the keyboard", async ({ alice, bob, conversation }) => {
+  test("a button that disappears does not lose the focus, and no button opens the keyboard", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
     await alice.apiRead(conversation, 40);
     const here = await alice.open(conversation, bob);

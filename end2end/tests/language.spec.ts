@@ -18,7 +18,7 @@ test("the page speaks the browser's language from its first byte", async ({ brow
   }
 });
 
-test("a chosen language stays, with its dates and its plurals, and drafts stay too", async ({ alice, bob, conversation }) => {
+test("a chosen language, its dates and its plurals are kept, and drafts are kept", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Eins", "Zwei");
   const { page } = alice;
   await page.goto("/settings");
@@ -36,7 +36,7 @@ test("a chosen language stays, with its dates and its plurals, and drafts stay t
 test.describe("from right to left", () => {
   test.use({ locale: "ar" });
 
-  test("every page is mirrored, and a screen reader finds nothing wrong", async ({ alice, bob, conversation }) => {
+  test("every page is mirrored, and axe finds no violation", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "مرحبا!", "And some English: see https://example.org");
     const { page } = alice;
     for (const path of ["/", `/c/${conversation}`, "/settings", "/invite"]) {

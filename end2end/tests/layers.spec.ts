@@ -2,7 +2,7 @@ import type { Locator, Page } from "@playwright/test";
 import type { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
 
-/** Everything that opens above a conversation: how, what it then is, and what has the focus before and afterwards. */
+/** The layers above a conversation: how to open each, and the opened element. */
 const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
   [
     "the menu of a message",
@@ -38,7 +38,7 @@ const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
 ];
 
 for (const [name, open] of layers) {
-  test(`Back closes ${name}, and leaves the page only then`, async ({ alice, bob, conversation }) => {
+  test(`Back first closes ${name} and then leaves the page`, async ({ alice, bob, conversation }) => {
     const here = await start(alice.page, () => alice.open(conversation, bob));
     const layer = await open(here);
     await expect(layer).toBeVisible();
@@ -52,7 +52,7 @@ for (const [name, open] of layers) {
     await expect(here.heading).toBeHidden();
   });
 
-  test(`closing ${name} by Escape leaves no step for Back`, async ({ alice, bob, conversation }) => {
+  test(`closing ${name} with Escape leaves no history entry`, async ({ alice, bob, conversation }) => {
     const here = await start(alice.page, () => alice.open(conversation, bob));
     for (let turn = 0; turn < 2; turn += 1) {
       const layer = await open(here);
@@ -67,7 +67,7 @@ for (const [name, open] of layers) {
   });
 }
 
-/** A conversation one came to from the list, where something was said; the focus is in the box. */
+/** A conversation with messages, opened from the list; the focus is in the message box. */
 async function start(page: Page, open: () => Promise<ConversationPage>): Promise<ConversationPage> {
   await page.goto("/");
   const here = await open();

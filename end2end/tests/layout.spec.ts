@@ -3,7 +3,7 @@ import { expect, test } from "../support/test";
 
 const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft and https://example.org/a/very/long/address/that/does/not/end/anywhere?soon=no";
 
-test("nothing is cut off or pushed out from 320 to 2560 pixels", async ({ alice, bob, conversation, watch }) => {
+test("no content is cut off or pushed out from 320 to 2560 pixels", async ({ alice, bob, conversation, watch }) => {
   test.slow();
   watch.allow(/status of 404/);
   await bob.apiSend(conversation, LONG, "Short");
@@ -26,7 +26,7 @@ test("nothing is cut off or pushed out from 320 to 2560 pixels", async ({ alice,
   }
 });
 
-test("twice the size of everything leaves everything usable", async ({ alice, bob, conversation }) => {
+test("the page is usable at 200 % zoom", async ({ alice, bob, conversation }) => {
   // 1280 by 720 at 200 per cent is a window of 640 by 360.
   await alice.page.setViewportSize({ width: 640, height: 360 });
   const here = await alice.open(conversation, bob);
@@ -39,10 +39,10 @@ test("twice the size of everything leaves everything usable", async ({ alice, bo
   await expect(alice.page.getByRole("button", { name: "Change password" })).toBeInViewport();
 });
 
-test.describe("where the person chose the colours", () => {
+test.describe("in forced colours", () => {
   test.use({ contextOptions: { forcedColors: "active" } });
 
-  test("bubbles, switches, choices and the open conversation can still be told apart", async ({ alice, bob, conversation }) => {
+  test("bubbles, switches, choices and the open conversation are distinguishable", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Hello");
     const here = await alice.open(conversation, bob);
     const border = (selector: string) => alice.page.locator(selector).first().evaluate((element) => getComputedStyle(element).borderTopStyle);
@@ -55,12 +55,12 @@ test.describe("where the person chose the colours", () => {
     await ready(alice.page);
     const chosen = alice.page.getByRole("radio", { name: "System" });
     expect(await chosen.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe("solid");
-    // The system's own box, which keeps its contrast.
+    // The native checkbox, which keeps its contrast.
     expect(await alice.page.getByRole("switch", { name: "Read receipts" }).evaluate((element) => getComputedStyle(element).appearance)).not.toBe("none");
   });
 });
 
-test("what the system draws elsewhere is drawn here, but where the person chose the colours", async ({ alice }) => {
+test("the page draws its own controls, except in forced colours", async ({ alice }) => {
   const { page } = alice;
   await page.setViewportSize({ width: 320, height: 640 });
   await page.goto("/settings");
@@ -74,7 +74,7 @@ test("what the system draws elsewhere is drawn here, but where the person chose 
   }
 });
 
-test("who wants less motion gets none", async ({ alice, bob, conversation }) => {
+test("a user who prefers reduced motion gets no motion", async ({ alice, bob, conversation }) => {
   await alice.page.emulateMedia({ reducedMotion: "reduce" });
   await alice.open(conversation, bob);
   const longest = await alice.page.evaluate(() => {

@@ -1,15 +1,15 @@
 import { expect, test } from "../support/test";
 
 const ADDRESS = "https://example.org/a_(b)";
-/** What an address may end in by its own rules, and does. */
+/** Characters with which an address may end by the URL rules. */
 const KEPT = "/#%&@-_";
-/** What may stand behind an address in a text: every punctuation, space and format character that the browser knows. */
+/** Characters that may follow an address in a text: all punctuation, space and format characters of the browser. */
 const SIGNS = Array.from({ length: 0x110000 }, (_, code) => code)
   .filter((code) => code < 0xd800 || code > 0xdfff)
   .map((code) => String.fromCodePoint(code))
   .filter((sign) => /[\p{P}\p{Z}\p{Cf}]/u.test(sign));
 
-/** The lines in as few messages as they fit into. */
+/** Packs the lines into as few messages as possible. */
 function messages(lines: string[]): string[] {
   const bodies: string[] = [];
   for (const line of lines) {
@@ -26,8 +26,8 @@ for (const [locale, before, after] of [["en-GB", "See", "and then"], ["de-DE", "
   test.describe(`in ${locale}`, () => {
     test.use({ locale });
 
-    test("a link ends before every punctuation and space of Unicode, from the server and in the browser", async ({ someone, alice, watch }) => {
-      const reader = await someone("Rita Reader", { locale });
+    test("a link ends before every punctuation and space of Unicode, from the server and in the browser", async ({ createUser, alice, watch }) => {
+      const reader = await createUser("Rita Reader", { locale });
       const conversation = await alice.apiConversation(reader);
       expect(SIGNS.length).toBeGreaterThan(900);
       await alice.apiSend(conversation, ...messages(SIGNS.map((sign) => `${before} ${ADDRESS}${sign} ${after}`)));
@@ -42,13 +42,13 @@ for (const [locale, before, after] of [["en-GB", "See", "and then"], ["de-DE", "
       const links = here.page.locator(".body a");
       expect(await links.evaluateAll((links) => links.map((link) => link.getAttribute("href"))), "once the page is live").toEqual(expected);
       expect(await links.evaluateAll((links) => links.map((link) => link.textContent))).toEqual(expected);
-      await expect(here.page.locator(".real-host"), "nothing of it looks like another site").toHaveCount(0);
+      await expect(here.page.locator(".real-host"), "no host looks like another site").toHaveCount(0);
       expect(watch.problems()).toEqual([]);
     });
   });
 }
 
-test("links stand apart from the text around them as people write it", async ({ alice, bob, conversation }) => {
+test("links are recognised within ordinary text", async ({ alice, bob, conversation }) => {
   const texts: [text: string, ...links: string[]][] = [
     ["见https://example.org/a。然后", "https://example.org/a"],
     ["「https://example.org/a」と《https://example.org/b》", "https://example.org/a", "https://example.org/b"],
@@ -70,7 +70,7 @@ test("links stand apart from the text around them as people write it", async ({ 
   await expect(here.page.locator(".real-host")).toHaveCount(0);
 });
 
-test("hosts in letters of other languages are links as people type them, and say what the network calls them", async ({ alice, bob, conversation }) => {
+test("internationalised hosts become links as typed, and show their ASCII names", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "https://пример.рф/a", "bücher.example", "пример.рф");
   const links = ["https://пример.рф/a", "https://bücher.example", "https://пример.рф"];
   const html = await (await bob.context.request.get(`/c/${conversation}`)).text();

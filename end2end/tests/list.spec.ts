@@ -1,11 +1,11 @@
 import type { Locator } from "@playwright/test";
-import { Correspondent } from "../support/correspondent";
-import { spoken } from "../support/pages";
-import type { Person } from "../support/person";
+import { ApiUser } from "../support/api-user";
+import { ariaSnapshot } from "../support/pages";
+import type { User } from "../support/user";
 import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const LONG = {
   arabic: "وصل القطار مساء أمس وأحتاج إليه اليوم قبل أن أذهب إلى العمل في الصباح الباكر، فهل تستطيع أن ترسله إلي",
@@ -13,15 +13,15 @@ const LONG = {
   english: "The train came in yesterday evening, and I need it today before I go to work, early in the morning",
 };
 
-/** Somebody who wrote one message to a person. */
-async function wrote(to: Person, server: Server, name: string, body: string): Promise<void> {
+/** Creates a user who sends a message to `to`. */
+async function receiveMessage(to: User, server: Server, name: string, body: string): Promise<void> {
   const settings = await to.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
   const peer = ((await settings.json()) as { user: { id: string } }).user.id;
-  const one = await Correspondent.create(server, name);
-  await one.says((await one.call("open_conversation", { peer })) as string, body);
+  const sender = await ApiUser.create(server, name);
+  await sender.send((await sender.call("open_conversation", { peer })) as string, body);
 }
 
-/** How much of a preview is seen: its first letter, and whether it is cut off. */
+/** Whether the first letter of a preview is visible, and whether the preview is cut off. */
 function preview(entry: Locator): Promise<{ beginning: boolean; cut: boolean }> {
   return entry.locator(".preview bdi").evaluate((line) => {
     const letter = document.createRange();
@@ -32,10 +32,10 @@ function preview(entry: Locator): Promise<{ beginning: boolean; cut: boolean }> 
   });
 }
 
-test("a preview begins with the message's beginning, in whichever direction either is read", async ({ alice, someone, server }) => {
-  const amal = await someone("Amal Arabi", { locale: "ar" });
+test("a preview shows the beginning of the message in both text directions", async ({ alice, createUser, server }) => {
+  const amal = await createUser("Amal Arabi", { locale: "ar" });
   for (const reader of [alice, amal]) {
-    for (const [name, body] of Object.entries(LONG)) await wrote(reader, server, `${name}.for.${reader.username.slice(0, 4)}`, body);
+    for (const [name, body] of Object.entries(LONG)) await receiveMessage(reader, server, `${name}.for.${reader.username.slice(0, 4)}`, body);
     await reader.home();
     const entries = reader.page.locator(".list-entry");
     await expect(entries).toHaveCount(3);
@@ -43,48 +43,48 @@ test("a preview begins with the message's beginning, in whichever direction eith
   }
 });
 
-test("an entry says how far one's last message has come, also of one that waits, and who is online", async ({ alice, bob, conversation, watch }) => {
+test("a list entry shows the state of the user's last message, also of an unsent message, and whether the peer is online", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Are you there?");
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const home = await alice.home();
   const entry = home.entry(bob.name);
   await expect(entry.locator(".preview .tick")).toHaveCount(1);
-  expect(await spoken(entry)).toMatch(/You: Are you there\? ?, sent/i);
-  expect(await spoken(entry)).not.toMatch(/online/);
+  expect(await ariaSnapshot(entry)).toMatch(/You: Are you there\? ?, sent/i);
+  expect(await ariaSnapshot(entry)).not.toMatch(/online/);
   const bobs = await bob.open(conversation, alice);
   await expect(entry.locator(".tick.is-read")).toBeVisible();
-  expect(await spoken(entry)).toMatch(/Bob Byrne ?, online/);
-  expect(await spoken(entry)).toMatch(/, read/i);
+  expect(await ariaSnapshot(entry)).toMatch(/Bob Byrne ?, online/);
+  expect(await ariaSnapshot(entry)).toMatch(/, read/i);
   await bobs.write("Here I am");
   await expect(entry).toContainText("Here I am");
   await expect(entry.locator(".tick")).toHaveCount(0);
 
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("In the tunnel");
   await here.expectState("In the tunnel", "sending");
   await expect(entry).toContainText("In the tunnel");
-  expect(await spoken(entry)).toMatch(/, sending/i);
-  wire.mend();
-  await expect.poll(() => spoken(entry)).toMatch(/You: In the tunnel ?, (delivered|read)/i);
+  expect(await ariaSnapshot(entry)).toMatch(/, sending/i);
+  network.restore();
+  await expect.poll(() => ariaSnapshot(entry)).toMatch(/You: In the tunnel ?, (delivered|read)/i);
 });
 
-test("an entry that comes to the top is moved there, and can be pressed meanwhile", async ({ alice, bob, someone, conversation }) => {
-  const carl = await someone("Carl Cole");
+test("a list entry moves to the top and can be pressed meanwhile", async ({ alice, bob, createUser, conversation }) => {
+  const carl = await createUser("Carl Cole");
   await bob.apiSend(conversation, "First");
   await carl.apiSend(await carl.apiConversation(alice), "Second");
   const home = await alice.home();
   const first = alice.page.locator(".list-entry").first();
   await expect(first).toContainText("Carl Cole");
-  // What moves is told by the browser, however short it is.
+  // The browser reports every animation, however short.
   const moved = alice.page.evaluate(
     () => new Promise((told) => document.querySelector(".conversation-list")?.addEventListener("transitionrun", (event) => told((event as TransitionEvent).propertyName), { once: true })),
   );
   await bob.apiSend(conversation, "Third");
   await expect(first).toContainText("Bob Byrne");
   expect(["opacity", "translate"]).toContain(await moved);
-  // It can be pressed meanwhile.
+  // The entry can be pressed meanwhile.
   await home.entry("Carl Cole").click();
   await alice.page.waitForURL(/\/c\//);
 });

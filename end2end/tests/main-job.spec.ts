@@ -1,7 +1,7 @@
 import { ConversationPage, HomePage, ready, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 
-test("two strangers sign up, find each other and talk, until each has read the other", async ({ browser, server, watch }) => {
+test("two new users sign up, find each other, and read each other's messages", async ({ browser, server, watch }) => {
   const [hers, his] = await Promise.all([browser.newContext({ baseURL: server.url }), browser.newContext({ baseURL: server.url })]);
   watch.over(hers);
   watch.over(his);

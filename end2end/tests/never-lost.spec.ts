@@ -1,13 +1,13 @@
 import { type ConversationPage, HomePage, ready, SignInPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
-// Upper bound, on a busy machine, for a page to come back by itself after an outage.
+// Upper bound, on a busy machine, for a page to reconnect by itself after an outage.
 const RETURN = 120_000;
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`the server restarts in the middle (${signal}): what was written meanwhile goes out, nothing twice`, async ({
+  test(`messages written during a server restart (${signal}) are sent once`, async ({
     alice,
     bob,
     conversation,
@@ -43,7 +43,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("the server is killed during a stream of messages: each arrives once, in order", async ({ alice, bob, conversation, server, watch }) => {
+test("after a kill of the server during a stream of messages, each message arrives once and in order", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -57,7 +57,7 @@ test("the server is killed during a stream of messages: each arrives once, in or
   await bobHere.expectBodies(...bodies);
 });
 
-test("the network goes and comes back", async ({ alice, bob, conversation, server, watch }) => {
+test("messages survive a network outage", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -79,10 +79,10 @@ test("the network goes and comes back", async ({ alice, bob, conversation, serve
 
 test("an unsent message survives a reload and is sent once", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const bobHere = await bob.open(conversation, alice);
   const aliceHere = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await aliceHere.write("Hold this for me");
   await aliceHere.expectState("Hold this for me", "sending");
   await aliceHere.page.reload();
@@ -90,7 +90,7 @@ test("an unsent message survives a reload and is sent once", async ({ alice, bob
   await aliceHere.expectState("Hold this for me", "sending");
   await expect(bobHere.messages).toHaveCount(0);
 
-  wire.mend();
+  network.restore();
   await aliceHere.expectState("Hold this for me", "read", RETURN);
   await aliceHere.expectBodies("Hold this for me");
   await bobHere.expectBodies("Hold this for me");
@@ -101,23 +101,23 @@ test("an unsent message survives a reload and is sent once", async ({ alice, bob
 
 test("an unsent message and a draft survive the crash of the tab", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const aliceHere = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await aliceHere.write("Sent before the crash");
   await aliceHere.expectState("Sent before the crash", "sending");
   await aliceHere.box.fill("A thought, half");
-  await aliceHere.draftIsKept("A thought, half");
+  await aliceHere.expectDraftStored("A thought, half");
   await crash(aliceHere);
 
-  wire.mend();
+  network.restore();
   const back = await alice.open(conversation, bob, await alice.tab());
   await expect(back.box).toHaveValue("A thought, half");
   await back.expectStored("Sent before the crash", RETURN);
   await back.expectBodies("Sent before the crash");
 });
 
-test("a draft survives a reload and the way to another page, and goes when it is sent", async ({ alice, bob, conversation }) => {
+test("a draft survives a reload and navigation, and is deleted when it is sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("Dear Bob, I have been meaning");
   await here.page.reload();
@@ -134,7 +134,7 @@ test("a draft survives a reload and the way to another page, and goes when it is
   await expect(here.box).toHaveValue("");
 });
 
-test("the session ends while writing: message and draft are kept, and go on after signing in", async ({ alice, bob, conversation, watch }) => {
+test("when the session ends during writing, message and draft are kept until the user signs in again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const bobHere = await bob.open(conversation, alice);
   const here = await alice.open(conversation, bob);
@@ -147,7 +147,7 @@ test("the session ends while writing: message and draft are kept, and go on afte
   await here.write("While signed out");
   await here.expectState("While signed out", "sending");
   await here.box.fill("And a draft");
-  await here.draftIsKept("And a draft");
+  await here.expectDraftStored("And a draft");
 
   await signIn.click();
   const form = new SignInPage(here.page);
@@ -159,9 +159,9 @@ test("the session ends while writing: message and draft are kept, and go on afte
   await bobHere.expectBodies("While signed in", "While signed out");
 });
 
-test("what one person left unsent is never sent by another in the same browser", async ({ alice, bob, someone, conversation, watch }) => {
+test("another user of the same browser never sends a user's unsent messages", async ({ alice, bob, createUser, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   const here = await alice.open(conversation, bob);
   await alice.apiEndSession();
   await expect(here.page.getByRole("link", { name: "Sign in" })).toBeVisible();
@@ -184,10 +184,10 @@ test("what one person left unsent is never sent by another in the same browser",
   await expect(bobHere.message("From Alice alone")).toBeVisible({ timeout: RETURN });
 });
 
-test("a message that is refused for good says so, and can be tried again or deleted", async ({ alice, bob, conversation }) => {
-  const wire = await Wire.of(alice.context);
+test("a permanently refused message shows an error and can be retried or deleted", async ({ alice, bob, conversation }) => {
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  wire.refuse("body_control_character");
+  network.refuse("body_control_character");
   await here.write("Try this again");
   await here.expectState("Try this again", "not sent");
   await here.write("Forget this one");
@@ -198,7 +198,7 @@ test("a message that is refused for good says so, and can be tried again or dele
   await here.expectState("Forget this one", "not sent");
   await here.message("Forget this one").getByRole("button", { name: "Delete" }).click();
   await expect(here.message("Forget this one")).toHaveCount(0);
-  wire.refuse(undefined);
+  network.refuse(undefined);
   await here.message("Try this again").getByRole("button", { name: "Retry" }).click();
   await here.expectStored("Try this again");
   await here.page.reload();

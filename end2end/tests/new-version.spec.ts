@@ -3,18 +3,18 @@ import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-test("an open page learns of a new version, waits, and loses no draft", async ({ alice, bob, conversation, server, watch }) => {
+test("an open page reports a new version, waits for the user, and loses no draft", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const here = await alice.open(conversation, bob);
   const { page } = here;
-  const bar = page.getByRole("status").filter({ hasText: "A new version is ready." });
+  const bar = page.getByRole("status").filter({ hasText: "A new version is available." });
   await expect(bar).toBeHidden();
   await here.write("Before");
   await here.expectStored("Before");
   let loads = 0;
   page.on("load", () => (loads += 1));
 
-  // The same build again is nothing new.
+  // A restart of the same build is no new version.
   await server.restart();
   await here.write("The same build");
   await here.expectStored("The same build");
@@ -27,7 +27,7 @@ test("an open page learns of a new version, waits, and loses no draft", async ({
     await server.restart();
     await expect(bar).toBeVisible();
     await expect(here.box).toHaveValue("Half a thought");
-    // Whoever is told goes on as before.
+    // The user continues as before.
     await here.box.fill("Half a thought, and more");
     expect(loads, "the page reloads only when asked").toBe(0);
 

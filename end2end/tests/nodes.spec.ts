@@ -1,11 +1,11 @@
 import { Cluster } from "../support/cluster";
-import { Person } from "../support/person";
+import { User } from "../support/user";
 import { expect, test as base } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
 interface Fixtures {
-  /** Makes somebody whose browser knows one node alone (1 or 2), or both through the one address they have. */
-  at: (name: string, node?: number) => Promise<Person>;
+  /** Creates a user whose browser uses only node 1 or 2, or both through their common address. */
+  at: (name: string, node?: number) => Promise<User>;
 }
 
 interface WorkerFixtures {
@@ -25,12 +25,12 @@ const test = base.extend<Fixtures, WorkerFixtures>({
   baseURL: async ({ cluster }, use) => use(cluster.url),
 
   at: async ({ browser, cluster, watch }, use) => {
-    const people: Person[] = [];
+    const people: User[] = [];
     await use(async (name, node) => {
       const site = node === undefined ? cluster : cluster.node(node);
       const context = await browser.newContext({ baseURL: site.url });
       watch.over(context);
-      const person = await Person.create(name, context, site);
+      const person = await User.create(name, context, site);
       people.push(person);
       return person;
     });
@@ -38,13 +38,13 @@ const test = base.extend<Fixtures, WorkerFixtures>({
   },
 });
 
-// One cluster for all of them.
+// A single cluster for all tests.
 test.describe.configure({ mode: "default" });
 
-/** Upper bound, on a busy machine, for a page to come back after its node was gone. */
+/** Upper bound, on a busy machine, for a page to reconnect after its node stopped. */
 const RETURN = 120_000;
 
-test("two people on two nodes talk as if there were one", async ({ at }) => {
+test("two users on two nodes exchange messages as on a single node", async ({ at }) => {
   const [alice, bob] = [await at("Ada Ames", 1), await at("Ben Bale", 2)];
   const conversation = await alice.apiConversation(bob);
   const aliceHere = await alice.open(conversation, bob);
@@ -71,14 +71,14 @@ test("two people on two nodes talk as if there were one", async ({ at }) => {
   expect(await aliceHere.order(...all)).toEqual(await bobHere.order(...all));
 });
 
-test("signing out at one node ends the page that is at another", async ({ at, cluster }) => {
+test("signing out at a node ends the page at another node", async ({ at, cluster }) => {
   const alice = await at("Cara Cole", 1);
   const home = await alice.home();
   await alice.apiEndSession(cluster.node(2));
   await expect(home.page.getByRole("link", { name: "Sign in" })).toBeVisible();
 });
 
-test("nodes are replaced one after the other while people talk", async ({ at, cluster, watch }) => {
+test("nodes are replaced one after another while users exchange messages", async ({ at, cluster, watch }) => {
   watch.allow(OUTAGE, /status of 503/);
   const [alice, bob] = [await at("Dora Dean"), await at("Eli East")];
   const conversation = await alice.apiConversation(bob);
@@ -101,7 +101,7 @@ test("nodes are replaced one after the other while people talk", async ({ at, cl
   await expect(aliceHere.page.getByText("Not sent")).toHaveCount(0);
 });
 
-test("a node is killed, and whoever was there goes on at the other", async ({ at, cluster, watch }) => {
+test("after a kill of a node, its users continue at the other node", async ({ at, cluster, watch }) => {
   watch.allow(OUTAGE, /status of 50[23]/);
   const [alice, bob] = [await at("Fay Finn"), await at("Gus Gray")];
   const conversation = await alice.apiConversation(bob);

@@ -2,12 +2,12 @@ import { HomePage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 
-// After an outage the page comes back within this long by itself.
+// Upper bound for the page to reconnect by itself after an outage.
 const RETURN = 40_000;
 
-// A backup is the database file alone, and the server notices; a snapshot of the machine has all that could tell, and only the pages notice.
+// The server detects a restored backup of the database file. Only pages detect a restored snapshot, which contains all files.
 for (const what of ["database", "everything"] as const) {
-  test(`a copy of the store is put back (${what}): the page shows what the store has, and keeps what is typed`, async ({
+  test(`after a restored copy of the store (${what}) the page shows the content of the store and keeps typed text`, async ({
     alice,
     bob,
     conversation,
@@ -23,7 +23,7 @@ for (const what of ["database", "everything"] as const) {
     await bob.apiSend(conversation, "Lost, two");
     await aliceHere.expectBodies("Before the copy", "Lost, one", "Lost, two");
     await aliceHere.box.fill("Still typing");
-    await aliceHere.draftIsKept("Still typing");
+    await aliceHere.expectDraftStored("Still typing");
 
     await server.putBack(copy, what);
     await aliceHere.expectBodies("Before the copy");
@@ -39,7 +39,7 @@ for (const what of ["database", "everything"] as const) {
   });
 }
 
-test("a snapshot is put back and more is said than was lost before the page is there again", async ({
+test("after a restored snapshot with more new messages than were lost, the page shows the content of the store", async ({
   alice,
   bob,
   conversation,
@@ -65,17 +65,17 @@ test("a snapshot is put back and more is said than was lost before the page is t
 });
 
 for (const [what, opened] of [["database", "Carol Cole"], ["everything", "Carol Cole"], ["everything", "Bob Byrne"]] as const) {
-  test(`a conversation that the copy does not have leaves the page (${what}, at ${opened})`, async ({
+  test(`a conversation that the restored copy lacks is removed from the page (${what}, at ${opened})`, async ({
     alice,
     bob,
-    someone,
+    createUser,
     conversation,
     server,
     watch,
   }) => {
     watch.allow(OUTAGE, REFUSAL);
     await bob.apiSend(conversation, "Before the copy");
-    const carol = await someone("Carol Cole");
+    const carol = await createUser("Carol Cole");
     const copy = await server.keepCopy();
     const withCarol = await alice.apiConversation(carol);
     await alice.apiSend(withCarol, "Lost");

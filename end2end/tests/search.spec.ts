@@ -4,9 +4,9 @@ import { ConversationPage, HomePage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-test("people are found by any word of a name, conversations first, and oneself as oneself", async ({ alice, conversation, someone, server }) => {
+test("the search finds people by any word of a name, lists conversations first, and marks the user's own account", async ({ alice, conversation, createUser, server }) => {
   await alice.apiSend(conversation, "Hello");
-  await someone("Emil Sand");
+  await createUser("Emil Sand");
   await signUp(server.url, "jogar", "José García");
   await signUp(server.url, "nour", "نور حداد");
   await signUp(server.url, "alina", "Alina Byrne");
@@ -29,19 +29,19 @@ test("people are found by any word of a name, conversations first, and oneself a
   await expect(results.getByRole("group", { name: "People" }).getByRole("option")).toHaveText([/Alina Byrne/]);
   await home.search.fill("alice");
   await expect(results.getByRole("option")).toHaveText([/Alice Arden.*You/]);
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("nobody at all");
-  await expect(status(alice.page)).toHaveText("Nobody is called “nobody at all” here.");
+  await expect(status(alice.page)).toHaveText("Nobody found for “nobody at all”.");
   await expect(results).toBeHidden();
 });
 
-test("what is found lies over the list, and the keys lead through it and back", async ({ alice, bob, conversation, someone }) => {
+test("the results cover the list, and keys move through the results and back", async ({ alice, bob, conversation, createUser }) => {
   await alice.apiSend(conversation, "Hello");
-  const berta = await someone("Berta Brook");
+  const berta = await createUser("Berta Brook");
   const here = await alice.open(conversation, bob);
   const home = new HomePage(alice.page);
   const entry = home.entry(bob.name);
-  const place = await entry.boundingBox();
+  const position = await entry.boundingBox();
   const keys = alice.page.keyboard;
   await expect(here.box).toBeFocused();
   await keys.press("ControlOrMeta+k");
@@ -52,7 +52,7 @@ test("what is found lies over the list, and the keys lead through it and back", 
   await keys.type("b");
   await expect(home.search).toHaveAttribute("aria-expanded", "true");
   await expect(home.result(berta.name)).toBeVisible();
-  expect(await entry.boundingBox(), "the list stands still").toEqual(place);
+  expect(await entry.boundingBox(), "the list does not move").toEqual(position);
   const active = alice.page.getByRole("option", { selected: true });
   await keys.press("ArrowDown");
   await expect(active).toHaveText(/Bob Byrne/);
@@ -68,17 +68,17 @@ test("what is found lies over the list, and the keys lead through it and back", 
   await expect(results(alice.page)).toBeHidden();
   await expect(here.box).toBeFocused();
 
-  // A press elsewhere closes it as well; what was typed stays.
+  // A press elsewhere closes the results, too; the typed text stays.
   await home.search.fill("brook");
   await expect(home.result(berta.name)).toBeVisible();
   await here.log.click();
   await expect(results(alice.page)).toBeHidden();
   await expect(home.search).toHaveValue("brook");
 
-  // Enter opens the first, also where it comes before the answer.
+  // Enter opens the first result, also if Enter comes before the answer.
   await home.search.fill("nobody");
   await expect(status(alice.page)).toHaveText(/Nobody/);
-  const answer = await hold(alice.page);
+  const answer = await holdAnswers(alice.page);
   await home.search.fill("berta");
   await home.search.press("Enter");
   answer.release();
@@ -89,7 +89,7 @@ test("what is found lies over the list, and the keys lead through it and back", 
   await expect(results(alice.page)).toBeHidden();
 });
 
-test("with very many people the count is true, and the list goes on as one scrolls", async ({ alice, conversation, server }) => {
+test("with very many people the count is correct, and scrolling loads more results", async ({ alice, conversation, server }) => {
   test.slow();
   await alice.apiSend(conversation, "Hello");
   for (let number = 0; number < 43; number += 1) await signUp(server.url, `lee${number}`, `Rare Lee ${String(number).padStart(2, "0")}`);
@@ -105,23 +105,23 @@ test("with very many people the count is true, and the list goes on as one scrol
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }]) {
     await alice.page.setViewportSize(size);
     const [pane, found] = await Promise.all([box(alice.page, ".pane-foot"), box(alice.page, ".people")]);
-    expect(found.y + found.height, "it reaches to the pane's foot").toBeCloseTo(pane.y, 0);
+    expect(found.y + found.height, "the results reach the bottom of the pane").toBeCloseTo(pane.y, 0);
     await options.last().scrollIntoViewIfNeeded();
     await expect(options.last()).toBeInViewport({ ratio: 1 });
   }
 });
 
-test("an older answer never takes the place of a newer one, and a search that failed heals", async ({ alice, bob, conversation, someone, watch }) => {
+test("an older answer never replaces a newer answer, and a failed search recovers", async ({ alice, bob, conversation, createUser, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Hello");
-  const emil = await someone("Emil Sand");
+  const emil = await createUser("Emil Sand");
   const home = await alice.home();
-  const first = await hold(alice.page);
+  const first = await holdAnswers(alice.page);
   await home.search.fill("em");
   await first.asked;
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("bob");
-  await expect(home.result(bob.name), "what the page holds is there at once").toBeVisible();
+  await expect(home.result(bob.name), "cached results appear at once").toBeVisible();
   first.release();
   await expect(status(alice.page)).toHaveText("1 person found");
   await expect(home.result(emil.name)).toBeHidden();
@@ -130,7 +130,7 @@ test("an older answer never takes the place of a newer one, and a search that fa
   await home.search.fill("emil");
   const again = alice.page.getByRole("button", { name: "Try again" });
   await expect(again).toBeVisible();
-  await expect(alice.page.getByText(/nobody is called/i)).toBeHidden();
+  await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await alice.page.unroute("**/api/search");
   await again.click();
   await expect(home.result(emil.name)).toBeVisible();
@@ -144,18 +144,18 @@ test("an older answer never takes the place of a newer one, and a search that fa
   await expect(again).toBeHidden();
 });
 
-test("whoever is new sees who is there, and reaches everything", async ({ alice, server }) => {
+test("a new user sees the other users and can reach everything", async ({ alice, server }) => {
   for (let number = 0; number < 12; number += 1) await signUp(server.url, `lee${number}`, `Lee ${number}`);
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }, { width: 1280, height: 800 }]) {
     await alice.page.setViewportSize(size);
     const home = await alice.home();
-    await expect(alice.page.getByText("People you can talk to")).toBeVisible();
+    await expect(alice.page.getByText("People you can message")).toBeVisible();
     await home.result("Lee 9").scrollIntoViewIfNeeded();
     await expect(home.result("Lee 9")).toBeInViewport({ ratio: 1 });
     await expect(alice.page.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 1 });
     await expect(home.search).toHaveAttribute("aria-expanded", "true");
     await home.search.fill("nobody");
-    await expect(status(alice.page)).toHaveText("Nobody is called “nobody” here.");
+    await expect(status(alice.page)).toHaveText("Nobody found for “nobody”.");
     await home.search.press("Escape");
     // The history entry of the open search is gone before the next page is asked for.
     await expect.poll(() => alice.page.evaluate(() => history.state)).not.toBe("layer");
@@ -166,7 +166,7 @@ test("whoever is new sees who is there, and reaches everything", async ({ alice,
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("the results stand in the page, and the list under them", async ({ alice, bob, conversation, server }) => {
+  test("the page contains the results, with the list below them", async ({ alice, bob, conversation, server }) => {
     await bob.apiSend(conversation, "Hello");
     for (let number = 0; number < 25; number += 1) await signUp(server.url, `bob${number}`, `Bob ${number}`);
     await alice.page.setViewportSize({ width: 320, height: 640 });
@@ -192,12 +192,12 @@ function results(page: Page): Locator {
   return page.getByRole("listbox", { name: "People" });
 }
 
-/** Holds the answers of the search back until they are released. */
-async function hold(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
+/** Delays the answers of the search until they are released. */
+async function holdAnswers(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await page.route("**/api/search", async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   return { asked: page.waitForRequest("**/api/search"), release };
@@ -210,7 +210,7 @@ async function box(page: Page, selector: string) {
   });
 }
 
-/** An account without a browser. */
+/** Creates an account without a browser. */
 async function signUp(url: string, username: string, name: string): Promise<void> {
   const headers = { Accept: "application/json", Origin: url, "Content-Type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams({ username, display_name: name, password: "likes very long walks" });

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { complaint, ready, SignInPage, signOutOf } from "../support/pages";
+import { fieldMessage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
@@ -13,7 +13,7 @@ async function signIn(page: Page, username: string, password: string): Promise<v
   await ready(page);
 }
 
-test("a name that is changed is seen at once by oneself and by others", async ({ alice, bob, conversation, watch }) => {
+test("a changed display name is shown at once to the user and to others", async ({ alice, bob, conversation, watch }) => {
   watch.allow(REFUSAL);
   const there = await bob.open(conversation, alice);
   await alice.page.goto("/settings");
@@ -27,10 +27,10 @@ test("a name that is changed is seen at once by oneself and by others", async ({
   await name.fill("x".repeat(65));
   await alice.page.getByRole("button", { name: "Save" }).click();
   await expect(name).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(name)).toMatch(/up to/);
+  expect(await fieldMessage(name)).toMatch(/up to/);
 });
 
-test("a new password signs out every other device and lets one in", async ({ alice, conversation, browser, server, watch }) => {
+test("a new password signs out every other device and works for sign-in", async ({ alice, conversation, browser, server, watch }) => {
   watch.allow(REFUSAL);
   const elsewhere = await browser.newContext({ baseURL: server.url });
   const other = await elsewhere.newPage();
@@ -50,7 +50,7 @@ test("a new password signs out every other device and lets one in", async ({ ali
   const change = page.getByRole("button", { name: "Change password" });
   await change.click();
   await expect(current).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(current)).toMatch(/password/);
+  expect(await fieldMessage(current)).toMatch(/password/);
   await current.fill(alice.password);
   await change.click();
   await expect(page.getByText("Password changed")).toBeVisible();
@@ -63,7 +63,7 @@ test("a new password signs out every other device and lets one in", async ({ ali
   await elsewhere.close();
 });
 
-test("one device can be signed out from another", async ({ alice, browser, server }) => {
+test("a device can be signed out from another device", async ({ alice, browser, server }) => {
   const elsewhere = await browser.newContext({ baseURL: server.url, userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
   const other = await elsewhere.newPage();
   await signIn(other, alice.username, alice.password);
@@ -75,7 +75,7 @@ test("one device can be signed out from another", async ({ alice, browser, serve
   await elsewhere.close();
 });
 
-test("without receipts neither sees what the other has read; what is delivered is still told", async ({ alice, bob, conversation }) => {
+test("without read receipts neither user sees read marks, and delivered marks are still sent", async ({ alice, bob, conversation }) => {
   await alice.page.goto("/settings");
   await ready(alice.page);
   const receipts = alice.page.getByRole("switch", { name: "Read receipts" });
@@ -98,7 +98,7 @@ test("without receipts neither sees what the other has read; what is delivered i
   await there.expectState("Have you seen this?", "delivered");
 });
 
-test("without last seen nobody is told that one is there, nor is one told of them", async ({ alice, bob, conversation }) => {
+test("without last seen neither user sees the presence of the other", async ({ alice, bob, conversation }) => {
   await alice.page.goto("/settings");
   await ready(alice.page);
   const saved = alice.page.waitForResponse((response) => response.url().includes("set_privacy"));
@@ -110,7 +110,7 @@ test("without last seen nobody is told that one is there, nor is one told of the
   for (const page of [there.page, here.page]) await expect(page.getByRole("banner").getByText(/online|last seen/)).toHaveCount(0);
 });
 
-test("the theme changes under one's eyes and is there from the first byte of the next page", async ({ alice }) => {
+test("the theme changes at once and is in the HTML of the next page", async ({ alice }) => {
   const { page } = alice;
   await page.goto("/settings");
   await ready(page);
@@ -119,7 +119,7 @@ test("the theme changes under one's eyes and is there from the first byte of the
   await page.getByRole("radio", { name: "Dark" }).check();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   expect(await paper()).not.toBe(light);
-  // The browser's own bars follow.
+  // The colour of the browser's toolbars follows.
   const bars = () => page.locator("meta[name=theme-color]").evaluateAll((metas) => metas.map((meta) => meta.getAttribute("content")));
   expect(new Set(await bars())).toEqual(new Set(["#201b18"]));
   expect(await (await page.request.get("/settings")).text()).toContain('data-theme="dark"');
@@ -131,7 +131,7 @@ test("the theme changes under one's eyes and is there from the first byte of the
   expect(await bars()).toEqual(["#fffdf9"]);
 });
 
-test("hours are counted as one wants them", async ({ alice, bob, conversation }) => {
+test("the time format follows the setting", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "What time is it?");
   const { page } = alice;
   for (const [hours, form] of [["12-hour", /^\d{1,2}:\d\d\s?[ap]m$/i], ["24-hour", /^\d\d:\d\d$/]] as const) {
@@ -145,7 +145,7 @@ test("hours are counted as one wants them", async ({ alice, bob, conversation })
   }
 });
 
-test("an account that is deleted leaves its messages under no name, and cannot be written to", async ({ alice, bob, conversation, watch }) => {
+test("the messages of a deleted account remain without a name, and the account receives no messages", async ({ alice, bob, conversation, watch }) => {
   watch.allow(REFUSAL);
   await alice.apiSend(conversation, "This will stay with you");
   const there = await bob.open(conversation, alice);
@@ -153,7 +153,7 @@ test("an account that is deleted leaves its messages under no name, and cannot b
   await ready(alice.page);
   await alice.page.getByText("Delete account…").click();
   const password = alice.page.getByLabel("Password", { exact: true });
-  await expect(alice.page.getByText(/What you wrote stays/)).toBeVisible();
+  await expect(alice.page.getByText(/keep your messages/)).toBeVisible();
   await password.fill("not my password");
   await alice.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await expect(password).toHaveAttribute("aria-invalid", "true");

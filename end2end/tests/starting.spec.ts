@@ -4,15 +4,15 @@ import { rewrite } from "../support/rewrite";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// A page that cannot be hydrated is drawn anew; one that cannot be drawn is plain. None only looks alive.
+// A page that cannot be hydrated is rendered anew; a page that cannot be rendered stays plain. No page looks live without being live.
 
 const start = (page: Page) => page.locator("html").getAttribute("data-start");
 
-/** The part of a page that the program takes over. */
+/** Changes the part of a page that the program hydrates. */
 const inside = (change: (part: string) => string) => (html: string) =>
   html.replace(/(<div id="app">)(.*)(<div id="wrong-address")/s, (_, open, part, rest) => open + change(part) + rest);
 
-test("a page as the server sent it is hydrated", async ({ alice, bob, conversation, page, watch }) => {
+test("an unchanged page is hydrated", async ({ alice, bob, conversation, page, watch }) => {
   watch.allow(REFUSAL);
   await bob.apiSend(conversation, "Hello", "https://example.org and a :smile:");
   for (const path of ["/", `/c/${conversation}`, "/settings", "/invite", "/nowhere"]) {
@@ -32,7 +32,7 @@ const proxies: Record<string, (html: string) => string> = {
   "without the blanks between elements": inside((part) => part.replace(/> </g, "><")),
   "with an element before the text box": inside((part) => part.replace("<textarea", "<div>stranger</div><textarea")),
   "with an element before each field": inside((part) => part.replace(/<input/g, "<i></i><input")),
-  // Not the first one, which stands in a noscript that nobody compares.
+  // Not the first button, which is in a `noscript` that hydration ignores.
   "without a button": inside((part) => part.replace(/<button type="submit".*?<\/button>/s, "")),
   "without a heading": inside((part) => part.replace(/<h1.*?<\/h1>/s, "")),
   "with words in elements of a translator": inside((part) => part.replace(/>([^<>]*\w[^<>]*)<\/(h1|p|span|a)>/g, "><font>$1</font></$2>")),
@@ -40,7 +40,7 @@ const proxies: Record<string, (html: string) => string> = {
 };
 
 for (const [what, change] of Object.entries(proxies)) {
-  test(`a page that a proxy delivers ${what} is drawn and works`, async ({ alice, bob, conversation }) => {
+  test(`a page that a proxy delivers ${what} is rendered anew and works`, async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, "Before");
     await rewrite(alice.page, change);
     const here = await alice.open(conversation, bob);
@@ -60,7 +60,7 @@ for (const [what, change] of Object.entries(proxies)) {
   });
 }
 
-test("what was typed is kept when a page is drawn, a password too", async ({ page, alice }) => {
+test("typed text, also a password, is kept when a page is rendered anew", async ({ page, alice }) => {
   await rewrite(page, (html) => html.replace(/<!--.*?-->|<!>/gs, ""));
   let arrive = () => {};
   const arrived = new Promise<void>((resolve) => (arrive = resolve));
@@ -81,12 +81,12 @@ test("what was typed is kept when a page is drawn, a password too", async ({ pag
   await page.waitForURL(/\/$/);
 });
 
-/** What a browser says of a program that ended. */
+/** Console errors of the browser after the program ended. */
 const TRAP = /panicked|unreachable|RuntimeError|refused by this test/;
 
-test("a page whose hydration panics is loaded again and drawn, with what was typed", async ({ alice, bob, conversation, watch }) => {
+test("a page whose hydration panics is reloaded and rendered anew with the typed text", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP);
-  // No node counts as a comment any more: hydration finds no place for what changes, drawing makes its own.
+  // Without comment nodes hydration finds no markers and panics; rendering creates its own.
   await alice.page.addInitScript(() => {
     Object.defineProperty(Comment, Symbol.hasInstance, { value: () => false });
   });
@@ -107,7 +107,7 @@ test("a page whose hydration panics is loaded again and drawn, with what was typ
   await here.expectStored("Typed on a page that dies");
 });
 
-test("a page that can be neither hydrated nor drawn is plain, and tries again when it is loaded again", async ({ alice, bob, conversation, watch }) => {
+test("a page that can be neither hydrated nor rendered stays plain, and a reload tries again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP);
   await alice.page.addInitScript(() => {
     if (sessionStorage.getItem("mended")) return;
@@ -120,7 +120,7 @@ test("a page that can be neither hydrated nor drawn is plain, and tries again wh
   await expect(alice.page.locator("html")).toHaveAttribute("data-start", "plain");
   await expect(alice.page.locator("html")).not.toHaveAttribute("data-hydrated");
   const here = new ConversationPage(alice.page, bob.name);
-  await expect(alice.page.getByText(/this page doesn’t update by itself/i)).toBeVisible();
+  await expect(alice.page.getByText(/this page doesn’t update itself/i)).toBeVisible();
   await here.box.fill("By the plain form");
   await here.send.click();
   await here.expectBodies("By the plain form");
@@ -133,7 +133,7 @@ test("a page that can be neither hydrated nor drawn is plain, and tries again wh
   await here.expectBodies("By the plain form");
 });
 
-test("a page without the server's data is plain", async ({ alice, bob, conversation, watch }) => {
+test("a page without bootstrap data stays plain", async ({ alice, bob, conversation, watch }) => {
   watch.allow(/__RESOLVED_RESOURCES is not defined/);
   await rewrite(alice.page, (html) => html.replace(/__RESOLVED_RESOURCES/g, "__TAKEN_AWAY"));
   await alice.page.goto(`/c/${conversation}`);
@@ -144,7 +144,7 @@ test("a page without the server's data is plain", async ({ alice, bob, conversat
   await here.expectBodies("Without data");
 });
 
-test("a live page that panics is loaded again, and its text is kept", async ({ alice, bob, conversation, watch }) => {
+test("a live page that panics is reloaded and keeps its text", async ({ alice, bob, conversation, watch }) => {
   watch.allow(TRAP, /WebAssembly/);
   const here = await alice.open(conversation, bob);
   await here.box.fill("Half a sentence");
@@ -158,7 +158,7 @@ test("a live page that panics is loaded again, and its text is kept", async ({ a
   await here.expectStored("Half a sentence");
 });
 
-test("an error of somebody else's script changes nothing, also in the midst of the program's work", async ({ alice, bob, conversation, watch }) => {
+test("an error in a foreign script changes nothing, also during a call of the program", async ({ alice, bob, conversation, watch }) => {
   watch.allow(/a stranger/);
   const here = await alice.open(conversation, bob);
   await here.box.fill("Half a sentence");
@@ -173,7 +173,7 @@ test("an error of somebody else's script changes nothing, also in the midst of t
     trap.stack = "RuntimeError: a stranger\n    at wasm://wasm/a0b1c2d3:wasm-function[7]:0x1f";
     dispatchEvent(new ErrorEvent("error", { error: trap }));
   });
-  // The program moves the focus, so the stranger's listener is called by it.
+  // The program moves the focus, and thereby calls the foreign listener.
   await alice.page.keyboard.press("Control+k");
   await expect(new HomePage(alice.page).search).toBeFocused();
   await expect(alice.page.locator("html")).toHaveAttribute("data-start", "hydrate");
@@ -181,8 +181,8 @@ test("an error of somebody else's script changes nothing, also in the midst of t
   await here.expectStored("Half a sentence");
 });
 
-test("a live page goes on when a translator puts every text into elements of its own", async ({ alice, bob, conversation, someone }) => {
-  const carol = await someone("Carol Cole");
+test("a live page works when a translator wraps every text in elements", async ({ alice, bob, conversation, createUser }) => {
+  const carol = await createUser("Carol Cole");
   const other = await alice.apiConversation(carol);
   await carol.apiSend(other, "From Carol");
   await bob.apiSend(conversation, "One", "Two");
@@ -203,7 +203,7 @@ test("a live page goes on when a translator puts every text into elements of its
   await translate();
   await bob.apiSend(conversation, "Three");
   await expect(here.message("Three")).toBeVisible();
-  // A text that changes is seen although an element of the translator stood for it.
+  // A changed text is visible although the translator had replaced it by an element.
   const entry = new HomePage(alice.page).entry(bob.name);
   await expect(entry).toContainText("Three");
   await expect(entry).not.toContainText("Two");
@@ -226,8 +226,8 @@ test("a live page goes on when a translator puts every text into elements of its
 });
 
 const refusals: Record<string, () => void> = {
-  "the browser's locale": () => Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" }),
-  "every locale": () => {
+  "the browser's locale is rejected": () => Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" }),
+  "every locale is rejected": () => {
     class Refusing {
       constructor() {
         throw new RangeError("Incorrect locale information provided");
@@ -235,11 +235,11 @@ const refusals: Record<string, () => void> = {
     }
     Object.assign(Intl, { DateTimeFormat: Refusing, PluralRules: Refusing });
   },
-  "to be there": () => Reflect.deleteProperty(globalThis, "Intl"),
+  "Intl is missing": () => Reflect.deleteProperty(globalThis, "Intl"),
 };
 
 for (const [what, refuse] of Object.entries(refusals)) {
-  test(`a page works where Intl refuses ${what}`, async ({ alice, bob, conversation }) => {
+  test(`a page works with a failing Intl: ${what}`, async ({ alice, bob, conversation }) => {
     await alice.page.addInitScript(refuse);
     await bob.apiSend(conversation, "What time is it?");
     const here = await alice.open(conversation, bob);

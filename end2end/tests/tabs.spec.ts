@@ -1,9 +1,9 @@
 import { ConversationPage, HomePage, ready, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Yardstick } from "../support/yardstick";
+import { MachineSpeed } from "../support/machine-speed";
 
-test("two tabs of one person show the same conversation", async ({ alice, bob, conversation }) => {
+test("two tabs of a user show the same conversation", async ({ alice, bob, conversation }) => {
   const bobHere = await bob.open(conversation, alice);
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
@@ -16,7 +16,7 @@ test("two tabs of one person show the same conversation", async ({ alice, bob, c
   for (const here of [first, second, bobHere]) await here.expectBodies(...bodies);
 });
 
-test("what is read in one tab is read in the other", async ({ alice, bob, conversation }) => {
+test("a message that is read in a tab is read in the other tab", async ({ alice, bob, conversation }) => {
   const list = await alice.home();
   await bob.apiSend(conversation, "Unread so far");
   await list.expectUnread(bob.name, 1);
@@ -27,7 +27,7 @@ test("what is read in one tab is read in the other", async ({ alice, bob, conver
   await expect(list.page).toHaveTitle(/^Duet/);
 });
 
-test("a draft is not overwritten by another tab's", async ({ alice, bob, conversation }) => {
+test("a draft is not overwritten by the draft of another tab", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
   await first.box.fill("Mine stays");
@@ -36,7 +36,7 @@ test("a draft is not overwritten by another tab's", async ({ alice, bob, convers
   await expect(second.box).toHaveValue("Mine too");
 });
 
-test("signing out in one tab ends the other's connection within two seconds", async ({ alice, bob, conversation, watch }) => {
+test("signing out in a tab ends the connection of the other tab within two seconds", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const page = alice.page;
   const socket = page.waitForEvent("websocket");
@@ -45,10 +45,10 @@ test("signing out in one tab ends the other's connection within two seconds", as
   const other = new HomePage(await alice.tab());
   await other.page.goto("/");
   await ready(other.page);
-  const yardstick = new Yardstick();
-  for (let turn = 0; turn < 3; turn += 1) await yardstick.inPage(page);
-  // The node asks about each session every five seconds as well: the bound shows that the sign-out itself closes the connection.
-  const bound = 4_000 * yardstick.slowness();
+  const speed = new MachineSpeed();
+  for (let turn = 0; turn < 3; turn += 1) await speed.inPage(page);
+  // The node also checks each session every five seconds, so the bound shows that the sign-out itself closes the connection.
+  const bound = 4_000 * speed.slowness();
   await Promise.all([open.waitForEvent("close", { timeout: bound }), signOutOf(other.page).click()]);
   await expect(here.page.getByRole("link", { name: "Sign in" }).or(here.page.getByRole("button", { name: "Sign in" }))).toBeVisible();
   await bob.apiSend(conversation, "Not for the signed out");

@@ -2,11 +2,11 @@ import type { Page } from "@playwright/test";
 import type { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
 const RLO = "\u202e";
 
-test("the divider does not creep, Escape takes it away and goes to the newest", async ({ alice, bob, conversation }) => {
+test("the unread divider does not move, and Escape removes it and scrolls to the newest message", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 30 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 28);
   const here = await bob.open(conversation, alice);
@@ -21,7 +21,7 @@ test("the divider does not creep, Escape takes it away and goes to the newest", 
   await expect(here.message("One more")).toBeInViewport();
 });
 
-test("the way back to the newest counts what came meanwhile", async ({ alice, bob, conversation }) => {
+test("the button to the latest message counts new messages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 60);
   const here = await bob.open(conversation, alice);
@@ -36,7 +36,7 @@ test("the way back to the newest counts what came meanwhile", async ({ alice, bo
   await expect(jump).toBeHidden();
 });
 
-test("the day is shown while one scrolls, and is no part of what is read out", async ({ alice, bob, conversation }) => {
+test("the day is shown during scrolling and is hidden from screen readers", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 60 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 60);
   const here = await bob.open(conversation, alice);
@@ -50,7 +50,7 @@ test("the day is shown while one scrolls, and is no part of what is read out", a
   await expect(chip).not.toHaveClass(/is-shown/);
 });
 
-test("a long message is folded on the server's page already, unfolds and folds in place", async ({ alice, bob, conversation }) => {
+test("the server renders a long message folded, and it unfolds and folds in place", async ({ alice, bob, conversation }) => {
   const long = Array.from({ length: 40 }, (_, index) => `Verse ${index + 1}`).join("\n");
   await alice.apiSend(conversation, ...Array.from({ length: 20 }, (_, index) => `Before it ${index}`), long, "After it");
   await bob.apiRead(conversation, 22);
@@ -72,11 +72,11 @@ test("a long message is folded on the server's page already, unfolds and folds i
   await expect(fold).toBeVisible();
   expect(Math.abs((await topOf(fold)) - below), "the button stays under the pointer").toBeLessThanOrEqual(2);
   expect(await height(message)).toBe(low);
-  // Nothing of it is out of reach of a selection.
+  // The whole text can be selected.
   expect(await message.textContent()).toContain("Verse 40");
 });
 
-test("a link to a host of other letters shows the name that the network knows", async ({ alice, bob, conversation }) => {
+test("a link to an internationalised host shows its ASCII name", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "See https://аpple.com/sale and https://example.org and https://bank.example@evil.example/x");
   const here = await bob.open(conversation, alice);
   await expect(here.message("See")).toContainText("(xn--pple-43d.com)");
@@ -88,12 +88,12 @@ test("a link to a host of other letters shows the name that the network knows", 
   for (const link of await links.all()) await expect(link).toHaveAttribute("rel", /noopener.*noreferrer/);
 });
 
-test("marks that turn the writing around do not leave their message", async ({ alice, bob, conversation }) => {
+test("direction marks in a message do not affect other messages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, `plain ${RLO}turned`, "شكرا جزيلا, thanks");
   const here = await bob.open(conversation, alice);
   const styles = await here.log.locator(".body").evaluateAll((bodies) => bodies.map((body) => getComputedStyle(body).unicodeBidi));
   expect(new Set(styles)).toEqual(new Set(["plaintext"]));
-  // What follows the bubble still runs from left to right: the time's first digit is left of its last.
+  // The time after the text still runs from left to right: its first digit is left of its last.
   const order = await here.message("plain").locator("time").evaluate((time) => {
     const text = time.firstChild as Text;
     const at = (index: number) => {
@@ -110,7 +110,7 @@ test("marks that turn the writing around do not leave their message", async ({ a
   await expect(here.page.getByRole("navigation", { name: "Conversations" }).locator("bdi").first()).toContainText("شكرا");
 });
 
-test("the menu copies the text and the link, and gives the focus back", async ({ alice, bob, conversation, server }) => {
+test("the message menu copies the text and the link, and returns the focus", async ({ alice, bob, conversation, server }) => {
   await bob.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.url });
   await alice.apiSend(conversation, "Copy me");
   const here = await bob.open(conversation, alice);
@@ -135,8 +135,8 @@ test("the menu copies the text and the link, and gives the focus back", async ({
   await expect(here.message("Copy me")).toBeInViewport();
 });
 
-test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, someone }) => {
-  const dora = await someone("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, createUser }) => {
+  const dora = await createUser("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const conversation = await dora.apiConversation(alice);
   await alice.apiSend(conversation, "Hold me");
   const here = await dora.open(conversation, alice);
@@ -153,7 +153,7 @@ test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, s
   await expect(menu).toBeHidden();
 });
 
-test("the log is one stop, arrows walk over messages, Enter opens the menu, Escape closes it", async ({ alice, bob, conversation }) => {
+test("the log is a single tab stop: arrows move between messages, Enter opens the menu, Escape closes the menu", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "First", "Second with https://example.org/a", "Third");
   await bob.apiSend(conversation, "Mine");
   const here = await bob.open(conversation, alice);
@@ -189,7 +189,7 @@ test("the log is one stop, arrows walk over messages, Enter opens the menu, Esca
   await expect(here.box).toBeFocused();
 });
 
-test("keys scroll while one writes, and reach both ends only from an empty box", async ({ alice, bob, conversation }) => {
+test("keys scroll during writing, and reach both ends only from an empty box", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 45 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 45);
   const here = await bob.open(conversation, alice);
@@ -208,9 +208,9 @@ test("keys scroll while one writes, and reach both ends only from an empty box",
   await expect(here.box).toBeFocused();
 });
 
-test("the ticks say in words how far a message is and what it waits for", async ({ alice, bob, conversation, watch }) => {
+test("the ticks describe in words the state of a message and the reason for waiting", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   const note = here.page.getByRole("dialog", { name: "Details" });
   await here.write("Nobody there");
@@ -228,45 +228,45 @@ test("the ticks say in words how far a message is and what it waits for", async 
   await here.box.click();
   await expect(note).toBeHidden();
 
-  await wire.cut();
+  await network.cut();
   await here.write("Into the void");
   await here.expectState("Into the void", "sending");
   await here.message("Into the void").locator(".ticks").click();
   await expect(note).toContainText("Waiting for a connection");
 });
 
-test("the peer's message is said once; one's own and older pages are not", async ({ alice, bob, conversation }) => {
+test("a screen reader announces a peer's message once, and neither the user's own messages nor older pages", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 80 }, (_, index) => `Earlier ${index + 1}.`));
   await bob.apiRead(conversation, 80);
   const here = await bob.open(conversation, alice);
   await here.page.evaluate(() => {
-    const said: string[] = [];
-    Object.assign(window, { said });
+    const announced: string[] = [];
+    Object.assign(window, { announced });
     new MutationObserver((changes) => {
       for (const change of changes) {
         const region = (change.target as Element).closest("[aria-live], [role=log], [role=status], [role=alert]");
-        if (region && region.getAttribute("aria-live") !== "off") for (const node of change.addedNodes) if (node.textContent) said.push(node.textContent);
+        if (region && region.getAttribute("aria-live") !== "off") for (const node of change.addedNodes) if (node.textContent) announced.push(node.textContent);
       }
     }).observe(document.body, { childList: true, subtree: true });
   });
-  const said = () => here.page.evaluate(() => (window as unknown as { said: string[] }).said);
+  const announced = () => here.page.evaluate(() => (window as unknown as { announced: string[] }).announced);
   await here.write("My own words");
   await here.expectStored("My own words");
   await here.log.evaluate((log) => log.scrollBy(0, -10_000));
   await expect(here.message("Earlier 1.")).toHaveCount(1);
   await alice.apiSend(conversation, "Something new");
-  await expect.poll(said).toContain("Alice Arden: Something new");
-  const all = (await said()).join("\n");
+  await expect.poll(announced).toContain("Alice Arden: Something new");
+  const all = (await announced()).join("\n");
   expect(all.match(/Something new/g)).toHaveLength(1);
   expect(all).toMatch(/\d+ older messages loaded/);
   expect(all).not.toMatch(/Earlier|My own words/);
   const there = await alice.open(conversation, bob);
   await there.box.pressSequentially("Well");
-  await expect.poll(said).toContain("Alice Arden is typing");
+  await expect.poll(announced).toContain("Alice Arden is typing");
 });
 
-test("what was in view was read, also by one who answers or leaves at once", async ({ alice, bob, someone, conversation }) => {
-  const carol = await someone("Carol Cole");
+test("messages in view are marked as read, also when the user answers or leaves immediately", async ({ alice, bob, createUser, conversation }) => {
+  const carol = await createUser("Carol Cole");
   await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);

@@ -1,17 +1,17 @@
 import type { Locator, Page } from "@playwright/test";
-import { complaint, ConversationPage, HomePage, signOutOf, SignInPage, SignUpPage } from "../support/pages";
+import { fieldMessage, ConversationPage, HomePage, signOutOf, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
 test.use({ javaScriptEnabled: false });
 
-test("one can sign up, find a person, send, and sign out and in again", async ({ page, bob, watch }) => {
+test("a user can sign up, find a person, send, sign out and sign in", async ({ page, bob, watch }) => {
   watch.allow(REFUSAL);
   const signUp = new SignUpPage(page);
   await signUp.goto();
   await signUp.submit("nora", "Nora North", "short");
   await expect(signUp.password).toHaveAttribute("aria-invalid", "true");
-  expect(await complaint(signUp.password)).toMatch(/10/);
+  expect(await fieldMessage(signUp.password)).toMatch(/10/);
   await expect(signUp.username).toHaveValue("nora");
   await signUp.submit("nora", "Nora North", "a walk in the rain");
   await page.waitForURL(/\/$/);
@@ -49,7 +49,7 @@ test("pressing Send twice stores the message once", async ({ alice, bob, convers
   await here.expectBodies("Twice?");
 });
 
-test("a blank message is refused in words", async ({ alice, bob, conversation, watch }) => {
+test("a blank message is refused with an error message", async ({ alice, bob, conversation, watch }) => {
   watch.allow(REFUSAL);
   const here = await open(alice.page, conversation, bob.name);
   await here.box.fill("   ");
@@ -58,7 +58,7 @@ test("a blank message is refused in words", async ({ alice, bob, conversation, w
   await expect(here.messages).toHaveCount(0);
 });
 
-test("one can read, and page back to the beginning and forth to the end", async ({ alice, bob, conversation }) => {
+test("a user can read, and page back to the beginning and forward to the end", async ({ alice, bob, conversation }) => {
   const bodies = Array.from({ length: 120 }, (_, index) => `Page ${String(index + 1).padStart(3, "0")}`);
   await bob.apiSend(conversation, ...bodies);
   await alice.apiRead(conversation, 120);
@@ -77,12 +77,12 @@ test("one can read, and page back to the beginning and forth to the end", async 
   await expect(link(alice.page, "Newer messages")).toBeHidden();
 });
 
-test("the page says what needs JavaScript", async ({ alice, bob, conversation }) => {
+test("the page explains which functions need JavaScript", async ({ alice, bob, conversation }) => {
   await open(alice.page, conversation, bob.name);
-  await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update by itself" })).toBeVisible();
+  await expect(alice.page.locator("noscript p").filter({ hasText: "doesn’t update itself" })).toBeVisible();
 });
 
-// By the element, because Playwright's roles leave out what stands in <noscript>.
+// By the element, because Playwright's roles exclude the content of <noscript>.
 function link(page: Page, text: string): Locator {
   return page.locator("a").filter({ hasText: text });
 }

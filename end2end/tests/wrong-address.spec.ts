@@ -1,17 +1,17 @@
-import { Person } from "../support/person";
+import { User } from "../support/user";
 import { ConversationPage, ready, SignInPage } from "../support/pages";
 import { Server, type Settings } from "../support/server";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// The server answers one address alone. Who opens another one, or whoever set the wrong one, reads which.
+// The server accepts a single address. A page under another address shows visitors and the operator the right address.
 
 const right = "https://chat.exmaple.org";
 
 test.describe("a public URL with a typo", () => {
   test.use({ settings: { DUET_PUBLIC_URL: right } });
 
-  test("a page under another address says the right one, with a link, and so does a refused call", async ({ page, server, watch }) => {
+  test("a page under another address shows the right address with a link, and so does a refused call", async ({ page, server, watch }) => {
     watch.allow(REFUSAL);
     await page.goto("/sign-in?next=%2Fsettings");
     await ready(page);
@@ -27,7 +27,7 @@ test.describe("a public URL with a typo", () => {
     expect(server.log.split(`Set DUET_PUBLIC_URL=${server.url}`)).toHaveLength(2);
   });
 
-  test("so does a page without scripts", async ({ browser, server, watch }) => {
+  test("a page without scripts shows the right address, too", async ({ browser, server, watch }) => {
     const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
     watch.over(context);
     watch.allow(REFUSAL);
@@ -41,15 +41,15 @@ test.describe("a public URL with a typo", () => {
   });
 });
 
-test("somebody who is signed in under another address is not told that they are offline", async ({ browser, watch }) => {
+test("a user who is signed in under another address gets no offline banner", async ({ browser, watch }) => {
   watch.allow(REFUSAL);
   const settings: Settings = {};
   const server = await Server.create(settings);
   const context = await browser.newContext({ baseURL: server.url });
   watch.over(context);
-  const alice = await Person.create("Alice Arden", context, server);
+  const alice = await User.create("Alice Arden", context, server);
   const other = await browser.newContext({ baseURL: server.url });
-  const bob = await Person.create("Bob Byrne", other, server);
+  const bob = await User.create("Bob Byrne", other, server);
   const conversation = await alice.apiConversation(bob);
   const moved = server.url.replace("127.0.0.1", "localhost");
   settings.DUET_PUBLIC_URL = moved;
@@ -72,7 +72,7 @@ test("somebody who is signed in under another address is not told that they are 
   await server.destroy();
 });
 
-test("a page under the right address says nothing of addresses", async ({ alice, bob, conversation }) => {
+test("a page under the right address shows no warning about addresses", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await expect(here.page.locator("#wrong-address")).toBeHidden();
   await here.page.goto("/sign-in");

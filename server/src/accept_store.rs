@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use chat::Database;
 use clap::Args;
 
-use crate::config::{SecretUrl, database};
+use crate::config::{SecretUrl, parse_database};
 
 #[derive(Args, Clone, Debug)]
 pub struct AcceptStore {
@@ -25,16 +25,18 @@ pub struct AcceptStore {
 ///
 /// # Errors
 /// Fails with a one-line message that tells the operator what to change.
-pub fn run(what: &AcceptStore) -> Result<()> {
-    let file = match &what.database_url {
-        None => what.data.join("duet.db"),
-        Some(url) => match database(url, 1, "DUET_DATABASE_URL")? {
+pub fn run(arguments: &AcceptStore) -> Result<()> {
+    let file = match &arguments.database_url {
+        None => arguments.data.join("duet.db"),
+        Some(url) => match parse_database(url, 1, "DUET_DATABASE_URL")? {
             Database::Sqlite(file) => file,
-            Database::Postgres { .. } => bail!("a Postgres is served as it is: nothing to accept"),
+            Database::Postgres { .. } => {
+                bail!("accept-store is for SQLite only: a Postgres store needs no confirmation")
+            }
         },
     };
-    let done = chat::accept_store(&file)?;
+    let effect = chat::accept_store(&file)?;
     // The store is accepted even if standard output is closed.
-    let _ = writeln!(std::io::stdout(), "{done}");
+    let _ = writeln!(std::io::stdout(), "{effect}");
     Ok(())
 }

@@ -64,40 +64,40 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr
     let (usual, standard) =
         (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(FORWARDED));
     if !proxies.contains(peer) {
-        if is_near(peer) && (usual || standard) {
-            warn_of_unlisted(peer);
+        if is_private_network(peer) && (usual || standard) {
+            warn_of_unlisted_proxy(peer);
         }
         return peer;
     }
-    let told = |name| nearest(peer, headers, name, proxies);
+    let read = |name| nearest_untrusted(peer, headers, name, proxies);
     let (nearest, unreadable) = match (usual, standard) {
         (true, true) => {
-            let (usual, standard) = (told(X_FORWARDED_FOR), told(FORWARDED));
+            let (usual, standard) = (read(X_FORWARDED_FOR), read(FORWARDED));
             if usual.0 != standard.0 {
-                warn_of_two(peer);
+                warn_of_contradiction(peer);
                 return peer;
             }
             usual
         }
-        (false, true) => told(FORWARDED),
-        _ => told(X_FORWARDED_FOR),
+        (false, true) => read(FORWARDED),
+        _ => read(X_FORWARDED_FOR),
     };
     if let Some(entry) = unreadable {
-        warn_of_unreadable(peer, &entry);
+        warn_of_unreadable_entry(peer, &entry);
     }
     nearest
 }
 
 /// Logs once that a trusted proxy sends no forwarding header. Call this only for requests that
 /// count towards a limit: a health check sent by the proxy itself has no client to name.
-pub fn notice_silence(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
-    static SAID: Once = Once::new();
+pub fn warn_of_missing_header(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
+    static LOGGED: Once = Once::new();
     let peer = peer.to_canonical();
-    let tells = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
-    if !tells && proxies.contains(peer) && SAID.is_first() {
+    let has_header = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    if !has_header && proxies.contains(peer) && LOGGED.is_first() {
         tracing::warn!(
-            "the proxy {peer} does not say for whom it asks: everybody behind it shares the limits \
-             of one address. Let it write the client's address into X-Forwarded-For"
+            "the proxy {peer} sends no client address: all clients behind it share the rate limits \
+             of one address. Configure the proxy to send X-Forwarded-For"
         );
     }
 }
@@ -108,7 +108,7 @@ const FORWARDED: &str = "forwarded";
 
 /// Returns the nearest address in one header that is not a trusted proxy, and the entry that ended
 /// the search if that entry is not an address.
-fn nearest(
+fn nearest_untrusted(
     peer: IpAddr,
     headers: &HeaderMap,
     name: &str,
@@ -188,7 +188,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Whether an address belongs to this machine or a private network, where proxies usually run.
-fn is_near(ip: IpAddr) -> bool {
+fn is_private_network(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
@@ -199,42 +199,42 @@ fn is_near(ip: IpAddr) -> bool {
     }
 }
 
-fn warn_of_unlisted(peer: IpAddr) {
-    static SAID: Once = Once::new();
-    if SAID.is_first() {
+fn warn_of_unlisted_proxy(peer: IpAddr) {
+    static LOGGED: Once = Once::new();
+    if LOGGED.is_first() {
         tracing::warn!(
-            "requests come from {peer} and say for whom (X-Forwarded-For), but no setting names \
-             that proxy: everybody behind it shares the limits of one address. If it is yours, set \
-             DUET_TRUSTED_PROXIES={peer}"
+            "requests from {peer} have a forwarding header (X-Forwarded-For or Forwarded), but \
+             {peer} is not a trusted proxy: all clients behind it share the rate limits of one \
+             address. If the proxy is yours, set DUET_TRUSTED_PROXIES={peer}"
         );
     }
 }
 
-fn warn_of_two(peer: IpAddr) {
-    static SAID: Once = Once::new();
-    if SAID.is_first() {
+fn warn_of_contradiction(peer: IpAddr) {
+    static LOGGED: Once = Once::new();
+    if LOGGED.is_first() {
         tracing::warn!(
             "a request through the proxy {peer} has X-Forwarded-For and Forwarded, which name \
-             different addresses: neither is believed, and such requests share the limits of the \
-             proxy's address. Let the proxy remove the header that it does not write, because \
-             clients can write that one"
+             different addresses: both are ignored, and such requests share the rate limits of \
+             the proxy's address. Let the proxy remove the header that it does not write, because \
+             clients can send that header"
         );
     }
 }
 
-fn warn_of_unreadable(peer: IpAddr, entry: &str) {
-    static SAID: Once = Once::new();
-    if SAID.is_first() {
+fn warn_of_unreadable_entry(peer: IpAddr, entry: &str) {
+    static LOGGED: Once = Once::new();
+    if LOGGED.is_first() {
         let shown: String = entry.chars().take(SHOWN_CHARS).collect();
         tracing::warn!(
-            "the proxy {peer} says that a request came from {shown:?}, which is no address: \
-             everybody behind it shares the limits of one address. Let it write the client's \
-             address into X-Forwarded-For"
+            "the proxy {peer} sent {shown:?} as a client address, which is not an IP address: all \
+             clients behind it share the rate limits of one address. Configure the proxy to send \
+             the client's address in X-Forwarded-For"
         );
     }
 }
 
-pub fn of_peer(peer: SocketAddr) -> IpAddr {
+pub fn peer_ip(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }
 
@@ -248,7 +248,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn said(name: &'static str, proxies: &str, peer: &str, values: &[&'static str]) -> IpAddr {
+    fn ip_from(name: &'static str, proxies: &str, peer: &str, values: &[&'static str]) -> IpAddr {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -257,9 +257,9 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_addresses_are_believed_from_our_proxies_only() {
+    fn forwarded_addresses_are_accepted_from_trusted_proxies_only() {
         let from =
-            |peer, values: &[&'static str]| said("x-forwarded-for", "10.0.0.0/8", peer, values);
+            |peer, values: &[&'static str]| ip_from("x-forwarded-for", "10.0.0.0/8", peer, values);
         assert_eq!(from("192.0.2.1", &["198.51.100.7"]), ip("192.0.2.1"));
         assert_eq!(from("10.0.0.1", &["198.51.100.7"]), ip("198.51.100.7"));
         assert_eq!(from("10.0.0.1", &["203.0.113.9, 198.51.100.7"]), ip("198.51.100.7"));
@@ -271,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_an_address_is_read() {
-        for (written, meant) in [
+    fn every_form_of_an_address_is_parsed() {
+        for (written, expected) in [
             ("198.51.100.7", "198.51.100.7"),
             ("198.51.100.7:61234", "198.51.100.7"),
             (" \"198.51.100.7:61234\" ", "198.51.100.7"),
@@ -287,7 +287,7 @@ mod tests {
             ("fe80::1%eth0", "fe80::1"),
             ("[fe80::1%25eth0]:80", "fe80::1"),
         ] {
-            assert_eq!(address(written), Some(ip(meant)), "{written}");
+            assert_eq!(address(written), Some(ip(expected)), "{written}");
         }
         for wrong in [
             "",
@@ -308,8 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_recognised_however_its_address_is_written() {
-        let from = |proxies, peer| said("x-forwarded-for", proxies, peer, &["198.51.100.7"]);
+    fn a_proxy_is_recognised_by_every_form_of_its_address() {
+        let from = |proxies, peer| ip_from("x-forwarded-for", proxies, peer, &["198.51.100.7"]);
         for (proxies, peer) in [
             ("127.0.0.1", "::ffff:127.0.0.1"),
             ("::ffff:127.0.0.1", "127.0.0.1"),
@@ -326,14 +326,14 @@ mod tests {
         // Entries in the middle of the chain are recognised as well.
         let chain = ["198.51.100.7, [::ffff:10.0.0.2]:1234, 10.0.0.3:80"];
         assert_eq!(
-            said("x-forwarded-for", "10.0.0.0/8", "::ffff:10.0.0.1", &chain),
+            ip_from("x-forwarded-for", "10.0.0.0/8", "::ffff:10.0.0.1", &chain),
             ip("198.51.100.7")
         );
     }
 
     #[test]
-    fn the_standard_header_is_read_where_the_usual_one_is_missing() {
-        let from = |values: &[&'static str]| said("forwarded", "10.0.0.0/8", "10.0.0.1", values);
+    fn forwarded_is_read_without_x_forwarded_for() {
+        let from = |values: &[&'static str]| ip_from("forwarded", "10.0.0.0/8", "10.0.0.1", values);
         assert_eq!(from(&["for=198.51.100.7"]), ip("198.51.100.7"));
         assert_eq!(
             from(&["proto=https;For=\"[2001:db8::7]:4711\";by=10.0.0.1"]),
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_headers_that_differ_neither_is_believed() {
+    fn two_contradicting_headers_are_both_ignored() {
         let proxies: Proxies = "10.0.0.0/8".parse().expect("proxies");
         let both = |usual: &'static str, standard: &'static str| {
             let mut headers = HeaderMap::new();

@@ -17,9 +17,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::accept_store::AcceptStore;
 use crate::client_ip::Proxies;
 use crate::migrate::Migrate;
-use crate::transfer::Move;
+use crate::move_store::Move;
 
-pub(crate) use reading::database;
+pub(crate) use reading::parse_database;
 
 /// Duet: private one-to-one chat on a single URL.
 #[derive(Clone, Debug, Parser)]
@@ -89,7 +89,7 @@ pub struct Config {
 
     /// Whether search matches the beginning of names (open), or only an exact username (closed).
     #[arg(long, env = "DUET_DIRECTORY", default_value = "open")]
-    pub directory: Gate,
+    pub directory: Directory,
 
     /// Trusted reverse proxies, as comma-separated addresses or networks. Their X-Forwarded-For or
     /// Forwarded header supplies the client address. Let the proxy remove the header that it does
@@ -185,7 +185,7 @@ pub enum Command {
 pub struct Days(u32);
 
 /// Ten years.
-const MOST_DAYS: u32 = 3_650;
+const MAX_DAYS: u32 = 3_650;
 
 impl Days {
     pub const fn seconds(self) -> u32 {
@@ -198,36 +198,35 @@ impl Days {
 }
 
 fn days(text: &str) -> Result<Days, String> {
-    let days = text.trim().parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
-    days.map(Days).ok_or_else(|| {
-        format!("a session lasts for a whole number of days, from 1 to {MOST_DAYS}; {text} is none")
-    })
+    let days = text.trim().parse().ok().filter(|days| (1..=MAX_DAYS).contains(days));
+    days.map(Days)
+        .ok_or_else(|| format!("{text} is not a whole number of days from 1 to {MAX_DAYS}"))
 }
 
-const MOST_OF_A_NAME: usize = 60;
-const MOST_OF_A_WELCOME: usize = 300;
+const MAX_NAME_CHARS: usize = 60;
+const MAX_WELCOME_CHARS: usize = 300;
 
 fn name(text: &str) -> Result<String, String> {
-    let name = plain_text(text, "a name", MOST_OF_A_NAME)?;
-    if name.is_empty() { Err("a name says something".to_owned()) } else { Ok(name) }
+    let name = plain_text(text, "the name", MAX_NAME_CHARS)?;
+    if name.is_empty() { Err("the name must not be empty".to_owned()) } else { Ok(name) }
 }
 
 fn welcome(text: &str) -> Result<String, String> {
-    plain_text(text, "a welcome", MOST_OF_A_WELCOME)
+    plain_text(text, "the welcome sentence", MAX_WELCOME_CHARS)
 }
 
 /// Trims and checks a single line of text that pages show to people.
-fn plain_text(text: &str, what: &str, most: usize) -> Result<String, String> {
+fn plain_text(text: &str, setting: &str, max: usize) -> Result<String, String> {
     let text = text.trim();
     // Also rejects characters that change the direction or the line breaks of the surrounding text.
-    let unseen =
+    let is_invisible =
         |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if text.chars().any(unseen) {
-        return Err(format!("{what} is one line of plain text, without control characters"));
+    if text.chars().any(is_invisible) {
+        return Err(format!("{setting} must be one line of plain text without control characters"));
     }
     match text.chars().count() {
-        count if count > most => {
-            Err(format!("{what} has at most {most} characters; this one has {count}"))
+        count if count > max => {
+            Err(format!("{setting} must have at most {max} characters, and has {count}"))
         }
         _ => Ok(text.to_owned()),
     }
@@ -263,7 +262,7 @@ pub enum Registration {
 
 /// How search finds people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Gate {
+pub enum Directory {
     /// By the beginning of their names.
     Open,
     /// Only by their exact username.

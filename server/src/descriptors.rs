@@ -31,7 +31,7 @@ pub fn raise_limit() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files could not be raised");
+            tracing::warn!(%error, "could not raise the limit of open files");
             current
         }
     }
@@ -50,20 +50,20 @@ impl Budget {
             return Self { connections: usize::MAX, sockets: usize::MAX, limit };
         };
         let files = usize::try_from(files).unwrap_or(usize::MAX);
-        // Reserve for files that pages and the store open for a moment.
-        let passing = (files / 16).clamp(8, 64);
+        // For files that pages and the store open for a moment.
+        let reserve = (files / 16).clamp(8, 64);
         let pages = (files / 8).clamp(8, 512);
-        let connections = files.saturating_sub(own).saturating_sub(passing).max(1);
+        let connections = files.saturating_sub(own).saturating_sub(reserve).max(1);
         Self { connections, sockets: connections.saturating_sub(pages).max(1), limit }
     }
 
     /// Logs a warning if fewer live connections fit than the operator configured.
-    pub fn warn_of_less_than(&self, wanted: usize) {
+    pub fn warn_if_below(&self, wanted: usize) {
         if let Some(limit) = self.limit
             && self.sockets < wanted
         {
             tracing::warn!(
-                "{limit} open files are allowed, enough for {} live connections and not for the \
+                "the limit of {limit} open files allows {} live connections, fewer than the \
                  {wanted} of DUET_MAX_CONNECTIONS. Raise the limit (LimitNOFILE in systemd, \
                  --ulimit nofile in Docker, ulimit -Hn in a shell), or lower the setting",
                 self.sockets
@@ -87,22 +87,22 @@ impl Connections {
     }
 
     /// Counts one more connection. Returns `None` if the limit is reached.
-    pub fn enter(&self) -> Option<Place> {
-        let place = Place(self.clone());
+    pub fn acquire(&self) -> Option<ConnectionSlot> {
+        let slot = ConnectionSlot(self.clone());
         let before = self.0.open.fetch_add(1, Ordering::Relaxed);
-        (before < self.0.budget.connections).then_some(place)
+        (before < self.0.budget.connections).then_some(slot)
     }
 
     /// Whether a connection may become a live one, which stays open.
-    pub fn have_room_for_socket(&self) -> bool {
+    pub fn allow_socket(&self) -> bool {
         self.0.open.load(Ordering::Relaxed) <= self.0.budget.sockets
     }
 }
 
 /// The share of one connection in the limit, released on drop.
-pub struct Place(Connections);
+pub struct ConnectionSlot(Connections);
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.0.0.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_kept_back_for_pages_and_for_the_process_itself() {
+    fn files_are_reserved_for_pages_and_for_the_process() {
         let budget = Budget::new(Some(1_024), 30);
         assert_eq!((budget.connections, budget.sockets), (930, 802));
         let small = Budget::new(Some(64), 28);
@@ -124,15 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn places_are_taken_and_given_back() {
+    fn slots_are_acquired_and_released() {
         let budget = Budget { connections: 2, sockets: 1, limit: None };
         let connections = Connections::new(budget);
-        let one = connections.enter().expect("free");
-        assert!(connections.have_room_for_socket());
-        let two = connections.enter().expect("free");
-        assert!(!connections.have_room_for_socket());
-        assert!(connections.enter().is_none());
+        let one = connections.acquire().expect("free");
+        assert!(connections.allow_socket());
+        let two = connections.acquire().expect("free");
+        assert!(!connections.allow_socket());
+        assert!(connections.acquire().is_none());
         drop((one, two));
-        assert!(connections.enter().is_some());
+        assert!(connections.acquire().is_some());
     }
 }

@@ -10,16 +10,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use protocol::{ErrorCode, FOR_HEADER, FOR_SUBPROTOCOL, UserId};
 
-use crate::foreign;
+use crate::origin_check;
 use crate::state::AppState;
 
 /// Maximum length of path and query together.
 const MAX_URI_BYTES: usize = 4 * 1024;
 
 /// Refuses URLs that are longer than any that Duet uses.
-pub async fn short_address(request: Request, next: Next) -> Response {
+pub async fn limit_uri_length(request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
-        return (StatusCode::URI_TOO_LONG, "The address is too long.").into_response();
+        return (StatusCode::URI_TOO_LONG, "The URL is too long.").into_response();
     }
     next.run(request).await
 }
@@ -28,21 +28,21 @@ pub async fn short_address(request: Request, next: Next) -> Response {
 /// send `Sec-Fetch-Site`, and `Origin` with every request other than GET and HEAD. Other clients
 /// have to send `Origin` themselves.
 pub async fn same_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if reads || is_same_origin(&state, request.headers()) {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_read || is_same_origin(&state, request.headers()) {
         return next.run(request).await;
     }
-    state.mistakes.tell_foreign(&state.origins, request.headers());
-    foreign::refuse(&state.origins, request.uri().path(), request.headers())
+    state.misconfigurations.log_foreign_request(&state.origins, request.headers());
+    origin_check::refuse(&state.origins, request.uri().path(), request.headers())
 }
 
 fn is_same_origin(state: &AppState, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let says_origin = headers.contains_key("origin");
+    let has_origin = headers.contains_key("origin");
     match site {
-        Some(b"same-origin") => !says_origin || state.origins.is_ours(headers),
+        Some(b"same-origin") => !has_origin || state.origins.accepts(headers),
         Some(_) => false,
-        None => state.origins.is_ours(headers),
+        None => state.origins.accepts(headers),
     }
 }
 
@@ -63,13 +63,13 @@ pub async fn session(State(state): State<AppState>, mut request: Request, next: 
     };
     let session = authenticated.session;
     if !is_for(request.headers(), session.user.id) {
-        return not_theirs();
+        return other_user();
     }
-    let renew = authenticated.token_is_old && asks_for_page(&request);
+    let rotate_token = authenticated.token_is_old && asks_for_page(&request);
     let id = session.id;
     request.extensions_mut().insert(session);
     let mut response = next.run(request).await;
-    if renew {
+    if rotate_token {
         match state.chat.rotate(id, &token).await {
             Ok(Some(token)) => {
                 response.headers_mut().append(SET_COOKIE, state.cookie.issue(&token));
@@ -95,7 +95,7 @@ fn is_for(headers: &HeaderMap, user: UserId) -> bool {
 }
 
 /// Response to a request that names another user than the signed-in one.
-fn not_theirs() -> Response {
+fn other_user() -> Response {
     let refused = AppError::from(ErrorCode::OtherPerson);
     (context::status(ErrorCode::OtherPerson), axum::Json(refused)).into_response()
 }
@@ -115,7 +115,7 @@ fn session_token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Response when the store is not reachable.
 pub fn unavailable() -> Response {
     let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
-    let text = "Duet can’t reach its database right now. Nothing is lost. Please try again soon.";
+    let text = "Duet can’t reach its database right now. No data is lost. Please try again soon.";
     (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response()
 }
 

@@ -39,7 +39,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 /// Policy for responses other than pages. Pages set their own policy, with a nonce.
-const NO_PAGE: HeaderValue = HeaderValue::from_static(
+const NOT_A_PAGE: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 /// Policy for the offline page and its service worker. The page has a style sheet, a script and an
@@ -49,7 +49,7 @@ const OFFLINE: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 /// Policy for SVG images, whose inline style sets the colours of the light and dark theme.
-const DRAWING: HeaderValue = HeaderValue::from_static(
+const SVG: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 );
 
@@ -72,11 +72,11 @@ pub async fn secure(State(state): State<AppState>, request: Request, next: Next)
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
-    let is_drawing = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "image/svg+xml");
-    let policy = match (is_offline, is_drawing) {
+    let is_svg = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "image/svg+xml");
+    let policy = match (is_offline, is_svg) {
         (true, _) => OFFLINE,
-        (_, true) => DRAWING,
-        _ => NO_PAGE,
+        (_, true) => SVG,
+        _ => NOT_A_PAGE,
     };
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     if let Some(hsts) = state.hsts {

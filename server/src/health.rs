@@ -10,7 +10,7 @@ use crate::state::AppState;
 pub async fn live(State(state): State<AppState>) -> (StatusCode, String) {
     match state.chat.has_failed() {
         None => (StatusCode::OK, "ok".to_owned()),
-        Some(what) => (StatusCode::SERVICE_UNAVAILABLE, format!("{what} has ended")),
+        Some(task) => (StatusCode::SERVICE_UNAVAILABLE, format!("{task} has ended")),
     }
 }
 
@@ -24,7 +24,7 @@ pub async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) 
         Readiness::Ready => return (StatusCode::OK, "ready"),
         Readiness::CannotWrite => "the store cannot be written",
         Readiness::CannotRead => "the store cannot be read",
-        Readiness::Damaged => "the store is damaged: the log says where it was met",
+        Readiness::Damaged => "the store is damaged; see the log",
         Readiness::Silent => "the store does not answer",
     };
     (StatusCode::SERVICE_UNAVAILABLE, why)

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Silence before a ping. Below the one minute after which proxies close an idle connection.
-const ASK_AFTER: Duration = Duration::from_secs(25);
+const PING_AFTER: Duration = Duration::from_secs(25);
 /// Time limit for any sign of life after a ping.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Heartbeat {
     waiting: Waiting,
@@ -24,7 +24,7 @@ enum Waiting {
 
 /// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
+pub enum HeartbeatAction {
     /// Send a ping.
     Ping,
     /// The client has not answered in time.
@@ -35,28 +35,28 @@ impl Heartbeat {
     /// Starts the heartbeat. `spread` is any number that differs between sockets.
     pub fn start(spread: u32) -> Self {
         let offset = Duration::from_millis(u64::from(spread % 5_000));
-        Self { waiting: Waiting::ToPing, until: Instant::now() + ASK_AFTER - offset, offset }
+        Self { waiting: Waiting::ToPing, until: Instant::now() + PING_AFTER - offset, offset }
     }
 
     /// Restarts the timer after the client sent something.
-    pub fn heard(&mut self) {
+    pub fn received(&mut self) {
         self.waiting = Waiting::ToPing;
-        self.until = Instant::now() + ASK_AFTER - self.offset;
+        self.until = Instant::now() + PING_AFTER - self.offset;
     }
 
     /// Waits for the next action.
     ///
     /// # Cancel safety
     /// Cancelling this call changes nothing.
-    pub async fn beat(&mut self) -> Beat {
+    pub async fn next_action(&mut self) -> HeartbeatAction {
         sleep_until(self.until).await;
         match self.waiting {
             Waiting::ToPing => {
                 self.waiting = Waiting::ForPong;
-                self.until = Instant::now() + ANSWER_WITHIN;
-                Beat::Ping
+                self.until = Instant::now() + PONG_WITHIN;
+                HeartbeatAction::Ping
             }
-            Waiting::ForPong => Beat::Dead,
+            Waiting::ForPong => HeartbeatAction::Dead,
         }
     }
 }
@@ -66,14 +66,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_client_is_asked_and_then_given_up() {
+    async fn a_silent_client_is_pinged_and_then_dead() {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::start(0);
-        assert_eq!(heartbeat.beat().await, Beat::Ping);
-        assert_eq!(start.elapsed(), ASK_AFTER);
-        heartbeat.heard();
-        assert_eq!(heartbeat.beat().await, Beat::Ping);
-        assert_eq!(heartbeat.beat().await, Beat::Dead);
-        assert_eq!(start.elapsed(), ASK_AFTER * 2 + ANSWER_WITHIN);
+        assert_eq!(heartbeat.next_action().await, HeartbeatAction::Ping);
+        assert_eq!(start.elapsed(), PING_AFTER);
+        heartbeat.received();
+        assert_eq!(heartbeat.next_action().await, HeartbeatAction::Ping);
+        assert_eq!(heartbeat.next_action().await, HeartbeatAction::Dead);
+        assert_eq!(start.elapsed(), PING_AFTER * 2 + PONG_WITHIN);
     }
 }

@@ -2,44 +2,45 @@
 //! contains no chat logic.
 //!
 //! # Layout
-//! - [`config`], [`origins`], `variables`: the operator's settings; `nearest`: typos in them
+//! - [`config`], [`origins`], `variables`: the operator's settings; `spelling`: typos in them
 //! - `router`: every route; `requests`, `guard` and `headers`: the middleware of every request
-//! - `refusals`: turns refusals of the layers into JSON for API clients
-//! - `client_ip`: the address of the client; `foreign`: refusal of requests from other sites
+//! - `json_errors`: turns errors of the layers into JSON for API clients
+//! - `client_ip`: the address of the client; `origin_check`: refusal of requests from other sites
 //! - `socket`, `heartbeat`: the live connection
-//! - `accept`: the listener, with limits on request heads; `descriptors`: the connection limits
-//! - [`telemetry`], `log_once`: the log; [`causes`]: an error as one line
+//! - `listener`: the TCP listener, with limits on request heads; `descriptors`: the connection
+//!   limits
+//! - [`telemetry`], `log_once`: the log; [`error_chain`]: an error as one line
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
-//! - [`transfer`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
+//! - [`move_store`], [`migrate`], [`accept_store`]: the subcommands
 //!
 //! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
 //! signal.
 
-mod accept;
 pub mod accept_store;
-pub mod causes;
 mod client_ip;
 pub mod config;
 mod descriptors;
-mod foreign;
+pub mod error_chain;
 mod guard;
 mod headers;
 mod health;
 mod heartbeat;
+mod json_errors;
+mod listener;
 pub mod log_once;
 pub mod migrate;
-mod nearest;
+pub mod move_store;
+mod origin_check;
 pub mod origins;
-mod refusals;
 mod requests;
 mod router;
 pub mod signals;
 mod site;
 mod socket;
+mod spelling;
 mod state;
 pub mod telemetry;
-pub mod transfer;
 mod variables;
 
 use std::fmt;
@@ -69,11 +70,11 @@ pub struct Failed(&'static str);
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(what) = self;
+        let Self(task) = self;
         write!(
             f,
-            "{what} has ended by a fault of Duet's own; the process ends, so that what supervises \
-             it (systemd, Docker) starts it again. Nothing acknowledged is lost"
+            "{task} has ended because of a bug in Duet; the process exits, so that its supervisor \
+             (systemd, Docker) restarts it. No acknowledged message is lost"
         )
     }
 }
@@ -91,7 +92,7 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
-    let address = listener.local_addr().context("cannot tell where the listener is")?;
+    let address = listener.local_addr().context("cannot find the address of the listener")?;
     let limit = descriptors::raise_limit();
     let origins = config.origins(address)?;
     let site = config.site()?;
@@ -106,8 +107,8 @@ pub async fn run(
         }
         () = &mut shutdown => return Ok(()),
     };
-    let budget = Budget::new(limit, descriptors::open_files() + config.files_of_the_store());
-    budget.warn_of_less_than(config.max_connections);
+    let budget = Budget::new(limit, descriptors::open_files() + config.store_files());
+    budget.warn_if_below(config.max_connections);
     let open = Connections::new(budget);
     let state = AppState {
         chat: chat.clone(),
@@ -118,7 +119,7 @@ pub async fn run(
         },
         hsts: headers::hsts(config.hsts).filter(|_| origins.is_https()),
         origins: Arc::new(origins),
-        mistakes: foreign::Mistakes::default(),
+        misconfigurations: origin_check::Misconfigurations::default(),
         trusted_proxies: Arc::new(config.trusted_proxies.clone()),
         connections: open.clone(),
         sockets: TaskTracker::new(),
@@ -128,7 +129,7 @@ pub async fn run(
     };
     let (sockets, draining) = (state.sockets.clone(), state.draining.clone());
     let url = state.origins.first().to_owned();
-    let mut accepting = accept::Server::start(listener, router::router(state), open);
+    let mut accepting = listener::HttpListener::start(listener, router::router(state), open);
     tracing::info!(
         listen = %address,
         version = env!("CARGO_PKG_VERSION"),
@@ -136,14 +137,14 @@ pub async fn run(
         registration = ?config.registration,
         "Duet is ready: {url}"
     );
-    if let Err(error) = invite_the_first(&chat, &url).await {
+    if let Err(error) = print_first_invitation(&chat, &url).await {
         // The store may have failed just now. Existing users can still be served.
-        tracing::error!("{}; start again for one", causes::once(&error));
+        tracing::error!("{}; restart the server to try again", error_chain::one_line(&error));
     }
 
     let failed = tokio::select! {
         () = shutdown => None,
-        what = chat.failed() => Some(Failed(what)),
+        task = chat.failed() => Some(Failed(task)),
         () = accepting.ended() => Some(Failed("the task that accepts connections")),
     };
     tracing::info!(connections = chat.connections(), "stopping");
@@ -156,7 +157,7 @@ pub async fn run(
 
 async fn end(
     chat: &Chat,
-    accepting: accept::Server,
+    accepting: listener::HttpListener,
     sockets: TaskTracker,
     failed: Option<Failed>,
 ) -> Result<()> {
@@ -167,7 +168,7 @@ async fn end(
         sockets.wait().await;
     };
     if tokio::time::timeout(END_WITHIN, ended).await.is_err() {
-        tracing::warn!("some requests did not end in time");
+        tracing::warn!("some requests did not finish in time");
     }
     if let Some(failed) = failed {
         // A failed task may never end.
@@ -181,15 +182,15 @@ async fn end(
 
 /// Prints an invitation link for the first account if registration needs an invitation and no
 /// account exists. The link goes to standard output and not to the log, because it is a secret.
-async fn invite_the_first(chat: &Chat, url: &str) -> Result<()> {
-    let first = chat.first_invitation().await.context("cannot make the first invitation")?;
+async fn print_first_invitation(chat: &Chat, url: &str) -> Result<()> {
+    let first = chat.first_invitation().await.context("cannot create the first invitation")?;
     if let Some(token) = first {
-        tracing::info!("nobody has an account yet; a link for the first is on standard output");
+        tracing::info!("no account exists yet; a link for the first account is on standard output");
         let mut output = std::io::stdout().lock();
         // An operator who cannot read the output restarts the server and gets another link.
         let _ = writeln!(
             output,
-            "Nobody has an account yet. The first signs up here, once: \
+            "No account exists yet. This link creates the first account and works once: \
              {url}/sign-up?invitation={token}"
         )
         .and_then(|()| output.flush());
@@ -224,7 +225,7 @@ fn page_build() -> Option<String> {
 
 /// File names contain a hash if the build left the list of hashes beside the binary.
 fn leptos_options(site: &Path) -> Result<LeptosOptions> {
-    let binary = std::env::current_exe().context("cannot tell where the binary is")?;
+    let binary = std::env::current_exe().context("cannot find the path of the binary")?;
     let hash_files = binary.parent().is_some_and(|beside| beside.join(HASHES).is_file());
     // Set by `cargo leptos watch`, which needs pages that reload automatically.
     let watched = std::env::var_os("LEPTOS_WATCH").is_some();

@@ -1,8 +1,8 @@
 //! Limits log lines that every request would repeat: once per process, or at most once per
 //! interval.
 //!
-//! Keep a `static` [`Once`] or [`Seldom`] beside the log line. Used for faults that an operator has
-//! to repair and that every visitor would otherwise log again.
+//! Keep a `static` [`Once`] or [`Throttle`] beside the log line. Used for faults that an operator
+//! has to repair and that every visitor would otherwise log again.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,13 +27,13 @@ impl Once {
 }
 
 /// Permits one log line per interval.
-pub struct Seldom {
+pub struct Throttle {
     every: Duration,
     /// The next permitted time, in milliseconds since [`began`].
     next: AtomicU64,
 }
 
-impl Seldom {
+impl Throttle {
     pub const fn new(every: Duration) -> Self {
         Self { every, next: AtomicU64::new(0) }
     }
@@ -63,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn once_is_once_and_seldom_is_once_in_a_while() {
+    fn once_permits_one_line_and_throttle_one_per_interval() {
         let once = Once::new();
         assert!(once.is_first());
         assert!(!once.is_first());
-        let seldom = Seldom::new(Duration::from_secs(3_600));
-        assert!(seldom.is_due());
-        assert!(!seldom.is_due());
-        let always = Seldom::new(Duration::ZERO);
+        let throttle = Throttle::new(Duration::from_secs(3_600));
+        assert!(throttle.is_due());
+        assert!(!throttle.is_due());
+        let always = Throttle::new(Duration::ZERO);
         assert!(always.is_due() && always.is_due());
     }
 }

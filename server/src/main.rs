@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use server::config::{Command, Config};
 use server::telemetry::{self, LogQueue};
-use server::{Failed, accept_store, causes, migrate, run, signals, transfer};
+use server::{Failed, accept_store, error_chain, migrate, move_store, run, signals};
 use tokio::net::TcpListener;
 
 /// Exit code after an internal failure. A supervisor may restart the process without any change.
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let code = match &served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.put(format!("duet: {}\n", causes::once(error)).into_bytes());
+            log.put(format!("duet: {}\n", error_chain::one_line(error)).into_bytes());
             if error.is::<Failed>() { ExitCode::from(FAILED) } else { ExitCode::FAILURE }
         }
     };
@@ -40,9 +40,9 @@ fn serve(config: Config, log: &LogQueue) -> Result<()> {
         .context("cannot start the threads of the server")?;
     let done = runtime.block_on(async {
         match &config.command {
-            Some(Command::Move(what)) => transfer::run(what).await,
-            Some(Command::Migrate(what)) => migrate::run(what).await,
-            Some(Command::AcceptStore(what)) => accept_store::run(what),
+            Some(Command::Move(arguments)) => move_store::run(arguments).await,
+            Some(Command::Migrate(arguments)) => migrate::run(arguments).await,
+            Some(Command::AcceptStore(arguments)) => accept_store::run(arguments),
             None => listen(config).await,
         }
     });
@@ -54,6 +54,6 @@ async fn listen(config: Config) -> Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with DUET_LISTEN or --listen", config.listen)
     })?;
-    let told_to_stop = signals::stop()?;
-    run(config, listener, told_to_stop).await
+    let shutdown = signals::stop()?;
+    run(config, listener, shutdown).await
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::config::{SecretUrl, database};
+use crate::config::{SecretUrl, parse_database};
 
 #[derive(Args, Clone, Debug)]
 pub struct Migrate {
@@ -30,12 +30,12 @@ pub struct Migrate {
 ///
 /// # Errors
 /// Fails with a one-line message that tells the operator what to change.
-pub async fn run(what: &Migrate) -> Result<()> {
-    let store = match &what.database_url {
-        None => what.data.join("duet.db").into(),
-        Some(url) => database(url, 1, "DUET_DATABASE_URL")?,
+pub async fn run(arguments: &Migrate) -> Result<()> {
+    let store = match &arguments.database_url {
+        None => arguments.data.join("duet.db").into(),
+        Some(url) => parse_database(url, 1, "DUET_DATABASE_URL")?,
     };
-    let database_wait = Duration::from_secs(what.database_wait);
+    let database_wait = Duration::from_secs(arguments.database_wait);
     chat::migrate(&chat::Config { database_wait, ..chat::Config::new(store) }).await?;
     // The tables are up to date even if standard output is closed.
     let _ = writeln!(std::io::stdout(), "The tables are up to date.");

@@ -12,7 +12,7 @@ pub struct Origins {
     https: bool,
     loopback: bool,
     /// Whether the operator set the public URL.
-    named: bool,
+    configured: bool,
     port: u16,
 }
 
@@ -26,7 +26,7 @@ impl Origins {
                 port => format!("http://{host}:{port}"),
             })
             .collect();
-        Self { allowed, https: false, loopback: true, named: false, port }
+        Self { allowed, https: false, loopback: true, configured: false, port }
     }
 
     /// The origin of a server with one public address.
@@ -52,7 +52,7 @@ impl Origins {
         let https = parsed.scheme() == "https";
         let port = parsed.port_or_known_default().unwrap_or_default();
         let allowed = vec![parsed.origin().ascii_serialization()];
-        Ok(Self { allowed, https, loopback, named: true, port })
+        Ok(Self { allowed, https, loopback, configured: true, port })
     }
 
     pub fn is_https(&self) -> bool {
@@ -82,12 +82,10 @@ impl Origins {
     /// Describes the operator's setting in a log line.
     pub fn setting(&self) -> String {
         let first = self.first();
-        if self.named {
+        if self.configured {
             format!("DUET_PUBLIC_URL is {first}")
         } else {
-            format!(
-                "DUET_PUBLIC_URL is not set, so that Duet answers only this machine, at {first}"
-            )
+            format!("DUET_PUBLIC_URL is not set, so that Duet serves only this machine, at {first}")
         }
     }
 
@@ -96,9 +94,9 @@ impl Origins {
     }
 
     /// Whether the request has exactly one `Origin` header, and that header names this site.
-    pub fn is_ours(&self, headers: &HeaderMap) -> bool {
-        let mut said = headers.get_all(ORIGIN).iter();
-        match (said.next(), said.next()) {
+    pub fn accepts(&self, headers: &HeaderMap) -> bool {
+        let mut sent = headers.get_all(ORIGIN).iter();
+        match (sent.next(), sent.next()) {
             (Some(origin), None) => self.allowed.iter().any(|ours| origin == ours.as_str()),
             _ => false,
         }
@@ -110,14 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_exact_origin_is_ours() {
+    fn only_the_exact_origin_is_accepted() {
         let ours = Origins::public("https://chat.example.org").expect("a URL");
-        let says = |origin: &str| {
+        let accepts = |origin: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ORIGIN, origin.parse().expect("a header"));
-            ours.is_ours(&headers)
+            ours.accepts(&headers)
         };
-        assert!(says("https://chat.example.org"));
+        assert!(accepts("https://chat.example.org"));
         for foreign in [
             "null",
             "",
@@ -131,13 +129,13 @@ mod tests {
             "https://chat.example.org/",
             "https://chat.example.org https://evil.test",
         ] {
-            assert!(!says(foreign), "{foreign}");
+            assert!(!accepts(foreign), "{foreign}");
         }
-        assert!(!ours.is_ours(&HeaderMap::new()));
+        assert!(!ours.accepts(&HeaderMap::new()));
         let mut twice = HeaderMap::new();
         twice.append(ORIGIN, "https://chat.example.org".parse().expect("a header"));
         twice.append(ORIGIN, "https://evil.test".parse().expect("a header"));
-        assert!(!ours.is_ours(&twice));
+        assert!(!ours.accepts(&twice));
     }
 
     #[test]

@@ -16,14 +16,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
-use crate::client_ip::{client_ip, notice_silence};
+use crate::client_ip::{client_ip, warn_of_missing_header};
 use crate::state::AppState;
 
 /// Response header with the id of the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Adds id and client address to the request and writes the access log.
-pub async fn note(
+pub async fn identify(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
@@ -35,7 +35,7 @@ pub async fn note(
     request.extensions_mut().insert(ClientIp(ip));
     let method = request.method().clone();
     if method == Method::POST {
-        notice_silence(peer.ip(), request.headers(), &state.trusted_proxies);
+        warn_of_missing_header(peer.ip(), request.headers(), &state.trusted_proxies);
     }
     let path = request.extensions().get::<MatchedPath>().cloned();
     // At level error, so that the id appears in every log line under any filter.
@@ -45,7 +45,7 @@ pub async fn note(
         tracing::debug!(
             client.ip = %ip,
             method = %method,
-            route = path.as_ref().map_or("a file, or nothing", MatchedPath::as_str),
+            route = path.as_ref().map_or("(file or unknown)", MatchedPath::as_str),
             status = response.status().as_u16(),
             ms = began.elapsed().as_millis(),
             "answered"

@@ -22,7 +22,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
 
 use crate::state::AppState;
-use crate::{guard, headers, health, refusals, requests, socket};
+use crate::{guard, headers, health, json_errors, requests, socket};
 
 /// Time limit for a whole request, body included.
 const REQUEST_WITHIN: Duration = Duration::from_secs(20);
@@ -36,18 +36,18 @@ pub fn router(state: AppState) -> Router {
     let (chat, cookie) = (state.chat.clone(), state.cookie.clone());
     let provide = app::context::provider(chat, cookie, addresses, state.greeting.clone());
     let options = state.leptos.clone();
-    let reading = provide.clone();
-    let unknown = options.clone();
-    let nothing_here =
-        render_app_async_with_context(provide.clone(), move || shell(unknown.clone()));
+    let preload = provide.clone();
+    let not_found_options = options.clone();
+    let not_found =
+        render_app_async_with_context(provide.clone(), move || shell(not_found_options.clone()));
     let pages = Router::new()
         .merge(app::forms::routes(provide.clone(), options.clone()))
         .leptos_routes_with_context(&state, generate_route_list(App), provide.clone(), move || {
             shell(options.clone())
         })
-        .fallback_service(site_files(&state.site, any(nothing_here)))
+        .fallback_service(site_files(&state.site, any(not_found)))
         .layer(from_fn(move |request, next| {
-            app::first_view::middleware(reading.clone(), request, next)
+            app::first_view::middleware(preload.clone(), request, next)
         }))
         .layer(from_fn(app::structure::middleware))
         .layer(CompressionLayer::new().quality(PAGE_QUALITY));
@@ -61,28 +61,28 @@ pub fn router(state: AppState) -> Router {
         .route("/readyz", get(health::ready))
         .nest_service("/pkg", built_files(&state))
         .layer(from_fn_with_state(state.clone(), guard::same_origin))
-        .layer(from_fn(guard::short_address))
+        .layer(from_fn(guard::limit_uri_length))
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(MAX_REQUEST_BYTES))
-        .layer(from_fn(in_time))
+        .layer(from_fn(limit_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(refusals::as_json))
+        .layer(from_fn(json_errors::as_json))
         .layer(from_fn_with_state(state.clone(), headers::secure))
-        .layer(from_fn_with_state(state.clone(), requests::note))
+        .layer(from_fn_with_state(state.clone(), requests::identify))
         .with_state(state)
 }
 
-/// Serves icons, manifest and service worker; every other path gets the page `nothing_here`. The
+/// Serves icons, manifest and service worker; every other path gets the page `not_found`. The
 /// file handler of Leptos is not used, because it takes the response headers of a page that the
 /// same thread is rendering. Such a page then lacks its policy, so that neither its styles nor its
 /// scripts run.
-fn site_files(site: &Path, nothing_here: MethodRouter) -> ServeDir<MethodRouter> {
+fn site_files(site: &Path, not_found: MethodRouter) -> ServeDir<MethodRouter> {
     ServeDir::new(site)
         .append_index_html_on_directories(false)
         .precompressed_br()
         .precompressed_gzip()
         .call_fallback_on_method_not_allowed(true)
-        .fallback(nothing_here)
+        .fallback(not_found)
 }
 
 /// Serves scripts, styles and WASM, which the build has compressed. File names contain a hash, so
@@ -109,7 +109,7 @@ fn built_files(state: &AppState) -> Router {
 
 /// Ends a request that exceeds the time limit. The requested change may have been made; the
 /// response says so, for pages and API calls alike.
-async fn in_time(request: Request, next: Next) -> Response {
+async fn limit_time(request: Request, next: Next) -> Response {
     let is_call = request.uri().path().starts_with("/api/");
     match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
         Ok(response) => response,
@@ -118,8 +118,8 @@ async fn in_time(request: Request, next: Next) -> Response {
             (StatusCode::REQUEST_TIMEOUT, axum::Json(refused)).into_response()
         }
         Err(_) => {
-            let text = "Duet took too long to answer. Go back and check whether it worked before you \
-                        try again.";
+            let text = "Duet took too long to answer. Go back and check whether your change was \
+                        made before you try again.";
             (StatusCode::REQUEST_TIMEOUT, text).into_response()
         }
     }
@@ -127,7 +127,7 @@ async fn in_time(request: Request, next: Next) -> Response {
 
 /// Answers after a panic. The panic hook has already logged the message and the thread.
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    tracing::error!("a request panicked, and was answered with 500");
+    tracing::error!("a request panicked and was answered with 500");
     (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong. Nothing was changed.")
         .into_response()
 }

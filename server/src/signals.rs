@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ignored_signal_is_seen_in_what_the_kernel_says() {
+    fn an_ignored_signal_is_read_from_the_process_status() {
         let status = |bits: &str| format!("Name:\tduet\nSigBlk:\t0\nSigIgn:\t{bits}\nSigCgt:\t0\n");
         assert!(ignores(&status("0000000000001001"), SignalKind::hangup()));
         assert!(!ignores(&status("0000000000001000"), SignalKind::hangup()));

@@ -23,20 +23,20 @@ pub fn check(site: &Path, options: &LeptosOptions) -> Result<()> {
 
 fn check_files(pkg: &Path, list: Option<&str>) -> Result<()> {
     let found = |names: &[String]| names.iter().any(|name| pkg.join(name).is_file());
-    for names in names(list) {
+    for names in required_files(list) {
         if found(&names) {
             continue;
         }
         let (missing, pkg) = (names.join(" or "), pkg.display());
         match list {
             Some(_) => bail!(
-                "the site in {pkg} is not the one that this binary was built with: {HASHES} beside \
-                 the binary names {missing}, which is not there. Install the binary, {HASHES} and \
-                 the directory site from one build"
+                "the site in {pkg} does not belong to this binary: {HASHES} beside the binary \
+                 lists {missing}, which is missing. Install the binary, {HASHES} and the \
+                 directory site from one build"
             ),
             None => bail!(
-                "the site in {pkg} cannot be served: {missing} is not there, and {HASHES}, which \
-                 names the files of a built site, is not beside the binary. Install the binary, \
+                "the site in {pkg} cannot be served: {missing} is missing, and {HASHES}, which \
+                 lists the files of a built site, is not beside the binary. Install the binary, \
                  {HASHES} and the directory site from one build"
             ),
         }
@@ -46,7 +46,7 @@ fn check_files(pkg: &Path, list: Option<&str>) -> Result<()> {
 
 /// Returns the files that every page needs. Each inner list contains alternatives, one of which
 /// must exist.
-fn names(list: Option<&str>) -> Vec<Vec<String>> {
+fn required_files(list: Option<&str>) -> Vec<Vec<String>> {
     let hash = |kind: &str| {
         list?.lines().find_map(|line| {
             let (name, hash) = line.split_once(':')?;
@@ -99,8 +99,8 @@ mod tests {
             (Some(list), &["duet.XXX.js", "duet.BBB.wasm", "duet.CCC.css"]),
             (Some("js: AAA\nwasm: BBB\ncss: CCC\nsplit: DDD\n"), &hashed),
         ] {
-            let said = checked(list, files).expect_err("refused").to_string();
-            assert!(said.contains("from one build") && said.contains(HASHES), "{said}");
+            let error = checked(list, files).expect_err("refused").to_string();
+            assert!(error.contains("from one build") && error.contains(HASHES), "{error}");
         }
     }
 }

@@ -19,8 +19,8 @@ use protocol::limits::MAX_FRAME_BYTES;
 use protocol::{CloseCode, SOCKET_PATH, SUBPROTOCOL};
 use tokio::time::timeout;
 
-use crate::foreign;
-use crate::heartbeat::{Beat, Heartbeat};
+use crate::heartbeat::{Heartbeat, HeartbeatAction};
+use crate::origin_check;
 use crate::state::AppState;
 
 /// Small, because thousands of sockets are idle and the library's default is 128 KiB each. Several
@@ -35,7 +35,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// Time limit for the client's close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Rate at which clients may reconnect after a restart.
-const COMING_BACK_PER_SECOND: usize = 500;
+const RECONNECTS_PER_SECOND: usize = 500;
 
 /// Checks the handshake and starts the socket.
 pub async fn upgrade(
@@ -44,22 +44,23 @@ pub async fn upgrade(
     headers: HeaderMap,
     request: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    if !state.origins.is_ours(&headers) {
+    if !state.origins.accepts(&headers) {
         // A browser that opens this address as a page sends no handshake and no `Origin`.
         if headers.contains_key(SEC_WEBSOCKET_KEY) {
-            state.mistakes.tell_foreign(&state.origins, &headers);
+            state.misconfigurations.log_foreign_request(&state.origins, &headers);
         }
-        return foreign::refuse(&state.origins, SOCKET_PATH, &headers);
+        return origin_check::refuse(&state.origins, SOCKET_PATH, &headers);
     }
-    if foreign::lost_upgrade(&headers) {
-        state.mistakes.tell_no_upgrade();
+    if origin_check::lost_upgrade(&headers) {
+        state.misconfigurations.log_missing_upgrade();
         let text =
-            "A proxy in front of Duet removed the header Upgrade: it must pass WebSockets on.";
+            "A proxy in front of Duet removed the header Upgrade. It must forward WebSockets.";
         return (StatusCode::UPGRADE_REQUIRED, text).into_response();
     }
     if state.draining.has_begun() && state.chat.has_other_nodes() {
         let retry = [(RETRY_AFTER, HeaderValue::from_static("1"))];
-        return (StatusCode::SERVICE_UNAVAILABLE, retry, "Come to another node.").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, retry, "Connect to another node.")
+            .into_response();
     }
     let Some(Extension(session)) = session else {
         return (StatusCode::UNAUTHORIZED, "Sign in first.").into_response();
@@ -68,7 +69,7 @@ pub async fn upgrade(
         Ok(request) => request,
         Err(rejection) => {
             if matches!(rejection, WebSocketUpgradeRejection::ConnectionNotUpgradable(_)) {
-                state.mistakes.tell_no_upgrade();
+                state.misconfigurations.log_missing_upgrade();
             }
             return rejection.into_response();
         }
@@ -79,9 +80,9 @@ pub async fn upgrade(
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
     // The last free connections are reserved for page requests, which are short.
-    if !state.connections.have_room_for_socket() {
+    if !state.connections.allow_socket() {
         let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
-        let text = "Too many people are connected. Please try again soon.";
+        let text = "Too many connections. Please try again soon.";
         return (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response();
     }
     let sockets = state.sockets.clone();
@@ -97,24 +98,24 @@ pub async fn upgrade(
 /// The reason why a socket ends.
 enum End {
     /// The server closes with this code.
-    Say(CloseCode),
+    Close(CloseCode),
     /// The client closed, or is gone.
     Gone,
 }
 
 async fn serve(state: AppState, session: Session, mut socket: WebSocket) {
     let end = match state.chat.connect(session).await {
-        Ok(mut connection) => converse(&mut socket, &mut connection).await,
-        Err(code) => End::Say(code),
+        Ok(mut connection) => run(&mut socket, &mut connection).await,
+        Err(code) => End::Close(code),
     };
-    if let End::Say(code) = end {
+    if let End::Close(code) = end {
         // With other nodes in the cluster, `chat` already closes connections one after the other.
         let at_once = if state.chat.has_other_nodes() { 0 } else { state.chat.connections() };
         close(&mut socket, code, at_once).await;
     }
 }
 
-async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> End {
+async fn run(socket: &mut WebSocket, connection: &mut Connection) -> End {
     let mut heartbeat = Heartbeat::start(random());
     loop {
         tokio::select! {
@@ -124,26 +125,28 @@ async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> End {
                         return End::Gone;
                     }
                 }
-                Outgoing::Close(code) => return End::Say(code),
+                Outgoing::Close(code) => return End::Close(code),
             },
             incoming = socket.recv() => {
-                heartbeat.heard();
+                heartbeat.received();
                 match incoming {
                     Some(Ok(ws::Message::Text(text))) => connection.on_text(&text).await,
-                    Some(Ok(ws::Message::Binary(_))) => return End::Say(CloseCode::Binary),
+                    Some(Ok(ws::Message::Binary(_))) => return End::Close(CloseCode::Binary),
                     Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => {}
-                    Some(Err(error)) if is_too_large(&error) => return End::Say(CloseCode::TooLarge),
+                    Some(Err(error)) if is_too_large(&error) => {
+                        return End::Close(CloseCode::TooLarge);
+                    }
                     Some(Ok(ws::Message::Close(_)) | Err(_)) | None => return End::Gone,
                 }
             },
-            beat = heartbeat.beat() => match beat {
-                Beat::Ping => {
+            action = heartbeat.next_action() => match action {
+                HeartbeatAction::Ping => {
                     let ping = socket.send(ws::Message::Ping(Bytes::new()));
                     if !matches!(timeout(WRITE_WITHIN, ping).await, Ok(Ok(()))) {
                         return End::Gone;
                     }
                 }
-                Beat::Dead => return End::Say(CloseCode::Silent),
+                HeartbeatAction::Dead => return End::Close(CloseCode::Silent),
             },
         }
     }
@@ -166,7 +169,7 @@ async fn write(socket: &mut WebSocket, connection: &mut Connection, first: Bytes
 
 async fn close(socket: &mut WebSocket, code: CloseCode, at_once: usize) {
     let reason = match code {
-        CloseCode::Restart => coming_back(at_once).to_string().into(),
+        CloseCode::Restart => reconnect_delay_ms(at_once).to_string().into(),
         other => Utf8Bytes::from_static(other.reason()),
     };
     let frame = CloseFrame { code: code.code(), reason };
@@ -183,8 +186,8 @@ async fn close(socket: &mut WebSocket, code: CloseCode, at_once: usize) {
 
 /// Returns a random delay in milliseconds before a client reconnects, so that clients that are
 /// disconnected together reconnect spread over time.
-fn coming_back(at_once: usize) -> u32 {
-    let spread = at_once.saturating_mul(1_000) / COMING_BACK_PER_SECOND;
+fn reconnect_delay_ms(at_once: usize) -> u32 {
+    let spread = at_once.saturating_mul(1_000) / RECONNECTS_PER_SECOND;
     let spread = u32::try_from(spread).unwrap_or(u32::MAX).max(250);
     random() % spread
 }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client_ip::Proxies;
 use crate::descriptors::Connections;
-use crate::foreign::Mistakes;
+use crate::origin_check::Misconfigurations;
 use crate::origins::Origins;
 
 /// Cheap to clone.
@@ -28,7 +28,7 @@ pub struct AppState {
     /// The origins of this site's own pages.
     pub origins: Arc<Origins>,
     /// The misconfigurations that were logged recently.
-    pub mistakes: Mistakes,
+    pub misconfigurations: Misconfigurations,
     /// The proxies whose forwarding headers are trusted.
     pub trusted_proxies: Arc<Proxies>,
     /// The Strict-Transport-Security header, if it is sent.

@@ -47,19 +47,25 @@ pub fn log_panics() {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let said = without_text(panic.payload_as_str().unwrap_or("no message"));
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = without_text(panic.payload_as_str().unwrap_or("no message"));
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     // Captured only if RUST_BACKTRACE is set.
     let backtrace = Backtrace::capture();
     if !tracing::dispatcher::has_been_set() {
         // If this write fails, there is no other place to report the panic.
-        let _ = writeln!(std::io::stderr(), "duet: panic at {place}: {said}");
+        let _ = writeln!(std::io::stderr(), "duet: panic at {location}: {message}");
     } else if backtrace.status() == BacktraceStatus::Captured {
-        tracing::error!(panic = said, place, thread, %backtrace, "a part of Duet has panicked");
+        tracing::error!(
+            panic = message,
+            place = location,
+            thread,
+            %backtrace,
+            "a part of Duet has panicked"
+        );
     } else {
-        tracing::error!(panic = said, place, thread, "a part of Duet has panicked");
+        tracing::error!(panic = message, place = location, thread, "a part of Duet has panicked");
     }
 }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use clap::Command;
 use clap::builder::Resettable;
 
-use crate::nearest::nearest;
+use crate::spelling::suggest;
 
 const PREFIX: &str = "DUET_";
 /// Variables of the build scripts.
-const OF_THE_BUILD: [&str; 1] = ["DUET_TOOLS"];
+const BUILD_VARIABLES: [&str; 1] = ["DUET_TOOLS"];
 
 /// Treats empty variables as unset, because an empty line in a settings file stands for the
 /// default.
@@ -35,16 +35,14 @@ pub fn without_empty(command: Command) -> Command {
 pub fn warn_of_unknown(command: &Command) {
     let set = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()));
-    for (name, meant) in unknown(command, set) {
-        match meant {
-            Some(meant) => {
-                tracing::warn!(
-                    "the variable {name} is set and means nothing; {meant} may be meant"
-                );
+    for (name, suggestion) in unknown(command, set) {
+        match suggestion {
+            Some(suggestion) => {
+                tracing::warn!("unknown variable {name}; did you mean {suggestion}?");
             }
-            None => tracing::warn!(
-                "the variable {name} is set and means nothing; `duet --help` lists those that do"
-            ),
+            None => {
+                tracing::warn!("unknown variable {name}; `duet --help` lists the known variables")
+            }
         }
     }
 }
@@ -53,14 +51,14 @@ fn unknown(
     command: &Command,
     set: impl Iterator<Item = (String, String)>,
 ) -> Vec<(String, Option<String>)> {
-    let mut known: BTreeSet<String> = OF_THE_BUILD.map(str::to_owned).into();
+    let mut known: BTreeSet<String> = BUILD_VARIABLES.map(str::to_owned).into();
     collect(command, &mut known);
     set.filter(|(name, value)| {
-        name.starts_with(PREFIX) && !known.contains(name) && !is_of_kubernetes(name, value)
+        name.starts_with(PREFIX) && !known.contains(name) && !is_set_by_kubernetes(name, value)
     })
     .map(|(name, _)| {
-        let meant = nearest(&name, known.iter().map(String::as_str)).map(str::to_owned);
-        (name, meant)
+        let suggestion = suggest(&name, known.iter().map(String::as_str)).map(str::to_owned);
+        (name, suggestion)
     })
     .collect()
 }
@@ -77,7 +75,7 @@ fn collect(command: &Command, known: &mut BTreeSet<String>) {
 }
 
 /// Kubernetes sets these variables for a service named "duet".
-fn is_of_kubernetes(name: &str, value: &str) -> bool {
+fn is_set_by_kubernetes(name: &str, value: &str) -> bool {
     name.starts_with("DUET_SERVICE_")
         || name.starts_with("DUET_PORT_")
         || (name == "DUET_PORT" && value.contains("://"))
@@ -91,7 +89,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn a_variable_that_means_nothing_is_named_with_the_one_that_may_be_meant() {
+    fn an_unknown_variable_gets_a_suggestion() {
         let set = [
             ("DUET_REGISTATION", "closed"),
             ("DUET_PORT", "80"),

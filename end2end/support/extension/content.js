@@ -1,4 +1,4 @@
-// Does to a page what people's extensions do, of the kind that the cookie names, and marks the document.
+// Changes a page like an extension of the kind that the cookie names, and marks the document.
 const kind = document.cookie.match(/(?:^|; )extension=([a-z]+)/)?.[1];
 const root = document.getElementById("app");
 
@@ -10,7 +10,7 @@ const nodes = (what) => {
 };
 
 const kinds = {
-  // A password manager: its element on both sides of each field, in each form, before the text box too.
+  // A password manager: adds elements on both sides of each field, in each form, also before the message box.
   beside() {
     for (const field of root.querySelectorAll("input:not([type=hidden]), textarea, select")) {
       for (const side of ["before", "after"]) {
@@ -22,7 +22,7 @@ const kinds = {
     }
     for (const form of root.querySelectorAll("form")) form.prepend(document.createElement("span"));
   },
-  // A spelling checker: each field in an element of its own.
+  // A spelling checker: wraps each field in an element.
   around() {
     for (const field of root.querySelectorAll("input:not([type=hidden]), textarea")) {
       const element = document.createElement("div");
@@ -30,7 +30,7 @@ const kinds = {
       element.append(field);
     }
   },
-  // What also minifying proxies do.
+  // Removes comments, as minifying proxies do.
   comments() {
     for (const comment of nodes(NodeFilter.SHOW_COMMENT)) comment.remove();
   },
@@ -45,7 +45,7 @@ const kinds = {
     }
     document.documentElement.lang = "fr";
   },
-  // What makes links of telephone numbers: a part of each text in an element of its own.
+  // A telephone number linker: wraps a part of each text in an element.
   split() {
     for (const text of nodes(NodeFilter.SHOW_TEXT)) {
       if (text.data.trim().length < 4 || text.parentElement.matches("script, noscript, textarea, option")) continue;
@@ -55,7 +55,7 @@ const kinds = {
       range.surroundContents(document.createElement("mark"));
     }
   },
-  // What looks for words: texts that stand side by side become one.
+  // A word search: joins adjacent text nodes.
   joined() {
     for (const comment of nodes(NodeFilter.SHOW_COMMENT)) comment.remove();
     root.normalize();

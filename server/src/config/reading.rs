@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{Config, Gate, Registration, SecretUrl};
+use super::{Config, Directory, Registration, SecretUrl};
 use crate::origins::Origins;
 use crate::variables;
 
@@ -40,7 +40,7 @@ impl Config {
     }
 
     /// Returns the number of files that a busy store opens in addition to those it opens at start.
-    pub fn files_of_the_store(&self) -> usize {
+    pub fn store_files(&self) -> usize {
         match &self.database_url {
             Some(SecretUrl(url)) if url.starts_with("postgres") => {
                 usize::try_from(self.database_connections).unwrap_or_default()
@@ -56,7 +56,7 @@ impl Config {
     pub fn chat(&self) -> Result<chat::Config> {
         let database = match &self.database_url {
             None => self.data.join("duet.db").into(),
-            Some(url) => database(url, self.database_connections, "DUET_DATABASE_URL")?,
+            Some(url) => parse_database(url, self.database_connections, "DUET_DATABASE_URL")?,
         };
         let broker = self.nats_url.as_ref().map(|SecretUrl(url)| chat::Broker {
             url: url.clone(),
@@ -70,7 +70,7 @@ impl Config {
                 Registration::Invited => chat::Registration::Invited,
                 Registration::Closed => chat::Registration::Closed,
             },
-            directory_open: self.directory == Gate::Open,
+            directory_open: self.directory == Directory::Open,
             rates: chat::Rates {
                 sign_ups_per_hour: self.sign_ups_per_hour,
                 sign_ins_per_minute: self.sign_ins_per_minute,
@@ -98,7 +98,7 @@ impl Config {
         let Some(url) = self.public_url.as_deref() else {
             if !listening.ip().is_loopback() {
                 bail!(
-                    "listening on {listening} serves other machines: say under which address with \
+                    "other machines can reach {listening}: set the public address with \
                      DUET_PUBLIC_URL or --public-url, such as https://chat.example.org"
                 );
             }
@@ -107,8 +107,8 @@ impl Config {
         let origins = Origins::public(url)?;
         if !origins.is_https() && !origins.is_loopback() && !self.allow_http {
             bail!(
-                "{url} is plain http: passwords and messages could be read on the way. Put https \
-                 in front, or accept it with DUET_ALLOW_HTTP=true"
+                "{url} is plain http, so that passwords and messages can be intercepted. Put an \
+                 https proxy in front, or allow http with DUET_ALLOW_HTTP=true"
             );
         }
         Ok(origins)
@@ -122,22 +122,22 @@ impl Config {
         if let Some(site) = &self.site {
             return is_site(site).with_context(|| format!("no built site in {}", site.display()));
         }
-        let binary = std::env::current_exe().context("cannot tell where the binary is")?;
+        let binary = std::env::current_exe().context("cannot find the path of the binary")?;
         let beside = binary.parent().unwrap_or(Path::new("."));
         [beside.join("site"), beside.join("../site"), PathBuf::from("target/site")]
             .iter()
-            .find_map(|place| is_site(place))
-            .context("no built site beside the binary: run `make serve`, or name it with --site")
+            .find_map(|directory| is_site(directory))
+            .context("no built site beside the binary: run `make serve`, or set --site")
     }
 }
 
-fn is_site(place: &Path) -> Option<PathBuf> {
-    place.join("pkg").is_dir().then(|| place.to_owned())
+fn is_site(directory: &Path) -> Option<PathBuf> {
+    directory.join("pkg").is_dir().then(|| directory.to_owned())
 }
 
 /// Parses a database URL. `setting` is the flag or variable that contains the URL, for error
 /// messages.
-pub(crate) fn database(
+pub(crate) fn parse_database(
     SecretUrl(url): &SecretUrl,
     connections: u32,
     setting: &str,
@@ -149,10 +149,10 @@ pub(crate) fn database(
         }
         // Shows only the scheme, because the rest may contain a password.
         Some((scheme, _)) => bail!(
-            "{setting} begins with {scheme}: the store is SQLite (sqlite:PATH, or a \
-             directory with DUET_DATA) or Postgres (postgres://USER:PASSWORD@HOST/DATABASE)"
+            "{setting} has the unknown scheme {scheme}: write sqlite:PATH (or set a directory with \
+             DUET_DATA), or postgres://USER:PASSWORD@HOST/DATABASE"
         ),
-        None => bail!("{setting} is no URL; write sqlite:PATH or postgres://..."),
+        None => bail!("{setting} is not a URL: write sqlite:PATH or postgres://..."),
     }
 }
 
@@ -160,7 +160,7 @@ fn sqlite_path(path: &str, setting: &str) -> Result<PathBuf> {
     let path = path.strip_prefix("//").unwrap_or(path);
     let path = path.split('?').next().unwrap_or_default();
     if path.is_empty() || path == ":memory:" {
-        bail!("{setting} names no file: messages must outlive the process");
+        bail!("{setting} contains no file: messages must survive a restart");
     }
     Ok(PathBuf::from(path))
 }
@@ -194,16 +194,16 @@ mod tests {
     }
 
     #[test]
-    fn a_password_of_the_store_is_shown_nowhere() {
+    fn the_password_in_the_store_url_is_never_printed() {
         let config = config(&["--database-url", "postgres://duet:very-secret@db/duet"]);
         assert!(!format!("{config:?}").contains("secret"));
         let mistyped = Config { database_url: "duet:very-secret@db/duet".parse().ok(), ..config };
-        let said = mistyped.chat().expect_err("no such store");
-        assert!(!format!("{said:#}").contains("secret"), "{said:#}");
+        let error = mistyped.chat().expect_err("no such store");
+        assert!(!format!("{error:#}").contains("secret"), "{error:#}");
     }
 
     #[test]
-    fn the_life_of_a_session_is_a_whole_number_of_days() {
+    fn the_session_lifetime_is_a_whole_number_of_days() {
         let days = |arguments: &[&str]| {
             let all = std::iter::once(&"duet").chain(arguments);
             Config::try_parse_from(all)
@@ -214,34 +214,34 @@ mod tests {
         assert_eq!(set.ok(), Some((Days(2), Days(400))));
         for wrong in ["0", "-1", "1.5", "3651", "4294967297", "a week", ""] {
             let refused = days(&[&format!("--session-days={wrong}")]).expect_err(wrong).to_string();
-            assert!(refused.contains("a whole number of days, from 1 to 3650"), "{refused}");
+            assert!(refused.contains("is not a whole number of days from 1 to 3650"), "{refused}");
         }
     }
 
     #[test]
-    fn what_strangers_are_told_is_one_line_of_plain_text() {
-        let said = |arguments: &[&str]| {
+    fn name_and_welcome_are_one_line_of_plain_text() {
+        let greeting = |arguments: &[&str]| {
             let all = std::iter::once(&"duet").chain(arguments);
             Config::try_parse_from(all).map(|config| (config.name, config.welcome))
         };
-        assert_eq!(said(&[]).ok(), Some(("Duet".to_owned(), String::new())));
-        let set = said(&["--name", " Berg family ", "--welcome=Für uns <alle>."]);
+        assert_eq!(greeting(&[]).ok(), Some(("Duet".to_owned(), String::new())));
+        let set = greeting(&["--name", " Berg family ", "--welcome=Für uns <alle>."]);
         assert_eq!(set.ok(), Some(("Berg family".to_owned(), "Für uns <alle>.".to_owned())));
         for (wrong, why) in [
             ("--name=a\nb".to_owned(), "without control characters"),
             ("--name=a\u{202e}b".to_owned(), "without control characters"),
-            ("--name= ".to_owned(), "a name says something"),
-            (format!("--name={}", "n".repeat(61)), "at most 60 characters; this one has 61"),
+            ("--name= ".to_owned(), "the name must not be empty"),
+            (format!("--name={}", "n".repeat(61)), "at most 60 characters, and has 61"),
             ("--welcome=a\u{7}".to_owned(), "without control characters"),
             (format!("--welcome={}", "w".repeat(301)), "at most 300 characters"),
         ] {
-            let refused = said(&[&wrong]).expect_err(&wrong).to_string();
+            let refused = greeting(&[&wrong]).expect_err(&wrong).to_string();
             assert!(refused.contains(why), "{refused}");
         }
     }
 
     #[test]
-    fn serving_others_needs_an_address_and_https_or_consent() {
+    fn a_server_for_other_machines_needs_a_public_url_and_https_or_consent() {
         let here: SocketAddr = "127.0.0.1:3000".parse().expect("an address");
         let everywhere: SocketAddr = "0.0.0.0:80".parse().expect("an address");
         assert!(config(&[]).origins(here).is_ok());

@@ -6,10 +6,10 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::FilterFn;
 
-use crate::nearest::nearest;
+use crate::spelling::suggest;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-const OURS: [&str; 4] = ["server", "chat", "app", "protocol"];
+const OWN_CRATES: [&str; 4] = ["server", "chat", "app", "protocol"];
 /// Dependencies that log.
 const LIBRARIES: [&str; 18] = [
     "async_nats",
@@ -53,7 +53,7 @@ pub fn private() -> FilterFn<fn(&Metadata<'_>) -> bool> {
 
 fn is_private(metadata: &Metadata<'_>) -> bool {
     let (root, _) = metadata.target().split_once("::").unwrap_or((metadata.target(), ""));
-    *metadata.level() < Level::TRACE || OURS.contains(&root)
+    *metadata.level() < Level::TRACE || OWN_CRATES.contains(&root)
 }
 
 /// Splits at the commas outside of brackets.
@@ -82,26 +82,29 @@ fn check(directive: &str) -> Result<()> {
     if let Some(level) = level
         && !is_level(level)
     {
-        bail!("DUET_LOG: {level:?} is no level{}. {HOW}", meant(level, &LEVELS));
+        bail!("DUET_LOG: {level:?} is not a level{}. {SYNTAX}", suggestion(level, &LEVELS));
     }
     let (root, _) = target.split_once("::").unwrap_or((target, ""));
-    let is_part = OURS.contains(&root) || LIBRARIES.contains(&root);
+    let is_part = OWN_CRATES.contains(&root) || LIBRARIES.contains(&root);
     if is_part || (root.is_empty() && rest.starts_with('[')) {
         return Ok(());
     }
-    let mut known = [OURS.as_slice(), LIBRARIES.as_slice()].concat();
+    let mut known = [OWN_CRATES.as_slice(), LIBRARIES.as_slice()].concat();
     if rest.is_empty() {
         known.extend(LEVELS);
     }
-    bail!("DUET_LOG: {root:?} is neither a level nor a part of Duet{}. {HOW}", meant(root, &known))
+    bail!(
+        "DUET_LOG: {root:?} is neither a level nor a part of Duet{}. {SYNTAX}",
+        suggestion(root, &known)
+    )
 }
 
-const HOW: &str = "Write a level (off, error, warn, info, debug, trace), or a part and its level \
-                   before it: chat=debug,info";
+const SYNTAX: &str = "Write a level (off, error, warn, info, debug, trace), optionally after \
+                      parts with their own levels: chat=debug,info";
 
-fn meant(written: &str, known: &[&str]) -> String {
-    nearest(written, known.iter().copied())
-        .map(|name| format!("; {name} may be meant"))
+fn suggestion(written: &str, known: &[&str]) -> String {
+    suggest(written, known.iter().copied())
+        .map(|name| format!(" (did you mean {name}?)"))
         .unwrap_or_default()
 }
 
@@ -115,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_means_something_is_read_and_what_does_not_is_named() {
+    fn valid_filters_are_parsed_and_typos_get_a_suggestion() {
         for right in [
             "info",
             "WARN",
@@ -137,10 +140,10 @@ mod tests {
             ("verbose", "verbose"),
             ("info,chta=debug", "chat"),
             ("=info", "neither"),
-            ("chat=", "no level"),
+            ("chat=", "not a level"),
         ] {
-            let said = read(wrong).expect_err(wrong).to_string();
-            assert!(said.starts_with("DUET_LOG: ") && said.contains(named), "{wrong}: {said}");
+            let error = read(wrong).expect_err(wrong).to_string();
+            assert!(error.starts_with("DUET_LOG: ") && error.contains(named), "{wrong}: {error}");
         }
     }
 }

@@ -25,7 +25,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// Time limit for writing the queued lines before the process exits.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 /// Pause before another attempt while the output or the queue is full.
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 thread_local! {
     /// Log lines of the writer thread itself, which cannot use the queue because it may be full.
@@ -67,7 +67,7 @@ impl LogQueue {
         let (entries, waiting) = sync_channel(LINES);
         let counts = Arc::new(Counts::default());
         let seen = counts.clone();
-        let run = move || run(Output { output, is_cut: false }, &waiting, &seen);
+        let run = move || run(Output { output, is_partial: false }, &waiting, &seen);
         // If the thread cannot start, the receiver is dropped and every line counts as lost.
         let _ = std::thread::Builder::new().name("duet-log".to_owned()).spawn(run);
         Self { entries, counts }
@@ -105,7 +105,7 @@ impl LogQueue {
                 Err(TrySendError::Full(back)) if Instant::now() < until => entry = back,
                 Err(_) => return,
             }
-            std::thread::sleep(AGAIN);
+            std::thread::sleep(RETRY_AFTER);
         }
         // A reader that has stopped must not delay the exit of the process.
         let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
@@ -141,7 +141,7 @@ fn run<W: Write>(mut output: Output<W>, waiting: &Receiver<Entry>, counts: &Coun
             Entry::Line(line) => {
                 counts.waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
                 if output.write_line(&line).is_ok() {
-                    say_what_was_lost(&mut output, counts);
+                    report_lost_lines(&mut output, counts);
                 } else {
                     counts.lost.fetch_add(1, Ordering::Relaxed);
                 }
@@ -152,12 +152,12 @@ fn run<W: Write>(mut output: Output<W>, waiting: &Receiver<Entry>, counts: &Coun
     }
 }
 
-fn say_what_was_lost<W: Write>(output: &mut Output<W>, counts: &Counts) {
+fn report_lost_lines<W: Write>(output: &mut Output<W>, counts: &Counts) {
     let lost = counts.lost.swap(0, Ordering::Relaxed);
     if lost == 0 {
         return;
     }
-    tracing::warn!(lines = lost, "the log could not be written for a while: lines are missing");
+    tracing::warn!(lines = lost, "the log could not be written for a while; lines were lost");
     let own = OWN.with_borrow_mut(|own| own.as_mut().map(std::mem::take)).unwrap_or_default();
     if output.write_line(&own).is_err() {
         counts.lost.fetch_add(lost, Ordering::Relaxed);
@@ -167,14 +167,14 @@ fn say_what_was_lost<W: Write>(output: &mut Output<W>, counts: &Counts) {
 struct Output<W> {
     output: W,
     /// Whether the last line was written without its end.
-    is_cut: bool,
+    is_partial: bool,
 }
 
 impl<W: Write> Output<W> {
     fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.is_cut {
+        if self.is_partial {
             self.write_all(b"\n")?;
-            self.is_cut = false;
+            self.is_partial = false;
         }
         self.write_all(line)
     }
@@ -187,9 +187,11 @@ impl<W: Write> Output<W> {
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // Another process has made the pipe non-blocking, and the pipe is full.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(RETRY_AFTER)
+                }
                 Err(error) => {
-                    self.is_cut |= rest.len() < length;
+                    self.is_partial |= rest.len() < length;
                     return Err(error);
                 }
             }
@@ -207,9 +209,9 @@ mod tests {
 
     /// An output whose writes succeed or fail as the test decides.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<(bool, Vec<u8>)>>);
+    struct TestOutput(Arc<Mutex<(bool, Vec<u8>)>>);
 
-    impl Told {
+    impl TestOutput {
         fn fail(&self, fails: bool) {
             self.0.lock().expect("no panic").0 = fails;
         }
@@ -219,17 +221,17 @@ mod tests {
         }
     }
 
-    impl Write for Told {
+    impl Write for TestOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut told = self.0.lock().expect("no panic");
-            match (told.0, bytes) {
+            let mut output = self.0.lock().expect("no panic");
+            match (output.0, bytes) {
                 (true, [first, rest @ ..]) if !rest.is_empty() && *first == b'(' => {
-                    told.1.push(*first);
+                    output.1.push(*first);
                     Ok(1)
                 }
                 (true, _) => Err(ErrorKind::StorageFull.into()),
                 _ => {
-                    told.1.extend_from_slice(bytes);
+                    output.1.extend_from_slice(bytes);
                     Ok(bytes.len())
                 }
             }
@@ -241,21 +243,21 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_counted_and_the_next_begin_anew() {
-        let told = Told::default();
-        let queue = LogQueue::to(told.clone());
+    fn lines_that_cannot_be_written_are_counted_and_a_partial_line_is_ended() {
+        let output = TestOutput::default();
+        let queue = LogQueue::to(output.clone());
         queue.put(b"one\n".to_vec());
         queue.flush();
-        told.fail(true);
+        output.fail(true);
         queue.put(b"(two\n".to_vec());
         queue.put(b"three\n".to_vec());
         queue.flush();
         assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 2);
-        told.fail(false);
+        output.fail(false);
         queue.put(b"four\n".to_vec());
         queue.flush();
-        assert_eq!(told.text(), "one\n(\nfour\n");
-        assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 0, "they were told of");
+        assert_eq!(output.text(), "one\n(\nfour\n");
+        assert_eq!(queue.counts.lost.load(Ordering::Relaxed), 0, "they were reported");
     }
 
     /// An output that blocks each write until the test releases it.
@@ -275,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_stopped_holds_nobody_up() {
-        let (let_go, held) = channel();
+    fn a_stopped_reader_does_not_block_callers() {
+        let (release, blocked) = channel();
         let (written, lines) = channel();
-        let queue = LogQueue::to(Stuck(held, written));
+        let queue = LogQueue::to(Stuck(blocked, written));
         let more = LINES + 100;
         for n in 0..more {
             queue.put(format!("{n}\n").into_bytes());
@@ -286,9 +288,9 @@ mod tests {
         assert!(queue.counts.lost.load(Ordering::Relaxed) >= 99);
         queue.put(vec![b'x'; BYTES + 1]);
         queue.flush();
-        drop(let_go);
+        drop(release);
         assert_eq!(lines.recv().expect("written"), b"0\n");
         let waiting = lines.iter().take(LINES - 2).count();
-        assert_eq!(waiting, LINES - 2, "what waited is written");
+        assert_eq!(waiting, LINES - 2, "the queued lines are written");
     }
 }

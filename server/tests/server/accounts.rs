@@ -12,7 +12,7 @@ async fn code(response: reqwest::Response) -> Value {
 }
 
 #[tokio::test]
-async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
+async fn the_cookie_is_http_only_and_ends_with_the_session() {
     let server = TestServer::start().await;
     let form = format!("username=alice&display_name=Alice+A.&password={PASSWORD}");
     let response = post_form(server.address, "/api/sign_up", &form).await;
@@ -22,10 +22,10 @@ async fn the_cookie_is_out_of_reach_and_dies_with_the_session() {
         assert!(cookie.contains(part), "{cookie}");
     }
     let alice = crate::support::Browser::sign_in(server.address, "ALICE").await;
-    assert_eq!(alice.calls("list_conversations", json!({"after": null})).await.status(), 200);
-    let out = alice.posts("sign_out", "").await;
+    assert_eq!(alice.call("list_conversations", json!({"after": null})).await.status(), 200);
+    let out = alice.post_call("sign_out", "").await;
     assert!(out.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
-    let after = alice.calls("list_conversations", json!({"after": null})).await;
+    let after = alice.call("list_conversations", json!({"after": null})).await;
     assert_eq!(after.status(), 401);
     assert_eq!(code(after).await, json!(ErrorCode::Unauthenticated));
     server.stop().await;
@@ -39,7 +39,7 @@ async fn two_servers_on_one_host_do_not_sign_each_other_out() {
     let both = format!("{}; {}", alice.cookie, anna.cookie);
     for browser in [alice, anna] {
         let browser = crate::support::Browser { cookie: both.clone(), ..browser };
-        let listed = browser.calls("list_conversations", json!({"after": null})).await;
+        let listed = browser.call("list_conversations", json!({"after": null})).await;
         assert_eq!(listed.status(), 200, "{}", browser.address);
         let names = both.split("; ").map(|cookie| cookie.split('=').next());
         assert_eq!(names.collect::<std::collections::HashSet<_>>().len(), 2, "{both}");
@@ -49,7 +49,7 @@ async fn two_servers_on_one_host_do_not_sign_each_other_out() {
 }
 
 #[tokio::test]
-async fn the_cookie_lasts_as_long_as_a_session_and_is_named_by_the_port() {
+async fn the_cookie_lives_as_long_as_a_session_and_its_name_contains_the_port() {
     let arguments = ["--public-url=https://chat.example.org:8443", "--session-days=3"];
     let server = TestServer::with(&arguments).await;
     let response = http()
@@ -84,7 +84,7 @@ async fn over_https_the_cookie_and_the_headers_are_strict() {
 }
 
 #[tokio::test]
-async fn other_services_of_the_owner_come_under_https_only_where_the_owner_says_so() {
+async fn hsts_includes_subdomains_only_if_configured() {
     for (setting, header) in [
         ("--hsts=on", Some("max-age=31536000")),
         ("--hsts=subdomains", Some("max-age=31536000; includeSubDomains")),
@@ -99,7 +99,7 @@ async fn other_services_of_the_owner_come_under_https_only_where_the_owner_says_
 }
 
 #[tokio::test]
-async fn refusals_have_a_status_a_name_and_a_time() {
+async fn refusals_have_a_status_a_code_and_a_retry_time() {
     let server = TestServer::start().await;
     server.browser("alice").await;
     let cases = [

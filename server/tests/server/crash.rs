@@ -110,7 +110,7 @@ async fn stream_of_sends(
     count: watch::Sender<usize>,
 ) -> HashMap<ClientId, Seq> {
     let mut acknowledged = HashMap::new();
-    let (mut write, mut read) = browser.joins().await.0.split();
+    let (mut write, mut read) = browser.connect_past_hello().await.0.split();
     let under_way = Semaphore::new(UNDER_WAY);
     let writing = async {
         loop {
@@ -144,14 +144,14 @@ async fn stream_of_sends(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_acknowledged_survives_a_kill_once() {
+async fn acknowledged_messages_survive_a_kill_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let address = free_address();
     let mut process = Process::start(directory.path(), address);
     ready(address).await;
     let alice = Browser::sign_up(address, "alice").await;
     let bob = Browser::sign_up(address, "bob").await;
-    let conversation = alice.opens(bob.id).await;
+    let conversation = alice.open_conversation(bob.id).await;
     let mut acknowledged: HashMap<ClientId, Seq> = HashMap::new();
     for round in 0..ROUNDS {
         let (count, mut counted) = watch::channel(0);
@@ -168,7 +168,7 @@ async fn everything_acknowledged_survives_a_kill_once() {
         process = Process::start(directory.path(), address);
         ready(address).await;
     }
-    let stored = bob.reads(conversation).await;
+    let stored = bob.read_history(conversation).await;
     assert!(stored.iter().zip(1..).all(|(message, n)| message.seq == Seq(n)), "a hole");
     let places: HashMap<ClientId, Seq> =
         stored.iter().map(|message| (message.client_id, message.seq)).collect();

@@ -7,7 +7,7 @@ use crate::process::Process;
 use crate::support::{TestServer, http, origin, post_form};
 
 /// Signs in with wrong passwords until the limit applies. Returns the number of 401 responses.
-async fn tries(server: &TestServer, forwarded: &str) -> usize {
+async fn count_attempts(server: &TestServer, forwarded: &str) -> usize {
     for n in 0..5 {
         let answer = http()
             .post(server.url("/api/sign_in"))
@@ -28,10 +28,10 @@ async fn tries(server: &TestServer, forwarded: &str) -> usize {
 }
 
 #[tokio::test]
-async fn clients_behind_a_proxy_have_limits_of_their_own_however_it_writes_them() {
+async fn clients_behind_a_proxy_have_separate_limits_with_every_header_form() {
     let directory = tempfile::tempdir().expect("a directory");
     let arguments = ["--trusted-proxies=::ffff:127.0.0.1", "--sign-ins-per-minute=1"];
-    let server = TestServer::rated(directory, &arguments).await;
+    let server = TestServer::with_rate_limits(directory, &arguments).await;
     for (client, same) in [
         ("198.51.100.1:5001", "198.51.100.1"),
         ("198.51.100.2", "\"198.51.100.2:5002\""),
@@ -39,27 +39,27 @@ async fn clients_behind_a_proxy_have_limits_of_their_own_however_it_writes_them(
         ("[2001:db8:0:1::1]:443", "2001:db8:0:1::2"),
         ("2001:db8:0:2::1", "\"[2001:db8:0:2::1]:443\""),
     ] {
-        assert_eq!(tries(&server, client).await, 1, "{client}");
-        assert_eq!(tries(&server, same).await, 0, "{same}");
+        assert_eq!(count_attempts(&server, client).await, 1, "{client}");
+        assert_eq!(count_attempts(&server, same).await, 0, "{same}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_say_for_whom_it_asks_is_named_once() {
+async fn a_proxy_without_a_forwarding_header_is_logged_once() {
     let (process, log) = Process::with_log("", &[("DUET_TRUSTED_PROXIES", "127.0.0.1")]).await;
-    assert!(!log.text().contains("for whom"), "what watches the process asks for itself");
+    assert!(!log.text().contains("no client address"), "a health check has no client");
     for _ in 0..3 {
         let form = "username=nobody&password=wrong-password";
         assert_eq!(post_form(process.address, "/api/sign_in", form).await.status(), 401);
     }
-    let line = log.has("does not say for whom it asks").await;
+    let line = log.wait_for("sends no client address").await;
     assert!(line.contains("WARN") && line.contains("the proxy 127.0.0.1"), "{line}");
-    assert_eq!(log.text().matches("does not say for whom it asks").count(), 1);
+    assert_eq!(log.text().matches("sends no client address").count(), 1);
 }
 
 #[tokio::test]
-async fn a_client_that_writes_the_header_that_its_proxy_does_not_gains_no_address() {
+async fn a_client_cannot_forge_its_address_by_a_header_that_its_proxy_does_not_write() {
     let (process, log) = Process::with_log("", &[("DUET_TRUSTED_PROXIES", "127.0.0.1")]).await;
     for forged in ["203.0.113.1", "203.0.113.2"] {
         let answer = http()
@@ -74,9 +74,9 @@ async fn a_client_that_writes_the_header_that_its_proxy_does_not_gains_no_addres
             .expect("an answer");
         assert_eq!(answer.status(), 401);
     }
-    let line = log.has("sign-in refused").await;
+    let line = log.wait_for("sign-in refused").await;
     assert!(line.contains("client.ip=127.0.0.1 "), "{line}");
-    let line = log.has("name different addresses").await;
+    let line = log.wait_for("name different addresses").await;
     assert!(line.contains("remove the header that it does not write"), "{line}");
     assert_eq!(log.text().matches("name different addresses").count(), 1);
 }

@@ -72,16 +72,16 @@ fn frames(conversation: ConversationId) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mutated_frames_harm_nobody() {
+async fn mutated_frames_do_no_harm() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
     let carol = server.browser("carol").await;
-    let own = carol.opens(alice.id).await;
+    let own = carol.open_conversation(alice.id).await;
     let mut dice = Dice(0x5eed);
     let seeds = frames(conversation);
     let (mut sent, mut closed) = (0, 0);
     while sent < 4_000 {
-        let mut socket = carol.joins().await;
+        let mut socket = carol.connect_past_hello().await;
         // The server closes a socket after several malformed frames; the test continues on a new
         // one.
         for _ in 0..200 {
@@ -95,12 +95,12 @@ async fn mutated_frames_harm_nobody() {
     }
     assert!(closed > 1);
     still_serves(&alice, &bob, conversation).await;
-    assert!(carol.reads(own).await.len() <= 4_000);
+    assert!(carol.read_history(own).await.len() <= 4_000);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mutated_bodies_harm_nobody() {
+async fn mutated_bodies_do_no_harm() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
     let client = http();
@@ -137,16 +137,16 @@ async fn mutated_bodies_harm_nobody() {
 }
 
 async fn still_serves(alice: &Browser, bob: &Browser, conversation: ConversationId) {
-    let mut at_bob = bob.joins().await;
-    let mut at_alice = alice.joins().await;
-    at_alice.sends(conversation, "still here").await;
+    let mut at_bob = bob.connect_past_hello().await;
+    let mut at_alice = alice.connect_past_hello().await;
+    at_alice.send_message(conversation, "still here").await;
     loop {
-        let heard = at_bob.hears().await;
+        let heard = at_bob.receive().await;
         if matches!(heard, ServerFrame::Message(message) if message.body == "still here") {
             break;
         }
     }
-    assert_eq!(alice.gets("/readyz").await.status(), 200);
-    let messages = bob.reads(conversation).await;
+    assert_eq!(alice.get_page("/readyz").await.status(), 200);
+    let messages = bob.read_history(conversation).await;
     assert!(messages.iter().zip(1..).all(|(message, n)| message.seq == Seq(n)));
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Browser, PASSWORD, TestServer, cookie, post_form};
 
-async fn invites(browser: &Browser) -> String {
+async fn create_invitation(browser: &Browser) -> String {
     let made: Invitation =
-        browser.posts("create_invitation", "").await.json().await.expect("an invitation");
+        browser.post_call("create_invitation", "").await.json().await.expect("an invitation");
     made.token
 }
 
@@ -18,10 +18,10 @@ async fn code(response: reqwest::Response) -> Value {
 }
 
 #[tokio::test]
-async fn where_only_the_invited_may_sign_up_a_link_lets_one_in() {
+async fn with_registration_by_invitation_a_link_permits_one_sign_up() {
     let server = TestServer::with(&["--registration=open"]).await;
     let alice = server.browser("alice").await;
-    let token = invites(&alice).await;
+    let token = create_invitation(&alice).await;
     let directory = server.stop().await;
 
     let invited = TestServer::at(directory, &["--registration=invited"]).await;
@@ -30,7 +30,7 @@ async fn where_only_the_invited_may_sign_up_a_link_lets_one_in() {
     assert_eq!(stranger.status(), 403);
     assert_eq!(code(stranger).await, json!(ErrorCode::RegistrationClosed));
     let nobody = Browser { address: invited.address, cookie: String::new(), ..alice.clone() };
-    let looked = nobody.calls("get_invitation", json!({"token": token})).await;
+    let looked = nobody.call("get_invitation", json!({"token": token})).await;
     let info: InvitationInfo = looked.json().await.expect("good");
     assert_eq!(info.inviter.id, alice.id);
     let made =
@@ -39,38 +39,38 @@ async fn where_only_the_invited_may_sign_up_a_link_lets_one_in() {
     let bob = Browser { cookie: cookie(&made), ..nobody.clone() };
     let conversation: Option<ConversationId> = made.json().await.expect("an answer");
     let conversation = conversation.expect("a conversation");
-    assert!(bob.reads(conversation).await.is_empty(), "it is his");
-    let again = nobody.calls("get_invitation", json!({"token": token})).await;
+    assert!(bob.read_history(conversation).await.is_empty(), "it is his");
+    let again = nobody.call("get_invitation", json!({"token": token})).await;
     assert_eq!((again.status().as_u16(), code(again).await), (404, json!("invitation_invalid")));
     invited.stop().await;
 }
 
 #[tokio::test]
-async fn the_plain_forms_lead_into_the_conversation() {
+async fn the_plain_forms_redirect_to_the_conversation() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
     let leads_to = |response: &reqwest::Response| {
         assert_eq!(response.status(), 303);
         response.headers()[LOCATION].to_str().expect("visible").to_owned()
     };
-    let token = invites(&alice).await;
+    let token = create_invitation(&alice).await;
     let path = format!("/invite/{token}");
     let stranger = post_form(server.address, &path, "").await;
     assert_eq!(leads_to(&stranger), format!("/sign-in?next={path}"));
-    let own = alice.submits(&path, "").await;
+    let own = alice.submit_form(&path, "").await;
     assert_eq!(own.status(), 422, "one's own");
-    assert_eq!(leads_to(&bob.submits(&path, "").await), format!("/c/{conversation}"));
-    let used = bob.submits(&path, "").await;
+    assert_eq!(leads_to(&bob.submit_form(&path, "").await), format!("/c/{conversation}"));
+    let used = bob.submit_form(&path, "").await;
     assert_eq!(used.status(), 404);
     assert!(used.text().await.expect("a page").contains("</html>"));
 
-    let token = invites(&alice).await;
+    let token = create_invitation(&alice).await;
     let form = format!("username=carol&password={PASSWORD}&invitation={token}");
     let made = post_form(server.address, "/sign-up?next=/settings", &form).await;
     let place = leads_to(&made);
     let carol = Browser { cookie: cookie(&made), ..bob.clone() };
     let id = place.strip_prefix("/c/").expect("a conversation").parse().expect("an id");
-    assert!(carol.reads(id).await.is_empty());
+    assert!(carol.read_history(id).await.is_empty());
     let plain = format!("username=dave&password={PASSWORD}&invitation=");
     assert_eq!(leads_to(&post_form(server.address, "/sign-up", &plain).await), "/");
     server.stop().await;

@@ -17,16 +17,16 @@ const FEW_FILES_FOR_GOOD: &str = "ulimit -n 160";
 const MIB: u64 = 1024 * 1024;
 
 /// Polls until the condition holds.
-async fn is_in_time<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
+async fn wait_until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
     let begun = Instant::now();
-    while !is_so().await {
+    while !condition().await {
         assert!(begun.elapsed() < PATIENCE, "not in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+async fn the_soft_limit_of_open_files_is_raised_to_the_hard_limit() {
     let (process, _log) = Process::with_log(FEW_FILES, &[]).await;
     let limits =
         std::fs::read_to_string(format!("/proc/{}/limits", process.pid().as_raw_nonzero()));
@@ -37,10 +37,10 @@ async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
 }
 
 #[tokio::test]
-async fn pages_answer_when_sockets_have_taken_all_the_files_that_they_may() {
+async fn pages_answer_when_sockets_have_used_their_share_of_files() {
     let variables = [("DUET_MAX_CONNECTIONS_PER_USER", "1000")];
     let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &variables).await;
-    let warned = log.has("160 open files are allowed").await;
+    let warned = log.wait_for("the limit of 160 open files allows").await;
     assert!(warned.contains("DUET_MAX_CONNECTIONS"), "{warned}");
     let alice = Browser::sign_up(process.address, "alice").await;
     let mut sockets = Vec::new();
@@ -56,24 +56,25 @@ async fn pages_answer_when_sockets_have_taken_all_the_files_that_they_may() {
     assert_eq!(answer.status().as_u16(), 503);
     assert!(answer.headers().contains_key("retry-after"));
     for path in ["/readyz", "/", "/pkg/duet.css"] {
-        assert_eq!(alice.gets(path).await.status(), 200, "{path}");
+        assert_eq!(alice.get_page(path).await.status(), 200, "{path}");
     }
     // Existing connections continue, and a closed connection makes room for another one.
     for socket in &mut sockets {
-        socket.hears().await;
+        socket.receive().await;
     }
     drop(sockets);
-    is_in_time(|| async { alice.try_connect(&origin(process.address)).await.is_ok() }).await;
+    wait_until(|| async { alice.try_connect(&origin(process.address)).await.is_ok() }).await;
 }
 
 #[tokio::test]
-async fn idle_connections_are_refused_beyond_the_limit_and_the_server_goes_on() {
+async fn idle_connections_beyond_the_limit_are_refused_and_the_server_continues() {
     let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &[]).await;
     let idle: Vec<TcpStream> =
         (0..300).map(|_| TcpStream::connect(process.address).expect("taken in line")).collect();
-    log.has("all connections that the limit of open files allows are taken").await;
+    log.wait_for("the connection limit, which follows from the limit of open files, is reached")
+        .await;
     drop(idle);
-    is_in_time(|| async {
+    wait_until(|| async {
         let asked = http().get(process.url("/readyz")).send().await;
         asked.is_ok_and(|answer| answer.status() == 200)
     })
@@ -81,7 +82,7 @@ async fn idle_connections_are_refused_beyond_the_limit_and_the_server_goes_on() 
 }
 
 #[tokio::test]
-async fn without_memory_for_a_password_the_answer_is_busy_and_nobody_is_called_wrong() {
+async fn without_memory_for_a_password_hash_the_answer_is_busy() {
     let (process, log) = Process::with_log("", &[]).await;
     Browser::sign_up(process.address, "alice").await;
     let less_than_a_hash = process.kibibytes("VmData") * 1024 + 30 * MIB;

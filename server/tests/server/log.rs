@@ -29,15 +29,15 @@ const MORE_THAN_A_PIPE: usize = 200;
 async fn pair(process: &Process) -> (Browser, Browser, ConversationId) {
     let alice = Browser::sign_up(process.address, "alice").await;
     let bob = Browser::sign_up(process.address, "bob").await;
-    let conversation = alice.opens(bob.id).await;
+    let conversation = alice.open_conversation(bob.id).await;
     (alice, bob, conversation)
 }
 
 /// Sends a message and returns whether the server stored it.
 async fn is_stored(socket: &mut Socket, conversation: ConversationId) -> bool {
-    socket.sends(conversation, "hello").await;
+    socket.send_message(conversation, "hello").await;
     loop {
-        match socket.hears().await {
+        match socket.receive().await {
             ServerFrame::Sent(_) => return true,
             ServerFrame::Refused { .. } => return false,
             _ => {}
@@ -45,48 +45,48 @@ async fn is_stored(socket: &mut Socket, conversation: ConversationId) -> bool {
     }
 }
 
-async fn guesses(process: &Process) -> reqwest::Response {
+async fn guess_password(process: &Process) -> reqwest::Response {
     post_form(process.address, "/api/sign_in", "username=nobody&password=wrong-password").await
 }
 
 #[tokio::test]
-async fn a_full_disk_under_the_log_and_the_data_ends_nothing_for_good() {
+async fn the_server_recovers_from_a_full_disk_under_log_and_data() {
     let full = File::options().write(true).open("/dev/full").expect("a Linux");
     // Otherwise a file that grows beyond the limit kills the process.
     let shell = "trap '' XFSZ";
     let process = Process::start(shell, Stdio::from(full), &[("DUET_LOG", "debug")]).await;
     let (alice, _bob, conversation) = pair(&process).await;
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     assert!(is_stored(&mut socket, conversation).await);
-    assert_eq!(guesses(&process).await.status(), 401);
+    assert_eq!(guess_password(&process).await.status(), 401);
     let before = process.limit(Resource::Fsize, Some(0));
     for _ in 0..3 {
         assert!(!is_stored(&mut socket, conversation).await, "the disk is full");
     }
     process.limit(Resource::Fsize, before.current);
     assert!(is_stored(&mut socket, conversation).await, "there is room again");
-    assert_eq!(alice.gets("/readyz").await.status(), 200);
-    assert_eq!(alice.gets("/healthz").await.status(), 200);
+    assert_eq!(alice.get_page("/readyz").await.status(), 200);
+    assert_eq!(alice.get_page("/healthz").await.status(), 200);
 }
 
 #[tokio::test]
-async fn a_closed_pipe_of_the_log_ends_nothing() {
+async fn a_closed_log_pipe_does_not_stop_the_server() {
     let mut process = Process::start("", Stdio::piped(), &[("DUET_LOG", "debug")]).await;
     drop(process.take_stderr());
     let (alice, _bob, conversation) = pair(&process).await;
-    assert_eq!(guesses(&process).await.status(), 401);
-    assert!(is_stored(&mut alice.joins().await, conversation).await);
-    assert!(process.runs());
+    assert_eq!(guess_password(&process).await.status(), 401);
+    assert!(is_stored(&mut alice.connect_past_hello().await, conversation).await);
+    assert!(process.is_running());
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_nothing_up_and_is_written_later() {
+async fn an_unread_log_blocks_no_request_and_is_written_later() {
     let mut process = Process::start("", Stdio::piped(), &[("DUET_LOG", "trace")]).await;
     let mut unread = process.take_stderr();
     let (alice, _bob, conversation) = pair(&process).await;
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     for _ in 0..MORE_THAN_A_PIPE {
-        let listed = alice.calls("list_conversations", json!({"after": null})).await;
+        let listed = alice.call("list_conversations", json!({"after": null})).await;
         assert_eq!(listed.status(), 200);
     }
     assert!(is_stored(&mut socket, conversation).await);
@@ -95,23 +95,23 @@ async fn a_log_that_nobody_reads_holds_nothing_up_and_is_written_later() {
         unread.read_to_end(&mut log).map(|_| String::from_utf8_lossy(&log).into_owned())
     });
     process.signal(rustix::process::Signal::TERM);
-    assert!(process.ends().await.success());
+    assert!(process.wait_for_exit().await.success());
     let log = reading.await.expect("no panic").expect("the log");
     assert!(log.len() > 64 * 1024, "the premise: {} bytes", log.len());
     assert!(log.contains("stopped"), "the last line is written before the end");
 }
 
 #[tokio::test]
-async fn what_people_did_is_in_the_log_and_who_guesses_by_address() {
+async fn account_actions_are_logged_and_password_guesses_with_their_address() {
     let (process, log) = Process::with_log("", &[]).await;
     let alice = Browser::sign_up(process.address, "alice").await;
-    let made = log.has("an account was created").await;
+    let made = log.wait_for("an account was created").await;
     assert!(made.contains(&format!("user.id={}", alice.id)), "{made}");
     assert!(made.contains("client.ip=127.0.0.1"), "{made}");
 
-    let refused = guesses(&process).await;
+    let refused = guess_password(&process).await;
     let id = refused.headers()["x-request-id"].to_str().expect("visible").to_owned();
-    let line = log.has("sign-in refused").await;
+    let line = log.wait_for("sign-in refused").await;
     let expected = format!(
         " WARN request{{id=\"{id}\"}}: sign-in refused client.ip=127.0.0.1 \
          code=\"wrong_credentials\""
@@ -119,10 +119,10 @@ async fn what_people_did_is_in_the_log_and_who_guesses_by_address() {
     assert!(line.ends_with(&expected), "{line}\n{expected}");
 
     let form = format!("current={PASSWORD}&new=another-Harbor-93");
-    assert!(alice.posts("change_password", &form).await.status().is_success());
-    log.has("a password was changed").await;
-    assert!(alice.posts("sign_out", "").await.status().is_success());
-    log.has("signed out").await;
+    assert!(alice.post_call("change_password", &form).await.status().is_success());
+    log.wait_for("a password was changed").await;
+    assert!(alice.post_call("sign_out", "").await.status().is_success());
+    log.wait_for("signed out").await;
 }
 
 /// Returns the matches of the documented fail2ban filter.
@@ -135,11 +135,11 @@ fn filtered(lines: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_documented_filter_finds_who_guesses_however_the_log_is_kept() {
+async fn the_documented_filter_matches_password_guesses_in_every_log() {
     let (process, log) = Process::with_log("", &[]).await;
     Browser::sign_up(process.address, "alice").await;
-    assert_eq!(guesses(&process).await.status(), 401);
-    let line = log.has("sign-in refused").await;
+    assert_eq!(guess_password(&process).await.status(), 401);
+    let line = log.wait_for("sign-in refused").await;
     let documented = PAGE.lines().find(|line| line.contains("sign-in refused client.ip"));
     assert_eq!(filtered(&[documented.expect("the line")]), ["203.0.113.7"]);
     // The forms in which fail2ban receives a line: from systemd, and from a file after it has cut
@@ -152,19 +152,19 @@ async fn the_documented_filter_finds_who_guesses_however_the_log_is_kept() {
             assert_eq!(filtered(&[&line, &far]), ["127.0.0.1", "2001:db8::7"], "{line}");
         }
     }
-    let other = log.has("an account was created").await;
+    let other = log.wait_for("an account was created").await;
     let elsewhere = format!("chat.example.org sshd[4711]: {line}");
     let within = format!("somebody said {line}");
     assert_eq!(filtered(&[&other, &elsewhere, &within]), ["", "", ""]);
 }
 
 #[tokio::test]
-async fn sign_ins_refused_because_of_a_limit_are_logged_once_a_second() {
+async fn rate_limited_sign_ins_are_logged_once_a_second() {
     let (process, log) = Process::with_log("", &[]).await;
     let (begun, mut limited) = (Instant::now(), 0);
     while limited < 50 {
         // After several wrong passwords, the limit of the username applies.
-        match guesses(&process).await.status().as_u16() {
+        match guess_password(&process).await.status().as_u16() {
             401 => {}
             429 => limited += 1,
             other => panic!("{other}"),
@@ -172,23 +172,23 @@ async fn sign_ins_refused_because_of_a_limit_are_logged_once_a_second() {
     }
     let seconds = usize::try_from(begun.elapsed().as_secs()).expect("a number");
     Browser::sign_up(process.address, "alice").await;
-    log.has("an account was created").await;
+    log.wait_for("an account was created").await;
     let lines = log.text().matches("code=\"rate_limited\"").count();
     assert!((1..=seconds + 1).contains(&lines), "{lines} lines in {seconds} s");
 }
 
 #[tokio::test]
-async fn secrets_and_messages_are_in_no_log_at_any_level() {
+async fn no_log_level_shows_secrets_or_messages() {
     let (process, log) = Process::with_log("", &[("DUET_LOG", "trace")]).await;
     let (alice, bob, conversation) = pair(&process).await;
-    let mut at_bob = bob.joins().await;
-    let mut socket = alice.joins().await;
-    socket.sends(conversation, "the-body-of-a-message").await;
-    while !matches!(at_bob.hears().await, ServerFrame::Message(_)) {}
-    alice.calls("load_history", json!({"id": conversation, "cursor": "latest"})).await;
+    let mut at_bob = bob.connect_past_hello().await;
+    let mut socket = alice.connect_past_hello().await;
+    socket.send_message(conversation, "the-body-of-a-message").await;
+    while !matches!(at_bob.receive().await, ServerFrame::Message(_)) {}
+    alice.call("load_history", json!({"id": conversation, "cursor": "latest"})).await;
     let form = format!("client_id={}&body=the-body-of-a-form", protocol::ClientId::new());
-    alice.submits(&format!("/c/{conversation}"), &form).await;
-    let invitation = alice.posts("create_invitation", "").await;
+    alice.submit_form(&format!("/c/{conversation}"), &form).await;
+    let invitation = alice.post_call("create_invitation", "").await;
     let invitation: protocol::Invitation = invitation.json().await.expect("an invitation");
     for path in [
         format!("/invite/{}", invitation.token),
@@ -196,7 +196,7 @@ async fn secrets_and_messages_are_in_no_log_at_any_level() {
         "/?find=the-name-searched-for".to_owned(),
         "/nowhere/the-name-searched-for".to_owned(),
     ] {
-        alice.gets(&path).await;
+        alice.get_page(&path).await;
     }
     post_form(process.address, "/sign-in", "username=the-wrong-field&password=the-wrong-password")
         .await;
@@ -210,8 +210,8 @@ async fn secrets_and_messages_are_in_no_log_at_any_level() {
         .send()
         .await
         .expect("an answer");
-    alice.posts("sign_out", "").await;
-    log.has("signed out").await;
+    alice.post_call("sign_out", "").await;
+    log.wait_for("signed out").await;
     let text = log.text();
     assert!(text.contains("TRACE") || text.contains("DEBUG"), "the premise");
     let (_, token) = alice.cookie.split_once('=').expect("a value");

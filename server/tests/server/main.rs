@@ -2,17 +2,18 @@
 
 mod accounts;
 mod crash;
-mod documented;
 mod forwarded;
 mod hostile;
 mod invitations;
 mod limits;
 mod live;
 mod log;
+mod move_store;
 mod origin;
+mod other_user;
 mod pages;
-mod persons;
 mod process;
+mod protocol_page;
 mod requests;
 mod settings;
 mod shutdown;
@@ -20,5 +21,4 @@ mod starting;
 mod store_failures;
 mod store_files;
 mod support;
-mod transfer;
 mod wrong_address;

@@ -16,7 +16,7 @@ pub fn refused(result: Result<crate::support::Socket, tungstenite::Error>) -> u1
 }
 
 #[tokio::test]
-async fn only_our_own_origin_gets_a_socket() {
+async fn only_the_own_origin_gets_a_socket() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     let port = server.address.port();
@@ -50,7 +50,7 @@ pub fn functions() -> Vec<(String, Method)> {
 }
 
 #[tokio::test]
-async fn no_server_function_answers_a_foreign_page() {
+async fn no_server_function_answers_a_page_of_another_origin() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let functions = functions();
@@ -82,11 +82,11 @@ async fn no_server_function_answers_a_foreign_page() {
                 tried += 1;
             }
         }
-        let by_link = alice.gets(&format!("{path}?{}", form(conversation))).await;
+        let by_link = alice.get_page(&format!("{path}?{}", form(conversation))).await;
         assert!(by_link.status().is_client_error(), "{path} by GET: {}", by_link.status());
     }
     assert!(tried >= 180);
-    assert!(alice.reads(conversation).await.is_empty());
+    assert!(alice.read_history(conversation).await.is_empty());
     // A forged `Sec-Fetch-Site` does not outweigh a foreign `Origin`.
     let both = http()
         .post(server.url("/api/sign_out"))

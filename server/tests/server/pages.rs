@@ -9,7 +9,7 @@ const AT_ONCE: usize = 32;
 const ROUNDS: usize = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn pages_are_whole_however_many_are_asked_for_at_once() {
+async fn pages_are_complete_under_concurrent_requests() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let alice = Arc::new(alice);
@@ -18,7 +18,7 @@ async fn pages_are_whole_however_many_are_asked_for_at_once() {
         tokio::spawn(async move {
             for _ in 0..ROUNDS {
                 for (path, title) in [("/", "Duet"), (path.as_str(), "bob · Duet")] {
-                    let response = alice.gets(path).await;
+                    let response = alice.get_page(path).await;
                     let status = response.status();
                     let page = response.text().await.expect("a page");
                     assert_eq!(status, 200, "{path}: {page}");
@@ -35,7 +35,7 @@ async fn pages_are_whole_however_many_are_asked_for_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn files_that_are_asked_for_meanwhile_take_no_header_of_a_page() {
+async fn concurrent_file_requests_take_no_headers_of_a_page() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let alice = Arc::new(alice);
@@ -44,7 +44,7 @@ async fn files_that_are_asked_for_meanwhile_take_no_header_of_a_page() {
         tokio::spawn(async move {
             for _ in 0..2 * ROUNDS {
                 let path = if number % 2 == 0 { page.as_str() } else { "/favicon.svg" };
-                let response = alice.gets(path).await;
+                let response = alice.get_page(path).await;
                 let policy = response.headers()["content-security-policy"].to_str().expect("ASCII");
                 assert_eq!(policy.contains("'nonce-"), number % 2 == 0, "{path}: {policy}");
                 _ = response.bytes().await.expect("the whole answer");

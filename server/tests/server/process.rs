@@ -43,7 +43,7 @@ pub fn duet(directory: &Path, address: SocketAddr, shell: &str) -> Command {
 }
 
 /// Runs a server that refuses to start. Returns its exit status and standard error.
-pub fn refuses(mut command: Command) -> (ExitStatus, String) {
+pub fn run_to_failure(mut command: Command) -> (ExitStatus, String) {
     let output = command.stderr(Stdio::piped()).output().expect("it ends");
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -63,7 +63,7 @@ impl Process {
         let child = command.spawn();
         let mut process =
             Self { address, directory: Some(directory), child: child.expect("it starts") };
-        process.is_ready().await;
+        process.wait_until_ready().await;
         process
     }
 
@@ -74,7 +74,7 @@ impl Process {
         (Self::start(shell, stderr, variables).await, LogFile(file))
     }
 
-    async fn is_ready(&mut self) {
+    async fn wait_until_ready(&mut self) {
         let (client, begun) = (http(), Instant::now());
         loop {
             let asked = client.get(self.url("/readyz")).send().await;
@@ -128,7 +128,7 @@ impl Process {
     }
 
     /// Waits until the process has exited.
-    pub async fn ends(&mut self) -> ExitStatus {
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
@@ -139,7 +139,7 @@ impl Process {
         }
     }
 
-    pub fn runs(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it can be asked").is_none()
     }
 
@@ -169,7 +169,7 @@ impl LogFile {
     }
 
     /// Waits until a line contains the text, because the log is written shortly after the event.
-    pub async fn has(&self, text: &str) -> String {
+    pub async fn wait_for(&self, text: &str) -> String {
         let begun = Instant::now();
         loop {
             let log = self.text();

@@ -34,7 +34,7 @@ fn check(headers: &HeaderMap, what: &str) {
 }
 
 #[tokio::test]
-async fn every_kind_of_answer_has_the_headers() {
+async fn every_kind_of_response_has_the_security_headers() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     for (path, status) in [
@@ -49,7 +49,7 @@ async fn every_kind_of_answer_has_the_headers() {
         ("/ws", 403),
         ("/api/nothing", 404),
     ] {
-        let response = alice.gets(path).await;
+        let response = alice.get_page(path).await;
         let found = response.status().as_u16();
         assert!(found == status || status == 303 && found == 302, "{path}: {found}");
         check(response.headers(), path);
@@ -58,10 +58,10 @@ async fn every_kind_of_answer_has_the_headers() {
     assert_eq!(foreign.status(), 403);
     check(foreign.headers(), "a foreign post");
     let stranger = Browser { cookie: String::new(), ..alice.clone() };
-    let page = stranger.gets("/").await;
+    let page = stranger.get_page("/").await;
     assert!(page.status().is_redirection(), "{}", page.status());
     check(page.headers(), "a redirect");
-    let long = alice.gets(&format!("/?find={}", "x".repeat(5_000))).await;
+    let long = alice.get_page(&format!("/?find={}", "x".repeat(5_000))).await;
     assert_eq!(long.status(), 414);
     check(long.headers(), "a long address");
     let large = post_form(server.address, "/api/sign_in", &"x".repeat(MAX_REQUEST_BYTES + 1)).await;
@@ -71,7 +71,7 @@ async fn every_kind_of_answer_has_the_headers() {
 }
 
 #[tokio::test]
-async fn every_refused_call_is_json_whoever_refuses_it() {
+async fn every_refused_call_is_answered_in_json() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     let form = "application/x-www-form-urlencoded";
@@ -111,7 +111,7 @@ async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
     let alice = server.browser("alice").await;
     let mut nonces = std::collections::HashSet::new();
     for _ in 0..20 {
-        let response = alice.gets("/").await;
+        let response = alice.get_page("/").await;
         assert_eq!(response.headers()["cache-control"], "no-store");
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().expect("visible");
         let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next());
@@ -129,7 +129,7 @@ async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
 
 /// Uses real time, because the limit is a real time limit; the tolerance is wide.
 #[tokio::test]
-async fn half_a_request_head_is_not_waited_for_for_ever() {
+async fn half_a_request_head_times_out() {
     let server = TestServer::start().await;
     let mut stream = TcpStream::connect(server.address).await.expect("a connection");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.expect("written");
@@ -156,7 +156,7 @@ async fn a_head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refused_message_form_gives_its_text_back() {
+async fn the_answer_to_a_refused_message_form_contains_its_text() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let text = format!("{}</textarea><script>alert(1)</script>", "x".repeat(4_000));

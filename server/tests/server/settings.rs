@@ -9,11 +9,11 @@ use crate::support::{Browser, PASSWORD, Socket, TestServer, http, origin};
 const ANOTHER: &str = "marsh-Lantern-41";
 
 async fn settings(browser: &Browser) -> Settings {
-    browser.calls("get_settings", json!({})).await.json().await.expect("settings")
+    browser.call("get_settings", json!({})).await.json().await.expect("settings")
 }
 
 async fn sessions(browser: &Browser) -> Vec<SessionInfo> {
-    browser.calls("list_sessions", json!({})).await.json().await.expect("sessions")
+    browser.call("list_sessions", json!({})).await.json().await.expect("sessions")
 }
 
 async fn code(response: reqwest::Response) -> Value {
@@ -21,24 +21,26 @@ async fn code(response: reqwest::Response) -> Value {
     body["refused"]["code"].clone()
 }
 
-async fn lives(socket: &mut Socket) {
-    socket.says(&ClientFrame::Ping).await;
-    while socket.hears().await != ServerFrame::Pong {}
+async fn assert_connected(socket: &mut Socket) {
+    socket.send(&ClientFrame::Ping).await;
+    while socket.receive().await != ServerFrame::Pong {}
 }
 
 #[tokio::test]
-async fn a_new_name_arrives_at_open_pages() {
+async fn a_new_display_name_reaches_open_pages() {
     let server = TestServer::start().await;
     let (alice, bob, _) = server.pair().await;
-    let (mut own, mut peers) = (alice.joins().await, bob.joins().await);
-    let done = alice.posts("set_display_name", "display_name=Alice+Ash").await;
+    let (mut own, mut peers) = (alice.connect_past_hello().await, bob.connect_past_hello().await);
+    let done = alice.post_call("set_display_name", "display_name=Alice+Ash").await;
     assert_eq!(done.status(), 200);
     for socket in [&mut own, &mut peers] {
-        let ServerFrame::User(user) = socket.hears_of_messages().await else { panic!("no name") };
+        let ServerFrame::User(user) = socket.receive_without_presence().await else {
+            panic!("no name")
+        };
         assert_eq!((user.id, user.display_name.as_str()), (alice.id, "Alice Ash"));
     }
     assert_eq!(settings(&alice).await.user.display_name, "Alice Ash");
-    let refused = alice.posts("set_display_name", "display_name=%E2%80%AE").await;
+    let refused = alice.post_call("set_display_name", "display_name=%E2%80%AE").await;
     assert_eq!(
         (refused.status().as_u16(), code(refused).await),
         (422, json!("display_name_invalid"))
@@ -51,23 +53,25 @@ async fn a_new_password_closes_the_sockets_of_all_other_sessions() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     let elsewhere = Browser::sign_in(server.address, "alice").await;
-    let (mut here, mut there) = (alice.joins().await, elsewhere.joins().await);
+    let (mut here, mut there) =
+        (alice.connect_past_hello().await, elsewhere.connect_past_hello().await);
     let wrong = format!("current=wrong-Harbor-92&new={ANOTHER}");
-    let refused = alice.posts("change_password", &wrong).await;
+    let refused = alice.post_call("change_password", &wrong).await;
     assert_eq!(
         (refused.status().as_u16(), code(refused).await),
         (403, json!(ErrorCode::WrongPassword))
     );
-    let done = alice.posts("change_password", &format!("current={PASSWORD}&new={ANOTHER}")).await;
+    let done =
+        alice.post_call("change_password", &format!("current={PASSWORD}&new={ANOTHER}")).await;
     assert_eq!(done.status(), 200);
-    assert_eq!(there.is_closed().await, Some(CloseCode::SessionEnded.code()));
-    lives(&mut here).await;
-    assert_eq!(elsewhere.calls("get_settings", json!({})).await.status(), 401);
+    assert_eq!(there.close_code().await, Some(CloseCode::SessionEnded.code()));
+    assert_connected(&mut here).await;
+    assert_eq!(elsewhere.call("get_settings", json!({})).await.status(), 401);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn sessions_are_told_apart_and_ended() {
+async fn sessions_are_listed_and_ended() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     let signed_in = http()
@@ -83,24 +87,24 @@ async fn sessions_are_told_apart_and_ended() {
     let listed = sessions(&desk).await;
     assert_eq!(listed.len(), 2);
     assert_eq!((listed[0].device.as_str(), listed[0].current), ("Firefox · Linux", true));
-    let mut socket = alice.joins().await;
-    let ended = desk.posts("end_session", &format!("id={}", listed[1].id)).await;
+    let mut socket = alice.connect_past_hello().await;
+    let ended = desk.post_call("end_session", &format!("id={}", listed[1].id)).await;
     assert_eq!(ended.status(), 200);
     assert!(!ended.headers().contains_key(SET_COOKIE));
-    assert_eq!(socket.is_closed().await, Some(CloseCode::SessionEnded.code()));
+    assert_eq!(socket.close_code().await, Some(CloseCode::SessionEnded.code()));
     let other = Browser::sign_in(server.address, "alice").await;
-    let mut socket = other.joins().await;
-    assert_eq!(desk.posts("end_other_sessions", "").await.status(), 200);
-    assert_eq!(socket.is_closed().await, Some(CloseCode::SessionEnded.code()));
-    let this = desk.posts("end_session", &format!("id={}", listed[0].id)).await;
+    let mut socket = other.connect_past_hello().await;
+    assert_eq!(desk.post_call("end_other_sessions", "").await.status(), 200);
+    assert_eq!(socket.close_code().await, Some(CloseCode::SessionEnded.code()));
+    let this = desk.post_call("end_session", &format!("id={}", listed[0].id)).await;
     let cookie = this.headers()[SET_COOKIE].to_str().expect("visible").to_owned();
     assert!(cookie.contains("Max-Age=0"), "ending the present one is signing out: {cookie}");
-    assert_eq!(desk.calls("list_sessions", json!({})).await.status(), 401);
+    assert_eq!(desk.call("list_sessions", json!({})).await.status(), 401);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_plain_forms_do_the_same_and_lead_back_to_the_page() {
+async fn the_plain_forms_change_settings_and_redirect_to_the_page() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     let leads_to = |response: &reqwest::Response| {
@@ -112,46 +116,46 @@ async fn the_plain_forms_do_the_same_and_lead_back_to_the_page() {
         ("/settings/privacy", "receipts=true"),
         ("/settings/sessions/end-others", ""),
     ] {
-        assert_eq!(leads_to(&alice.submits(path, form).await), "/settings", "{path}");
+        assert_eq!(leads_to(&alice.submit_form(path, form).await), "/settings", "{path}");
     }
     let changed = format!("current={PASSWORD}&new={ANOTHER}");
-    assert_eq!(leads_to(&alice.submits("/settings/password", &changed).await), "/settings");
+    assert_eq!(leads_to(&alice.submit_form("/settings/password", &changed).await), "/settings");
     let found = settings(&alice).await;
     assert_eq!(found.user.display_name, "Alice Ash");
     assert_eq!((found.privacy.receipts, found.privacy.last_seen), (true, false));
-    let refused = alice.submits("/settings/password", &changed).await;
+    let refused = alice.submit_form("/settings/password", &changed).await;
     assert_eq!(refused.status(), 403, "the password is another one now");
     assert!(refused.text().await.expect("a page").contains("</html>"));
-    assert_eq!(leads_to(&alice.gets("/settings/password").await), "/settings");
+    assert_eq!(leads_to(&alice.get_page("/settings/password").await), "/settings");
     let this = sessions(&alice).await[0].id;
-    let ended = alice.submits("/settings/sessions/end", &format!("id={this}")).await;
+    let ended = alice.submit_form("/settings/sessions/end", &format!("id={this}")).await;
     assert_eq!(leads_to(&ended), "/settings");
     assert!(ended.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
-    let stranger = alice.submits("/settings/name", "display_name=x").await;
+    let stranger = alice.submit_form("/settings/name", "display_name=x").await;
     assert_eq!(leads_to(&stranger), "/sign-in?next=/settings");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn an_account_is_deleted_with_its_password_alone() {
+async fn an_account_is_deleted_only_with_its_password() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
-    let mut socket = alice.joins().await;
-    let wrong = alice.submits("/settings/delete", "password=wrong-Harbor-92").await;
+    let mut socket = alice.connect_past_hello().await;
+    let wrong = alice.submit_form("/settings/delete", "password=wrong-Harbor-92").await;
     assert_eq!(wrong.status(), 403);
-    lives(&mut socket).await;
-    let done = alice.submits("/settings/delete", &format!("password={PASSWORD}")).await;
+    assert_connected(&mut socket).await;
+    let done = alice.submit_form("/settings/delete", &format!("password={PASSWORD}")).await;
     assert_eq!(done.status(), 303);
     assert_eq!(done.headers()[LOCATION], "/sign-in");
     assert!(done.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
-    assert_eq!(socket.is_closed().await, Some(CloseCode::SessionEnded.code()));
-    assert_eq!(alice.calls("get_settings", json!({})).await.status(), 401);
+    assert_eq!(socket.close_code().await, Some(CloseCode::SessionEnded.code()));
+    assert_eq!(alice.call("get_settings", json!({})).await.status(), 401);
     let message = format!(
         "conversation={conversation}&client_id={}&body=too+late",
         protocol::ClientId::new()
     );
-    let refused = bob.posts("send_message", &message).await;
+    let refused = bob.post_call("send_message", &message).await;
     assert_eq!((refused.status().as_u16(), code(refused).await), (409, json!("peer_deleted")));
-    assert_eq!(bob.gets(&format!("/c/{conversation}")).await.status(), 200, "it can be read");
+    assert_eq!(bob.get_page(&format!("/c/{conversation}")).await.status(), 200, "it can be read");
     server.stop().await;
 }

@@ -5,16 +5,16 @@ use protocol::{CloseCode, Seq, ServerFrame};
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn a_stop_tells_everyone_to_come_back_and_loses_nothing_acknowledged() {
+async fn a_shutdown_asks_clients_to_reconnect_and_loses_no_acknowledged_message() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     for n in 0..50 {
-        socket.sends(conversation, &n.to_string()).await;
+        socket.send_message(conversation, &n.to_string()).await;
     }
     let mut acknowledged = 0;
     while acknowledged < 10 {
-        if matches!(socket.hears().await, ServerFrame::Sent(_)) {
+        if matches!(socket.receive().await, ServerFrame::Sent(_)) {
             acknowledged += 1;
         }
     }

@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::process::{Process, duet, free_address, refuses};
+use crate::process::{Process, duet, free_address, run_to_failure};
 use crate::support::{PASSWORD, http, post_form};
 
 #[tokio::test]
-async fn the_start_line_says_what_runs_where_for_whom() {
+async fn the_start_line_contains_address_version_store_and_registration() {
     let (process, log) = Process::with_log("", &[("DUET_REGISTRATION", "closed")]).await;
-    let line = log.has("Duet is ready").await;
+    let line = log.wait_for("Duet is ready").await;
     let data = process.directory().join("data/duet.db");
     for expected in [
         format!("Duet is ready: http://127.0.0.1:{}", process.address.port()),
@@ -27,7 +27,7 @@ async fn the_start_line_says_what_runs_where_for_whom() {
 }
 
 #[tokio::test]
-async fn an_empty_variable_is_as_none_and_one_that_means_nothing_is_named() {
+async fn an_empty_variable_is_ignored_and_an_unknown_variable_is_logged() {
     let variables = [
         ("DUET_PUBLIC_URL", ""),
         ("DUET_REGISTRATION", " "),
@@ -36,13 +36,13 @@ async fn an_empty_variable_is_as_none_and_one_that_means_nothing_is_named() {
         ("DUET_REGISTATION", "closed"),
     ];
     let (_process, log) = Process::with_log("", &variables).await;
-    let line = log.has("DUET_REGISTATION").await;
-    assert!(line.contains("DUET_REGISTRATION may be meant"), "{line}");
+    let line = log.wait_for("DUET_REGISTATION").await;
+    assert!(line.contains("did you mean DUET_REGISTRATION?"), "{line}");
     assert!(log.text().contains("registration=Open"), "{}", log.text());
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_in_one_sentence() {
+fn an_impossible_start_fails_with_one_sentence() {
     let directory = tempfile::tempdir().expect("a directory");
     let command = || duet(directory.path(), free_address(), "");
     let mut wrong_level = command();
@@ -59,12 +59,12 @@ fn what_cannot_be_served_is_refused_in_one_sentence() {
     let mut no_port = command();
     no_port.env("DUET_LISTEN", taken.local_addr().expect("an address").to_string());
     for (command, says) in [
-        (wrong_level, "info may be meant"),
+        (wrong_level, "did you mean info?"),
         (no_style, "hash.txt"),
         (no_store, "a-file/data"),
         (no_port, "DUET_LISTEN"),
     ] {
-        let (status, said) = refuses(command);
+        let (status, said) = run_to_failure(command);
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(said.contains(says), "{said}");
         let last = said.lines().last().expect("a line");
@@ -77,24 +77,24 @@ fn what_cannot_be_served_is_refused_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn a_first_start_that_failed_is_in_nobodys_way() {
+async fn a_failed_first_start_does_not_prevent_the_next_start() {
     for blocks in [16, 80] {
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
         // Limits the file size like a full disk: the start fails before the first table, or after
         // it.
         let shell = format!("trap '' XFSZ; ulimit -f {blocks}");
-        let (status, said) = refuses(duet(directory.path(), address, &shell));
+        let (status, said) = run_to_failure(duet(directory.path(), address, &shell));
         assert_eq!(status.code(), Some(1), "{said}");
         let command = duet(directory.path(), address, "");
         let mut process = Process::run(command, address, directory).await;
         process.signal(Signal::TERM);
-        assert!(process.ends().await.success());
+        assert!(process.wait_for_exit().await.success());
     }
 }
 
 #[test]
-fn making_the_tables_waits_for_a_database_as_a_start_does() {
+fn migrate_waits_for_an_unreachable_database() {
     for (seconds, waits) in [("0", false), ("1", true)] {
         let mut migrate = Command::new(env!("CARGO_BIN_EXE_duet"));
         migrate
@@ -102,14 +102,14 @@ fn making_the_tables_waits_for_a_database_as_a_start_does() {
             .env("DUET_DATABASE_URL", format!("postgres://nobody@{}/nothing", free_address()))
             .env("DUET_DATABASE_WAIT", seconds)
             .env_remove("DUET_LOG");
-        let (status, said) = refuses(migrate);
+        let (status, said) = run_to_failure(migrate);
         assert_eq!(status.code(), Some(1), "{said}");
         assert_eq!(said.contains("It is tried again for"), waits, "{said}");
     }
 }
 
 #[test]
-fn what_was_done_stands_where_nobody_can_be_told() {
+fn commands_succeed_even_if_their_output_cannot_be_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = format!("--data={}", directory.path().join("data").display());
     for command in ["migrate", "accept-store"] {
@@ -126,22 +126,22 @@ fn what_was_done_stands_where_nobody_can_be_told() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_is_closed_ends_the_server_in_order() {
+async fn a_closed_terminal_ends_the_server_in_order() {
     // Restores the default action of SIGHUP, because under nohup the server would inherit the
     // ignored signal from the test process.
     let hears = "exec env --default-signal=HUP \"$@\"";
     let (mut process, log) = Process::with_log(hears, &[]).await;
     process.signal(Signal::HUP);
-    assert!(process.ends().await.success());
+    assert!(process.wait_for_exit().await.success());
     assert!(log.text().contains("stopped"), "{}", log.text());
 }
 
 #[tokio::test]
-async fn a_server_that_is_to_outlive_its_terminal_does() {
+async fn a_server_under_nohup_outlives_its_terminal() {
     let (mut process, log) = Process::with_log("trap '' HUP", &[]).await;
     process.signal(Signal::HUP);
     process.signal(Signal::TERM);
-    assert!(process.ends().await.success());
+    assert!(process.wait_for_exit().await.success());
     assert!(log.text().contains("SIGTERM was received"), "{}", log.text());
 }
 
@@ -152,20 +152,20 @@ async fn first_line(process: &mut Process) -> Option<String> {
     reading.await.expect("no panic").map(|line| line.expect("text"))
 }
 
-fn invited(directory: &Path, address: SocketAddr) -> Command {
+fn command_with_invitations(directory: &Path, address: SocketAddr) -> Command {
     let mut command = duet(directory, address, "");
     command.env("DUET_REGISTRATION", "invited").stdout(Stdio::piped());
     command
 }
 
 #[tokio::test]
-async fn where_all_are_invited_the_first_finds_a_link_until_there_is_an_account() {
+async fn the_first_invitation_is_printed_until_an_account_exists() {
     let directory = tempfile::tempdir().expect("a directory");
     let address = free_address();
-    let command = invited(directory.path(), address);
+    let command = command_with_invitations(directory.path(), address);
     let mut process = Process::run(command, address, directory).await;
     let line = first_line(&mut process).await.expect("a link");
-    let (_, link) = line.split_once("here, once: ").expect("a link");
+    let (_, link) = line.split_once("works once: ").expect("a link");
     let token = link.strip_prefix(&process.url("/sign-up?invitation=")).expect("our own address");
     let page = http().get(link).send().await.expect("a page").text().await.expect("a page");
     assert!(page.contains(token), "the page has the form");
@@ -174,10 +174,11 @@ async fn where_all_are_invited_the_first_finds_a_link_until_there_is_an_account(
     assert_eq!(made.status(), 303);
     assert_eq!(made.headers()["location"], "/");
     process.signal(Signal::TERM);
-    assert!(process.ends().await.success());
+    assert!(process.wait_for_exit().await.success());
 
     let directory = process.into_directory();
-    let mut process = Process::run(invited(directory.path(), address), address, directory).await;
+    let mut process =
+        Process::run(command_with_invitations(directory.path(), address), address, directory).await;
     process.signal(Signal::TERM);
     assert_eq!(first_line(&mut process).await, None, "somebody is there who can invite");
 }

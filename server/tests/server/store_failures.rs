@@ -15,15 +15,15 @@ use crate::crash::{Process, answers, free_address, ready};
 use crate::support::{TestServer, http, origin};
 
 #[tokio::test]
-async fn a_damaged_file_is_said_in_the_log_once_a_while_and_by_readyz() {
+async fn a_damaged_file_is_logged_once_per_interval_and_reported_by_readyz() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     for _ in 0..200 {
-        socket.sends(conversation, &"x".repeat(3_000)).await;
+        socket.send_message(conversation, &"x".repeat(3_000)).await;
     }
     for _ in 0..200 {
-        assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+        assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     }
     let directory = server.stop().await;
     let file = directory.path().join("data/duet.db");
@@ -41,9 +41,9 @@ async fn a_damaged_file_is_said_in_the_log_once_a_while_and_by_readyz() {
     let alice = alice.at(address);
     let asked = json!({"id": conversation, "cursor": "latest"});
     for _ in 0..20 {
-        assert_eq!(alice.calls("load_history", asked.clone()).await.status(), 503);
+        assert_eq!(alice.call("load_history", asked.clone()).await.status(), 503);
     }
-    let answer = alice.gets("/readyz").await;
+    let answer = alice.get_page("/readyz").await;
     assert_eq!(answer.status(), 503);
     assert!(answer.text().await.expect("a text").contains("damaged"));
     process.kill();
@@ -53,7 +53,7 @@ async fn a_damaged_file_is_said_in_the_log_once_a_while_and_by_readyz() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second() {
+async fn many_readiness_requests_check_the_store_once_a_second() {
     let server = TestServer::start().await;
     server.browser("alice").await;
     let checks = || {
@@ -81,7 +81,7 @@ async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second()
 
 /// Uses real time, because the limit is a real time limit.
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
+async fn a_timed_out_request_gets_an_answer_with_unknown_outcome() {
     let server = TestServer::start().await;
     let (address, origin) = (server.address, origin(server.address));
     let ask = async |path: &str| {
@@ -109,20 +109,20 @@ async fn a_request_that_takes_too_long_is_told_that_its_outcome_is_not_known() {
 
 /// Uses real time, because recovery may take longer than a request.
 #[tokio::test]
-async fn recovering_takes_as_long_as_it_takes_and_says_so() {
+async fn a_recovery_has_no_time_limit_and_is_logged() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     let log = server.directory.path().join("data/duet.db-wal");
     let mut sent = 0;
     // Stays below the size at which a checkpoint moves the log into the database and restarts the
     // log.
     while fs::metadata(&log).expect("a log").len() <= 12 * 1024 * 1024 {
         for _ in 0..50 {
-            socket.sends(conversation, &"x".repeat(3_900)).await;
+            socket.send_message(conversation, &"x".repeat(3_900)).await;
         }
         for _ in 0..50 {
-            assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+            assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
         }
         sent += 50;
     }
@@ -148,14 +148,14 @@ async fn recovering_takes_as_long_as_it_takes_and_says_so() {
     ready(address).await;
     assert!(begun.elapsed() > Duration::from_secs(5), "the disk was not slow");
     let alice = alice.at(address);
-    assert_eq!(alice.reads(conversation).await.len(), sent);
+    assert_eq!(alice.read_history(conversation).await.len(), sent);
     process.kill();
     let log = fs::read_to_string(crashed.path().join("log")).expect("a log");
     assert!(log.contains("recovering"), "{log}");
 }
 
 #[test]
-fn a_start_that_fails_says_the_cause_once() {
+fn a_failed_start_prints_its_cause_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let (data, site) = (directory.path().join("data"), crate::support::site(directory.path()));
     fs::create_dir(&data).expect("made");

@@ -49,18 +49,18 @@ fn copy(from: &Path, to: &Path) {
 }
 
 async fn epoch(browser: &Browser) -> Epoch {
-    match browser.connect().await.hears().await {
+    match browser.connect().await.receive().await {
         ServerFrame::Hello { epoch, .. } => epoch,
         other => panic!("heard {other:?}"),
     }
 }
 
 async fn bodies(browser: &Browser, id: protocol::ConversationId) -> Vec<String> {
-    browser.reads(id).await.into_iter().map(|message| message.body).collect()
+    browser.read_history(id).await.into_iter().map(|message| message.body).collect()
 }
 
 #[tokio::test]
-async fn a_second_server_on_one_store_is_refused_and_a_killed_one_stops_nobody() {
+async fn a_second_server_on_a_store_is_refused_and_a_killed_server_releases_the_store() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     let (address, data) = (free_address(), data(at));
@@ -89,7 +89,7 @@ async fn a_second_server_on_one_store_is_refused_and_a_killed_one_stops_nobody()
 }
 
 #[tokio::test]
-async fn the_files_are_their_owners_alone_whatever_the_umask_and_whatever_was_there() {
+async fn store_files_are_private_for_every_umask_and_for_existing_files() {
     for (umask, wide) in [("000", false), ("000", true), ("022", true), ("277", false)] {
         let directory = tempfile::tempdir().expect("a directory");
         let (at, address) = (directory.path(), free_address());
@@ -124,7 +124,7 @@ async fn the_files_are_their_owners_alone_whatever_the_umask_and_whatever_was_th
 }
 
 #[tokio::test]
-async fn a_directory_with_other_things_in_it_keeps_its_rights() {
+async fn a_directory_with_other_files_keeps_its_permissions() {
     let directory = tempfile::tempdir().expect("a directory");
     let (at, address) = (directory.path(), free_address());
     let data = at.join("data");
@@ -138,12 +138,12 @@ async fn a_directory_with_other_things_in_it_keeps_its_rights() {
 }
 
 #[tokio::test]
-async fn a_copy_that_was_put_back_begins_a_new_life_of_the_store() {
+async fn a_restored_copy_gets_a_new_epoch() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
-    let mut socket = alice.joins().await;
-    socket.sends(conversation, "before the copy").await;
-    assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    let mut socket = alice.connect_past_hello().await;
+    socket.send_message(conversation, "before the copy").await;
+    assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     let life = epoch(&alice).await;
     let directory = server.stop().await;
     let copied = directory.path().join("copy");
@@ -152,9 +152,9 @@ async fn a_copy_that_was_put_back_begins_a_new_life_of_the_store() {
     let server = TestServer::at(directory, &[]).await;
     let alice = alice.at(server.address);
     assert_eq!(epoch(&alice).await, life, "an ordinary start changes nothing");
-    let mut socket = alice.joins().await;
-    socket.sends(conversation, "after the copy").await;
-    assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    let mut socket = alice.connect_past_hello().await;
+    socket.send_message(conversation, "after the copy").await;
+    assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     let directory = server.stop().await;
     let database = directory.path().join("data/duet.db");
     let newer = fs::read(&database).expect("a file");
@@ -178,31 +178,31 @@ async fn a_copy_that_was_put_back_begins_a_new_life_of_the_store() {
 
 /// Kills a server while every message is still in the write-ahead log. Returns its directory,
 /// Alice's browser, the conversation and the epoch.
-async fn killed() -> (TempDir, Browser, protocol::ConversationId, Epoch) {
+async fn killed_server() -> (TempDir, Browser, protocol::ConversationId, Epoch) {
     let directory = tempfile::tempdir().expect("a directory");
     let address = free_address();
     let process = Process::start(directory.path(), address);
     ready(address).await;
     let alice = Browser::sign_up(address, "alice").await;
     let bob = Browser::sign_up(address, "bob").await;
-    let conversation = alice.opens(bob.id).await;
+    let conversation = alice.open_conversation(bob.id).await;
     let life = epoch(&alice).await;
-    let mut socket = alice.joins().await;
-    socket.sends(conversation, "before the copy").await;
-    assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    let mut socket = alice.connect_past_hello().await;
+    socket.send_message(conversation, "before the copy").await;
+    assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     let data = directory.path().join("data");
     // Copies in both ways: the files themselves, and `vacuum into` as documented.
     copy(&data, &directory.path().join("files"));
     let vacuum = format!("vacuum into '{}'", directory.path().join("vacuum.db").display());
     Connection::open(data.join("duet.db")).expect("open").execute_batch(&vacuum).expect("copied");
-    socket.sends(conversation, "after the copy").await;
-    assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    socket.send_message(conversation, "after the copy").await;
+    assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     process.kill();
     (directory, alice, conversation, life)
 }
 
 /// Starts a server on the files. Returns the message bodies and the epoch.
-async fn started(
+async fn start_and_read(
     directory: TempDir,
     alice: &Browser,
     id: protocol::ConversationId,
@@ -212,7 +212,7 @@ async fn started(
     let alice = alice.at(server.address);
     let found = (bodies(&alice, id).await, epoch(&alice).await);
     let form = format!("conversation={id}&client_id={}&body=afterwards", protocol::ClientId::new());
-    let sent = alice.posts("send_message", &form);
+    let sent = alice.post_call("send_message", &form);
     assert!(sent.await.status().is_success());
     let directory = server.stop().await;
     let whole: String = Connection::open(&file)
@@ -225,15 +225,15 @@ async fn started(
 }
 
 #[tokio::test]
-async fn the_log_of_a_killed_server_is_its_own_and_changes_no_life() {
-    let (directory, alice, conversation, life) = killed().await;
-    let found = started(directory, &alice, conversation).await;
+async fn the_write_ahead_log_of_a_killed_server_keeps_the_epoch() {
+    let (directory, alice, conversation, life) = killed_server().await;
+    let found = start_and_read(directory, &alice, conversation).await;
     assert_eq!(found, (vec!["before the copy".into(), "after the copy".into()], life));
 }
 
 #[tokio::test]
-async fn a_frame_that_a_crash_cut_off_is_the_end_of_the_log() {
-    let (directory, alice, conversation, life) = killed().await;
+async fn a_truncated_frame_ends_the_write_ahead_log() {
+    let (directory, alice, conversation, life) = killed_server().await;
     let root = "select rootpage from sqlite_schema where name = 'meta'";
     let meta: u32 = Connection::open(directory.path().join("files/duet.db"))
         .expect("open")
@@ -251,23 +251,23 @@ async fn a_frame_that_a_crash_cut_off_is_the_end_of_the_log() {
     log.extend(salts);
     log.extend([0; 8 + 100]);
     fs::write(&path, log).expect("written");
-    let found = started(directory, &alice, conversation).await;
+    let found = start_and_read(directory, &alice, conversation).await;
     assert_eq!(found, (vec!["before the copy".into(), "after the copy".into()], life));
 }
 
 #[tokio::test]
-async fn a_copy_beside_the_log_of_the_newer_file_is_served_as_it_was() {
-    let (directory, alice, conversation, life) = killed().await;
+async fn a_copy_beside_a_newer_write_ahead_log_is_served_unchanged() {
+    let (directory, alice, conversation, life) = killed_server().await;
     let database = directory.path().join("data/duet.db");
     fs::copy(directory.path().join("vacuum.db"), &database).expect("put back");
-    let (found, now) = started(directory, &alice, conversation).await;
+    let (found, now) = start_and_read(directory, &alice, conversation).await;
     assert_eq!(found, ["before the copy"]);
     assert_ne!(now, life);
 }
 
 #[tokio::test]
-async fn a_file_of_an_earlier_run_beside_a_later_log_is_served_as_it_was() {
-    let (directory, alice, conversation, life) = killed().await;
+async fn a_file_of_an_earlier_run_beside_a_later_write_ahead_log_is_served_unchanged() {
+    let (directory, alice, conversation, life) = killed_server().await;
     let database = directory.path().join("data/duet.db");
     // This run checkpoints the log into the file, and the next run begins a new log. A stop before
     // the server is ready would leave the log unchanged.
@@ -278,32 +278,32 @@ async fn a_file_of_an_earlier_run_beside_a_later_log_is_served_as_it_was() {
     let address = free_address();
     let process = Process::start(directory.path(), address);
     ready(address).await;
-    let mut socket = alice.at(address).joins().await;
-    socket.sends(conversation, "much later").await;
-    assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+    let mut socket = alice.at(address).connect_past_hello().await;
+    socket.send_message(conversation, "much later").await;
+    assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
     process.kill();
     fs::write(&database, earlier).expect("put back");
-    let (found, now) = started(directory, &alice, conversation).await;
+    let (found, now) = start_and_read(directory, &alice, conversation).await;
     assert_eq!(found, ["before the copy", "after the copy"]);
     assert_ne!(now, life);
 }
 
 #[tokio::test]
-async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() {
+async fn a_restarted_write_ahead_log_is_distinguished_from_the_log_of_the_copy() {
     const MANY: usize = 4_800;
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let life = epoch(&alice).await;
     let data = server.directory.path().join("data");
     let early = fs::read(data.join("duet.db")).expect("a file");
-    let mut socket = alice.joins().await;
+    let mut socket = alice.connect_past_hello().await;
     let long = "x".repeat(4_000);
     for _ in 0..MANY / 100 {
         for _ in 0..100 {
-            socket.sends(conversation, &long).await;
+            socket.send_message(conversation, &long).await;
         }
         for _ in 0..100 {
-            assert!(matches!(socket.hears_of_messages().await, ServerFrame::Sent(_)));
+            assert!(matches!(socket.receive_without_presence().await, ServerFrame::Sent(_)));
         }
     }
     // No write is in progress, so these files are what a crash would leave.
@@ -314,7 +314,7 @@ async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() 
     server.stop().await;
     let grown = fs::metadata(crashed.path().join("data/duet.db")).expect("a file").len();
     assert!(grown > 8 * 1024 * 1024, "the log was never moved: {grown}");
-    let (found, now) = started(crashed, &alice, conversation).await;
+    let (found, now) = start_and_read(crashed, &alice, conversation).await;
     assert_eq!((found.len(), now), (MANY, life), "nothing is lost, and it is the same life");
 
     fs::write(restored.path().join("data/duet.db"), early).expect("put back");
@@ -336,8 +336,8 @@ async fn a_log_that_was_begun_anew_meanwhile_is_told_from_the_one_of_the_copy() 
 }
 
 #[tokio::test]
-async fn files_that_lost_their_log_make_pages_read_again() {
-    let (directory, alice, conversation, life) = killed().await;
+async fn files_without_their_write_ahead_log_make_pages_resync() {
+    let (directory, alice, conversation, life) = killed_server().await;
     let data = directory.path().join("data");
     // Another program checkpoints the log into the file and deletes it, which loses nothing.
     Connection::open(data.join("duet.db"))
@@ -345,13 +345,13 @@ async fn files_that_lost_their_log_make_pages_read_again() {
         .execute_batch("select 1 from meta")
         .expect("read");
     assert!(!data.join("duet.db-wal").exists());
-    let (found, now) = started(directory, &alice, conversation).await;
+    let (found, now) = start_and_read(directory, &alice, conversation).await;
     assert_eq!(found, ["before the copy", "after the copy"]);
     assert_ne!(now, life);
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_not_made_anew_in_silence() {
+async fn a_missing_store_is_not_recreated_silently() {
     let server = TestServer::start().await;
     server.browser("alice").await;
     let directory = server.stop().await;
@@ -386,7 +386,7 @@ async fn a_store_that_is_gone_is_not_made_anew_in_silence() {
 }
 
 #[tokio::test]
-async fn a_copy_without_its_log_that_has_no_table_is_refused() {
+async fn a_copy_without_tables_and_write_ahead_log_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     fs::create_dir(at.join("data")).expect("made");
@@ -405,7 +405,7 @@ async fn a_copy_without_its_log_that_has_no_table_is_refused() {
 }
 
 #[tokio::test]
-async fn another_stores_database_is_refused_until_it_is_accepted() {
+async fn the_database_of_another_store_is_refused_until_it_is_accepted() {
     let (one, other) = (TestServer::start().await, TestServer::start().await);
     other.browser("olga").await;
     let (one, other) = (one.stop().await, other.stop().await);

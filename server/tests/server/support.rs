@@ -75,11 +75,11 @@ impl TestServer {
 
     /// Starts a server on an existing store.
     pub async fn at(directory: TempDir, arguments: &[&str]) -> Self {
-        Self::rated(directory, &[&PLENTY, arguments].concat()).await
+        Self::with_rate_limits(directory, &[&PLENTY, arguments].concat()).await
     }
 
     /// Starts a server with the default rate limits, or with those in `arguments`.
-    pub async fn rated(directory: TempDir, arguments: &[&str]) -> Self {
+    pub async fn with_rate_limits(directory: TempDir, arguments: &[&str]) -> Self {
         let mut config = Config::parse_from(["duet"].iter().chain(arguments));
         config.data = directory.path().join("data");
         config.site = Some(site(directory.path()));
@@ -114,7 +114,7 @@ impl TestServer {
     /// Creates two users and their conversation.
     pub async fn pair(&self) -> (Browser, Browser, ConversationId) {
         let (alice, bob) = (self.browser("alice").await, self.browser("bob").await);
-        let conversation = alice.opens(bob.id).await;
+        let conversation = alice.open_conversation(bob.id).await;
         (alice, bob, conversation)
     }
 }
@@ -176,7 +176,7 @@ impl Browser {
     async fn with_cookie(address: SocketAddr, cookie: String) -> Self {
         let mut browser = Self { address, http: http(), cookie, id: UserId::new() };
         let mut socket = browser.connect().await;
-        match socket.hears().await {
+        match socket.receive().await {
             ServerFrame::Hello { user, .. } => browser.id = user.id,
             other => panic!("heard {other:?}"),
         }
@@ -190,7 +190,7 @@ impl Browser {
         Self { address, cookie, ..self.clone() }
     }
 
-    pub async fn calls(&self, function: &str, arguments: Value) -> reqwest::Response {
+    pub async fn call(&self, function: &str, arguments: Value) -> reqwest::Response {
         self.http
             .post(format!("http://{}/api/{function}", self.address))
             .header(ORIGIN, origin(self.address))
@@ -201,7 +201,7 @@ impl Browser {
             .expect("an answer")
     }
 
-    pub async fn posts(&self, function: &str, form: &str) -> reqwest::Response {
+    pub async fn post_call(&self, function: &str, form: &str) -> reqwest::Response {
         self.http
             .post(format!("http://{}/api/{function}", self.address))
             .header(ORIGIN, origin(self.address))
@@ -214,7 +214,7 @@ impl Browser {
     }
 
     /// Posts a plain form like a page without WebAssembly.
-    pub async fn submits(&self, path: &str, form: &str) -> reqwest::Response {
+    pub async fn submit_form(&self, path: &str, form: &str) -> reqwest::Response {
         self.http
             .post(format!("http://{}{path}", self.address))
             .header(ORIGIN, origin(self.address))
@@ -227,7 +227,7 @@ impl Browser {
             .expect("an answer")
     }
 
-    pub async fn gets(&self, path: &str) -> reqwest::Response {
+    pub async fn get_page(&self, path: &str) -> reqwest::Response {
         self.http
             .get(format!("http://{}{path}", self.address))
             .header(COOKIE, &self.cookie)
@@ -236,18 +236,18 @@ impl Browser {
             .expect("an answer")
     }
 
-    pub async fn opens(&self, peer: UserId) -> ConversationId {
-        let response = self.posts("open_conversation", &format!("peer={peer}")).await;
+    pub async fn open_conversation(&self, peer: UserId) -> ConversationId {
+        let response = self.post_call("open_conversation", &format!("peer={peer}")).await;
         response.json().await.expect("an id")
     }
 
     /// Loads the whole conversation, page by page.
-    pub async fn reads(&self, id: ConversationId) -> Vec<protocol::Message> {
+    pub async fn read_history(&self, id: ConversationId) -> Vec<protocol::Message> {
         let mut all: Vec<protocol::Message> = Vec::new();
         loop {
             let after = all.last().map_or(Seq::ZERO, |message| message.seq);
             let response =
-                self.calls("load_history", json!({"id": id, "cursor": {"after": after}})).await;
+                self.call("load_history", json!({"id": id, "cursor": {"after": after}})).await;
             let page: protocol::HistoryPage = response.json().await.expect("a page");
             if page.messages.is_empty() {
                 return all;
@@ -261,9 +261,9 @@ impl Browser {
     }
 
     /// Connects and consumes the `hello` frame.
-    pub async fn joins(&self) -> Socket {
+    pub async fn connect_past_hello(&self) -> Socket {
         let mut socket = self.connect().await;
-        assert!(matches!(socket.hears().await, ServerFrame::Hello { .. }));
+        assert!(matches!(socket.receive().await, ServerFrame::Hello { .. }));
         socket
     }
 
@@ -295,19 +295,19 @@ impl Browser {
 pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    pub async fn says(&mut self, frame: &ClientFrame) {
+    pub async fn send(&mut self, frame: &ClientFrame) {
         let text = serde_json::to_string(frame).expect("a frame");
         self.0.send(Message::text(text)).await.expect("sent");
     }
 
-    pub async fn sends(&mut self, conversation: ConversationId, body: &str) -> ClientId {
+    pub async fn send_message(&mut self, conversation: ConversationId, body: &str) -> ClientId {
         let client_id = ClientId::new();
-        self.says(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
+        self.send(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
         client_id
     }
 
     /// Returns the next frame. Panics if the socket closes.
-    pub async fn hears(&mut self) -> ServerFrame {
+    pub async fn receive(&mut self) -> ServerFrame {
         match self.next().await {
             Ok(text) => serde_json::from_str(&text).expect("a known frame"),
             Err(code) => panic!("closed with {code:?}"),
@@ -315,9 +315,9 @@ impl Socket {
     }
 
     /// Returns the next frame other than presence.
-    pub async fn hears_of_messages(&mut self) -> ServerFrame {
+    pub async fn receive_without_presence(&mut self) -> ServerFrame {
         loop {
-            match self.hears().await {
+            match self.receive().await {
                 ServerFrame::Presence { .. } => {}
                 other => return other,
             }
@@ -340,7 +340,7 @@ impl Socket {
     }
 
     /// Skips frames until the socket closes. Returns the close code.
-    pub async fn is_closed(&mut self) -> Option<u16> {
+    pub async fn close_code(&mut self) -> Option<u16> {
         loop {
             if let Err(code) = self.next().await {
                 return code;

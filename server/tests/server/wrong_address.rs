@@ -15,7 +15,7 @@ const PUBLIC: &str = "https://chat.example.org";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
-async fn a_refusal_names_the_right_address_in_the_form_that_the_caller_reads() {
+async fn a_refusal_contains_the_right_address_in_the_format_of_the_caller() {
     let server = TestServer::with(&["--public-url", PUBLIC]).await;
     let from_elsewhere = |path: &str, accept: &str| {
         http()
@@ -52,7 +52,7 @@ async fn a_refusal_names_the_right_address_in_the_form_that_the_caller_reads() {
 }
 
 #[tokio::test]
-async fn each_page_knows_the_addresses_under_which_it_may_be_opened() {
+async fn each_page_contains_the_allowed_addresses() {
     let server = TestServer::with(&["--public-url", PUBLIC]).await;
     let page = http().get(server.url("/sign-in")).send().await.expect("an answer");
     let page = page.text().await.expect("a page");
@@ -68,22 +68,22 @@ async fn each_page_knows_the_addresses_under_which_it_may_be_opened() {
 }
 
 #[tokio::test]
-async fn each_page_carries_the_hash_of_its_structure() {
+async fn each_page_contains_its_structure_hash() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
     for path in ["/", "/settings", "/invite", "/nowhere"] {
-        let page = alice.gets(path).await.text().await.expect("a page");
+        let page = alice.get_page(path).await.text().await.expect("a page");
         assert_eq!(page.matches("<meta name=\"structure\" content=\"").count(), 1, "{path}");
     }
-    let refused = alice.submits("/settings/password", "current=a&new=b").await;
+    let refused = alice.submit_form("/settings/password", "current=a&new=b").await;
     assert!(refused.text().await.expect("a page").contains("<meta name=\"structure\""));
-    let call = alice.calls("list_conversations", json!({"after": null})).await;
+    let call = alice.call("list_conversations", json!({"after": null})).await;
     assert!(!call.text().await.expect("JSON").contains("structure"));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_log_says_once_which_setting_or_proxy_does_not_fit() {
+async fn each_wrong_setting_or_proxy_is_logged_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut child = Command::new(env!("CARGO_BIN_EXE_duet"))
         .args(PLENTY)
@@ -134,11 +134,11 @@ async fn the_log_says_once_which_setting_or_proxy_does_not_fit() {
     let mut rest = String::new();
     log.read_to_string(&mut rest).expect("text");
     for (what, once) in [
-        ("the host", "Set DUET_PUBLIC_URL=https://chat.exmaple.org"),
-        ("the scheme", "Set DUET_PUBLIC_URL=http://chat.example.org"),
-        ("the port", "Set DUET_PUBLIC_URL=https://chat.example.org:8443"),
+        ("the host", "set DUET_PUBLIC_URL=https://chat.exmaple.org"),
+        ("the scheme", "set DUET_PUBLIC_URL=http://chat.example.org"),
+        ("the port", "set DUET_PUBLIC_URL=https://chat.example.org:8443"),
         ("another site", "a page of https://evil.test"),
-        ("the proxy", "does not pass WebSockets on"),
+        ("the proxy", "does not forward WebSockets"),
     ] {
         assert_eq!(rest.matches(once).count(), 1, "{what}: {rest}");
     }

@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::client_ip;
-use crate::descriptors::{Connections, Place};
-use crate::log_once::Seldom;
+use crate::descriptors::{ConnectionSlot, Connections};
+use crate::log_once::Throttle;
 
 /// Time limit for a complete request head. The same limit applies to the pause between two requests
 /// on one connection.
@@ -35,21 +35,21 @@ const MAX_HEADERS: usize = 64;
 /// Pause after a failed `accept`, for example when the process has too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Minimum interval between two log lines about refused or failed connections.
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const LOG_EVERY: Duration = Duration::from_secs(60);
 /// Response to a connection beyond the connection limit.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n\
     content-length: 44\r\nretry-after: 5\r\nconnection: close\r\n\r\n\
     Too many connections. Please try again soon.";
 
-/// A running listener. [`Server::stop`] ends the accept task at once and each connection's task
-/// after the response to its current request.
-pub struct Server {
+/// A running listener. [`HttpListener::stop`] ends the accept task at once and each connection's
+/// task after the response to its current request.
+pub struct HttpListener {
     end: CancellationToken,
     connections: TaskTracker,
     accepting: JoinHandle<()>,
 }
 
-impl Server {
+impl HttpListener {
     pub fn start(listener: TcpListener, router: Router, open: Connections) -> Self {
         let (end, connections) = (CancellationToken::new(), TaskTracker::new());
         let accepting =
@@ -57,8 +57,8 @@ impl Server {
         Self { end, connections, accepting }
     }
 
-    /// Waits for the accept task to end. Before [`Server::stop`] only a bug in Duet can end that
-    /// task.
+    /// Waits for the accept task to end. Before [`HttpListener::stop`] only a bug in Duet can end
+    /// that task.
     pub async fn ended(&mut self) {
         // The panic hook has already logged a panic of the task.
         let _ = (&mut self.accepting).await;
@@ -79,7 +79,7 @@ async fn accept(
     connections: TaskTracker,
     end: CancellationToken,
 ) {
-    static SAID: Seldom = Seldom::new(SAY_EVERY);
+    static LOG_LIMIT: Throttle = Throttle::new(LOG_EVERY);
     let mut spare = Spare::new();
     loop {
         let accepted = tokio::select! {
@@ -87,24 +87,24 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match open.enter() {
-                Some(place) => {
-                    let stream = Stream { stream, _place: place };
+            Ok((stream, peer)) => match open.acquire() {
+                Some(slot) => {
+                    let stream = Stream { stream, _slot: slot };
                     connections.spawn(serve(stream, peer, router.clone(), end.clone()));
                 }
                 None => {
-                    if SAID.is_due() {
+                    if LOG_LIMIT.is_due() {
                         tracing::warn!(
-                            "all connections that the limit of open files allows are taken; more \
-                             are refused"
+                            "the connection limit, which follows from the limit of open files, is \
+                             reached: new connections are refused"
                         );
                     }
                     refuse(&stream);
                 }
             },
             Err(error) => {
-                if SAID.is_due() {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                if LOG_LIMIT.is_due() {
+                    tracing::warn!(%error, "could not accept a connection");
                 }
                 if !is_out_of_files(&error) || !spare.shed(&listener) {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -155,7 +155,7 @@ impl Spare {
 /// upgrade.
 struct Stream {
     stream: TcpStream,
-    _place: Place,
+    _slot: ConnectionSlot,
 }
 
 impl AsyncRead for Stream {
@@ -221,7 +221,7 @@ async fn serve(stream: Stream, peer: SocketAddr, router: Router, end: Cancellati
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%error, client.ip = %client_ip::of_peer(peer), "a connection ended badly");
+        tracing::debug!(%error, client.ip = %client_ip::peer_ip(peer), "a connection failed");
     }
 }
 
@@ -230,18 +230,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_its_own_length() {
+    fn the_content_length_of_the_refusal_is_correct() {
         let text = String::from_utf8_lossy(FULL);
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
     }
 
     #[tokio::test]
-    async fn a_connection_is_ended_where_no_file_can_be_opened() {
+    async fn a_connection_is_refused_without_a_free_file_descriptor() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let _first = std::net::TcpStream::connect(address).expect("it waits in line");
-        let client = std::net::TcpStream::connect(address).expect("it waits in line");
+        let _first = std::net::TcpStream::connect(address).expect("it is in the backlog");
+        let client = std::net::TcpStream::connect(address).expect("it is in the backlog");
         let _accepted = listener.accept().await.expect("the first one");
         assert!(Spare::new().shed(&listener));
         let mut answer = String::new();

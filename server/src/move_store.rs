@@ -10,7 +10,7 @@ use chat::{Database, Moved, Progress, Stage, move_store};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::config::{SecretUrl, database};
+use crate::config::{SecretUrl, parse_database};
 
 /// Interval between two progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -37,17 +37,17 @@ pub struct Move {
 /// # Errors
 /// Fails with a one-line message that tells the operator what to change, or to run the command
 /// again.
-pub async fn run(what: &Move) -> Result<()> {
-    let (from, to) = what.places()?;
+pub async fn run(arguments: &Move) -> Result<()> {
+    let (from, to) = arguments.endpoints()?;
     let began = Instant::now();
-    let mut shown = Shown::new();
-    let moved = move_store(&from, &to, |progress| shown.show(progress)).await;
-    shown.end();
+    let mut output = ProgressOutput::new();
+    let moved = move_store(&from, &to, |progress| output.show(progress)).await;
+    output.end();
     // The store has moved even if standard output is closed.
     let _ = writeln!(
         std::io::stdout(),
-        "{}\nServe it from Postgres now, with DUET_DATABASE_URL. {} is as it was: keep it as a \
-         backup, and start no server on it any more.",
+        "{}\nStart the server on Postgres now, with DUET_DATABASE_URL. {} is unchanged: keep it \
+         as a backup, and start no server on it again.",
         summary(&moved?, began.elapsed()),
         from.display()
     );
@@ -55,23 +55,24 @@ pub async fn run(what: &Move) -> Result<()> {
 }
 
 impl Move {
-    fn places(&self) -> Result<(PathBuf, String)> {
+    fn endpoints(&self) -> Result<(PathBuf, String)> {
         let from = match &self.from {
             None => self.data.join("duet.db"),
-            Some(url) => match database(url, 1, "--from")? {
+            Some(url) => match parse_database(url, 1, "--from")? {
                 Database::Sqlite(file) => file,
-                Database::Postgres { .. } => bail!("--from is an SQLite store: sqlite:PATH"),
+                Database::Postgres { .. } => bail!("--from must be a SQLite store: sqlite:PATH"),
             },
         };
         let Some(url) = &self.to else {
             bail!(
-                "say where to: DUET_DATABASE_URL or --to, postgres://USER:PASSWORD@HOST/DATABASE"
+                "the target is missing: set DUET_DATABASE_URL or --to to \
+                 postgres://USER:PASSWORD@HOST/DATABASE"
             );
         };
-        match database(url, 1, "DUET_DATABASE_URL or --to")? {
+        match parse_database(url, 1, "DUET_DATABASE_URL or --to")? {
             Database::Postgres { url, .. } => Ok((from, url)),
             Database::Sqlite(_) => bail!(
-                "DUET_DATABASE_URL or --to is where the store moves to, a Postgres: \
+                "DUET_DATABASE_URL or --to must be the target, a Postgres database: \
                  postgres://USER:PASSWORD@HOST/DATABASE"
             ),
         }
@@ -79,13 +80,13 @@ impl Move {
 }
 
 /// Progress output: a bar on a terminal, otherwise a line every few seconds.
-struct Shown {
+struct ProgressOutput {
     bar: Option<ProgressBar>,
     /// Whether the last output was about the check, and its time.
     last: Option<(bool, Instant)>,
 }
 
-impl Shown {
+impl ProgressOutput {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
         if let Some(bar) = &bar
@@ -100,13 +101,13 @@ impl Shown {
     fn show(&mut self, progress: Progress) {
         let Progress { stage, done, of } = progress;
         let (checking, text) = match stage {
-            Stage::Copying(table) => (false, format!("copying {}", words(table))),
-            Stage::Checking(table) => (true, format!("checking {}", words(table))),
+            Stage::Copying(table) => (false, format!("copying {}", table_name(table))),
+            Stage::Checking(table) => (true, format!("checking {}", table_name(table))),
         };
-        let another = self.last.is_none_or(|(before, _)| before != checking);
-        let due = another || self.last.is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY);
+        let is_new_stage = self.last.is_none_or(|(before, _)| before != checking);
+        let due = is_new_stage || self.last.is_none_or(|(_, at)| at.elapsed() >= LINE_EVERY);
         if let Some(bar) = &self.bar {
-            if another {
+            if is_new_stage {
                 bar.set_length(of);
                 bar.reset();
                 bar.set_position(done);
@@ -132,7 +133,7 @@ impl Shown {
     }
 }
 
-fn words(table: &str) -> String {
+fn table_name(table: &str) -> String {
     table.replace('_', " ")
 }
 
@@ -142,9 +143,9 @@ fn summary(moved: &Moved, took: Duration) -> String {
         text += &format!("An earlier run had copied {} rows.\n", moved.resumed_at);
     }
     let tables: Vec<String> =
-        moved.tables.iter().map(|(table, rows)| format!("{rows} {}", words(table))).collect();
+        moved.tables.iter().map(|(table, rows)| format!("{rows} {}", table_name(table))).collect();
     text + &format!(
-        "Moved in {} s, and the same on both sides: {}.",
+        "Moved in {} s; source and target are identical: {}.",
         took.as_secs(),
         tables.join(", ")
     )

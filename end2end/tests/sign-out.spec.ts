@@ -2,111 +2,111 @@ import type { Page } from "@playwright/test";
 import { HomePage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
-/** Everything that this browser holds, as one text. */
-async function held(page: Page): Promise<string> {
+/** The whole storage of this browser, as text. */
+async function storageText(page: Page): Promise<string> {
   return page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
 }
 
-function question(page: Page) {
+function dialogOf(page: Page) {
   return page.getByRole("dialog", { name: "You have unsent text in this browser" });
 }
 
-test("whoever has nothing unsent signs out at once", async ({ alice, bob, conversation }) => {
+test("a user without unsent text signs out at once", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.write("All sent");
   await here.expectStored("All sent");
   await new HomePage(here.page).signOut();
-  expect(await held(here.page)).not.toContain("All sent");
+  expect(await storageText(here.page)).not.toContain("All sent");
 });
 
-test("signing out asks what becomes of drafts and unsent messages, and deletes them if told so", async ({ alice, bob, conversation, watch }) => {
+test("signing out offers to delete drafts and unsent messages, and deletes them on request", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("Never got out");
   await here.expectState("Never got out", "sending");
   await here.box.fill("A secret draft");
   await signOutOf(here.page).click();
-  await expect(question(here.page)).toContainText("1 unsent message");
-  await expect(question(here.page)).toContainText("1 draft");
+  await expect(dialogOf(here.page)).toContainText("1 unsent message");
+  await expect(dialogOf(here.page)).toContainText("1 draft");
 
-  // Nothing happened yet, and Cancel leaves it so.
-  await question(here.page).getByRole("button", { name: "Cancel" }).click();
-  await expect(question(here.page)).toHaveCount(0);
-  await here.draftIsKept("A secret draft");
+  // Cancel changes nothing.
+  await dialogOf(here.page).getByRole("button", { name: "Cancel" }).click();
+  await expect(dialogOf(here.page)).toHaveCount(0);
+  await here.expectDraftStored("A secret draft");
 
   await signOutOf(here.page).click();
-  await question(here.page).getByRole("button", { name: "Delete and sign out" }).click();
+  await dialogOf(here.page).getByRole("button", { name: "Delete and sign out" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await ready(here.page);
-  expect(await held(here.page)).not.toMatch(/A secret draft|Never got out/);
+  expect(await storageText(here.page)).not.toMatch(/A secret draft|Never got out/);
 });
 
-test("where signing out does not work the page says why, and the question is gone", async ({ alice, bob, conversation, watch }) => {
+test("a failed sign-out shows the reason and closes the dialog", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await here.box.fill("A draft");
-  await here.draftIsKept("A draft");
-  // The question is there without network once it has been asked.
+  await here.expectDraftStored("A draft");
+  // The dialog works without a network once it has been loaded.
   await signOutOf(here.page).click();
-  await question(here.page).getByRole("button", { name: "Cancel" }).click();
-  await expect(question(here.page)).toHaveCount(0);
-  await wire.cut();
+  await dialogOf(here.page).getByRole("button", { name: "Cancel" }).click();
+  await expect(dialogOf(here.page)).toHaveCount(0);
+  await network.cut();
   await alice.context.setOffline(true);
   await signOutOf(here.page).click();
-  await question(here.page).getByRole("button", { name: "Delete and sign out" }).click();
-  await expect(here.page.getByRole("alert").filter({ hasText: /still signed in.*server/i })).toBeVisible();
-  await expect(question(here.page)).toHaveCount(0);
-  await here.draftIsKept("A draft");
+  await dialogOf(here.page).getByRole("button", { name: "Delete and sign out" }).click();
+  await expect(here.page.getByRole("alert").filter({ hasText: /server.*still signed in/i })).toBeVisible();
+  await expect(dialogOf(here.page)).toHaveCount(0);
+  await here.expectDraftStored("A draft");
   // The button works as before.
   await alice.context.setOffline(false);
   await signOutOf(here.page).click();
-  await question(here.page).getByRole("button", { name: "Delete and sign out" }).click();
+  await dialogOf(here.page).getByRole("button", { name: "Delete and sign out" }).click();
   await here.page.waitForURL(/\/sign-in/);
-  expect(await held(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
+  expect(await storageText(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
 });
 
 for (const deletes of [true, false]) {
-  test(`signing out before the page is live asks as well (${deletes ? "delete" : "keep"})`, async ({ alice, bob, conversation }) => {
+  test(`signing out before the page is live asks about unsent text (${deletes ? "delete" : "keep"})`, async ({ alice, bob, conversation }) => {
     const here = await alice.open(conversation, bob);
     await here.box.fill("An early draft");
-    await here.draftIsKept("An early draft");
+    await here.expectDraftStored("An early draft");
     await alice.context.route(/\.wasm(\?|$)/, (route) => new Promise(() => route));
     await here.page.goto("/", { waitUntil: "commit" });
     here.page.on("dialog", (dialog) => (deletes ? dialog.accept() : dialog.dismiss()));
     await signOutOf(here.page).click();
     await here.page.waitForURL(/\/sign-in/);
-    const left = await held(here.page);
+    const left = await storageText(here.page);
     if (deletes) expect(left).not.toContain("An early draft");
     else expect(left).toContain("An early draft");
   });
 }
 
-test("an account that is deleted before the page is live leaves nothing either", async ({ alice, bob, conversation }) => {
+test("deleting an account before the page is live leaves no data in the browser", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("A last draft");
-  await here.draftIsKept("A last draft");
+  await here.expectDraftStored("A last draft");
   await alice.context.route(/\.wasm(\?|$)/, (route) => new Promise(() => route));
   await here.page.goto("/settings", { waitUntil: "commit" });
   await here.page.getByText("Delete account…").click();
   await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
-  await expect.poll(() => held(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
+  await expect.poll(() => storageText(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
 });
 
-test("what is kept at signing out is there after signing in again", async ({ alice, bob, conversation }) => {
+test("text kept at sign-out is present after the next sign-in", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const other = await alice.open(conversation, bob, await alice.tab());
   await here.box.fill("Keep this for me");
-  await here.draftIsKept("Keep this for me");
+  await here.expectDraftStored("Keep this for me");
   await other.page.close();
   await signOutOf(here.page).click();
-  await question(here.page).getByRole("button", { name: "Keep and sign out" }).click();
+  await dialogOf(here.page).getByRole("button", { name: "Keep and sign out" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await ready(here.page);
   await new SignInPage(here.page).submit(alice.username, alice.password);
@@ -114,31 +114,31 @@ test("what is kept at signing out is there after signing in again", async ({ ali
   await expect((await alice.open(conversation, bob)).box).toHaveValue("Keep this for me");
 });
 
-test("deleted drafts do not come back from another tab", async ({ alice, bob, conversation, watch }) => {
+test("deleted drafts do not reappear from another tab", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const other = await alice.open(conversation, bob);
   await other.box.fill("Written over there");
-  await other.draftIsKept("Written over there");
+  await other.expectDraftStored("Written over there");
   const home = new HomePage(await alice.tab());
   await home.page.goto("/");
   await ready(home.page);
   await signOutOf(home.page).click();
-  await question(home.page).getByRole("button", { name: "Delete and sign out" }).click();
+  await dialogOf(home.page).getByRole("button", { name: "Delete and sign out" }).click();
   await home.page.waitForURL(/\/sign-in/);
   await expect(other.box).toHaveValue("");
   await other.page.goto("/sign-in");
-  expect(await held(home.page)).not.toContain("Written over there");
+  expect(await storageText(home.page)).not.toContain("Written over there");
 });
 
-test("after an account is deleted nothing of it stays in the browser", async ({ alice, bob, conversation, watch }) => {
+test("deleting an account leaves no data in the browser", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
-  const wire = await Wire.of(alice.context);
+  const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("Waits for ever");
   await here.expectState("Waits for ever", "sending");
   await here.box.fill("A last draft");
-  await here.draftIsKept("A last draft");
+  await here.expectDraftStored("A last draft");
   await here.page.goto("/settings");
   await ready(here.page);
   await here.page.getByText("Delete account…").click();
@@ -146,7 +146,7 @@ test("after an account is deleted nothing of it stays in the browser", async ({ 
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await ready(here.page);
-  const rest = await held(here.page);
+  const rest = await storageText(here.page);
   expect(rest).not.toMatch(/A last draft|Waits for ever/);
   expect(rest).not.toMatch(/duet:[0-9a-f]{8}-/);
 });

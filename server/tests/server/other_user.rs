@@ -22,7 +22,7 @@ async fn call(browser: &Browser, path: &str, whose: &str, form: &str) -> reqwest
 }
 
 #[tokio::test]
-async fn no_server_function_does_anything_for_another_person_than_the_page_is_for() {
+async fn a_server_function_refuses_a_page_of_another_user() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
     let form = format!(
@@ -43,17 +43,17 @@ async fn no_server_function_does_anything_for_another_person_than_the_page_is_fo
             assert_eq!(body, json!({"refused": {"code": "other_person"}}), "{path}");
         }
     }
-    assert!(alice.reads(conversation).await.is_empty());
+    assert!(alice.read_history(conversation).await.is_empty());
     let sent = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
     assert_eq!(sent.status(), 200, "for himself");
-    assert_eq!(bob.posts("sign_out", "").await.status(), 200, "without saying for whom");
+    assert_eq!(bob.post_call("sign_out", "").await.status(), 200, "without saying for whom");
     let after = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
     assert_eq!(after.status(), 401, "nobody is signed in");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_socket_is_for_the_person_it_is_asked_for() {
+async fn a_socket_of_another_user_is_refused() {
     let server = TestServer::start().await;
     let (alice, bob, _) = server.pair().await;
     let ours = origin(server.address);
@@ -66,7 +66,7 @@ async fn a_socket_is_for_the_person_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn no_plain_form_does_anything_for_another_person_than_the_page_is_for() {
+async fn a_plain_form_of_another_user_is_refused() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
     let id = ClientId::new();
@@ -90,35 +90,36 @@ async fn no_plain_form_does_anything_for_another_person_than_the_page_is_for() {
         ("/sign-out", ""),
     ];
     for (path, fields) in forms {
-        let response = bob.submits(path, &format!("{fields}&for={}", alice.id)).await;
+        let response = bob.submit_form(path, &format!("{fields}&for={}", alice.id)).await;
         assert_eq!(response.status(), 412, "{path}");
         assert!(response.headers().get(SET_COOKIE).is_none(), "{path}");
         let page = response.text().await.expect("a page");
-        assert!(page.contains("Someone else is signed in"), "{path}: {page}");
+        assert!(page.contains("Someone else is now signed in"), "{path}: {page}");
         assert!(!page.contains("bob"), "nothing of who is signed in now: {page}");
         assert!(!page.contains("<script"), "it must not be hydrated: {page}");
         let kept = page.contains("Mine &lt;b&gt; alone");
         assert_eq!(kept, path == to_conversation, "the text is in the answer: {page}");
     }
-    assert!(bob.reads(conversation).await.is_empty());
+    assert!(bob.read_history(conversation).await.is_empty());
     let older = format!("{message}&sender={}", alice.id);
-    assert_eq!(bob.submits(&to_conversation, &older).await.status(), 412, "by the older name");
+    assert_eq!(bob.submit_form(&to_conversation, &older).await.status(), 412, "by the older name");
     let own = format!("{message}&for={}", bob.id);
-    assert_eq!(bob.submits(&to_conversation, &own).await.status(), 303);
+    assert_eq!(bob.submit_form(&to_conversation, &own).await.status(), 303);
     let silent = format!("client_id={}&body=Older+page", ClientId::new());
-    assert_eq!(bob.submits(&to_conversation, &silent).await.status(), 303, "of an older page");
-    let bodies: Vec<_> = alice.reads(conversation).await.into_iter().map(|it| it.body).collect();
+    assert_eq!(bob.submit_form(&to_conversation, &silent).await.status(), 303, "of an older page");
+    let bodies: Vec<_> =
+        alice.read_history(conversation).await.into_iter().map(|it| it.body).collect();
     assert_eq!(bodies, ["Mine <b> alone", "Older page"]);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_plain_message_of_somebody_who_is_signed_out_is_in_the_answer() {
+async fn the_answer_to_a_signed_out_user_contains_the_unsent_message() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
-    alice.posts("sign_out", "").await;
+    alice.post_call("sign_out", "").await;
     let form = format!("client_id={}&body=Not+lost&for={}", ClientId::new(), alice.id);
-    let response = alice.submits(&format!("/c/{conversation}"), &form).await;
+    let response = alice.submit_form(&format!("/c/{conversation}"), &form).await;
     assert_eq!(response.status(), 401);
     let page = response.text().await.expect("a page");
     assert!(page.contains("Not lost"), "{page}");
@@ -127,20 +128,20 @@ async fn a_plain_message_of_somebody_who_is_signed_out_is_in_the_answer() {
 }
 
 #[tokio::test]
-async fn signing_in_ends_the_session_that_the_browser_had_before() {
+async fn signing_in_ends_the_previous_session_of_the_browser() {
     let server = TestServer::start().await;
     let (alice, bob, _) = server.pair().await;
     for path in ["/api/sign_in", "/sign-in"] {
         let before = Browser::sign_in(server.address, "alice").await;
-        let mut socket = before.joins().await;
+        let mut socket = before.connect_past_hello().await;
         let form = format!("username=bob&password={PASSWORD}");
-        let response = before.submits(path, &form).await;
+        let response = before.submit_form(path, &form).await;
         assert!(response.status().as_u16() < 400, "{path}: {}", response.status());
-        assert_eq!(socket.is_closed().await, Some(4401), "{path}");
-        assert_eq!(before.calls("get_settings", json!({})).await.status(), 401, "{path}");
+        assert_eq!(socket.close_code().await, Some(4401), "{path}");
+        assert_eq!(before.call("get_settings", json!({})).await.status(), 401, "{path}");
     }
     for other in [alice, bob] {
-        let listed = other.calls("get_settings", json!({})).await;
+        let listed = other.call("get_settings", json!({})).await;
         assert_eq!(listed.status(), 200, "sessions of other browsers stay");
     }
     server.stop().await;

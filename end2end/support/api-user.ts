@@ -1,8 +1,8 @@
 import { expect } from "@playwright/test";
-import type { Site } from "./person";
+import type { Site } from "./user";
 
-/** Somebody without a browser. */
-export class Correspondent {
+/** A user without a browser: sends calls over HTTP. */
+export class ApiUser {
   private cookie = "";
 
   private constructor(
@@ -10,13 +10,13 @@ export class Correspondent {
     readonly name: string,
   ) {}
 
-  static async create(server: Site, name: string): Promise<Correspondent> {
-    const one = new Correspondent(server, name);
-    await one.call("sign_up", { username: name, password: `${name} likes long walks` });
-    return one;
+  static async create(server: Site, name: string): Promise<ApiUser> {
+    const user = new ApiUser(server, name);
+    await user.call("sign_up", { username: name, password: `${name} likes long walks` });
+    return user;
   }
 
-  /** What others name it by who want to write to it. */
+  /** The user's id, with which others open a conversation. */
   async id(): Promise<string> {
     const { user } = (await this.call("get_settings", "{}")) as { user: { id: string } };
     return user.id;
@@ -34,7 +34,7 @@ export class Correspondent {
     return JSON.parse(text);
   }
 
-  async says(conversation: string, body: string): Promise<void> {
+  async send(conversation: string, body: string): Promise<void> {
     await this.call("send_message", { conversation, client_id: crypto.randomUUID(), body });
   }
 }

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect, createServer, type Server as TcpServer, type Socket } from "node:net";
 
-/** The way to a server, which can fall silent without a word, as a phone's does between two cells. */
-export class Line {
+/** A TCP proxy in front of a server. It can drop all data without closing a connection, as a phone between two cells does. */
+export class TcpProxy {
   isSilent = false;
   #port = 0;
   readonly #sockets = new Set<Socket>();
@@ -12,25 +12,25 @@ export class Line {
     private readonly listener: TcpServer,
   ) {}
 
-  static async create(): Promise<Line> {
+  static async create(): Promise<TcpProxy> {
     const listener = createServer().listen(0, "127.0.0.1");
     await once(listener, "listening");
     const address = listener.address();
     if (address === null || typeof address === "string") throw new Error("no port");
-    const line = new Line(`http://127.0.0.1:${address.port}`, listener);
-    listener.on("connection", (near) => {
-      const far = connect(line.#port, "127.0.0.1");
-      for (const [from, to] of [[near, far], [far, near]] as const) {
-        line.#sockets.add(from);
-        from.on("data", (bytes) => line.isSilent || to.write(bytes));
+    const proxy = new TcpProxy(`http://127.0.0.1:${address.port}`, listener);
+    listener.on("connection", (client) => {
+      const server = connect(proxy.#port, "127.0.0.1");
+      for (const [from, to] of [[client, server], [server, client]] as const) {
+        proxy.#sockets.add(from);
+        from.on("data", (bytes) => proxy.isSilent || to.write(bytes));
         from.on("close", () => to.destroy());
         from.on("error", () => to.destroy());
       }
     });
-    return line;
+    return proxy;
   }
 
-  /** Names the server behind. */
+  /** Sets the server to which the proxy connects. */
   to(url: string): void {
     this.#port = Number(new URL(url).port);
   }

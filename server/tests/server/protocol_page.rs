@@ -43,7 +43,7 @@ async fn the_documented_calls_and_frames_work_as_written() {
     let mut socket = anna.connect().await;
     let hello = socket.next().await.expect("hello");
     assert!(hello.starts_with("{\"type\":\"hello\""), "{hello}");
-    let mut at_bob = bob.joins().await;
+    let mut at_bob = bob.connect_past_hello().await;
     let mut heard = String::new();
     for frame in blocks("json client") {
         let frame = with_real(frame, &real);
@@ -62,7 +62,7 @@ async fn the_documented_calls_and_frames_work_as_written() {
         perform(&server, call, &real, &mut session).await;
     }
     let bodies: Vec<_> = bob
-        .reads(real[CONVERSATION].parse().expect("an id"))
+        .read_history(real[CONVERSATION].parse().expect("an id"))
         .await
         .into_iter()
         .map(|m| m.body)
@@ -74,7 +74,7 @@ async fn the_documented_calls_and_frames_work_as_written() {
 
 /// The script uses only the protocol's README and Python's standard library.
 #[tokio::test]
-async fn a_client_written_from_the_page_alone_needs_nothing_else() {
+async fn a_client_written_from_the_protocol_page_alone_works() {
     let server = TestServer::start().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/stranger.py");
     let url = server.url("");

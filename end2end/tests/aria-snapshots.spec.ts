@@ -1,8 +1,8 @@
-// What a screen reader finds on the main views. A change here is a change of what is heard.
+// The accessibility trees of the main views. A changed tree changes what screen readers announce.
 import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 
-test("the list and a conversation, as they are heard", async ({ alice, bob, conversation }) => {
+test("screen readers get the list and a conversation as specified", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Hello", "Are you there?");
   const here = await alice.open(conversation, bob);
   await expect(here.divider(2)).toBeVisible();
@@ -44,7 +44,7 @@ test("the list and a conversation, as they are heard", async ({ alice, bob, conv
   `);
 });
 
-test("settings, as they are heard", async ({ alice }) => {
+test("screen readers get the settings as specified", async ({ alice }) => {
   await alice.page.goto("/settings");
   await ready(alice.page);
   await expect(alice.page.getByRole("main")).toMatchAriaSnapshot(`

@@ -1,4 +1,4 @@
-import { Person } from "../support/person";
+import { User } from "../support/user";
 import { Proxy, type Sockets } from "../support/proxy";
 import { Server } from "../support/server";
 import { expect, test as base } from "../support/test";
@@ -6,8 +6,8 @@ import { OUTAGE, REFUSAL } from "../support/watch";
 
 interface Fixtures {
   gateway: Proxy;
-  /** Makes somebody whose browser reaches the server through a proxy. */
-  behind: (name: string) => Promise<Person>;
+  /** Creates a user whose browser reaches the server through a proxy. */
+  createUserBehindProxy: (name: string) => Promise<User>;
 }
 
 const test = base.extend<Fixtures>({
@@ -20,12 +20,12 @@ const test = base.extend<Fixtures>({
     await gateway.destroy();
   },
 
-  behind: async ({ browser, gateway, watch }, use) => {
-    const people: Person[] = [];
+  createUserBehindProxy: async ({ browser, gateway, watch }, use) => {
+    const people: User[] = [];
     await use(async (name) => {
       const context = await browser.newContext({ baseURL: gateway.url });
       watch.over(context);
-      const person = await Person.create(name, context, gateway);
+      const person = await User.create(name, context, gateway);
       people.push(person);
       return person;
     });
@@ -34,13 +34,13 @@ const test = base.extend<Fixtures>({
 });
 
 const blocked = /Live updates are blocked.*every 30 seconds/;
-/** What the browser says of a socket that is refused. */
+/** The console error for a refused socket. */
 const REFUSED = /WebSocket connection to .* failed/;
 
 for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {
-  test(`sockets that a proxy does not let through (${sockets}): the page says so, sends and reads all the same`, async ({ behind, gateway, watch }) => {
+  test(`behind a proxy that blocks sockets (${sockets}) the page shows a banner, and still sends and reads`, async ({ createUserBehindProxy, gateway, watch }) => {
     watch.allow(OUTAGE, REFUSAL, REFUSED);
-    const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
+    const [alice, bob] = [await createUserBehindProxy("Alice Arden"), await createUserBehindProxy("Bob Byrne")];
     const conversation = await alice.apiConversation(bob);
     const bobHere = await bob.open(conversation, alice);
     await bobHere.write("Before");
@@ -64,10 +64,10 @@ for (const sockets of ["refuse", "strip", "hang"] as Sockets[]) {
   });
 }
 
-test("what comes while sockets are refused is read within half a minute, and told as delivered and read", async ({ behind, gateway, watch }) => {
+test("messages that arrive while sockets are refused are fetched within half a minute, and marked as delivered and read", async ({ createUserBehindProxy, gateway, watch }) => {
   watch.allow(OUTAGE, REFUSAL, REFUSED);
   test.setTimeout(120_000);
-  const [alice, bob] = [await behind("Alice Arden"), await behind("Bob Byrne")];
+  const [alice, bob] = [await createUserBehindProxy("Alice Arden"), await createUserBehindProxy("Bob Byrne")];
   const conversation = await alice.apiConversation(bob);
   const bobHere = await bob.open(conversation, alice);
   await bobHere.write("Before");
@@ -80,10 +80,10 @@ test("what comes while sockets are refused is read within half a minute, and tol
   await here.expectBodies("Before", "While you cannot hear");
 });
 
-test("a server that is away is still called away, also after sockets were refused", async ({ behind, gateway, watch }) => {
+test("an unreachable server is reported as offline, also after refused sockets", async ({ createUserBehindProxy, gateway, watch }) => {
   watch.allow(OUTAGE, REFUSAL, REFUSED, /status of 502/);
   test.setTimeout(120_000);
-  const alice = await behind("Alice Arden");
+  const alice = await createUserBehindProxy("Alice Arden");
   gateway.sockets = "refuse";
   const home = await alice.home();
   await expect(home.page.getByText(blocked)).toBeVisible({ timeout: 15_000 });

@@ -1,8 +1,9 @@
 //! Refuses requests that do not come from this site's own pages.
 //!
 //! The client gets the refusal in the format it reads, with the right address. The log tells the
-//! operator which setting or proxy is misconfigured, once for each mistake: otherwise a typo in
-//! `DUET_PUBLIC_URL` looks like a fault of the visitor. `guard` and `socket` call this module.
+//! operator which setting or proxy is misconfigured, once for each misconfiguration: otherwise a
+//! typo in `DUET_PUBLIC_URL` looks like a fault of the visitor. `guard` and `socket` call this
+//! module.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,55 +22,55 @@ use url::Url;
 
 use crate::origins::Origins;
 
-/// Interval after which the same mistake is logged again.
-const TELL_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
-/// Maximum number of remembered mistakes; further ones are not logged. Their texts contain request
-/// data, which strangers control.
-const MOST_MISTAKES: usize = 16;
+/// Interval after which the same misconfiguration is logged again.
+const LOG_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Maximum number of remembered misconfigurations; further ones are not logged. Their texts contain
+/// request data, which strangers control.
+const MAX_REMEMBERED: usize = 16;
 /// Longest origin that is written to the log, in bytes.
 const MAX_ORIGIN_BYTES: usize = 200;
 
-/// The mistakes that were logged, each with the time.
+/// The misconfigurations that were logged, each with the time.
 #[derive(Clone, Default)]
-pub struct Mistakes(Arc<Mutex<HashMap<String, Instant>>>);
+pub struct Misconfigurations(Arc<Mutex<HashMap<String, Instant>>>);
 
-impl Mistakes {
-    /// Logs a mistake unless it was logged recently.
-    fn tell(&self, mistake: String) {
+impl Misconfigurations {
+    /// Logs a misconfiguration unless it was logged recently.
+    fn log(&self, misconfiguration: String) {
         // The lock is held for a lookup in a small map, with no await inside.
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| at.elapsed() < TELL_AGAIN_AFTER);
-        if told.contains_key(&mistake) || told.len() >= MOST_MISTAKES {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.retain(|_, at| at.elapsed() < LOG_AGAIN_AFTER);
+        if logged.contains_key(&misconfiguration) || logged.len() >= MAX_REMEMBERED {
             return;
         }
-        tracing::warn!("{mistake}");
-        told.insert(mistake, Instant::now());
+        tracing::warn!("{misconfiguration}");
+        logged.insert(misconfiguration, Instant::now());
     }
 
     /// Logs why a request counts as foreign, if a setting or a proxy may be the reason.
-    pub fn tell_foreign(&self, origins: &Origins, headers: &HeaderMap) {
-        if let Some(mistake) = foreign(origins, headers) {
-            self.tell(mistake);
+    pub fn log_foreign_request(&self, origins: &Origins, headers: &HeaderMap) {
+        if let Some(misconfiguration) = describe(origins, headers) {
+            self.log(misconfiguration);
         }
     }
 
     /// Logs that a WebSocket handshake arrived without its upgrade headers.
-    pub fn tell_no_upgrade(&self) {
-        self.tell(
-            "a proxy in front of Duet does not pass WebSockets on: a handshake came to /ws without \
-             its headers Upgrade and Connection, or over HTTP/1.0. Set the proxy to pass them on \
-             over HTTP/1.1; until then pages learn of messages late"
+    pub fn log_missing_upgrade(&self) {
+        self.log(
+            "a proxy in front of Duet does not forward WebSockets: a handshake arrived at /ws \
+             without the headers Upgrade and Connection, or over HTTP/1.0. Configure the proxy to \
+             forward them over HTTP/1.1; until then, messages arrive late on pages"
                 .to_owned(),
         );
     }
 }
 
-/// Describes the mistake that may have caused the refusal of a browser's request. Returns `None` if
-/// no browser would have sent the request.
-fn foreign(origins: &Origins, headers: &HeaderMap) -> Option<String> {
-    let Some(said) = headers.get(ORIGIN) else { return without_origin(headers) };
-    let said = said.to_str().ok().filter(|said| said.len() <= MAX_ORIGIN_BYTES)?;
-    let page = Url::parse(said).ok().filter(|page| matches!(page.scheme(), "http" | "https"))?;
+/// Describes the misconfiguration that may have caused the refusal of a browser's request. Returns
+/// `None` if no browser would have sent the request.
+fn describe(origins: &Origins, headers: &HeaderMap) -> Option<String> {
+    let Some(origin) = headers.get(ORIGIN) else { return describe_missing_origin(headers) };
+    let origin = origin.to_str().ok().filter(|origin| origin.len() <= MAX_ORIGIN_BYTES)?;
+    let page = Url::parse(origin).ok().filter(|page| matches!(page.scheme(), "http" | "https"))?;
     let (at, ours, setting) =
         (page.origin().ascii_serialization(), origins.first(), origins.setting());
     if origins.includes(&at) {
@@ -84,24 +85,24 @@ fn foreign(origins: &Origins, headers: &HeaderMap) -> Option<String> {
         let differs = difference(&page, ours);
         format!(
             "browsers open Duet at {at}, but {setting}: {differs} differs, so their requests are \
-             refused. Set DUET_PUBLIC_URL={at} if that address is right{consent}; otherwise send \
-             people to {ours}"
+             refused. If {at} is the right address, set DUET_PUBLIC_URL={at}{consent}; otherwise \
+             direct users to {ours}"
         )
     } else {
         format!(
-            "a page of {at} sent a request that was refused, because {setting}. If people open \
-             Duet at {at}, set DUET_PUBLIC_URL={at}{consent}; otherwise another site tried to act \
-             for somebody, and nothing is to be done"
+            "a request from a page of {at} was refused, because {setting}. If users open Duet at \
+             {at}, set DUET_PUBLIC_URL={at}{consent}; otherwise another site tried to act as a \
+             user, and no action is needed"
         )
     })
 }
 
 /// Browsers send `Origin` with every POST request and every WebSocket handshake.
-fn without_origin(headers: &HeaderMap) -> Option<String> {
-    let says = headers.get(USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
-    says.starts_with("Mozilla/").then(|| {
-        "a browser's request came without the header Origin and was refused: a proxy in front of \
-         Duet removes the header; set the proxy to pass Origin on"
+fn describe_missing_origin(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.starts_with("Mozilla/").then(|| {
+        "a browser's request without the header Origin was refused: a proxy in front of Duet \
+         removes the header. Configure the proxy to forward Origin"
             .to_owned()
     })
 }
@@ -129,7 +130,7 @@ fn difference(page: &Url, ours: &str) -> &'static str {
 
 /// Builds the refusal: JSON for API calls, an HTML page for forms, otherwise plain text.
 pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
-    let says = |name: HeaderName| {
+    let header = |name: HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
     if path.starts_with("/api/") {
@@ -140,8 +141,8 @@ pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
         return (StatusCode::FORBIDDEN, kind, json).into_response();
     }
     let address = origins.first();
-    if says(ACCEPT).contains("text/html") {
-        let language = Language::accepted(says(ACCEPT_LANGUAGE)).unwrap_or_default();
+    if header(ACCEPT).contains("text/html") {
+        let language = Language::accepted(header(ACCEPT_LANGUAGE)).unwrap_or_default();
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
         return (StatusCode::FORBIDDEN, kind, page(language, address)).into_response();
     }
@@ -168,7 +169,7 @@ fn page(language: Language, address: &str) -> String {
 
 /// Whether a WebSocket handshake lost its hop-by-hop headers at a proxy that passed the others on.
 pub fn lost_upgrade(headers: &HeaderMap) -> bool {
-    let asks = |name: HeaderName, word: &str| {
+    let has = |name: HeaderName, word: &str| {
         headers
             .get_all(name)
             .iter()
@@ -177,7 +178,7 @@ pub fn lost_upgrade(headers: &HeaderMap) -> bool {
             .any(|value| value.trim().eq_ignore_ascii_case(word))
     };
     headers.contains_key(SEC_WEBSOCKET_KEY)
-        && !(asks(UPGRADE, "websocket") && asks(CONNECTION, "upgrade"))
+        && !(has(UPGRADE, "websocket") && has(CONNECTION, "upgrade"))
 }
 
 #[cfg(test)]
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_that_does_not_fit_is_told_with_what_to_set() {
+    fn a_wrong_public_url_is_logged_with_the_right_setting() {
         let ours = Origins::public("https://chat.example.org").expect("a URL");
         for (at, part) in [
             ("https://chat.exmaple.org", "the host"),
@@ -199,51 +200,54 @@ mod tests {
             ("https://chat.example.org:8443", "the port"),
         ] {
             let said = headers(&[("origin", at), ("sec-fetch-site", "same-origin")]);
-            let told = foreign(&ours, &said).expect("a mistake");
-            assert!(told.contains(&format!("Set DUET_PUBLIC_URL={at}")), "{told}");
-            assert!(told.contains(&format!("{part} differs")), "{told}");
-            assert!(told.contains("DUET_PUBLIC_URL is https://chat.example.org"), "{told}");
-            assert_eq!(told.contains("DUET_ALLOW_HTTP"), at.starts_with("http:"), "{told}");
+            let text = describe(&ours, &said).expect("a misconfiguration");
+            assert!(text.contains(&format!("set DUET_PUBLIC_URL={at}")), "{text}");
+            assert!(text.contains(&format!("{part} differs")), "{text}");
+            assert!(text.contains("DUET_PUBLIC_URL is https://chat.example.org"), "{text}");
+            assert_eq!(text.contains("DUET_ALLOW_HTTP"), at.starts_with("http:"), "{text}");
         }
         let by_host = headers(&[("origin", "https://other.test"), ("host", "other.test")]);
-        assert!(foreign(&ours, &by_host).is_some_and(|told| told.starts_with("browsers open")));
+        assert!(describe(&ours, &by_host).is_some_and(|text| text.starts_with("browsers open")));
         let elsewhere = headers(&[("origin", "https://evil.test"), ("host", "chat.example.org")]);
-        assert!(foreign(&ours, &elsewhere).is_some_and(|told| told.starts_with("a page of")));
-        let local = foreign(&Origins::loopback(3000), &by_host).expect("a mistake");
+        assert!(
+            describe(&ours, &elsewhere)
+                .is_some_and(|text| text.starts_with("a request from a page of"))
+        );
+        let local = describe(&Origins::loopback(3000), &by_host).expect("a misconfiguration");
         assert!(local.contains("DUET_PUBLIC_URL is not set"), "{local}");
     }
 
     #[test]
-    fn what_no_browser_would_send_is_not_told() {
+    fn requests_that_no_browser_sends_are_not_logged() {
         let ours = Origins::public("https://chat.example.org").expect("a URL");
         for said in ["null", "", "nonsense", "file:///etc", "https://chat.example.org"] {
-            assert_eq!(foreign(&ours, &headers(&[("origin", said)])), None, "{said}");
+            assert_eq!(describe(&ours, &headers(&[("origin", said)])), None, "{said}");
         }
         let mut long = HeaderMap::new();
         let said = format!("https://{}test", "long.".repeat(60));
         long.insert(ORIGIN, said.parse().expect("a header"));
-        assert_eq!(foreign(&ours, &long), None);
-        assert_eq!(foreign(&ours, &headers(&[("user-agent", "curl/8")])), None);
+        assert_eq!(describe(&ours, &long), None);
+        assert_eq!(describe(&ours, &headers(&[("user-agent", "curl/8")])), None);
         let stripped = headers(&[("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")]);
-        assert!(foreign(&ours, &stripped).is_some_and(|told| told.contains("Origin")));
+        assert!(describe(&ours, &stripped).is_some_and(|text| text.contains("Origin")));
     }
 
     #[test]
-    fn a_mistake_is_told_once_and_strangers_cannot_fill_the_memory() {
-        let mistakes = Mistakes::default();
+    fn a_misconfiguration_is_logged_once_and_memory_is_bounded() {
+        let misconfigurations = Misconfigurations::default();
         for number in 0..1_000 {
-            mistakes.tell((number % 500).to_string());
+            misconfigurations.log((number % 500).to_string());
         }
-        assert_eq!(mistakes.0.lock().expect("no panic").len(), MOST_MISTAKES);
+        assert_eq!(misconfigurations.0.lock().expect("no panic").len(), MAX_REMEMBERED);
     }
 
     #[test]
-    fn a_handshake_that_lost_its_upgrade_is_known() {
+    fn a_handshake_without_upgrade_headers_is_detected() {
         let key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
         assert!(lost_upgrade(&headers(&[key, ("connection", "close")])));
         assert!(lost_upgrade(&headers(&[key, ("upgrade", "websocket"), ("connection", "close")])));
         let whole = [key, ("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")];
         assert!(!lost_upgrade(&headers(&whole)));
-        assert!(!lost_upgrade(&headers(&[])), "somebody looks at /ws");
+        assert!(!lost_upgrade(&headers(&[])), "/ws opened as a page");
     }
 }

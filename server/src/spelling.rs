@@ -2,7 +2,7 @@
 
 /// Returns the candidate with the smallest edit distance, if that distance is small enough for a
 /// typo.
-pub fn nearest<'a>(
+pub fn suggest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -20,11 +20,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_recognised_and_something_else_is_not() {
+    fn a_typo_gets_a_suggestion_and_another_word_does_not() {
         let names = ["info", "error", "DUET_REGISTRATION", "DUET_LISTEN"];
-        assert_eq!(nearest("ifno", names), Some("info"));
-        assert_eq!(nearest("DUET_REGISTATION", names), Some("DUET_REGISTRATION"));
-        assert_eq!(nearest("duet_listen", names), Some("DUET_LISTEN"));
-        assert_eq!(nearest("DUET_WALLPAPER_COLOUR", names), None);
+        assert_eq!(suggest("ifno", names), Some("info"));
+        assert_eq!(suggest("DUET_REGISTATION", names), Some("DUET_REGISTRATION"));
+        assert_eq!(suggest("duet_listen", names), Some("DUET_LISTEN"));
+        assert_eq!(suggest("DUET_WALLPAPER_COLOUR", names), None);
     }
 }

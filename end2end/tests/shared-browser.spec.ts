@@ -1,15 +1,15 @@
 import type { Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready, SignInPage, signOutOf } from "../support/pages";
-import type { Person } from "../support/person";
+import type { User } from "../support/user";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
-test("another person signs in in a second tab: the first one loads anew and shows nothing of both", async ({ alice, bob, someone, conversation, context, watch }) => {
+test("when another user signs in in a second tab, the first tab reloads and shows data of the new user only", async ({ alice, bob, createUser, conversation, context, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   await bob.apiSend(conversation, "For Alice alone");
-  // Both tabs stand at the sign-in page before anybody is signed in.
+  // Both tabs show the sign-in page before a user is signed in.
   const [first, second] = [await context.newPage(), await context.newPage()];
   for (const page of [first, second]) {
     await page.goto("/sign-in");
@@ -22,11 +22,11 @@ test("another person signs in in a second tab: the first one loads anew and show
   const here = new ConversationPage(first, bob.name);
   await expect(here.message("For Alice alone")).toBeVisible();
   await here.box.fill("A draft of Alice");
-  await here.draftIsKept("A draft of Alice");
+  await here.expectDraftStored("A draft of Alice");
 
   await new SignInPage(second).submit(carol.username, carol.password);
   await second.waitForURL(/\/$/);
-  await isOf(first, carol);
+  await expectPageOf(first, carol);
   await expect(first.getByText("For Alice alone")).toHaveCount(0);
   await expect(new HomePage(first).entry(bob.name)).toHaveCount(0);
 
@@ -35,42 +35,42 @@ test("another person signs in in a second tab: the first one loads anew and show
   await ready(first);
   await new SignInPage(first).submit(alice.username, alice.password);
   await first.waitForURL(/\/$/);
-  await isOf(second, alice);
+  await expectPageOf(second, alice);
   await first.goto(`/c/${conversation}`);
   await ready(first);
   await expect(here.box).toHaveValue("A draft of Alice");
 });
 
-test("a cookie of another person: no call of the page is answered with what is theirs", async ({ alice, bob, someone, conversation, watch }) => {
+test("with another user's cookie, no call of the page returns that user's data", async ({ alice, bob, createUser, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   await alice.apiSend(conversation, "Hello");
   const { page } = await alice.open(conversation, bob);
   const answers: number[] = [];
   page.on("response", (response) => {
     if (response.url().includes("/api/search")) answers.push(response.status());
   });
-  // Any call would end this page: those of its beginning are to be over.
+  // Any call would end this page, so the page's first calls must be finished.
   await page.waitForLoadState("networkidle");
   await alice.context.addCookies(await carol.context.cookies());
   await new HomePage(page).search.fill("Bo");
-  await isOf(page, carol);
+  await expectPageOf(page, carol);
   expect([...new Set(answers)]).toEqual([412]);
 });
 
-test("what one person wrote never goes out as another's", async ({ alice, bob, someone, conversation, watch }) => {
+test("a user's text is never sent as another user's message", async ({ alice, bob, createUser, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  const carol = await someone("Carol Cole");
-  const wire = await Wire.of(alice.context);
+  const carol = await createUser("Carol Cole");
+  const network = await Network.of(alice.context);
   const bobHere = await bob.open(conversation, alice);
   const here = await alice.open(conversation, bob);
-  await wire.cut();
+  await network.cut();
   await here.write("From Alice alone");
   await here.expectState("From Alice alone", "sending");
   const own = await alice.context.cookies();
   await alice.context.addCookies(await carol.context.cookies());
-  wire.mend();
-  await isOf(here.page, carol);
+  network.restore();
+  await expectPageOf(here.page, carol);
   await expect(here.page.getByText("From Alice alone")).toHaveCount(0);
   await expect(bobHere.messages).toHaveCount(0);
 
@@ -81,8 +81,8 @@ test("what one person wrote never goes out as another's", async ({ alice, bob, s
   await bobHere.expectBodies("From Alice alone");
 });
 
-/** Waits until the page is this person's, loaded anew. */
-async function isOf(page: Page, person: Person): Promise<void> {
+/** Waits until the page has reloaded for this user. */
+async function expectPageOf(page: Page, person: User): Promise<void> {
   await expect(page.getByRole("link", { name: "Settings" })).toContainText(person.name, { timeout: 20_000 });
   await ready(page);
 }

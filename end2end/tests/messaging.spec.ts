@@ -1,8 +1,8 @@
 import { ConversationPage } from "../support/pages";
 import { expect, test } from "../support/test";
-import { Wire } from "../support/wire";
+import { Network } from "../support/network";
 
-test("who is away finds everything on return, once, with a count and a divider", async ({ alice, bob, conversation }) => {
+test("a user who returns finds every message once, with an unread count and a divider", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Before you left");
   const bobHere = await bob.open(conversation, alice);
   await expect(bobHere.message("Before you left")).toBeVisible();
@@ -28,7 +28,7 @@ test("who is away finds everything on return, once, with a count and a divider",
   await back.expectUnread(alice.name, 0);
 });
 
-test("typing and presence are shown, and end", async ({ alice, bob, conversation }) => {
+test("typing and presence are shown and then removed", async ({ alice, bob, conversation }) => {
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
   const header = aliceHere.page.getByRole("main");
@@ -39,7 +39,7 @@ test("typing and presence are shown, and end", async ({ alice, bob, conversation
   await expect(header.getByText(/typing/)).toHaveCount(0);
 });
 
-test("both open the conversation at the same instant and get the same one", async ({ alice, bob }) => {
+test("two users who open a conversation at the same time get the same conversation", async ({ alice, bob }) => {
   const [hers, his] = await Promise.all([alice.home(), bob.home()]);
   await Promise.all([hers.search.fill(bob.name), his.search.fill(alice.name)]);
   await Promise.all([hers.result(bob.name).waitFor(), his.result(alice.name).waitFor()]);
@@ -85,7 +85,7 @@ test("Enter that ends an input method's composition does not send", async ({ ali
   await expect(here.message("日本")).toBeVisible();
 });
 
-test("a message without anything in it is not sent", async ({ alice, bob, conversation }) => {
+test("an empty message is not sent", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.write("  \n ");
   if (await here.send.isEnabled()) await here.send.click();
@@ -94,7 +94,7 @@ test("a message without anything in it is not sent", async ({ alice, bob, conver
   await expect(here.messages).toHaveCount(1);
 });
 
-test("a message over the limit is refused, and kept in the box", async ({ alice, bob, conversation }) => {
+test("a message over the limit is refused and stays in the box", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const long = "a".repeat(4001);
   await here.write(long);
@@ -105,7 +105,7 @@ test("a message over the limit is refused, and kept in the box", async ({ alice,
   await here.expectStored(long.slice(1));
 });
 
-test("what is written is shown as text, and only web addresses become links", async ({ alice, bob, conversation }) => {
+test("message bodies are shown as text, and only web addresses become links", async ({ alice, bob, conversation }) => {
   const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script> javascript:alert(1)`;
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -122,10 +122,10 @@ test("what is written is shown as text, and only web addresses become links", as
   await expect(bobHere.message(hostile)).toBeVisible();
 });
 
-test("a conversation that is not mine, and one that does not exist, look the same", async ({ alice, someone, conversation, watch }) => {
+test("another user's conversation and a missing conversation get the same answer", async ({ alice, createUser, conversation, watch }) => {
   watch.allow(/status of 404/);
   await alice.apiSend(conversation, "Between us");
-  const carol = await someone("Carol Cole");
+  const carol = await createUser("Carol Cole");
   const texts = [];
   for (const id of [conversation, "01890000-0000-7000-8000-000000000000"]) {
     const answer = await carol.page.goto(`/c/${id}`);
@@ -136,15 +136,15 @@ test("a conversation that is not mine, and one that does not exist, look the sam
   expect(texts[0]).toBe(texts[1]);
 });
 
-test("a receipt that the server was too busy for is given later", async ({ alice, bob, conversation }) => {
-  const wire = await Wire.of(bob.context);
+test("a read mark that the server refused as busy is sent later", async ({ alice, bob, conversation }) => {
+  const network = await Network.of(bob.context);
   const bobHere = await bob.open(conversation, alice);
   const aliceHere = await alice.open(conversation, bob);
-  wire.refuse("busy", "read");
+  network.refuse("busy", "read");
   await aliceHere.write("Did you see this?");
   await expect(bobHere.message("Did you see this?")).toBeVisible();
   await aliceHere.expectState("Did you see this?", "delivered");
-  await wire.refused("read");
-  wire.refuse(undefined);
+  await network.refused("read");
+  network.refuse(undefined);
   await aliceHere.expectState("Did you see this?", "read");
 });

@@ -30,8 +30,8 @@ pub async fn as_json(request: Request, next: Next) -> Response {
     let (mut head, _) = response.into_parts();
     let error = error(head.status, retry_after_ms(&head.headers));
     let Ok(json) = serde_json::to_string(&error) else { return head.status.into_response() };
-    for of_the_text in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
-        head.headers.remove(of_the_text);
+    for body_header in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers.remove(body_header);
     }
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(head, json.into())
@@ -70,7 +70,7 @@ mod tests {
     use tower::ServiceExt;
 
     /// Returns status, content type and body after a route answered with this status and a text.
-    async fn told(status: u16, path: &str) -> (u16, String, String) {
+    async fn converted(status: u16, path: &str) -> (u16, String, String) {
         let status = StatusCode::from_u16(status).expect("a status");
         let retry = [(RETRY_AFTER, "5"), (CONTENT_TYPE, "text/plain")];
         let router = Router::new()
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_of_calls_are_json_and_those_of_pages_stay_text() {
+    async fn errors_of_calls_are_json_and_errors_of_pages_stay_text() {
         for (status, code) in [
             (400, "malformed"),
             (401, "unauthenticated"),
@@ -103,11 +103,11 @@ mod tests {
                 format!("{{\"refused\":{{\"code\":\"{code}\",\"retry_after_ms\":5000}}}}");
             for path in ["/api/sign_in", "/ws"] {
                 let json = (status, "application/json".to_owned(), refusal.clone());
-                assert_eq!(told(status, path).await, json, "{path}");
+                assert_eq!(converted(status, path).await, json, "{path}");
             }
             let text = (status, "text/plain".to_owned(), "some text".to_owned());
-            assert_eq!(told(status, "/c/x").await, text);
+            assert_eq!(converted(status, "/c/x").await, text);
         }
-        assert_eq!(told(200, "/api/sign_in").await.2, "some text");
+        assert_eq!(converted(200, "/api/sign_in").await.2, "some text");
     }
 }

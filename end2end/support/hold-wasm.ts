@@ -1,12 +1,12 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** Holds the page's program back until the returned function is called. */
+/** Delays the WebAssembly program until the returned function is called. */
 export async function holdWasm(context: BrowserContext): Promise<() => void> {
-  let arrive = () => {};
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
   await context.route(/\.wasm(\?|$)/, async (route) => {
-    await arrived;
+    await released;
     await route.continue();
   });
-  return () => arrive();
+  return () => release();
 }

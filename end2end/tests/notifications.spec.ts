@@ -1,50 +1,50 @@
 import type { BrowserContext, Locator, Page } from "@playwright/test";
 import { ready } from "../support/pages";
-import type { Person } from "../support/person";
+import type { User } from "../support/user";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-interface Told {
+interface Recorded {
   notices: { title: string; body: string; tag: string }[];
-  /** How many of them the browser has taken. */
+  /** The number of notifications that the browser accepted. */
   taken: number;
   notes: number;
   badges: number[];
 }
 
-/** Writes down, in every page of a browser, what it would show and play. The real thing is done as well. */
-async function overhear(context: BrowserContext): Promise<void> {
+/** Records the notifications, sounds and badges of every page of a browser, and passes them on. */
+async function recordNotifications(context: BrowserContext): Promise<void> {
   await context.grantPermissions(["notifications"]);
   await context.addInitScript(() => {
-    // Not the empty page that a new tab begins with.
+    // Skips the empty page with which a new tab begins.
     if (location.protocol === "about:") return;
-    const told: Told = { notices: [], taken: 0, notes: 0, badges: [] };
-    Object.assign(window, { told });
+    const recorded: Recorded = { notices: [], taken: 0, notes: 0, badges: [] };
+    Object.assign(window, { recorded });
     const show = ServiceWorkerRegistration.prototype.showNotification;
     ServiceWorkerRegistration.prototype.showNotification = function (title, options = {}) {
-      told.notices.push({ title, body: options.body ?? "", tag: options.tag ?? "" });
+      recorded.notices.push({ title, body: options.body ?? "", tag: options.tag ?? "" });
       return show.call(this, title, options).then(() => {
-        told.taken += 1;
+        recorded.taken += 1;
       });
     };
     const start = OscillatorNode.prototype.start;
     OscillatorNode.prototype.start = function (when) {
-      told.notes += 1;
+      recorded.notes += 1;
       start.call(this, when);
     };
     Object.assign(navigator, {
       setAppBadge: async (count: number) => {
-        told.badges.push(count);
+        recorded.badges.push(count);
       },
     });
   });
 }
 
-function told(page: Page): Promise<Told> {
-  return page.evaluate(() => (window as unknown as { told: Told }).told);
+function recorded(page: Page): Promise<Recorded> {
+  return page.evaluate(() => (window as unknown as { recorded: Recorded }).recorded);
 }
 
-/** Nobody looks at the page any more. Headless browsers hold every page for one that is looked at. */
+/** Makes the page appear hidden. Headless browsers report every page as visible. */
 async function lookAway(page: Page): Promise<void> {
   await page.evaluate(() => {
     Object.defineProperty(document, "visibilityState", { configurable: true, get: () => "hidden" });
@@ -63,28 +63,28 @@ async function lookBack(page: Page): Promise<void> {
   });
 }
 
-/** Waits until the worker can show something. */
-async function workerStands(page: Page): Promise<void> {
-  // Its registration, not its control of the page: a tab that began to load before it has no controller until the next load.
+/** Waits until the service worker can show notifications. */
+async function workerActivated(page: Page): Promise<void> {
+  // Checks the registration, because a tab that began to load before the worker has no controller until the next load.
   const state = async () => (await navigator.serviceWorker.getRegistration())?.active?.state ?? "none";
   await expect.poll(() => page.evaluate(state)).toBe("activated");
 }
 
-function question(page: Page): Locator {
+function prompt(page: Page): Locator {
   return page.getByRole("status").locator(".question-bar", { hasText: "Turn on notifications?" });
 }
 
-/** A browser where the question was answered with yes. */
-async function wants(person: Person, choices: Record<string, "on" | "off"> = {}): Promise<void> {
-  await overhear(person.context);
+/** Turns notifications on for this browser. */
+async function turnOnNotifications(person: User, choices: Record<string, "on" | "off"> = {}): Promise<void> {
+  await recordNotifications(person.context);
   await person.context.addInitScript((choices) => {
     if (location.protocol === "about:") return;
     for (const [name, value] of Object.entries(choices)) localStorage.setItem(`duet:${name}`, value);
   }, { notices: "on", ...choices });
 }
 
-test("what is unread is counted in the title, on the tab's icon and on the app's", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+test("unread messages are counted in the title, on the tab's icon and on the app's icon", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
   const home = await alice.home();
   const { page } = home;
   const icon = page.locator("link[rel=icon]");
@@ -93,31 +93,31 @@ test("what is unread is counted in the title, on the tab's icon and on the app's
   await bob.apiSend(conversation, "One", "Two");
   await expect(page).toHaveTitle("(2) Duet");
   await expect(icon).toHaveAttribute("href", "/icons/favicon-unread.svg");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(2);
   await home.entry(bob.name).click();
   await expect(icon).toHaveAttribute("href", "/favicon.svg");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(0);
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(0);
   const picture = await page.request.get(new URL("/icons/favicon-unread.svg", page.url()).href);
   expect(picture.headers()["content-type"]).toBe("image/svg+xml");
 });
 
-test("notifications are asked for once a message was missed and the person is back, and not again after a no", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+test("the prompt for notifications appears after a missed message when the user returns, and not again after a refusal", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
   const { page } = await alice.home();
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await bob.apiSend(conversation, "You see this come");
   await expect(page).toHaveTitle(/^\(1\)/);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await lookAway(page);
   await bob.apiSend(conversation, "You do not see this come");
-  await expect.poll(async () => (await told(page)).badges.at(-1)).toBe(2);
-  // Longer than a tab that is not looked at waits for one that is.
+  await expect.poll(async () => (await recorded(page)).badges.at(-1)).toBe(2);
+  // Longer than a hidden tab waits for a visible tab.
   await page.waitForTimeout(1_000);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await lookBack(page);
-  await expect(question(page)).toBeVisible();
-  await question(page).getByRole("button", { name: "Not now" }).click();
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeVisible();
+  await prompt(page).getByRole("button", { name: "Not now" }).click();
+  await expect(prompt(page)).toBeHidden();
 
   await page.reload();
   await ready(page);
@@ -126,29 +126,29 @@ test("notifications are asked for once a message was missed and the person is ba
   await page.waitForTimeout(1_000);
   await lookBack(page);
   await expect(page).toHaveTitle(/^\(3\)/);
-  await expect(question(page)).toBeHidden();
-  expect((await told(page)).notices).toEqual([]);
+  await expect(prompt(page)).toBeHidden();
+  expect((await recorded(page)).notices).toEqual([]);
 });
 
-test("whoever says yes is told from then on, and the notification goes when the message is read", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+test("an accepted prompt turns notifications on, and a notification closes when its message is read", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
   const home = await alice.home();
   const { page } = home;
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "The first");
   await page.waitForTimeout(1_000);
   await lookBack(page);
-  await question(page).getByRole("button", { name: "Turn on" }).click();
-  await expect(question(page)).toBeHidden();
+  await prompt(page).getByRole("button", { name: "Turn on" }).click();
+  await expect(prompt(page)).toBeHidden();
   await lookAway(page);
   await bob.apiSend(conversation, "The second", "The third");
   const notice = (body: string) => ({ title: bob.name, body, tag: conversation });
-  await expect.poll(async () => (await told(page)).notices).toEqual([notice("The second"), notice("The third")]);
-  // Chromium forgets a notification that it is asked about before the notification is on the screen.
-  await expect.poll(async () => (await told(page)).taken).toBe(2);
+  await expect.poll(async () => (await recorded(page)).notices).toEqual([notice("The second"), notice("The third")]);
+  // Chromium loses a notification that is queried before it is on the screen.
+  await expect.poll(async () => (await recorded(page)).taken).toBe(2);
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({ body }) => body));
-  // One a conversation: the newer in the place of the older.
+  // One notification for each conversation: a newer one replaces the older.
   await expect.poll(shown).toEqual(["The third"]);
   await lookBack(page);
   await home.entry(bob.name).click();
@@ -156,18 +156,18 @@ test("whoever says yes is told from then on, and the notification goes when the 
   await expect.poll(shown).toEqual([]);
 });
 
-test("of several tabs one tells", async ({ alice, bob, conversation }) => {
-  await wants(alice);
+test("a single tab shows each notification", async ({ alice, bob, conversation }) => {
+  await turnOnNotifications(alice);
   const first = (await alice.home()).page;
   const second = (await alice.home(await alice.tab())).page;
   for (const page of [first, second]) {
-    await workerStands(page);
+    await workerActivated(page);
     await page.mouse.click(5, 5);
     await lookAway(page);
   }
   await bob.apiSend(conversation, "Once is enough");
   const all = async () => {
-    const heard = await Promise.all([first, second].map(told));
+    const heard = await Promise.all([first, second].map(recorded));
     return { notices: heard.flatMap(({ notices }) => notices.map(({ body }) => body)), notes: heard.reduce((sum, { notes }) => sum + notes, 0) };
   };
   await expect.poll(all).toEqual({ notices: ["Once is enough"], notes: 2 });
@@ -175,74 +175,74 @@ test("of several tabs one tells", async ({ alice, bob, conversation }) => {
   expect(await all()).toEqual({ notices: ["Once is enough"], notes: 2 });
 });
 
-test("nothing is told of the conversation that one looks at, in whichever tab", async ({ alice, bob, someone, conversation }) => {
-  await wants(alice);
-  const carol = await someone("Carol Cole");
+test("a conversation that is visible in any tab causes no notification", async ({ alice, bob, createUser, conversation }) => {
+  await turnOnNotifications(alice);
+  const carol = await createUser("Carol Cole");
   const withCarol = await carol.apiConversation(alice);
   const here = await alice.open(conversation, bob);
   const other = (await alice.home(await alice.tab())).page;
-  for (const page of [here.page, other]) await workerStands(page);
+  for (const page of [here.page, other]) await workerActivated(page);
   await lookAway(other);
   await here.page.bringToFront();
   await bob.apiSend(conversation, "Right before your eyes");
   await expect(here.message("Right before your eyes")).toBeVisible();
   await carol.apiSend(withCarol, "Over here");
-  const bodies = async () => (await Promise.all([here.page, other].map(told))).flatMap(({ notices }) => notices.map(({ body }) => body));
+  const bodies = async () => (await Promise.all([here.page, other].map(recorded))).flatMap(({ notices }) => notices.map(({ body }) => body));
   await expect.poll(bodies).toEqual(["Over here"]);
   await here.page.waitForTimeout(1_500);
   expect(await bodies()).toEqual(["Over here"]);
-  expect((await told(here.page)).notes + (await told(other)).notes, "no sound while somebody looks").toBe(0);
+  expect((await recorded(here.page)).notes + (await recorded(other)).notes, "no sound while the page is visible").toBe(0);
 });
 
-test("whoever wants it so is told who wrote and not what", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+test("with message text turned off, a notification shows only the sender", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
   const { page } = await alice.home();
   await page.goto("/settings");
   await ready(page);
   const notices = page.getByRole("switch", { name: "Show notifications" });
-  const words = page.getByRole("switch", { name: "Show message text" });
+  const showText = page.getByRole("switch", { name: "Show message text" });
   await expect(notices).not.toBeChecked();
-  await expect(words).toBeDisabled();
+  await expect(showText).toBeDisabled();
   await notices.check();
-  await expect(words).toBeChecked();
-  await words.uncheck();
+  await expect(showText).toBeChecked();
+  await showText.uncheck();
   await page.reload();
   await ready(page);
   await expect(notices).toBeChecked();
-  await expect(words).not.toBeChecked();
-  await workerStands(page);
+  await expect(showText).not.toBeChecked();
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "For your eyes only");
-  await expect.poll(async () => (await told(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
+  await expect.poll(async () => (await recorded(page)).notices).toEqual([{ title: bob.name, body: "New message", tag: conversation }]);
 });
 
-test("what came while there was no connection is told as well", async ({ alice, bob, conversation, server, watch }) => {
+test("messages that arrived during an outage cause notifications", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
-  await wants(alice);
+  await turnOnNotifications(alice);
   const { page } = await alice.home();
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await alice.context.setOffline(true);
   // An open socket may survive the emulated outage; a restart ends it for good.
   await server.restart();
   await bob.apiSend(conversation, "While you were in a tunnel");
   await alice.context.setOffline(false);
-  await expect.poll(async () => (await told(page)).notices.map(({ body }) => body)).toEqual(["While you were in a tunnel"]);
+  await expect.poll(async () => (await recorded(page)).notices.map(({ body }) => body)).toEqual(["While you were in a tunnel"]);
 });
 
-test("the sound comes when nobody looks, not before the page was touched, and not when it is turned off", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
-  // Each look of the test into the page counts as a touch for the browser.
+test("the sound plays only when the user looks elsewhere, has used the page, and has not turned the sound off", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
+  // Each evaluation in the page counts as user activation for the browser.
   await alice.context.addInitScript(() => {
     Object.defineProperty(navigator, "userActivation", { configurable: true, value: { hasBeenActive: false } });
   });
   const { page } = await alice.home();
-  const notes = async () => (await told(page)).notes;
+  const notes = async () => (await recorded(page)).notes;
   const hear = async (body: string, count: number) => {
     await lookAway(page);
-    const before = (await told(page)).badges.length;
+    const before = (await recorded(page)).badges.length;
     await bob.apiSend(conversation, body);
-    await expect.poll(async () => (await told(page)).badges.length).toBeGreaterThan(before);
+    await expect.poll(async () => (await recorded(page)).badges.length).toBeGreaterThan(before);
     await page.waitForTimeout(1_000);
     expect(await notes(), body).toBe(count);
     await lookBack(page);
@@ -251,7 +251,7 @@ test("the sound comes when nobody looks, not before the page was touched, and no
   await page.evaluate(() => Reflect.deleteProperty(navigator, "userActivation"));
   await page.mouse.click(5, 5);
   await hear("After", 2);
-  // In another tab; this one learns of it.
+  // In another tab; the first tab receives the change.
   const settings = await alice.tab();
   await settings.goto("/settings");
   await ready(settings);
@@ -263,8 +263,8 @@ test("the sound comes when nobody looks, not before the page was touched, and no
   expect(await notes()).toBe(2);
 });
 
-test("a browser that refuses notifications is not asked, and the settings say why", async ({ alice, bob, conversation }) => {
-  await overhear(alice.context);
+test("a browser that blocks notifications shows no prompt, and the settings explain the reason", async ({ alice, bob, conversation }) => {
+  await recordNotifications(alice.context);
   await alice.context.addInitScript(() => Object.defineProperty(Notification, "permission", { get: () => "denied" }));
   const { page } = await alice.home();
   await lookAway(page);
@@ -272,7 +272,7 @@ test("a browser that refuses notifications is not asked, and the settings say wh
   await expect(page).toHaveTitle(/^\(1\)/);
   await page.waitForTimeout(1_000);
   await lookBack(page);
-  await expect(question(page)).toBeHidden();
+  await expect(prompt(page)).toBeHidden();
   await page.goto("/settings");
   await ready(page);
   const notices = page.getByRole("switch", { name: "Show notifications" });
@@ -281,7 +281,7 @@ test("a browser that refuses notifications is not asked, and the settings say wh
   await expect(page.getByRole("switch", { name: "Play a sound" })).toBeEnabled();
 });
 
-test("a question that is closed without an answer leaves the switch off, and can be asked again", async ({ alice }) => {
+test("a permission dialog closed without an answer leaves the switch off, and can be opened again", async ({ alice }) => {
   await alice.context.addInitScript(() => {
     Object.defineProperty(Notification, "permission", { get: () => "default" });
     Notification.requestPermission = async () => "default";
@@ -297,28 +297,28 @@ test("a question that is closed without an answer leaves the switch off, and can
   }
 });
 
-test("signing out takes away what was shown and counted", async ({ alice, bob, conversation }) => {
-  await wants(alice);
+test("signing out removes notifications and counts", async ({ alice, bob, conversation }) => {
+  await turnOnNotifications(alice);
   const home = await alice.home();
   const { page } = home;
-  await workerStands(page);
+  await workerActivated(page);
   await lookAway(page);
   await bob.apiSend(conversation, "Only for Alice");
-  await expect.poll(async () => (await told(page)).taken).toBe(1);
+  await expect.poll(async () => (await recorded(page)).taken).toBe(1);
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).length);
   await expect.poll(shown).toBe(1);
   await lookBack(page);
   await home.signOut();
   await ready(page);
   await expect.poll(shown).toBe(0);
-  expect((await told(page)).badges).toEqual([0]);
+  expect((await recorded(page)).badges).toEqual([0]);
   await expect(page.locator("link[rel=icon]")).toHaveAttribute("href", "/favicon.svg");
 });
 
-test("where there is no worker the page shows the notification, and a click on it opens the conversation", async ({ someone, bob }) => {
-  const dora = await someone("Dora Dale", { serviceWorkers: "block" });
+test("without a service worker the page shows the notification, and a click opens the conversation", async ({ createUser, bob }) => {
+  const dora = await createUser("Dora Dale", { serviceWorkers: "block" });
   const conversation = await bob.apiConversation(dora);
-  await wants(dora);
+  await turnOnNotifications(dora);
   await dora.context.addInitScript(() => {
     const shown: Notification[] = [];
     Object.assign(window, { shown });
@@ -339,7 +339,7 @@ test("where there is no worker the page shows the notification, and a click on i
   await page.waitForURL(`**/c/${conversation}`);
 });
 
-/** Waits until the page counted its visit, and offers to install Duet as a browser that can. */
+/** Waits until the page has counted its visit, then sends the browser's install event. */
 async function offerInstall(page: Page, visit: number): Promise<void> {
   await expect.poll(() => page.evaluate(() => localStorage.getItem("duet:visits"))).toMatch(new RegExp(`^${visit}\\.`));
   await page.evaluate(() => {
@@ -350,7 +350,7 @@ async function offerInstall(page: Page, visit: number): Promise<void> {
   });
 }
 
-test("installing is offered at the third visit of somebody who talks here, once", async ({ alice, bob, conversation }) => {
+test("the install prompt appears once, at the third visit of a user with conversations", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "One", "Two", "Three");
   const visit = async (count: number) => {
     const { page } = await alice.home(await alice.tab());
@@ -360,7 +360,7 @@ test("installing is offered at the third visit of somebody who talks here, once"
   for (const count of [1, 2]) {
     const [page, bar] = await visit(count);
     await expect(bar).toBeHidden();
-    // Reloading is no visit.
+    // A reload does not count as a visit.
     await page.reload();
     await ready(page);
     await offerInstall(page, count);
@@ -375,7 +375,7 @@ test("installing is offered at the third visit of somebody who talks here, once"
   await expect(again).toBeHidden();
 });
 
-test("an iPhone's browser is told how, on the second day", async ({ alice, bob, conversation }) => {
+test("on an iPhone the install instructions appear on the second day", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "One", "Two", "Three");
   await alice.context.addInitScript(() => {
     Object.defineProperty(navigator, "standalone", { value: false });

@@ -1,10 +1,10 @@
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
-// What a conversation does not carry is fetched when it is wanted. Here it does not come, as without network or when
-// the server has another build by now.
+// Code that a conversation page does not contain is loaded lazily. In these tests the load fails, as without a network or when
+// the server has another build.
 
-test("a page whose code does not come is asked of the server", async ({ alice, watch }) => {
+test("the server renders a page whose lazily loaded code fails to load", async ({ alice, watch }) => {
   watch.allow(OUTAGE);
   const home = await alice.home();
   await home.page.route(/split_settings_view/, (route) => route.abort(), { times: 1 });
@@ -13,24 +13,24 @@ test("a page whose code does not come is asked of the server", async ({ alice, w
   await expect(home.page.getByRole("heading", { name: "Settings", level: 1 })).toBeVisible();
   await home.page.waitForURL(/\/settings$/);
   await expect(home.page.locator("html")).toHaveAttribute("data-hydrated", "true");
-  expect(await home.page.evaluate(() => "before" in window), "the page was loaded anew").toBe(false);
+  expect(await home.page.evaluate(() => "before" in window), "the page was reloaded").toBe(false);
 });
 
-test("a page whose words do not come stays as the server wrote it", async ({ someone, bob, watch }) => {
+test("a page whose language table fails to load stays as the server rendered it", async ({ createUser, bob, watch }) => {
   watch.allow(OUTAGE);
-  const greta = await someone("Greta Gold", { locale: "de-DE" });
+  const greta = await createUser("Greta Gold", { locale: "de-DE" });
   const conversation = await greta.apiConversation(bob);
   await bob.apiSend(conversation, "Guten Morgen");
   await greta.page.route(/split_german_texts/, (route) => route.abort());
   await greta.page.goto(`/c/${conversation}`);
-  const said = greta.page.getByRole("article");
-  await expect(said.filter({ hasText: "Guten Morgen" })).toBeVisible();
+  const messages = greta.page.getByRole("article");
+  await expect(messages.filter({ hasText: "Guten Morgen" })).toBeVisible();
   await greta.page.getByRole("textbox", { name: "Nachricht" }).fill("Moin");
   await greta.page.getByRole("button", { name: "Senden" }).click();
-  await expect(said.filter({ hasText: "Moin" })).toBeVisible();
+  await expect(messages.filter({ hasText: "Moin" })).toBeVisible();
 });
 
-test("a menu whose code did not come opens at the next press", async ({ alice, bob, conversation, watch }) => {
+test("a menu whose code failed to load opens at the next press", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Press me");
   let refused = 0;

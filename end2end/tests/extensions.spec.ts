@@ -3,10 +3,10 @@ import { ConversationPage, HomePage, ready, SignInPage, signOutOf, SignUpPage } 
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// Extensions run when the browser is idle, which is before the program is there. One run goes through each form.
+// Extensions run when the browser is idle, which is before the program has loaded. Each run visits all forms.
 
 for (const kind of KINDS) {
-  test(`every form works where an extension was first: ${kind}`, async ({ server, alice, bob, watch }) => {
+  test(`every form works after an extension changed the page: ${kind}`, async ({ server, alice, bob, watch }) => {
     test.setTimeout(600_000);
     watch.allow(REFUSAL);
     await alice.page.goto("/invite");
@@ -42,7 +42,7 @@ for (const kind of KINDS) {
     await here.expectStored("By the button");
     await bob.apiSend(conversation, "An answer");
     await expect(here.message("An answer")).toBeVisible();
-    // What the server wrote is whole.
+    // The server's HTML is complete.
     await extended.load(page, `/c/${conversation}`, () => here.box.fill("Typed again"));
     await here.expectBodies("Typed before", "By the button", "An answer");
     await expect(page.getByRole("heading", { name: bob.name, exact: true })).toBeVisible();
@@ -82,9 +82,9 @@ for (const kind of KINDS) {
     await signUp.create.click();
     await page.waitForURL(/\/c\//);
     await ready(page);
-    const talk = new ConversationPage(page, alice.name);
-    await talk.write("I am in");
-    await talk.expectStored("I am in");
+    const withAlice = new ConversationPage(page, alice.name);
+    await withAlice.write("I am in");
+    await withAlice.expectStored("I am in");
     await extended.close();
   });
 }

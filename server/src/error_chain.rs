@@ -6,19 +6,19 @@ use anyhow::Error;
 
 /// Joins the messages of the cause chain and skips each message that an earlier part already
 /// contains.
-pub fn once(error: &Error) -> String {
-    let mut said = String::new();
+pub fn one_line(error: &Error) -> String {
+    let mut line = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
-        if said.contains(cause.trim_end_matches('.')) {
+        if line.contains(cause.trim_end_matches('.')) {
             continue;
         }
-        if !said.is_empty() {
-            said.push_str(": ");
+        if !line.is_empty() {
+            line.push_str(": ");
         }
-        said.push_str(cause.trim_end());
+        line.push_str(cause.trim_end());
     }
-    said
+    line
 }
 
 #[cfg(test)]
@@ -42,13 +42,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_was_said_is_not_said_again() {
+    fn a_repeated_cause_is_printed_once() {
         let cause = || std::io::Error::other("permission denied");
         let error = Error::new(Outer(cause())).context("the store cannot be used");
         assert_eq!(
-            once(&error),
+            one_line(&error),
             "the store cannot be used: cannot open the database: permission denied"
         );
-        assert_eq!(once(&Error::from(cause()).context("no")), "no: permission denied");
+        assert_eq!(one_line(&Error::from(cause()).context("no")), "no: permission denied");
     }
 }

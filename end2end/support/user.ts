@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { type APIRequestContext, type BrowserContext, expect, type Page, request } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "./pages";
 
-/** Where somebody's browser goes. */
+/** A server, a node or a proxy that a browser can open. */
 export interface Site {
   readonly url: string;
 }
 
-/** Somebody with an account and a browser of their own. What they do by `api…` is preparation, not what is tested. */
-export class Person {
+/** A user with an account and a browser context. Methods named `api…` prepare a test; they are not tested. */
+export class User {
   #headers?: Promise<Record<string, string>>;
 
   private constructor(
@@ -20,11 +20,11 @@ export class Person {
     private readonly server: Site,
   ) {}
 
-  static async create(name: string, context: BrowserContext, server: Site): Promise<Person> {
+  static async create(name: string, context: BrowserContext, server: Site): Promise<User> {
     const username = name.toLowerCase().replace(/[^a-z]+/g, ".");
-    const person = new Person(name, username, `${username} likes long walks`, context, await context.newPage(), server);
-    await person.apiPost("sign_up", { username, display_name: name, password: person.password });
-    return person;
+    const user = new User(name, username, `${username} likes long walks`, context, await context.newPage(), server);
+    await user.apiPost("sign_up", { username, display_name: name, password: user.password });
+    return user;
   }
 
   async home(page = this.page): Promise<HomePage> {
@@ -34,7 +34,7 @@ export class Person {
   }
 
   /** Opens a conversation by its address. */
-  async open(conversation: string, peer: Person, page = this.page): Promise<ConversationPage> {
+  async open(conversation: string, peer: User, page = this.page): Promise<ConversationPage> {
     await page.goto(`/c/${conversation}`);
     await ready(page);
     return new ConversationPage(page, peer.name);
@@ -45,11 +45,11 @@ export class Person {
     return this.context.newPage();
   }
 
-  /** The conversation with somebody, made if there is none. */
-  async apiConversation(peer: Person): Promise<string> {
+  /** Returns the id of the conversation with a peer; creates the conversation if necessary. */
+  async apiConversation(peer: User): Promise<string> {
     const found = await this.apiPost("find_people", { typed: peer.username }, "json");
     const people = (await found.json()) as { user: { id: string; username: string } }[];
-    const id = people.find((person) => person.user.username === peer.username)?.user.id ?? "";
+    const id = people.find(({ user }) => user.username === peer.username)?.user.id ?? "";
     const opened = await this.apiPost("open_conversation", { peer: id });
     return (await opened.json()) as string;
   }
@@ -58,7 +58,7 @@ export class Person {
     for (const body of bodies) await this.apiPost("send_message", { conversation, client_id: uuid7(), body });
   }
 
-  /** Sends one message without the browser: a trace of very many requests would cost more than the requests. */
+  /** Sends a message without the browser, because traces of very many requests cost more than the requests. */
   async apiSendDirectly(conversation: string, body: string): Promise<void> {
     this.#headers ??= this.context.cookies().then((cookies) => ({
       Accept: "application/json",
@@ -70,12 +70,12 @@ export class Person {
     expect(answer.status, await answer.text()).toBe(200);
   }
 
-  /** Says that everything up to a place was read. */
+  /** Marks all messages up to a seq as read. */
   async apiRead(conversation: string, upTo: number): Promise<void> {
     await this.apiPost("mark_conversation", { id: conversation, delivered: String(upTo), read: String(upTo) });
   }
 
-  /** Ends this browser's session on the server, or at another node, behind its back: the cookie stays and is worth nothing. */
+  /** Ends this browser's session on the server, or at another node. The browser keeps the cookie, which is invalid from now on. */
   async apiEndSession(at: Site = this.server): Promise<void> {
     const elsewhere = await request.newContext({ baseURL: at.url, storageState: await this.context.storageState() });
     await this.apiPost("sign_out", {}, "form", elsewhere, at);
@@ -98,10 +98,10 @@ export class Person {
 }
 
 /**
- * Sends very many messages, by each of the people in turn. Forty are under way at a time, so neighbours may change places; each
+ * Sends many messages, with the senders in turn. Forty requests run at a time, so neighbouring messages may swap their order; each
  * message is stored once.
  */
-export async function fill(conversation: string, people: Person[], bodies: string[]): Promise<void> {
+export async function fillConversation(conversation: string, people: User[], bodies: string[]): Promise<void> {
   const rest = bodies.entries();
   const send = async () => {
     for (const [index, body] of rest) await people[index % people.length]?.apiSendDirectly(conversation, body);
@@ -109,7 +109,7 @@ export async function fill(conversation: string, people: Person[], bodies: strin
   await Promise.all(Array.from({ length: 40 }, send));
 }
 
-/** A version 7 id, as the page makes one for each message. */
+/** A UUID of version 7, like the page's client ids. */
 function uuid7(): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(Date.now(), 0, 6);

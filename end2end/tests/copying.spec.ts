@@ -1,8 +1,8 @@
 import type { Page } from "@playwright/test";
-import { type ConversationPage, spoken } from "../support/pages";
+import { type ConversationPage, ariaSnapshot } from "../support/pages";
 import { expect, test } from "../support/test";
 
-/** Copies what lies between two messages, both included, and answers what the clipboard holds then. */
+/** Copies the selection from one message to another, and returns the content of the clipboard. */
 async function copied(here: ConversationPage, from: string, to: string): Promise<string> {
   await here.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await here.page.evaluate(
@@ -18,7 +18,7 @@ async function copied(here: ConversationPage, from: string, to: string): Promise
   return here.page.evaluate(() => navigator.clipboard.readText());
 }
 
-test("several messages are copied as their texts alone", async ({ alice, bob, conversation }) => {
+test("selected messages are copied as their texts alone", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "First of Bob's", "Second,\nin two lines");
   const here = await alice.open(conversation, bob);
   await here.write("Alice's answer");
@@ -31,7 +31,7 @@ test("several messages are copied as their texts alone", async ({ alice, bob, co
   expect(await copied(here, "Alice's answer", "Alice's answer")).toBe("Alice's answer");
 });
 
-test("the whole conversation goes onto paper, to be read by anybody", async ({ alice, bob, conversation }) => {
+test("the whole conversation can be printed and is readable on paper", async ({ alice, bob, conversation }) => {
   const bodies = Array.from({ length: 45 }, (_, index) => `Line ${index + 1} of a long talk.`);
   const long = `${"A very long one. ".repeat(120)}The end of it.`;
   await bob.apiSend(conversation, ...bodies, long);
@@ -66,7 +66,7 @@ test("the whole conversation goes onto paper, to be read by anybody", async ({ a
   expect(paper.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0).toBeGreaterThan(2);
 });
 
-/** Does to the page what a translator does: text nodes are replaced by elements, wherever they are. */
+/** Acts like a translator: replaces all text nodes of the page by elements. */
 async function translate(page: Page): Promise<void> {
   await page.evaluate(() => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -83,7 +83,7 @@ async function translate(page: Page): Promise<void> {
   });
 }
 
-test("a translated page says what is so now, not what was so before", async ({ alice, bob, conversation, server }) => {
+test("a translated page shows current texts, not outdated texts", async ({ alice, bob, conversation, server }) => {
   const here = await alice.open(conversation, bob);
   await here.write("Is this translated?");
   await here.expectState("Is this translated?", "sent");
@@ -91,7 +91,7 @@ test("a translated page says what is so now, not what was so before", async ({ a
   await translate(here.page);
   const bobHere = await bob.open(conversation, alice);
   await here.expectState("Is this translated?", "read");
-  expect(await spoken(here.message("Is this translated?"))).not.toMatch(/\b(sent|delivered)\b/);
+  expect(await ariaSnapshot(here.message("Is this translated?"))).not.toMatch(/\b(sent|delivered)\b/);
   await expect(header).toContainText("online");
   await translate(here.page);
   await bobHere.box.pressSequentially("x");
@@ -103,7 +103,7 @@ test("a translated page says what is so now, not what was so before", async ({ a
   void server;
 });
 
-test("the icon of the tab is asked for no more often than it changes for the first time", async ({ alice, bob, conversation, server }) => {
+test("the tab icon is set once when its state changes, and its files are cached", async ({ alice, bob, conversation, server }) => {
   const home = await alice.home();
   const icon = home.page.locator("link[rel=icon]");
   await home.page.evaluate(() => {
@@ -115,7 +115,7 @@ test("the icon of the tab is asked for no more often than it changes for the fir
   await home.expectUnread(bob.name, 4);
   await expect(icon).toHaveAttribute("href", "/icons/favicon-unread.svg");
   expect(await home.page.evaluate(() => (window as unknown as { sets: number }).sets)).toBe(1);
-  // And what it changes between is kept by the browser.
+  // The browser caches both icons.
   for (const path of ["/favicon.svg", "/icons/favicon-unread.svg"]) {
     const answer = await home.page.request.get(server.url + path);
     expect(answer.headers()["cache-control"]).toMatch(/max-age=\d{4,}/);

@@ -1,18 +1,18 @@
 import type { BrowserContextOptions, Page } from "@playwright/test";
-import { holdWasm } from "../support/held";
+import { holdWasm } from "../support/hold-wasm";
 import { ConversationPage, ready } from "../support/pages";
-import { fill, type Person } from "../support/person";
+import { fillConversation, type User } from "../support/user";
 import { expect, test } from "../support/test";
 
-// A page is rendered as it will be seen: nothing on it changes or moves when it goes live.
+// The server renders a page in its final form: no element changes or moves when the page goes live.
 
-/** What is to be seen: each text, and each thing without one, with its place. */
-async function picture(page: Page): Promise<string[]> {
+/** The visible texts and other elements of a page, with their positions. */
+async function snapshotOf(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const seen: string[] = [];
     const walker = document.createTreeWalker(document.getElementById("app") as HTMLElement, NodeFilter.SHOW_ELEMENT);
     for (let element = walker.nextNode() as Element | null; element; element = walker.nextNode() as Element | null) {
-      // What is unread becomes less, because it is being read.
+      // Skips the unread counts, because reading reduces them.
       if (element.closest("noscript, .sr-only, .badge") || element.parentElement?.closest("svg")) continue;
       const { x, y, width, height } = element.getBoundingClientRect();
       if (width * height <= 1 || y + height < 0 || y > innerHeight || !element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
@@ -25,23 +25,23 @@ async function picture(page: Page): Promise<string[]> {
   });
 }
 
-/** Opens a page and compares what it shows before it goes live with what it shows then. */
+/** Opens a page and compares its content before and after it goes live. */
 async function expectSteady(page: Page, path: string): Promise<void> {
   const arrive = await holdWasm(page.context());
   await page.goto(path, { waitUntil: "commit" });
-  // The document is whole, and its styles are in force: the script at its end waits for both.
+  // The script at the end of the document waits for the whole document and its styles.
   await expect.poll(() => page.evaluate(() => document.readyState)).not.toBe("loading");
-  const before = await picture(page);
+  const before = await snapshotOf(page);
   expect(before.length, path).toBeGreaterThan(5);
   arrive();
   await ready(page);
   await page.context().unroute(/\.wasm(\?|$)/);
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  expect(await picture(page), path).toEqual(before);
+  expect(await snapshotOf(page), path).toEqual(before);
   expect(await page.locator("html").getAttribute("data-start"), path).toBe("hydrate");
 }
 
-/** Sums up what moved by itself since the page began. */
+/** The sum of all layout shifts since the page began to load. */
 async function layoutShift(page: Page): Promise<number> {
   return page.evaluate(
     () =>
@@ -60,10 +60,10 @@ async function layoutShift(page: Page): Promise<number> {
 /** Messages over several turns, long and short. */
 const TALK = Array.from({ length: 60 }, (_, n) => `${n} ` + "words of a longer talk ".repeat((n * 7) % 13));
 
-async function readBefore(person: Person, conversation: string, other: Person): Promise<void> {
-  await fill(conversation, [other], TALK.slice(0, 30));
+async function readBefore(person: User, conversation: string, other: User): Promise<void> {
+  await fillConversation(conversation, [other], TALK.slice(0, 30));
   await person.apiRead(conversation, 30);
-  await fill(conversation, [other], TALK.slice(30));
+  await fillConversation(conversation, [other], TALK.slice(30));
 }
 
 const PEOPLE: [string, BrowserContextOptions][] = [
@@ -73,29 +73,29 @@ const PEOPLE: [string, BrowserContextOptions][] = [
 ];
 
 for (const [name, options] of PEOPLE) {
-  test(`nothing on a page changes or moves when it goes live, in ${options.locale}`, async ({ someone, bob }) => {
+  test(`no element changes or moves when a page goes live, in ${options.locale}`, async ({ createUser, bob }) => {
     test.slow();
-    const person = await someone(name, options);
+    const person = await createUser(name, options);
     const conversation = await bob.apiConversation(person);
     await readBefore(person, conversation, bob);
     const { page } = person;
-    // The first page tells the server where its reader lives.
+    // The first page sends the user's time zone to the server.
     await page.goto("/sign-in");
     for (const path of ["/", "/settings", `/c/${conversation}`]) await expectSteady(page, path);
-    // The unread ones begin at the top, and stay there.
+    // The unread messages begin at the top, and stay there.
     const divider = page.locator(".unread-divider");
     const log = page.getByRole("log");
     const top = async () => ((await divider.boundingBox())?.y ?? 0) - ((await log.boundingBox())?.y ?? 0);
     expect(Math.abs(await top())).toBeLessThan(48);
-    // And what those see who are not signed in.
+    // The pages for signed-out users.
     await person.context.clearCookies();
     for (const path of ["/sign-in", "/sign-up"]) await expectSteady(page, path);
   });
 }
 
-test("pages on a slow phone do not shift", async ({ someone, bob }) => {
+test("pages on a slow phone do not shift", async ({ createUser, bob }) => {
   test.slow();
-  const phone = await someone("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const phone = await createUser("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const conversation = await bob.apiConversation(phone);
   await readBefore(phone, conversation, bob);
   const { page } = phone;
@@ -111,8 +111,8 @@ test("pages on a slow phone do not shift", async ({ someone, bob }) => {
   }
 });
 
-test("a page that is loaded again stands where it was left, before the program is here", async ({ alice, bob, conversation }) => {
-  await fill(conversation, [bob], TALK);
+test("a reloaded page has its former scroll position before the program has loaded", async ({ alice, bob, conversation }) => {
+  await fillConversation(conversation, [bob], TALK);
   await alice.apiRead(conversation, 60);
   const here = await alice.open(conversation, bob);
   await here.messages.nth(25).scrollIntoViewIfNeeded();

@@ -1,7 +1,7 @@
 import { type BrowserContext, expect, type WebSocketRoute } from "@playwright/test";
 
-/** The way between one person's pages and the server, which a test can cut and mend while pages still load. */
-export class Wire {
+/** The connection between a user's pages and the server. A test can cut and restore it while pages still load. */
+export class Network {
   #cut = false;
   #refused: { type: string; code: string } | undefined;
   readonly #refusals = new Set<string>();
@@ -9,12 +9,12 @@ export class Wire {
 
   private constructor() {}
 
-  /** Takes hold of all sockets and sends of a browser. Only pages that load afterwards go through it. */
-  static async of(context: BrowserContext): Promise<Wire> {
-    const wire = new Wire();
-    await context.routeWebSocket(/\/ws$/, (socket) => wire.#carry(socket));
-    await context.route("**/api/send_message", (route) => (wire.#cut ? route.abort() : route.continue()));
-    return wire;
+  /** Intercepts all sockets and `send_message` calls of a browser. Affects only pages that load afterwards. */
+  static async of(context: BrowserContext): Promise<Network> {
+    const network = new Network();
+    await context.routeWebSocket(/\/ws$/, (socket) => network.#forward(socket));
+    await context.route("**/api/send_message", (route) => (network.#cut ? route.abort() : route.continue()));
+    return network;
   }
 
   async cut(): Promise<void> {
@@ -23,11 +23,11 @@ export class Wire {
     this.#sockets.clear();
   }
 
-  mend(): void {
+  restore(): void {
     this.#cut = false;
   }
 
-  /** Answers each frame of a type with this refusal, in the server's place. */
+  /** Answers each frame of a type with this refusal instead of forwarding the frame. */
   refuse(code: string | undefined, type = "send"): void {
     this.#refused = code === undefined ? undefined : { type, code };
   }
@@ -37,7 +37,7 @@ export class Wire {
     await expect.poll(() => this.#refusals.has(type), { message: `a refused ${type}` }).toBe(true);
   }
 
-  #carry(socket: WebSocketRoute): void {
+  #forward(socket: WebSocketRoute): void {
     if (this.#cut) {
       void socket.close();
       return;

@@ -22,7 +22,7 @@ fn duet(arguments: &[&str], url: &str) -> Command {
 }
 
 /// Returns standard output and standard error, and asserts that neither contains the password.
-fn said(output: &Output, url: &str) -> String {
+fn output_of(output: &Output, url: &str) -> String {
     let text = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     let text = text.concat();
     let password = url.split([':', '@']).nth(2).expect("a password");
@@ -32,7 +32,7 @@ fn said(output: &Output, url: &str) -> String {
 
 /// Creates a store with a long conversation. Returns the session token of a participant and the
 /// conversation.
-async fn store(file: &Path) -> (String, ConversationId) {
+async fn fill_store(file: &Path) -> (String, ConversationId) {
     let config = Config::parse_from(["duet"].iter().chain(&PLENTY));
     let config = config.chat().expect("a configuration");
     let database = Database::Sqlite(file.to_owned());
@@ -54,10 +54,10 @@ async fn store(file: &Path) -> (String, ConversationId) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_move_that_is_killed_is_run_again_and_served() {
+async fn a_killed_move_is_continued_and_the_copy_is_served() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
-    let (token, conversation) = store(&data.join("duet.db")).await;
+    let (token, conversation) = fill_store(&data.join("duet.db")).await;
     let data = data.to_str().expect("a path");
     let postgres = Postgres::start().expect("a private Postgres");
     postgres.create_database("duet", None).expect("a database");
@@ -81,11 +81,15 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
     let site = site.to_str().expect("a path");
     let early = duet(&["--listen", "127.0.0.1:0", "--site", site], &url).output().expect("it ran");
     assert!(!early.status.success());
-    assert!(said(&early, &url).contains("run `duet move` again"), "{}", said(&early, &url));
+    assert!(
+        output_of(&early, &url).contains("run `duet move` again"),
+        "{}",
+        output_of(&early, &url)
+    );
 
     let from = format!("sqlite:{data}/duet.db");
     let second = duet(&["move", "--from", &from], &url).output().expect("it ran");
-    let text = said(&second, &url);
+    let text = output_of(&second, &url);
     assert!(second.status.success(), "{text}");
     for word in ["An earlier run had copied", "12000 messages", "checking", "start no server on it"]
     {
@@ -93,27 +97,27 @@ async fn a_move_that_is_killed_is_run_again_and_served() {
     }
     let third = duet(&["move", "--data", data], &url).output().expect("it ran");
     assert_eq!(third.status.code(), Some(1));
-    assert!(said(&third, &url).contains("was moved to this"), "{}", said(&third, &url));
+    assert!(output_of(&third, &url).contains("was moved to this"), "{}", output_of(&third, &url));
 
     let server = TestServer::with(&["--database-url", &url]).await;
     let cookie = format!("duet-dev-sid-{}={token}", server.address.port());
     let alice =
         Browser { address: server.address, http: http(), cookie, id: protocol::UserId::new() };
-    let all = alice.reads(conversation).await;
+    let all = alice.read_history(conversation).await;
     assert!(all.iter().zip(1..).all(|(message, n)| message.seq == Seq(n)), "a hole");
     assert_eq!(all.len(), MESSAGES);
     server.stop().await;
 }
 
 #[test]
-fn what_is_typed_wrong_is_said_in_a_line() {
+fn a_wrong_argument_is_reported_in_one_line() {
     let cases: [(&[&str], &str, &str); 5] = [
-        (&["move"], "", "say where to"),
-        (&["move", "--to", "sqlite:there.db"], "", "is where the store moves to, a Postgres"),
+        (&["move"], "", "the target is missing"),
+        (&["move", "--to", "sqlite:there.db"], "", "must be the target, a Postgres database"),
         (
             &["move", "--from", "postgres://db/duet"],
             "postgres://db/duet",
-            "--from is an SQLite store",
+            "--from must be a SQLite store",
         ),
         (
             &["move", "--data", "/no/such"],
