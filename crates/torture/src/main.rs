@@ -116,11 +116,11 @@ async fn torture(arguments: Arguments) -> Result<ExitCode> {
         duration: Duration::from_millis(lasts(&arguments)),
     };
     let mut totals = Totals::default();
-    let begun = Instant::now();
+    let started = Instant::now();
     for number in arguments.from.. {
         let is_over = match arguments.rounds {
             Some(rounds) => number >= arguments.from + rounds,
-            None => begun.elapsed() >= Duration::from_secs(arguments.seconds),
+            None => started.elapsed() >= Duration::from_secs(arguments.seconds),
         };
         if is_over {
             break;

@@ -138,8 +138,8 @@ impl DiskObserver<'_> {
 
     /// Waits until the server is ready and acknowledges a message without a restart.
     async fn wait_for_recovery(&self, http: &HttpClient, from: u64) -> Result<()> {
-        let begun = Instant::now();
-        while begun.elapsed() < RECOVERS_WITHIN {
+        let started = Instant::now();
+        while started.elapsed() < RECOVERS_WITHIN {
             sleep(PROBE).await;
             let ready = http.is_ready().await.unwrap_or(false);
             let events = self.log.events();
@@ -147,7 +147,7 @@ impl DiskObserver<'_> {
             let is_acknowledged =
                 |event: &Event| matches!(event.observation, Observation::Acknowledged { .. });
             if ready && events[since..].iter().any(is_acknowledged) {
-                let took = begun.elapsed().as_millis();
+                let took = started.elapsed().as_millis();
                 self.log.note(format!("the server recovered after {took} ms"));
                 return Ok(());
             }
