@@ -16,6 +16,7 @@ use harness::{Connection, Fixture, ServerProcess, TestUser};
 use protocol::{ConversationId, Cursor};
 use tempfile::TempDir;
 
+use crate::latency::Latency;
 use crate::server::{Nodes, Server};
 use crate::targets::{Binaries, Disk, Target};
 
@@ -61,10 +62,7 @@ impl ConnectInfo {
     /// # Errors
     /// Fails if the server refuses the connection.
     pub async fn connect(&self) -> Result<Connection> {
-        let mut connection =
-            Connection::open_at(self.address, &self.origin, &self.cookie, &self.query).await?;
-        connection.hello().await?;
-        Ok(connection)
+        Connection::establish(self.address, &self.origin, &self.cookie, &self.query).await
     }
 }
 
@@ -179,6 +177,21 @@ impl Bench {
         Ok(connections)
     }
 
+    /// Returns the measurement window of a load that starts at this time.
+    pub fn window(&self, start: Instant) -> Window {
+        let from = start + WARM_UP;
+        Window { from, until: from + self.duration }
+    }
+
+    /// Records the age of a received body if the message arrived within the window.
+    pub fn record_received(&self, latency: &mut Latency, window: Window, body: &str, now: Instant) {
+        if window.holds(now)
+            && let Some(age) = self.age(body, now)
+        {
+            latency.record(age);
+        }
+    }
+
     /// Returns a body that contains its due time.
     pub fn body(&self, due: Instant) -> String {
         let stamp = due.saturating_duration_since(self.base).as_nanos();
@@ -217,6 +230,9 @@ pub const ACKNOWLEDGED: [&str; 4] = ["ack p50 ms", "ack p95 ms", "ack p99 ms", "
 /// Names of the latencies from sending to the peer's client.
 pub const RECEIVED: [&str; 4] =
     ["received p50 ms", "received p95 ms", "received p99 ms", "received p99.9 ms"];
+
+/// Time between the start of a load and its measurement window.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The measurement window.
 #[derive(Clone, Copy)]

@@ -8,15 +8,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Cluster, DATABASE, Fixture, HttpClient, ServerProcess, TestUser};
+use anyhow::{Result, bail};
+use harness::{Cluster, ClusterConfig, DATABASE, HttpClient, ServerProcess, TestUser};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The database that each measurement copies.
 const FIXTURE: &str = "fixture";
-/// Number of concurrent sign-ups.
-const AT_ONCE: usize = 16;
 
 /// A cluster and its accounts.
 pub struct Nodes {
@@ -32,17 +29,8 @@ impl Nodes {
     /// command.
     pub async fn prepare(duet: &Path, most: u8, users: usize) -> Result<Self> {
         eprintln!("creating {users} accounts on Postgres (about {} s)", users / 40 + 1);
-        let mut cluster = Cluster::prepare(&harness::ClusterConfig::of(duet, most.into()))?;
-        let origin = cluster.origin();
-        let first = cluster.nodes.first_mut().context("the cluster has no nodes")?;
-        first.start().await?;
-        let http = HttpClient::at(first.address, origin)?;
-        let users = stream::iter(0..users)
-            .map(|number| http.sign_up(Fixture::username(number)))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        first.stop().await?;
+        let config = ClusterConfig::of(duet, most.into());
+        let (cluster, users) = Cluster::prepare_with_users(&config, users).await?;
         cluster.postgres.create_database(FIXTURE, Some(DATABASE))?;
         Ok(Self { cluster: Arc::new(Mutex::new(cluster)), users })
     }

@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::postgres::free_port;
 use crate::process::{ServerProcess, duet_command_at};
-use crate::{Haproxy, Nats, Postgres};
+use crate::{Fixture, Haproxy, HttpClient, Nats, Postgres, TestUser};
 
 /// The name of the database that all nodes share.
 pub const DATABASE: &str = "duet";
@@ -102,6 +102,23 @@ impl Cluster {
         };
         let nodes = addresses.into_iter().map(node).collect();
         Ok(Self { nodes, haproxy, nats, postgres })
+    }
+
+    /// Starts the servers, creates accounts, and stops the node that created them.
+    ///
+    /// # Errors
+    /// As [`Self::start`], or the server refuses a sign-up.
+    pub async fn prepare_with_users(
+        config: &ClusterConfig,
+        count: usize,
+    ) -> Result<(Self, Vec<TestUser>)> {
+        let mut cluster = Self::prepare(config)?;
+        let origin = cluster.origin();
+        let first = cluster.nodes.first_mut().context("the cluster has no nodes")?;
+        first.start().await?;
+        let users = Fixture::sign_up(&HttpClient::at(first.address, origin)?, count).await?;
+        first.stop().await?;
+        Ok((cluster, users))
     }
 
     /// The origin that browsers send: the address of the load balancer.

@@ -60,6 +60,21 @@ impl Connection {
         Ok(Self { socket })
     }
 
+    /// Connects like [`Self::open_at`] and receives `hello`.
+    ///
+    /// # Errors
+    /// As [`Self::open_at`] and [`Self::hello`].
+    pub async fn establish(
+        address: SocketAddr,
+        origin: &str,
+        cookie: &str,
+        query: &str,
+    ) -> Result<Self> {
+        let mut connection = Self::open_at(address, origin, cookie, query).await?;
+        connection.hello().await?;
+        Ok(connection)
+    }
+
     /// Receives the first frame. Returns the user of the session.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::process::{ServerProcess, duet_command};
 /// The directory and file of the fixture.
 const DIRECTORY: &str = "fixture";
 const USERS: &str = "users.json";
-/// Concurrent sign-ups while a fixture is built.
+/// Concurrent sign-ups.
 const AT_ONCE: usize = 16;
 
 /// A user with a session.
@@ -56,11 +56,7 @@ impl Fixture {
         eprintln!("creating {count} accounts, once (about {} s)", count / 40 + 1);
         let server = start(binary, tempfile::tempdir()?).await?;
         let http = HttpClient::new(server.address)?;
-        let users: Vec<TestUser> = stream::iter(0..count)
-            .map(|number| http.sign_up(Self::username(number)))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let users = Self::sign_up(&http, count).await?;
         let data = server.stop().await?;
         if directory.exists() {
             std::fs::remove_dir_all(&directory)?;
@@ -69,6 +65,15 @@ impl Fixture {
         copy_files(data.path(), &directory)?;
         std::fs::write(directory.join(USERS), serde_json::to_vec(&users)?)?;
         Ok(Self { directory, users })
+    }
+
+    /// Creates the accounts of the fixture on a server.
+    pub(crate) async fn sign_up(http: &HttpClient, count: usize) -> Result<Vec<TestUser>> {
+        stream::iter(0..count)
+            .map(|number| http.sign_up(Self::username(number)))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
     }
 
     /// Whether the sessions are still valid; unused sessions expire after days.
@@ -104,7 +109,11 @@ async fn start(binary: &Path, data: TempDir) -> Result<ServerProcess> {
     ServerProcess::start("Duet", duet_command(binary, data.path()), data).await
 }
 
-fn copy_files(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files of a directory into another one, without its subdirectories.
+///
+/// # Errors
+/// Reading or writing the disk fails.
+pub fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         std::fs::copy(entry.path(), to.join(entry.file_name()))?;

@@ -30,7 +30,7 @@ mod tls;
 
 pub use cluster::{Cluster, ClusterConfig, DATABASE, Node};
 pub use connection::{Connection, FrameReceiver, FrameSender};
-pub use fixture::{Fixture, TestUser};
+pub use fixture::{Fixture, TestUser, copy_files};
 pub use haproxy::Haproxy;
 pub use http_client::{HttpClient, cookie_at};
 pub use nats::Nats;

@@ -11,14 +11,12 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::postgres::{free_port, run_command};
+use crate::postgres::{run_command, start_on_free_port};
 use crate::process_guard::{GuardedServer, find_program};
 use crate::{cpu_time, tls};
 
 /// Not a secret: the server listens on loopback only and lives as long as a test.
 const TOKEN: &str = "only-Loopback-4222";
-/// Another process may take a free port before the server listens on it.
-const ATTEMPTS: usize = 3;
 
 /// A private NATS server. Killed on drop.
 pub struct Nats {
@@ -53,14 +51,10 @@ impl Nats {
     fn make(secured: Option<TempDir>) -> Result<Self> {
         let program = find_program("nats-server", "nats-server")?;
         let mut nats = Self { program, port: 0, running: None, secured };
-        for _ in 1..ATTEMPTS {
-            nats.port = free_port()?;
-            if nats.start_again().is_ok() {
-                return Ok(nats);
-            }
-        }
-        nats.port = free_port()?;
-        nats.start_again()?;
+        start_on_free_port(|port| {
+            nats.port = port;
+            nats.start_again()
+        })?;
         Ok(nats)
     }
 

@@ -104,14 +104,10 @@ impl Postgres {
             }
         }
         let mut postgres = Self { programs, directory, data, end, port: 0, tls, guard: None };
-        for _ in 1..ATTEMPTS {
-            postgres.port = free_port()?;
-            if postgres.start_again().is_ok() {
-                return Ok(postgres);
-            }
-        }
-        postgres.port = free_port()?;
-        postgres.start_again()?;
+        start_on_free_port(|port| {
+            postgres.port = port;
+            postgres.start_again()
+        })?;
         Ok(postgres)
     }
 
@@ -336,6 +332,16 @@ fn create_cluster(programs: &PostgresPrograms, temporary: &Path, data: &Path) ->
         .arg("-D")
         .arg(data);
     run_command(&mut initdb).context("initdb").map(drop)
+}
+
+/// Calls `start` with a free port, and again with another one if it fails.
+pub(crate) fn start_on_free_port(mut start: impl FnMut(u16) -> Result<()>) -> Result<()> {
+    for _ in 1..ATTEMPTS {
+        if start(free_port()?).is_ok() {
+            return Ok(());
+        }
+    }
+    start(free_port()?)
 }
 
 /// Returns a port of loopback on which no process listens now.

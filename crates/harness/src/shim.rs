@@ -16,7 +16,12 @@ pub fn compile_shim(directory: &Path, name: &str, source: &str) -> Result<PathBu
     let library = directory.canonicalize()?.join(format!("{name}.so"));
     let file = directory.join(format!("{name}.c"));
     std::fs::write(&file, source)?;
-    run_command(Command::new("cc").args(["-O2", "-shared", "-fPIC", "-o"]).args([&library, &file]))
-        .context("a C compiler is needed: apt-get install gcc libc6-dev")?;
+    run_command(
+        Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .args([&library, &file])
+            .arg("-ldl"),
+    )
+    .context("a C compiler is needed: apt-get install gcc libc6-dev")?;
     Ok(library)
 }

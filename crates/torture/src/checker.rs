@@ -79,6 +79,13 @@ impl Violation {
     }
 }
 
+/// The harness reports that a server did not start or shut down in order.
+impl From<anyhow::Error> for Violation {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Invariant::Server, format!("{error:#}"))
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.invariant, self.text)

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use harness::{copy_files, run_command};
 use tempfile::TempDir;
 
 /// Size of the small disk: the store of a round and a write-ahead log of up to 16 MiB.
@@ -52,14 +53,13 @@ impl Disk {
             switch_directory: tempfile::tempdir()?,
         };
         if kind == DiskKind::Small {
-            run(Command::new("mount")
-                .args(["-t", "tmpfs", "-o", SMALL, "duet-torture"])
-                .arg(disk.path()))?;
+            run_command(
+                Command::new("mount")
+                    .args(["-t", "tmpfs", "-o", SMALL, "duet-torture"])
+                    .arg(disk.path()),
+            )?;
         }
-        for entry in std::fs::read_dir(files.path())? {
-            let entry = entry?;
-            std::fs::copy(entry.path(), disk.path().join(entry.file_name()))?;
-        }
+        copy_files(files.path(), disk.path())?;
         Ok(disk)
     }
 
@@ -155,12 +155,4 @@ pub fn enter_own_mounts() {
             return;
         }
     }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    if !output.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }

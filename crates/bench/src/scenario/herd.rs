@@ -137,9 +137,7 @@ async fn run_client(
 }
 
 async fn reconnect(address: SocketAddr, user: &TestUser) -> Result<Connection> {
-    let mut connection = Connection::open(address, &user.cookie, "").await?;
-    connection.hello().await?;
-    Ok(connection)
+    Connection::establish(address, &format!("http://{address}"), &user.cookie, "").await
 }
 
 async fn read_list(address: SocketAddr, user: &TestUser) -> Result<()> {

@@ -77,9 +77,7 @@ pub async fn of_nodes(bench: &Bench, target: Target, count: usize) -> Result<Row
             let (server, origin) = (&server, &origin);
             async move {
                 let address = server.address_of(number)?;
-                let mut connection = Connection::open_at(address, origin, &user.cookie, "").await?;
-                connection.hello().await?;
-                Ok::<_, anyhow::Error>(connection)
+                Connection::establish(address, origin, &user.cookie, "").await
             }
         })
         .buffer_unordered(AT_ONCE);
@@ -137,8 +135,8 @@ pub(super) async fn connect(
         .map(|user| async move {
             // A ceiling needs a conversation in the URL; each connection gets its own.
             let query = ConversationId::new().to_string();
-            let mut connection = Connection::open(server.address, &user.cookie, &query).await?;
-            connection.hello().await?;
+            let (address, origin) = (server.address, format!("http://{}", server.address));
+            let connection = Connection::establish(address, &origin, &user.cookie, &query).await?;
             Ok::<_, anyhow::Error>((user, connection))
         })
         .buffer_unordered(AT_ONCE);

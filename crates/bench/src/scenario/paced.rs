@@ -25,8 +25,6 @@ use crate::targets::{Disk, Target};
 
 /// Rate of acknowledgements within the window.
 pub const GOODPUT: &str = "goodput/s";
-/// Time before the measurement window.
-const WARM_UP: Duration = Duration::from_secs(2);
 /// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Silence after the last due message, after which a connection is complete.
@@ -88,8 +86,7 @@ pub async fn run(bench: &Arc<Bench>, target: Target, count: usize, pace: &Pace) 
     let pairs = bench.pairs(&server, target, count).await?;
     let connections = bench.connections(&server, &pairs).await?;
     let begin = Instant::now() + Duration::from_millis(100);
-    let from = begin + WARM_UP;
-    let window = Window { from, until: from + bench.duration };
+    let window = bench.window(begin);
     let each = Duration::from_secs_f64(exactly(2 * count as u64) / pace.rate);
     let mut due = begin;
     let sides = connections.into_iter().map(|(connection, pair, connect_info)| {

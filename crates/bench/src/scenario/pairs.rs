@@ -17,8 +17,6 @@ use crate::latency::Latency;
 use crate::report::{Refusals, Row, System};
 use crate::targets::{Disk, Target};
 
-/// Time before the measurement window.
-const WARM_UP: Duration = Duration::from_secs(2);
 /// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -57,8 +55,7 @@ pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) 
     let server = bench.serve(target, disk).await?;
     let pairs = bench.pairs(&server, target, count).await?;
     let connections = bench.connections(&server, &pairs).await?;
-    let from = Instant::now() + WARM_UP;
-    let window = Window { from, until: from + bench.duration };
+    let window = bench.window(Instant::now());
     let receipts = target.is_duet();
     let sides = connections.into_iter().map(|(connection, pair, _)| {
         tokio::spawn(Side { bench: bench.clone(), connection, pair, window, receipts }.run())
@@ -167,11 +164,7 @@ impl Side {
 
     async fn receive(&mut self, frame: ServerFrame, now: Instant, seen: &mut Seen) -> Result<()> {
         let ServerFrame::Message(message) = frame else { return Ok(()) };
-        if self.window.holds(now)
-            && let Some(age) = self.bench.age(&message.body, now)
-        {
-            seen.received.record(age);
-        }
+        self.bench.record_received(&mut seen.received, self.window, &message.body, now);
         if self.receipts {
             let conversation = self.pair.conversation;
             self.connection

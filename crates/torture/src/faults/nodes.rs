@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::network::NetworkFaults;
 use super::schedule::{NodeFault, NodesSchedule};
-use crate::checker::{Invariant, Violation};
+use crate::checker::Violation;
 use crate::client::Phase;
 use crate::client_log::ClientLog;
 use crate::nodes::{Backend, Nodes};
@@ -83,7 +83,7 @@ impl<'a> NodeFaults<'a> {
                 continue;
             }
             if let Err(error) = self.inject_one(nodes).await {
-                return found.push(Violation::new(Invariant::Server, format!("{error:#}")));
+                return found.push(error.into());
             }
         }
         self.is_last = true;
@@ -93,7 +93,7 @@ impl<'a> NodeFaults<'a> {
             sleep(self.random.millis(0..80)).await;
         }
         if let Err(error) = self.inject_one(nodes).await {
-            found.push(Violation::new(Invariant::Server, format!("{error:#}")));
+            found.push(error.into());
         }
         self.stop_writing();
         self.end_silences(nodes, |_| true);

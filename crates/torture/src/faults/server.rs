@@ -8,7 +8,7 @@ use harness::{Random, TestUser};
 use super::disk::{self, DiskObserver};
 use super::network::NetworkFaults;
 use super::schedule::{Schedule, ServerFault};
-use crate::checker::{Invariant, Violation};
+use crate::checker::Violation;
 use crate::client::Membership;
 use crate::client_log::ClientLog;
 use crate::test_server::TestServer;
@@ -48,7 +48,7 @@ impl<'a> ServerFaults<'a> {
             }
             let fault = self.schedule.faults[self.random.index(self.schedule.faults.len())];
             if let Err(error) = self.inject_one(server, fault, found).await {
-                found.push(Violation::new(Invariant::Server, format!("{error:#}")));
+                found.push(error.into());
                 return;
             }
         }

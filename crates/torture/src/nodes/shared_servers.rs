@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use harness::{Cluster, ClusterConfig, DATABASE, Fixture, HttpClient, TestUser};
+use anyhow::Result;
+use harness::{Cluster, ClusterConfig, DATABASE, TestUser};
 
 /// Postgres, NATS and the accounts.
 pub struct SharedServers {
@@ -23,17 +23,9 @@ impl SharedServers {
     /// Fails if a server does not start or is not installed; the message contains the install
     /// command.
     pub async fn start(binary: &Path, nodes: usize, users: usize) -> Result<Self> {
-        let mut cluster = Cluster::prepare(&ClusterConfig::of(binary, nodes))?;
-        let origin = cluster.origin();
-        let first = cluster.nodes.first_mut().context("the cluster has no nodes")?;
-        first.start().await?;
-        let http = HttpClient::at(first.address, origin)?;
-        let mut signed_up = Vec::new();
-        for number in 0..users {
-            signed_up.push(http.sign_up(Fixture::username(number)).await?);
-        }
-        first.stop().await?;
-        Ok(Self { cluster, users: signed_up, has_postgres: true, has_broker: true })
+        let config = ClusterConfig::of(binary, nodes);
+        let (cluster, users) = Cluster::prepare_with_users(&config, users).await?;
+        Ok(Self { cluster, users, has_postgres: true, has_broker: true })
     }
 
     pub fn nodes(&self) -> usize {

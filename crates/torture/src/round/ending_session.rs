@@ -68,12 +68,8 @@ impl EndingSession {
 
     async fn connect(&self, me: &TestUser) -> Result<Connection> {
         let Some(server) = self.address.direct() else { bail!("no server is running") };
-        let opening = async {
-            let mut connection =
-                Connection::open_at(server, &self.address.origin(), &me.cookie, "").await?;
-            connection.hello().await?;
-            Ok(connection)
-        };
+        let origin = self.address.origin();
+        let opening = Connection::establish(server, &origin, &me.cookie, "");
         timeout(ANSWER_WITHIN, opening).await.context("the connection did not open in time")?
     }
 

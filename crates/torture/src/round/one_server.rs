@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use harness::{Fixture, Random};
 
 use super::{ClientSettings, Environment, Outcome, REPAIRED, TestClients, count_faults};
-use crate::checker::{self, Evidence, Invariant, Limits, Violation};
+use crate::checker::{self, Evidence, Limits};
 use crate::client_log::ClientLog;
 use crate::disk::Disk;
 use crate::faults::schedule::Schedule;
@@ -40,11 +40,11 @@ pub async fn run(
     let mut faults = ServerFaults::new(schedule, random, log.clone(), &clients.memberships);
     faults.inject(&mut server, environment.duration, &mut violations).await;
     if let Err(error) = repair(&mut server, &log).await {
-        violations.push(Violation::new(Invariant::Server, format!("{error:#}")));
+        violations.push(error.into());
     }
     let (settled, screens) = clients.end(&server.address, &log).await;
     if let Err(error) = server.stop().await {
-        violations.push(Violation::new(Invariant::Server, format!("{error:#}")));
+        violations.push(error.into());
     }
     let stored = store::read(server.disk.path())?;
     let evidence = Evidence { events: log.events(), stored, screens, limits };

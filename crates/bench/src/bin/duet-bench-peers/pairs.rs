@@ -17,8 +17,6 @@ use bench::scenario::pairs::{MESSAGES, setting};
 use bench::scenario::{ACKNOWLEDGED, Bench, RECEIVED, Window, exactly};
 use bench::targets::Disk;
 
-/// Time before the measurement window.
-const WARM_UP: Duration = Duration::from_secs(2);
 /// Silence after which a side gives up. Some servers reach this limit on a slow disk.
 const DRAIN: Duration = Duration::from_secs(30);
 /// Number of accounts created concurrently.
@@ -51,8 +49,7 @@ pub async fn run(
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    let from = Instant::now() + WARM_UP;
-    let window = Window { from, until: from + bench.duration };
+    let window = bench.window(Instant::now());
     let sides = connections.into_iter().enumerate().map(|(number, connection)| {
         // Pairs 0 with 1, 2 with 3, and so on.
         let side = Side { bench: bench.clone(), connection, to: username(number ^ 1), window };
@@ -130,10 +127,6 @@ impl Side {
     }
 
     fn receive(&self, body: &str, now: Instant, seen: &mut Seen) {
-        if self.window.holds(now)
-            && let Some(age) = self.bench.age(body, now)
-        {
-            seen.received.record(age);
-        }
+        self.bench.record_received(&mut seen.received, self.window, body, now);
     }
 }
