@@ -41,8 +41,14 @@ pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<
         println!("{}", report::table(&of_count));
         let most = |target| median(&of_count, target, pairs::MESSAGES);
         let (sqlite, one, several) = (most(targets[0])?, most(targets[1])?, most(targets[2])?);
-        println!("{count} pairs, medians: one Postgres node {:.2} of SQLite's", one / sqlite);
-        println!("{count} pairs, medians: {nodes} nodes {:.2} of one's", several / one);
+        println!(
+            "{count} pairs, medians: one Postgres node has {:.2} of the rate of SQLite",
+            one / sqlite
+        );
+        println!(
+            "{count} pairs, medians: {nodes} nodes have {:.2} of the rate of one",
+            several / one
+        );
         let rate = (one.min(several) / PEAK_DIVISOR).round();
         let pace = Pace { rate, label: format!("a third of the peak ({rate}/s)") };
         let mut paced = Vec::new();
@@ -55,7 +61,10 @@ pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<
         println!("{}", report::table(&paced));
         let received = |target| median(&paced, target, RECEIVED[0]);
         let (one, several) = (received(targets[1])?, received(targets[2])?);
-        println!("{count} pairs, medians: {nodes} nodes are {:.2} ms later", several - one);
+        println!(
+            "{count} pairs, medians: {nodes} nodes deliver {:.2} ms later than one",
+            several - one
+        );
         rows.extend(of_count);
         rows.extend(paced);
     }

@@ -91,7 +91,11 @@ pub struct Schedule {
     #[arg(long, default_value = "sqlite")]
     store: Store,
     /// Number of nodes with `--store postgres`.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_NODES)))]
+    #[arg(
+        long,
+        default_value_t = MAX_NODES,
+        value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_NODES)),
+    )]
     nodes: u8,
     /// herd: number of connections that break at once.
     #[arg(long, default_value_t = 5_000)]

@@ -99,8 +99,7 @@ fn all_from(names: &'static [&str]) -> impl Fn(&[String]) -> bool {
 }
 
 #[tokio::test]
-async fn the_common_address_reaches_ready_nodes_and_each_own_address_reaches_one_node() -> Result<()>
-{
+async fn a_shared_address_reaches_ready_nodes_and_each_own_address_one_node() -> Result<()> {
     let backends = [Backend::start("one").await?, Backend::start("two").await?];
     let haproxy = Haproxy::start(None, &backends.each_ref().map(|backend| backend.address))?;
     let origin = format!("\norigin: http://{}\r", haproxy.address);

@@ -51,9 +51,9 @@ pub struct Behaviour {
     pub reloads: u64,
     /// Stops reading for a while, about once a second with this probability.
     pub stops_reading: u64,
-    /// Writes nothing, and stops reading early until the other clients have sent their last
-    /// messages.
-    pub never_reads: bool,
+    /// Simulates a suspended browser: writes nothing, and stops reading early until the other
+    /// clients have sent their last messages.
+    pub suspended: bool,
     /// Maximum length of a body.
     pub body: u64,
     /// Number of messages written at once in addition to the first.

@@ -1,9 +1,9 @@
 //! The disk under the data: the machine's own disk, a small one that can be filled, or one whose
 //! flushes can fail.
 //!
-//! The small disk is a tmpfs in a mount namespace of this process ([`enter_own_mounts`]), so
-//! the kernel removes the mount when the process ends. For failing flushes, a shim is preloaded into the
-//! server; its `fsync` returns EIO while a certain file exists.
+//! The small disk is a tmpfs in a mount namespace of this process ([`enter_own_mounts`]), so the
+//! kernel removes the mount when the process ends. For failing flushes, a shim is preloaded into
+//! the server; its `fsync` returns EIO while a certain file exists.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;

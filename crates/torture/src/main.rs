@@ -5,9 +5,10 @@
 //! test`. docs/RELIABILITY.md describes the promises and the results.
 //!
 //! # Layout
-//! - `faults`: the fault schedule of a round, from its seed, and its injection; `round`: runs a round
+//! - `faults`: the fault schedule of a round, from its seed, and the injection of faults
+//! - `round`: runs a round
 //! - `client`: clients that behave like Duet's own page
-//! - `test_server`: one server and the network in front of it; `proxy`: that network; `disk`: its disk
+//! - `test_server`: one server; `proxy`: the network in front of it; `disk`: its disk
 //! - `nodes`: several nodes with Postgres and NATS, and the network around them
 //! - `shim`: libraries that make a server's disk or clock fail
 //! - `client_log`: the clients' log; `store`: the stored messages; `checker`: decides

@@ -245,8 +245,8 @@ impl Direction {
     }
 }
 
-/// Moves bytes in one direction until either end closes or the condition is [`Condition::Reset`]. Returns the
-/// halves.
+/// Moves bytes in one direction until either end closes or the condition is [`Condition::Reset`].
+/// Returns the halves.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

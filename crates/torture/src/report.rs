@@ -92,8 +92,8 @@ impl Totals {
     /// Formats the totals.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, {} refusals, \
-             {} answers lost, {} pages read\nconnections lost or refused {}, {} closed as too slow\n",
+            "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, \
+             {} refusals, {} answers lost, {} pages read\nconnections lost or refused {}, {} closed as too slow\n",
             self.rounds,
             self.failed,
             self.messages,

@@ -68,8 +68,8 @@ struct ClientSettings<'a> {
     users: &'a [TestUser],
     address: Address,
     behaviour: Behaviour,
-    /// Whether second tabs stop reading ([`Behaviour::never_reads`]).
-    never_reads: bool,
+    /// Whether second tabs stop reading ([`Behaviour::suspended`]).
+    suspended: bool,
     duration: Duration,
     /// Time limit for ending a session, and whether its open connection must be closed within that
     /// time.
@@ -102,10 +102,8 @@ impl TestClients {
         for (index, (user, memberships)) in clients.memberships.iter().enumerate() {
             for which in 0..=index % 2 {
                 number += 1;
-                let behaviour = Behaviour {
-                    never_reads: settings.never_reads && which > 0,
-                    ..settings.behaviour
-                };
+                let behaviour =
+                    Behaviour { suspended: settings.suspended && which > 0, ..settings.behaviour };
                 let client = Client::open(
                     Tab(number),
                     user.clone(),

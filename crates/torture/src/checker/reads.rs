@@ -67,7 +67,7 @@ fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &SeenMessage, found: &mut
             )
         }
         Some(row) if row.body != seen.body => {
-            format!("{:?} saw another text at {}", event.tab, seen.seq)
+            format!("{:?} saw another text at seq {}", event.tab, seen.seq)
         }
         Some(_) => return,
     };
@@ -108,8 +108,8 @@ struct Maximum {
     seq: i64,
 }
 
-/// The highest seq that any client saw (`seen`) or that was acknowledged to a tab (`acknowledged`), by
-/// time.
+/// The highest seq that any client saw (`seen`), and that was acknowledged to each tab
+/// (`acknowledged`), by time.
 #[derive(Default)]
 struct Maxima {
     seen: Vec<Maximum>,
@@ -117,15 +117,15 @@ struct Maxima {
 }
 
 fn raise(list: &mut Vec<Maximum>, at: u64, seq: i64) {
-    if list.last().is_none_or(|maxima| maxima.seq < seq) {
+    if list.last().is_none_or(|maximum| maximum.seq < seq) {
         list.push(Maximum { at, seq });
     }
 }
 
 /// Returns the highest seq observed before this moment.
 fn before(list: &[Maximum], moment: u64) -> i64 {
-    let later = list.partition_point(|maxima| maxima.at < moment);
-    later.checked_sub(1).and_then(|last| list.get(last)).map_or(0, |maxima| maxima.seq)
+    let later = list.partition_point(|maximum| maximum.at < moment);
+    later.checked_sub(1).and_then(|last| list.get(last)).map_or(0, |maximum| maximum.seq)
 }
 
 /// Checks that each read shows everything observed before it was requested. This holds because
@@ -154,7 +154,7 @@ fn forward(evidence: &Evidence, found: &mut Vec<Violation>) {
                 let seen = before(&maxima.seen, *requested);
                 if *last_seq < acknowledged {
                     let text = format!(
-                        "{:?} received the acknowledgement of seq {acknowledged}, then read up to {last_seq}",
+                        "{:?} received an acknowledgement of seq {acknowledged}, then read to {last_seq}",
                         event.tab
                     );
                     found.push(Violation::new(Invariant::I6, text));

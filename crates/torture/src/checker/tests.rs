@@ -127,7 +127,7 @@ impl History {
 }
 
 #[test]
-fn a_whole_history_breaks_nothing() {
+fn a_correct_history_violates_nothing() {
     let found = check(&History::correct().evidence);
     assert_eq!(found, []);
 }

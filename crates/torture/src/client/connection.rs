@@ -21,7 +21,7 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 /// Silence after which a connection counts as dead. Shorter than in the page, because a round is
 /// short.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
-/// Time for which a `never_reads` tab reads before it stops.
+/// Time for which a suspended tab reads before it stops.
 const READS_FOR: Duration = Duration::from_millis(500);
 /// Maximum number of messages in the outbox.
 const MAX_UNSENT: usize = 20;
@@ -80,10 +80,10 @@ impl Client {
             if writing && self.deviate(&mut timers).await {
                 return Ok(());
             }
-            if writing && self.behaviour.never_reads && timers.opened.elapsed() > READS_FOR {
+            if writing && self.behaviour.suspended && timers.opened.elapsed() > READS_FOR {
                 self.stop_reading(&mut timers).await;
             }
-            if writing && !self.behaviour.never_reads && timers.next_write < Instant::now() {
+            if writing && !self.behaviour.suspended && timers.next_write < Instant::now() {
                 (0..=self.behaviour.burst).for_each(|_| self.compose());
                 timers.next_write =
                     Instant::now() + self.random.millis(1..self.behaviour.pause.max(2));

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use harness::Random;
 
 use crate::client::Behaviour;
-use crate::disk;
+use crate::disk::DiskKind;
 pub use nodes::{NodeFault, NodesSchedule, nodes_schedule};
 
 /// The kinds of rounds.
@@ -122,9 +122,9 @@ pub struct Schedule {
     /// Whether network faults are injected.
     pub network: bool,
     pub behaviour: Behaviour,
-    /// Whether second tabs stop reading ([`Behaviour::never_reads`]).
-    pub never_reads: bool,
-    pub disk: disk::DiskKind,
+    /// Whether second tabs stop reading ([`Behaviour::suspended`]).
+    pub suspended: bool,
+    pub disk: DiskKind,
 }
 
 /// Clients that mostly write.
@@ -141,7 +141,7 @@ fn wild() -> Behaviour {
         calls: 10,
         reloads: 15,
         stops_reading: 10,
-        never_reads: false,
+        suspended: false,
         body: 400,
         burst: 0,
         pause: 80,
@@ -165,32 +165,28 @@ pub fn schedule(kind: RoundKind, random: &mut Random) -> Schedule {
         | RoundKind::Database
         | RoundKind::Silence
         | RoundKind::Clocks
-        | RoundKind::Copy => (&[], false, gentle, disk::DiskKind::Own),
-        RoundKind::Kill => (&[ServerFault::Kill], false, gentle, disk::DiskKind::Own),
-        RoundKind::Term => (&[ServerFault::Term], false, gentle, disk::DiskKind::Own),
-        RoundKind::Network => (&[], true, gentle, disk::DiskKind::Own),
-        RoundKind::Clients => (&[], false, flood(), disk::DiskKind::Own),
-        RoundKind::Full => (&[ServerFault::Disk], false, gentle, disk::DiskKind::Small),
-        RoundKind::Eio => (&[ServerFault::Disk], false, gentle, disk::DiskKind::Failing),
-        RoundKind::Mixed => (
-            &[ServerFault::Kill, ServerFault::Kill, ServerFault::Term],
-            true,
-            wild,
-            disk::DiskKind::Own,
-        ),
+        | RoundKind::Copy => (&[], false, gentle, DiskKind::Own),
+        RoundKind::Kill => (&[ServerFault::Kill], false, gentle, DiskKind::Own),
+        RoundKind::Term => (&[ServerFault::Term], false, gentle, DiskKind::Own),
+        RoundKind::Network => (&[], true, gentle, DiskKind::Own),
+        RoundKind::Clients => (&[], false, flood(), DiskKind::Own),
+        RoundKind::Full => (&[ServerFault::Disk], false, gentle, DiskKind::Small),
+        RoundKind::Eio => (&[ServerFault::Disk], false, gentle, DiskKind::Failing),
+        RoundKind::Mixed => {
+            (&[ServerFault::Kill, ServerFault::Kill, ServerFault::Term], true, wild, DiskKind::Own)
+        }
         RoundKind::Ruin => {
-            let disk =
-                if random.percent(50) { disk::DiskKind::Small } else { disk::DiskKind::Failing };
+            let disk = if random.percent(50) { DiskKind::Small } else { DiskKind::Failing };
             (&[ServerFault::Disk, ServerFault::Kill], true, wild, disk)
         }
     };
-    let between = if disk == disk::DiskKind::Own { 100..1_500 } else { 600..1_500 };
+    let between = if disk == DiskKind::Own { 100..1_500 } else { 600..1_500 };
     Schedule {
         faults: faults.to_vec(),
         between,
         network,
         behaviour,
-        never_reads: kind == RoundKind::Clients,
+        suspended: kind == RoundKind::Clients,
         disk,
     }
 }

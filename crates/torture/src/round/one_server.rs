@@ -30,7 +30,7 @@ pub async fn run(
         users: fixture.users(),
         address: server.address.clone(),
         behaviour: schedule.behaviour,
-        never_reads: schedule.never_reads,
+        suspended: schedule.suspended,
         duration: environment.duration,
         ends_within: limits.ends_within,
         must_close: schedule.faults.is_empty(),

@@ -42,7 +42,7 @@ pub async fn run_nodes(
         users: &users,
         address: address.clone(),
         behaviour: schedule.behaviour,
-        never_reads: schedule.never_reads,
+        suspended: schedule.suspended,
         duration: environment.duration,
         ends_within: schedule.limits.ends_within,
         must_close: schedule.limits.ends_within.is_some(),

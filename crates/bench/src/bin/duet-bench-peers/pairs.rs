@@ -1,4 +1,5 @@
-//! *pairs* for a reference server: each side sends its next message after the acknowledgement of its last one.
+//! *pairs* for a reference server: each side sends its next message after the acknowledgement of its
+//! last one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

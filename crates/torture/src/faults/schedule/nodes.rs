@@ -48,8 +48,8 @@ pub struct NodesSchedule {
     /// Whether the round has a copy of the store, with nodes of its own.
     pub copy: bool,
     pub behaviour: Behaviour,
-    /// Whether second tabs stop reading ([`Behaviour::never_reads`]).
-    pub never_reads: bool,
+    /// Whether second tabs stop reading ([`Behaviour::suspended`]).
+    pub suspended: bool,
     pub limits: Limits,
 }
 
@@ -106,7 +106,7 @@ pub fn nodes_schedule(kind: RoundKind, nodes: usize) -> NodesSchedule {
         clocks: matches!(kind, RoundKind::Clocks | RoundKind::Mixed).then(|| clocks(nodes)),
         copy: kind == RoundKind::Copy,
         behaviour,
-        never_reads: kind == RoundKind::Clients,
+        suspended: kind == RoundKind::Clients,
         limits: Limits { ends_within, ordered_receipts: nodes == 1 },
     }
 }
