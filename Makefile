@@ -58,9 +58,12 @@ bench: ## measure Duet and two baseline servers on this machine (options: BENCH=
 	@$(ENV) cargo build --locked --release -p bench
 	@$(ENV) exec target/release/duet-bench run $(BENCH)
 
-bench-peers: ## compare Duet with ejabberd and Prosody (as root: installs them from Debian's packages)
+bench-peers: ## compare Duet with ejabberd and Prosody (as root: installs their Debian packages; options: BENCH="--pairs 200")
 	@scripts/bench-peers
-	@$(MAKE) --no-print-directory bench BENCH="--only pairs --pairs 50 --peers $(BENCH)"
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) cargo build --locked --release -p bench
+	@$(ENV) exec target/release/duet-bench-peers $(BENCH)
 
 torture: ## inject crashes, network and disk faults for ten minutes (options: TORTURE="--nodes 3 --seconds 60 --seed 7")
 	@scripts/setup tools npm servers

@@ -56,7 +56,7 @@ test("a flaky browser test and an error outside of the tests are failures, and a
 
 test("a round of the torture is a test, and one that is not possible here is skipped", () => {
   const log = [
-    "SKIPPED full: this user may not mount, or there is no C compiler",
+    "SKIPPED full: this user may not mount a file system, or there is no C compiler",
     "seed 7",
     "round   0 calm     kept: 9 messages, 0 faults, settled in 159 ms",
     "round   1 kill     BROKEN: 9 messages, 2 faults, did not settle",

@@ -64,7 +64,9 @@ impl Call {
         );
         let since = Instant::now();
         self.stream.write_all(request.as_bytes()).await?;
-        timeout(ANSWER_WITHIN, self.read_answer()).await.context("no answer in time")??;
+        timeout(ANSWER_WITHIN, self.read_answer())
+            .await
+            .context("the answer did not arrive in time")??;
         Ok(since.elapsed())
     }
 
@@ -72,13 +74,13 @@ impl Call {
     ///
     /// # Errors
     /// Fails if the call is refused or the answer cannot be parsed.
-    pub async fn ask<T: DeserializeOwned>(
+    pub async fn request<T: DeserializeOwned>(
         &mut self,
         function: &str,
         arguments: &Value,
     ) -> Result<T> {
         self.time(function, arguments).await?;
-        let body = find(&self.answer, HEAD_END).context("no head")? + HEAD_END.len();
+        let body = find(&self.answer, HEAD_END).context("the answer has no head")? + HEAD_END.len();
         Ok(serde_json::from_slice(&self.answer[body..])?)
     }
 
@@ -125,7 +127,7 @@ impl Call {
 
     async fn read_more(&mut self) -> Result<()> {
         if self.stream.read_buf(&mut self.answer).await? == 0 {
-            bail!("the line was cut");
+            bail!("the connection was lost");
         }
         Ok(())
     }
@@ -144,7 +146,7 @@ fn framing(head: &[u8]) -> Result<Framing> {
     if head.contains("transfer-encoding: chunked") {
         return Ok(Framing::Chunked);
     }
-    bail!("an answer without an end: {status}")
+    bail!("the answer has no length: {status}")
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -156,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_an_end_or_is_refused() {
+    fn an_answer_without_length_or_success_is_an_error() {
         let length = framing(b"HTTP/1.1 200 OK\r\nContent-Length: 37\r\n\r\n").expect("framed");
         assert!(matches!(length, Framing::Length(37)));
         let chunked = framing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

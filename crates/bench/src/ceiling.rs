@@ -30,8 +30,8 @@ const BUFFER_BYTES: usize = 4 * 1024;
 /// Capacity of the outbound queue of a socket, in frames.
 const QUEUE: usize = 1_024;
 
-type Line = mpsc::Sender<Utf8Bytes>;
-type Lines = Arc<RwLock<HashMap<ConversationId, Vec<(UserId, Line)>>>>;
+type Outbound = mpsc::Sender<Utf8Bytes>;
+type Outbounds = Arc<RwLock<HashMap<ConversationId, Vec<(UserId, Outbound)>>>>;
 
 /// A received message.
 pub(crate) struct Accepted {
@@ -43,20 +43,20 @@ pub(crate) struct Accepted {
 
 #[derive(Clone)]
 struct Ceiling {
-    lines: Lines,
+    outbounds: Outbounds,
     store: Option<std::sync::mpsc::Sender<Accepted>>,
 }
 
 impl Ceiling {
-    fn join(&self, conversation: ConversationId, user: UserId, line: Line) {
-        if let Ok(mut lines) = self.lines.write() {
-            lines.entry(conversation).or_default().push((user, line));
+    fn join(&self, conversation: ConversationId, user: UserId, outbound: Outbound) {
+        if let Ok(mut outbounds) = self.outbounds.write() {
+            outbounds.entry(conversation).or_default().push((user, outbound));
         }
     }
 
     fn leave(&self, conversation: ConversationId, user: UserId) {
-        if let Ok(mut lines) = self.lines.write()
-            && let Some(both) = lines.get_mut(&conversation)
+        if let Ok(mut outbounds) = self.outbounds.write()
+            && let Some(both) = outbounds.get_mut(&conversation)
         {
             both.retain(|(its, _)| *its != user);
         }
@@ -68,15 +68,15 @@ impl Ceiling {
 /// # Errors
 /// Fails if the port or the store cannot be opened.
 pub async fn serve(data: Option<&Path>) -> Result<()> {
-    let lines = Lines::default();
+    let outbounds = Outbounds::default();
     let store = match data {
         Some(data) => {
-            let answered = lines.clone();
-            Some(store::start(data, move |stored, seq| pass_on(&answered, stored, seq))?)
+            let answered = outbounds.clone();
+            Some(store::start(data, move |stored, seq| deliver(&answered, stored, seq))?)
         }
         None => None,
     };
-    let ceiling = Ceiling { lines, store };
+    let ceiling = Ceiling { outbounds, store };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     eprintln!("the ceiling is ready: http://{}", listener.local_addr()?);
     let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -85,31 +85,31 @@ pub async fn serve(data: Option<&Path>) -> Result<()> {
             _ = end.recv() => return Ok(()),
             accepted = listener.accept() => {
                 let (stream, _) = accepted?;
-                tokio::spawn(converse(ceiling.clone(), stream));
+                tokio::spawn(serve_connection(ceiling.clone(), stream));
             }
         }
     }
 }
 
-async fn converse(ceiling: Ceiling, stream: TcpStream) -> Result<()> {
+async fn serve_connection(ceiling: Ceiling, stream: TcpStream) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut conversation = None;
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let shake = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         conversation = request.uri().query().and_then(|query| query.parse().ok());
-        let spoken = HeaderValue::from_static(protocol::SUBPROTOCOL);
-        response.headers_mut().insert("sec-websocket-protocol", spoken);
+        let subprotocol = HeaderValue::from_static(protocol::SUBPROTOCOL);
+        response.headers_mut().insert("sec-websocket-protocol", subprotocol);
         Ok(response)
     };
     let mut config = WebSocketConfig::default();
     config.read_buffer_size = BUFFER_BYTES;
     config.write_buffer_size = BUFFER_BYTES;
     let mut socket = accept_hdr_async_with_config(stream, shake, Some(config)).await?;
-    let conversation = conversation.context("the address names no conversation")?;
+    let conversation = conversation.context("the URL names no conversation")?;
     let me = UserId::new();
     socket.send(tungstenite::Message::text(serde_json::to_string(&hello(me))?)).await?;
-    let (line, mut outgoing) = mpsc::channel(QUEUE);
-    ceiling.join(conversation, me, line);
+    let (outbound, mut outgoing) = mpsc::channel(QUEUE);
+    ceiling.join(conversation, me, outbound);
     loop {
         tokio::select! {
             frame = outgoing.recv() => {
@@ -138,25 +138,25 @@ fn on_text(ceiling: &Ceiling, sender: UserId, text: &str) {
     let accepted = Accepted { conversation, sender, client_id, body };
     match &ceiling.store {
         Some(store) => drop(store.send(accepted)),
-        None => pass_on(&ceiling.lines, accepted, Seq(1)),
+        None => deliver(&ceiling.outbounds, accepted, Seq(1)),
     }
 }
 
 /// Acknowledges the message to the sender and sends it to the peer.
-fn pass_on(lines: &Lines, accepted: Accepted, seq: Seq) {
+fn deliver(outbounds: &Outbounds, accepted: Accepted, seq: Seq) {
     let Accepted { conversation, sender, client_id, body } = accepted;
     let sent_at = Timestamp(0);
     let sent = ServerFrame::Sent(Sent { conversation, client_id, seq, sent_at });
     let message =
         ServerFrame::Message(Message { conversation, seq, client_id, sender, body, sent_at });
-    let Ok(lines) = lines.read() else { return };
-    for (user, line) in lines.get(&conversation).into_iter().flatten() {
+    let Ok(outbounds) = outbounds.read() else { return };
+    for (user, outbound) in outbounds.get(&conversation).into_iter().flatten() {
         let frame = if *user == sender { &sent } else { &message };
         if let Ok(json) = serde_json::to_vec(frame)
             && let Ok(text) = Utf8Bytes::try_from(Bytes::from(json))
         {
             // Drops the frame if the queue of a slow reader is full.
-            _ = line.try_send(text);
+            _ = outbound.try_send(text);
         }
     }
 }

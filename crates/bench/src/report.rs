@@ -9,10 +9,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::latency::Latency;
-use crate::system::{Disk, System};
+use crate::targets::{Disk, MAX_NODES, Target};
 
 /// Number of refusals by error code.
 pub type Refusals = BTreeMap<String, u64>;
+
+/// A measured system, as the tables show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct System {
+    pub name: &'static str,
+    /// Whether the system flushes data to disk, and whether it does so before it acknowledges.
+    pub fsynced: &'static str,
+}
 
 /// One measurement.
 #[derive(Clone, Debug)]
@@ -31,8 +39,13 @@ pub struct Row {
 
 impl Row {
     /// Creates a row without figures.
-    pub fn new(scenario: &'static str, setting: String, system: System, disk: &Disk) -> Self {
-        let (disk, figures) = (disk.clone(), Vec::new());
+    pub fn new(
+        scenario: &'static str,
+        setting: String,
+        system: impl Into<System>,
+        disk: &Disk,
+    ) -> Self {
+        let (system, disk, figures) = (system.into(), disk.clone(), Vec::new());
         let (compared, refused) = (None, Refusals::new());
         Self { scenario, setting, system, disk, figures, compared, refused }
     }
@@ -45,7 +58,7 @@ impl Row {
     }
 
     pub fn figure(&self, name: &str) -> Option<f64> {
-        self.figures.iter().find(|(held, _)| *held == name).map(|(_, value)| *value)
+        self.figures.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
     }
 
     #[must_use]
@@ -67,8 +80,8 @@ impl Row {
         json!({
             "scenario": self.scenario,
             "setting": self.setting,
-            "system": self.system.name(),
-            "fsynced": self.system.fsynced(),
+            "system": self.system.name,
+            "fsynced": self.system.fsynced,
             "fsync_added_us": self.disk.added_us(),
             "figures": figures,
             "refused": self.refused,
@@ -108,24 +121,30 @@ impl Machine {
     }
 }
 
-/// Writes all figures to a JSON file, grouped by kind of system.
+/// Returns the figures of some systems as JSON.
+pub fn figures_of(rows: &[Row], systems: &[System]) -> Value {
+    rows.iter().filter(|row| systems.contains(&row.system)).map(Row::json).collect()
+}
+
+/// Returns all figures of the bench's targets as JSON, grouped by kind of system.
+pub fn json(rows: &[Row], settings: &Value) -> Value {
+    let of = |target: Target| figures_of(rows, &[target.into()]);
+    let nodes: Vec<System> = (1..=MAX_NODES).map(|count| Target::Nodes(count).into()).collect();
+    json!({
+        "machine": Machine::here(),
+        "settings": settings,
+        "ceiling": { "relay": of(Target::Relay), "store": of(Target::Store) },
+        "duet": of(Target::Duet),
+        "nodes": figures_of(rows, &nodes),
+    })
+}
+
+/// Writes a report to a file.
 ///
 /// # Errors
 /// Fails if the file cannot be written.
-pub fn write(file: &Path, rows: &[Row], settings: &Value) -> Result<()> {
-    let all = |which: &dyn Fn(System) -> bool| -> Vec<Value> {
-        rows.iter().filter(|row| which(row.system)).map(Row::json).collect()
-    };
-    let of = |system: System| all(&|other| other == system);
-    let report = json!({
-        "machine": Machine::here(),
-        "settings": settings,
-        "ceiling": { "relay": of(System::Relay), "store": of(System::Store) },
-        "duet": of(System::Duet),
-        "nodes": all(&|system| matches!(system, System::Nodes(_))),
-        "peers": all(&|system| matches!(system, System::Peer(_))),
-    });
-    Ok(std::fs::write(file, serde_json::to_vec_pretty(&report)?)?)
+pub fn write(file: &Path, report: &Value) -> Result<()> {
+    Ok(std::fs::write(file, serde_json::to_vec_pretty(report)?)?)
 }
 
 /// Formats one scenario as a Markdown table. The last figure is Duet's value divided by the store
@@ -138,7 +157,7 @@ pub fn table(rows: &[Row]) -> String {
             names.push(name);
         }
     }
-    let compared = rows.iter().find(|row| row.system == System::Store).and(first.compared);
+    let compared = rows.iter().find(|row| row.system == Target::Store.into()).and(first.compared);
     let ratio_head = compared.map(|name| format!(" {name}, of the ceiling's |"));
     let mut table = format!("\n### {}\n| | system | fsynced |", first.scenario);
     for name in &names {
@@ -148,7 +167,7 @@ pub fn table(rows: &[Row]) -> String {
     let columns = names.len() + 4 + usize::from(compared.is_some());
     _ = writeln!(table, "|{}", "---|".repeat(columns));
     for row in rows {
-        let (name, fsynced) = (row.system.name(), row.system.fsynced());
+        let (name, fsynced) = (row.system.name, row.system.fsynced);
         _ = write!(table, "| {} | {name} | {fsynced} |", row.setting);
         for name in &names {
             _ = write!(table, " {} |", row.figure(name).map(short).unwrap_or_default());
@@ -165,11 +184,15 @@ pub fn table(rows: &[Row]) -> String {
 
 fn of_ceiling(row: &Row, rows: &[Row]) -> String {
     let ceiling = rows.iter().find(|other| {
-        other.system == System::Store && other.setting == row.setting && other.disk == row.disk
+        other.system == Target::Store.into()
+            && other.setting == row.setting
+            && other.disk == row.disk
     });
     let compared = |row: &Row| row.compared.and_then(|name| row.figure(name));
-    match (row.system, compared(row), ceiling.and_then(compared)) {
-        (System::Duet, Some(mine), Some(most)) if most > 0.0 => format!("{:.2}", mine / most),
+    match (compared(row), ceiling.and_then(compared)) {
+        (Some(mine), Some(most)) if row.system == Target::Duet.into() && most > 0.0 => {
+            format!("{:.2}", mine / most)
+        }
         _ => String::new(),
     }
 }

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Line, Person, Running, Town};
+use harness::{Connection, Fixture, ServerProcess, TestUser};
 use protocol::{ConversationId, Cursor};
 use tempfile::TempDir;
 
+use crate::latency::Latency;
 use crate::server::{Nodes, Server};
-use crate::system::{Binaries, Disk, System};
+use crate::targets::{Binaries, Disk, Target};
 
 /// Length of a message body in bytes.
 pub const BODY_BYTES: usize = 100;
@@ -30,11 +31,11 @@ const AT_ONCE: usize = 16;
 pub struct Bench {
     pub binaries: Binaries,
     /// The prepared accounts.
-    pub town: Town,
+    pub fixture: Fixture,
     /// The cluster for measurements of several nodes.
     pub nodes: Option<Nodes>,
     /// Duration of a load after its warm-up.
-    pub lasts: Duration,
+    pub duration: Duration,
     /// Reference time of the due times in bodies.
     pub base: Instant,
 }
@@ -42,28 +43,26 @@ pub struct Bench {
 /// Two users and their conversation.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    pub people: [Person; 2],
+    pub users: [TestUser; 2],
     pub conversation: ConversationId,
 }
 
 /// Everything a client needs to connect.
 #[derive(Clone, Debug)]
-pub struct Reach {
+pub struct ConnectInfo {
     address: SocketAddr,
     origin: String,
     cookie: String,
     query: String,
 }
 
-impl Reach {
+impl ConnectInfo {
     /// Opens a connection and waits for `hello`.
     ///
     /// # Errors
     /// Fails if the server refuses the connection.
-    pub async fn line(&self) -> Result<Line> {
-        let mut line = Line::open_at(self.address, &self.origin, &self.cookie, &self.query).await?;
-        line.hello().await?;
-        Ok(line)
+    pub async fn connect(&self) -> Result<Connection> {
+        Connection::establish(self.address, &self.origin, &self.cookie, &self.query).await
     }
 }
 
@@ -72,17 +71,17 @@ impl Bench {
     ///
     /// # Errors
     /// Fails if the system does not start.
-    pub async fn start(&self, system: System, disk: &Disk) -> Result<Running> {
-        self.binaries.start(system, disk, self.data(system)?).await
+    pub async fn start(&self, target: Target, disk: &Disk) -> Result<ServerProcess> {
+        self.binaries.start(target, disk, self.data(target)?).await
     }
 
     /// Starts a system for a load.
     ///
     /// # Errors
     /// Fails if the system does not start.
-    pub async fn serve(&self, system: System, disk: &Disk) -> Result<Server> {
-        match system {
-            System::Nodes(count) => self.several()?.start(count).await,
+    pub async fn serve(&self, target: Target, disk: &Disk) -> Result<Server> {
+        match target {
+            Target::Nodes(count) => self.nodes()?.start(count).await,
             one => Ok(Server::One(Box::new(self.start(one, disk).await?))),
         }
     }
@@ -91,7 +90,7 @@ impl Bench {
     ///
     /// # Errors
     /// Fails if this run has no nodes.
-    pub fn several(&self) -> Result<&Nodes> {
+    pub fn nodes(&self) -> Result<&Nodes> {
         self.nodes.as_ref().context("this run has no nodes")
     }
 
@@ -100,12 +99,10 @@ impl Bench {
     ///
     /// # Errors
     /// Fails if the directory cannot be written.
-    pub fn data(&self, system: System) -> Result<TempDir> {
-        match system {
-            System::Duet => self.town.copy(),
-            System::Nodes(_) | System::Relay | System::Store | System::Peer(_) => {
-                Ok(tempfile::tempdir()?)
-            }
+    pub fn data(&self, target: Target) -> Result<TempDir> {
+        match target {
+            Target::Duet => self.fixture.copy(),
+            Target::Nodes(_) | Target::Relay | Target::Store => Ok(tempfile::tempdir()?),
         }
     }
 
@@ -114,39 +111,39 @@ impl Bench {
     /// # Errors
     /// Fails if the server does not start or stop.
     pub async fn migrated(&self) -> Result<TempDir> {
-        self.start(System::Duet, &Disk::Own).await?.stop().await
+        self.start(Target::Duet, &Disk::Own).await?.stop().await
     }
 
     /// Returns a prepared account.
     ///
     /// # Errors
     /// Fails if there is none.
-    pub fn somebody(&self) -> Result<&Person> {
-        self.town.people().first().context("nobody lives in the town")
+    pub fn any_user(&self) -> Result<&TestUser> {
+        self.fixture.users().first().context("the fixture has no users")
     }
 
     /// Returns the first `count` pairs of accounts and opens their conversations.
     ///
     /// # Errors
     /// Fails if there are too few accounts or a conversation is refused.
-    pub async fn pairs(&self, server: &Server, system: System, count: usize) -> Result<Vec<Pair>> {
+    pub async fn pairs(&self, server: &Server, target: Target, count: usize) -> Result<Vec<Pair>> {
         let http = server.http()?;
-        let people = match system {
-            System::Nodes(_) => self.several()?.people(),
-            _ => self.town.people(),
+        let users = match target {
+            Target::Nodes(_) => self.nodes()?.users(),
+            _ => self.fixture.users(),
         };
-        let (couples, _) = people.as_chunks::<2>();
-        let couples = couples.get(..count).context("the town is too small")?;
-        stream::iter(couples)
-            .map(|people| {
+        let (pairs, _) = users.as_chunks::<2>();
+        let pairs = pairs.get(..count).context("the fixture has too few users")?;
+        stream::iter(pairs)
+            .map(|users| {
                 let http = http.clone();
                 async move {
-                    let conversation = if system.is_duet() {
-                        http.open(&people[0], people[1].id).await?
+                    let conversation = if target.is_duet() {
+                        http.open(&users[0], users[1].id).await?
                     } else {
                         ConversationId::new()
                     };
-                    Ok(Pair { people: people.clone(), conversation })
+                    Ok(Pair { users: users.clone(), conversation })
                 }
             })
             .buffered(AT_ONCE)
@@ -159,21 +156,40 @@ impl Bench {
     ///
     /// # Errors
     /// Fails if a connection is refused.
-    pub async fn lines(&self, server: &Server, pairs: &[Pair]) -> Result<Vec<(Line, Pair, Reach)>> {
+    pub async fn connections(
+        &self,
+        server: &Server,
+        pairs: &[Pair],
+    ) -> Result<Vec<(Connection, Pair, ConnectInfo)>> {
         let origin = server.origin()?;
-        let mut lines = Vec::with_capacity(2 * pairs.len());
+        let mut connections = Vec::with_capacity(2 * pairs.len());
         for pair in pairs {
-            for person in &pair.people {
-                let reach = Reach {
-                    address: server.address_of(lines.len())?,
+            for user in &pair.users {
+                let connect_info = ConnectInfo {
+                    address: server.address_of(connections.len())?,
                     origin: origin.clone(),
-                    cookie: person.cookie.clone(),
+                    cookie: user.cookie.clone(),
                     query: pair.conversation.to_string(),
                 };
-                lines.push((reach.line().await?, pair.clone(), reach));
+                connections.push((connect_info.connect().await?, pair.clone(), connect_info));
             }
         }
-        Ok(lines)
+        Ok(connections)
+    }
+
+    /// Returns the measurement window of a load that starts at this time.
+    pub fn window(&self, start: Instant) -> Window {
+        let from = start + WARM_UP;
+        Window { from, until: from + self.duration }
+    }
+
+    /// Records the age of a received body if the message arrived within the window.
+    pub fn record_received(&self, latency: &mut Latency, window: Window, body: &str, now: Instant) {
+        if window.holds(now)
+            && let Some(age) = self.age(body, now)
+        {
+            latency.record(age);
+        }
     }
 
     /// Returns a body that contains its due time.
@@ -199,7 +215,7 @@ pub async fn stored(server: &Server, pairs: &[Pair]) -> Result<u64> {
         .map(|pair| {
             let http = http.clone();
             async move {
-                let page = http.history(&pair.people[0], pair.conversation, Cursor::Latest).await?;
+                let page = http.history(&pair.users[0], pair.conversation, Cursor::Latest).await?;
                 Ok::<_, anyhow::Error>(u64::try_from(page.last_seq.0)?)
             }
         })
@@ -214,6 +230,9 @@ pub const ACKNOWLEDGED: [&str; 4] = ["ack p50 ms", "ack p95 ms", "ack p99 ms", "
 /// Names of the latencies from sending to the peer's client.
 pub const RECEIVED: [&str; 4] =
     ["received p50 ms", "received p95 ms", "received p99 ms", "received p99.9 ms"];
+
+/// Time between the start of a load and its measurement window.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// The measurement window.
 #[derive(Clone, Copy)]

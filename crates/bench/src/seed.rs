@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use harness::Person;
+use harness::TestUser;
 use protocol::{ClientId, ConversationId, SessionId, UserId};
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
@@ -28,8 +28,8 @@ pub struct Seed {
 }
 
 /// A conversation to write.
-pub struct Talk {
-    pub people: [UserId; 2],
+pub struct SeedConversation {
+    pub users: [UserId; 2],
     pub messages: i64,
     /// Whether the first user sent every message and the second has received none. Otherwise both
     /// took turns and have read everything.
@@ -58,7 +58,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn people(&self, count: usize, like: &Person) -> Result<Vec<Person>> {
+    pub fn users(&self, count: usize, like: &TestUser) -> Result<Vec<TestUser>> {
         let mut users = self.database.prepare(
             "insert into users (id, username, username_key, display_name, display_key, \
              password_hash, created_at) values (?1, ?2, ?2, ?2, ?2, '', ?3)",
@@ -66,8 +66,8 @@ impl Seed {
         (0..count)
             .map(|number| {
                 let id = UserId::new();
-                users.execute(params![id.0, format!("crowd.{number:05}"), self.now])?;
-                Ok(Person { id, cookie: self.session(id, like)? })
+                users.execute(params![id.0, format!("user.{number:05}"), self.now])?;
+                Ok(TestUser { id, cookie: self.session(id, like)? })
             })
             .collect()
     }
@@ -76,8 +76,8 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn session(&self, user: UserId, like: &Person) -> Result<String> {
-        let (cookie, _) = like.cookie.split_once('=').context("a cookie without a name")?;
+    pub fn session(&self, user: UserId, like: &TestUser) -> Result<String> {
+        let (cookie, _) = like.cookie.split_once('=').context("the cookie has no name")?;
         let id = SessionId::new();
         let token = Sha256::digest(format!("{id} {user}"));
         self.database
@@ -93,18 +93,23 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn talk(&self, talk: &Talk, minutes_ago: i64) -> Result<ConversationId> {
+    pub fn write_conversation(
+        &self,
+        conversation: &SeedConversation,
+        minutes_ago: i64,
+    ) -> Result<ConversationId> {
         let id = ConversationId::new();
         let at = self.now - minutes_ago * 60_000;
-        let [first, second] = talk.people;
+        let [first, second] = conversation.users;
         let (low, high) = if first < second { (first, second) } else { (second, first) };
         self.database
             .prepare_cached(
                 "insert into conversations (id, low_id, high_id, last_seq, created_at) \
                  values (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![id.0, low.0, high.0, talk.messages, at])?;
-        let seen = [talk.messages, if talk.waiting { 0 } else { talk.messages }];
+            .execute(params![id.0, low.0, high.0, conversation.messages, at])?;
+        let seen =
+            [conversation.messages, if conversation.waiting { 0 } else { conversation.messages }];
         for (me, peer, seen) in [(first, second, seen[0]), (second, first, seen[1])] {
             self.database
                 .prepare_cached(
@@ -118,8 +123,8 @@ impl Seed {
             "insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
              values (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        for seq in 1..=talk.messages {
-            let sender = if talk.waiting || seq % 2 == 1 { first } else { second };
+        for seq in 1..=conversation.messages {
+            let sender = if conversation.waiting || seq % 2 == 1 { first } else { second };
             let body = format!("{seq:.<BODY_BYTES$}");
             messages.execute(params![id.0, seq, sender.0, ClientId::new().0, body, at])?;
         }

@@ -8,20 +8,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Cluster, DATABASE, Http, Person, Running, Town};
+use anyhow::{Result, bail};
+use harness::{Cluster, ClusterConfig, DATABASE, HttpClient, ServerProcess, TestUser};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The database that each measurement copies.
-const TOWN: &str = "town";
-/// Number of concurrent sign-ups.
-const AT_ONCE: usize = 16;
+const FIXTURE: &str = "fixture";
 
 /// A cluster and its accounts.
 pub struct Nodes {
     cluster: Arc<Mutex<Cluster>>,
-    people: Vec<Person>,
+    users: Vec<TestUser>,
 }
 
 impl Nodes {
@@ -30,25 +27,16 @@ impl Nodes {
     /// # Errors
     /// Fails if a server does not start or is not installed; the message contains the install
     /// command.
-    pub async fn prepare(duet: &Path, most: u8, people: usize) -> Result<Self> {
-        eprintln!("signing up {people} people on Postgres (about {} s)", people / 40 + 1);
-        let mut cluster = Cluster::prepare(&harness::Plan::of(duet, most.into()))?;
-        let origin = cluster.origin();
-        let first = cluster.nodes.first_mut().context("no node")?;
-        first.start().await?;
-        let http = Http::at(first.address, origin)?;
-        let people = stream::iter(0..people)
-            .map(|number| http.sign_up(Town::username(number)))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        first.stop().await?;
-        cluster.postgres.create_database(TOWN, Some(DATABASE))?;
-        Ok(Self { cluster: Arc::new(Mutex::new(cluster)), people })
+    pub async fn prepare(duet: &Path, most: u8, users: usize) -> Result<Self> {
+        eprintln!("creating {users} accounts on Postgres (about {} s)", users / 40 + 1);
+        let config = ClusterConfig::of(duet, most.into());
+        let (cluster, users) = Cluster::prepare_with_users(&config, users).await?;
+        cluster.postgres.create_database(FIXTURE, Some(DATABASE))?;
+        Ok(Self { cluster: Arc::new(Mutex::new(cluster)), users })
     }
 
-    pub fn people(&self) -> &[Person] {
-        &self.people
+    pub fn users(&self) -> &[TestUser] {
+        &self.users
     }
 
     /// Starts this many nodes on a new copy of the database. A single node runs without NATS.
@@ -58,7 +46,7 @@ impl Nodes {
     pub async fn start(&self, count: u8) -> Result<Server> {
         let mut cluster = self.cluster.clone().lock_owned().await;
         cluster.postgres.sql("postgres", &format!("drop database {DATABASE}"))?;
-        cluster.postgres.create_database(DATABASE, Some(TOWN))?;
+        cluster.postgres.create_database(DATABASE, Some(FIXTURE))?;
         let broker = cluster.nats.url();
         for node in cluster.nodes.iter_mut().take(count.into()) {
             match count {
@@ -74,14 +62,14 @@ impl Nodes {
 /// The running servers of a measurement.
 pub enum Server {
     /// One server with its own data.
-    One(Box<Running>),
+    One(Box<ServerProcess>),
     /// The running nodes of a cluster.
     Several(OwnedMutexGuard<Cluster>),
 }
 
 impl Server {
     /// The processes and their addresses.
-    fn processes(&self) -> Vec<(SocketAddr, &Running)> {
+    fn processes(&self) -> Vec<(SocketAddr, &ServerProcess)> {
         match self {
             Self::One(running) => vec![(running.address, running)],
             Self::Several(cluster) => {
@@ -99,7 +87,7 @@ impl Server {
     pub fn address_of(&self, number: usize) -> Result<SocketAddr> {
         let processes = self.processes();
         if processes.is_empty() {
-            bail!("nothing runs");
+            bail!("no server is running");
         }
         Ok(processes[number % processes.len()].0)
     }
@@ -119,8 +107,8 @@ impl Server {
     ///
     /// # Errors
     /// Fails if no server runs.
-    pub fn http(&self) -> Result<Http> {
-        Http::at(self.address_of(0)?, self.origin()?)
+    pub fn http(&self) -> Result<HttpClient> {
+        HttpClient::at(self.address_of(0)?, self.origin()?)
     }
 
     /// Returns the CPU seconds of all nodes so far, without Postgres and NATS.

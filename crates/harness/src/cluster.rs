@@ -10,14 +10,14 @@ use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use crate::postgres::free_port;
-use crate::process::{Running, duet_at};
-use crate::{Haproxy, Nats, Postgres};
+use crate::process::{ServerProcess, duet_command_at};
+use crate::{Fixture, Haproxy, HttpClient, Nats, Postgres, TestUser};
 
 /// The name of the database that all nodes share.
 pub const DATABASE: &str = "duet";
 
 /// The parameters of a cluster.
-pub struct Plan {
+pub struct ClusterConfig {
     /// The path of the server's binary.
     pub binary: PathBuf,
     /// The path of the built site, if it is not beside the binary.
@@ -30,7 +30,7 @@ pub struct Plan {
     pub data: Option<PathBuf>,
 }
 
-impl Plan {
+impl ClusterConfig {
     pub fn of(binary: &Path, nodes: usize) -> Self {
         Self { binary: binary.to_owned(), site: None, nodes, port: None, data: None }
     }
@@ -52,7 +52,7 @@ pub struct Node {
     /// Environment variables, for example another URL of the database or of NATS.
     pub settings: Vec<(String, String)>,
     site: Option<PathBuf>,
-    running: Option<Running>,
+    running: Option<ServerProcess>,
 }
 
 impl Cluster {
@@ -60,8 +60,8 @@ impl Cluster {
     ///
     /// # Errors
     /// A program is missing (the error names the package to install), or does not start.
-    pub async fn start(plan: &Plan) -> Result<Self> {
-        let mut cluster = Self::prepare(plan)?;
+    pub async fn start(config: &ClusterConfig) -> Result<Self> {
+        let mut cluster = Self::prepare(config)?;
         for node in &mut cluster.nodes {
             node.start().await?;
         }
@@ -72,8 +72,8 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn prepare(plan: &Plan) -> Result<Self> {
-        let postgres = match &plan.data {
+    pub fn prepare(config: &ClusterConfig) -> Result<Self> {
+        let postgres = match &config.data {
             Some(directory) => Postgres::start_in(directory)?,
             None => Postgres::start()?,
         };
@@ -81,10 +81,10 @@ impl Cluster {
             postgres.create_database(DATABASE, None)?;
         }
         let nats = Nats::start()?;
-        let addresses = (0..plan.nodes)
+        let addresses = (0..config.nodes)
             .map(|_| Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?))))
             .collect::<Result<Vec<_>>>()?;
-        let haproxy = Haproxy::start(plan.port, &addresses)?;
+        let haproxy = Haproxy::start(config.port, &addresses)?;
         let settings = [
             ("DUET_DATABASE_URL", postgres.url(DATABASE)),
             ("DUET_NATS_URL", nats.url()),
@@ -95,13 +95,30 @@ impl Cluster {
             settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let node = |address| Node {
             address,
-            binary: plan.binary.clone(),
+            binary: config.binary.clone(),
             settings: settings.clone(),
-            site: plan.site.clone(),
+            site: config.site.clone(),
             running: None,
         };
         let nodes = addresses.into_iter().map(node).collect();
         Ok(Self { nodes, haproxy, nats, postgres })
+    }
+
+    /// Starts the servers, creates accounts, and stops the node that created them.
+    ///
+    /// # Errors
+    /// As [`Self::start`], or the server refuses a sign-up.
+    pub async fn prepare_with_users(
+        config: &ClusterConfig,
+        count: usize,
+    ) -> Result<(Self, Vec<TestUser>)> {
+        let mut cluster = Self::prepare(config)?;
+        let origin = cluster.origin();
+        let first = cluster.nodes.first_mut().context("the cluster has no nodes")?;
+        first.start().await?;
+        let users = Fixture::sign_up(&HttpClient::at(first.address, origin)?, count).await?;
+        first.stop().await?;
+        Ok((cluster, users))
     }
 
     /// The origin that browsers send: the address of the load balancer.
@@ -117,12 +134,13 @@ impl Node {
     /// The node does not start; the error contains the last line of its log.
     pub async fn start(&mut self) -> Result<()> {
         let nothing = tempfile::tempdir()?;
-        let mut command: Command = duet_at(&self.binary, nothing.path(), &self.address.to_string());
+        let mut command: Command =
+            duet_command_at(&self.binary, nothing.path(), &self.address.to_string());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         if let Some(site) = &self.site {
             command.arg("--site").arg(site);
         }
-        self.running = Some(Running::start("a node", command, nothing).await?);
+        self.running = Some(ServerProcess::start("a node", command, nothing).await?);
         Ok(())
     }
 
@@ -134,11 +152,11 @@ impl Node {
 
     /// Removes an environment variable from the next start on.
     pub fn unset(&mut self, name: &str) {
-        self.settings.retain(|(known, _)| known != name);
+        self.settings.retain(|(existing, _)| existing != name);
     }
 
     /// The process, if the node is running.
-    pub fn running(&self) -> Option<&Running> {
+    pub fn running(&self) -> Option<&ServerProcess> {
         self.running.as_ref()
     }
 
@@ -147,7 +165,7 @@ impl Node {
     /// # Errors
     /// The node is not running.
     pub async fn kill(&mut self) -> Result<()> {
-        self.running.take().context("it is not running")?.kill().await.map(drop)
+        self.running.take().context("the node is not running")?.kill().await.map(drop)
     }
 
     /// Stops the node and waits for its end.
@@ -155,6 +173,6 @@ impl Node {
     /// # Errors
     /// The node is not running, or exits with an error.
     pub async fn stop(&mut self) -> Result<()> {
-        self.running.take().context("it is not running")?.stop().await.map(drop)
+        self.running.take().context("the node is not running")?.stop().await.map(drop)
     }
 }

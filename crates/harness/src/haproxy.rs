@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::guard::{Guarded, find};
 use crate::postgres::free_port;
+use crate::process_guard::{GuardedServer, find_program};
 
 /// Broken connections time out. The nodes themselves ping their sockets.
 const SETTINGS: &str = "\
@@ -20,7 +20,7 @@ defaults
     timeout server 60s
     timeout tunnel 5m
     option forwardfor
-    # Whoever asks for something again reads it again: another node may answer.
+    # A retried request may be answered by another node.
     option redispatch 1
     retries 3
     retry-on conn-failure empty-response 503
@@ -32,7 +32,7 @@ pub struct Haproxy {
     pub address: SocketAddr,
     /// The address of each node.
     pub each: Vec<SocketAddr>,
-    _running: Guarded,
+    _running: GuardedServer,
     _directory: TempDir,
 }
 
@@ -42,7 +42,7 @@ impl Haproxy {
     /// # Errors
     /// `HAProxy` is not installed (the error names the package), or does not start.
     pub fn start(port: Option<u16>, nodes: &[SocketAddr]) -> Result<Self> {
-        let program = find("haproxy", "haproxy")?;
+        let program = find_program("haproxy", "haproxy")?;
         let free = || -> Result<SocketAddr> { Ok(([127, 0, 0, 1], free_port()?).into()) };
         let address = match port {
             Some(port) => ([127, 0, 0, 1], port).into(),
@@ -54,7 +54,7 @@ impl Haproxy {
         std::fs::write(&file, configuration(address, &each, nodes)?)?;
         let mut command = Command::new(program);
         command.arg("-db").arg("-f").arg(&file);
-        let running = Guarded::start(command, address.port(), Some(directory.path()));
+        let running = GuardedServer::start(command, address.port(), Some(directory.path()));
         let running = running.context("HAProxy does not start")?;
         Ok(Self { address, each, _running: running, _directory: directory })
     }

@@ -3,31 +3,39 @@
 //! anything.
 //!
 //! # Layout
-//! - `process`: a running server and its use of resources; `processor`: processor time
-//! - `people`: users with sessions, and the HTTP half of the protocol
-//! - `line`: the WebSocket half of the protocol
+//! - `process`: a running server and its use of resources; `cpu_time`: CPU time
+//! - `fixture`: prepared users with sessions; `http_client`: the HTTP half of the protocol
+//! - `connection`: the WebSocket half of the protocol
 //! - `postgres`: a private Postgres, also for the tests of the store
-//! - `nats`, `haproxy`, `pgbouncer`: private servers around the nodes; `guard`: ends all of them
+//! - `nats`, `haproxy`, `pgbouncer`: private servers around the nodes
+//! - `process_guard`: ends all servers with this process
+//! - `random`: reproducible random numbers; `shim`: compiles libraries that simulate faults
 //! - `tls`: certificates for these servers
 //! - `cluster`: several nodes with all of these servers
 
 mod cluster;
-mod guard;
+mod connection;
+mod cpu_time;
+mod fixture;
 mod haproxy;
-mod line;
+mod http_client;
 mod nats;
-mod people;
 mod pgbouncer;
 mod postgres;
 mod process;
-mod processor;
+mod process_guard;
+mod random;
+mod shim;
 mod tls;
 
-pub use cluster::{Cluster, DATABASE, Node, Plan};
+pub use cluster::{Cluster, ClusterConfig, DATABASE, Node};
+pub use connection::{Connection, FrameReceiver, FrameSender};
+pub use fixture::{Fixture, TestUser, copy_files};
 pub use haproxy::Haproxy;
-pub use line::{Ear, Line, Mouth};
+pub use http_client::{HttpClient, cookie_at};
 pub use nats::Nats;
-pub use people::{Http, Person, Town, cookie_at};
 pub use pgbouncer::{PgBouncer, PoolMode};
-pub use postgres::Postgres;
-pub use process::{Running, duet, duet_at};
+pub use postgres::{Postgres, PostgresPrograms, free_port, run_command};
+pub use process::{ServerProcess, duet_command, duet_command_at};
+pub use random::Random;
+pub use shim::compile_shim;

@@ -11,20 +11,18 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::guard::{Guarded, find};
-use crate::postgres::{free_port, run};
-use crate::{processor, tls};
+use crate::postgres::{run_command, start_on_free_port};
+use crate::process_guard::{GuardedServer, find_program};
+use crate::{cpu_time, tls};
 
 /// Not a secret: the server listens on loopback only and lives as long as a test.
 const TOKEN: &str = "only-Loopback-4222";
-/// Another process may take a free port before the server listens on it.
-const ATTEMPTS: usize = 3;
 
 /// A private NATS server. Killed on drop.
 pub struct Nats {
     program: PathBuf,
     port: u16,
-    running: Option<Guarded>,
+    running: Option<GuardedServer>,
     /// The certificates and keys of a server with TLS and credentials.
     secured: Option<TempDir>,
 }
@@ -51,16 +49,12 @@ impl Nats {
     }
 
     fn make(secured: Option<TempDir>) -> Result<Self> {
-        let program = find("nats-server", "nats-server")?;
+        let program = find_program("nats-server", "nats-server")?;
         let mut nats = Self { program, port: 0, running: None, secured };
-        for _ in 1..ATTEMPTS {
-            nats.port = free_port()?;
-            if nats.start_again().is_ok() {
-                return Ok(nats);
-            }
-        }
-        nats.port = free_port()?;
-        nats.start_again()?;
+        start_on_free_port(|port| {
+            nats.port = port;
+            nats.start_again()
+        })?;
         Ok(nats)
     }
 
@@ -75,7 +69,7 @@ impl Nats {
             None => command.args(["--auth", TOKEN]),
             Some(directory) => command.arg("-c").arg(directory.path().join(credentials::SERVER)),
         };
-        let running = Guarded::start(command, self.port, None);
+        let running = GuardedServer::start(command, self.port, None);
         self.running = Some(running.context("NATS does not start")?);
         Ok(())
     }
@@ -85,7 +79,7 @@ impl Nats {
     /// # Errors
     /// The server is not running.
     pub fn crash(&mut self) -> Result<()> {
-        self.running.take().context("it is not running").map(drop)
+        self.running.take().context("NATS is not running").map(drop)
     }
 
     /// Suspends the server. Its connections stay open.
@@ -105,14 +99,14 @@ impl Nats {
     }
 
     fn signal(&self, signal: &str) -> Result<()> {
-        let running = self.running.as_ref().context("it is not running")?;
-        run(Command::new("kill").args([signal, &running.pid().to_string()])).map(drop)
+        let running = self.running.as_ref().context("NATS is not running")?;
+        run_command(Command::new("kill").args([signal, &running.pid().to_string()])).map(drop)
     }
 
     /// The URL, with the token if the server uses one.
     pub fn url(&self) -> String {
         match self.secured {
-            None => self.url_by(self.port),
+            None => self.url_through_port(self.port),
             Some(_) => format!("tls://127.0.0.1:{}", self.port),
         }
     }
@@ -137,7 +131,7 @@ impl Nats {
     }
 
     /// The URL with the token through another port of this machine, such as a proxy's.
-    pub fn url_by(&self, port: u16) -> String {
+    pub fn url_through_port(&self, port: u16) -> String {
         format!("nats://{TOKEN}@127.0.0.1:{port}")
     }
 
@@ -145,11 +139,11 @@ impl Nats {
         self.port
     }
 
-    /// Processor time so far, in seconds.
+    /// CPU time so far, in seconds.
     ///
     /// # Errors
     /// The server is not running.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        processor::seconds(self.running.as_ref().context("it is not running")?.pid())
+        cpu_time::seconds(self.running.as_ref().context("NATS is not running")?.pid())
     }
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::Postgres;
-use crate::guard::{Guarded, find};
 use crate::postgres::free_port;
+use crate::process_guard::{GuardedServer, find_program};
 
 /// How long a client keeps its connection to Postgres.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum PoolMode {
 /// A running pgbouncer. Killed on drop.
 pub struct PgBouncer {
     port: u16,
-    _running: Guarded,
+    _running: GuardedServer,
     _directory: TempDir,
 }
 
@@ -32,7 +32,7 @@ impl PgBouncer {
     /// # Errors
     /// pgbouncer is not installed (the error names the package), or does not start.
     pub fn start(postgres: &Postgres, mode: PoolMode) -> Result<Self> {
-        let program = find("pgbouncer", "pgbouncer")?;
+        let program = find_program("pgbouncer", "pgbouncer")?;
         let directory = tempfile::Builder::new().prefix("duet-pgbouncer-").tempdir()?;
         let port = free_port()?;
         let mode = match mode {
@@ -48,11 +48,12 @@ impl PgBouncer {
         );
         std::fs::write(&file, settings)?;
         // pgbouncer refuses to run as root.
-        let mut command = postgres.as_its_user(&program);
-        postgres.give(directory.path())?;
-        postgres.give(&file)?;
+        let mut command = postgres.command_as_server_user(&program);
+        postgres.chown_to_server(directory.path())?;
+        postgres.chown_to_server(&file)?;
         command.arg(&file);
-        let running = Guarded::start(command, port, None).context("pgbouncer does not start")?;
+        let running =
+            GuardedServer::start(command, port, None).context("pgbouncer does not start")?;
         Ok(Self { port, _running: running, _directory: directory })
     }
 

@@ -20,8 +20,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::{processor, tls};
-use programs::Programs;
+use crate::{cpu_time, tls};
+pub use programs::PostgresPrograms;
 
 /// The superuser's name.
 const USER: &str = "postgres";
@@ -49,7 +49,7 @@ const FAST: &str = "fast";
 
 /// A private Postgres server. Stopped on drop.
 pub struct Postgres {
-    programs: Programs,
+    programs: PostgresPrograms,
     directory: TempDir,
     /// The data directory, inside `directory` unless it is kept.
     data: PathBuf,
@@ -75,7 +75,7 @@ impl Postgres {
     /// As [`Self::start`], or the directory cannot be used.
     pub fn start_in(directory: &Path) -> Result<Self> {
         std::fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         Self::make(Some(directory.canonicalize()?), false)
     }
 
@@ -89,29 +89,25 @@ impl Postgres {
     }
 
     fn make(kept: Option<PathBuf>, tls: bool) -> Result<Self> {
-        let programs = Programs::find()?;
+        let programs = PostgresPrograms::find()?;
         let directory = tempfile::Builder::new().prefix("duet-postgres-").tempdir()?;
-        programs.give(directory.path())?;
+        programs.chown_to_server(directory.path())?;
         let end = if kept.is_some() { FAST } else { IMMEDIATE };
         let data = kept.unwrap_or_else(|| directory.path().join("data"));
         if !data.join("PG_VERSION").exists() {
-            make_tables(&programs, directory.path(), &data)?;
+            create_cluster(&programs, directory.path(), &data)?;
         }
         if tls {
             tls::make_certificates(directory.path())?;
             for file in [tls::CERTIFICATE, tls::KEY] {
-                programs.give(&directory.path().join(file))?;
+                programs.chown_to_server(&directory.path().join(file))?;
             }
         }
         let mut postgres = Self { programs, directory, data, end, port: 0, tls, guard: None };
-        for _ in 1..ATTEMPTS {
-            postgres.port = free_port()?;
-            if postgres.start_again().is_ok() {
-                return Ok(postgres);
-            }
-        }
-        postgres.port = free_port()?;
-        postgres.start_again()?;
+        start_on_free_port(|port| {
+            postgres.port = port;
+            postgres.start_again()
+        })?;
         Ok(postgres)
     }
 
@@ -120,14 +116,14 @@ impl Postgres {
     /// # Errors
     /// The output of the Postgres program that failed.
     pub fn start_standby(&self) -> Result<Self> {
-        let programs = Programs::find()?;
+        let programs = PostgresPrograms::find()?;
         let directory = tempfile::Builder::new().prefix("duet-standby-").tempdir()?;
-        programs.give(directory.path())?;
+        programs.chown_to_server(directory.path())?;
         let data = directory.path().join("data");
         let mut copy = programs.command("pg_basebackup");
         copy.arg("-h").arg(self.directory.path());
         copy.args(["-p", &self.port.to_string(), "-U", USER, "-R", "-c", "fast", "-D"]).arg(&data);
-        run(&mut copy).context("pg_basebackup")?;
+        run_command(&mut copy).context("pg_basebackup")?;
         let mut standby = Self {
             programs,
             directory,
@@ -147,7 +143,7 @@ impl Postgres {
     /// The server is not a standby.
     pub fn promote(&self) -> Result<()> {
         let mut promote = self.programs.command("pg_ctl");
-        run(promote.args(["promote", "-w", "-s", "-D"]).arg(&self.data)).map(drop)
+        run_command(promote.args(["promote", "-w", "-s", "-D"]).arg(&self.data)).map(drop)
     }
 
     /// A connection string for programs on this machine, without a password.
@@ -156,13 +152,13 @@ impl Postgres {
     }
 
     /// A command that runs any program as the server's user.
-    pub(crate) fn as_its_user(&self, program: &Path) -> Command {
-        self.programs.as_server(program)
+    pub(crate) fn command_as_server_user(&self, program: &Path) -> Command {
+        self.programs.as_server_user(program)
     }
 
     /// Makes the server's user the owner of a file or directory.
-    pub(crate) fn give(&self, path: &Path) -> Result<()> {
-        self.programs.give(path)
+    pub(crate) fn chown_to_server(&self, path: &Path) -> Result<()> {
+        self.programs.chown_to_server(path)
     }
 
     /// Starts the server again after a stop, with the same data and port.
@@ -188,7 +184,7 @@ impl Postgres {
         }
         let mut guard = self
             .programs
-            .as_server("sh")
+            .as_server_user("sh")
             .args(["-c", GUARD, "guard"])
             .args([self.programs.directory(), directory, &self.data])
             .args([&options, self.end])
@@ -200,9 +196,10 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start a shell")?;
-        let mut said = String::new();
-        BufReader::new(guard.stdout.take().context("no output")?).read_line(&mut said)?;
-        if said.trim() != "ready" {
+        let mut output = String::new();
+        BufReader::new(guard.stdout.take().context("the shell has no output")?)
+            .read_line(&mut output)?;
+        if output.trim() != "ready" {
             guard.wait()?;
             bail!("Postgres did not start: {}", tail(&directory.join("log")));
         }
@@ -219,10 +216,10 @@ impl Postgres {
     }
 
     fn stop(&mut self, mode: &str) -> Result<()> {
-        let mut guard = self.guard.take().context("it is not running")?;
-        let mut orders = guard.stdin.take().context("no input")?;
-        writeln!(orders, "{mode}")?;
-        drop(orders);
+        let mut guard = self.guard.take().context("Postgres is not running")?;
+        let mut input = guard.stdin.take().context("the shell has no input")?;
+        writeln!(input, "{mode}")?;
+        drop(input);
         guard.wait()?;
         Ok(())
     }
@@ -245,10 +242,10 @@ impl Postgres {
         self.create_database(name, None)?;
         let dump = tempfile::NamedTempFile::new()?;
         let mut pg_dump = self.client("pg_dump", of);
-        run(pg_dump.arg("-f").arg(dump.path())).context("pg_dump")?;
+        run_command(pg_dump.arg("-f").arg(dump.path())).context("pg_dump")?;
         let mut psql = self.client("psql", name);
         psql.args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f"]).arg(dump.path());
-        run(&mut psql).map(drop)
+        run_command(&mut psql).map(drop)
     }
 
     /// Whether a database exists.
@@ -267,7 +264,7 @@ impl Postgres {
     pub fn sql(&self, database: &str, statement: &str) -> Result<String> {
         let mut psql = self.client("psql", database);
         psql.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-c", statement]);
-        Ok(run(&mut psql)?.trim().to_owned())
+        Ok(run_command(&mut psql)?.trim().to_owned())
     }
 
     /// A command that runs a client program with one of the databases.
@@ -295,14 +292,14 @@ impl Postgres {
         self.port
     }
 
-    /// Processor time of all processes of the server so far, in seconds.
+    /// CPU time of all processes of the server so far, in seconds.
     ///
     /// # Errors
     /// The server is not running.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let file = std::fs::read_to_string(self.data.join("postmaster.pid"))?;
         let pid = file.lines().next().and_then(|line| line.parse().ok());
-        processor::seconds_of_family(pid.context("it says no number of its process")?)
+        cpu_time::seconds_of_family(pid.context("postmaster.pid contains no process id")?)
     }
 
     /// The path of the CA certificate of a server with TLS.
@@ -319,12 +316,12 @@ impl Drop for Postgres {
 }
 
 /// Creates a cluster without databases of Duet.
-fn make_tables(programs: &Programs, temporary: &Path, data: &Path) -> Result<()> {
+fn create_cluster(programs: &PostgresPrograms, temporary: &Path, data: &Path) -> Result<()> {
     let secret = temporary.join("password");
     std::fs::write(&secret, PASSWORD)?;
-    programs.give(&secret)?;
+    programs.chown_to_server(&secret)?;
     if data.exists() {
-        programs.give(data)?;
+        programs.chown_to_server(data)?;
     }
     let mut initdb = programs.command("initdb");
     initdb
@@ -334,15 +331,32 @@ fn make_tables(programs: &Programs, temporary: &Path, data: &Path) -> Result<()>
         .arg(&secret)
         .arg("-D")
         .arg(data);
-    run(&mut initdb).context("initdb").map(drop)
+    run_command(&mut initdb).context("initdb").map(drop)
 }
 
-pub(crate) fn free_port() -> Result<u16> {
+/// Calls `start` with a free port, and again with another one if it fails.
+pub(crate) fn start_on_free_port(mut start: impl FnMut(u16) -> Result<()>) -> Result<()> {
+    for _ in 1..ATTEMPTS {
+        if start(free_port()?).is_ok() {
+            return Ok(());
+        }
+    }
+    start(free_port()?)
+}
+
+/// Returns a port of loopback on which no process listens now.
+///
+/// # Errors
+/// No port is available.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Runs a program and returns its output. A failed program's stderr is the error.
-pub(crate) fn run(command: &mut Command) -> Result<String> {
+///
+/// # Errors
+/// The program does not start, or exits with an error.
+pub fn run_command(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

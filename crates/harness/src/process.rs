@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::guard::Watch;
-use crate::processor;
+use crate::cpu_time;
+use crate::process_guard::ProcessGuard;
 
 /// How long a server may take to become ready. Long, because long runs have large stores.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -24,17 +24,17 @@ const END_WITHIN: Duration = Duration::from_secs(120);
 const LOG_LINES: usize = 200;
 
 /// A running server. Killed when dropped or when this process ends; then its data is deleted.
-pub struct Running {
+pub struct ServerProcess {
     /// The address on which the server listens.
     pub address: SocketAddr,
     child: Child,
     pid: u32,
     data: TempDir,
     log: Arc<Mutex<VecDeque<String>>>,
-    _watch: Watch,
+    _guard: ProcessGuard,
 }
 
-impl Running {
+impl ServerProcess {
     /// Starts a server and waits until its log reports that the server is ready.
     ///
     /// # Errors
@@ -47,9 +47,10 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let pid = child.id().context("the server ended at once")?;
-        let watch = Watch::over(pid, Some(data.path()))?;
-        let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
+        let pid = child.id().context("the server exited at once")?;
+        let guard = ProcessGuard::new(pid, Some(data.path()))?;
+        let mut lines =
+            BufReader::new(child.stderr.take().context("the server has no log output")?).lines();
         let ready = async {
             let mut last = String::new();
             while let Some(line) = lines.next_line().await? {
@@ -57,13 +58,16 @@ impl Running {
                     // The public URL of the server may differ from the address on which it listens.
                     let own = url.split_once("listen=").map_or(url, |(_, address)| address);
                     let address = own.split_whitespace().next().unwrap_or_default();
-                    return address.parse().with_context(|| format!("no address in {line:?}"));
+                    return address
+                        .parse()
+                        .with_context(|| format!("there is no address in {line:?}"));
                 }
                 last = line;
             }
             bail!("{name} did not start: {last}")
         };
-        let address = timeout(READY_WITHIN, ready).await.context("not ready in time")??;
+        let address =
+            timeout(READY_WITHIN, ready).await.context("the server was not ready in time")??;
         let log = Arc::new(Mutex::new(VecDeque::with_capacity(LOG_LINES)));
         let kept = log.clone();
         // Reads until the server ends, because a full pipe would block the server.
@@ -76,7 +80,7 @@ impl Running {
                 kept.push_back(line);
             }
         });
-        Ok(Self { address, child, pid, data, log, _watch: watch })
+        Ok(Self { address, child, pid, data, log, _guard: guard })
     }
 
     /// The last lines of the server's log.
@@ -93,12 +97,12 @@ impl Running {
         Ok(self.data)
     }
 
-    /// Processor time of all threads so far, in seconds.
+    /// CPU time of all threads so far, in seconds.
     ///
     /// # Errors
     /// The process has ended.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        processor::seconds(self.pid)
+        cpu_time::seconds(self.pid)
     }
 
     /// Resident memory in bytes.
@@ -109,7 +113,7 @@ impl Running {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        Ok(kib.context("no VmRSS")? * 1024)
+        Ok(kib.context("the process has no VmRSS")? * 1024)
     }
 
     /// Stops the server, waits for its end, and returns its data.
@@ -117,13 +121,16 @@ impl Running {
     /// # Errors
     /// The server does not end in time, or exits with an error.
     pub async fn stop(mut self) -> Result<TempDir> {
-        let told = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
-        if !told.success() {
-            bail!("cannot tell the server to end");
+        let signalled =
+            Command::new("kill").args(["-TERM", &self.pid.to_string()]).status().await?;
+        if !signalled.success() {
+            bail!("cannot send SIGTERM to the server");
         }
-        let status = timeout(END_WITHIN, self.child.wait()).await.context("it did not end")??;
+        let status = timeout(END_WITHIN, self.child.wait())
+            .await
+            .context("the server did not exit in time")??;
         if !status.success() {
-            bail!("the server ended with {status}");
+            bail!("the server exited with {status}");
         }
         Ok(self.data)
     }
@@ -131,12 +138,12 @@ impl Running {
 
 /// The command that starts a Duet server on a free port. The rate limits are effectively off,
 /// because runs test the server and not its limits.
-pub fn duet(binary: &Path, data: &Path) -> Command {
-    duet_at(binary, data, "127.0.0.1:0")
+pub fn duet_command(binary: &Path, data: &Path) -> Command {
+    duet_command_at(binary, data, "127.0.0.1:0")
 }
 
-/// Like [`duet`], on a given address.
-pub fn duet_at(binary: &Path, data: &Path, listen: &str) -> Command {
+/// Like [`duet_command`], on a given address.
+pub fn duet_command_at(binary: &Path, data: &Path, listen: &str) -> Command {
     let mut command = Command::new(binary);
     command.args(["--listen", listen, "--log", "warn,server=info", "--data"]).arg(data);
     for rate in [

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::postgres::run;
+use crate::postgres::run_command;
 
 /// The files in the server's directory.
 pub(crate) const AUTHORITY: &str = "authority.pem";
@@ -21,7 +21,7 @@ pub(crate) fn make_certificates(directory: &Path) -> Result<()> {
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new("openssl");
         command.args(arguments).current_dir(directory);
-        run(&mut command).context("openssl, which tests with TLS need (apt-get install openssl)")
+        run_command(&mut command).context("tests with TLS need openssl: apt-get install openssl")
     };
     let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let authority = ["req", "-x509", "-days", "30", "-subj", "/CN=Duet tests", "-out", AUTHORITY];

@@ -9,16 +9,16 @@
 //! - `messages`: I1, I2, I3 and I7, about sent messages
 //! - `reads`: I4, I5 and I6, about messages that clients saw
 //! - `marks`: I8
-//! - `terms`: the limits that differ between one server and several nodes
+//! - `limits`: the limits that differ between one server and several nodes
 //! - `ends`: I9 and I10, about the final screens and ended sessions
 //! - `copies`: I11, about a store and a copy of it
 
 mod copies;
 mod ends;
+mod limits;
 mod marks;
 mod messages;
 mod reads;
-mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +28,10 @@ use std::fmt;
 use protocol::{ClientId, ConversationId, Marks, UserId};
 use serde::Serialize;
 
-use crate::log::{Event, Tab};
+use crate::client_log::{Event, Tab};
 use crate::store::{Row, Stored};
 pub use copies::check_apart;
-pub use terms::Terms;
+pub use limits::Limits;
 
 /// The promises that the checker decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
@@ -79,6 +79,13 @@ impl Violation {
     }
 }
 
+/// The harness reports that a server did not start or shut down in order.
+impl From<anyhow::Error> for Violation {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Invariant::Server, format!("{error:#}"))
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.invariant, self.text)
@@ -112,7 +119,7 @@ pub struct Evidence {
     /// The screens at the end of the round.
     pub screens: Vec<Screen>,
     /// The limits of this kind of round.
-    pub terms: Terms,
+    pub limits: Limits,
 }
 
 impl Evidence {
@@ -127,7 +134,7 @@ impl Evidence {
 }
 
 /// Number of violations per invariant that are listed; the report counts the rest.
-const TOLD: usize = 5;
+const LISTED: usize = 5;
 
 /// Returns all violations of all invariants.
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
@@ -137,25 +144,25 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     marks::check(evidence, &mut found);
     ends::check(evidence, &mut found);
     if evidence.stored.integrity != "ok" {
-        let text = format!("the store is not whole: {}", evidence.stored.integrity);
+        let text = format!("the store is damaged: {}", evidence.stored.integrity);
         found.push(Violation::new(Invariant::Server, text));
     }
     found
 }
 
-/// Formats the first [`TOLD`] violations of each invariant, then the totals of those with more.
+/// Formats the first [`LISTED`] violations of each invariant, then the totals of those with more.
 pub fn abridged(found: &[Violation]) -> Vec<String> {
     let mut counts: HashMap<Invariant, usize> = HashMap::new();
     let mut lines = Vec::new();
     for violation in found {
         let count = counts.entry(violation.invariant).or_default();
         *count += 1;
-        if *count <= TOLD {
+        if *count <= LISTED {
             lines.push(violation.to_string());
         }
     }
-    let mut more: Vec<_> = counts.into_iter().filter(|(_, count)| *count > TOLD).collect();
+    let mut more: Vec<_> = counts.into_iter().filter(|(_, count)| *count > LISTED).collect();
     more.sort_unstable();
-    lines.extend(more.iter().map(|(kind, count)| format!("{kind:?}: {count} in all")));
+    lines.extend(more.iter().map(|(kind, count)| format!("{kind:?}: {count} in total")));
     lines
 }

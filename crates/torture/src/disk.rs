@@ -1,9 +1,9 @@
 //! The disk under the data: the machine's own disk, a small one that can be filled, or one whose
 //! flushes can fail.
 //!
-//! The small disk is a tmpfs in a mount namespace of this process ([`alone`]), so the kernel
-//! removes the mount when the process ends. For failing flushes, a shim is preloaded into the
-//! server; its `fsync` returns EIO while a certain file exists.
+//! The small disk is a tmpfs in a mount namespace of this process ([`enter_own_mounts`]), so the
+//! kernel removes the mount when the process ends. For failing flushes, a shim is preloaded into
+//! the server; its `fsync` returns EIO while a certain file exists.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -11,17 +11,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use harness::{copy_files, run_command};
 use tempfile::TempDir;
 
 /// Size of the small disk: the store of a round and a write-ahead log of up to 16 MiB.
 const SMALL: &str = "size=96m";
 /// Variable that marks a process with its own mount namespace.
-const ALONE: &str = "DUET_TORTURE_ALONE";
+const NAMESPACED: &str = "DUET_TORTURE_ALONE";
 /// Variable with the path of the file that makes flushes fail.
 const SHIM_FILE: &str = "DUET_TORTURE_EIO";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DiskKind {
     /// The machine's own disk, without faults.
     Own,
     /// A small disk that can be filled.
@@ -32,10 +33,10 @@ pub enum Kind {
 
 /// A data directory and its fault switch.
 pub struct Disk {
-    kind: Kind,
+    kind: DiskKind,
     directory: TempDir,
     shim: Option<PathBuf>,
-    beside: TempDir,
+    switch_directory: TempDir,
 }
 
 impl Disk {
@@ -43,23 +44,22 @@ impl Disk {
     ///
     /// # Errors
     /// Fails if a directory cannot be created, or if this process may not mount a small disk.
-    pub fn with(kind: Kind, files: &TempDir, shim: Option<&Path>) -> Result<Self> {
+    pub fn create(kind: DiskKind, files: &TempDir, shim: Option<&Path>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let disk = Self {
             kind,
             directory,
-            shim: shim.filter(|_| kind == Kind::Failing).map(Path::to_owned),
-            beside: tempfile::tempdir()?,
+            shim: shim.filter(|_| kind == DiskKind::Failing).map(Path::to_owned),
+            switch_directory: tempfile::tempdir()?,
         };
-        if kind == Kind::Small {
-            run(Command::new("mount")
-                .args(["-t", "tmpfs", "-o", SMALL, "duet-torture"])
-                .arg(disk.path()))?;
+        if kind == DiskKind::Small {
+            run_command(
+                Command::new("mount")
+                    .args(["-t", "tmpfs", "-o", SMALL, "duet-torture"])
+                    .arg(disk.path()),
+            )?;
         }
-        for entry in std::fs::read_dir(files.path())? {
-            let entry = entry?;
-            std::fs::copy(entry.path(), disk.path().join(entry.file_name()))?;
-        }
+        copy_files(files.path(), disk.path())?;
         Ok(disk)
     }
 
@@ -68,14 +68,14 @@ impl Disk {
         self.directory.path()
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> DiskKind {
         self.kind
     }
 
     /// Preloads the shim into a server command, if this disk has one.
-    pub fn prepare(&self, server: &mut tokio::process::Command) {
+    pub fn preload_shim(&self, server: &mut tokio::process::Command) {
         if let Some(shim) = &self.shim {
-            server.env("LD_PRELOAD", shim).env(SHIM_FILE, self.switch());
+            server.env("LD_PRELOAD", shim).env(SHIM_FILE, self.failure_switch());
         }
     }
 
@@ -85,14 +85,14 @@ impl Disk {
     /// Fails if the disk has no fault, or if the file cannot be written.
     pub fn fail(&self) -> Result<()> {
         match self.kind {
-            Kind::Own => bail!("this disk cannot fail"),
-            Kind::Failing => Ok(std::fs::write(self.switch(), "")?),
-            Kind::Small => {
-                let mut ballast =
-                    std::fs::OpenOptions::new().create(true).append(true).open(self.ballast())?;
+            DiskKind::Own => bail!("this disk cannot fail"),
+            DiskKind::Failing => Ok(std::fs::write(self.failure_switch(), "")?),
+            DiskKind::Small => {
+                let mut filler =
+                    std::fs::OpenOptions::new().create(true).append(true).open(self.filler())?;
                 // Fills the last byte, so that even a small write fails.
                 for size in [1024 * 1024, 4 * 1024, 1] {
-                    while ballast.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
+                    while filler.write(&vec![0; size]).is_ok_and(|written| written > 0) {}
                 }
                 Ok(())
             }
@@ -103,11 +103,11 @@ impl Disk {
     ///
     /// # Errors
     /// Fails if the file cannot be removed.
-    pub fn mend(&self) -> Result<()> {
+    pub fn repair(&self) -> Result<()> {
         let file = match self.kind {
-            Kind::Own => return Ok(()),
-            Kind::Failing => self.switch(),
-            Kind::Small => self.ballast(),
+            DiskKind::Own => return Ok(()),
+            DiskKind::Failing => self.failure_switch(),
+            DiskKind::Small => self.filler(),
         };
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -115,18 +115,18 @@ impl Disk {
         }
     }
 
-    fn switch(&self) -> PathBuf {
-        self.beside.path().join("fails")
+    fn failure_switch(&self) -> PathBuf {
+        self.switch_directory.path().join("fails")
     }
 
-    fn ballast(&self) -> PathBuf {
-        self.path().join("ballast")
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.kind == Kind::Small {
+        if self.kind == DiskKind::Small {
             // Lazy unmount: a process with an open file keeps the disk until it closes the file.
             let _ = Command::new("umount").arg("-l").arg(self.path()).status();
         }
@@ -134,33 +134,25 @@ impl Drop for Disk {
 }
 
 /// Whether this process has its own mount namespace.
-pub fn is_alone() -> bool {
-    std::env::var_os(ALONE).is_some()
+pub fn has_own_mounts() -> bool {
+    std::env::var_os(NAMESPACED).is_some()
 }
 
 /// Replaces this process with the same program in a mount namespace of its own. Returns if that is
 /// not possible; small disks are then unavailable.
-pub fn alone() {
-    if is_alone() {
+pub fn enter_own_mounts() {
+    if has_own_mounts() {
         return;
     }
     let Ok(program) = std::env::current_exe() else { return };
-    for way in [&["--mount", "--propagation", "private"][..], &["--map-root-user", "--mount"]] {
-        let may = Command::new("unshare").args(way).arg("true").output();
-        if may.is_ok_and(|output| output.status.success()) {
+    for options in [&["--mount", "--propagation", "private"][..], &["--map-root-user", "--mount"]] {
+        let allowed = Command::new("unshare").args(options).arg("true").output();
+        if allowed.is_ok_and(|output| output.status.success()) {
             let arguments = std::env::args_os().skip(1);
-            let mut again = Command::new("unshare");
-            again.args(way).arg(&program).args(arguments).env(ALONE, "1");
-            eprintln!("cannot start in a mount namespace: {}", again.exec());
+            let mut unshare = Command::new("unshare");
+            unshare.args(options).arg(&program).args(arguments).env(NAMESPACED, "1");
+            eprintln!("cannot start in a mount namespace: {}", unshare.exec());
             return;
         }
     }
-}
-
-pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    if !output.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }

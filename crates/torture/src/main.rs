@@ -5,27 +5,27 @@
 //! test`. docs/RELIABILITY.md describes the promises and the results.
 //!
 //! # Layout
-//! - `plan`: the faults of a round, from its seed; `round`: runs it
-//! - `page`: clients that behave like Duet's own page
-//! - `site`: one server and the network in front of it; `proxy`: that network; `disk`: its disk
+//! - `faults`: the fault schedule of a round, from its seed, and the injection of faults
+//! - `round`: runs a round
+//! - `client`: clients that behave like Duet's own page
+//! - `test_server`: one server; `proxy`: the network in front of it; `disk`: its disk
 //! - `nodes`: several nodes with Postgres and NATS, and the network around them
 //! - `shim`: libraries that make a server's disk or clock fail
-//! - `log`: the clients' log; `store`: the stored messages; `checker`: decides
+//! - `client_log`: the clients' log; `store`: the stored messages; `checker`: decides
 //! - `report`: statistics, and the files kept of a failed round
 
-mod chance;
 mod checker;
+mod client;
+mod client_log;
 mod disk;
-mod log;
+mod faults;
 mod nodes;
-mod page;
-mod plan;
 mod proxy;
 mod report;
 mod round;
 mod shim;
-mod site;
 mod store;
+mod test_server;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,20 +33,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use harness::Town;
+use harness::{Fixture, Random};
 
-use chance::Chance;
 use checker::Invariant;
-use nodes::Machines;
-use plan::{Kind, plan, plan_of_nodes};
-use report::Sum;
-use round::{Ground, Outcome, PEOPLE};
+use faults::schedule::{RoundKind, nodes_schedule, schedule};
+use nodes::SharedServers;
+use report::Totals;
+use round::{Environment, Outcome, USERS};
 
 #[derive(Parser)]
 #[command(
     name = "duet-torture",
     version,
-    about = "Breaks what can break around Duet, and checks its promises."
+    about = "Injects faults around a Duet server, and checks that its promises hold."
 )]
 struct Arguments {
     /// Path to the server binary.
@@ -76,7 +75,7 @@ struct Arguments {
     from: u64,
     /// Run only rounds of these kinds.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Kind>,
+    only: Vec<RoundKind>,
     /// Milliseconds for which clients write in each round; default 6000, or 12000 with nodes.
     #[arg(long)]
     lasts: Option<u64>,
@@ -88,7 +87,7 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.nodes.is_none() {
-        disk::alone();
+        disk::enter_own_mounts();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(torture(arguments))
@@ -96,106 +95,110 @@ fn main() -> Result<ExitCode> {
 
 async fn torture(arguments: Arguments) -> Result<ExitCode> {
     std::fs::create_dir_all(&arguments.directory)?;
-    let duet = arguments.duet.canonicalize().context("no server: run `make torture`")?;
+    let duet = arguments
+        .duet
+        .canonicalize()
+        .context("the server binary is missing: run `make torture`")?;
     let old = arguments.old_duet.as_ref().map(|old| old.canonicalize()).transpose();
-    let old = old.context("there is no such old server")?;
-    let mut stage = Stage::open(&arguments, &duet).await?;
-    let shim = |made: Result<PathBuf>| made.inspect_err(|error| eprintln!("{error:#}")).ok();
+    let old = old.context("the binary of the old version is missing")?;
+    let mut servers = Servers::open(&arguments, &duet).await?;
+    let shim =
+        |compiled: Result<PathBuf>| compiled.inspect_err(|error| eprintln!("{error:#}")).ok();
     let disk_shim = shim(shim::failing_disk(&arguments.directory));
-    let clock_shim = shim(shim::other_clock(&arguments.directory));
+    let clock_shim = shim(shim::wrong_clock(&arguments.directory));
     let kinds = kinds(&arguments, disk_shim.is_some())?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
     println!("seed {seed}");
-    let ground = Ground {
+    let environment = Environment {
         binary: &duet,
         old: old.as_deref(),
         disk_shim: disk_shim.as_deref(),
         clock_shim: clock_shim.as_deref(),
-        lasts: Duration::from_millis(lasts(&arguments)),
+        duration: Duration::from_millis(lasts(&arguments)),
     };
-    let mut sum = Sum::default();
-    let begun = Instant::now();
+    let mut totals = Totals::default();
+    let started = Instant::now();
     for number in arguments.from.. {
         let is_over = match arguments.rounds {
             Some(rounds) => number >= arguments.from + rounds,
-            None => begun.elapsed() >= Duration::from_secs(arguments.seconds),
+            None => started.elapsed() >= Duration::from_secs(arguments.seconds),
         };
         if is_over {
             break;
         }
         let kind = kinds[usize::try_from(number)? % kinds.len()];
-        let place = Place { seed, number, kind };
-        one_round(&ground, &mut stage, &arguments, &mut sum, place).await?;
-        if arguments.expect.is_some_and(|expected| sum.broken(expected) > 0) {
+        let round = RoundId { seed, number, kind };
+        one_round(&environment, &mut servers, &arguments, &mut totals, round).await?;
+        if arguments.expect.is_some_and(|expected| totals.broken(expected) > 0) {
             break;
         }
     }
-    print!("{}", sum.text());
-    Ok(verdict(&sum, arguments.expect))
+    print!("{}", totals.text());
+    Ok(verdict(&totals, arguments.expect))
 }
 
 /// The servers of all rounds.
-enum Stage {
+enum Servers {
     /// One server. Each round gets a copy of this data.
-    One(Town),
+    One(Fixture),
     /// Several nodes.
-    Several(Box<Machines>),
+    Several(Box<SharedServers>),
 }
 
-impl Stage {
+impl Servers {
     async fn open(arguments: &Arguments, duet: &Path) -> Result<Self> {
         Ok(match arguments.nodes {
-            None => Self::One(Town::of(PEOPLE, &arguments.directory, duet).await?),
+            None => Self::One(Fixture::prepare(USERS, &arguments.directory, duet).await?),
             Some(nodes) => {
-                Self::Several(Box::new(Machines::start(duet, nodes.into(), PEOPLE).await?))
+                Self::Several(Box::new(SharedServers::start(duet, nodes.into(), USERS).await?))
             }
         })
     }
 
     async fn run(
         &mut self,
-        ground: &Ground<'_>,
-        kind: Kind,
+        environment: &Environment<'_>,
+        kind: RoundKind,
         number: u64,
-        chance: &mut Chance,
+        random: &mut Random,
     ) -> Result<Outcome> {
         match self {
-            Self::One(town) => {
-                let plan = plan(kind, chance);
-                round::run(ground, town, &plan, chance).await
+            Self::One(fixture) => {
+                let schedule = schedule(kind, random);
+                round::run(environment, fixture, &schedule, random).await
             }
-            Self::Several(machines) => {
-                let plan = plan_of_nodes(kind, machines.nodes());
-                round::run_nodes(ground, machines, &plan, chance, number).await
+            Self::Several(servers) => {
+                let schedule = nodes_schedule(kind, servers.nodes());
+                round::run_nodes(environment, servers, &schedule, random, number).await
             }
         }
     }
 }
 
 /// Identifies a round.
-struct Place {
+struct RoundId {
     seed: u64,
     number: u64,
-    kind: Kind,
+    kind: RoundKind,
 }
 
 async fn one_round(
-    ground: &Ground<'_>,
-    stage: &mut Stage,
+    environment: &Environment<'_>,
+    servers: &mut Servers,
     arguments: &Arguments,
-    sum: &mut Sum,
-    place: Place,
+    totals: &mut Totals,
+    round: RoundId,
 ) -> Result<()> {
-    let Place { seed, number, kind } = place;
-    let mut chance = Chance::new(seed).split(number + 1);
-    let outcome = stage
-        .run(ground, kind, number, &mut chance)
+    let RoundId { seed, number, kind } = round;
+    let mut random = Random::new(seed).split(number + 1);
+    let outcome = servers
+        .run(environment, kind, number, &mut random)
         .await
         .with_context(|| format!("round {number} ({}) of seed {seed}", kind.name()))?;
-    let words = sum.add(&outcome);
+    let summary = totals.add(&outcome);
     let name = kind.name();
     let verdict = if outcome.violations.is_empty() { "kept" } else { "BROKEN" };
-    println!("round {number:>3} {name:<8} {verdict}: {words}");
+    println!("round {number:>3} {name:<8} {verdict}: {summary}");
     if !outcome.violations.is_empty() {
         let replay = format!(
             "{} --duet {}{} --seed {seed} --from {number} --rounds 1 --lasts {}{}",
@@ -205,50 +208,54 @@ async fn one_round(
             lasts(arguments),
             only(&arguments.only)
         );
-        let kept = arguments.directory.join(seed.to_string()).join(number.to_string());
-        report::keep(&kept, &outcome, &replay)?;
+        let directory = arguments.directory.join(seed.to_string()).join(number.to_string());
+        report::keep(&directory, &outcome, &replay)?;
     }
     Ok(())
 }
 
-fn verdict(sum: &Sum, expect: Option<Invariant>) -> ExitCode {
-    let is_good = match expect {
-        None => sum.is_good(),
+fn verdict(totals: &Totals, expect: Option<Invariant>) -> ExitCode {
+    let is_success = match expect {
+        None => totals.is_success(),
         Some(expected) => {
-            let is_found = sum.broken(expected) > 0;
-            println!("{expected:?} was {}found to be broken", if is_found { "" } else { "not " });
+            let is_found = totals.broken(expected) > 0;
+            println!("{expected:?} was {}found to be violated", if is_found { "" } else { "not " });
             is_found
         }
     };
-    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Returns the requested kinds of rounds that are possible on this machine. Prints the skipped
 /// ones.
-fn kinds(arguments: &Arguments, has_shim: bool) -> Result<Vec<Kind>> {
-    let all = if arguments.nodes.is_some() { &Kind::NODES[..] } else { &Kind::ONE[..] };
+fn kinds(arguments: &Arguments, has_shim: bool) -> Result<Vec<RoundKind>> {
+    let all = if arguments.nodes.is_some() { &RoundKind::NODES[..] } else { &RoundKind::ONE[..] };
     let only = &arguments.only;
     if let Some(kind) = only.iter().find(|kind| !all.contains(kind)) {
         let names: Vec<&str> = all.iter().map(|kind| kind.name()).collect();
-        bail!("--only {} does not go with this; there are {}", kind.name(), names.join(", "));
+        bail!("--only {} is not available here; available: {}", kind.name(), names.join(", "));
     }
-    let asked = if only.is_empty() { all } else { only };
-    let possible = |kind: &Kind| match kind {
-        Kind::Full => disk::is_alone(),
-        Kind::Eio | Kind::Clocks => has_shim,
-        Kind::Ruin => disk::is_alone() && has_shim,
+    let requested = if only.is_empty() { all } else { only };
+    let possible = |kind: &RoundKind| match kind {
+        RoundKind::Full => disk::has_own_mounts(),
+        RoundKind::Eio | RoundKind::Clocks => has_shim,
+        RoundKind::Ruin => disk::has_own_mounts() && has_shim,
         _ => true,
     };
-    let (kinds, left): (Vec<Kind>, Vec<Kind>) = asked.iter().partition(|kind| possible(kind));
-    for kind in left {
-        println!("SKIPPED {}: this user may not mount, or there is no C compiler", kind.name());
+    let (kinds, skipped): (Vec<RoundKind>, Vec<RoundKind>) =
+        requested.iter().partition(|kind| possible(kind));
+    for kind in skipped {
+        println!(
+            "SKIPPED {}: this user may not mount a file system, or there is no C compiler",
+            kind.name()
+        );
     }
-    Ok(if kinds.is_empty() { vec![Kind::Calm] } else { kinds })
+    Ok(if kinds.is_empty() { vec![RoundKind::Calm] } else { kinds })
 }
 
 fn lasts(arguments: &Arguments) -> u64 {
-    let usual = if arguments.nodes.is_some() { 12_000 } else { 6_000 };
-    arguments.lasts.unwrap_or(usual)
+    let default = if arguments.nodes.is_some() { 12_000 } else { 6_000 };
+    arguments.lasts.unwrap_or(default)
 }
 
 fn nodes_of(arguments: &Arguments) -> String {
@@ -257,7 +264,7 @@ fn nodes_of(arguments: &Arguments) -> String {
     [nodes, old].into_iter().flatten().collect()
 }
 
-fn only(kinds: &[Kind]) -> String {
+fn only(kinds: &[RoundKind]) -> String {
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     if names.is_empty() { String::new() } else { format!(" --only {}", names.join(",")) }
 }

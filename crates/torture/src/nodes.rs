@@ -1,27 +1,27 @@
 //! Several nodes: one Postgres, one NATS, and a network that can fail between each node and either
 //! of them. Clients connect to a random node.
 //!
-//! Postgres, NATS and the accounts last for all rounds ([`Machines`]). Each round has its own
+//! Postgres, NATS and the accounts last for all rounds ([`SharedServers`]). Each round has its own
 //! database and new nodes on it ([`Nodes`]). Used by one round at a time.
 //!
 //! # Layout
-//! - `machines`: the servers that last for all rounds
+//! - `shared_servers`: the servers that last for all rounds
 //! - `copy`: a copy of the store, with nodes of its own
 
 mod copy;
-mod machines;
+mod shared_servers;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::log::Log;
-use crate::proxy::{Proxy, Weather};
-use crate::site::Address;
+use crate::client_log::ClientLog;
+use crate::proxy::{Condition, Proxy};
 use crate::store::{self, Stored};
-pub use copy::Copy;
-pub use machines::Machines;
+use crate::test_server::Address;
+pub use copy::StoreCopy;
+pub use shared_servers::SharedServers;
 
 /// Time limit for a node to become ready after a kill, while Postgres and NATS are available.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -30,12 +30,12 @@ const CLOCK: &str = "DUET_TORTURE_CLOCK";
 
 /// The servers that a node depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum Backend {
     Broker,
     Database,
 }
 
-impl Behind {
+impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::Broker => "NATS",
@@ -45,7 +45,7 @@ impl Behind {
 }
 
 /// The proxies between one node and its NATS and Postgres.
-struct Ways {
+struct NodeLinks {
     broker: Proxy,
     database: Proxy,
 }
@@ -57,15 +57,15 @@ pub struct Nodes<'a> {
     /// The network in front of all nodes.
     pub proxy: Proxy,
     pub slowest_start: Duration,
-    machines: &'a mut Machines,
+    servers: &'a mut SharedServers,
     database: String,
-    ways: Vec<Ways>,
-    log: Log,
-    last_words: Vec<String>,
+    links: Vec<NodeLinks>,
+    log: ClientLog,
+    last_log_lines: Vec<String>,
 }
 
 /// The settings of a round's nodes.
-pub struct Wishes<'a> {
+pub struct NodeSettings<'a> {
     /// The binary that all nodes run at first.
     pub binary: &'a Path,
     /// The clock shim, and the clock error of each node in seconds.
@@ -78,52 +78,53 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// Fails if a server or node does not start.
     pub async fn open(
-        machines: &'a mut Machines,
-        wishes: &Wishes<'_>,
+        servers: &'a mut SharedServers,
+        settings: &NodeSettings<'_>,
         round: u64,
-        log: Log,
+        log: ClientLog,
     ) -> Result<Self> {
-        let database = machines.new_database(round)?;
+        let database = servers.new_database(round)?;
         let proxy = Proxy::start().await?;
         let address = Address::new(proxy.address);
-        let mut ways = Vec::new();
-        let cluster = &mut machines.cluster;
+        let mut links = Vec::new();
+        let cluster = &mut servers.cluster;
         let (postgres, nats) = (cluster.postgres.port(), cluster.nats.port());
         for (number, node) in cluster.nodes.iter_mut().enumerate() {
-            let way = Ways { broker: lead_to(nats).await?, database: lead_to(postgres).await? };
-            let own = way.database.address.port();
+            let link =
+                NodeLinks { broker: proxy_to(nats).await?, database: proxy_to(postgres).await? };
+            let own = link.database.address.port();
             let url = cluster
                 .postgres
                 .url(&database)
                 .replace(&format!(":{postgres}/"), &format!(":{own}/"));
             node.set("DUET_DATABASE_URL", url);
-            node.set("DUET_NATS_URL", cluster.nats.url_by(way.broker.address.port()));
+            node.set("DUET_NATS_URL", cluster.nats.url_through_port(link.broker.address.port()));
             node.set("DUET_PUBLIC_URL", address.origin());
-            wishes.binary.clone_into(&mut node.binary);
+            settings.binary.clone_into(&mut node.binary);
             node.unset("LD_PRELOAD");
-            if let Some((shim, seconds)) = wishes.clocks {
+            if let Some((shim, seconds)) = settings.clocks {
                 node.set("LD_PRELOAD", shim.display().to_string());
                 let own = seconds.get(number).copied().unwrap_or_default();
                 node.set(CLOCK, own.to_string());
             }
-            ways.push(way);
+            links.push(link);
         }
         let mut nodes = Self {
             address,
             proxy,
             slowest_start: Duration::ZERO,
-            machines,
+            servers,
             database,
-            ways,
+            links,
             log,
-            last_words: Vec::new(),
+            last_log_lines: Vec::new(),
         };
         nodes.start_all().await?;
         Ok(nodes)
     }
 
     pub fn count(&self) -> usize {
-        self.ways.len()
+        self.links.len()
     }
 
     /// Starts a node unless it runs. Restores its path to Postgres first, because it cannot start
@@ -132,17 +133,17 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// Fails if the node does not start, or not in time.
     pub async fn start(&mut self, which: usize) -> Result<()> {
-        let node = self.machines.cluster.nodes.get_mut(which).context("no such node")?;
+        let node = self.servers.cluster.nodes.get_mut(which).context("there is no such node")?;
         if node.running().is_some() {
             return Ok(());
         }
-        self.ways[which].database.clear(false);
-        let begun = Instant::now();
+        self.links[which].database.repair(false);
+        let started = Instant::now();
         node.start().await.with_context(|| format!("node {which}"))?;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         self.slowest_start = self.slowest_start.max(took);
-        self.log.fault(format!("the node {which} is ready after {} ms", took.as_millis()));
-        self.lead_clients();
+        self.log.note(format!("node {which} is ready after {} ms", took.as_millis()));
+        self.route_clients();
         if took > READY_WITHIN {
             bail!("node {which} took {} ms to start", took.as_millis());
         }
@@ -165,14 +166,14 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// Fails if the node cannot be killed.
     pub async fn kill(&mut self, which: usize) -> Result<()> {
-        self.hear_last_words(which);
-        let node = &mut self.machines.cluster.nodes[which];
+        self.collect_log(which);
+        let node = &mut self.servers.cluster.nodes[which];
         if node.running().is_some() {
             self.log.fault("kill -9 of a node");
-            self.log.fault(format!("the node {which} is killed"));
+            self.log.note(format!("node {which} is killed"));
             node.kill().await?;
         }
-        self.lead_clients();
+        self.route_clients();
         Ok(())
     }
 
@@ -182,47 +183,47 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// Fails if the node does not shut down in order.
     pub async fn stop(&mut self, which: usize) -> Result<()> {
-        self.hear_last_words(which);
+        self.collect_log(which);
         let others: Vec<_> = (0..self.count()).filter(|other| *other != which).collect();
-        self.lead_to(&others);
-        let node = &mut self.machines.cluster.nodes[which];
+        self.route_clients_to(&others);
+        let node = &mut self.servers.cluster.nodes[which];
         if node.running().is_some() {
             self.log.fault("SIGTERM of a node");
-            self.log.fault(format!("the node {which} is told to end"));
+            self.log.note(format!("node {which} receives SIGTERM"));
             let stopped = node.stop().await;
             stopped.with_context(|| format!("node {which}"))?;
-            self.log.fault(format!("the node {which} has ended"));
+            self.log.note(format!("node {which} has exited"));
         }
         Ok(())
     }
 
     /// Sets the binary for the next start of a node.
     pub fn set_binary(&mut self, which: usize, binary: &Path) {
-        let node: &mut PathBuf = &mut self.machines.cluster.nodes[which].binary;
+        let node: &mut PathBuf = &mut self.servers.cluster.nodes[which].binary;
         binary.clone_into(node);
     }
 
     /// Sets the network condition between a node and a server behind it.
-    pub fn set_weather(&self, which: usize, behind: Behind, weather: Weather) {
-        self.way(which, behind).set_all(weather);
+    pub fn set_condition(&self, which: usize, backend: Backend, condition: Condition) {
+        self.link(which, backend).set_all(condition);
     }
 
     /// Repairs the network between a node and a server behind it. Delayed data arrives, unless
     /// `cut` closes the connections.
-    pub fn clear(&self, which: usize, behind: Behind, cut: bool) {
-        self.way(which, behind).clear(cut);
+    pub fn repair_link(&self, which: usize, backend: Backend, cut: bool) {
+        self.link(which, backend).repair(cut);
     }
 
-    fn way(&self, which: usize, behind: Behind) -> &Proxy {
-        match behind {
-            Behind::Broker => &self.ways[which].broker,
-            Behind::Database => &self.ways[which].database,
+    fn link(&self, which: usize, backend: Backend) -> &Proxy {
+        match backend {
+            Backend::Broker => &self.links[which].broker,
+            Backend::Database => &self.links[which].database,
         }
     }
 
     /// Postgres and NATS, for faults.
-    pub fn machines(&mut self) -> &mut Machines {
-        self.machines
+    pub fn servers(&mut self) -> &mut SharedServers {
+        self.servers
     }
 
     /// Terminates `percent` of the database connections, as an operator would. Returns their
@@ -230,8 +231,8 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if Postgres is not available.
-    pub fn end_backends(&self, percent: u64) -> Result<u64> {
-        let ended = self.machines.cluster.postgres.sql(
+    pub fn terminate_connections(&self, percent: u64) -> Result<u64> {
+        let terminated = self.servers.cluster.postgres.sql(
             "postgres",
             &format!(
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity \
@@ -239,20 +240,20 @@ impl<'a> Nodes<'a> {
                 self.database
             ),
         )?;
-        Ok(ended.parse()?)
+        Ok(terminated.parse()?)
     }
 
     /// Repairs every network and restarts everything that does not run.
     ///
     /// # Errors
     /// Fails if a server or node does not start.
-    pub async fn mend(&mut self) -> Result<()> {
-        self.proxy.clear(false);
+    pub async fn repair(&mut self) -> Result<()> {
+        self.proxy.repair(false);
         for which in 0..self.count() {
-            self.clear(which, Behind::Broker, false);
-            self.clear(which, Behind::Database, false);
+            self.repair_link(which, Backend::Broker, false);
+            self.repair_link(which, Backend::Database, false);
         }
-        self.machines.mend()?;
+        self.servers.repair()?;
         self.start_all().await
     }
 
@@ -260,51 +261,51 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if the store cannot be read. A node that does not shut down in order is passed to
-    /// `complain`.
-    pub async fn end(&mut self, complain: &mut impl FnMut(String)) -> Result<Stored> {
+    /// `report_violation`.
+    pub async fn end(&mut self, report_violation: &mut impl FnMut(String)) -> Result<Stored> {
         for which in 0..self.count() {
             if let Err(error) = self.stop(which).await {
-                complain(format!("{error:#}"));
+                report_violation(format!("{error:#}"));
             }
         }
-        let stored = store::read_postgres(&self.machines.cluster.postgres, &self.database);
-        self.machines.drop_database(&self.database)?;
+        let stored = store::read_postgres(&self.servers.cluster.postgres, &self.database);
+        self.servers.drop_database(&self.database)?;
         stored
     }
 
     /// Returns the last log lines of the nodes.
     pub fn server_log(&mut self) -> Vec<String> {
         for which in 0..self.count() {
-            self.hear_last_words(which);
+            self.collect_log(which);
         }
-        std::mem::take(&mut self.last_words)
+        std::mem::take(&mut self.last_log_lines)
     }
 
-    fn hear_last_words(&mut self, which: usize) {
-        let Some(node) = self.machines.cluster.nodes[which].running() else { return };
-        let words = node.log().into_iter().map(|line| format!("node {which}: {line}"));
-        self.last_words.extend(words);
+    fn collect_log(&mut self, which: usize) {
+        let Some(node) = self.servers.cluster.nodes[which].running() else { return };
+        let lines = node.log().into_iter().map(|line| format!("node {which}: {line}"));
+        self.last_log_lines.extend(lines);
     }
 
-    fn lead_clients(&self) {
+    fn route_clients(&self) {
         let all: Vec<_> = (0..self.count()).collect();
-        self.lead_to(&all);
+        self.route_clients_to(&all);
     }
 
     /// Directs clients to those of these nodes that run.
-    fn lead_to(&self, nodes: &[usize]) {
+    fn route_clients_to(&self, nodes: &[usize]) {
         let run = nodes.iter().filter_map(|which| {
-            let node = self.machines.cluster.nodes.get(*which)?;
+            let node = self.servers.cluster.nodes.get(*which)?;
             node.running().map(|_| node.address)
         });
         let run: Vec<_> = run.collect();
-        self.proxy.lead_to(&run);
-        self.address.lead_to(&run);
+        self.proxy.set_upstreams(&run);
+        self.address.set_upstreams(&run);
     }
 }
 
-async fn lead_to(port: u16) -> Result<Proxy> {
+async fn proxy_to(port: u16) -> Result<Proxy> {
     let proxy = Proxy::start().await?;
-    proxy.lead_to(&[([127, 0, 0, 1], port).into()]);
+    proxy.set_upstreams(&[([127, 0, 0, 1], port).into()]);
     Ok(proxy)
 }

@@ -1,7 +1,7 @@
 //! A TCP proxy that simulates network faults between clients and server.
 //!
-//! Each direction of a connection has its own task, which checks the connection's [`Weather`]
-//! before every step. Buffers are small, so that the server soon notices a client that stops
+//! Each direction of a connection has its own task, which checks the connection's [`Condition`]
+//! before every chunk. Buffers are small, so that the server soon notices a client that stops
 //! reading. The proxy does not interpret the data. Its address stays the same while servers behind
 //! it come and go. Also used between a node and its database or broker, with one condition for all
 //! connections.
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use harness::Random;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -19,55 +20,53 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::chance::Chance;
-
 /// Size of the kernel buffers of each connection, in bytes.
 const KERNEL_BUFFER: u32 = 16 * 1024;
 /// TCP segment size of an ordinary network, in bytes.
 const PACKET: u32 = 1_448;
 /// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
-/// Maximum number of bytes per step.
-const STEP: usize = 4 * 1024;
+/// Maximum number of bytes per chunk.
+const CHUNK: usize = 4 * 1024;
 
 /// The condition of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
+pub enum Condition {
     /// Bytes pass.
-    Clear,
-    /// Each step takes this much longer.
-    Slow(Duration),
+    Normal,
+    /// Each chunk takes this much longer.
+    Delayed(Duration),
     /// Bytes wait in both directions, and neither end is notified.
     Stalled,
     /// Bytes from the client wait, answers pass, and neither end is notified.
-    SilentUp,
+    StalledUp,
     /// Bytes from the client pass, answers wait, and neither end is notified.
-    SilentDown,
+    StalledDown,
     /// Bytes from the client pass, answers are lost.
-    Swallowed,
+    AnswersDropped,
     /// The server sees the client's side closed; answers pass.
     HalfClosedUp,
     /// The client sees the server's side closed; bytes from the client pass.
     HalfClosedDown,
     /// Both ends are reset.
-    Cut,
+    Reset,
 }
 
 struct Open {
-    weather: watch::Sender<Weather>,
+    condition: watch::Sender<Condition>,
 }
 
 struct Shared {
     upstream: Mutex<Upstream>,
     open: Mutex<Vec<Open>>,
     /// The condition of new connections.
-    climate: Mutex<Weather>,
+    default_condition: Mutex<Condition>,
 }
 
 /// The servers behind the proxy. Each connection goes to one of them at random.
 struct Upstream {
     servers: Vec<SocketAddr>,
-    chance: Chance,
+    random: Random,
 }
 
 /// The proxy. Dropping it closes the listener and cuts all connections.
@@ -81,7 +80,7 @@ pub struct Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-        self.clear(true);
+        self.repair(true);
     }
 }
 
@@ -97,58 +96,59 @@ impl Proxy {
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            upstream: Mutex::new(Upstream { servers: Vec::new(), chance: Chance::new(0) }),
+            upstream: Mutex::new(Upstream { servers: Vec::new(), random: Random::new(0) }),
             open: Mutex::default(),
-            climate: Mutex::new(Weather::Clear),
+            default_condition: Mutex::new(Condition::Normal),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, accepting })
     }
 
     /// Sets the servers for new connections. Without a server, new connections are reset.
-    pub fn lead_to(&self, servers: &[SocketAddr]) {
+    pub fn set_upstreams(&self, servers: &[SocketAddr]) {
         let mut upstream = self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         servers.clone_into(&mut upstream.servers);
     }
 
     /// Sets the condition of all connections, including new ones.
-    pub fn set_all(&self, weather: Weather) {
-        *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = weather;
-        for one in self.open().iter() {
-            one.weather.send_replace(weather);
+    pub fn set_all(&self, condition: Condition) {
+        *self.shared.default_condition.lock().unwrap_or_else(PoisonError::into_inner) = condition;
+        for connection in self.open().iter() {
+            connection.condition.send_replace(condition);
         }
     }
 
     /// Sets the condition of one open connection, chosen by this number. Returns false if none is
     /// open.
-    pub fn set(&self, which: u64, weather: Weather) -> bool {
+    pub fn set(&self, which: u64, condition: Condition) -> bool {
         let mut open = self.open();
-        open.retain(|one| !one.weather.is_closed());
+        open.retain(|connection| !connection.condition.is_closed());
         let count = u64::try_from(open.len()).unwrap_or(u64::MAX);
-        let place = which.checked_rem(count).and_then(|place| usize::try_from(place).ok());
-        let Some(one) = place.and_then(|place| open.get(place)) else { return false };
-        one.weather.send_replace(weather);
+        let index = which.checked_rem(count).and_then(|index| usize::try_from(index).ok());
+        let Some(connection) = index.and_then(|index| open.get(index)) else { return false };
+        connection.condition.send_replace(condition);
         true
     }
 
     /// Repairs all connections. Those that have lost bytes or are half-closed cannot be repaired
     /// and are cut.
-    pub fn clear(&self, cut_all: bool) {
-        *self.shared.climate.lock().unwrap_or_else(PoisonError::into_inner) = Weather::Clear;
+    pub fn repair(&self, cut_all: bool) {
+        *self.shared.default_condition.lock().unwrap_or_else(PoisonError::into_inner) =
+            Condition::Normal;
         let mut open = self.open();
-        open.retain(|one| !one.weather.is_closed());
-        for one in open.iter() {
-            one.weather.send_modify(|weather| match weather {
-                Weather::Clear
-                | Weather::Slow(_)
-                | Weather::Stalled
-                | Weather::SilentUp
-                | Weather::SilentDown
+        open.retain(|connection| !connection.condition.is_closed());
+        for connection in open.iter() {
+            connection.condition.send_modify(|condition| match condition {
+                Condition::Normal
+                | Condition::Delayed(_)
+                | Condition::Stalled
+                | Condition::StalledUp
+                | Condition::StalledDown
                     if !cut_all =>
                 {
-                    *weather = Weather::Clear;
+                    *condition = Condition::Normal;
                 }
-                _ => *weather = Weather::Cut,
+                _ => *condition = Condition::Reset,
             });
         }
     }
@@ -161,12 +161,12 @@ impl Proxy {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
-        tokio::spawn(join(client, shared.clone()));
+        tokio::spawn(forward(client, shared.clone()));
     }
 }
 
-async fn join(client: TcpStream, shared: Arc<Shared>) {
-    let server = match shared.choose() {
+async fn forward(client: TcpStream, shared: Arc<Shared>) {
+    let server = match shared.choose_upstream() {
         Some(address) => match small_socket() {
             Ok(socket) => socket.connect(address).await,
             Err(error) => Err(error),
@@ -174,13 +174,14 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
         None => Err(std::io::ErrorKind::ConnectionRefused.into()),
     };
     let Ok(server) = server else { return reset(&client) };
-    // Nagle's delay would be a fault that is not in the plan.
+    // Nagle's delay would be a fault that is not in the schedule.
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
-    let climate = *shared.climate.lock().unwrap_or_else(PoisonError::into_inner);
-    let (weather, changes) = watch::channel(climate);
-    shared.open.lock().unwrap_or_else(PoisonError::into_inner).push(Open { weather });
+    let default_condition =
+        *shared.default_condition.lock().unwrap_or_else(PoisonError::into_inner);
+    let (condition, changes) = watch::channel(default_condition);
+    shared.open.lock().unwrap_or_else(PoisonError::into_inner).push(Open { condition });
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let up = pump(from_client, to_server, changes.clone(), Direction::Up);
@@ -195,10 +196,10 @@ async fn join(client: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn choose(&self) -> Option<SocketAddr> {
+    fn choose_upstream(&self) -> Option<SocketAddr> {
         let mut upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        let Upstream { servers, chance } = &mut *upstream;
-        servers.get(chance.index(servers.len().max(1))).copied()
+        let Upstream { servers, random } = &mut *upstream;
+        servers.get(random.index(servers.len().max(1))).copied()
     }
 }
 
@@ -226,97 +227,97 @@ enum Direction {
 }
 
 impl Direction {
-    fn half_closed(self) -> Weather {
+    fn half_closed(self) -> Condition {
         match self {
-            Self::Up => Weather::HalfClosedUp,
-            Self::Down => Weather::HalfClosedDown,
+            Self::Up => Condition::HalfClosedUp,
+            Self::Down => Condition::HalfClosedDown,
         }
     }
 
     /// Whether bytes in this direction wait although the connection is intact.
-    fn stands_still(self, weather: Weather) -> bool {
-        match weather {
-            Weather::Stalled => true,
-            Weather::SilentUp => self == Self::Up,
-            Weather::SilentDown => self == Self::Down,
+    fn is_stalled(self, condition: Condition) -> bool {
+        match condition {
+            Condition::Stalled => true,
+            Condition::StalledUp => self == Self::Up,
+            Condition::StalledDown => self == Self::Down,
             _ => false,
         }
     }
 }
 
-/// Moves bytes in one direction until either end closes or the condition is `Cut`. Returns the
-/// halves.
+/// Moves bytes in one direction until either end closes or the condition is [`Condition::Reset`].
+/// Returns the halves.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
+    mut condition: watch::Receiver<Condition>,
     direction: Direction,
 ) -> (OwnedReadHalf, OwnedWriteHalf) {
-    let mut step = vec![0; STEP];
+    let mut chunk = vec![0; CHUNK];
     loop {
-        let now = *weather.borrow_and_update();
-        if now == Weather::Cut {
+        let now = *condition.borrow_and_update();
+        if now == Condition::Reset {
             break;
         }
         if now == direction.half_closed() {
             // Closes towards the receiver only; the sender's bytes are no longer read.
             let _ = to.shutdown().await;
         }
-        if direction.stands_still(now) || now == direction.half_closed() {
-            if weather.changed().await.is_err() {
+        if direction.is_stalled(now) || now == direction.half_closed() {
+            if condition.changed().await.is_err() {
                 break;
             }
             continue;
         }
         let read = tokio::select! {
-            read = from.read(&mut step) => read,
-            _ = weather.changed() => continue,
+            read = from.read(&mut chunk) => read,
+            _ = condition.changed() => continue,
         };
         let Ok(length @ 1..) = read else {
             let _ = to.shutdown().await;
             break;
         };
-        if !carry(&step[..length], &mut to, &mut weather, direction).await {
+        if !write_chunk(&chunk[..length], &mut to, &mut condition, direction).await {
             break;
         }
     }
     (from, to)
 }
 
-/// Writes one step under the current condition. Returns false when the connection is over.
-async fn carry(
-    step: &[u8],
+/// Writes one chunk under the current condition. Returns false when the connection is over.
+async fn write_chunk(
+    chunk: &[u8],
     to: &mut OwnedWriteHalf,
-    weather: &mut watch::Receiver<Weather>,
+    condition: &mut watch::Receiver<Condition>,
     direction: Direction,
 ) -> bool {
     loop {
-        let now = *weather.borrow_and_update();
+        let now = *condition.borrow_and_update();
         match now {
-            Weather::Cut => return false,
-            now if direction.stands_still(now) => {
-                if weather.changed().await.is_err() {
+            Condition::Reset => return false,
+            now if direction.is_stalled(now) => {
+                if condition.changed().await.is_err() {
                     return false;
                 }
                 continue;
             }
-            Weather::Swallowed if direction == Direction::Down => return true,
+            Condition::AnswersDropped if direction == Direction::Down => return true,
             _ if now == direction.half_closed() => return true,
-            Weather::Slow(delay) => sleep(delay).await,
+            Condition::Delayed(delay) => sleep(delay).await,
             _ => {}
         }
         break;
     }
-    // Finishes a step once begun, unless the connection ends, so that bytes are never duplicated.
-    let mut left = step;
+    // Finishes a chunk once begun, unless the connection ends, so that bytes are never duplicated.
+    let mut left = chunk;
     while !left.is_empty() {
         tokio::select! {
             written = to.write(left) => match written {
                 Ok(length @ 1..) => left = &left[length..],
                 _ => return false,
             },
-            changed = weather.changed() => {
-                if changed.is_err() || *weather.borrow_and_update() == Weather::Cut {
+            changed = condition.changed() => {
+                if changed.is_err() || *condition.borrow_and_update() == Condition::Reset {
                     return false;
                 }
             }

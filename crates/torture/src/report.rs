@@ -10,58 +10,59 @@ use anyhow::Result;
 use protocol::ClientId;
 
 use crate::checker::{Invariant, Violation, abridged};
-use crate::log::What;
+use crate::client_log::Observation;
 use crate::round::Outcome;
 
 /// Debug text of close code 1013 in the reason why a connection ended.
-const SLOW: &str = "code: Again";
+const TOO_SLOW: &str = "code: Again";
 
 /// Totals over all rounds.
 #[derive(Default)]
-pub struct Sum {
+pub struct Totals {
     rounds: u64,
     failed: u64,
-    asked: u64,
+    messages: u64,
     attempts: u64,
-    told: u64,
-    later: u64,
+    acknowledged: u64,
+    refusals: u64,
     unknown: u64,
     pages: u64,
-    lines: u64,
-    slow: u64,
+    disconnects: u64,
+    too_slow: u64,
     faults: BTreeMap<String, u64>,
     broken: BTreeMap<Invariant, u64>,
     slowest_start: Duration,
     slowest_settling: Duration,
 }
 
-impl Sum {
+impl Totals {
     /// Adds a round and returns its summary.
     pub fn add(&mut self, outcome: &Outcome) -> String {
-        let (mut asked, mut told) = (HashSet::<ClientId>::new(), HashSet::<ClientId>::new());
+        let (mut attempted, mut acknowledged) =
+            (HashSet::<ClientId>::new(), HashSet::<ClientId>::new());
         for event in &outcome.events {
-            match &event.what {
-                What::Asked { id, .. } => {
+            match &event.observation {
+                Observation::Attempted { id, .. } => {
                     self.attempts += 1;
-                    asked.insert(*id);
+                    attempted.insert(*id);
                 }
-                What::Told { id, .. } => {
-                    told.insert(*id);
+                Observation::Acknowledged { id, .. } => {
+                    acknowledged.insert(*id);
                 }
-                What::Refused { .. } => self.later += 1,
-                What::Unknown { .. } => self.unknown += 1,
-                What::Page { .. } => self.pages += 1,
-                What::Left(why) => {
-                    self.lines += 1;
-                    self.slow += u64::from(why.contains(SLOW));
+                Observation::Refused { .. } => self.refusals += 1,
+                Observation::Unknown { .. } => self.unknown += 1,
+                Observation::HistoryPage { .. } => self.pages += 1,
+                Observation::Disconnected(why) => {
+                    self.disconnects += 1;
+                    self.too_slow += u64::from(why.contains(TOO_SLOW));
                 }
                 _ => {}
             }
         }
         self.rounds += 1;
         self.failed += u64::from(!outcome.violations.is_empty());
-        self.asked += count(asked.len());
-        self.told += count(told.len());
+        self.messages += count(attempted.len());
+        self.acknowledged += count(acknowledged.len());
         let mut faults = 0;
         for (fault, times) in &outcome.faults {
             *self.faults.entry(fault.clone()).or_default() += times;
@@ -76,10 +77,10 @@ impl Sum {
             Some(time) => format!("settled in {} ms", time.as_millis()),
             None => "did not settle".to_owned(),
         };
-        format!("{} messages, {faults} faults, {settled}", asked.len())
+        format!("{} messages, {faults} faults, {settled}", attempted.len())
     }
 
-    pub fn is_good(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         self.failed == 0 && self.rounds > 0
     }
 
@@ -91,18 +92,18 @@ impl Sum {
     /// Formats the totals.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, {} refusals, \
-             {} answers lost, {} pages read\nlines lost or not to be had {}, {} closed as too slow\n",
+            "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, \
+             {} refusals, {} answers lost, {} pages read\nconnections lost or refused {}, {} closed as too slow\n",
             self.rounds,
             self.failed,
-            self.asked,
+            self.messages,
             self.attempts,
-            self.told,
-            self.later,
+            self.acknowledged,
+            self.refusals,
             self.unknown,
             self.pages,
-            self.lines,
-            self.slow
+            self.disconnects,
+            self.too_slow
         );
         let faults: Vec<String> =
             self.faults.iter().map(|(fault, times)| format!("{fault} {times}")).collect();
@@ -117,7 +118,7 @@ impl Sum {
         );
         let _ = writeln!(
             text,
-            "lost {}, doubled {}, reordered {}",
+            "lost {}, duplicated {}, reordered {}",
             self.broken(Invariant::I1),
             self.broken(Invariant::I3),
             self.broken(Invariant::I4) + self.broken(Invariant::I7)

@@ -2,49 +2,42 @@
 //! and the checker decides whether every promise was kept.
 //!
 //! # Layout
-//! - `one`: a round of one server; `storm`: its faults over time; `failing`: a failing disk
-//! - `several`: a round of several nodes; `blast`: its faults over time
-//! - `weather`: the network in front of both
-//! - `guest`: sessions that end during the round
+//! - `one_server`: a round of one server; `several_nodes`: a round of several nodes
+//! - `ending_session`: sessions that end during the round
 //! - `settle`: waits until all screens are equal
 
-mod blast;
-mod failing;
-mod guest;
-mod one;
+mod ending_session;
+mod one_server;
 mod settle;
-mod several;
-mod storm;
-mod weather;
+mod several_nodes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Person, Town};
+use harness::{Fixture, Random, TestUser};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::chance::Chance;
 use crate::checker::{Screen, Violation};
-use crate::log::{Event, Log, Tab, What};
-use crate::page::{Board, Habits, Page, Phase, With};
-use crate::site::Address;
-pub use {one::run, several::run_nodes};
+use crate::client::{Behaviour, Client, Membership, Phase, ProgressMap};
+use crate::client_log::{ClientLog, Event, Observation, Tab};
+use crate::test_server::Address;
+pub use {one_server::run, several_nodes::run_nodes};
 
 /// Number of users in a round.
-pub const PEOPLE: usize = 8;
+pub const USERS: usize = 8;
 
 /// Number of sessions that end during a round, and their first tab number.
-const GUESTS: usize = 2;
-const GUEST: u32 = 1_000;
+const ENDING_SESSIONS: usize = 2;
+const FIRST_ENDING_TAB: u32 = 1_000;
 /// Log entry after which no fault is active.
-const MENDED: &str = "all is mended";
+const REPAIRED: &str = "all faults are repaired";
 
 /// The environment that all rounds share.
-pub struct Ground<'a> {
+pub struct Environment<'a> {
     /// The server.
     pub binary: &'a Path,
     /// Another version of the server, for replaced nodes.
@@ -54,7 +47,7 @@ pub struct Ground<'a> {
     /// The shim for wrong clocks.
     pub clock_shim: Option<&'a Path>,
     /// Time for which clients write.
-    pub lasts: Duration,
+    pub duration: Duration,
 }
 
 /// The result of a round.
@@ -71,13 +64,13 @@ pub struct Outcome {
 }
 
 /// The settings of a round's clients.
-struct Scene<'a> {
-    people: &'a [Person],
+struct ClientSettings<'a> {
+    users: &'a [TestUser],
     address: Address,
-    habits: Habits,
-    /// Whether second tabs stop reading ([`Habits::deaf`]).
-    deaf: bool,
-    lasts: Duration,
+    behaviour: Behaviour,
+    /// Whether second tabs stop reading ([`Behaviour::suspended`]).
+    suspended: bool,
+    duration: Duration,
     /// Time limit for ending a session, and whether its open connection must be closed within that
     /// time.
     ends_within: Option<Duration>,
@@ -85,63 +78,74 @@ struct Scene<'a> {
 }
 
 /// All clients of a round.
-struct Crowd {
+struct TestClients {
     tabs: JoinSet<Vec<Screen>>,
     phase: watch::Sender<Phase>,
-    board: Board,
-    with: Vec<(Person, Vec<With>)>,
+    progress: ProgressMap,
+    memberships: Vec<(TestUser, Vec<Membership>)>,
 }
 
-impl Crowd {
+impl TestClients {
     /// Opens conversations and tabs: each user has conversations with two others, and every second
     /// user has two tabs.
-    async fn gather(scene: &Scene<'_>, chance: &Chance, log: &Log) -> Result<Self> {
-        let people = scene.people.get(..PEOPLE).context("a town of too few")?;
-        let with = open_conversations(people, &scene.address).await?;
+    async fn start(
+        settings: &ClientSettings<'_>,
+        random: &Random,
+        log: &ClientLog,
+    ) -> Result<Self> {
+        let users = settings.users.get(..USERS).context("the fixture has too few users")?;
+        let memberships = open_conversations(users, &settings.address).await?;
         let (phase, phases) = watch::channel(Phase::Writing);
-        let mut crowd = Self { tabs: JoinSet::new(), phase, board: Board::default(), with };
+        let mut clients =
+            Self { tabs: JoinSet::new(), phase, progress: ProgressMap::default(), memberships };
         let mut number = 0;
-        for (place, (person, with)) in crowd.with.iter().enumerate() {
-            for which in 0..=place % 2 {
+        for (index, (user, memberships)) in clients.memberships.iter().enumerate() {
+            for which in 0..=index % 2 {
                 number += 1;
-                let habits = Habits { deaf: scene.deaf && which > 0, ..scene.habits };
-                let page = Page::open(
+                let behaviour =
+                    Behaviour { suspended: settings.suspended && which > 0, ..settings.behaviour };
+                let client = Client::open(
                     Tab(number),
-                    person.clone(),
-                    scene.address.clone(),
-                    with,
+                    user.clone(),
+                    settings.address.clone(),
+                    memberships,
                     log.clone(),
-                    chance.split(u64::from(number)),
-                    habits,
+                    random.split(u64::from(number)),
+                    behaviour,
                     phases.clone(),
-                    crowd.board.clone(),
+                    clients.progress.clone(),
                 )?;
-                crowd.tabs.spawn(page.live());
+                clients.tabs.spawn(client.run());
             }
         }
-        crowd.invite(scene, chance, log)?;
+        clients.start_ending_sessions(settings, random, log)?;
         // Lets the first connections open before any fault.
         sleep(Duration::from_millis(200)).await;
-        Ok(crowd)
+        Ok(clients)
     }
 
-    fn invite(&mut self, scene: &Scene<'_>, chance: &Chance, log: &Log) -> Result<()> {
-        for (place, (_, with)) in self.with.iter().enumerate().take(GUESTS) {
-            let number = GUEST + u32::try_from(place)?;
-            let guest = guest::Guest {
+    fn start_ending_sessions(
+        &mut self,
+        settings: &ClientSettings<'_>,
+        random: &Random,
+        log: &ClientLog,
+    ) -> Result<()> {
+        for (index, (_, memberships)) in self.memberships.iter().enumerate().take(ENDING_SESSIONS) {
+            let number = FIRST_ENDING_TAB + u32::try_from(index)?;
+            let ending_session = ending_session::EndingSession {
                 tab: Tab(number),
-                username: Town::username(place),
-                with: with.clone(),
-                address: scene.address.clone(),
+                username: Fixture::username(index),
+                memberships: memberships.clone(),
+                address: settings.address.clone(),
                 log: log.clone(),
-                chance: chance.split(u64::from(number)),
-                lasts: scene.lasts,
-                ends_within: scene.ends_within,
-                must_close: scene.must_close,
+                random: random.split(u64::from(number)),
+                latest: settings.duration,
+                ends_within: settings.ends_within,
+                must_close: settings.must_close,
             };
             self.tabs.spawn(async move {
-                // A guest that reaches no server contributes nothing.
-                let _ = timeout(guest.longest(), guest.live()).await;
+                // A client that reaches no server contributes nothing.
+                let _ = timeout(ending_session.longest(), ending_session.run()).await;
                 Vec::new()
             });
         }
@@ -149,41 +153,38 @@ impl Crowd {
     }
 
     /// Ends the writing. Returns the time until all screens were equal, and the screens.
-    async fn end(self, address: &Address, log: &Log) -> (Option<Duration>, Vec<Screen>) {
+    async fn end(self, address: &Address, log: &ClientLog) -> (Option<Duration>, Vec<Screen>) {
         self.phase.send_replace(Phase::Settling);
         let settled = settle::settle(address, log, &self).await;
-        self.phase.send_replace(Phase::Over);
+        self.phase.send_replace(Phase::Ended);
         (settled, self.tabs.join_all().await.into_iter().flatten().collect())
     }
 }
 
 async fn open_conversations(
-    people: &[Person],
+    users: &[TestUser],
     address: &Address,
-) -> Result<Vec<(Person, Vec<With>)>> {
+) -> Result<Vec<(TestUser, Vec<Membership>)>> {
     let http = address.http()?;
-    let mut with: Vec<(Person, Vec<With>)> =
-        people.iter().map(|person| (person.clone(), Vec::new())).collect();
-    for place in 0..people.len() {
-        let next = (place + 1) % people.len();
-        let conversation = http.open(&people[place], people[next].id).await?;
-        with[place].1.push(With { conversation, peer: people[next].id });
-        with[next].1.push(With { conversation, peer: people[place].id });
+    let mut memberships: Vec<(TestUser, Vec<Membership>)> =
+        users.iter().map(|user| (user.clone(), Vec::new())).collect();
+    for index in 0..users.len() {
+        let next = (index + 1) % users.len();
+        let conversation = http.open(&users[index], users[next].id).await?;
+        memberships[index].1.push(Membership { conversation, peer: users[next].id });
+        memberships[next].1.push(Membership { conversation, peer: users[index].id });
     }
-    Ok(with)
+    Ok(memberships)
 }
 
-/// Counts the faults of each kind up to the repair. Entries that report a recovery do not count.
+/// Counts the faults of each kind up to the repair.
 fn count_faults(events: &[Event]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for event in events {
-        let What::Fault(text) = &event.what else { continue };
-        if text == MENDED {
-            break;
-        }
-        let is_good_news = ["the ", "all ", "well "].iter().any(|start| text.starts_with(start));
-        if !is_good_news {
-            *counts.entry(text.clone()).or_default() += 1;
+        match &event.observation {
+            Observation::Fault(text) => *counts.entry(text.clone()).or_default() += 1,
+            Observation::Note(text) if text == REPAIRED => break,
+            _ => {}
         }
     }
     counts

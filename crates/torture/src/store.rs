@@ -119,7 +119,7 @@ pub fn read_postgres(postgres: &Postgres, database: &str) -> Result<Stored> {
     )?;
     let integrity = match postgres.sql(database, UNMATCHED)?.as_str() {
         "0" => "ok".to_owned(),
-        count => format!("{count} messages without their id, or ids without their message"),
+        count => format!("{count} messages without a client id, or client ids without a message"),
     };
     Ok(Stored {
         rows,
@@ -139,10 +139,10 @@ fn table<T, const COLUMNS: usize>(
     let row = |line: &str| {
         let columns: Vec<&str> = line.split('|').collect();
         let columns: [&str; COLUMNS] =
-            columns.try_into().ok().context("another number of columns")?;
+            columns.try_into().ok().context("unexpected number of columns")?;
         read(columns)
     };
-    text.lines().map(|line| row(line).with_context(|| format!("a row {line:?}"))).collect()
+    text.lines().map(|line| row(line).with_context(|| format!("row {line:?}"))).collect()
 }
 
 fn text_of(hex: &str) -> Result<String> {
@@ -157,8 +157,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_out_of_postgres_as_they_went_in() {
-        let postgres = Postgres::start().expect("a Postgres");
+    fn rows_are_read_from_postgres_unchanged() {
+        let postgres = Postgres::start().expect("Postgres");
         let (id, body) = (Uuid::now_v7(), "a|b\n\u{1F337} 'c' \\ näher");
         let hex: String = body.bytes().map(|byte| format!("{byte:02x}")).collect();
         postgres.create_database("duet", None).expect("a database");

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::process::free_address;
 use crate::support::{Browser, PATIENCE, PLENTY, http, site};
 
 const ROUNDS: usize = 20;
@@ -95,11 +96,6 @@ pub async fn answers(address: SocketAddr, path: &str) {
         }
     };
     assert!(timeout(PATIENCE, answered).await.is_ok(), "{path} was not answered in time");
-}
-
-pub fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
 }
 
 /// Sends messages until the connection breaks, without retries. Returns the acknowledged messages

@@ -5,13 +5,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use harness::compile_shim;
 use protocol::ServerFrame;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::crash::{Process, answers, free_address, ready};
+use crate::crash::{Process, answers, ready};
+use crate::process::free_address;
+use crate::store_files::copy;
 use crate::support::{TestServer, http, origin};
 
 #[tokio::test]
@@ -129,18 +132,11 @@ async fn a_recovery_has_no_time_limit_and_is_logged() {
     // No write is in progress, so these files are what a crash would leave.
     let crashed = tempfile::tempdir().expect("a directory");
     let data = crashed.path().join("data");
-    fs::create_dir(&data).expect("made");
-    for entry in fs::read_dir(server.directory.path().join("data")).expect("a directory") {
-        let entry = entry.expect("an entry");
-        fs::copy(entry.path(), data.join(entry.file_name())).expect("copied");
-    }
+    copy(&server.directory.path().join("data"), &data);
     server.stop().await;
 
-    let shim = crashed.path().join("slow_log.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/slow_log.c");
-    let mut cc = Command::new("cc");
-    cc.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]);
-    assert!(cc.status().expect("a C compiler, as for building Duet").success());
+    let shim =
+        compile_shim(crashed.path(), "slow_log", include_str!("slow_log.c")).expect("a shim");
     let address = free_address();
     let preload = [("LD_PRELOAD", shim.to_str().expect("a path"))];
     let (begun, process) =

@@ -10,7 +10,8 @@ use protocol::{Epoch, ServerFrame};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::crash::{Process, free_address, ready};
+use crate::crash::{Process, ready};
+use crate::process::free_address;
 use crate::support::{Browser, TestServer, site};
 
 /// Runs `duet` until it exits and returns its output.
@@ -40,7 +41,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("it is there").mode() & 0o7777
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("a directory") {
         let entry = entry.expect("an entry");

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::{Line, Person, Running};
+use harness::{Connection, ServerProcess, TestUser};
 use protocol::{ConversationId, UserId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::{Bench, bytes_in_mb, exactly};
 use crate::report::Row;
-use crate::seed::{Seed, Talk};
-use crate::system::{Disk, System};
+use crate::seed::{Seed, SeedConversation};
+use crate::targets::{Disk, Target};
 
 /// Number of connections opened concurrently.
 const AT_ONCE: usize = 64;
@@ -29,35 +29,35 @@ const MESSAGES: i64 = 10;
 ///
 /// # Errors
 /// Fails if a connection is refused or lost.
-pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<Row>> {
-    let data = bench.data(system)?;
+pub async fn run(bench: &Bench, target: Target, counts: &[usize]) -> Result<Vec<Row>> {
+    let data = bench.data(target)?;
     let most = counts.iter().copied().max().unwrap_or(0);
-    let people = match system {
-        System::Duet => crowd(bench, data.path(), most)?,
-        System::Nodes(_) | System::Relay | System::Store | System::Peer(_) => {
-            let nobody = || Person { id: UserId::new(), cookie: String::new() };
-            std::iter::repeat_with(nobody).take(most).collect()
+    let users = match target {
+        Target::Duet => seed_users(bench, data.path(), most)?,
+        Target::Nodes(_) | Target::Relay | Target::Store => {
+            let stranger = || TestUser { id: UserId::new(), cookie: String::new() };
+            std::iter::repeat_with(stranger).take(most).collect()
         }
     };
-    let server = bench.binaries.start(system, &Disk::Own, data).await?;
+    let server = bench.binaries.start(target, &Disk::Own, data).await?;
     sleep(SETTLE).await;
     let before = server.resident_bytes()?;
-    let mut held = JoinSet::new();
+    let mut open = JoinSet::new();
     let mut rows = Vec::new();
     for &count in counts {
-        let more = held.len()..count;
-        connect(&server, &people[more], |_, mut line| {
+        let more = open.len()..count;
+        connect(&server, &users[more], |_, mut connection| {
             // Reads, and answers pings, until the connection ends.
-            held.spawn(async move { while line.hear().await.is_ok() {} });
+            open.spawn(async move { while connection.receive().await.is_ok() {} });
         })
         .await?;
         sleep(SETTLE).await;
-        if held.try_join_next().is_some() {
+        if open.try_join_next().is_some() {
             bail!("a connection was lost");
         }
-        rows.push(row(system, count, before, server.resident_bytes()?)?);
+        rows.push(row(target, count, before, server.resident_bytes()?)?);
     }
-    held.shutdown().await;
+    open.shutdown().await;
     server.stop().await?;
     Ok(rows)
 }
@@ -66,41 +66,39 @@ pub async fn run(bench: &Bench, system: System, counts: &[usize]) -> Result<Vec<
 ///
 /// # Errors
 /// Fails if a connection is refused or lost.
-pub async fn of_nodes(bench: &Bench, system: System, count: usize) -> Result<Row> {
-    let server = bench.serve(system, &Disk::Own).await?;
+pub async fn of_nodes(bench: &Bench, target: Target, count: usize) -> Result<Row> {
+    let server = bench.serve(target, &Disk::Own).await?;
     sleep(SETTLE).await;
     let before = server.resident_bytes()?;
-    let mut held = JoinSet::new();
+    let mut open = JoinSet::new();
     let origin = server.origin()?;
-    let mut lines = stream::iter(bench.several()?.people().iter().take(count).enumerate())
-        .map(|(number, person)| {
+    let mut connections = stream::iter(bench.nodes()?.users().iter().take(count).enumerate())
+        .map(|(number, user)| {
             let (server, origin) = (&server, &origin);
             async move {
                 let address = server.address_of(number)?;
-                let mut line = Line::open_at(address, origin, &person.cookie, "").await?;
-                line.hello().await?;
-                Ok::<_, anyhow::Error>(line)
+                Connection::establish(address, origin, &user.cookie, "").await
             }
         })
         .buffer_unordered(AT_ONCE);
-    while let Some(mut line) = lines.try_next().await? {
-        held.spawn(async move { while line.hear().await.is_ok() {} });
+    while let Some(mut connection) = connections.try_next().await? {
+        open.spawn(async move { while connection.receive().await.is_ok() {} });
     }
-    drop(lines);
+    drop(connections);
     sleep(SETTLE).await;
-    if held.try_join_next().is_some() {
+    if open.try_join_next().is_some() {
         bail!("a connection was lost");
     }
-    let row = row(system, held.len(), before, server.resident_bytes()?)?;
-    held.shutdown().await;
+    let row = row(target, open.len(), before, server.resident_bytes()?)?;
+    open.shutdown().await;
     server.stop().await?;
     Ok(row)
 }
 
 /// Computes the figures from the resident bytes before and with the connections.
-fn row(system: System, count: usize, before: u64, with: u64) -> Result<Row> {
+fn row(target: Target, count: usize, before: u64, with: u64) -> Result<Row> {
     let each = exactly(with.saturating_sub(before)) / exactly(u64::try_from(count)?);
-    Ok(Row::new("idle", format!("{count} connections"), system, &Disk::Own)
+    Ok(Row::new("idle", format!("{count} connections"), target, &Disk::Own)
         .with("KiB per connection", each / 1024.0)
         .with("server MB", bytes_in_mb(with))
         .with("server MB before", bytes_in_mb(before))
@@ -108,34 +106,42 @@ fn row(system: System, count: usize, before: u64, with: u64) -> Result<Row> {
 }
 
 /// Writes this many users into the store, two in each conversation.
-pub(super) fn crowd(bench: &Bench, data: &std::path::Path, count: usize) -> Result<Vec<Person>> {
+pub(super) fn seed_users(
+    bench: &Bench,
+    data: &std::path::Path,
+    count: usize,
+) -> Result<Vec<TestUser>> {
     let seed = Seed::open(data)?;
-    let people = seed.people(count, bench.somebody()?)?;
-    for two in people.as_chunks::<2>().0 {
-        let talk = Talk { people: [two[0].id, two[1].id], messages: MESSAGES, waiting: false };
-        seed.talk(&talk, 1)?;
+    let users = seed.users(count, bench.any_user()?)?;
+    for pair in users.as_chunks::<2>().0 {
+        let conversation = SeedConversation {
+            users: [pair[0].id, pair[1].id],
+            messages: MESSAGES,
+            waiting: false,
+        };
+        seed.write_conversation(&conversation, 1)?;
     }
     seed.finish()?;
-    Ok(people)
+    Ok(users)
 }
 
 /// Connects these users concurrently and passes each connection to `hold`.
 pub(super) async fn connect(
-    server: &Running,
-    people: &[Person],
-    mut hold: impl FnMut(&Person, Line),
+    server: &ServerProcess,
+    users: &[TestUser],
+    mut hold: impl FnMut(&TestUser, Connection),
 ) -> Result<()> {
-    let mut lines = stream::iter(people)
-        .map(|person| async move {
+    let mut connections = stream::iter(users)
+        .map(|user| async move {
             // A ceiling needs a conversation in the URL; each connection gets its own.
             let query = ConversationId::new().to_string();
-            let mut line = Line::open(server.address, &person.cookie, &query).await?;
-            line.hello().await?;
-            Ok::<_, anyhow::Error>((person, line))
+            let (address, origin) = (server.address, format!("http://{}", server.address));
+            let connection = Connection::establish(address, &origin, &user.cookie, &query).await?;
+            Ok::<_, anyhow::Error>((user, connection))
         })
         .buffer_unordered(AT_ONCE);
-    while let Some((person, line)) = lines.try_next().await? {
-        hold(person, line);
+    while let Some((user, connection)) = connections.try_next().await? {
+        hold(user, connection);
     }
     Ok(())
 }

@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use futures::future::try_join_all;
-use harness::{Ear, Line, Mouth};
+use harness::{Connection, FrameReceiver, FrameSender};
 use protocol::{ClientFrame, ClientId, Seq, ServerFrame};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
-use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Reach, Window, bytes_in_mb, exactly, stored};
+use super::{
+    ACKNOWLEDGED, Bench, ConnectInfo, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored,
+};
 use crate::latency::Latency;
 use crate::report::{Refusals, Row};
-use crate::system::{Disk, System};
+use crate::targets::{Disk, Target};
 
 /// Rate of acknowledgements within the window.
 pub const GOODPUT: &str = "goodput/s";
-/// Time before the measurement window.
-const WARM_UP: Duration = Duration::from_secs(2);
 /// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Silence after the last due message, after which a connection is complete.
@@ -80,27 +80,26 @@ impl Seen {
 ///
 /// # Errors
 /// Fails if the server ends, or does not hold the acknowledged messages.
-pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) -> Result<Row> {
+pub async fn run(bench: &Arc<Bench>, target: Target, count: usize, pace: &Pace) -> Result<Row> {
     let disk = Disk::Own;
-    let server = bench.serve(system, &disk).await?;
-    let pairs = bench.pairs(&server, system, count).await?;
-    let lines = bench.lines(&server, &pairs).await?;
+    let server = bench.serve(target, &disk).await?;
+    let pairs = bench.pairs(&server, target, count).await?;
+    let connections = bench.connections(&server, &pairs).await?;
     let begin = Instant::now() + Duration::from_millis(100);
-    let from = begin + WARM_UP;
-    let window = Window { from, until: from + bench.lasts };
+    let window = bench.window(begin);
     let each = Duration::from_secs_f64(exactly(2 * count as u64) / pace.rate);
     let mut due = begin;
-    let sides = lines.into_iter().map(|(line, pair, reach)| {
+    let sides = connections.into_iter().map(|(connection, pair, connect_info)| {
         due += Duration::from_secs_f64(1.0 / pace.rate);
         let side = Side {
             bench: bench.clone(),
             pair,
             window,
             each,
-            receipts: system.is_duet(),
-            under_way: Mutex::default(),
+            receipts: target.is_duet(),
+            pending: Mutex::default(),
         };
-        tokio::spawn(side.run(line, reach, due))
+        tokio::spawn(side.run(connection, connect_info, due))
     });
     let sides: Vec<_> = sides.collect();
     sleep_until(window.from.into()).await;
@@ -112,31 +111,31 @@ pub async fn run(bench: &Arc<Bench>, system: System, count: usize, pace: &Pace) 
     for side in try_join_all(sides).await? {
         seen.add(side?);
     }
-    if system.is_duet() {
+    if target.is_duet() {
         let stored = stored(&server, &pairs).await?;
         if stored < seen.total || stored > seen.total + seen.unanswered {
             bail!(
-                "{} messages were acknowledged, {} got no answer, and {stored} are stored",
+                "{} messages were acknowledged, {} have no answer, and {stored} are stored",
                 seen.total,
                 seen.unanswered
             );
         }
     }
     server.stop().await?;
-    Ok(row(bench, system, count, pace, seen, cpu, resident))
+    Ok(row(bench, target, count, pace, seen, cpu, resident))
 }
 
 fn row(
     bench: &Bench,
-    system: System,
+    target: Target,
     count: usize,
     pace: &Pace,
     mut seen: Seen,
     cpu: f64,
     resident: f64,
 ) -> Row {
-    let goodput = exactly(seen.in_window) / bench.lasts.as_secs_f64();
-    let mut row = Row::new("paced", format!("{count} pairs, {}", pace.label), system, &Disk::Own)
+    let goodput = exactly(seen.in_window) / bench.duration.as_secs_f64();
+    let mut row = Row::new("paced", format!("{count} pairs, {}", pace.label), target, &Disk::Own)
         .comparing(RECEIVED[2])
         .with(GOODPUT, goodput)
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)
@@ -160,42 +159,47 @@ struct Side {
     each: Duration,
     receipts: bool,
     /// Due times of the unanswered messages. The lock is held for a lookup.
-    under_way: Mutex<HashMap<ClientId, Instant>>,
+    pending: Mutex<HashMap<ClientId, Instant>>,
 }
 
 impl Side {
-    async fn run(self, mut line: Line, reach: Reach, mut due: Instant) -> Result<Seen> {
+    async fn run(
+        self,
+        mut connection: Connection,
+        connect_info: ConnectInfo,
+        mut due: Instant,
+    ) -> Result<Seen> {
         let mut seen = Seen::default();
         loop {
-            let (mouth, ear) = line.split();
+            let (sender, receiver) = connection.split();
             // Passes the latest received seq to the sending half. Closes when receiving ends.
             let (applied, to_confirm) = watch::channel(Seq::ZERO);
             let mut lag = Latency::default();
-            let (spoken, heard) = tokio::join!(
-                self.speak(mouth, to_confirm, &mut due, &mut lag),
-                self.listen(ear, applied, &mut seen),
+            let (sent_result, received_result) = tokio::join!(
+                self.send_due(sender, to_confirm, &mut due, &mut lag),
+                self.receive_until_done(receiver, applied, &mut seen),
             );
             seen.lag.add(&lag);
-            let lost = spoken.and(heard).err();
-            seen.unanswered += exactly_len(&self.take_under_way());
+            let lost = sent_result.and(received_result).err();
+            seen.unanswered += exactly_len(&self.take_pending());
             let Some(error) = lost else { return Ok(seen) };
-            seen.refuse(true, || format!("line lost ({error})"));
+            seen.refuse(true, || format!("connection lost ({error})"));
             if Instant::now() >= self.window.until {
                 return Ok(seen);
             }
-            line = reach.line().await?;
+            connection = connect_info.connect().await?;
         }
     }
 
-    fn take_under_way(&self) -> HashMap<ClientId, Instant> {
-        std::mem::take(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_pending(&self) -> HashMap<ClientId, Instant> {
+        std::mem::take(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends each message when it is due, and a receipt for received messages.
-    async fn speak(
+    async fn send_due(
         &self,
-        mut mouth: Mouth,
-        mut heard: watch::Receiver<Seq>,
+        mut sender: FrameSender,
+        mut to_confirm: watch::Receiver<Seq>,
         due: &mut Instant,
         lag: &mut Latency,
     ) -> Result<()> {
@@ -212,7 +216,7 @@ impl Side {
                         }
                         let client_id = ClientId::new();
                         let body = self.bench.body(*due);
-                        self.under_way
+                        self.pending
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .insert(client_id, *due);
@@ -220,18 +224,18 @@ impl Side {
                             lag.record(now - *due);
                         }
                         *due += self.each;
-                        mouth.feed(&ClientFrame::Send { conversation, client_id, body }).await?;
+                        sender.feed(&ClientFrame::Send { conversation, client_id, body }).await?;
                     }
-                    mouth.flush().await?;
+                    sender.flush().await?;
                 }
-                changed = heard.changed() => {
+                changed = to_confirm.changed() => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    let up_to = *heard.borrow_and_update();
+                    let up_to = *to_confirm.borrow_and_update();
                     if self.receipts {
-                        mouth.feed(&ClientFrame::Delivered { conversation, up_to }).await?;
-                        mouth.flush().await?;
+                        sender.feed(&ClientFrame::Delivered { conversation, up_to }).await?;
+                        sender.flush().await?;
                     }
                 }
             }
@@ -239,14 +243,14 @@ impl Side {
     }
 
     /// Receives until every message is answered.
-    async fn listen(
+    async fn receive_until_done(
         &self,
-        mut ear: Ear,
+        mut receiver: FrameReceiver,
         applied: watch::Sender<Seq>,
         seen: &mut Seen,
     ) -> Result<()> {
         loop {
-            let frame = match timeout(QUIET, ear.hear()).await {
+            let frame = match timeout(QUIET, receiver.receive()).await {
                 Ok(frame) => frame?,
                 Err(_) if self.is_over() => return Ok(()),
                 Err(_) => continue,
@@ -284,14 +288,14 @@ impl Side {
 
     /// Removes an answered message. Returns its due time if that is within the window.
     fn answered(&self, id: ClientId) -> Option<Instant> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.remove(&id).filter(|due| self.window.holds(*due))
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.remove(&id).filter(|due| self.window.holds(*due))
     }
 
     /// Whether no more frames are expected.
     fn is_over(&self) -> bool {
         let now = Instant::now();
-        let waiting = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner).len();
         now >= self.window.until + DRAIN || (now >= self.window.until + QUIET && waiting == 0)
     }
 }

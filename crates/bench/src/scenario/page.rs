@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::{Person, Running};
+use harness::{ServerProcess, TestUser};
 use protocol::limits::PAGE_MESSAGES;
 use protocol::{ConversationPage, Cursor, HistoryPage, Seq};
 use serde::{Deserialize, Serialize};
@@ -19,19 +19,19 @@ use super::Bench;
 use crate::call::Call;
 use crate::latency::Latency;
 use crate::report::Row;
-use crate::seed::{DATABASE, Seed, Talk};
-use crate::system::{Disk, System};
+use crate::seed::{DATABASE, Seed, SeedConversation};
+use crate::targets::{Disk, Target};
 
 /// Number of timed calls. A tenth as many calls precede them as warm-up.
 const CALLS: usize = 300;
 /// Directory of the prepared stores, which are kept because large ones take long to write.
 const KEPT: &str = "seeded";
 /// File beside each prepared store with its [`Reader`].
-const READER: &str = "reader.json";
+const READER: &str = "user.json";
 
 /// The subject of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum Subject {
     /// A conversation with this many messages.
     Messages(u32),
     /// A list of this many conversations.
@@ -41,21 +41,21 @@ pub enum Of {
 /// The user who loads the pages, and the conversation if its messages are loaded.
 #[derive(Serialize, Deserialize)]
 struct Reader {
-    person: Person,
+    user: TestUser,
     conversation: Option<protocol::ConversationId>,
 }
 
 /// A running server with a store of one size.
 struct Sized {
-    of: Of,
-    server: Running,
+    subject: Subject,
+    server: ServerProcess,
     reader: Reader,
 }
 
 /// A repeated call and its latencies.
-struct Asked {
+struct TimedCall {
     setting: String,
-    place: &'static str,
+    position: &'static str,
     function: &'static str,
     arguments: Value,
     plain: (Call, Latency),
@@ -66,19 +66,19 @@ struct Asked {
 ///
 /// # Errors
 /// Fails if an answer is not a complete page.
-pub async fn run(bench: &Bench, root: &Path, sizes: &[Of]) -> Result<Vec<Row>> {
+pub async fn run(bench: &Bench, root: &Path, sizes: &[Subject]) -> Result<Vec<Row>> {
     let mut running = Vec::new();
-    for &of in sizes {
-        let (data, reader) = seeded(bench, root, of).await?;
-        let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
-        running.push(Sized { of, server, reader });
+    for &subject in sizes {
+        let (data, reader) = seeded(bench, root, subject).await?;
+        let server = bench.binaries.start(Target::Duet, &Disk::Own, data).await?;
+        running.push(Sized { subject, server, reader });
     }
-    let mut asked = Vec::new();
+    let mut calls = Vec::new();
     for size in &running {
-        asked.extend(ask(size).await?);
+        calls.extend(prepare_calls(size).await?);
     }
     for time in 0..CALLS + CALLS / 10 {
-        for Asked { function, arguments, plain, compressed, .. } in &mut asked {
+        for TimedCall { function, arguments, plain, compressed, .. } in &mut calls {
             for (call, latency) in [plain, compressed] {
                 let took = call.time(function, arguments).await?;
                 if time >= CALLS / 10 {
@@ -90,79 +90,79 @@ pub async fn run(bench: &Bench, root: &Path, sizes: &[Of]) -> Result<Vec<Row>> {
     for size in running {
         size.server.stop().await?;
     }
-    Ok(rows(asked))
+    Ok(rows(calls))
 }
 
 /// Opens the connections to a server and checks that its answers are complete.
-async fn ask(size: &Sized) -> Result<Vec<Asked>> {
-    let cookie = &size.reader.person.cookie;
-    let mut asked = Vec::new();
-    for (place, function, arguments) in questions(size.of, &size.reader)? {
+async fn prepare_calls(size: &Sized) -> Result<Vec<TimedCall>> {
+    let cookie = &size.reader.user.cookie;
+    let mut calls = Vec::new();
+    for (position, function, arguments) in requests(size.subject, &size.reader)? {
         let mut call = Call::open(size.server.address, cookie, false).await?;
-        check(&mut call, size.of, function, &arguments).await?;
+        check(&mut call, size.subject, function, &arguments).await?;
         let compressed = Call::open(size.server.address, cookie, true).await?;
-        let setting = match size.of {
-            Of::Messages(count) => format!("{count} messages, {place}"),
-            Of::Conversations(count) => format!("{count} conversations, {place}"),
+        let setting = match size.subject {
+            Subject::Messages(count) => format!("{count} messages, {position}"),
+            Subject::Conversations(count) => format!("{count} conversations, {position}"),
         };
         let (plain, compressed) = ((call, Latency::default()), (compressed, Latency::default()));
-        asked.push(Asked { setting, place, function, arguments, plain, compressed });
+        calls.push(TimedCall { setting, position, function, arguments, plain, compressed });
     }
-    Ok(asked)
+    Ok(calls)
 }
 
 /// Computes the figures, each relative to the smallest store at the same position.
-fn rows(asked: Vec<Asked>) -> Vec<Row> {
+fn rows(calls: Vec<TimedCall>) -> Vec<Row> {
     let mut smallest: HashMap<&str, f64> = HashMap::new();
-    asked
+    calls
         .into_iter()
-        .map(|asked| {
-            let [p50, _, p99, _] = asked.plain.1.percentiles_ms();
-            let first = *smallest.entry(asked.place).or_insert(p50);
-            Row::new("page", asked.setting, System::Duet, &Disk::Own)
+        .map(|call| {
+            let [p50, _, p99, _] = call.plain.1.percentiles_ms();
+            let first = *smallest.entry(call.position).or_insert(p50);
+            Row::new("page", call.setting, Target::Duet, &Disk::Own)
                 .with("p50 ms", p50)
                 .with("p99 ms", p99)
-                .with("gzip p50 ms", asked.compressed.1.percentiles_ms()[0])
+                .with("gzip p50 ms", call.compressed.1.percentiles_ms()[0])
                 .with("p50 of the smallest's", p50 / first)
         })
         .collect()
 }
 
 /// Returns the positions to load, with function and arguments.
-fn questions(of: Of, reader: &Reader) -> Result<Vec<(&'static str, &'static str, Value)>> {
-    let Of::Messages(count) = of else {
+fn requests(subject: Subject, reader: &Reader) -> Result<Vec<(&'static str, &'static str, Value)>> {
+    let Subject::Messages(count) = subject else {
         return Ok(vec![("first page", "list_conversations", json!({ "after": null }))]);
     };
-    let id = reader.conversation.context("a conversation was seeded")?;
-    let ask = |cursor: Cursor| json!({ "id": id, "cursor": cursor });
+    let id = reader.conversation.context("no conversation was seeded")?;
+    let request = |cursor: Cursor| json!({ "id": id, "cursor": cursor });
     Ok(vec![
-        ("end", "load_history", ask(Cursor::Latest)),
-        ("middle", "load_history", ask(Cursor::Before(Seq(i64::from(count / 2 + 26))))),
-        ("beginning", "load_history", ask(Cursor::After(Seq(10)))),
+        ("end", "load_history", request(Cursor::Latest)),
+        ("middle", "load_history", request(Cursor::Before(Seq(i64::from(count / 2 + 26))))),
+        ("beginning", "load_history", request(Cursor::After(Seq(10)))),
     ])
 }
 
 /// Checks that the answer is a complete page.
-async fn check(call: &mut Call, of: Of, function: &str, arguments: &Value) -> Result<()> {
-    let (got, expected) = match of {
-        Of::Messages(_) => {
-            let page: HistoryPage = call.ask(function, arguments).await?;
+async fn check(call: &mut Call, subject: Subject, function: &str, arguments: &Value) -> Result<()> {
+    let (got, expected) = match subject {
+        Subject::Messages(_) => {
+            let page: HistoryPage = call.request(function, arguments).await?;
             (page.messages.len(), PAGE_MESSAGES)
         }
-        Of::Conversations(count) => {
-            let page: ConversationPage = call.ask(function, arguments).await?;
+        Subject::Conversations(count) => {
+            let page: ConversationPage = call.request(function, arguments).await?;
             (page.conversations.len(), PAGE_MESSAGES.min(usize::try_from(count)?))
         }
     };
-    anyhow::ensure!(got == expected, "a page of {got} instead of {expected}");
+    anyhow::ensure!(got == expected, "the page has {got} entries instead of {expected}");
     Ok(())
 }
 
 /// Returns a copy of the prepared store of this size. Prepares the store if there is none.
-async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)> {
-    let (kind, count) = match of {
-        Of::Messages(count) => ("messages", count),
-        Of::Conversations(count) => ("conversations", count),
+async fn seeded(bench: &Bench, root: &Path, subject: Subject) -> Result<(TempDir, Reader)> {
+    let (kind, count) = match subject {
+        Subject::Messages(count) => ("messages", count),
+        Subject::Conversations(count) => ("conversations", count),
     };
     let empty = bench.migrated().await?;
     let schema = Seed::open(empty.path())?.schema()?;
@@ -170,7 +170,7 @@ async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)>
     if !kept.join(READER).exists() {
         eprintln!("writing a store of {count} {kind}, once");
         std::fs::create_dir_all(&kept)?;
-        let reader = write(bench, empty.path(), of)?;
+        let reader = write(bench, empty.path(), subject)?;
         std::fs::copy(empty.path().join(DATABASE), kept.join(DATABASE))?;
         std::fs::write(kept.join(READER), serde_json::to_vec(&reader)?)?;
     }
@@ -179,29 +179,30 @@ async fn seeded(bench: &Bench, root: &Path, of: Of) -> Result<(TempDir, Reader)>
     std::fs::copy(kept.join(DATABASE), copy.path().join(DATABASE))?;
     // Creates a new session, because the one in an old store may have expired.
     let seed = Seed::open(copy.path())?;
-    reader.person.cookie = seed.session(reader.person.id, bench.somebody()?)?;
+    reader.user.cookie = seed.session(reader.user.id, bench.any_user()?)?;
     seed.finish()?;
     // Flushes the copy first; otherwise its writeback would affect the measurement.
     std::fs::File::open(copy.path().join(DATABASE))?.sync_all()?;
     Ok((copy, reader))
 }
 
-fn write(bench: &Bench, data: &Path, of: Of) -> Result<Reader> {
+fn write(bench: &Bench, data: &Path, subject: Subject) -> Result<Reader> {
     let seed = Seed::open(data)?;
-    let (count, messages) = match of {
-        Of::Messages(count) => (1, i64::from(count)),
+    let (count, messages) = match subject {
+        Subject::Messages(count) => (1, i64::from(count)),
         // Two messages per conversation, a realistic number of unread ones in a list.
-        Of::Conversations(count) => (count, 2),
+        Subject::Conversations(count) => (count, 2),
     };
-    let people = seed.people(usize::try_from(count)? + 1, bench.somebody()?)?;
-    let (person, peers) = people.split_first().context("nobody was written")?;
+    let users = seed.users(usize::try_from(count)? + 1, bench.any_user()?)?;
+    let (user, peers) = users.split_first().context("no user was written")?;
     let mut conversation = None;
     for (minutes, peer) in (1..).zip(peers) {
-        let people = [peer.id, person.id];
+        let users = [peer.id, user.id];
         // Every third conversation has unread messages.
-        let waiting = matches!(of, Of::Conversations(_)) && minutes % 3 == 0;
-        conversation = Some(seed.talk(&Talk { people, messages, waiting }, minutes)?);
+        let waiting = matches!(subject, Subject::Conversations(_)) && minutes % 3 == 0;
+        conversation =
+            Some(seed.write_conversation(&SeedConversation { users, messages, waiting }, minutes)?);
     }
     seed.finish()?;
-    Ok(Reader { person: person.clone(), conversation })
+    Ok(Reader { user: user.clone(), conversation })
 }

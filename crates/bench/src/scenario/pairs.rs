@@ -8,18 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
-use harness::Line;
+use harness::Connection;
 use protocol::{ClientFrame, ClientId, Retry, ServerFrame};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
 use crate::latency::Latency;
-use crate::peer;
-use crate::report::{Refusals, Row};
-use crate::system::{Disk, System};
+use crate::report::{Refusals, Row, System};
+use crate::targets::{Disk, Target};
 
-/// Time before the measurement window.
-const WARM_UP: Duration = Duration::from_secs(2);
 /// Time limit for the last answers.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -36,22 +33,32 @@ struct Seen {
     refused: Refusals,
 }
 
+/// Announces and runs the measurement.
+///
+/// # Errors
+/// As [`run`].
+pub async fn measure(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) -> Result<Row> {
+    announce(target.into(), disk, count);
+    run(bench, target, disk, count).await
+}
+
+/// Prints that a measurement begins.
+pub fn announce(system: System, disk: &Disk, count: usize) {
+    eprintln!("pairs: {count}{}, {}", disk.label(), system.name);
+}
+
 /// Runs the measurement.
 ///
 /// # Errors
 /// Fails if a connection is lost, or if the store does not hold exactly the acknowledged messages.
-pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) -> Result<Row> {
-    if let System::Peer(peer) = system {
-        return peer::pairs::run(bench, peer, disk, count).await;
-    }
-    let server = bench.serve(system, disk).await?;
-    let pairs = bench.pairs(&server, system, count).await?;
-    let lines = bench.lines(&server, &pairs).await?;
-    let from = Instant::now() + WARM_UP;
-    let window = Window { from, until: from + bench.lasts };
-    let receipts = system.is_duet();
-    let sides = lines.into_iter().map(|(line, pair, _)| {
-        tokio::spawn(Side { bench: bench.clone(), line, pair, window, receipts }.run())
+pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) -> Result<Row> {
+    let server = bench.serve(target, disk).await?;
+    let pairs = bench.pairs(&server, target, count).await?;
+    let connections = bench.connections(&server, &pairs).await?;
+    let window = bench.window(Instant::now());
+    let receipts = target.is_duet();
+    let sides = connections.into_iter().map(|(connection, pair, _)| {
+        tokio::spawn(Side { bench: bench.clone(), connection, pair, window, receipts }.run())
     });
     let sides: Vec<_> = sides.collect();
     sleep_until(window.from.into()).await;
@@ -68,7 +75,7 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
             *seen.refused.entry(code).or_default() += times;
         }
     }
-    if system.is_duet() {
+    if target.is_duet() {
         let stored = stored(&server, &pairs).await?;
         if stored != seen.total {
             bail!("{} messages were acknowledged and {stored} are stored", seen.total);
@@ -78,9 +85,9 @@ pub async fn run(bench: &Arc<Bench>, system: System, disk: &Disk, count: usize) 
     server.stop().await?;
     let messages = exactly(seen.acknowledged.count());
     let setting = setting(count, disk);
-    let mut row = Row::new("pairs", setting, system, disk)
+    let mut row = Row::new("pairs", setting, target, disk)
         .comparing(MESSAGES)
-        .with(MESSAGES, messages / bench.lasts.as_secs_f64())
+        .with(MESSAGES, messages / bench.duration.as_secs_f64())
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)
         .with_latency(RECEIVED, &seen.received)
         .with("server CPU us/message", cpu * 1e6 / messages)
@@ -95,18 +102,18 @@ pub fn setting(count: usize, disk: &Disk) -> String {
 }
 
 /// Returns the measured rate of a system for this many pairs on the machine's own disk.
-pub fn peak(rows: &[Row], system: System, count: usize) -> Option<f64> {
+pub fn peak(rows: &[Row], target: Target, count: usize) -> Option<f64> {
     let setting = setting(count, &Disk::Own);
-    let row = rows
-        .iter()
-        .find(|row| row.scenario == "pairs" && row.system == system && row.setting == setting);
+    let row = rows.iter().find(|row| {
+        row.scenario == "pairs" && row.system == target.into() && row.setting == setting
+    });
     row?.figure(MESSAGES)
 }
 
 /// One side of a pair.
 struct Side {
     bench: Arc<Bench>,
-    line: Line,
+    connection: Connection,
     pair: Pair,
     window: Window,
     receipts: bool,
@@ -117,7 +124,9 @@ impl Side {
         let mut seen = Seen::default();
         let mut sending = self.send().await?;
         while let Some((client_id, since)) = sending {
-            let frame = timeout(DRAIN, self.line.hear()).await.context("no answer in time")??;
+            let frame = timeout(DRAIN, self.connection.receive())
+                .await
+                .context("the answer did not arrive in time")??;
             let now = Instant::now();
             match frame {
                 ServerFrame::Sent(sent) if sent.client_id == client_id => {
@@ -135,12 +144,12 @@ impl Side {
                     sleep(Duration::from_millis(refusal.retry_after_ms.unwrap_or(250))).await;
                     sending = self.send().await?;
                 }
-                other => self.hear(other, now, &mut seen).await?,
+                other => self.receive(other, now, &mut seen).await?,
             }
         }
         // Receives the last messages of the other side.
-        while let Ok(frame) = timeout(Duration::from_millis(500), self.line.hear()).await {
-            self.hear(frame?, Instant::now(), &mut seen).await?;
+        while let Ok(frame) = timeout(Duration::from_millis(500), self.connection.receive()).await {
+            self.receive(frame?, Instant::now(), &mut seen).await?;
         }
         Ok(seen)
     }
@@ -149,20 +158,18 @@ impl Side {
         let (client_id, now) = (ClientId::new(), Instant::now());
         let body = self.bench.body(now);
         let conversation = self.pair.conversation;
-        self.line.say(&ClientFrame::Send { conversation, client_id, body }).await?;
+        self.connection.send(&ClientFrame::Send { conversation, client_id, body }).await?;
         Ok(Some((client_id, now)))
     }
 
-    async fn hear(&mut self, frame: ServerFrame, now: Instant, seen: &mut Seen) -> Result<()> {
+    async fn receive(&mut self, frame: ServerFrame, now: Instant, seen: &mut Seen) -> Result<()> {
         let ServerFrame::Message(message) = frame else { return Ok(()) };
-        if self.window.holds(now)
-            && let Some(age) = self.bench.age(&message.body, now)
-        {
-            seen.received.record(age);
-        }
+        self.bench.record_received(&mut seen.received, self.window, &message.body, now);
         if self.receipts {
             let conversation = self.pair.conversation;
-            self.line.say(&ClientFrame::Delivered { conversation, up_to: message.seq }).await?;
+            self.connection
+                .send(&ClientFrame::Delivered { conversation, up_to: message.seq })
+                .await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{Line, Person, Running};
+use harness::{Connection, ServerProcess, TestUser};
 use protocol::{ClientFrame, ConversationId, ConversationPage, Cursor, HistoryPage, Message, Seq};
 use serde_json::json;
 
@@ -16,8 +16,8 @@ use super::{Bench, exactly};
 use crate::call::Call;
 use crate::latency::Latency;
 use crate::report::Row;
-use crate::seed::{Seed, Talk};
-use crate::system::{Disk, System};
+use crate::seed::{Seed, SeedConversation};
+use crate::targets::{Disk, Target};
 
 /// Number of measured returns, each by another user.
 const TIMES: usize = 20;
@@ -27,21 +27,21 @@ const TIMES: usize = 20;
 /// # Errors
 /// Fails if a message is missing.
 pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
-    let data = bench.data(System::Duet)?;
+    let data = bench.data(Target::Duet)?;
     let seed = Seed::open(data.path())?;
-    let people = seed.people(2 * TIMES, bench.somebody()?)?;
+    let users = seed.users(2 * TIMES, bench.any_user()?)?;
     let mut returns = Vec::with_capacity(TIMES);
-    for [peer, me] in people.as_chunks::<2>().0 {
-        let people = [peer.id, me.id];
-        let talk = Talk { people, messages: waiting.into(), waiting: true };
-        returns.push((me, seed.talk(&talk, 1)?));
+    for [peer, me] in users.as_chunks::<2>().0 {
+        let users = [peer.id, me.id];
+        let conversation = SeedConversation { users, messages: waiting.into(), waiting: true };
+        returns.push((me, seed.write_conversation(&conversation, 1)?));
     }
     seed.finish()?;
-    let server = bench.binaries.start(System::Duet, &Disk::Own, data).await?;
+    let server = bench.binaries.start(Target::Duet, &Disk::Own, data).await?;
     let cpu_before = server.cpu_seconds()?;
     let (mut to_hello, mut to_merged) = (Latency::default(), Latency::default());
     for (me, conversation) in returns {
-        let (hello, merged) = come_back(&server, me, conversation, waiting.into()).await?;
+        let (hello, merged) = reconnect(&server, me, conversation, waiting.into()).await?;
         to_hello.record(hello);
         to_merged.record(merged);
     }
@@ -49,7 +49,7 @@ pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
     server.stop().await?;
     let setting = format!("{waiting} messages waiting");
     let [p50, _, p99, _] = to_merged.percentiles_ms();
-    Ok(Row::new("return", setting, System::Duet, &Disk::Own)
+    Ok(Row::new("return", setting, Target::Duet, &Disk::Own)
         .with("connected to merged p50 ms", p50)
         .with("p99 ms", p99)
         .with("of it to hello p50 ms", to_hello.percentiles_ms()[0])
@@ -59,18 +59,19 @@ pub async fn run(bench: &Bench, waiting: u32) -> Result<Row> {
 
 /// Connects and loads every message. Returns the times until `hello` and until all messages are
 /// merged.
-async fn come_back(
-    server: &Running,
-    me: &Person,
+async fn reconnect(
+    server: &ServerProcess,
+    me: &TestUser,
     conversation: ConversationId,
     waiting: i64,
 ) -> Result<(Duration, Duration)> {
     let since = Instant::now();
-    let mut line = Line::open(server.address, &me.cookie, "").await?;
-    line.hello().await?;
+    let mut connection = Connection::open(server.address, &me.cookie, "").await?;
+    connection.hello().await?;
     let hello = since.elapsed();
     let mut call = Call::open(server.address, &me.cookie, false).await?;
-    let list: ConversationPage = call.ask("list_conversations", &json!({ "after": null })).await?;
+    let list: ConversationPage =
+        call.request("list_conversations", &json!({ "after": null })).await?;
     let entry = list.conversations.iter().find(|entry| entry.id == conversation);
     let last = entry.context("the conversation is not on the list")?.last_seq;
     let mut timeline: BTreeMap<Seq, Message> = BTreeMap::new();
@@ -79,14 +80,18 @@ async fn come_back(
         if from >= last {
             break;
         }
-        let asked = json!({ "id": conversation, "cursor": Cursor::After(from) });
-        let page: HistoryPage = call.ask("load_history", &asked).await?;
-        ensure!(!page.messages.is_empty(), "an empty page after {from}");
+        let request = json!({ "id": conversation, "cursor": Cursor::After(from) });
+        let page: HistoryPage = call.request("load_history", &request).await?;
+        ensure!(!page.messages.is_empty(), "the page after {from} is empty");
         timeline.extend(page.messages.into_iter().map(|message| (message.seq, message)));
     }
-    line.say(&ClientFrame::Delivered { conversation, up_to: last }).await?;
+    connection.send(&ClientFrame::Delivered { conversation, up_to: last }).await?;
     let merged = since.elapsed();
-    let dense = timeline.keys().zip(1..).all(|(seq, place)| seq.0 == place);
-    ensure!(dense && last.0 == waiting, "of {waiting} messages {} came", timeline.len());
+    let dense = timeline.keys().zip(1..).all(|(seq, expected)| seq.0 == expected);
+    ensure!(
+        dense && last.0 == waiting,
+        "expected {waiting} messages without a gap, loaded {}",
+        timeline.len()
+    );
     Ok((hello, merged))
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use harness::{Cluster, Node, Plan};
+use harness::{Cluster, ClusterConfig, Node};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(
     name = "duet-cluster",
     version,
-    about = "Several Duet nodes on one Postgres and one NATS, behind HAProxy, to be tried."
+    about = "Runs several Duet nodes with Postgres, NATS and HAProxy, for trying out."
 )]
 struct Arguments {
     /// Path of the server's binary.
@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let plan = Plan {
+    let config = ClusterConfig {
         binary: arguments.duet,
         site: arguments.site,
         nodes: arguments.nodes.into(),
@@ -61,7 +61,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         data: arguments.data,
     };
     let mut cluster = tokio::select! {
-        cluster = Cluster::start(&plan) => cluster?,
+        cluster = Cluster::start(&config) => cluster?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -70,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         println!("node {} alone: http://{address}", number + 1);
     }
     if !arguments.obey {
-        println!("{}", what_is_kept(plan.data.as_deref()));
+        println!("{}", end_of_data(config.data.as_deref()));
     }
     tokio::select! {
         done = obey(&mut cluster), if arguments.obey => done?,
@@ -83,29 +83,31 @@ async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-fn what_is_kept(data: Option<&Path>) -> String {
+fn end_of_data(data: Option<&Path>) -> String {
     match data {
         Some(directory) => {
-            format!("Ctrl+C ends it; what is said is kept in {}.", directory.display())
+            format!("Press Ctrl+C to stop. The data stays in {}.", directory.display())
         }
-        None => "Everything is in temporary directories and goes with Ctrl+C.".to_owned(),
+        None => "Press Ctrl+C to stop. All data is temporary and is deleted then.".to_owned(),
     }
 }
 
 async fn obey(cluster: &mut Cluster) -> Result<()> {
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(order) = orders.next_line().await? {
-        match carry_out(cluster, &order).await {
+    let mut commands = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(command) = commands.next_line().await? {
+        match execute(cluster, &command).await {
             Ok(()) => println!("done"),
-            Err(error) => println!("not done: {error:#}"),
+            Err(error) => println!("failed: {error:#}"),
         }
     }
     Ok(())
 }
 
-async fn carry_out(cluster: &mut Cluster, order: &str) -> Result<()> {
-    let (verb, what) = order.split_once(' ').context("say what to do and with which node")?;
-    let number: usize = what.trim().parse().context("say the number of a node")?;
+async fn execute(cluster: &mut Cluster, command: &str) -> Result<()> {
+    let (verb, argument) =
+        command.split_once(' ').context("the command needs a verb and the number of a node")?;
+    let number: usize =
+        argument.trim().parse().context("the command needs the number of a node")?;
     let node: Option<&mut Node> =
         number.checked_sub(1).and_then(|index| cluster.nodes.get_mut(index));
     let node = node.with_context(|| format!("there is no node {number}"))?;
@@ -113,6 +115,6 @@ async fn carry_out(cluster: &mut Cluster, order: &str) -> Result<()> {
         "kill" => node.kill().await,
         "stop" => node.stop().await,
         "start" => node.start().await,
-        _ => bail!("{verb} is none of kill, stop, start"),
+        _ => bail!("unknown command {verb}: use kill, stop or start"),
     }
 }

@@ -6,24 +6,29 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::run;
+use super::run_command;
 
 /// Debian's directory of Postgres versions, which is not on PATH.
 const DEBIAN: &str = "/usr/lib/postgresql";
 /// The user for the server if this process is root, because Postgres refuses to run as root.
 const SERVER_USER: &str = "postgres";
 
-pub(super) struct Programs {
+/// The installed Postgres programs, and the user to run them as.
+pub struct PostgresPrograms {
     directory: PathBuf,
     /// The user and group to switch to, if this process is root.
     become_user: Option<(u32, u32)>,
 }
 
-impl Programs {
-    pub(super) fn find() -> Result<Self> {
+impl PostgresPrograms {
+    /// Finds the newest installed version.
+    ///
+    /// # Errors
+    /// Postgres is not installed (the error names the package), or its user does not exist.
+    pub fn find() -> Result<Self> {
         let Some(directory) = newest_of_debian().or_else(on_path) else {
             bail!(
-                "there is no Postgres server on this machine, which this needs: \
+                "a Postgres server is required but not installed: \
                  apt-get install postgresql (or scripts/setup servers)"
             );
         };
@@ -37,7 +42,7 @@ impl Programs {
     }
 
     /// A command that runs any program as the server's user.
-    pub(super) fn as_server(&self, program: impl AsRef<Path>) -> Command {
+    pub(super) fn as_server_user(&self, program: impl AsRef<Path>) -> Command {
         let mut command = match self.become_user {
             None => Command::new(program.as_ref()),
             Some((user, group)) => {
@@ -54,18 +59,21 @@ impl Programs {
     }
 
     /// A command that runs a Postgres program as the server's user.
-    pub(super) fn command(&self, name: &str) -> Command {
-        self.as_server(self.directory.join(name))
+    pub fn command(&self, name: &str) -> Command {
+        self.as_server_user(self.directory.join(name))
     }
 
     /// A command that runs a client program as the current user.
-    pub(super) fn client(&self, name: &str) -> Command {
+    pub fn client(&self, name: &str) -> Command {
         let beside = self.directory.join(name);
         if beside.exists() { Command::new(beside) } else { Command::new(name) }
     }
 
     /// Makes the server's user the owner of a file or directory.
-    pub(super) fn give(&self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// The owner cannot be changed.
+    pub fn chown_to_server(&self, path: &Path) -> Result<()> {
         if let Some((user, group)) = self.become_user {
             chown(path, Some(user), Some(group))?;
         }
@@ -78,7 +86,7 @@ fn newest_of_debian() -> Option<PathBuf> {
     let numbered = versions.filter_map(|entry| {
         let version: u32 = entry.file_name().to_str()?.parse().ok()?;
         let directory = entry.path().join("bin");
-        is_whole(&directory).then_some((version, directory))
+        is_complete(&directory).then_some((version, directory))
     });
     numbered.max().map(|(_, directory)| directory)
 }
@@ -89,20 +97,22 @@ fn on_path() -> Option<PathBuf> {
     let real = std::env::split_paths(&path)
         .filter_map(|directory| directory.join("initdb").canonicalize().ok())
         .filter_map(|initdb| Some(initdb.parent()?.to_owned()));
-    real.into_iter().find(|directory| is_whole(directory))
+    real.into_iter().find(|directory| is_complete(directory))
 }
 
-fn is_whole(directory: &Path) -> bool {
+fn is_complete(directory: &Path) -> bool {
     ["initdb", "pg_ctl", "postgres"].iter().all(|name| directory.join(name).exists())
 }
 
 fn server_user() -> Result<(u32, u32)> {
     let number = |option| -> Result<u32> {
-        let id = run(Command::new("id").args([option, SERVER_USER]));
-        id.context("root needs a user to run Postgres as, which its package makes")?
-            .trim()
-            .parse()
-            .context("no number")
+        let id = run_command(Command::new("id").args([option, SERVER_USER]));
+        id.context(
+            "Postgres does not run as root, and the user that its package creates does not exist",
+        )?
+        .trim()
+        .parse()
+        .context("id printed no number")
     };
     Ok((number("-u")?, number("-g")?))
 }

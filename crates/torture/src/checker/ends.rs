@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use protocol::{ClientId, Seq};
 
 use super::{Evidence, Invariant, Screen, Violation};
-use crate::log::{Tab, What};
+use crate::client_log::{Observation, Tab};
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let lists = evidence.lists();
@@ -22,16 +22,17 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
 
 fn equal(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>) {
     let wrong = if !screen.connected {
-        "is not on the line".to_owned()
+        "is not connected".to_owned()
     } else if screen.unsent > 0 {
-        format!("still has {} to send", screen.unsent)
+        format!("still has {} messages in the outbox", screen.unsent)
     } else if screen.rows != stored {
-        let place = screen.rows.iter().zip(stored).take_while(|(one, other)| one == other).count();
+        let index =
+            screen.rows.iter().zip(stored).take_while(|(shown, stored)| shown == stored).count();
         format!(
-            "shows {} messages of {}; they differ from place {}",
+            "shows {} messages of {}; the first difference is at message {}",
             screen.rows.len(),
             stored.len(),
-            place + 1
+            index + 1
         )
     } else {
         return;
@@ -47,7 +48,7 @@ fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let marks = evidence.stored.marks.get(&(screen.conversation, screen.user));
     let marks = marks.copied().unwrap_or_default();
     if marks.delivered < Seq(last) || marks.read < Seq(last) {
-        let text = format!("{:?} has read all {last}, {marks:?} is stored", screen.tab);
+        let text = format!("{:?} has read {last} messages, but {marks:?} is stored", screen.tab);
         found.push(Violation::new(Invariant::I9, text));
     }
 }
@@ -58,7 +59,7 @@ fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let stored = stored.copied().unwrap_or_default();
     if screen.theirs != stored {
         let text = format!(
-            "{:?} in {} shows {:?} of its peer, {stored:?} is stored",
+            "{:?} in {} shows {:?} of its peer, but {stored:?} is stored",
             screen.tab, screen.conversation, screen.theirs
         );
         found.push(Violation::new(Invariant::I9, text));
@@ -66,30 +67,34 @@ fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
 }
 
 fn sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let within = evidence.terms.ends_within;
+    let within = evidence.limits.ends_within;
     let within = within.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
     let mut ended: HashMap<Tab, u64> = HashMap::new();
     for event in &evidence.events {
         let mut limit = within;
-        let what = match &event.what {
-            What::SignedOut => {
+        let what = match &event.observation {
+            Observation::SignedOut => {
                 ended.insert(event.tab, event.at);
                 continue;
             }
-            What::Heard { seen, .. } => format!("message {}", seen.seq),
-            What::Receipt { .. } => "a receipt".to_owned(),
-            What::Page { .. } => "a page".to_owned(),
-            What::Told { .. } => "an acknowledgement".to_owned(),
-            What::AfterEnd(what) => {
+            Observation::Received { seen, .. } => format!("message {}", seen.seq),
+            Observation::Receipt { .. } => "a receipt".to_owned(),
+            Observation::HistoryPage { .. } => "a page".to_owned(),
+            Observation::Acknowledged { .. } => "an acknowledgement".to_owned(),
+            Observation::AcceptedAfterSignOut(request) => {
                 limit = Some(0);
-                what.clone()
+                request.clone()
             }
             _ => continue,
         };
         let Some(end) = ended.get(&event.tab) else { continue };
         let late = event.at.saturating_sub(*end);
         if limit.is_some_and(|limit| late > limit) {
-            let text = format!("{:?} got {what} {} ms after its end", event.tab, late / 1_000);
+            let text = format!(
+                "{:?} received {what} {} ms after the end of its session",
+                event.tab,
+                late / 1_000
+            );
             found.push(Violation::new(Invariant::I10, text));
         }
     }

@@ -6,87 +6,94 @@ use std::collections::HashMap;
 use protocol::{ConversationId, Marks, Seq, UserId};
 
 use super::{Evidence, Invariant, Violation};
-use crate::log::{Tab, What};
+use crate::client_log::{Observation, Tab};
 
 type Whose = (ConversationId, UserId);
 
 /// Observations of one user's marks in one conversation.
 #[derive(Default)]
-struct Known {
+struct Observed {
     /// The maximum that the user's tabs sent.
-    said: Marks,
+    sent: Marks,
     /// The maximum that reads had shown up to each time.
     shown: Vec<(u64, Marks)>,
     /// The latest receipt of each connection.
-    told: HashMap<(Tab, u32), Marks>,
+    received: HashMap<(Tab, u32), Marks>,
     /// The maximum that any client received.
     furthest: Marks,
 }
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let mut all: HashMap<Whose, Known> = HashMap::new();
+    let mut all: HashMap<Whose, Observed> = HashMap::new();
     for event in &evidence.events {
-        match &event.what {
-            What::Marked { conversation, marks } => {
-                let known = all.entry((*conversation, event.user)).or_default();
-                known.said = furthest(known.said, *marks);
+        match &event.observation {
+            Observation::MarksSent { conversation, marks } => {
+                let observed = all.entry((*conversation, event.user)).or_default();
+                observed.sent = furthest(observed.sent, *marks);
             }
-            What::Receipt { line, conversation, whose, marks } => {
-                let known = all.entry((*conversation, *whose)).or_default();
-                possible(known, *marks, found);
-                let before = known.told.insert((event.tab, *line), *marks).unwrap_or_default();
-                if evidence.terms.one_way && behind(*marks, before) {
-                    let text = format!("{:?} was told {before:?}, then {marks:?}", event.tab);
+            Observation::Receipt { connection, conversation, whose, marks } => {
+                let observed = all.entry((*conversation, *whose)).or_default();
+                possible(observed, *marks, found);
+                let before =
+                    observed.received.insert((event.tab, *connection), *marks).unwrap_or_default();
+                if evidence.limits.ordered_receipts && behind(*marks, before) {
+                    let text = format!("{:?} received {before:?}, then {marks:?}", event.tab);
                     found.push(Violation::new(Invariant::I8, text));
                 }
-                known.furthest = furthest(known.furthest, *marks);
+                observed.furthest = furthest(observed.furthest, *marks);
             }
-            What::Page { conversation, asked, mine, theirs, peer, .. } => {
+            Observation::HistoryPage { conversation, requested, mine, theirs, peer, .. } => {
                 for (whose, marks) in [(event.user, *mine), (*peer, *theirs)] {
-                    let known = all.entry((*conversation, whose)).or_default();
-                    read(known, event.at, *asked, marks, found);
+                    let observed = all.entry((*conversation, whose)).or_default();
+                    read(observed, event.at, *requested, marks, found);
                 }
             }
             _ => {}
         }
     }
-    in_the_end(evidence, &all, found);
+    check_stored(evidence, &all, found);
 }
 
-fn read(known: &mut Known, at: u64, asked: u64, marks: Marks, found: &mut Vec<Violation>) {
-    possible(known, marks, found);
-    let earlier = known.shown.partition_point(|(shown, _)| *shown < asked);
-    let before = earlier.checked_sub(1).and_then(|last| known.shown.get(last));
+fn read(
+    observed: &mut Observed,
+    at: u64,
+    requested: u64,
+    marks: Marks,
+    found: &mut Vec<Violation>,
+) {
+    possible(observed, marks, found);
+    let earlier = observed.shown.partition_point(|(shown, _)| *shown < requested);
+    let before = earlier.checked_sub(1).and_then(|last| observed.shown.get(last));
     if let Some((_, before)) = before.filter(|(_, before)| behind(marks, *before)) {
-        let text = format!("a read showed {before:?}, a later one {marks:?}");
+        let text = format!("a read returned {before:?}, a later read {marks:?}");
         found.push(Violation::new(Invariant::I8, text));
     }
-    let so_far = known.shown.last().map_or(Marks::default(), |(_, marks)| *marks);
-    known.shown.push((at, furthest(so_far, marks)));
-    known.furthest = furthest(known.furthest, marks);
+    let so_far = observed.shown.last().map_or(Marks::default(), |(_, marks)| *marks);
+    observed.shown.push((at, furthest(so_far, marks)));
+    observed.furthest = furthest(observed.furthest, marks);
 }
 
-fn possible(known: &Known, marks: Marks, found: &mut Vec<Violation>) {
+fn possible(observed: &Observed, marks: Marks, found: &mut Vec<Violation>) {
     if marks.read > marks.delivered {
         found.push(Violation::new(Invariant::I8, format!("read before delivered: {marks:?}")));
     }
-    if behind(known.said, marks) {
-        let text = format!("{marks:?} although no more than {:?} was said", known.said);
+    if behind(observed.sent, marks) {
+        let text = format!("{marks:?}, although the tabs sent at most {:?}", observed.sent);
         found.push(Violation::new(Invariant::I8, text));
     }
 }
 
-fn in_the_end(evidence: &Evidence, all: &HashMap<Whose, Known>, found: &mut Vec<Violation>) {
-    for (whose, known) in all {
+fn check_stored(evidence: &Evidence, all: &HashMap<Whose, Observed>, found: &mut Vec<Violation>) {
+    for (whose, observed) in all {
         let Some(stored) = evidence.stored.marks.get(whose) else { continue };
-        possible(known, *stored, found);
-        if behind(*stored, known.furthest) {
-            let text = format!("{:?} was told, {stored:?} is stored", known.furthest);
+        possible(observed, *stored, found);
+        if behind(*stored, observed.furthest) {
+            let text = format!("{:?} was received, but {stored:?} is stored", observed.furthest);
             found.push(Violation::new(Invariant::I8, text));
         }
         let last = evidence.stored.last.get(&whose.0).copied().unwrap_or_default();
         if stored.delivered > Seq(last) {
-            let text = format!("{stored:?} in a conversation of {last}");
+            let text = format!("{stored:?} in a conversation of {last} messages");
             found.push(Violation::new(Invariant::I8, text));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use protocol::ConversationId;
 
 use super::{Evidence, Invariant, Violation};
-use crate::log::{Event, Seen, Tab, What};
+use crate::client_log::{Event, Observation, SeenMessage, Tab};
 use crate::store::Row;
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
@@ -16,16 +16,18 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     for (conversation, last) in &evidence.stored.last {
         let newest = lists.get(conversation).and_then(|rows| rows.last()).map_or(0, |row| row.seq);
         if newest != *last {
-            let text = format!("{conversation} counts to {last}, its newest is at {newest}");
+            let text = format!(
+                "last_seq of {conversation} is {last}, but its newest message has seq {newest}"
+            );
             found.push(Violation::new(Invariant::I4, text));
         }
     }
     for event in &evidence.events {
-        match &event.what {
-            What::Heard { conversation, seen } => {
+        match &event.observation {
+            Observation::Received { conversation, seen } => {
                 same(event, lists.get(conversation), seen, found);
             }
-            What::Page { conversation, messages, after, last_seq, .. } => {
+            Observation::HistoryPage { conversation, messages, after, last_seq, .. } => {
                 for seen in messages {
                     same(event, lists.get(conversation), seen, found);
                 }
@@ -38,9 +40,9 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
 }
 
 fn dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>) {
-    for (row, place) in rows.iter().zip(1..) {
-        if row.seq != place {
-            let text = format!("{conversation} has {} where {place} belongs", row.seq);
+    for (row, expected) in rows.iter().zip(1..) {
+        if row.seq != expected {
+            let text = format!("{conversation} has seq {} instead of {expected}", row.seq);
             found.push(Violation::new(Invariant::I4, text));
             return;
         }
@@ -48,18 +50,24 @@ fn dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>
 }
 
 /// Checks that a client saw the stored message at this seq.
-fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &Seen, found: &mut Vec<Violation>) {
+fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &SeenMessage, found: &mut Vec<Violation>) {
     let row = rows.and_then(|rows| {
-        let place = rows.binary_search_by_key(&seen.seq, |row| row.seq).ok()?;
-        rows.get(place)
+        let index = rows.binary_search_by_key(&seen.seq, |row| row.seq).ok()?;
+        rows.get(index)
     });
     let wrong = match row {
-        None => format!("{:?} saw {} at {}, where nothing is", event.tab, seen.id, seen.seq),
+        None => format!(
+            "{:?} saw {} at seq {}, where no message is stored",
+            event.tab, seen.id, seen.seq
+        ),
         Some(row) if row.id != seen.id || row.sender != seen.sender => {
-            format!("{:?} saw {} at {}, where {} is", event.tab, seen.id, seen.seq, row.id)
+            format!(
+                "{:?} saw {} at seq {}, where {} is stored",
+                event.tab, seen.id, seen.seq, row.id
+            )
         }
         Some(row) if row.body != seen.body => {
-            format!("{:?} saw another text at {}", event.tab, seen.seq)
+            format!("{:?} saw another text at seq {}", event.tab, seen.seq)
         }
         Some(_) => return,
     };
@@ -67,8 +75,14 @@ fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &Seen, found: &mut Vec<Vi
 }
 
 /// Checks that a page has no gaps, begins at the requested seq, and does not exceed its own `last`.
-fn page(event: &Event, after: Option<i64>, seen: &[Seen], last: i64, found: &mut Vec<Violation>) {
-    let holes = seen.windows(2).any(|pair| pair[1].seq != pair[0].seq + 1);
+fn page(
+    event: &Event,
+    after: Option<i64>,
+    seen: &[SeenMessage],
+    last: i64,
+    found: &mut Vec<Violation>,
+) {
+    let gaps = seen.windows(2).any(|pair| pair[1].seq != pair[0].seq + 1);
     let first = seen.first().map(|seen| seen.seq);
     let begins = match after {
         Some(after) if after < last => first == Some(after + 1),
@@ -78,65 +92,79 @@ fn page(event: &Event, after: Option<i64>, seen: &[Seen], last: i64, found: &mut
         (None, newest) => newest.map_or(0, |seen| seen.seq) == last,
         (_, newest) => newest.is_none_or(|seen| seen.seq <= last),
     };
-    if holes || !begins || !ends {
-        let places: Vec<i64> = seen.iter().map(|seen| seen.seq).collect();
-        let text = format!("{:?} asked after {after:?} of {last} and got {places:?}", event.tab);
+    if gaps || !begins || !ends {
+        let seqs: Vec<i64> = seen.iter().map(|seen| seen.seq).collect();
+        let text = format!(
+            "{:?} requested the page after {after:?} of {last} and received {seqs:?}",
+            event.tab
+        );
         found.push(Violation::new(Invariant::I4, text));
     }
 }
 
 /// The highest seq observed up to a time.
-struct Known {
+struct Maximum {
     at: u64,
     seq: i64,
 }
 
-/// The highest seq that any client saw (`seen`) or that was acknowledged to a tab (`told`), by
-/// time.
+/// The highest seq that any client saw (`seen`), and that was acknowledged to each tab
+/// (`acknowledged`), by time.
 #[derive(Default)]
-struct Knowledge {
-    seen: Vec<Known>,
-    told: HashMap<Tab, Vec<Known>>,
+struct Maxima {
+    seen: Vec<Maximum>,
+    acknowledged: HashMap<Tab, Vec<Maximum>>,
 }
 
-fn learn(list: &mut Vec<Known>, at: u64, seq: i64) {
-    if list.last().is_none_or(|known| known.seq < seq) {
-        list.push(Known { at, seq });
+fn raise(list: &mut Vec<Maximum>, at: u64, seq: i64) {
+    if list.last().is_none_or(|maximum| maximum.seq < seq) {
+        list.push(Maximum { at, seq });
     }
 }
 
 /// Returns the highest seq observed before this moment.
-fn before(list: &[Known], moment: u64) -> i64 {
-    let later = list.partition_point(|known| known.at < moment);
-    later.checked_sub(1).and_then(|last| list.get(last)).map_or(0, |known| known.seq)
+fn before(list: &[Maximum], moment: u64) -> i64 {
+    let later = list.partition_point(|maximum| maximum.at < moment);
+    later.checked_sub(1).and_then(|last| list.get(last)).map_or(0, |maximum| maximum.seq)
 }
 
 /// Checks that each read shows everything observed before it was requested. This holds because
 /// there is one store, and every later read sees a commit.
 fn forward(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let mut knowledge: HashMap<ConversationId, Knowledge> = HashMap::new();
+    let mut by_conversation: HashMap<ConversationId, Maxima> = HashMap::new();
     for event in &evidence.events {
-        match &event.what {
-            What::Told { conversation, seq, .. } => {
-                let known = knowledge.entry(*conversation).or_default();
-                learn(known.told.entry(event.tab).or_default(), event.at, *seq);
+        match &event.observation {
+            Observation::Acknowledged { conversation, seq, .. } => {
+                let maxima = by_conversation.entry(*conversation).or_default();
+                raise(maxima.acknowledged.entry(event.tab).or_default(), event.at, *seq);
             }
-            What::Heard { conversation, seen } => {
-                learn(&mut knowledge.entry(*conversation).or_default().seen, event.at, seen.seq);
+            Observation::Received { conversation, seen } => {
+                raise(
+                    &mut by_conversation.entry(*conversation).or_default().seen,
+                    event.at,
+                    seen.seq,
+                );
             }
-            What::Page { conversation, asked, last_seq, .. } => {
-                let known = knowledge.entry(*conversation).or_default();
-                let told = known.told.get(&event.tab).map_or(0, |told| before(told, *asked));
-                let seen = before(&known.seen, *asked);
-                if *last_seq < told {
-                    let text = format!("{:?} was told {told}, then read {last_seq}", event.tab);
+            Observation::HistoryPage { conversation, requested, last_seq, .. } => {
+                let maxima = by_conversation.entry(*conversation).or_default();
+                let acknowledged = maxima
+                    .acknowledged
+                    .get(&event.tab)
+                    .map_or(0, |acknowledged| before(acknowledged, *requested));
+                let seen = before(&maxima.seen, *requested);
+                if *last_seq < acknowledged {
+                    let text = format!(
+                        "{:?} received an acknowledgement of seq {acknowledged}, then read to {last_seq}",
+                        event.tab
+                    );
                     found.push(Violation::new(Invariant::I6, text));
                 }
                 if *last_seq < seen {
-                    let text = format!("{:?} read to {last_seq} after {seen} was seen", event.tab);
+                    let text =
+                        format!("{:?} read up to {last_seq} after seq {seen} was seen", event.tab);
                     found.push(Violation::new(Invariant::I5, text));
                 }
-                learn(&mut known.seen, event.at, *last_seq);
+                raise(&mut maxima.seen, event.at, *last_seq);
             }
             _ => {}
         }

@@ -6,33 +6,33 @@
 use std::path::Path;
 
 use anyhow::Result;
-use harness::{Running, duet};
+use harness::{ServerProcess, duet_command};
 
 use super::Nodes;
 use crate::proxy::Proxy;
-use crate::site::Address;
 use crate::store::{self, Stored};
+use crate::test_server::Address;
 
 /// One leader and one follower.
 const NODES: usize = 2;
 
 /// The copy and its nodes, which end when it is dropped.
-pub struct Copy {
+pub struct StoreCopy {
     /// Address for clients.
     pub address: Address,
     /// Proxy between clients and nodes.
     _proxy: Proxy,
     database: String,
-    nodes: Vec<Running>,
+    nodes: Vec<ServerProcess>,
 }
 
-impl Copy {
+impl StoreCopy {
     /// Copies the store of these nodes and starts new nodes on the copy.
     ///
     /// # Errors
     /// Fails if the copy cannot be restored or a node does not start.
     pub async fn open(nodes: &Nodes<'_>, binary: &Path) -> Result<Self> {
-        let cluster = &nodes.machines.cluster;
+        let cluster = &nodes.servers.cluster;
         let database = format!("{}_copy", nodes.database);
         cluster.postgres.restore_copy(&database, &nodes.database)?;
         let proxy = Proxy::start().await?;
@@ -40,23 +40,23 @@ impl Copy {
         let mut running = Vec::new();
         for _ in 0..NODES {
             let nothing = tempfile::tempdir()?;
-            let mut command = duet(binary, nothing.path());
+            let mut command = duet_command(binary, nothing.path());
             command
                 .env("DUET_DATABASE_URL", cluster.postgres.url(&database))
                 .env("DUET_NATS_URL", cluster.nats.url())
                 .env("DUET_PUBLIC_URL", address.origin())
                 .env("DUET_TRUSTED_PROXIES", "127.0.0.1");
-            running.push(Running::start("a node of the copy", command, nothing).await?);
+            running.push(ServerProcess::start("a node of the copy", command, nothing).await?);
         }
         let addresses: Vec<_> = running.iter().map(|node| node.address).collect();
-        proxy.lead_to(&addresses);
-        address.lead_to(&addresses);
+        proxy.set_upstreams(&addresses);
+        address.set_upstreams(&addresses);
         Ok(Self { address, _proxy: proxy, database, nodes: running })
     }
 
     /// Returns the last log lines of the nodes.
     pub fn server_log(&self) -> Vec<String> {
-        let of = |node: &Running| node.log().into_iter().map(|line| format!("copy: {line}"));
+        let of = |node: &ServerProcess| node.log().into_iter().map(|line| format!("copy: {line}"));
         self.nodes.iter().flat_map(of).collect()
     }
 
@@ -64,15 +64,19 @@ impl Copy {
     ///
     /// # Errors
     /// Fails if the store cannot be read. A node that does not shut down in order is passed to
-    /// `complain`.
-    pub async fn end(self, nodes: &Nodes<'_>, complain: &mut impl FnMut(String)) -> Result<Stored> {
+    /// `report_violation`.
+    pub async fn end(
+        self,
+        nodes: &Nodes<'_>,
+        report_violation: &mut impl FnMut(String),
+    ) -> Result<Stored> {
         for node in self.nodes {
             if let Err(error) = node.stop().await {
-                complain(format!("of the copy: {error:#}"));
+                report_violation(format!("a node of the copy: {error:#}"));
             }
         }
-        let stored = store::read_postgres(&nodes.machines.cluster.postgres, &self.database);
-        nodes.machines.drop_database(&self.database)?;
+        let stored = store::read_postgres(&nodes.servers.cluster.postgres, &self.database);
+        nodes.servers.drop_database(&self.database)?;
         stored
     }
 }

@@ -6,38 +6,42 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness::{Http, Person};
+use harness::{HttpClient, TestUser};
 use protocol::{ConversationId, Cursor, Marks, Seq, UserId};
 use tokio::time::{sleep, timeout};
 
-use super::Crowd;
-use crate::log::{Log, Seen, Tab, What};
-use crate::page::With;
-use crate::site::Address;
+use super::TestClients;
+use crate::client::Membership;
+use crate::client_log::{ClientLog, Observation, SeenMessage, Tab};
+use crate::test_server::Address;
 
 /// Time limit for all screens to equal the store (I9).
 const SETTLED_WITHIN: Duration = Duration::from_secs(15);
 /// Interval of the checks.
-const LOOK: Duration = Duration::from_millis(150);
+const CHECK_EVERY: Duration = Duration::from_millis(150);
 
 /// Returns the time until all tabs settled, or `None` at the time limit.
-pub(super) async fn settle(address: &Address, log: &Log, crowd: &Crowd) -> Option<Duration> {
-    let begun = Instant::now();
-    while begun.elapsed() < SETTLED_WITHIN {
-        sleep(LOOK).await;
+pub(super) async fn settle(
+    address: &Address,
+    log: &ClientLog,
+    clients: &TestClients,
+) -> Option<Duration> {
+    let started = Instant::now();
+    while started.elapsed() < SETTLED_WITHIN {
+        sleep(CHECK_EVERY).await;
         // A server that does not answer has not settled.
-        let left = SETTLED_WITHIN.saturating_sub(begun.elapsed());
-        if let Ok(Ok(true)) = timeout(left, is_settled(address, log, crowd)).await {
-            return Some(begun.elapsed());
+        let left = SETTLED_WITHIN.saturating_sub(started.elapsed());
+        if let Ok(Ok(true)) = timeout(left, is_settled(address, log, clients)).await {
+            return Some(started.elapsed());
         }
     }
     None
 }
 
-async fn is_settled(address: &Address, log: &Log, crowd: &Crowd) -> Result<bool> {
+async fn is_settled(address: &Address, log: &ClientLog, clients: &TestClients) -> Result<bool> {
     let is_busy = {
-        let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.values().any(|tab| tab.unsent > 0 || !tab.connected)
+        let progress = clients.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.values().any(|tab| tab.unsent > 0 || !tab.connected)
     };
     if is_busy {
         return Ok(false);
@@ -46,36 +50,41 @@ async fn is_settled(address: &Address, log: &Log, crowd: &Crowd) -> Result<bool>
     let mut last: HashMap<ConversationId, i64> = HashMap::new();
     let mut marks: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
     let mut marked = true;
-    for (person, with) in &crowd.with {
-        for with in with {
-            let (newest, mine) = look(&http, log, person, with).await?;
-            last.insert(with.conversation, newest.0);
+    for (user, memberships) in &clients.memberships {
+        for membership in memberships {
+            let (newest, mine) = read(&http, log, user, membership).await?;
+            last.insert(membership.conversation, newest.0);
             marked &= mine.read == newest;
-            marks.insert((with.conversation, person.id), mine);
+            marks.insert((membership.conversation, user.id), mine);
         }
     }
-    let board = crowd.board.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held = board.values().flat_map(|tab| &tab.held);
-    let mut theirs = board.values().flat_map(|tab| &tab.theirs);
+    let progress = clients.progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut complete_to = progress.values().flat_map(|tab| &tab.complete_to);
+    let mut theirs = progress.values().flat_map(|tab| &tab.theirs);
     Ok(marked
-        && held.all(|(id, held)| last.get(id) == Some(held))
+        && complete_to.all(|(id, complete_to)| last.get(id) == Some(complete_to))
         && theirs.all(|(whose, theirs)| marks.get(whose) == Some(theirs)))
 }
 
 /// Reads like another tab of this user. Returns the newest seq and the user's marks.
-async fn look(http: &Http, log: &Log, me: &Person, with: &With) -> Result<(Seq, Marks)> {
-    let asked = log.now();
-    let page = http.history(me, with.conversation, Cursor::Latest).await?;
-    let what = What::Page {
-        conversation: with.conversation,
-        asked,
+async fn read(
+    http: &HttpClient,
+    log: &ClientLog,
+    me: &TestUser,
+    membership: &Membership,
+) -> Result<(Seq, Marks)> {
+    let requested = log.now();
+    let page = http.history(me, membership.conversation, Cursor::Latest).await?;
+    let observation = Observation::HistoryPage {
+        conversation: membership.conversation,
+        requested,
         after: None,
-        messages: page.messages.iter().map(Seen::from).collect(),
+        messages: page.messages.iter().map(SeenMessage::from).collect(),
         last_seq: page.last_seq.0,
         mine: page.mine,
         theirs: page.theirs,
-        peer: with.peer,
+        peer: membership.peer,
     };
-    log.write(Tab(0), me.id, what);
+    log.write(Tab(0), me.id, observation);
     Ok((page.last_seq, page.mine))
 }
