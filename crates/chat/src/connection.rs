@@ -14,9 +14,10 @@ use protocol::{
 };
 
 use crate::clock;
+use crate::cluster::Subscription;
 use crate::error::{Error, later};
 use crate::hub::{Outgoing, READ_AGAIN, Seat};
-use crate::relay::{Ear, encode};
+use crate::relay::encode;
 use crate::store::{NewMarks, NewMessage};
 use crate::writer::{Reply, Write};
 use crate::{Chat, Session};
@@ -38,7 +39,7 @@ pub struct Connection {
     session: Session,
     seat: Seat,
     /// Declared after `seat` so that it is dropped after it.
-    _ear: Option<Arc<Ear>>,
+    _subscription: Option<Arc<Subscription>>,
     peers: HashMap<ConversationId, UserId>,
     malformed: u32,
     allowance: f64,
@@ -57,12 +58,17 @@ pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
 }
 
 impl Connection {
-    pub(crate) fn new(chat: Chat, session: Session, seat: Seat, ear: Option<Arc<Ear>>) -> Self {
+    pub(crate) fn new(
+        chat: Chat,
+        session: Session,
+        seat: Seat,
+        subscription: Option<Arc<Subscription>>,
+    ) -> Self {
         Self {
             chat,
             session,
             seat,
-            _ear: ear,
+            _subscription: subscription,
             peers: HashMap::new(),
             malformed: 0,
             allowance: f64::INFINITY,

@@ -8,7 +8,7 @@
 //! Bounds: [`QUEUE_FRAMES`] frames and [`QUEUE_BYTES`] bytes per connection. The lock is held for a
 //! look-up and some `try_send`s, never across an await.
 
-pub(crate) mod spread;
+pub(crate) mod pacing;
 #[cfg(test)]
 mod tests;
 

@@ -69,7 +69,7 @@ impl PresenceBoard {
             None => true,
         };
         if was_nowhere {
-            self.tell(user, true).await;
+            self.publish(user, true).await;
         }
     }
 
@@ -115,7 +115,7 @@ impl PresenceBoard {
             None => true,
         };
         if is_nowhere {
-            self.tell(user, false).await;
+            self.publish(user, false).await;
         }
     }
 
@@ -129,7 +129,7 @@ impl PresenceBoard {
     }
 
     /// Notifies the peers who may see it that a user came online or went offline.
-    pub(crate) async fn tell(&self, user: UserId, online: bool) {
+    pub(crate) async fn publish(&self, user: UserId, online: bool) {
         // A full queue is ignored, because the next presence change submits the write again.
         let _ = self.writer.submit(Write::SeenUser(user));
         self.push(user, Presence { online, last_seen: Some(clock::now()) }).await;

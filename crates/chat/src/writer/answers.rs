@@ -1,5 +1,5 @@
-//! Answers and events after a group is decided: answers to the requesting connections and calls,
-//! events to the users concerned. Called by [`super::group`] only.
+//! Answers and events after a batch is decided: answers to the requesting connections and calls,
+//! events to the users concerned. Called by [`super::batch`] only.
 
 use protocol::{ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
 
@@ -40,8 +40,8 @@ pub(super) fn answer_send(
         SendOutcome::PeerDeleted => {
             refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), wave);
         }
-        // `LeftOut` never arrives here: deferred writes go into the next group.
-        SendOutcome::NotFound | SendOutcome::LeftOut => {
+        // `LeftOut` never arrives here: deferred writes go into the next batch.
+        SendOutcome::NotFound | SendOutcome::Deferred => {
             refuse_send(&message, reply, ErrorCode::NotFound.into(), wave);
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn answer_mark(
         }
         MarkOutcome::Unchanged => reply.accept_silently(),
         MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), wave),
-        MarkOutcome::NotFound | MarkOutcome::LeftOut => {
+        MarkOutcome::NotFound | MarkOutcome::Deferred => {
             refuse_mark(new, reply, ErrorCode::NotFound.into(), wave);
         }
     }

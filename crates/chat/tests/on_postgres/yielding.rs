@@ -65,15 +65,15 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
     let other = writing(&world.home, busy).await;
     let done = store.commit(Arc::new(batch.clone()), Timestamp(1)).await.expect("committed");
     let [
-        SendOutcome::LeftOut,
+        SendOutcome::Deferred,
         SendOutcome::Stored { .. },
-        SendOutcome::LeftOut,
+        SendOutcome::Deferred,
         SendOutcome::NotFound,
     ] = done.messages[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!(done.marks, [MarkOutcome::LeftOut, MarkOutcome::NotFound]);
+    assert_eq!(done.marks, [MarkOutcome::Deferred, MarkOutcome::NotFound]);
     assert_eq!(world.home.number("select count(*) from messages"), 2);
     ended(other).await;
     let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
