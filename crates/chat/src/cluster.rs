@@ -31,14 +31,13 @@ mod subscriptions;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use protocol::{Epoch, SessionId, UserId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::health::Health;
-use crate::hub::Hub;
+use crate::hub::{FrameText, Hub};
 use crate::store::{Instance, NodeId, Store};
 use crate::supervision::Supervisor;
 use broker::Broker;
@@ -119,7 +118,7 @@ impl Cluster {
     }
 
     /// Publishes an event to a user's connections on other nodes.
-    pub(crate) fn publish(&self, user: UserId, frame: &Bytes) {
+    pub(crate) fn publish(&self, user: UserId, frame: &FrameText) {
         if let Some(broker) = &self.broker {
             broker.publish(user, frame.clone());
         }

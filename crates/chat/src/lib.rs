@@ -66,7 +66,7 @@ pub use connection::Connection;
 pub use error::{Error, Result};
 pub use finding::folded;
 pub use health::Readiness;
-pub use hub::Outgoing;
+pub use hub::{FrameText, Outgoing};
 pub use store::sqlite::accept_store;
 pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
@@ -319,7 +319,7 @@ impl Chat {
         let subscription = self.relay().cluster().subscribe(user).await;
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
-        let (seat, was_away) = joined.map_err(|full| match full {
+        let (guard, was_away) = joined.map_err(|full| match full {
             Full::Node => CloseCode::Slow,
             Full::User => CloseCode::TooMany,
         })?;
@@ -333,9 +333,9 @@ impl Chat {
             }
         }
         if was_away {
-            self.presence().came(user).await;
+            self.presence().on_connected(user).await;
         }
-        Ok(Connection::new(self.clone(), session, seat, subscription))
+        Ok(Connection::new(self.clone(), session, guard, subscription))
     }
 
     /// Closes every live connection with [`CloseCode::Restart`]. If there are other nodes, the
@@ -345,7 +345,7 @@ impl Chat {
             true => pacing::at_rate(self.hub(), CLOSED_PER_SECOND).min(CLOSED_WITHIN),
             false => Duration::ZERO,
         };
-        pacing::visit(self.hub(), over, |line| line.close(CloseCode::Restart)).await;
+        pacing::visit(self.hub(), over, |outbound| outbound.close(CloseCode::Restart)).await;
     }
 
     /// Returns whether clients of this node can reconnect to another node at once.
@@ -356,7 +356,8 @@ impl Chat {
     /// Writes all queued messages and marks, ends the tasks, and closes the store.
     pub async fn close(&self) {
         // Connections that were made during the spread.
-        pacing::visit(self.hub(), Duration::ZERO, |line| line.close(CloseCode::Restart)).await;
+        pacing::visit(self.hub(), Duration::ZERO, |outbound| outbound.close(CloseCode::Restart))
+            .await;
         self.0.end.cancel();
         self.writer().close().await;
         self.0.tasks.close();

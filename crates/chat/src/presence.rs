@@ -63,9 +63,9 @@ impl PresenceBoard {
     }
 
     /// Handles the return of a user who was away from this node.
-    pub(crate) async fn came(&self, user: UserId) {
+    pub(crate) async fn on_connected(&self, user: UserId) {
         let was_nowhere = match self.store.shared() {
-            Some(shared) => self.told(shared.arrive(self.node, user).await, user),
+            Some(shared) => self.or_log(shared.arrive(self.node, user).await, user),
             None => true,
         };
         if was_nowhere {
@@ -99,19 +99,19 @@ impl PresenceBoard {
                     graces.insert(user, self.grace);
                 }
                 Some(over) = std::future::poll_fn(|cx| graces.poll_expired(cx)), if !graces.is_empty() => {
-                    self.gone(over.into_inner()).await;
+                    self.on_grace_over(over.into_inner()).await;
                 }
             }
         }
     }
 
-    async fn gone(&self, user: UserId) {
+    async fn on_grace_over(&self, user: UserId) {
         // The user may have reconnected, and even left again; then a later grace period decides.
         if !self.hub.end_grace(user) {
             return;
         }
         let is_nowhere = match self.store.shared() {
-            Some(shared) => self.told(shared.depart(self.node, user).await, user),
+            Some(shared) => self.or_log(shared.depart(self.node, user).await, user),
             None => true,
         };
         if is_nowhere {
@@ -121,7 +121,7 @@ impl PresenceBoard {
 
     /// Returns the store's answer, or false after logging an error: the next new lease announces
     /// the users of this node again.
-    fn told(&self, nowhere: Result<bool>, user: UserId) -> bool {
+    fn or_log(&self, nowhere: Result<bool>, user: UserId) -> bool {
         nowhere.unwrap_or_else(|error| {
             tracing::warn!(%error, user.id = %user, "a coming or going was not noted");
             false

@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use protocol::{CloseCode, ServerFrame, SessionId, UserId};
 
 use crate::cluster::Cluster;
-use crate::hub::{ConnectionId, Hub, Line};
+use crate::hub::{ConnectionId, FrameText, Hub, Outbound};
 
 #[derive(Clone)]
 pub(crate) struct Relay {
@@ -43,29 +42,29 @@ impl Relay {
 
     /// Sends a frame to every connection of these users, except the one that caused it.
     pub(crate) fn publish(&self, to: &[UserId], frame: &ServerFrame, except: Option<ConnectionId>) {
-        let mut wave = self.wave();
-        wave.publish(to, frame, except);
-        wave.send();
+        let mut fanout = self.fanout();
+        fanout.publish(to, frame, except);
+        fanout.send();
     }
 
     /// Starts a fan-out.
-    pub(crate) fn wave(&self) -> Wave<'_> {
-        Wave { relay: self, frames: Vec::new() }
+    pub(crate) fn fanout(&self) -> Fanout<'_> {
+        Fanout { relay: self, frames: Vec::new() }
     }
 }
 
 /// A fan-out: the frames that follow from one event, mostly a commit. They are queued connection by
 /// connection, each in the order in which they were added, so that a socket with several frames
 /// finds them together and writes once.
-pub(crate) struct Wave<'relay> {
+pub(crate) struct Fanout<'relay> {
     relay: &'relay Relay,
-    frames: Vec<(Line, Bytes)>,
+    frames: Vec<(Outbound, FrameText)>,
 }
 
-impl Wave<'_> {
+impl Fanout<'_> {
     /// Adds an answer to one connection.
-    pub(crate) fn answer(&mut self, line: Line, frame: &ServerFrame) {
-        self.frames.push((line, encode(frame)));
+    pub(crate) fn answer(&mut self, outbound: Outbound, frame: &ServerFrame) {
+        self.frames.push((outbound, encode(frame)));
     }
 
     /// Adds an event for every connection of these users, except the one that caused it.
@@ -77,8 +76,8 @@ impl Wave<'_> {
     ) {
         let frame = encode(frame);
         for user in to {
-            self.relay.hub.for_each_line(*user, except, |line| {
-                self.frames.push((line.clone(), frame.clone()));
+            self.relay.hub.for_each_outbound(*user, except, |outbound| {
+                self.frames.push((outbound.clone(), frame.clone()));
             });
             self.relay.cluster.publish(*user, &frame);
         }
@@ -87,15 +86,15 @@ impl Wave<'_> {
     /// Queues all frames.
     pub(crate) fn send(mut self) {
         // A stable sort keeps the order of each connection's frames.
-        self.frames.sort_by_key(|(line, _)| line.id());
-        for (line, frame) in self.frames {
-            line.push(frame);
+        self.frames.sort_by_key(|(outbound, _)| outbound.id());
+        for (outbound, frame) in self.frames {
+            outbound.push(frame);
         }
     }
 }
 
 /// Serialises a frame for the wire.
-pub(crate) fn encode(frame: &ServerFrame) -> Bytes {
+pub(crate) fn encode(frame: &ServerFrame) -> FrameText {
     // Cannot fail: frames contain only strings, numbers and ids.
-    serde_json::to_vec(frame).map(Bytes::from).unwrap_or_default()
+    serde_json::to_string(frame).map(FrameText::from).unwrap_or_default()
 }

@@ -27,7 +27,7 @@ use protocol::{ErrorCode, Refusal, Sent, SessionId, UserId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Result, later};
-use crate::hub::Line;
+use crate::hub::Outbound;
 use crate::relay::Relay;
 use crate::store::{NewMarks, NewMessage};
 use batch::{Deferred, PendingBatch};
@@ -49,7 +49,7 @@ const DEFERRED_RETRY: Duration = Duration::from_millis(1);
 /// Where the answer of a write goes.
 pub(crate) enum Reply<T> {
     /// To the requesting connection, as a frame.
-    Connection(Line),
+    Connection(Outbound),
     /// To a call that awaits the answer.
     Call(oneshot::Sender<Result<T>>),
 }

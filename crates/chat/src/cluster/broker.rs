@@ -33,7 +33,7 @@ use super::resync::Resync;
 use super::subject_space::SubjectSpace;
 use super::subscriptions::Subscriptions;
 use crate::config;
-use crate::hub::Hub;
+use crate::hub::{FrameText, Hub};
 use crate::store::Instance;
 use crate::supervision::Supervisor;
 
@@ -67,7 +67,7 @@ enum Notice {
 }
 
 enum Outgoing {
-    Event(UserId, Bytes),
+    Event(UserId, FrameText),
     Notice(Bytes),
     /// Signals that everything queued before it has been sent.
     End(oneshot::Sender<()>),
@@ -217,7 +217,7 @@ impl Broker {
     }
 
     /// Publishes an event to a user.
-    pub(super) fn publish(&self, user: UserId, frame: Bytes) {
+    pub(super) fn publish(&self, user: UserId, frame: FrameText) {
         self.enqueue(Outgoing::Event(user, frame));
     }
 
@@ -265,7 +265,7 @@ impl Broker {
             let space = spaces.borrow_and_update().clone();
             for outgoing in some.drain(..) {
                 let (subject, payload) = match outgoing {
-                    Outgoing::Event(user, frame) => (space.of(user), frame),
+                    Outgoing::Event(user, frame) => (space.of(user), frame.into_bytes()),
                     Outgoing::Notice(notice) => (space.of_nodes(), notice),
                     Outgoing::End(done) => {
                         // The caller may not wait any longer.

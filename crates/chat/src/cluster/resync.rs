@@ -30,7 +30,7 @@ impl Resync {
                 self.0.notified().await;
                 tracing::debug!(connections = hub.connections(), "telling all clients to resync");
                 let over = pacing::at_rate(&hub, PER_SECOND);
-                pacing::visit(&hub, over, |line| line.push_read_again()).await;
+                pacing::visit(&hub, over, |outbound| outbound.push_resync()).await;
             }
         };
         tokio::select! {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::broker::Broker;
+use crate::hub::FrameText;
 use crate::store::Instance;
 
 /// How long a new connection waits for its subscription. If the subscription takes longer, the
@@ -109,7 +110,7 @@ async fn receive(broker: Arc<Broker>, user: UserId, activated: watch::Sender<Opt
         let is_first = activated.borrow().is_none();
         activated.send_replace(Some(space.instance().clone()));
         if is_first && began.elapsed() >= ACTIVE_WITHIN {
-            broker.hub().for_each_line(user, None, |line| line.push_read_again());
+            broker.hub().for_each_outbound(user, None, |outbound| outbound.push_resync());
         }
         let mut moves = std::pin::pin!(spaces.changed());
         loop {
@@ -117,7 +118,12 @@ async fn receive(broker: Arc<Broker>, user: UserId, activated: watch::Sender<Opt
                 biased;
                 event = events.next() => {
                     let Some(event) = event else { return };
-                    broker.hub().for_each_line(user, None, |line| line.push(event.payload.clone()));
+                    match FrameText::try_from(event.payload) {
+                        Ok(frame) => broker.hub().for_each_outbound(user, None, |outbound| {
+                            outbound.push(frame.clone());
+                        }),
+                        Err(error) => tracing::warn!(%error, "ignored an event that is not text"),
+                    }
                 }
                 _ = &mut moves => break,
             }

@@ -12,7 +12,7 @@ use super::answers::{answer_mark, answer_send, refuse_mark, refuse_send, sent};
 use super::commits::{CommitResult, Commits};
 use super::{Command, Reply, Write};
 use crate::error::later;
-use crate::relay::{Relay, Wave};
+use crate::relay::{Fanout, Relay};
 use crate::store::{Batch, Committed, MarkOutcome, NewMessage, SendOutcome, StoreError};
 
 /// The retry delay sent after a store failure.
@@ -75,12 +75,12 @@ impl DecidedBatch {
     }
 
     pub(super) fn answer(self, relay: &Relay) {
-        let mut wave = relay.wave();
+        let mut fanout = relay.fanout();
         match self.result {
-            Ok(committed) => self.pending.answer(committed, &mut wave),
-            Err(error) => self.pending.refuse_all(&error, &mut wave),
+            Ok(committed) => self.pending.answer(committed, &mut fanout),
+            Err(error) => self.pending.refuse_all(&error, &mut fanout),
         }
-        wave.send();
+        fanout.send();
     }
 }
 
@@ -187,34 +187,34 @@ impl PendingBatch {
         deferred
     }
 
-    fn answer(self, committed: Committed, wave: &mut Wave<'_>) {
+    fn answer(self, committed: Committed, fanout: &mut Fanout<'_>) {
         for (index, message, reply) in self.repeats {
             let first = self.batch.messages.get(index);
             let same = first.is_some_and(|first| {
                 first.conversation == message.conversation && first.body == message.body
             });
             match committed.messages.get(index) {
-                _ if !same => answer_send(message, reply, SendOutcome::Reused, wave),
+                _ if !same => answer_send(message, reply, SendOutcome::Reused, fanout),
                 // The first occurrence publishes the event, below.
                 Some(
                     SendOutcome::Stored { seq, sent_at, .. }
                     | SendOutcome::Repeated { seq, sent_at, .. },
-                ) => reply.accept(sent(&message, *seq, *sent_at), ServerFrame::Sent, wave),
-                Some(outcome) => answer_send(message, reply, *outcome, wave),
-                None => answer_send(message, reply, SendOutcome::NotFound, wave),
+                ) => reply.accept(sent(&message, *seq, *sent_at), ServerFrame::Sent, fanout),
+                Some(outcome) => answer_send(message, reply, *outcome, fanout),
+                None => answer_send(message, reply, SendOutcome::NotFound, fanout),
             }
         }
         let messages = self.batch.messages.into_iter().zip(self.senders);
         for ((message, reply), outcome) in messages.zip(committed.messages) {
-            answer_send(message, reply, outcome, wave);
+            answer_send(message, reply, outcome, fanout);
         }
         let marks = self.batch.marks.into_iter().zip(self.markers);
         for ((marks, reply), outcome) in marks.zip(committed.marks) {
-            answer_mark(&marks, reply, outcome, wave);
+            answer_mark(&marks, reply, outcome, fanout);
         }
     }
 
-    fn refuse_all(self, error: &StoreError, wave: &mut Wave<'_>) {
+    fn refuse_all(self, error: &StoreError, fanout: &mut Fanout<'_>) {
         // The [`Commits`] have logged the error, rate-limited.
         tracing::debug!(
             %error,
@@ -224,13 +224,13 @@ impl PendingBatch {
         );
         let refusal = later(ErrorCode::Unavailable, FAILED_RETRY);
         for (message, reply) in self.batch.messages.into_iter().zip(self.senders) {
-            refuse_send(&message, reply, refusal, wave);
+            refuse_send(&message, reply, refusal, fanout);
         }
         for (_, message, reply) in self.repeats {
-            refuse_send(&message, reply, refusal, wave);
+            refuse_send(&message, reply, refusal, fanout);
         }
         for (marks, reply) in self.batch.marks.into_iter().zip(self.markers) {
-            refuse_mark(&marks, reply, refusal, wave);
+            refuse_mark(&marks, reply, refusal, fanout);
         }
     }
 }

@@ -107,7 +107,9 @@ impl Tab {
 
     pub async fn hears(&mut self) -> ServerFrame {
         match self.next().await {
-            Outgoing::Frame(frame) => serde_json::from_slice(&frame).expect("a known frame"),
+            Outgoing::Frame(frame) => {
+                serde_json::from_slice(frame.as_bytes()).expect("a known frame")
+            }
             Outgoing::Close(code) => panic!("closed with {code:?}"),
         }
     }
