@@ -23,7 +23,7 @@ use crate::writer::{Write, Writer};
 
 /// How many peers are notified of a presence or name change: the most recently active. The others
 /// see the change when they next fetch the list.
-pub(crate) const TOLD: usize = 200;
+pub(crate) const MOST_NOTIFIED: usize = 200;
 
 pub(crate) struct PresenceBoard {
     node: NodeId,
@@ -56,7 +56,7 @@ impl PresenceBoard {
         {
             match shared.present(&rest).await {
                 Ok(elsewhere) => present.extend(elsewhere),
-                Err(error) => tracing::warn!(%error, "who is at other nodes could not be asked"),
+                Err(error) => tracing::warn!(%error, "could not read who is online at other nodes"),
             }
         }
         present
@@ -123,7 +123,7 @@ impl PresenceBoard {
     /// the users of this node again.
     fn or_log(&self, nowhere: Result<bool>, user: UserId) -> bool {
         nowhere.unwrap_or_else(|error| {
-            tracing::warn!(%error, user.id = %user, "a coming or going was not noted");
+            tracing::warn!(%error, user.id = %user, "could not store a presence change");
             false
         })
     }
@@ -136,10 +136,10 @@ impl PresenceBoard {
     }
 
     async fn push(&self, user: UserId, presence: Presence) {
-        let peers = match self.store.presence_peers(user, TOLD).await {
+        let peers = match self.store.presence_peers(user, MOST_NOTIFIED).await {
             Ok(peers) => peers,
             Err(error) => {
-                tracing::warn!(%error, user.id = %user, "nobody was told of a presence");
+                tracing::warn!(%error, user.id = %user, "could not publish a presence change");
                 return;
             }
         };

@@ -77,7 +77,7 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[tokio::test]
-    async fn what_is_like_a_taken_name_and_free_is_offered() {
+    async fn free_usernames_similar_to_a_taken_one_are_offered() {
         let directory = tempfile::tempdir().expect("a directory");
         let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
         let chat = chat.expect("a chat");

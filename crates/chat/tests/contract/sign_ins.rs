@@ -14,7 +14,7 @@ fn session(user: UserId, token: u8) -> NewSession {
 }
 
 #[tokio::test]
-async fn a_sign_in_does_not_outlive_the_password_it_was_made_with() {
+async fn no_session_is_created_with_a_password_that_changed_after_its_verification() {
     let home = Home::new().await;
     let store = home.store().await;
     let id = UserId::new();
@@ -138,7 +138,7 @@ async fn the_end_of_a_session_is_the_end_of_both_its_tokens() {
 }
 
 #[tokio::test]
-async fn use_is_noted_seldom_and_only_forwards() {
+async fn the_last_use_of_a_session_is_stored_rarely_and_only_moves_forward() {
     let home = Home::new().await;
     let store = home.store().await;
     let (user, id) = someone(&store).await;
@@ -154,7 +154,7 @@ async fn use_is_noted_seldom_and_only_forwards() {
 }
 
 #[tokio::test]
-async fn a_connection_that_only_listens_keeps_its_session() {
+async fn a_connection_that_only_receives_keeps_its_session_alive() {
     let world = World::with(|config| {
         config.session_idle = std::time::Duration::from_secs(20);
     })
@@ -174,7 +174,7 @@ async fn a_connection_that_only_listens_keeps_its_session() {
 }
 
 #[tokio::test]
-async fn the_life_of_a_session_is_what_the_operator_set() {
+async fn the_lifetime_of_a_session_is_configurable() {
     let world = World::new().await;
     let signed_in = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made");
     let is_good = async |world: &World| {

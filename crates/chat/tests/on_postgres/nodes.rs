@@ -33,7 +33,7 @@ pub async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Mess
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through() {
+async fn a_conversation_is_dense_and_the_same_through_every_node() {
     let world = World::new().await;
     let other = another_node(&world.home).await;
     let (alice, bob, conversation) = world.pair().await;
@@ -88,7 +88,7 @@ async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
+async fn an_id_that_two_nodes_use_at_once_for_different_messages_is_refused_by_one() {
     let world = World::new().await;
     let other = another_node(&world.home).await;
     let (alice, _, to_bob) = world.pair().await;
@@ -112,7 +112,7 @@ async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
 
 /// The same ids in opposite order in two conversations, which could deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn batches_that_use_the_same_ids_in_opposite_orders_do_not_wait_in_a_circle() {
+async fn batches_with_the_same_ids_in_opposite_orders_do_not_deadlock() {
     let world = World::new().await;
     let (alice, _, to_bob) = world.pair().await;
     let carol = world.person("carol").await;
@@ -144,7 +144,7 @@ async fn batches_that_use_the_same_ids_in_opposite_orders_do_not_wait_in_a_circl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn marks_only_move_forward_through_whichever_node() {
+async fn marks_only_move_forward_through_every_node() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..100 {

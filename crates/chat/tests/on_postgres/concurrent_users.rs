@@ -28,7 +28,7 @@ async fn person(world: &World, name: &str, round: usize) -> Session {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_name_is_given_to_one() {
+async fn a_username_is_given_to_one_user_only() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let name = format!("alice{round}");
@@ -41,7 +41,7 @@ async fn a_name_is_given_to_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_who_open_at_once_are_in_one_conversation() {
+async fn two_users_who_open_at_once_get_one_conversation() {
     let (world, other) = two_nodes().await;
     let alice = world.person("alice").await;
     for round in 0..ROUNDS {
@@ -82,7 +82,7 @@ async fn an_invitation_is_used_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_has_more_open_invitations_than_one_may() {
+async fn concurrent_nodes_keep_the_limit_of_open_invitations() {
     let (world, other) = two_nodes().await;
     let alice = world.person("alice").await.user.id;
     for _ in 0..19 {
@@ -94,7 +94,7 @@ async fn nobody_has_more_open_invitations_than_one_may() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_is_rotated_by_one() {
+async fn a_token_is_rotated_by_one_node_only() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let name = format!("alice{round}");
@@ -134,7 +134,7 @@ fn new_session(user: UserId) -> NewSession {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_sign_in_outlives_the_password_that_another_node_changes() {
+async fn a_sign_in_does_not_survive_a_password_change_at_another_node() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
     for round in 0..ROUNDS {
@@ -155,7 +155,7 @@ async fn no_sign_in_outlives_the_password_that_another_node_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sign_ins_at_once_leave_no_more_sessions_than_one_may_have() {
+async fn concurrent_sign_ins_keep_the_limit_of_sessions() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
     let (user, _) = account(here.as_ref(), "alice").await;
@@ -171,7 +171,7 @@ async fn sign_ins_at_once_leave_no_more_sessions_than_one_may_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn when_both_go_at_once_nothing_of_their_conversation_stays() {
+async fn when_both_users_are_deleted_at_once_their_conversation_is_deleted() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let (alice, bob) =
@@ -191,7 +191,7 @@ async fn when_both_go_at_once_nothing_of_their_conversation_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_conversation_begins_with_someone_who_goes_at_that_moment() {
+async fn no_conversation_is_opened_with_a_user_who_is_being_deleted() {
     let (world, other) = two_nodes().await;
     let bob = world.person("bob").await;
     for round in 0..ROUNDS {
