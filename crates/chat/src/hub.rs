@@ -27,6 +27,8 @@ use tokio::time::Instant;
 const QUEUE_FRAMES: usize = 256;
 /// Bytes in one outbound queue.
 const QUEUE_BYTES: usize = 256 * 1024;
+/// Shortest interval between two log lines about connections that a full node refused.
+const FULL_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
 /// The JSON text of a frame, UTF-8 by construction. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,6 +219,8 @@ struct People {
     /// the connections, so that a quick reconnect is never taken for an arrival.
     lingering: HashMap<UserId, Instant>,
     connections: usize,
+    /// When a connection was last logged as refused because the node was full.
+    full_logged_at: Option<Instant>,
 }
 
 struct Entry {
@@ -267,6 +271,15 @@ impl Hub {
         outbound.push(hello);
         let mut people = self.people();
         if people.connections >= self.max_connections {
+            let must_log = people.full_logged_at.is_none_or(|at| at.elapsed() >= FULL_LOGGED_EVERY);
+            if must_log {
+                people.full_logged_at = Some(Instant::now());
+            }
+            drop(people);
+            if must_log {
+                let connections = self.max_connections;
+                tracing::warn!(connections, "refused a connection: this node has its maximum");
+            }
             return Err(Full::Node);
         }
         let entries = people.by_user.entry(user).or_default();

@@ -129,15 +129,15 @@ pub enum BeginError {
     Broker(#[from] BrokerError),
     /// A broker is configured with a store that only one process can open.
     #[error(
-        "NATS is for several nodes, which share a Postgres: set DUET_DATABASE_URL, \
-         or leave DUET_NATS_URL out"
+        "NATS connects several nodes, which share a Postgres: set DUET_DATABASE_URL, \
+         or unset DUET_NATS_URL"
     )]
     BrokerAlone,
     /// Password hashing could not be prepared.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
     /// The operating system returned no random numbers.
-    #[error("this machine gives no random numbers")]
+    #[error("the operating system returned no random numbers")]
     Randomness,
 }
 
@@ -310,8 +310,8 @@ impl Chat {
     /// Registers a live connection for a session.
     ///
     /// # Errors
-    /// The close code to send instead: `TooMany` if the user has too many connections, `Slow` if
-    /// the node has too many or the store failed, `SessionEnded` if the session has ended.
+    /// The close code to send instead: `TooMany` if the user has too many connections, `Unavailable`
+    /// if the node has too many or the store failed, `SessionEnded` if the session has ended.
     pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
         let user = session.user.id;
         // Events that arrive before `hello` are dropped; the client fetches that state after
@@ -320,16 +320,16 @@ impl Chat {
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
         let (guard, was_away) = joined.map_err(|full| match full {
-            Full::Node => CloseCode::Slow,
+            Full::Node => CloseCode::Unavailable,
             Full::User => CloseCode::TooMany,
         })?;
         // A sign-out between the cookie check and `join` finds no connection to close.
-        match self.is_good(session.id).await {
+        match self.is_valid(session.id).await {
             Ok(true) => {}
             Ok(false) => return Err(CloseCode::SessionEnded),
             Err(error) => {
                 self.note_failure(&error);
-                return Err(CloseCode::Slow);
+                return Err(CloseCode::Unavailable);
             }
         }
         if was_away {
@@ -366,7 +366,7 @@ impl Chat {
         self.store().close().await;
     }
 
-    async fn is_good(&self, session: SessionId) -> Result<bool> {
+    async fn is_valid(&self, session: SessionId) -> Result<bool> {
         let life = self.session_life(clock::now());
         Ok(!self.store().good_sessions(&[session], life).await?.is_empty())
     }
@@ -380,9 +380,9 @@ impl Chat {
             let done = tokio::select! {
                 () = self.0.end.cancelled() => return,
                 _ = sessions.tick() => self.close_ended_sessions().await,
-                _ = seen.tick() => self.see_connected_sessions().await,
+                _ = seen.tick() => self.record_use_of_connected_sessions().await,
                 _ = rest.tick() => {
-                    self.forget_what_is_over().await
+                    self.delete_expired().await
                 }
             };
             // The next tick retries.
@@ -392,14 +392,14 @@ impl Chat {
         }
     }
 
-    async fn forget_what_is_over(&self) -> Result<()> {
+    async fn delete_expired(&self) -> Result<()> {
         self.throttle().tidy().await?;
         Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
     }
 
     /// Counts an open connection as use of its session, even if the connection only receives: the
     /// user reads the page, and an expired session would sign them out of it.
-    async fn see_connected_sessions(&self) -> Result<()> {
+    async fn record_use_of_connected_sessions(&self) -> Result<()> {
         let now = clock::now();
         let noted_before = clock::before(now, self.seen_every());
         for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {

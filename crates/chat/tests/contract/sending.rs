@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::support::{World, code};
 use protocol::{
-    ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Message, Seq, ServerFrame,
+    ClientFrame, ClientId, CloseCode, ConversationId, Cursor, ErrorCode, Message, Seq, ServerFrame,
 };
 
 /// The whole conversation, in the pages that a client fetches.
@@ -266,4 +266,15 @@ async fn only_the_slow_connection_is_closed_and_its_client_fetches_everything_it
     drop(slow);
     let _again = world.connect(&bob).await;
     assert_eq!(everything(&world, bob.user.id, conversation).await.len(), 400);
+}
+
+#[tokio::test]
+async fn a_full_node_tells_clients_to_reconnect_later() {
+    let world = World::with(|config| config.max_connections = 1).await;
+    let (alice, bob, _) = world.pair().await;
+    let tab = world.connect(&alice).await;
+    let refused = world.chat.connect(bob.clone()).await.err();
+    assert_eq!(refused, Some(CloseCode::Unavailable));
+    drop(tab);
+    world.connect(&bob).await;
 }
