@@ -42,7 +42,7 @@ pub(super) fn answer_send(
         SendOutcome::PeerDeleted => {
             refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), fanout);
         }
-        // `LeftOut` never arrives here: deferred writes go into the next batch.
+        // `Deferred` never arrives here: deferred writes go into the next batch.
         SendOutcome::NotFound | SendOutcome::Deferred => {
             refuse_send(&message, reply, ErrorCode::NotFound.into(), fanout);
         }
