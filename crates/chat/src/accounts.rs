@@ -385,7 +385,7 @@ mod tests {
             let begun = chat.begin_session(id, PASSWORD, verified, "").await;
             begun.expect("an answer").is_some()
         };
-        let verified = chat.store().password_hash(id).await.expect("asked").expect("a hash");
+        let verified = chat.store().password_hash(id).await.expect("an answer").expect("a hash");
         let renewed = hash(PASSWORD).await;
         chat.store().replace_password_hash(id, &verified, &renewed).await.expect("replaced");
         assert!(begins(&verified).await, "another hash of the same password");

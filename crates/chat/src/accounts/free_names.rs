@@ -82,7 +82,7 @@ mod tests {
         let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
         let chat = chat.expect("a chat");
         let free =
-            async |wanted: &str| chat.free_usernames(wanted, None, HERE).await.expect("told");
+            async |wanted: &str| chat.free_usernames(wanted, None, HERE).await.expect("an answer");
         assert_eq!(free("anna.berg").await, ["anna.berg", "berg.anna"]);
         chat.sign_up("Anna.Berg", "", "tulip-Harbor-92", HERE).await.expect("an account");
         assert_eq!(free("anna.berg").await, ["berg.anna", "anna.berg2"]);

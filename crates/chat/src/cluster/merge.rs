@@ -5,8 +5,8 @@
 //! each other in conversations whose users are on different nodes. Hence one node commits for all
 //! where possible. Other nodes send it their batches through the broker; without an answer, or if
 //! the leader is busy, a node commits its batch itself. That costs only time, because the store
-//! assigns the seqs and recognises repeats. Called by the writer task through [`Commits`],
-//! and by [`super::leader`] for other nodes.
+//! assigns the seqs and recognises repeats. Called by the writer task through [`Commits`], and by
+//! [`super::leader`] for other nodes.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -168,8 +168,8 @@ fn fitting(waiting: &[Waiting]) -> usize {
     let mut instance = None;
     for Waiting { batch, .. } in waiting {
         // A transaction runs on one database, so requests for another instance wait.
-        let asked_in = batch.asked_by.as_ref().map(|asked| &asked.instance);
-        if asked_in.is_some() && *instance.get_or_insert(asked_in) != asked_in {
+        let requested_in = batch.asked_by.as_ref().map(|asked_by| &asked_by.instance);
+        if requested_in.is_some() && *instance.get_or_insert(requested_in) != requested_in {
             break;
         }
         len += batch.len();
@@ -197,8 +197,8 @@ fn merge(mut batches: Vec<Arc<Batch>>) -> Arc<Batch> {
         merged.seen_sessions.extend(batch.seen_sessions);
         merged.yields &= batch.yields;
         match (&mut merged.asked_by, batch.asked_by) {
-            (Some(merged), Some(asked)) => merged.nodes.extend(asked.nodes),
-            (none @ None, asked) => *none = asked,
+            (Some(merged), Some(asked_by)) => merged.nodes.extend(asked_by.nodes),
+            (none @ None, asked_by) => *none = asked_by,
             (Some(_), None) => {}
         }
     }
@@ -329,7 +329,7 @@ mod tests {
         assert!(!merge(vec![batch(true), batch(false)]).yields);
     }
 
-    fn asked(instance: &str) -> Option<AskedBy> {
+    fn requested_in(instance: &str) -> Option<AskedBy> {
         Some(AskedBy { instance: Instance::named(instance), nodes: vec![NodeId::new()] })
     }
 
@@ -337,11 +337,11 @@ mod tests {
     fn requests_for_two_databases_are_in_two_transactions() {
         let lists = [vec![message()], vec![message()], vec![message()]];
         let (mut waiting, _outcomes): (Vec<_>, Vec<_>) = lists.map(waiting).into_iter().unzip();
-        for (which, instance) in [(0, "one"), (2, "other")] {
-            Arc::make_mut(&mut waiting[which].batch).asked_by = asked(instance);
+        for (index, instance) in [(0, "one"), (2, "other")] {
+            Arc::make_mut(&mut waiting[index].batch).asked_by = requested_in(instance);
         }
         assert_eq!(fitting(&waiting), 2, "the node's own batch may be merged with either");
-        Arc::make_mut(&mut waiting[2].batch).asked_by = asked("one");
+        Arc::make_mut(&mut waiting[2].batch).asked_by = requested_in("one");
         assert_eq!(fitting(&waiting), 3);
     }
 
@@ -350,7 +350,11 @@ mod tests {
         let seen = |user: UserId| Batch { seen_users: vec![user], ..Batch::default() };
         let user = UserId::new();
         let batches = [
-            Batch { messages: vec![message(), message()], asked_by: asked("one"), ..seen(user) },
+            Batch {
+                messages: vec![message(), message()],
+                asked_by: requested_in("one"),
+                ..seen(user)
+            },
             Batch { messages: vec![message()], yields: true, ..Batch::default() },
         ];
         let ids = |batch: &Batch| batch.messages.iter().map(|m| m.client_id).collect::<Vec<_>>();

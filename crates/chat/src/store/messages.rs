@@ -47,6 +47,7 @@ pub enum SendOutcome {
     /// The sender has no such conversation.
     NotFound,
     /// The message is deferred: neither stored nor refused. See [`Batch::yields`].
+    // The name that nodes of other versions use.
     #[serde(rename = "LeftOut")]
     Deferred,
 }

@@ -9,12 +9,12 @@
 //!   disk all the same; a retry is harmless, because the store recognises repeats.
 //! - The results have the order and the lengths of the batch's lists. They contain a deferred
 //!   result only if [`Batch::yields`] is set.
-//! - The batch is committed as a whole, in one transaction. A batch that was handed over after
-//!   another one had returned gets higher seqs.
+//! - The batch is committed as a whole, in one transaction. In each conversation, a batch that was
+//!   handed over after another one had returned gets higher seqs.
 //! - No reference to the batch remains when the call returns, so the writer takes the batch back
 //!   without copying it.
 //! - Store failures are logged by the implementation, at most one line per kind and interval.
-//! - A call takes no longer than the store does, plus one second for a leader that does not answer.
+//! - It waits at most one second for a leader, and otherwise only for transactions of the store.
 //!
 //! # What the writer promises
 //! - It hands over one batch at a time, and polls the commit before it answers the previous batch.

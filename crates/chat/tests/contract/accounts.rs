@@ -141,18 +141,18 @@ async fn a_token_opens_its_session_until_signed_out() {
     let world = World::new().await;
     world.person("alice").await;
     let signed_in = world.chat.sign_in(" ALICE ", PASSWORD, SOMEWHERE).await.expect("signed in");
-    let found = world.chat.authenticate(&signed_in.token).await.expect("asked").expect("found");
+    let found = world.chat.authenticate(&signed_in.token).await.expect("an answer").expect("found");
     assert_eq!(found.session, signed_in.session);
     assert!(!found.token_is_old);
     let mut forged = signed_in.token.clone();
     forged.replace_range(0..1, if forged.starts_with('A') { "B" } else { "A" });
     for token in ["", "x", &forged, &signed_in.token[1..]] {
-        assert!(world.chat.authenticate(token).await.expect("asked").is_none(), "{token}");
+        assert!(world.chat.authenticate(token).await.expect("an answer").is_none(), "{token}");
     }
     let mut tab = world.connect(&signed_in.session).await;
     world.chat.sign_out(signed_in.session.id).await.expect("signed out");
-    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
-    assert!(world.chat.authenticate(&signed_in.token).await.expect("asked").is_none());
+    assert_eq!(tab.close_code().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&signed_in.token).await.expect("an answer").is_none());
     assert_eq!(
         world.chat.connect(signed_in.session).await.err(),
         Some(CloseCode::SessionEnded),
@@ -165,10 +165,10 @@ async fn a_rotated_token_replaces_the_old_one_which_stays_valid_for_a_while() {
     let world = World::new().await;
     let first = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("an account");
     let rotate = || world.chat.rotate(first.session.id, &first.token);
-    let second = rotate().await.expect("asked").expect("rotated");
-    assert_eq!(rotate().await.expect("asked"), None, "only one of two requests rotates");
+    let second = rotate().await.expect("an answer").expect("rotated");
+    assert_eq!(rotate().await.expect("an answer"), None, "only one of two requests rotates");
     for token in [&first.token, &second] {
-        let found = world.chat.authenticate(token).await.expect("asked").expect("found");
+        let found = world.chat.authenticate(token).await.expect("an answer").expect("found");
         assert_eq!(found.session.id, first.session.id);
     }
 }
@@ -181,8 +181,8 @@ async fn the_least_recently_used_session_is_deleted_at_the_limit() {
     for _ in 0..20 {
         world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
     }
-    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
-    assert!(world.chat.authenticate(&first.token).await.expect("asked").is_none());
+    assert_eq!(tab.close_code().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&first.token).await.expect("an answer").is_none());
 }
 
 #[tokio::test]
@@ -211,5 +211,5 @@ async fn an_invalid_username_finds_nobody_and_cannot_sign_in() {
     }
     let closed = |config: &mut chat::Config| config.directory_open = false;
     let world = world.restart_with(closed).await;
-    assert!(world.chat.find_people(alice.user.id, "al\0").await.expect("asked").is_empty());
+    assert!(world.chat.find_people(alice.user.id, "al\0").await.expect("an answer").is_empty());
 }

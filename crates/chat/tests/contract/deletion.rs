@@ -27,9 +27,9 @@ async fn after_a_deletion_only_the_messages_stay_for_the_peer() {
     assert_eq!(code(wrong), ErrorCode::WrongPassword);
     chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
 
-    assert_eq!(here.is_closed().await, CloseCode::SessionEnded);
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    assert_eq!(here.close_code().await, CloseCode::SessionEnded);
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_none());
     let mut offline = false;
     let gone = loop {
         match of_bob.next_frame().await {
@@ -77,7 +77,7 @@ async fn a_deleted_user_cannot_be_found_opened_or_written_to() {
     assert_eq!(code(reused), ErrorCode::ClientIdReused);
     let mut tab = world.connect(&bob).await;
     tab.send_message(id, "over a line").await;
-    let (re, refusal) = tab.is_refused().await;
+    let (re, refusal) = tab.next_refusal().await;
     assert_eq!((re.as_deref(), refusal.code), (Some("send"), ErrorCode::PeerDeleted));
     // A peer's deletion does not affect the user's own marks.
     tab.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;

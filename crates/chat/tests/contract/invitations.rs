@@ -172,7 +172,7 @@ async fn registration_is_open_invited_or_closed() {
 async fn the_first_account_is_created_with_the_first_invitation() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     let chat = &world.chat;
-    let token = chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let token = chat.first_invitation().await.expect("an answer").expect("nobody is in");
     let (one, two) = tokio::join!(
         chat.sign_up_invited(&token, "alice", "", PASSWORD, SOMEWHERE),
         chat.sign_up_invited(&token, "mallory", "", PASSWORD, SOMEWHERE)
@@ -183,7 +183,7 @@ async fn the_first_account_is_created_with_the_first_invitation() {
     assert_eq!(conversation, None);
     let again = chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(again.map(|_| ())), ErrorCode::InvitationInvalid);
-    assert_eq!(chat.first_invitation().await.expect("asked"), None, "somebody can invite now");
+    assert_eq!(chat.first_invitation().await.expect("an answer"), None, "somebody can invite now");
     invites(chat, first.session.user.id).await;
 }
 
@@ -195,7 +195,7 @@ async fn any_first_invitation_is_valid_until_one_was_used() {
         // As two nodes or two starts would do.
         let mut offered = Vec::new();
         for _ in 0..2 {
-            offered.push(chat.first_invitation().await.expect("asked").expect("nobody is in"));
+            offered.push(chat.first_invitation().await.expect("an answer").expect("nobody is in"));
         }
         let made = chat.sign_up_invited(&offered[used], "alice", "", PASSWORD, SOMEWHERE).await;
         assert!(made.is_ok(), "the offer {used}");
@@ -211,7 +211,7 @@ async fn of_two_concurrent_uses_of_different_first_invitations_one_succeeds() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     let chat = &world.chat;
     let [one, two] = [chat.first_invitation().await, chat.first_invitation().await]
-        .map(|offered| offered.expect("asked").expect("nobody is in"));
+        .map(|offered| offered.expect("an answer").expect("nobody is in"));
     let (one, two) = tokio::join!(
         chat.sign_up_invited(&one, "alice", "", PASSWORD, SOMEWHERE),
         chat.sign_up_invited(&two, "mallory", "", PASSWORD, SOMEWHERE)
@@ -225,7 +225,7 @@ async fn of_two_concurrent_uses_of_different_first_invitations_one_succeeds() {
 async fn the_number_of_first_invitations_is_bounded() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     for _ in 0..40 {
-        world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+        world.chat.first_invitation().await.expect("an answer").expect("nobody is in");
     }
     let waiting = "select count(*) from meta where key like 'first_invitation:%'";
     assert_eq!(world.home.number(waiting), 16);
@@ -234,15 +234,15 @@ async fn the_number_of_first_invitations_is_bounded() {
 #[tokio::test]
 async fn open_registration_has_no_first_invitation() {
     let open = World::new().await;
-    assert_eq!(open.chat.first_invitation().await.expect("asked"), None);
+    assert_eq!(open.chat.first_invitation().await.expect("an answer"), None);
     let closed = World::with(|config| config.registration = Registration::Closed).await;
-    assert_eq!(closed.chat.first_invitation().await.expect("asked"), None);
+    assert_eq!(closed.chat.first_invitation().await.expect("an answer"), None);
 }
 
 #[tokio::test]
 async fn the_first_invitation_expires_when_an_account_is_created_without_it() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
-    let token = world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let token = world.chat.first_invitation().await.expect("an answer").expect("nobody is in");
     let world = world.restart_with(|config| config.registration = Registration::Open).await;
     world.person("alice").await;
     let late = world.chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE).await;

@@ -181,14 +181,14 @@ async fn a_foreign_and_a_missing_conversation_get_the_same_answer() {
         let marks = protocol::Marks { delivered: Seq(1), read: Seq(1) };
         assert_eq!(code(chat.mark(me, conversation, marks).await), ErrorCode::NotFound);
         tab.send_message(conversation, "hi").await;
-        assert_eq!(tab.is_refused().await.1.code, ErrorCode::NotFound);
+        assert_eq!(tab.next_refusal().await.1.code, ErrorCode::NotFound);
         for frame in [
             ClientFrame::Delivered { conversation, up_to: Seq(1) },
             ClientFrame::Read { conversation, up_to: Seq(1) },
             ClientFrame::Typing { conversation, active: true },
         ] {
             tab.send_frame(&frame).await;
-            assert_eq!(tab.is_refused().await.1.code, ErrorCode::NotFound, "{frame:?}");
+            assert_eq!(tab.next_refusal().await.1.code, ErrorCode::NotFound, "{frame:?}");
         }
     }
 }
@@ -214,7 +214,7 @@ async fn invalid_bodies_and_frames_are_refused_with_their_own_codes() {
     }
     for text in ["", "{", "[]", "{\"type\":\"shout\"}", "{\"type\":\"send\"}", "\u{0}", "null"] {
         tab.0.on_text(text).await;
-        assert_eq!(tab.is_refused().await.1.code, ErrorCode::Malformed, "{text:?}");
+        assert_eq!(tab.next_refusal().await.1.code, ErrorCode::Malformed, "{text:?}");
     }
     assert!(everything(&world, bob.user.id, conversation).await.is_empty());
 }
@@ -260,7 +260,7 @@ async fn only_the_slow_connection_is_closed_and_its_client_fetches_everything_it
     }
     assert_eq!(received, 400);
     // The close overtakes the queued events, and its code means reconnect.
-    let code = slow.is_closed().await;
+    let code = slow.close_code().await;
     assert_eq!(code, protocol::CloseCode::Slow);
     assert_eq!(code.reconnect(), protocol::Reconnect::Yes);
     drop(slow);

@@ -67,10 +67,10 @@ async fn a_new_password_ends_every_other_session_and_no_others() {
         let refused = chat.change_password(&alice, current, new, SOMEWHERE).await;
         assert_eq!(code(refused), expected, "{current} {new}");
     }
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_some());
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_some());
     chat.change_password(&alice, PASSWORD, ANOTHER, SOMEWHERE).await.expect("changed");
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_none());
     for tab in [&mut here, &mut of_bob] {
         tab.send_frame(&protocol::ClientFrame::Ping).await;
         while tab.next_frame().await != ServerFrame::Pong {}
@@ -112,11 +112,11 @@ async fn sessions_are_listed_with_their_device_and_can_be_ended_individually() {
     assert_eq!(code(chat.end_session(&bob, tablet.id).await), ErrorCode::NotFound, "not his");
     let mut on_tablet = world.connect(&tablet).await;
     chat.end_session(&phone, tablet.id).await.expect("ended");
-    assert_eq!(on_tablet.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(on_tablet.close_code().await, CloseCode::SessionEnded);
     assert_eq!(code(chat.end_session(&phone, tablet.id).await), ErrorCode::NotFound, "gone");
     let mut at_first = world.connect(&alice).await;
     chat.end_other_sessions(&phone).await.expect("ended");
-    assert_eq!(at_first.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(at_first.close_code().await, CloseCode::SessionEnded);
     let left: Vec<_> = chat.sessions(&phone).await.expect("listed");
     assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [phone.id]);
     assert_eq!(chat.sessions(&bob).await.expect("listed").len(), 1);

@@ -120,7 +120,7 @@ impl Tab {
     }
 
     /// The next frame, which must be a refusal.
-    pub async fn is_refused(&mut self) -> (Option<String>, Refusal) {
+    pub async fn next_refusal(&mut self) -> (Option<String>, Refusal) {
         match self.next_frame().await {
             ServerFrame::Refused { re, refusal, .. } => (re, refusal),
             other => panic!("received {other:?}"),
@@ -128,7 +128,7 @@ impl Tab {
     }
 
     /// Skips frames until the connection is closed.
-    pub async fn is_closed(&mut self) -> CloseCode {
+    pub async fn close_code(&mut self) -> CloseCode {
         loop {
             if let Outgoing::Close(code) = self.next().await {
                 return code;

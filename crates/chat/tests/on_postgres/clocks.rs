@@ -74,18 +74,18 @@ async fn a_token_rotated_by_one_node_is_accepted_by_a_node_with_a_fast_clock() {
     let behind = 1_800_000_000_000;
     let (now, until) = (Timestamp(behind), Timestamp(behind + 60_000));
     let done = store.rotate_session(id, &from, &[7; 32], now, Timestamp(0)).await;
-    assert!(done.expect("asked"));
+    assert!(done.expect("an answer"));
     store.end_old_token(id, &[7; 32], now, until).await.expect("ended");
     let life = SessionLife {
         now: Timestamp(behind + TEN_MINUTES),
         oldest_created: Timestamp(0),
         oldest_seen: Timestamp(0),
     };
-    let row = store.session(&from, life).await.expect("asked").expect("still honoured");
+    let row = store.session(&from, life).await.expect("an answer").expect("still honoured");
     assert_eq!(row.token, TokenState::Replaced);
     // The previous token expires after that minute.
     world.home.execute("update sessions set previous_until = previous_until - 61000");
-    assert!(store.session(&from, life).await.expect("asked").is_none());
-    let row = store.session(&[7; 32], life).await.expect("asked").expect("the present one");
+    assert!(store.session(&from, life).await.expect("an answer").is_none());
+    let row = store.session(&[7; 32], life).await.expect("an answer").expect("the present one");
     assert_eq!(row.token, TokenState::Present);
 }

@@ -87,7 +87,11 @@ async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::
     Ok(())
 }
 
-async fn one_thing(store: &dyn Store, town: &Town, dice: &mut Dice) -> chat::store::Result<()> {
+async fn random_operation(
+    store: &dyn Store,
+    town: &Town,
+    dice: &mut Dice,
+) -> chat::store::Result<()> {
     let (user, session) = town.people[dice.below(PEOPLE)];
     let (peer, _) = town.people[dice.below(PEOPLE)];
     let now = Timestamp(5);
@@ -135,7 +139,7 @@ async fn concurrent_operations_of_two_nodes_neither_fail_nor_deadlock() {
             doing.spawn(async move {
                 let mut dice = Dice(node * 10 + task);
                 for _ in 0..THINGS {
-                    one_thing(store.as_ref(), &town, &mut dice).await.expect("done");
+                    random_operation(store.as_ref(), &town, &mut dice).await.expect("done");
                 }
             });
         }

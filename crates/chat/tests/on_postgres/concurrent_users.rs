@@ -103,10 +103,11 @@ async fn a_token_is_rotated_by_one_node_only() {
             world.chat.rotate(first.session.id, &first.token),
             other.rotate(first.session.id, &first.token)
         );
-        let new: Vec<String> = [one, two].into_iter().filter_map(|r| r.expect("asked")).collect();
+        let new: Vec<String> =
+            [one, two].into_iter().filter_map(|r| r.expect("an answer")).collect();
         assert_eq!(new.len(), 1);
         for token in [&first.token, &new[0]] {
-            let found = other.authenticate(token).await.expect("asked").expect("good");
+            let found = other.authenticate(token).await.expect("an answer").expect("good");
             assert_eq!(found.session.id, first.session.id);
         }
     }
@@ -143,10 +144,10 @@ async fn a_sign_in_does_not_survive_a_password_change_at_another_node() {
             here.set_password(user, "old", "new", kept),
             there.create_session(new_session(user), "old", 20, Timestamp(2))
         );
-        let ended = changed.expect("asked").expect("changed").len();
+        let ended = changed.expect("an answer").expect("changed").len();
         assert_eq!(
             ended,
-            usize::from(signed_in.expect("asked").is_some()),
+            usize::from(signed_in.expect("an answer").is_some()),
             "it ended, or never was"
         );
     }
@@ -165,7 +166,7 @@ async fn concurrent_sign_ins_keep_the_limit_of_sessions() {
     };
     for n in 0..ROUNDS {
         let (one, two) = tokio::join!(sign_in(&here, n), sign_in(&there, n));
-        assert!(one.expect("asked").is_some() && two.expect("asked").is_some());
+        assert!(one.expect("an answer").is_some() && two.expect("an answer").is_some());
     }
     assert_eq!(home.number("select count(*) from sessions"), 5);
 }

@@ -203,19 +203,19 @@ async fn nodes_receive_each_others_events_after_a_restart_of_the_database() {
     let opened = one.open_conversation(alice.user.id, bob.user.id).await;
     let conversation = opened.expect("a conversation");
     let mut bob_there = Tab(other.connect(bob.clone()).await.expect("a connection"));
-    bob_there.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
     let instance = "select distinct hears_in from nodes where hears";
-    let before = server.sql("duet", instance).expect("asked");
+    let before = server.sql("duet", instance).expect("an answer");
     server.crash().expect("crashed");
     server.start_again().expect("started");
     let moved = format!(
         "select count(*) = 2 and count(distinct hears_in) = 1 and min(hears_in) <> '{before}' \
          from nodes where hears"
     );
-    while server.sql("duet", &moved).expect("asked") != "t" {
+    while server.sql("duet", &moved).expect("an answer") != "t" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    bob_there.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
     // Each node triggers a resync after its move, so events may be lost until both have moved.
     let mut said = 0;
     while said < 20 {

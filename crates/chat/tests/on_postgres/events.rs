@@ -89,7 +89,7 @@ impl Tab {
         .await
     }
 
-    pub async fn is_told_to_resync(&mut self) {
+    pub async fn wait_for_resync(&mut self) {
         self.until(|frame| matches!(frame, ServerFrame::Hello { .. }).then_some(())).await;
     }
 }
@@ -215,11 +215,11 @@ async fn signing_out_at_one_node_closes_connections_at_the_other() {
     let mut laptop_there = two.at_the_other(&laptop).await;
     let mut phone_there = two.at_the_other(&phone).await;
     two.world.chat.sign_out(laptop.id).await.expect("signed out");
-    assert_eq!(laptop_there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(laptop_there.close_code().await, CloseCode::SessionEnded);
     let new = "another-Harbor-93";
     let changed = two.world.chat.change_password(&alice, PASSWORD, new, SOMEWHERE).await;
     changed.expect("changed");
-    assert_eq!(phone_there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(phone_there.close_code().await, CloseCode::SessionEnded);
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn signing_out_closes_connections_at_the_other_node_without_a_broker_too()
     let mut there = two.at_the_other(&alice).await;
     two.nats.crash().expect("killed");
     two.world.chat.sign_out(alice.id).await.expect("signed out");
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
 }
 
 #[tokio::test]
@@ -274,9 +274,9 @@ async fn users_of_a_failed_node_go_offline_and_all_clients_resync() {
     shared.renew(fallen, &key, Some(hears), long).await.expect("there");
     assert!(shared.arrive(fallen, bob.user.id).await.expect("arrived"));
     shared.renew(fallen, &key, Some(hears), over).await.expect("and not again");
-    alice_here.is_told_to_resync().await;
-    alice_there.is_told_to_resync().await;
-    assert_eq!(shared.present(&[bob.user.id]).await.expect("asked"), []);
+    alice_here.wait_for_resync().await;
+    alice_there.wait_for_resync().await;
+    assert_eq!(shared.present(&[bob.user.id]).await.expect("an answer"), []);
     // A node that ended its lease has published all its events.
     let ended = NodeId(Uuid::now_v7());
     shared.renew(ended, &key, Some(hears), long).await.expect("there");
@@ -302,7 +302,7 @@ async fn clients_resync_beside_a_node_of_an_older_version() {
          values (gen_random_uuid(), clock_timestamp() + interval '1 h', true)",
     );
     home.until(&hears(false)).await;
-    here.is_told_to_resync().await;
+    here.wait_for_resync().await;
     home.execute("delete from nodes where key is null");
     home.until(&hears(true)).await;
 }
@@ -316,10 +316,10 @@ async fn clients_resync_after_an_outage_of_the_broker() {
     let mut alice_here = two.world.connect(&alice).await;
     two.world.send(alice.user.id, conversation, "one").await;
     // The event is lost, so every client is told to resync.
-    bob_there.is_told_to_resync().await;
-    alice_here.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
+    alice_here.wait_for_resync().await;
     two.nats.start_again().expect("started");
-    bob_there.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
     two.wait_until_receiving().await;
     two.world.send(alice.user.id, conversation, "two").await;
     // NATS clients buffer while disconnected, so the first message may arrive late.
@@ -337,10 +337,10 @@ async fn a_silent_broker_is_detected() {
     let mut bob_there = two.at_the_other(&bob).await;
     two.nats.freeze().expect("stopped");
     two.world.send(alice.user.id, conversation, "one").await;
-    bob_there.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
     two.nats.thaw().expect("goes on");
     two.wait_until_receiving().await;
-    bob_there.is_told_to_resync().await;
+    bob_there.wait_for_resync().await;
 }
 
 #[tokio::test]

@@ -50,8 +50,8 @@ async fn a_conversation_is_dense_and_the_same_through_every_node() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
-    let told: HashSet<i64> = sends.join_all().await.into_iter().collect();
-    assert_eq!(told, (1..=600).collect());
+    let answered: HashSet<i64> = sends.join_all().await.into_iter().collect();
+    assert_eq!(answered, (1..=600).collect());
     let here = everything(&world.chat, alice.user.id, conversation).await;
     assert_eq!(here, everything(&other, bob.user.id, conversation).await);
     assert_eq!(here.iter().map(|m| m.seq.0).collect::<Vec<_>>(), (1..=600).collect::<Vec<_>>());
@@ -155,7 +155,7 @@ async fn marks_only_move_forward_through_every_node() {
     for (at, store) in stores.into_iter().enumerate() {
         let user = bob.user.id;
         marking.spawn(async move {
-            let mut told = Marks::default();
+            let mut answered = Marks::default();
             for n in 0..200_i64 {
                 let (delivered, read) = (Seq((n * 37 + at as i64) % 101), Seq((n * 13) % 51));
                 let marks = Marks { delivered, read };
@@ -163,8 +163,8 @@ async fn marks_only_move_forward_through_every_node() {
                 let batch = Batch { marks: vec![new], ..Batch::default() };
                 let done = store.commit(Arc::new(batch), Timestamp(n)).await.expect("committed");
                 if let MarkOutcome::Moved { marks, .. } = done.marks[0] {
-                    assert!(marks.delivered >= told.delivered && marks.read >= told.read);
-                    told = marks;
+                    assert!(marks.delivered >= answered.delivered && marks.read >= answered.read);
+                    answered = marks;
                 }
             }
         });

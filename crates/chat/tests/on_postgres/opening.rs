@@ -133,7 +133,7 @@ async fn of_several_servers_the_writable_one_is_used_even_after_it_changes() {
     let send = async |body| chat.send_message(alice, conversation, ClientId::new(), body).await;
     assert_eq!(send("before").await.expect("sent").seq, Seq(1));
     let copied = "select count(*) = 1 from messages";
-    while standby.sql("duet", copied).expect("asked") != "t" {
+    while standby.sql("duet", copied).expect("an answer") != "t" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     primary.crash().expect("crashed");
@@ -224,7 +224,7 @@ async fn the_certificate_of_a_server_is_verified_by_authority_and_name() {
         store.close().await;
     }
     let encrypted = "select count(*) from pg_stat_ssl where ssl";
-    assert_eq!(server.sql("guarded", encrypted).expect("asked"), "0", "they have gone");
+    assert_eq!(server.sql("guarded", encrypted).expect("an answer"), "0", "they have gone");
     let line = refusal(&url("127.0.0.1", std::path::Path::new("/no/such/ca.pem"))).await;
     assert!(line.contains("one of its certificate files"), "no authority: {line}");
     let line = refusal(&url("127.0.0.1", &stranger.authority())).await;

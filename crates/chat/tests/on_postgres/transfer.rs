@@ -184,7 +184,7 @@ async fn a_moved_chat_continues_where_it_was() {
     assert_eq!(chat.epoch(), epoch);
     let after = (view(&chat, alice.user.id).await, view(&chat, bob.user.id).await);
     assert_eq!(after, before);
-    let known = chat.authenticate(&signed.token).await.expect("asked").expect("signed in");
+    let known = chat.authenticate(&signed.token).await.expect("an answer").expect("signed in");
     assert_eq!(known.session, alice);
     chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("the password is the same");
     let gone = chat.sign_in("carol", PASSWORD, SOMEWHERE).await;
@@ -235,7 +235,8 @@ async fn an_interrupted_move_resumes_and_its_target_is_not_served_before() {
     })
     .await;
     let there = "select count(*) from messages";
-    let there: u64 = server().sql("moved_twice", there).expect("asked").parse().expect("a number");
+    let there: u64 =
+        server().sql("moved_twice", there).expect("an answer").parse().expect("a number");
     assert!((5_000..23_000).contains(&there), "{there} are there");
     let served = PostgresStore::open(&url, 2).await.err().expect("a refusal");
     assert!(matches!(served, OpenError::Unfinished), "{served}");
@@ -299,7 +300,7 @@ async fn changes_to_the_target_during_a_move_are_found_and_named() {
     old.is_moved_until(&unchecked, |progress| matches!(progress.stage, Stage::Checking(_))).await;
     // The dropped move is gone when its connections are closed.
     let left = "select count(*) from pg_stat_activity where datname = 'unchecked'";
-    while server().sql("postgres", left).expect("asked") != "0" {
+    while server().sql("postgres", left).expect("an answer") != "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for (number, (change, named)) in cases.into_iter().enumerate() {
@@ -320,7 +321,7 @@ async fn a_foreign_or_running_target_is_refused_and_left_unchanged() {
     let chat = on_postgres(&url).await;
     // The node writes its lease shortly after its start.
     let nodes = "select count(*) from nodes";
-    while server().sql("of_other_people", nodes).expect("asked") != "1" {
+    while server().sql("of_other_people", nodes).expect("an answer") != "1" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(matches!(refusal(&old.file(), &url).await, MoveError::Served));
@@ -390,7 +391,7 @@ async fn a_running_source_or_one_of_another_version_is_refused() {
     std::fs::write(&nothing, "no database at all, and long enough to be looked at").expect("made");
     assert!(matches!(refusal(&nothing, &url).await, MoveError::Source { .. }));
     let tables = "select count(*) from pg_tables where schemaname = 'public'";
-    assert_eq!(server().sql("never_reached", tables).expect("asked"), "0", "nothing was made");
+    assert_eq!(server().sql("never_reached", tables).expect("an answer"), "0", "nothing was made");
 }
 
 #[tokio::test]
