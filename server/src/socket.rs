@@ -13,7 +13,7 @@ use axum::http::header::{RETRY_AFTER, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use chat::{Connection, Outgoing, Session};
+use chat::{Connection, FrameText, Outgoing, Session};
 use futures::{SinkExt, StreamExt};
 use protocol::limits::MAX_FRAME_BYTES;
 use protocol::{CloseCode, SOCKET_PATH, SUBPROTOCOL};
@@ -153,12 +153,12 @@ async fn run(socket: &mut WebSocket, connection: &mut Connection) -> End {
 }
 
 /// Writes a frame and all frames queued behind it, then flushes once.
-async fn write(socket: &mut WebSocket, connection: &mut Connection, first: Bytes) -> bool {
+async fn write(socket: &mut WebSocket, connection: &mut Connection, first: FrameText) -> bool {
     let writing = async {
         let mut next = Some(first);
         while let Some(frame) = next {
-            // Frames are JSON and therefore valid UTF-8.
-            let text = Utf8Bytes::try_from(frame).unwrap_or_default();
+            // Cannot fail, because a frame is UTF-8 by construction; axum has no way to skip the check.
+            let text = Utf8Bytes::try_from(frame.into_bytes()).map_err(axum::Error::new)?;
             socket.feed(ws::Message::Text(text)).await?;
             next = connection.try_next();
         }

@@ -205,7 +205,7 @@ impl Chat {
         let begun = self.begin_session(user.id, password, &verified, &from.device).await?;
         let (id, token) = begun.ok_or(ErrorCode::WrongCredentials)?;
         if let Verdict::RightAsTyped(password) = verdict {
-            self.hash_again(user.id, password, &verified).await;
+            self.rehash(user.id, password, &verified).await;
         }
         Ok(SignedIn { session: Session { id, user }, token })
     }
@@ -260,13 +260,13 @@ impl Chat {
     /// Replaces a hash from before passwords were normalised, which matches the password's exact
     /// bytes only, with a hash that every spelling matches. A failure is only logged, because the
     /// next sign-in retries.
-    async fn hash_again(&self, user: UserId, password: NewPassword, verified: &str) {
+    async fn rehash(&self, user: UserId, password: NewPassword, verified: &str) {
         let again = async {
             let hash = self.passwords().hash(password).await?;
             Ok::<_, Error>(self.store().replace_password_hash(user, verified, &hash).await?)
         };
         if let Err(error) = again.await {
-            tracing::warn!(%error, user.id = %user, "a password's hash was not renewed");
+            tracing::warn!(%error, user.id = %user, "could not replace the hash of a password");
         }
     }
 
@@ -294,7 +294,7 @@ impl Chat {
             let ended = self.store().end_old_token(row.id, &hash, life.now, until).await;
             if let Err(error) = ended {
                 // The request is accepted all the same: the next one with this token retries.
-                tracing::warn!(%error, "an old token was not ended");
+                tracing::warn!(%error, "could not end the previous token of a session");
             }
         }
         if row.seen_at < clock::before(life.now, self.seen_every()) {
@@ -370,7 +370,7 @@ mod tests {
     const PASSWORD: &str = "tulip-Harbor-92";
 
     #[tokio::test]
-    async fn a_hash_that_is_renewed_during_a_sign_in_refuses_no_right_password() {
+    async fn a_sign_in_succeeds_while_the_hash_of_the_password_is_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
         let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
         let chat = chat.expect("a chat");
@@ -385,7 +385,7 @@ mod tests {
             let begun = chat.begin_session(id, PASSWORD, verified, "").await;
             begun.expect("an answer").is_some()
         };
-        let verified = chat.store().password_hash(id).await.expect("asked").expect("a hash");
+        let verified = chat.store().password_hash(id).await.expect("an answer").expect("a hash");
         let renewed = hash(PASSWORD).await;
         chat.store().replace_password_hash(id, &verified, &renewed).await.expect("replaced");
         assert!(begins(&verified).await, "another hash of the same password");

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn debug_output_of_a_configuration_omits_the_password() {
         let url = "postgres://duet:very-secret@db/duet".to_owned();
         let config = Config::new(Database::Postgres { url, connections: 7 });
         let shown = format!("{config:?}");

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use protocol::{
     Body, ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Limits, Marks, Refusal, Seq,
     ServerFrame, UserId,
 };
 
 use crate::clock;
+use crate::cluster::Subscription;
 use crate::error::{Error, later};
-use crate::hub::{Outgoing, READ_AGAIN, Seat};
-use crate::relay::{Ear, encode};
+use crate::hub::{ConnectionGuard, FrameText, Outgoing, Queued};
+use crate::relay::encode;
 use crate::store::{NewMarks, NewMessage};
 use crate::writer::{Reply, Write};
 use crate::{Chat, Session};
@@ -36,9 +36,9 @@ const MOST_PEERS: usize = 64;
 pub struct Connection {
     chat: Chat,
     session: Session,
-    seat: Seat,
-    /// Declared after `seat` so that it is dropped after it.
-    _ear: Option<Arc<Ear>>,
+    guard: ConnectionGuard,
+    /// Declared after `guard` so that it is dropped after it.
+    _subscription: Option<Arc<Subscription>>,
     peers: HashMap<ConversationId, UserId>,
     malformed: u32,
     allowance: f64,
@@ -46,7 +46,7 @@ pub struct Connection {
 }
 
 /// Encodes the `hello` frame of a connection.
-pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
+pub(crate) fn hello(chat: &Chat, session: &Session) -> FrameText {
     encode(&ServerFrame::Hello {
         user: session.user.clone(),
         epoch: chat.epoch(),
@@ -57,12 +57,17 @@ pub(crate) fn hello(chat: &Chat, session: &Session) -> Bytes {
 }
 
 impl Connection {
-    pub(crate) fn new(chat: Chat, session: Session, seat: Seat, ear: Option<Arc<Ear>>) -> Self {
+    pub(crate) fn new(
+        chat: Chat,
+        session: Session,
+        guard: ConnectionGuard,
+        subscription: Option<Arc<Subscription>>,
+    ) -> Self {
         Self {
             chat,
             session,
-            seat,
-            _ear: ear,
+            guard,
+            _subscription: subscription,
             peers: HashMap::new(),
             malformed: 0,
             allowance: f64::INFINITY,
@@ -75,20 +80,23 @@ impl Connection {
     /// # Cancel safety
     /// Cancel safe: a cancelled call takes no frame from the queue.
     pub async fn next(&mut self) -> Outgoing {
-        match self.seat.next().await {
-            Outgoing::Frame(frame) => Outgoing::Frame(self.in_full(frame)),
-            close @ Outgoing::Close(_) => close,
+        match self.guard.next().await {
+            Ok(queued) => Outgoing::Frame(self.frame(queued)),
+            Err(code) => Outgoing::Close(code),
         }
     }
 
     /// Returns a frame that is queued already, to be written together with the previous one.
-    pub fn try_next(&mut self) -> Option<Bytes> {
-        self.seat.try_next().map(|frame| self.in_full(frame))
+    pub fn try_next(&mut self) -> Option<FrameText> {
+        self.guard.try_next().map(|queued| self.frame(queued))
     }
 
-    /// Replaces the resync marker with a `hello`, which tells the client to resync.
-    fn in_full(&self, frame: Bytes) -> Bytes {
-        if frame == READ_AGAIN { hello(&self.chat, &self.session) } else { frame }
+    /// Returns the frame of a queue entry; a further `hello` tells the client to resync.
+    fn frame(&self, queued: Queued) -> FrameText {
+        match queued {
+            Queued::Frame(frame) => frame,
+            Queued::Resync => hello(&self.chat, &self.session),
+        }
     }
 
     /// Handles a frame from the client. Answers are returned by [`Self::next`].
@@ -96,7 +104,7 @@ impl Connection {
     /// # Cancel safety
     /// Not cancel safe: await it to the end, or drop the connection.
     pub async fn on_text(&mut self, text: &str) {
-        let in_time = self.may_speak(Instant::now());
+        let in_time = self.take_allowance(Instant::now());
         match serde_json::from_str(text) {
             Ok(frame) if in_time => self.on_frame(frame).await,
             Ok(frame) => self.refuse_frame(&frame, later(ErrorCode::RateLimited, RATE_RETRY)),
@@ -121,7 +129,7 @@ impl Connection {
                         return self.refuse_send(conversation, client_id, error.refusal());
                     }
                 };
-                let reply = Reply::Connection(self.seat.line().clone());
+                let reply = Reply::Connection(self.guard.outbound().clone());
                 if let Err(refusal) = self.chat.writer().submit(Write::Send(message, reply)) {
                     self.refuse_send(conversation, client_id, refusal);
                 }
@@ -133,13 +141,13 @@ impl Connection {
                 self.mark("read", conversation, Marks { delivered: up_to, read: up_to });
             }
             ClientFrame::Typing { conversation, active } => self.typing(conversation, active).await,
-            ClientFrame::Ping => self.seat.line().push(encode(&ServerFrame::Pong)),
+            ClientFrame::Ping => self.guard.outbound().push(encode(&ServerFrame::Pong)),
         }
     }
 
     fn mark(&self, re: &str, conversation: ConversationId, marks: Marks) {
         let new = NewMarks { user: self.session.user.id, conversation, marks };
-        let reply = Reply::Connection(self.seat.line().clone());
+        let reply = Reply::Connection(self.guard.outbound().clone());
         if let Err(refusal) = self.chat.writer().submit(Write::Mark(new, reply)) {
             self.refuse(Some(re), Some(conversation), refusal);
         }
@@ -170,7 +178,7 @@ impl Connection {
     fn on_malformed(&mut self) {
         self.malformed += 1;
         if self.malformed > MOST_MALFORMED {
-            self.seat.line().close(CloseCode::Malformed);
+            self.guard.outbound().close(CloseCode::Malformed);
         } else {
             self.refuse(None, None, ErrorCode::Malformed.into());
         }
@@ -196,7 +204,7 @@ impl Connection {
 
     fn refuse_send(&self, conversation: ConversationId, client_id: ClientId, refusal: Refusal) {
         self.log_refusal("send", refusal);
-        self.seat.line().push(encode(&ServerFrame::Refused {
+        self.guard.outbound().push(encode(&ServerFrame::Refused {
             re: Some("send".to_owned()),
             conversation: Some(conversation),
             client_id: Some(client_id),
@@ -211,7 +219,7 @@ impl Connection {
 
     fn refuse(&self, re: Option<&str>, conversation: Option<ConversationId>, refusal: Refusal) {
         self.log_refusal(re.unwrap_or("unknown"), refusal);
-        self.seat.line().push(encode(&ServerFrame::Refused {
+        self.guard.outbound().push(encode(&ServerFrame::Refused {
             re: re.map(str::to_owned),
             conversation,
             client_id: None,
@@ -220,7 +228,7 @@ impl Connection {
     }
 
     /// Takes one frame from a token bucket that refills with time.
-    fn may_speak(&mut self, now: Instant) -> bool {
+    fn take_allowance(&mut self, now: Instant) -> bool {
         let per_second = f64::from(self.chat.config().rates.frames_per_second.get());
         let gained = now.duration_since(self.refilled).as_secs_f64() * per_second;
         self.allowance = (self.allowance + gained).min(per_second * BURST_SECONDS);

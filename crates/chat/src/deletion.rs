@@ -34,7 +34,7 @@ impl Chat {
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
         self.relay().end_sessions(&ended);
         let nobody = User { id, username: String::new(), display_name: String::new() };
-        self.tell_of(&nobody).await;
+        self.publish_user(&nobody).await;
         tracing::info!(user.id = %id, "an account was deleted");
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(crate) fn of_person(username: &str, display_name: &str) -> Vec<String> {
 }
 
 /// Returns the words of a query, the longest first because the fewest names contain it.
-pub(crate) fn asked(typed: &str) -> Vec<String> {
+pub(crate) fn query_words(typed: &str) -> Vec<String> {
     let mut words = words_asked(&folded(typed));
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     words.truncate(8);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_found_by_any_word_in_any_spelling() {
+    fn users_are_found_by_any_word_of_a_name_in_any_unicode_form() {
         for (name, typed) in [
             ("Emil Sand", "SAND"),
             ("Emil Sand", "sand emil"),
@@ -65,9 +65,9 @@ mod tests {
             ("Zoë 🌻", "🌻"),
         ] {
             let words = of_person("x", name);
-            assert!(is_found(&words, &asked(typed)), "{typed} in {words:?}");
+            assert!(is_found(&words, &query_words(typed)), "{typed} in {words:?}");
         }
-        assert!(!is_found(&of_person("x", "Emil Sand"), &asked("mil")));
-        assert_eq!(asked("..."), Vec::<String>::new());
+        assert!(!is_found(&of_person("x", "Emil Sand"), &query_words("mil")));
+        assert_eq!(query_words("..."), Vec::<String>::new());
     }
 }

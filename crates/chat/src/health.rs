@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::store::{Store, StoreError};
 
 /// Shortest interval between two log lines about one kind of failure.
-const SAID_EVERY: Duration = Duration::from_secs(30);
+const LOGGED_EVERY: Duration = Duration::from_secs(30);
 /// Upper bound of remembered kinds; there are a few dozen error codes.
 const MOST_KINDS: usize = 64;
 /// Shortest interval between the starts of two checks.
@@ -60,11 +60,11 @@ pub(crate) struct Health {
 
 #[derive(Default)]
 struct Failures {
-    said: HashMap<(Work, String), Said>,
+    logged: HashMap<(Work, String), Logged>,
     damaged_at: Option<Instant>,
 }
 
-struct Said {
+struct Logged {
     at: Instant,
     /// Failures of this kind that were not logged since `at`.
     more: u64,
@@ -85,37 +85,37 @@ impl Check {
 }
 
 impl Health {
-    /// Records a failure, and logs it unless the same kind was logged within [`SAID_EVERY`].
+    /// Records a failure, and logs it unless the same kind was logged within [`LOGGED_EVERY`].
     pub(crate) fn failed(&self, work: Work, error: &StoreError) {
         let mut failures = lock(&self.failures);
         let now = Instant::now();
         if error.is_damage() {
             failures.damaged_at = Some(now);
         }
-        if failures.said.len() >= MOST_KINDS {
-            failures.said.clear();
+        if failures.logged.len() >= MOST_KINDS {
+            failures.logged.clear();
         }
-        let more = match failures.said.entry((work, error.code())) {
-            Entry::Occupied(mut said) if said.get().at.elapsed() < SAID_EVERY => {
-                said.get_mut().more += 1;
+        let more = match failures.logged.entry((work, error.code())) {
+            Entry::Occupied(mut logged) if logged.get().at.elapsed() < LOGGED_EVERY => {
+                logged.get_mut().more += 1;
                 return;
             }
-            Entry::Occupied(mut said) => said.insert(Said { at: now, more: 0 }).more,
-            Entry::Vacant(place) => {
-                place.insert(Said { at: now, more: 0 });
+            Entry::Occupied(mut logged) => logged.insert(Logged { at: now, more: 0 }).more,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Logged { at: now, more: 0 });
                 0
             }
         };
         drop(failures);
         let what = match work {
-            Work::Call => "the store failed in a call; the asker is told to come again",
-            Work::Commit => "the store did not commit; the askers are told to come again",
-            Work::Check => "the store failed in a check",
+            Work::Call => "store failure in a call; the client is told to retry",
+            Work::Commit => "commit failed; the senders are told to retry",
+            Work::Check => "store check failed",
         };
         match more {
             0 => tracing::error!(%error, "{what}"),
             more => {
-                tracing::error!(%error, "{what} (and {more} times more since this was last said)")
+                tracing::error!(%error, "{what} ({more} more failures of this kind since the last line)")
             }
         }
     }
@@ -140,21 +140,21 @@ impl Health {
         if let Some(check) = last.as_ref().filter(|check| check.counts()) {
             return check.outcome.clone();
         }
-        let (say, outcome) = watch::channel(None);
+        let (report, outcome) = watch::channel(None);
         *last = Some(Check { begun: Instant::now(), outcome: outcome.clone() });
         let (health, store) = (self.clone(), store.clone());
         // A task of its own, because the first caller may be cancelled while others wait for the
         // result.
         tokio::spawn(async move {
-            let look = health.look(store.as_ref());
-            let found = tokio::time::timeout(CHECKED_WITHIN, look).await;
+            let check = health.run_check(store.as_ref());
+            let found = tokio::time::timeout(CHECKED_WITHIN, check).await;
             // Every receiver may be gone.
-            let _ = say.send(Some(found.unwrap_or(Readiness::Silent)));
+            let _ = report.send(Some(found.unwrap_or(Readiness::Silent)));
         });
         outcome
     }
 
-    async fn look(&self, store: &dyn Store) -> Readiness {
+    async fn run_check(&self, store: &dyn Store) -> Readiness {
         let (error, found) = match store.check_writable().await {
             Err(error) => (error, Readiness::CannotWrite),
             Ok(()) => match store.check_readable().await {

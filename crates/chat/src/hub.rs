@@ -8,11 +8,12 @@
 //! Bounds: [`QUEUE_FRAMES`] frames and [`QUEUE_BYTES`] bytes per connection. The lock is held for a
 //! look-up and some `try_send`s, never across an await.
 
-pub(crate) mod spread;
+pub(crate) mod pacing;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::str::Utf8Error;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,9 +27,57 @@ use tokio::time::Instant;
 const QUEUE_FRAMES: usize = 256;
 /// Bytes in one outbound queue.
 const QUEUE_BYTES: usize = 256 * 1024;
+/// Shortest interval between two log lines about connections that a full node refused.
+const FULL_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
-/// Resync marker in a queue: [`crate::Connection`] replaces it with a new `hello` when writing.
-pub(crate) const READ_AGAIN: Bytes = Bytes::new();
+/// The JSON text of a frame, UTF-8 by construction. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameText(Bytes);
+
+impl FrameText {
+    /// Returns the bytes, which are valid UTF-8.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Returns the bytes, which are valid UTF-8.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl From<String> for FrameText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl TryFrom<Bytes> for FrameText {
+    type Error = Utf8Error;
+
+    /// Accepts the bytes if they are valid UTF-8.
+    fn try_from(bytes: Bytes) -> Result<Self, Utf8Error> {
+        std::str::from_utf8(&bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// An entry of an outbound queue.
+#[derive(Debug)]
+pub(crate) enum Queued {
+    Frame(FrameText),
+    /// The client must resync: [`crate::Connection`] writes a new `hello` in place of this entry.
+    Resync,
+}
+
+impl Queued {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.0.len(),
+            Self::Resync => 0,
+        }
+    }
+}
 
 /// Identifies a live connection of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,31 +95,35 @@ pub(crate) enum Full {
 /// The sending half of a connection's outbound queue. Cheap to clone; held by the hub and by
 /// pending answers.
 #[derive(Clone)]
-pub(crate) struct Line(Arc<LineState>);
+pub(crate) struct Outbound(Arc<OutboundState>);
 
-struct LineState {
+struct OutboundState {
     id: ConnectionId,
-    frames: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Queued>,
     waiting_bytes: AtomicUsize,
     /// Tells the connection's socket to close; used once.
     close: Mutex<Option<oneshot::Sender<CloseCode>>>,
 }
 
-impl Line {
+impl Outbound {
     pub(crate) fn id(&self) -> ConnectionId {
         self.0.id
     }
 
-    /// Queues the resync marker.
-    pub(crate) fn push_read_again(&self) {
-        self.push(READ_AGAIN);
+    /// Tells the client to resync, or closes the connection if its queue is full.
+    pub(crate) fn push_resync(&self) {
+        self.queue(Queued::Resync);
     }
 
     /// Queues a frame, or closes the connection if its queue is full.
-    pub(crate) fn push(&self, frame: Bytes) {
-        let length = frame.len();
+    pub(crate) fn push(&self, frame: FrameText) {
+        self.queue(Queued::Frame(frame));
+    }
+
+    fn queue(&self, queued: Queued) {
+        let length = queued.len();
         let waiting = self.0.waiting_bytes.fetch_add(length, Ordering::Relaxed);
-        if waiting + length > QUEUE_BYTES || self.0.frames.try_send(frame).is_err() {
+        if waiting + length > QUEUE_BYTES || self.0.queue.try_send(queued).is_err() {
             self.close(CloseCode::Slow);
         }
     }
@@ -83,18 +136,18 @@ impl Line {
         }
     }
 
-    fn taken(&self, frame: &Bytes) {
-        self.0.waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+    fn taken(&self, queued: &Queued) {
+        self.0.waiting_bytes.fetch_sub(queued.len(), Ordering::Relaxed);
     }
 }
 
 /// Connection guard with the receiving half of the outbound queue. Dropping it removes the
 /// connection from the hub.
-pub(crate) struct Seat {
+pub(crate) struct ConnectionGuard {
     hub: Arc<Hub>,
     user: UserId,
-    line: Line,
-    frames: mpsc::Receiver<Bytes>,
+    outbound: Outbound,
+    queue: mpsc::Receiver<Queued>,
     close: oneshot::Receiver<CloseCode>,
 }
 
@@ -102,45 +155,48 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 pub enum Outgoing {
     /// Write this frame.
-    Frame(Bytes),
+    Frame(FrameText),
     /// Send this close code and end.
     Close(CloseCode),
 }
 
-impl Seat {
-    pub(crate) fn line(&self) -> &Line {
-        &self.line
+impl ConnectionGuard {
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.outbound
     }
 
-    /// Returns a frame that is queued already.
-    pub(crate) fn try_next(&mut self) -> Option<Bytes> {
-        let frame = self.frames.try_recv().ok()?;
-        self.line.taken(&frame);
-        Some(frame)
+    /// Returns an entry that is queued already.
+    pub(crate) fn try_next(&mut self) -> Option<Queued> {
+        let queued = self.queue.try_recv().ok()?;
+        self.outbound.taken(&queued);
+        Some(queued)
     }
 
-    /// Waits for the next frame, or for the close.
+    /// Waits for the next entry of the queue.
+    ///
+    /// # Errors
+    /// The close code, when the connection must close.
     ///
     /// # Cancel safety
-    /// Cancel safe: a cancelled call takes no frame from the queue.
-    pub(crate) async fn next(&mut self) -> Outgoing {
+    /// Cancel safe: a cancelled call takes nothing from the queue.
+    pub(crate) async fn next(&mut self) -> Result<Queued, CloseCode> {
         tokio::select! {
             biased;
-            code = &mut self.close => Outgoing::Close(code.unwrap_or(CloseCode::Restart)),
-            frame = self.frames.recv() => match frame {
-                Some(frame) => {
-                    self.line.taken(&frame);
-                    Outgoing::Frame(frame)
+            code = &mut self.close => Err(code.unwrap_or(CloseCode::Restart)),
+            queued = self.queue.recv() => match queued {
+                Some(queued) => {
+                    self.outbound.taken(&queued);
+                    Ok(queued)
                 }
-                None => Outgoing::Close(CloseCode::Restart),
+                None => Err(CloseCode::Restart),
             },
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.hub.leave(self.user, self.line.id());
+        self.hub.leave(self.user, self.outbound.id());
     }
 }
 
@@ -163,11 +219,13 @@ struct People {
     /// the connections, so that a quick reconnect is never taken for an arrival.
     lingering: HashMap<UserId, Instant>,
     connections: usize,
+    /// When a connection was last logged as refused because the node was full.
+    full_logged_at: Option<Instant>,
 }
 
 struct Entry {
     session: SessionId,
-    line: Line,
+    outbound: Outbound,
 }
 
 impl Hub {
@@ -200,19 +258,28 @@ impl Hub {
         self: &Arc<Self>,
         user: UserId,
         session: SessionId,
-        hello: Bytes,
-    ) -> Result<(Seat, bool), Full> {
-        let (frames_in, frames) = mpsc::channel(QUEUE_FRAMES);
+        hello: FrameText,
+    ) -> Result<(ConnectionGuard, bool), Full> {
+        let (queue_in, queue) = mpsc::channel(QUEUE_FRAMES);
         let (close_in, close) = oneshot::channel();
-        let line = Line(Arc::new(LineState {
+        let outbound = Outbound(Arc::new(OutboundState {
             id: ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed)),
-            frames: frames_in,
+            queue: queue_in,
             waiting_bytes: AtomicUsize::new(0),
             close: Mutex::new(Some(close_in)),
         }));
-        line.push(hello);
+        outbound.push(hello);
         let mut people = self.people();
         if people.connections >= self.max_connections {
+            let must_log = people.full_logged_at.is_none_or(|at| at.elapsed() >= FULL_LOGGED_EVERY);
+            if must_log {
+                people.full_logged_at = Some(Instant::now());
+            }
+            drop(people);
+            if must_log {
+                let connections = self.max_connections;
+                tracing::warn!(connections, "refused a connection: this node has its maximum");
+            }
             return Err(Full::Node);
         }
         let entries = people.by_user.entry(user).or_default();
@@ -220,18 +287,18 @@ impl Hub {
             return Err(Full::User);
         }
         let first = entries.is_empty();
-        entries.push(Entry { session, line: line.clone() });
+        entries.push(Entry { session, outbound: outbound.clone() });
         people.connections += 1;
         let was_away = people.lingering.remove(&user).is_none() && first;
         drop(people);
-        Ok((Seat { hub: self.clone(), user, line, frames, close }, was_away))
+        Ok((ConnectionGuard { hub: self.clone(), user, outbound, queue, close }, was_away))
     }
 
     fn leave(&self, user: UserId, id: ConnectionId) {
         let mut people = self.people();
         let Some(entries) = people.by_user.get_mut(&user) else { return };
         let before = entries.len();
-        entries.retain(|entry| entry.line.id() != id);
+        entries.retain(|entry| entry.outbound.id() != id);
         let gone = before - entries.len();
         let last = entries.is_empty();
         if last {
@@ -247,8 +314,8 @@ impl Hub {
     }
 
     /// Returns every present connection.
-    pub(crate) fn lines(&self) -> Vec<Line> {
-        self.people().by_user.values().flatten().map(|entry| entry.line.clone()).collect()
+    pub(crate) fn outbounds(&self) -> Vec<Outbound> {
+        self.people().by_user.values().flatten().map(|entry| entry.outbound.clone()).collect()
     }
 
     /// Returns every user who is connected or within their grace period.
@@ -258,15 +325,15 @@ impl Hub {
     }
 
     /// Visits every connection of a user except one, with the lock held.
-    pub(crate) fn for_each_line(
+    pub(crate) fn for_each_outbound(
         &self,
         user: UserId,
         except: Option<ConnectionId>,
-        visit: impl FnMut(&Line),
+        visit: impl FnMut(&Outbound),
     ) {
         if let Some(entries) = self.people().by_user.get(&user) {
-            let lines = entries.iter().map(|entry| &entry.line);
-            lines.filter(|line| Some(line.id()) != except).for_each(visit);
+            let outbounds = entries.iter().map(|entry| &entry.outbound);
+            outbounds.filter(|outbound| Some(outbound.id()) != except).for_each(visit);
         }
     }
 
@@ -294,7 +361,7 @@ impl Hub {
     pub(crate) fn close_sessions(&self, sessions: &[SessionId], code: CloseCode) {
         for entry in self.people().by_user.values().flatten() {
             if sessions.contains(&entry.session) {
-                entry.line.close(code);
+                entry.outbound.close(code);
             }
         }
     }

@@ -110,7 +110,7 @@ impl Chat {
         self.throttle().look_at_invitation(from).await?;
         let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
         match self.store().accept_invitation(&hash, me.id, clock::now()).await? {
-            Acceptance::Opened(opened) => Ok(self.tell_inviter(me.id, opened)),
+            Acceptance::Opened(opened) => Ok(self.publish_to_inviter(me.id, opened)),
             Acceptance::Own => Err(ErrorCode::NotWithOneself.into()),
             Acceptance::Invalid => Err(ErrorCode::InvitationInvalid.into()),
         }
@@ -151,13 +151,13 @@ impl Chat {
         let wanted = Wanted { username, display_name, password, invitation: Some(hash) };
         let (signed_in, opened) = self.make_account(wanted, from.into()).await?;
         let user = signed_in.session.user.id;
-        let conversation = opened.map(|opened| self.tell_inviter(user, opened));
+        let conversation = opened.map(|opened| self.publish_to_inviter(user, opened));
         Ok((signed_in, conversation))
     }
 
     /// Notifies the inviter's open pages of a new conversation. A `receipt` with both marks at
     /// zero, for a conversation that a page does not hold, makes the page fetch it.
-    fn tell_inviter(&self, invited: UserId, opened: Opened) -> ConversationId {
+    fn publish_to_inviter(&self, invited: UserId, opened: Opened) -> ConversationId {
         if opened.is_new {
             let (delivered, read) = (Seq::ZERO, Seq::ZERO);
             let conversation = opened.conversation;

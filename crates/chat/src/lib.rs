@@ -14,8 +14,8 @@
 //! - [`Connection`]: the same over a live connection, with typing
 //! - `writer`: group commit, then answers and events, in this order
 //! - `hub`, `relay`, `presence`: live connections, event delivery, online state
+//! - `cluster`: several nodes on one store: leases, the broker, the leader, resyncs
 //! - `health`: failures of the store, and its readiness
-//! - `node`: the lease of this process among the nodes on one store
 //! - `supervision`: detects a task that ended unexpectedly
 //! - [`store`]: durable state; all SQL is below it
 //!
@@ -30,6 +30,7 @@
 
 mod accounts;
 mod clock;
+mod cluster;
 mod config;
 mod connection;
 mod conversations;
@@ -40,7 +41,6 @@ mod health;
 mod hub;
 mod invitations;
 mod messages;
-mod node;
 mod people;
 mod presence;
 mod relay;
@@ -60,20 +60,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, Session, SignedIn};
+pub use cluster::BrokerError;
 pub use config::{Broker, Config, Database, Rates, Registration};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use finding::folded;
 pub use health::Readiness;
-pub use hub::Outgoing;
-pub use relay::BrokerError;
+pub use hub::{FrameText, Outgoing};
 pub use store::sqlite::accept_store;
 pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
 use accounts::Passwords;
+use cluster::{Cluster, Leadership, Node};
 use health::{Health, Work};
-use hub::{Full, Hub, spread};
-use node::Node;
+use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
 use relay::Relay;
 use store::postgres::PostgresStore;
@@ -81,7 +81,7 @@ use store::sqlite::SqliteStore;
 use store::{NodeId, NodeKey, Store, postgres, sqlite};
 use supervision::Supervisor;
 use throttle::Throttle;
-use writer::{Commits, Leader, Leads, Writer};
+use writer::{Commits, LocalCommits, Writer};
 
 /// How often the sessions of open connections are checked. Sign-out closes connections at once; the
 /// check finds expired sessions, and those that another node ended without being able to report it.
@@ -129,15 +129,15 @@ pub enum BeginError {
     Broker(#[from] BrokerError),
     /// A broker is configured with a store that only one process can open.
     #[error(
-        "NATS is for several nodes, which share a Postgres: set DUET_DATABASE_URL, \
-         or leave DUET_NATS_URL out"
+        "NATS connects several nodes, which share a Postgres: set DUET_DATABASE_URL, \
+         or unset DUET_NATS_URL"
     )]
     BrokerAlone,
     /// Password hashing could not be prepared.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
     /// The operating system returned no random numbers.
-    #[error("this machine gives no random numbers")]
+    #[error("the operating system returned no random numbers")]
     Randomness,
 }
 
@@ -183,25 +183,33 @@ impl Chat {
             config.max_connections_per_user,
             config.presence_grace,
         );
-        let mut relay = Relay::new(hub.clone());
-        if let Some(broker) = &config.broker {
-            let Some(shared) = store.shared() else { return Err(BeginError::BrokerAlone) };
-            relay = relay.with_broker(broker, store.epoch(), shared.instance()).await?;
-        }
+        let cluster = match (&config.broker, store.shared()) {
+            (Some(broker), Some(shared)) => {
+                Cluster::connect(broker, store.epoch(), shared.instance(), hub.clone()).await?
+            }
+            (Some(_), None) => return Err(BeginError::BrokerAlone),
+            (None, _) => Cluster::default(),
+        };
+        let relay = Relay::new(hub.clone(), cluster.clone());
         let tasks = TaskTracker::new();
         let health = Arc::new(Health::default());
         let end = CancellationToken::new();
         let supervisor = Supervisor::new(end.clone());
-        let (leads, who_leads) = watch::channel(Leads::Nobody);
+        let (leadership, leader) = watch::channel(Leadership::Nobody);
         let id = NodeId::new();
         let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
-        let leader = Leader::new(relay.clone(), id, who_leads);
-        let commits = Arc::new(Commits::new(store.clone(), leader, health.clone()));
-        let (writer, writing) = Writer::start(commits.clone(), relay.clone());
+        let clustered = cluster.commits(id, leader, &store, &health);
+        let commits: Arc<dyn Commits> = match &clustered {
+            Some(clustered) => clustered.clone(),
+            None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
+        };
+        let (writer, writing) = Writer::start(commits, relay.clone());
         tasks.spawn(supervisor.essential("the writer", writing));
-        let answering = writer::answer_others(commits, tasks.clone(), end.clone());
-        tasks.spawn(supervisor.temporary("the task that answers other nodes", answering));
-        relay.start(&tasks, &end, &supervisor);
+        if let Some(commits) = clustered {
+            let answering = cluster::answer_leader_requests(commits, tasks.clone(), end.clone());
+            tasks.spawn(supervisor.temporary("the task that answers leader requests", answering));
+        }
+        cluster.start(hub.clone(), &tasks, &end, &supervisor);
         tasks.spawn(watch_store(store.clone(), supervisor.clone(), end.clone()));
         let presence = Arc::new(PresenceBoard::new(
             id,
@@ -219,9 +227,9 @@ impl Chat {
             key,
             store: store.clone(),
             hub: hub.clone(),
-            relay: relay.clone(),
+            cluster,
             presence: presence.clone(),
-            leads,
+            leadership,
         };
         let leasing = node.hold_lease(end.clone());
         // A node with a store of its own holds no lease.
@@ -279,8 +287,8 @@ impl Chat {
     }
 
     /// Returns whether this node receives the events of other nodes; always false without a broker.
-    pub fn hears_other_nodes(&self) -> bool {
-        self.relay().hears()
+    pub fn receives_other_nodes(&self) -> bool {
+        self.relay().cluster().is_receiving()
     }
 
     /// Returns the name of an essential task or thread that has ended, if any. The process must
@@ -302,62 +310,63 @@ impl Chat {
     /// Registers a live connection for a session.
     ///
     /// # Errors
-    /// The close code to send instead: `TooMany` if the user has too many connections, `Slow` if
-    /// the node has too many or the store failed, `SessionEnded` if the session has ended.
+    /// The close code to send instead: `TooMany` if the user has too many connections, `Unavailable`
+    /// if the node has too many or the store failed, `SessionEnded` if the session has ended.
     pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
         let user = session.user.id;
         // Events that arrive before `hello` are dropped; the client fetches that state after
         // `hello`.
-        let ear = self.relay().listen_for(user).await;
+        let subscription = self.relay().cluster().subscribe(user).await;
         let hello = connection::hello(self, &session);
         let joined = self.hub().join(user, session.id, hello);
-        let (seat, was_away) = joined.map_err(|full| match full {
-            Full::Node => CloseCode::Slow,
+        let (guard, was_away) = joined.map_err(|full| match full {
+            Full::Node => CloseCode::Unavailable,
             Full::User => CloseCode::TooMany,
         })?;
         // A sign-out between the cookie check and `join` finds no connection to close.
-        match self.is_good(session.id).await {
+        match self.is_valid(session.id).await {
             Ok(true) => {}
             Ok(false) => return Err(CloseCode::SessionEnded),
             Err(error) => {
                 self.note_failure(&error);
-                return Err(CloseCode::Slow);
+                return Err(CloseCode::Unavailable);
             }
         }
         if was_away {
-            self.presence().came(user).await;
+            self.presence().on_connected(user).await;
         }
-        Ok(Connection::new(self.clone(), session, seat, ear))
+        Ok(Connection::new(self.clone(), session, guard, subscription))
     }
 
     /// Closes every live connection with [`CloseCode::Restart`]. If there are other nodes, the
     /// closes are spread over time, and each connection stays live until its own close.
     pub async fn close_connections(&self) {
         let over = match self.has_other_nodes() {
-            true => spread::at_rate(self.hub(), CLOSED_PER_SECOND).min(CLOSED_WITHIN),
+            true => pacing::at_rate(self.hub(), CLOSED_PER_SECOND).min(CLOSED_WITHIN),
             false => Duration::ZERO,
         };
-        spread::visit(self.hub(), over, |line| line.close(CloseCode::Restart)).await;
+        pacing::visit(self.hub(), over, |outbound| outbound.close(CloseCode::Restart)).await;
     }
 
     /// Returns whether clients of this node can reconnect to another node at once.
     pub fn has_other_nodes(&self) -> bool {
-        self.relay().has_broker()
+        self.relay().cluster().has_broker()
     }
 
     /// Writes all queued messages and marks, ends the tasks, and closes the store.
     pub async fn close(&self) {
         // Connections that were made during the spread.
-        spread::visit(self.hub(), Duration::ZERO, |line| line.close(CloseCode::Restart)).await;
+        pacing::visit(self.hub(), Duration::ZERO, |outbound| outbound.close(CloseCode::Restart))
+            .await;
         self.0.end.cancel();
         self.writer().close().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        self.relay().close().await;
+        self.relay().cluster().close().await;
         self.store().close().await;
     }
 
-    async fn is_good(&self, session: SessionId) -> Result<bool> {
+    async fn is_valid(&self, session: SessionId) -> Result<bool> {
         let life = self.session_life(clock::now());
         Ok(!self.store().good_sessions(&[session], life).await?.is_empty())
     }
@@ -371,9 +380,9 @@ impl Chat {
             let done = tokio::select! {
                 () = self.0.end.cancelled() => return,
                 _ = sessions.tick() => self.close_ended_sessions().await,
-                _ = seen.tick() => self.see_connected_sessions().await,
+                _ = seen.tick() => self.record_use_of_connected_sessions().await,
                 _ = rest.tick() => {
-                    self.forget_what_is_over().await
+                    self.delete_expired().await
                 }
             };
             // The next tick retries.
@@ -383,14 +392,14 @@ impl Chat {
         }
     }
 
-    async fn forget_what_is_over(&self) -> Result<()> {
+    async fn delete_expired(&self) -> Result<()> {
         self.throttle().tidy().await?;
         Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
     }
 
     /// Counts an open connection as use of its session, even if the connection only receives: the
     /// user reads the page, and an expired session would sign them out of it.
-    async fn see_connected_sessions(&self) -> Result<()> {
+    async fn record_use_of_connected_sessions(&self) -> Result<()> {
         let now = clock::now();
         let noted_before = clock::before(now, self.seen_every());
         for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {

@@ -34,9 +34,12 @@ impl Chat {
     /// `rate_limited`.
     pub async fn search(&self, me: &User, typed: &str, limit: usize) -> Result<SearchResults> {
         let found = self.find(me.id, typed, limit).await?;
-        let asked = finding::asked(typed);
+        let query_words = finding::query_words(typed);
         let own = finding::of_person(&me.username, &me.display_name);
-        Ok(SearchResults { yourself: !asked.is_empty() && is_found(&own, &asked), ..found })
+        Ok(SearchResults {
+            yourself: !query_words.is_empty() && is_found(&own, &query_words),
+            ..found
+        })
     }
 
     async fn find(&self, me: UserId, typed: &str, limit: usize) -> Result<SearchResults> {
@@ -70,15 +73,15 @@ impl Chat {
         typed: &str,
         limit: usize,
     ) -> Result<(Counted<(ConversationId, Found)>, Counted<Found>)> {
-        let asked = finding::asked(typed);
+        let query_words = finding::query_words(typed);
         let key = fold(typed);
         let key = key.trim_start_matches('@');
-        if asked.is_empty() {
+        if query_words.is_empty() {
             return Ok((Counted::none(), Counted::none()));
         }
-        let peers = self.store().peers_by_words(me, &asked, limit).await?;
+        let peers = self.store().peers_by_words(me, &query_words, limit).await?;
         let others = if self.config().directory_open {
-            self.store().others_by_words(me, &asked, key, limit).await?
+            self.store().others_by_words(me, &query_words, key, limit).await?
         } else {
             let named = self.store().person_by_username(me, key).await?;
             let is_new = |one: &Found| peers.first.iter().all(|(_, it)| it.user.id != one.user.id);

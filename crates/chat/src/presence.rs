@@ -23,7 +23,7 @@ use crate::writer::{Write, Writer};
 
 /// How many peers are notified of a presence or name change: the most recently active. The others
 /// see the change when they next fetch the list.
-pub(crate) const TOLD: usize = 200;
+pub(crate) const MOST_NOTIFIED: usize = 200;
 
 pub(crate) struct PresenceBoard {
     node: NodeId,
@@ -56,20 +56,20 @@ impl PresenceBoard {
         {
             match shared.present(&rest).await {
                 Ok(elsewhere) => present.extend(elsewhere),
-                Err(error) => tracing::warn!(%error, "who is at other nodes could not be asked"),
+                Err(error) => tracing::warn!(%error, "could not read who is online at other nodes"),
             }
         }
         present
     }
 
     /// Handles the return of a user who was away from this node.
-    pub(crate) async fn came(&self, user: UserId) {
+    pub(crate) async fn on_connected(&self, user: UserId) {
         let was_nowhere = match self.store.shared() {
-            Some(shared) => self.told(shared.arrive(self.node, user).await, user),
+            Some(shared) => self.or_log(shared.arrive(self.node, user).await, user),
             None => true,
         };
         if was_nowhere {
-            self.tell(user, true).await;
+            self.publish(user, true).await;
         }
     }
 
@@ -99,47 +99,47 @@ impl PresenceBoard {
                     graces.insert(user, self.grace);
                 }
                 Some(over) = std::future::poll_fn(|cx| graces.poll_expired(cx)), if !graces.is_empty() => {
-                    self.gone(over.into_inner()).await;
+                    self.on_grace_over(over.into_inner()).await;
                 }
             }
         }
     }
 
-    async fn gone(&self, user: UserId) {
+    async fn on_grace_over(&self, user: UserId) {
         // The user may have reconnected, and even left again; then a later grace period decides.
         if !self.hub.end_grace(user) {
             return;
         }
         let is_nowhere = match self.store.shared() {
-            Some(shared) => self.told(shared.depart(self.node, user).await, user),
+            Some(shared) => self.or_log(shared.depart(self.node, user).await, user),
             None => true,
         };
         if is_nowhere {
-            self.tell(user, false).await;
+            self.publish(user, false).await;
         }
     }
 
     /// Returns the store's answer, or false after logging an error: the next new lease announces
     /// the users of this node again.
-    fn told(&self, nowhere: Result<bool>, user: UserId) -> bool {
+    fn or_log(&self, nowhere: Result<bool>, user: UserId) -> bool {
         nowhere.unwrap_or_else(|error| {
-            tracing::warn!(%error, user.id = %user, "a coming or going was not noted");
+            tracing::warn!(%error, user.id = %user, "could not store a presence change");
             false
         })
     }
 
     /// Notifies the peers who may see it that a user came online or went offline.
-    pub(crate) async fn tell(&self, user: UserId, online: bool) {
+    pub(crate) async fn publish(&self, user: UserId, online: bool) {
         // A full queue is ignored, because the next presence change submits the write again.
         let _ = self.writer.submit(Write::SeenUser(user));
         self.push(user, Presence { online, last_seen: Some(clock::now()) }).await;
     }
 
     async fn push(&self, user: UserId, presence: Presence) {
-        let peers = match self.store.presence_peers(user, TOLD).await {
+        let peers = match self.store.presence_peers(user, MOST_NOTIFIED).await {
             Ok(peers) => peers,
             Err(error) => {
-                tracing::warn!(%error, user.id = %user, "nobody was told of a presence");
+                tracing::warn!(%error, user.id = %user, "could not publish a presence change");
                 return;
             }
         };

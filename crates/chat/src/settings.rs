@@ -7,7 +7,7 @@ use protocol::{ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
 
 use crate::accounts::{Client, NewPassword, log_refused_password, names};
 use crate::error::Result;
-use crate::presence::TOLD;
+use crate::presence::MOST_NOTIFIED;
 use crate::{Chat, Session};
 
 impl Chat {
@@ -30,7 +30,7 @@ impl Chat {
         self.throttle().change(me.id).await?;
         let renamed = self.store().set_display_name(me.id, &name, &key).await?;
         let user = renamed.ok_or(ErrorCode::Unauthenticated)?;
-        self.tell_of(&user).await;
+        self.publish_user(&user).await;
         Ok(user)
     }
 
@@ -108,15 +108,15 @@ impl Chat {
 
     /// Sends a user's present names to their most recently active peers and to their own
     /// connections. Other clients get the names when they next fetch.
-    pub(crate) async fn tell_of(&self, user: &User) {
-        let mut told = match self.store().peers(user.id, TOLD).await {
+    pub(crate) async fn publish_user(&self, user: &User) {
+        let mut receivers = match self.store().peers(user.id, MOST_NOTIFIED).await {
             Ok(peers) => peers,
             Err(error) => {
-                tracing::warn!(%error, user.id = %user.id, "nobody was told of a name");
+                tracing::warn!(%error, user.id = %user.id, "could not publish a name change");
                 Vec::new()
             }
         };
-        told.push(user.id);
-        self.relay().publish(&told, &ServerFrame::User(user.clone()), None);
+        receivers.push(user.id);
+        self.relay().publish(&receivers, &ServerFrame::User(user.clone()), None);
     }
 }

@@ -59,7 +59,7 @@ impl Supervisor {
         self.failed.send_if_modified(|failed| {
             let is_first = failed.is_none();
             if is_first {
-                tracing::error!("{name} has ended, and Duet cannot work without it");
+                tracing::error!("{name} has ended unexpectedly; Duet cannot run without it");
                 *failed = Some(name);
             }
             is_first
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_any_task_is_a_failure() {
+    async fn a_panic_in_any_task_is_reported_as_a_failure() {
         for essential in [true, false] {
             let (supervisor, _end) = supervisor();
             let broken = async { panic!("on purpose") };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_essential_task_may_end_with_the_chat_only() {
+    async fn an_essential_task_may_only_end_with_the_chat() {
         let (supervisor, end) = supervisor();
         supervisor.temporary("a short task", async {}).await;
         assert_eq!(supervisor.has_failed(), None);

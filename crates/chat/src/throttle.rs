@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_lets_a_burst_through_and_then_says_when() {
+    fn a_rate_limit_allows_a_burst_and_then_returns_the_retry_delay() {
         let rate =
             Rate::new("try", NonZeroU32::new(4).expect("not zero"), Duration::from_secs(60), 2);
         assert!(rate.check(&1).is_ok());
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_customer_is_one_network() {
+    fn all_addresses_of_an_ipv6_network_share_one_limit() {
         let net = |text: &str| network(text.parse().expect("an address"));
         assert_eq!(net("2001:db8::1"), net("2001:db8::ffff"));
         assert_ne!(net("2001:db8:0:1::1"), net("2001:db8::1"));

@@ -1,26 +1,24 @@
 //! The only path that writes messages and marks: group commit.
 //!
-//! All queued writes go into one transaction with one fsync; without load a batch is a single
-//! message, written at once. This one task sends answers and events only after the commit, in the
-//! order of the seqs. Called by [`crate::Connection`] and the calls of [`crate::Chat`].
+//! The way of a write: the queue ([`Writer::submit`]), the batch, the store, the answers. All queued
+//! writes go into one batch, which is one transaction with one fsync; without load a batch is a
+//! single message, written at once. This one task sends answers and events only after the commit,
+//! in the order of the seqs. Called by [`crate::Connection`] and the calls of [`crate::Chat`].
 //!
-//! Where nodes share a store, a group defers the writes to conversations that another node is
-//! writing at the moment, and retries them in the next group, so that nodes do not queue behind
-//! each other for one conversation.
+//! Where nodes share a store, a batch defers the writes to conversations that another node is
+//! writing at the moment, and the writer retries them in the next batch, so that nodes do not queue
+//! behind each other for one conversation.
 //!
-//! - `group`: the contents of one transaction
-//! - `commits`, `leader`: which node commits a group
-//! - `seal`: signatures of leader requests
+//! - `batch`: the writes of one transaction, with the reply of each
+//! - `commits`: the seam to the store, and to the cluster where there are several nodes
 //! - `answers`: answers and events after a commit
 //!
 //! Bounds: the queue holds [`QUEUE`] writes; further ones are refused with `busy`. The task ends
 //! when [`Writer::close`] was called and the queue is empty.
 
 mod answers;
+mod batch;
 mod commits;
-mod group;
-mod leader;
-mod seal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,27 +27,29 @@ use protocol::{ErrorCode, Refusal, Sent, SessionId, UserId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Result, later};
-use crate::hub::Line;
+use crate::hub::Outbound;
 use crate::relay::Relay;
 use crate::store::{NewMarks, NewMessage};
-use commits::MAX_BATCH;
-use group::{Group, LeftOut};
+use batch::{Deferred, PendingBatch};
 
-pub(crate) use commits::Commits;
-pub(crate) use leader::{Lead, Leader, Leads, answer_others};
+pub(crate) use commits::{CommitResult, Commits, LocalCommits};
+
+/// Writes in one transaction. A larger batch gains nothing, because the fsync is already a small
+/// part at this size.
+pub(crate) const MAX_BATCH: usize = 512;
 
 /// Queued writes: about a tenth of a second of full load.
 const QUEUE: usize = 4_096;
 /// The retry delay sent when the queue is full.
 const BUSY_RETRY: Duration = Duration::from_millis(250);
 
-/// Delay before the next attempt when other nodes are writing all conversations of a group.
-const ASK_AGAIN: Duration = Duration::from_millis(1);
+/// Delay before the next attempt when other nodes are writing all conversations of a batch.
+const DEFERRED_RETRY: Duration = Duration::from_millis(1);
 
 /// Where the answer of a write goes.
 pub(crate) enum Reply<T> {
     /// To the requesting connection, as a frame.
-    Connection(Line),
+    Connection(Outbound),
     /// To a call that awaits the answer.
     Call(oneshot::Sender<Result<T>>),
 }
@@ -77,7 +77,7 @@ impl Writer {
     /// Creates the queue and the task. The task ends after [`Self::close`], when the last write is
     /// on disk.
     pub(crate) fn start(
-        commits: Arc<Commits>,
+        commits: Arc<dyn Commits>,
         relay: Relay,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE);
@@ -110,24 +110,24 @@ impl Writer {
     }
 }
 
-async fn run(commits: Arc<Commits>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
+async fn run(commits: Arc<dyn Commits>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
     let mut commands = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
-        let first = Group::of(LeftOut::default(), &mut commands, &mut waiting);
-        let mut decided = first.commit(&commits).await;
-        // Under load the store commits the next group while this one is answered.
+        let first = PendingBatch::of(Deferred::default(), &mut commands, &mut waiting);
+        let mut decided = first.commit(commits.as_ref()).await;
+        // Under load the store commits the next batch while this one is answered.
         loop {
-            let left_out = decided.take_left_out();
-            if !take_waiting(&mut commands, &mut waiting) && left_out.is_empty() {
+            let deferred = decided.take_deferred();
+            if !take_waiting(&mut commands, &mut waiting) && deferred.is_empty() {
                 break;
             }
-            if left_out.is_all() {
-                tokio::time::sleep(ASK_AGAIN).await;
+            if deferred.is_all() {
+                tokio::time::sleep(DEFERRED_RETRY).await;
             }
-            let next = Group::of(left_out, &mut commands, &mut waiting);
+            let next = PendingBatch::of(deferred, &mut commands, &mut waiting);
             (decided, ()) = tokio::join!(
                 biased;
-                next.commit(&commits),
+                next.commit(commits.as_ref()),
                 async { decided.answer(&relay) },
             );
         }

@@ -10,8 +10,8 @@ pub enum CloseCode {
     /// 1012: the server stops or restarts. The reason text is the number of milliseconds to wait.
     /// It differs per connection, so that clients do not all reconnect at once.
     Restart,
-    /// 1013: the outbound queue was full because the client read too slowly, or the server could
-    /// not register the connection. Reconnect, fetch the gap, merge.
+    /// 1013: the outbound queue was full because the client read too slowly. Reconnect, fetch the
+    /// gap, merge.
     Slow,
     /// 4400: the client sent too many frames that could not be parsed.
     Malformed,
@@ -21,6 +21,9 @@ pub enum CloseCode {
     Silent,
     /// 4429: the user has too many connections. Reconnect after another tab is closed.
     TooMany,
+    /// 4503: the server cannot take the connection at present: this node has too many connections,
+    /// or the store failed. Reconnect.
+    Unavailable,
 }
 
 /// What a client does after a close.
@@ -38,7 +41,7 @@ pub enum Reconnect {
 
 impl CloseCode {
     /// Every close code, for documentation and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Binary,
         Self::TooLarge,
         Self::Restart,
@@ -47,6 +50,7 @@ impl CloseCode {
         Self::SessionEnded,
         Self::Silent,
         Self::TooMany,
+        Self::Unavailable,
     ];
 
     /// Returns the number on the wire.
@@ -60,6 +64,7 @@ impl CloseCode {
             Self::SessionEnded => 4401,
             Self::Silent => 4408,
             Self::TooMany => 4429,
+            Self::Unavailable => 4503,
         }
     }
 
@@ -72,7 +77,7 @@ impl CloseCode {
     /// Returns whether a client reconnects after this code.
     pub const fn reconnect(self) -> Reconnect {
         match self {
-            Self::Restart | Self::Slow | Self::Silent => Reconnect::Yes,
+            Self::Restart | Self::Slow | Self::Silent | Self::Unavailable => Reconnect::Yes,
             Self::TooMany => Reconnect::WhenAsked,
             Self::SessionEnded => Reconnect::AfterSignIn,
             Self::Binary | Self::TooLarge | Self::Malformed => Reconnect::No,
@@ -85,11 +90,12 @@ impl CloseCode {
             Self::Binary => "send text frames",
             Self::TooLarge => "frame too large",
             Self::Restart => "restart",
-            Self::Slow => "too slow: reconnect and catch up",
+            Self::Slow => "too slow: reconnect and resync",
             Self::Malformed => "too many malformed frames",
             Self::SessionEnded => "the session ended",
-            Self::Silent => "nothing heard for too long",
+            Self::Silent => "nothing received for too long",
             Self::TooMany => "too many connections",
+            Self::Unavailable => "unavailable: reconnect later",
         }
     }
 }

@@ -77,12 +77,12 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[tokio::test]
-    async fn what_is_like_a_taken_name_and_free_is_offered() {
+    async fn free_usernames_similar_to_a_taken_one_are_offered() {
         let directory = tempfile::tempdir().expect("a directory");
         let chat = Chat::begin(Config::new(directory.path().join("duet.db"))).await;
         let chat = chat.expect("a chat");
         let free =
-            async |wanted: &str| chat.free_usernames(wanted, None, HERE).await.expect("told");
+            async |wanted: &str| chat.free_usernames(wanted, None, HERE).await.expect("an answer");
         assert_eq!(free("anna.berg").await, ["anna.berg", "berg.anna"]);
         chat.sign_up("Anna.Berg", "", "tulip-Harbor-92", HERE).await.expect("an account");
         assert_eq!(free("anna.berg").await, ["berg.anna", "anna.berg2"]);

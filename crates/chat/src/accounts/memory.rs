@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_group_decides_and_kept_files_count_as_free() {
+    fn the_smallest_group_limit_decides_and_cached_files_count_as_free() {
         let root = tempfile::tempdir().expect("a directory");
         let stat = "anon 30\nfile 25\ninactive_file 20\nactive_file 5\nworkingset 1\n";
         let (limit, usage) = ("memory.max", "memory.current");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_layout_is_read_as_well() {
+    fn the_layout_of_version_1_groups_is_read_too() {
         let root = tempfile::tempdir().expect("a directory");
         let (limit, usage) = ("memory.limit_in_bytes", "memory.usage_in_bytes");
         group(&root.path().join("memory/docker/x"), (limit, "70"), (usage, "30"), "");

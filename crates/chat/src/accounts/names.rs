@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usernames_are_folded_and_strange_ones_refused() {
+    fn usernames_are_folded_and_invalid_ones_are_refused() {
         for (typed, key) in [
             ("Anna", "anna"),
             (" bob_1.x-y ", "bob_1.x-y"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn display_names_are_tidied_and_invisible_ones_refused() {
+    fn display_names_are_trimmed_and_invisible_ones_are_refused() {
         let shown = |typed: &str| display_name(typed, "anna").map(|(name, _)| name);
         assert_eq!(shown("  Anna   Maria  O'Neill "), Ok("Anna Maria O'Neill".to_owned()));
         assert_eq!(shown(""), Ok("anna".to_owned()));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_password_is_one_however_it_is_typed() {
+    fn a_password_is_the_same_in_every_unicode_form() {
         for (typed, expected) in [
             ("tulip-Harbor-92", "tulip-Harbor-92"),
             ("cafe\u{301} au lait", "café au lait"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_refused() {
+    fn invisible_characters_are_refused() {
         for sign in [
             '\0',
             '\t',

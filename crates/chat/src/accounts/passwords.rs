@@ -45,7 +45,7 @@ pub(crate) struct Passwords {
     /// Upper bound of concurrent hashes.
     at_once: usize,
     /// Permits of callers that hash or wait; without a free one the caller is refused.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// Permits of callers that hash, and of the next one in line.
     cores: Arc<Semaphore>,
     /// A single permit: its holder is the next one in line and waits for a core, then for memory.
@@ -68,15 +68,16 @@ impl Passwords {
         let at_once = wanted.min(fitting).max(1);
         if fitting < wanted {
             tracing::warn!(
-                "{wanted} passwords at once would take {} MiB of memory, which are not there: \
-                 {at_once} at once. Give the process more, or set DUET_PASSWORD_HASHES_AT_ONCE",
+                "{wanted} concurrent password hashes would need {} MiB of memory, which are not \
+                 available: at most {at_once} run at once. Provide more memory, or set \
+                 DUET_PASSWORD_HASHES_AT_ONCE",
                 u64::try_from(wanted).unwrap_or(u64::MAX).saturating_mul(MEMORY_BYTES) >> 20
             );
         }
         Ok(Self {
             memory,
             at_once,
-            places: Arc::new(Semaphore::new(at_once + QUEUE)),
+            slots: Arc::new(Semaphore::new(at_once + QUEUE)),
             cores: Arc::new(Semaphore::new(at_once)),
             door: Arc::new(Semaphore::new(1)),
             ended: Arc::default(),
@@ -129,7 +130,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let _place = self.places.try_acquire().map_err(|_| Error::Refused(busy()))?;
+        let _slot = self.slots.try_acquire().map_err(|_| Error::Refused(busy()))?;
         let core = self.core().await?;
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -155,9 +156,7 @@ impl Passwords {
                 return Ok(core);
             }
             if under_way <= 1 {
-                tracing::warn!(
-                    "there is no memory to hash a password, and the asker is told to wait"
-                );
+                tracing::warn!("not enough memory to hash a password; the client is told to retry");
                 return Err(Error::Refused(busy()));
             }
             // `Notify` stores the permit of a hash that has ended since the check, so this returns
@@ -294,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_passwords_are_known_and_good_ones_pass() {
+    fn common_passwords_are_refused_and_good_ones_are_accepted() {
         let names = ["bernadette".to_owned(), "Bernadette Quill".to_owned()];
         for common in [
             "1234567890",
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_spelling_of_a_password_is_the_same() {
+    async fn all_unicode_forms_of_a_password_are_the_same_password() {
         let passwords = Passwords::new(None).expect("randomness");
         let (composed, decomposed) = ("café\u{A0}au lait", "cafe\u{301} au lait");
         let new = NewPassword::check(decomposed).expect("allowed");
@@ -352,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_typed_as_it_is_hashed_costs_one_hash() {
+    fn a_password_in_normal_form_costs_one_hash() {
         for (typed, normal, as_typed) in [
             ("tulip-Harbor-92", true, false),
             ("café au lait", true, false),
@@ -386,7 +385,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_no_memory_waits_for_a_hash_under_way_to_end() {
+    async fn a_hash_without_memory_waits_for_a_running_hash_to_end() {
         let root = tempfile::tempdir().expect("a directory");
         // Room for one hash, not for two.
         let passwords = with_room_for(root.path(), MEMORY_BYTES * 3 / 2);
@@ -394,7 +393,7 @@ mod tests {
         let verify = || passwords.verify("tulip-Harbor-92", None);
         let verdicts = tokio::join!(verify(), verify(), verify(), verify());
         for verdict in [verdicts.0, verdicts.1, verdicts.2, verdicts.3] {
-            assert!(!verdict.expect("none is told to come again").is_right());
+            assert!(!verdict.expect("no client is told to retry").is_right());
         }
         assert_eq!(passwords.cores.available_permits(), 4);
 
@@ -405,7 +404,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operator_bounds_how_many_hash_at_once() {
+    async fn the_number_of_concurrent_hashes_is_configurable() {
         let passwords = Passwords::new(NonZeroUsize::new(1)).expect("randomness");
         assert_eq!(passwords.cores.available_permits(), 1);
         let decoy = passwords.decoy.to_string();

@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const MOST_ADDRESSES: usize = 256;
 
 /// Global because the process has a single log. Held for a look-up only, never across an await.
-static LATELY: Mutex<Lately> = Mutex::new(Lately { said: BTreeMap::new(), left_out: 0 });
+static LATELY: Mutex<Lately> = Mutex::new(Lately { logged_at: BTreeMap::new(), left_out: 0 });
 
 /// Logs the error if it refuses a password. The line omits the username, because people type their
 /// passwords into the wrong field.
@@ -44,7 +44,7 @@ pub(crate) fn log_refused_password(address: IpAddr, error: &Error) {
 
 /// The addresses that were logged recently.
 struct Lately {
-    said: BTreeMap<IpAddr, Instant>,
+    logged_at: BTreeMap<IpAddr, Instant>,
     /// Lines skipped since the last one that was written.
     left_out: u64,
 }
@@ -52,15 +52,16 @@ struct Lately {
 impl Lately {
     /// Returns the number of lines skipped before this one, or `None` if this line is skipped too.
     fn pass(&mut self, from: IpAddr, now: Instant) -> Option<u64> {
-        let is_fresh = |said: &Instant| now.saturating_duration_since(*said) < EVERY;
-        if self.said.len() >= MOST_ADDRESSES {
-            self.said.retain(|_, said| is_fresh(said));
+        let is_fresh = |logged_at: &Instant| now.saturating_duration_since(*logged_at) < EVERY;
+        if self.logged_at.len() >= MOST_ADDRESSES {
+            self.logged_at.retain(|_, logged_at| is_fresh(logged_at));
         }
-        if self.said.len() >= MOST_ADDRESSES || self.said.get(&from).is_some_and(is_fresh) {
+        if self.logged_at.len() >= MOST_ADDRESSES || self.logged_at.get(&from).is_some_and(is_fresh)
+        {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
-        self.said.insert(from, now);
+        self.logged_at.insert(from, now);
         Some(mem::take(&mut self.left_out))
     }
 }
@@ -70,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_logged_once_a_second_with_the_number_of_those_left_out() {
-        let mut lately = Lately { said: BTreeMap::new(), left_out: 0 };
+    fn an_address_is_logged_once_a_second_with_the_number_of_skipped_lines() {
+        let mut lately = Lately { logged_at: BTreeMap::new(), left_out: 0 };
         let [one, two] = [[192_u8, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
         let begun = Instant::now();
         assert_eq!(lately.pass(one, begun), Some(0));
@@ -87,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_a_second_are_bounded_and_forgotten() {
-        let mut lately = Lately { said: BTreeMap::new(), left_out: 0 };
+    fn the_addresses_kept_for_a_second_are_bounded_and_dropped_afterwards() {
+        let mut lately = Lately { logged_at: BTreeMap::new(), left_out: 0 };
         let begun = Instant::now();
         let address = |n: u32| IpAddr::from(n.to_be_bytes());
         let passed = (0..10_000).filter(|n| lately.pass(address(*n), begun).is_some()).count();
         assert_eq!(passed, MOST_ADDRESSES);
         let left_out = 10_000 - u64::try_from(MOST_ADDRESSES).expect("a number");
         assert_eq!(lately.pass(address(20_000), begun + EVERY), Some(left_out));
-        assert_eq!(lately.said.len(), 1);
+        assert_eq!(lately.logged_at.len(), 1);
     }
 }

@@ -6,65 +6,76 @@ fn hub() -> (Arc<Hub>, mpsc::UnboundedReceiver<UserId>) {
     Hub::new(3, 2, Duration::from_secs(30))
 }
 
-fn hello() -> Bytes {
-    Bytes::from_static(b"hello")
+fn frame(text: &str) -> FrameText {
+    text.to_owned().into()
 }
 
-fn push(hub: &Hub, user: UserId, frame: &'static [u8], except: Option<ConnectionId>) {
-    hub.for_each_line(user, except, |line| line.push(Bytes::from_static(frame)));
+fn hello() -> FrameText {
+    frame("hello")
 }
 
-async fn after_hello(seat: &mut Seat) -> Outgoing {
-    assert!(matches!(seat.next().await, Outgoing::Frame(frame) if frame == "hello"));
-    seat.next().await
+fn push(hub: &Hub, user: UserId, text: &str, except: Option<ConnectionId>) {
+    hub.for_each_outbound(user, except, |outbound| outbound.push(frame(text)));
 }
 
-#[tokio::test]
-async fn a_frame_reaches_every_connection_but_the_excepted_one() {
-    let (hub, _left) = hub();
-    let user = UserId::new();
-    let (mut one, first) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-    let (mut two, second) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-    assert_eq!((first, second), (true, false));
-    push(&hub, user, b"a", Some(one.line().id()));
-    push(&hub, user, b"b", None);
-    assert!(matches!(after_hello(&mut one).await, Outgoing::Frame(frame) if frame == "b"));
-    assert!(matches!(after_hello(&mut two).await, Outgoing::Frame(frame) if frame == "a"));
+async fn after_hello(guard: &mut ConnectionGuard) -> FrameText {
+    assert_eq!(next_frame(guard).await, hello());
+    next_frame(guard).await
 }
 
-#[tokio::test]
-async fn a_full_queue_ends_that_connection_and_no_other() {
-    let (hub, _left) = hub();
-    let user = UserId::new();
-    let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-    let (mut quick, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-    for _ in 0..=QUEUE_FRAMES {
-        push(&hub, user, b"x", None);
-        assert!(matches!(quick.next().await, Outgoing::Frame(_)));
+async fn next_frame(guard: &mut ConnectionGuard) -> FrameText {
+    match guard.next().await {
+        Ok(Queued::Frame(frame)) => frame,
+        other => panic!("{other:?}"),
     }
-    assert!(matches!(slow.next().await, Outgoing::Close(CloseCode::Slow)));
+}
+
+#[tokio::test]
+async fn a_frame_reaches_every_connection_except_the_excluded_one() {
+    let (hub, _left) = hub();
+    let user = UserId::new();
+    let (mut one, first) = hub.join(user, SessionId::new(), hello()).expect("room");
+    let (mut two, second) = hub.join(user, SessionId::new(), hello()).expect("room");
+    assert_eq!((first, second), (true, false));
+    push(&hub, user, "a", Some(one.outbound().id()));
+    push(&hub, user, "b", None);
+    assert_eq!(after_hello(&mut one).await, frame("b"));
+    assert_eq!(after_hello(&mut two).await, frame("a"));
+}
+
+#[tokio::test]
+async fn a_full_queue_closes_that_connection_and_no_other() {
+    let (hub, _left) = hub();
+    let user = UserId::new();
+    let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("room");
+    let (mut quick, _) = hub.join(user, SessionId::new(), hello()).expect("room");
+    for _ in 0..=QUEUE_FRAMES {
+        push(&hub, user, "x", None);
+        assert!(matches!(quick.next().await, Ok(Queued::Frame(_))));
+    }
+    assert!(matches!(slow.next().await, Err(CloseCode::Slow)));
 }
 
 #[tokio::test]
 async fn a_queue_is_bounded_in_bytes_too() {
     let (hub, _left) = hub();
     let user = UserId::new();
-    let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("a seat");
-    let half: &'static [u8] = vec![b'x'; QUEUE_BYTES / 2].leak();
+    let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("room");
+    let half = "x".repeat(QUEUE_BYTES / 2);
     for _ in 0..3 {
-        push(&hub, user, half, None);
+        push(&hub, user, &half, None);
     }
-    assert!(matches!(slow.next().await, Outgoing::Close(CloseCode::Slow)));
+    assert!(matches!(slow.next().await, Err(CloseCode::Slow)));
 }
 
 #[tokio::test]
-async fn seats_are_limited_and_given_back() {
+async fn connections_are_limited_and_a_closed_one_frees_its_slot() {
     let (hub, mut left) = hub();
     let (anna, bob) = (UserId::new(), UserId::new());
-    let one = hub.join(anna, SessionId::new(), hello()).expect("a seat");
-    let two = hub.join(anna, SessionId::new(), hello()).expect("a seat");
+    let one = hub.join(anna, SessionId::new(), hello()).expect("room");
+    let two = hub.join(anna, SessionId::new(), hello()).expect("room");
     assert_eq!(hub.join(anna, SessionId::new(), hello()).err(), Some(Full::User));
-    let _three = hub.join(bob, SessionId::new(), hello()).expect("a seat");
+    let _three = hub.join(bob, SessionId::new(), hello()).expect("room");
     assert_eq!(hub.join(bob, SessionId::new(), hello()).err(), Some(Full::Node));
     drop(one);
     assert!(hub.is_connected(anna));
@@ -75,18 +86,18 @@ async fn seats_are_limited_and_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quick_return_is_no_arrival_and_a_late_one_is() {
+async fn only_a_reconnect_after_the_grace_period_counts_as_coming_online() {
     let (hub, _left) = hub();
     let user = UserId::new();
-    let join = || hub.join(user, SessionId::new(), hello()).expect("a seat");
-    let (seat, was_away) = join();
+    let join = || hub.join(user, SessionId::new(), hello()).expect("room");
+    let (guard, was_away) = join();
     assert!(was_away);
-    drop(seat);
+    drop(guard);
     assert!(hub.is_present(user) && !hub.is_connected(user));
     assert!(!hub.end_grace(user), "the grace is not over");
-    let (seat, was_away) = join();
+    let (guard, was_away) = join();
     assert!(!was_away);
-    drop(seat);
+    drop(guard);
     tokio::time::advance(Duration::from_secs(31)).await;
     assert!(hub.end_grace(user));
     assert!(!hub.end_grace(user), "only once");
@@ -95,14 +106,14 @@ async fn a_quick_return_is_no_arrival_and_a_late_one_is() {
 }
 
 #[tokio::test]
-async fn closing_a_session_ends_its_connections_only() {
+async fn closing_a_session_closes_its_connections_only() {
     let (hub, _left) = hub();
     let user = UserId::new();
     let (gone, stays) = (SessionId::new(), SessionId::new());
-    let (mut one, _) = hub.join(user, gone, hello()).expect("a seat");
-    let (mut two, _) = hub.join(user, stays, hello()).expect("a seat");
+    let (mut one, _) = hub.join(user, gone, hello()).expect("room");
+    let (mut two, _) = hub.join(user, stays, hello()).expect("room");
     hub.close_sessions(&[gone], CloseCode::SessionEnded);
-    push(&hub, user, b"after", None);
-    assert!(matches!(one.next().await, Outgoing::Close(CloseCode::SessionEnded)));
-    assert!(matches!(two.next().await, Outgoing::Frame(_)));
+    push(&hub, user, "after", None);
+    assert!(matches!(one.next().await, Err(CloseCode::SessionEnded)));
+    assert!(matches!(two.next().await, Ok(Queued::Frame(_))));
 }

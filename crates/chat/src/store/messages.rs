@@ -47,7 +47,9 @@ pub enum SendOutcome {
     /// The sender has no such conversation.
     NotFound,
     /// The message is deferred: neither stored nor refused. See [`Batch::yields`].
-    LeftOut,
+    // The name that nodes of other versions use.
+    #[serde(rename = "LeftOut")]
+    Deferred,
 }
 
 /// Marks that a member wants to move forward.
@@ -80,7 +82,8 @@ pub enum MarkOutcome {
     /// The user has no such conversation.
     NotFound,
     /// The marks are deferred: neither moved nor refused. See [`Batch::yields`].
-    LeftOut,
+    #[serde(rename = "LeftOut")]
+    Deferred,
 }
 
 /// All writes of one transaction.

@@ -1,12 +1,12 @@
-//! Answers and events after a group is decided: answers to the requesting connections and calls,
-//! events to the users concerned. Called by [`super::group`] only.
+//! Answers and events after a batch is decided: answers to the requesting connections and calls,
+//! events to the users concerned. Called by [`super::batch`] only.
 
 use protocol::{ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
 
 use super::Reply;
 use crate::error::Error;
-use crate::hub::Line;
-use crate::relay::Wave;
+use crate::hub::Outbound;
+use crate::relay::Fanout;
 use crate::store::{MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
 pub(super) fn sent(message: &NewMessage, seq: Seq, sent_at: Timestamp) -> Sent {
@@ -17,15 +17,15 @@ pub(super) fn answer_send(
     message: NewMessage,
     reply: Reply<Sent>,
     outcome: SendOutcome,
-    wave: &mut Wave<'_>,
+    fanout: &mut Fanout<'_>,
 ) {
     match outcome {
         // A repeat is published again, because the node that stored the message may have died
         // before publishing it.
         SendOutcome::Stored { seq, sent_at, peer }
         | SendOutcome::Repeated { seq, sent_at, peer } => {
-            let from = reply.line().map(Line::id);
-            reply.accept(sent(&message, seq, sent_at), ServerFrame::Sent, wave);
+            let from = reply.outbound().map(Outbound::id);
+            reply.accept(sent(&message, seq, sent_at), ServerFrame::Sent, fanout);
             let event = ServerFrame::Message(Message {
                 conversation: message.conversation,
                 seq,
@@ -34,15 +34,17 @@ pub(super) fn answer_send(
                 body: message.body,
                 sent_at,
             });
-            wave.publish(&[peer, message.sender], &event, from);
+            fanout.publish(&[peer, message.sender], &event, from);
         }
-        SendOutcome::Reused => refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), wave),
+        SendOutcome::Reused => {
+            refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), fanout)
+        }
         SendOutcome::PeerDeleted => {
-            refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), wave);
+            refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), fanout);
         }
-        // `LeftOut` never arrives here: deferred writes go into the next group.
-        SendOutcome::NotFound | SendOutcome::LeftOut => {
-            refuse_send(&message, reply, ErrorCode::NotFound.into(), wave);
+        // `Deferred` never arrives here: deferred writes go into the next batch.
+        SendOutcome::NotFound | SendOutcome::Deferred => {
+            refuse_send(&message, reply, ErrorCode::NotFound.into(), fanout);
         }
     }
 }
@@ -51,11 +53,11 @@ pub(super) fn answer_mark(
     new: &NewMarks,
     reply: Reply<()>,
     outcome: MarkOutcome,
-    wave: &mut Wave<'_>,
+    fanout: &mut Fanout<'_>,
 ) {
     match outcome {
         MarkOutcome::Moved { marks, peer, shown } => {
-            let from = reply.line().map(Line::id);
+            let from = reply.outbound().map(Outbound::id);
             reply.accept_silently();
             let receipt = |marks: Marks| ServerFrame::Receipt {
                 conversation: new.conversation,
@@ -64,18 +66,18 @@ pub(super) fn answer_mark(
                 read: marks.read,
             };
             if shown == Some(marks) {
-                wave.publish(&[peer, new.user], &receipt(marks), from);
+                fanout.publish(&[peer, new.user], &receipt(marks), from);
                 return;
             }
-            wave.publish(&[new.user], &receipt(marks), from);
+            fanout.publish(&[new.user], &receipt(marks), from);
             if let Some(shown) = shown {
-                wave.publish(&[peer], &receipt(shown), from);
+                fanout.publish(&[peer], &receipt(shown), from);
             }
         }
         MarkOutcome::Unchanged => reply.accept_silently(),
-        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), wave),
-        MarkOutcome::NotFound | MarkOutcome::LeftOut => {
-            refuse_mark(new, reply, ErrorCode::NotFound.into(), wave);
+        MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), fanout),
+        MarkOutcome::NotFound | MarkOutcome::Deferred => {
+            refuse_mark(new, reply, ErrorCode::NotFound.into(), fanout);
         }
     }
 }
@@ -84,7 +86,7 @@ pub(super) fn refuse_send(
     message: &NewMessage,
     reply: Reply<Sent>,
     refusal: Refusal,
-    wave: &mut Wave<'_>,
+    fanout: &mut Fanout<'_>,
 ) {
     let frame = |refusal| ServerFrame::Refused {
         re: Some("send".to_owned()),
@@ -92,14 +94,14 @@ pub(super) fn refuse_send(
         client_id: Some(message.client_id),
         refusal,
     };
-    reply.refuse(refusal, frame, wave);
+    reply.refuse(refusal, frame, fanout);
 }
 
 pub(super) fn refuse_mark(
     marks: &NewMarks,
     reply: Reply<()>,
     refusal: Refusal,
-    wave: &mut Wave<'_>,
+    fanout: &mut Fanout<'_>,
 ) {
     let re = if marks.marks.read > Seq::ZERO { "read" } else { "delivered" };
     let frame = |refusal| ServerFrame::Refused {
@@ -108,13 +110,13 @@ pub(super) fn refuse_mark(
         client_id: None,
         refusal,
     };
-    reply.refuse(refusal, frame, wave);
+    reply.refuse(refusal, frame, fanout);
 }
 
 impl<T> Reply<T> {
-    fn line(&self) -> Option<&Line> {
+    fn outbound(&self) -> Option<&Outbound> {
         match self {
-            Self::Connection(line) => Some(line),
+            Self::Connection(outbound) => Some(outbound),
             Self::Call(_) => None,
         }
     }
@@ -123,10 +125,10 @@ impl<T> Reply<T> {
         self,
         value: T,
         frame: impl FnOnce(T) -> ServerFrame,
-        wave: &mut Wave<'_>,
+        fanout: &mut Fanout<'_>,
     ) {
         match self {
-            Self::Connection(line) => wave.answer(line, &frame(value)),
+            Self::Connection(outbound) => fanout.answer(outbound, &frame(value)),
             // The caller may be gone. The write stands, and a repeat gets the same answer.
             Self::Call(call) => drop(call.send(Ok(value))),
         }
@@ -136,10 +138,10 @@ impl<T> Reply<T> {
         self,
         refusal: Refusal,
         frame: impl FnOnce(Refusal) -> ServerFrame,
-        wave: &mut Wave<'_>,
+        fanout: &mut Fanout<'_>,
     ) {
         match self {
-            Self::Connection(line) => wave.answer(line, &frame(refusal)),
+            Self::Connection(outbound) => fanout.answer(outbound, &frame(refusal)),
             Self::Call(call) => drop(call.send(Err(Error::Refused(refusal)))),
         }
     }

@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, SOMEWHERE, World, code};
 use protocol::{CloseCode, ErrorCode};
 
 #[tokio::test]
-async fn names_and_passwords_are_judged_by_name() {
+async fn invalid_names_and_passwords_are_refused_with_their_own_codes() {
     let world = World::new().await;
     let chat = &world.chat;
     world.person("Alice").await;
@@ -31,7 +31,7 @@ async fn names_and_passwords_are_judged_by_name() {
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_however_a_keyboard_spells_it() {
+async fn a_password_is_accepted_in_every_unicode_form() {
     let world = World::new().await;
     let chat = &world.chat;
     // "é" as one character and as two; an ordinary, a no-break and an ideographic space.
@@ -64,7 +64,7 @@ async fn a_password_is_the_same_however_a_keyboard_spells_it() {
 
 /// Hashes from before passwords were normalised are of the typed bytes.
 #[tokio::test]
-async fn an_account_from_before_is_open_as_it_was_and_then_in_every_spelling() {
+async fn an_account_from_before_normalisation_signs_in_and_then_in_every_unicode_form() {
     let old_hash = |password: &str| -> PasswordHash {
         argon2::Argon2::default().hash_password(password.as_bytes()).expect("hashed")
     };
@@ -98,7 +98,7 @@ async fn an_account_from_before_is_open_as_it_was_and_then_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn two_who_want_the_same_name_at_once_are_one_and_a_refusal() {
+async fn of_two_concurrent_sign_ups_with_one_name_one_is_refused() {
     let world = World::new().await;
     let (one, two) = tokio::join!(
         world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE),
@@ -110,7 +110,7 @@ async fn two_who_want_the_same_name_at_once_are_one_and_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_closed_door_lets_nobody_in_but_those_who_are() {
+async fn with_closed_registration_only_existing_accounts_sign_in() {
     let world = World::new().await;
     world.person("alice").await;
     let closed = |config: &mut chat::Config| config.registration = chat::Registration::Closed;
@@ -122,7 +122,7 @@ async fn a_closed_door_lets_nobody_in_but_those_who_are() {
 }
 
 #[tokio::test]
-async fn unknown_users_and_wrong_passwords_look_alike_and_are_paused_alike() {
+async fn unknown_users_and_wrong_passwords_get_the_same_answers_and_pauses() {
     let world = World::new().await;
     world.person("alice").await;
     for username in ["alice", "nobody"] {
@@ -141,18 +141,18 @@ async fn a_token_opens_its_session_until_signed_out() {
     let world = World::new().await;
     world.person("alice").await;
     let signed_in = world.chat.sign_in(" ALICE ", PASSWORD, SOMEWHERE).await.expect("signed in");
-    let found = world.chat.authenticate(&signed_in.token).await.expect("asked").expect("found");
+    let found = world.chat.authenticate(&signed_in.token).await.expect("an answer").expect("found");
     assert_eq!(found.session, signed_in.session);
     assert!(!found.token_is_old);
     let mut forged = signed_in.token.clone();
     forged.replace_range(0..1, if forged.starts_with('A') { "B" } else { "A" });
     for token in ["", "x", &forged, &signed_in.token[1..]] {
-        assert!(world.chat.authenticate(token).await.expect("asked").is_none(), "{token}");
+        assert!(world.chat.authenticate(token).await.expect("an answer").is_none(), "{token}");
     }
     let mut tab = world.connect(&signed_in.session).await;
     world.chat.sign_out(signed_in.session.id).await.expect("signed out");
-    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
-    assert!(world.chat.authenticate(&signed_in.token).await.expect("asked").is_none());
+    assert_eq!(tab.close_code().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&signed_in.token).await.expect("an answer").is_none());
     assert_eq!(
         world.chat.connect(signed_in.session).await.err(),
         Some(CloseCode::SessionEnded),
@@ -161,28 +161,28 @@ async fn a_token_opens_its_session_until_signed_out() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_replaces_the_old_one_which_lives_a_moment_longer() {
+async fn a_rotated_token_replaces_the_old_one_which_stays_valid_for_a_while() {
     let world = World::new().await;
     let first = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("an account");
     let rotate = || world.chat.rotate(first.session.id, &first.token);
-    let second = rotate().await.expect("asked").expect("rotated");
-    assert_eq!(rotate().await.expect("asked"), None, "only one of two requests rotates");
+    let second = rotate().await.expect("an answer").expect("rotated");
+    assert_eq!(rotate().await.expect("an answer"), None, "only one of two requests rotates");
     for token in [&first.token, &second] {
-        let found = world.chat.authenticate(token).await.expect("asked").expect("found");
+        let found = world.chat.authenticate(token).await.expect("an answer").expect("found");
         assert_eq!(found.session.id, first.session.id);
     }
 }
 
 #[tokio::test]
-async fn the_longest_unused_session_makes_room() {
+async fn the_least_recently_used_session_is_deleted_at_the_limit() {
     let world = World::new().await;
     let first = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("an account");
     let mut tab = world.connect(&first.session).await;
     for _ in 0..20 {
         world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
     }
-    assert_eq!(tab.is_closed().await, CloseCode::SessionEnded);
-    assert!(world.chat.authenticate(&first.token).await.expect("asked").is_none());
+    assert_eq!(tab.close_code().await, CloseCode::SessionEnded);
+    assert!(world.chat.authenticate(&first.token).await.expect("an answer").is_none());
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn sign_ups_from_one_address_are_limited() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_can_have_is_nobodys() {
+async fn an_invalid_username_finds_nobody_and_cannot_sign_in() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     for name in ["\0", "ali\0ce", "\u{10ffff}", "%", "_____", "a' or 'a'='a", "\\", "💬"] {
@@ -211,5 +211,5 @@ async fn a_name_that_nobody_can_have_is_nobodys() {
     }
     let closed = |config: &mut chat::Config| config.directory_open = false;
     let world = world.restart_with(closed).await;
-    assert!(world.chat.find_people(alice.user.id, "al\0").await.expect("asked").is_empty());
+    assert!(world.chat.find_people(alice.user.id, "al\0").await.expect("an answer").is_empty());
 }

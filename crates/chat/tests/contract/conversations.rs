@@ -12,7 +12,7 @@ use protocol::{
 use crate::support::{PASSWORD, SOMEWHERE, Tab, World, code};
 
 #[tokio::test]
-async fn both_may_start_and_get_the_same_conversation() {
+async fn both_users_may_open_the_conversation_and_get_the_same_one() {
     let world = World::new().await;
     let (alice, bob) = (world.person("alice").await, world.person("bob").await);
     let (one, two) = tokio::join!(world.open(&alice, &bob), world.open(&bob, &alice));
@@ -25,7 +25,7 @@ async fn both_may_start_and_get_the_same_conversation() {
 }
 
 #[tokio::test]
-async fn an_opened_conversation_is_listed_for_the_other_once_something_is_said() {
+async fn an_opened_conversation_is_listed_for_the_peer_after_the_first_message() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let listed = async |me| -> Vec<ConversationId> {
@@ -39,7 +39,7 @@ async fn an_opened_conversation_is_listed_for_the_other_once_something_is_said()
 }
 
 #[tokio::test]
-async fn the_list_is_newest_first_and_paged_without_a_hole() {
+async fn the_list_is_newest_first_and_paged_without_a_gap() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     let mut expected = Vec::new();
@@ -68,7 +68,7 @@ async fn the_list_is_newest_first_and_paged_without_a_hole() {
 }
 
 #[tokio::test]
-async fn messages_that_are_stored_together_leave_the_list_in_their_order() {
+async fn messages_of_one_transaction_order_the_list_by_their_order() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     let mut talks = Vec::new();
@@ -95,7 +95,7 @@ async fn messages_that_are_stored_together_leave_the_list_in_their_order() {
 }
 
 #[tokio::test]
-async fn what_is_new_goes_to_the_top_of_the_list_after_the_clock_was_turned_back() {
+async fn a_new_message_moves_its_conversation_to_the_top_after_the_clock_was_set_back() {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let world = World::new().await;
     let (alice, bob, with_bob) = world.pair().await;
@@ -124,7 +124,7 @@ async fn what_is_new_goes_to_the_top_of_the_list_after_the_clock_was_turned_back
 }
 
 #[tokio::test]
-async fn the_first_page_tells_what_is_unread_in_the_conversations_behind_it() {
+async fn the_first_page_contains_the_unread_counts_of_later_conversations() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     let me = alice.user.id;
@@ -165,7 +165,7 @@ async fn the_first_page_tells_what_is_unread_in_the_conversations_behind_it() {
 }
 
 #[tokio::test]
-async fn history_is_read_in_dense_pages_from_any_side() {
+async fn history_is_read_in_dense_pages_from_any_cursor() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 1..=120 {
@@ -192,7 +192,7 @@ async fn history_is_read_in_dense_pages_from_any_side() {
 }
 
 #[tokio::test]
-async fn people_are_found_by_the_start_of_a_word_of_either_name_and_never_oneself() {
+async fn search_finds_users_by_word_prefixes_of_either_name_and_never_the_searcher() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     for (username, display_name) in
@@ -223,7 +223,7 @@ async fn people_are_found_by_the_start_of_a_word_of_either_name_and_never_onesel
 }
 
 #[tokio::test]
-async fn a_closed_directory_shows_only_those_one_knows_or_names() {
+async fn a_closed_directory_shows_only_peers_and_exact_usernames() {
     let world = World::with(|config| config.directory_open = false).await;
     let alice = world.person("alice").await;
     let bob = world.person("bob").await;
@@ -244,7 +244,7 @@ async fn a_closed_directory_shows_only_those_one_knows_or_names() {
 /// Waits for the next presence, which must be of this user.
 async fn presence(tab: &mut Tab, of: UserId) -> Presence {
     loop {
-        if let ServerFrame::Presence { user, presence } = tab.hears().await {
+        if let ServerFrame::Presence { user, presence } = tab.next_frame().await {
             assert_eq!(user, of);
             return presence;
         }
@@ -257,7 +257,7 @@ async fn peer_is_online(world: &World, me: UserId, conversation: ConversationId)
 }
 
 #[tokio::test]
-async fn presence_comes_and_goes_after_a_grace() {
+async fn a_user_goes_offline_after_the_presence_grace() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     world.send(alice.user.id, conversation, "hello").await;
@@ -284,40 +284,40 @@ async fn presence_survives_a_reload() {
     drop(bob_here);
     let _bob_here = world.connect(&bob).await;
     assert!(peer_is_online(&world, alice.user.id, conversation).await);
-    alice_here.says(&ClientFrame::Ping).await;
-    assert_eq!(alice_here.hears().await, ServerFrame::Pong);
+    alice_here.send_frame(&ClientFrame::Ping).await;
+    assert_eq!(alice_here.next_frame().await, ServerFrame::Pong);
 }
 
 #[tokio::test]
-async fn presence_is_told_to_one_who_only_opened_the_conversation() {
+async fn presence_reaches_a_user_who_only_opened_the_conversation() {
     let world = World::new().await;
     let (alice, bob, _nothing_said) = world.pair().await;
     let mut alice_here = world.connect(&alice).await;
     let _bob_here = world.connect(&bob).await;
-    let ServerFrame::Presence { user, presence } = alice_here.hears().await else {
+    let ServerFrame::Presence { user, presence } = alice_here.next_frame().await else {
         panic!("no presence")
     };
     assert_eq!((user, presence.online), (bob.user.id, true));
 }
 
 #[tokio::test]
-async fn typing_reaches_the_peer_alone() {
+async fn typing_reaches_only_the_peer() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let mut alice_here = world.connect(&alice).await;
     let mut bob_here = world.connect(&bob).await;
-    alice_here.says(&ClientFrame::Typing { conversation, active: true }).await;
-    let heard = loop {
-        match bob_here.hears().await {
+    alice_here.send_frame(&ClientFrame::Typing { conversation, active: true }).await;
+    let received = loop {
+        match bob_here.next_frame().await {
             ServerFrame::Presence { .. } => {}
             other => break other,
         }
     };
     let user = alice.user.id;
-    assert_eq!(heard, ServerFrame::Typing { conversation, user, active: true });
-    alice_here.says(&ClientFrame::Ping).await;
+    assert_eq!(received, ServerFrame::Typing { conversation, user, active: true });
+    alice_here.send_frame(&ClientFrame::Ping).await;
     loop {
-        match alice_here.hears().await {
+        match alice_here.next_frame().await {
             ServerFrame::Presence { .. } => {}
             other => {
                 assert_eq!(other, ServerFrame::Pong);

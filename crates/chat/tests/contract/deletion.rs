@@ -11,7 +11,7 @@ async fn bodies(world: &World, me: UserId, id: protocol::ConversationId) -> Vec<
 }
 
 #[tokio::test]
-async fn the_messages_stay_with_the_peer_and_nothing_else_does() {
+async fn after_a_deletion_only_the_messages_stay_for_the_peer() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, id) = world.pair().await;
@@ -27,15 +27,15 @@ async fn the_messages_stay_with_the_peer_and_nothing_else_does() {
     assert_eq!(code(wrong), ErrorCode::WrongPassword);
     chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
 
-    assert_eq!(here.is_closed().await, CloseCode::SessionEnded);
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    assert_eq!(here.close_code().await, CloseCode::SessionEnded);
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_none());
     let mut offline = false;
     let gone = loop {
-        match of_bob.hears().await {
+        match of_bob.next_frame().await {
             ServerFrame::Presence { presence, .. } => offline = presence == Presence::default(),
             ServerFrame::User(user) => break user,
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     };
     assert!(offline, "nobody is shown as there who is not");
@@ -55,7 +55,7 @@ async fn the_messages_stay_with_the_peer_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn a_deleted_person_is_not_found_opened_or_written_to() {
+async fn a_deleted_user_cannot_be_found_opened_or_written_to() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, id) = world.pair().await;
@@ -76,11 +76,11 @@ async fn a_deleted_person_is_not_found_opened_or_written_to() {
     let reused = chat.send_message(b, id, first, "another").await;
     assert_eq!(code(reused), ErrorCode::ClientIdReused);
     let mut tab = world.connect(&bob).await;
-    tab.sends(id, "over a line").await;
-    let (re, refusal) = tab.is_refused().await;
+    tab.send_message(id, "over a line").await;
+    let (re, refusal) = tab.next_refusal().await;
     assert_eq!((re.as_deref(), refusal.code), (Some("send"), ErrorCode::PeerDeleted));
     // A peer's deletion does not affect the user's own marks.
-    tab.says(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
+    tab.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
     chat.mark(b, id, Marks::default()).await.expect("marked");
     assert_eq!(chat.conversation(b, id).await.expect("read").mine.read, Seq(1));
     // A call of the deleted user that was under way is refused.
@@ -106,7 +106,7 @@ async fn the_username_is_free_again_and_its_new_owner_has_nothing_of_the_old_one
 }
 
 #[tokio::test]
-async fn when_both_are_gone_nothing_of_the_conversation_stays() {
+async fn when_both_users_are_deleted_the_conversation_is_deleted() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, id) = world.pair().await;

@@ -15,7 +15,7 @@ async fn listed(chat: &Chat, me: UserId) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_invited_sign_up_into_a_conversation_that_both_see() {
+async fn an_invited_user_signs_up_into_a_conversation_that_both_users_see() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
@@ -28,7 +28,8 @@ async fn the_invited_sign_up_into_a_conversation_that_both_see() {
         .await
         .expect("an account");
     let (bob, conversation) = (bob.session.user, conversation.expect("theirs"));
-    let ServerFrame::Receipt { conversation: told, user, read, .. } = of_alice.hears().await else {
+    let ServerFrame::Receipt { conversation: told, user, read, .. } = of_alice.next_frame().await
+    else {
         panic!("the inviter is not told");
     };
     assert_eq!((told, user, read), (conversation, bob.id, Seq::ZERO));
@@ -41,7 +42,7 @@ async fn the_invited_sign_up_into_a_conversation_that_both_see() {
 }
 
 #[tokio::test]
-async fn forged_used_and_foreign_tokens_are_refused_alike() {
+async fn forged_used_and_foreign_tokens_get_the_same_refusal() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, conversation) = world.pair().await;
@@ -62,7 +63,7 @@ async fn forged_used_and_foreign_tokens_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn ones_own_invitation_is_refused_and_stays_good() {
+async fn an_inviter_cannot_use_their_own_invitation_which_stays_valid() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, _) = world.pair().await;
@@ -73,7 +74,7 @@ async fn ones_own_invitation_is_refused_and_stays_good() {
 }
 
 #[tokio::test]
-async fn a_sign_up_that_fails_leaves_the_invitation_good() {
+async fn a_failed_sign_up_leaves_the_invitation_valid() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
@@ -90,7 +91,7 @@ async fn a_sign_up_that_fails_leaves_the_invitation_good() {
 }
 
 #[tokio::test]
-async fn of_two_who_use_one_invitation_at_once_one_comes_in() {
+async fn of_two_concurrent_uses_of_an_invitation_one_succeeds() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
@@ -110,7 +111,7 @@ async fn of_two_who_use_one_invitation_at_once_one_comes_in() {
 }
 
 #[tokio::test]
-async fn one_person_has_a_bounded_number_of_open_invitations() {
+async fn a_user_has_a_bounded_number_of_open_invitations() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, _) = world.pair().await;
@@ -126,7 +127,7 @@ async fn one_person_has_a_bounded_number_of_open_invitations() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_over_after_a_week() {
+async fn an_invitation_expires_after_a_week() {
     let world = World::new().await;
     let (alice, bob, _) = world.pair().await;
     let invitation = world.chat.create_invitation(alice.user.id).await.expect("an invitation");
@@ -144,7 +145,7 @@ async fn an_invitation_is_over_after_a_week() {
 }
 
 #[tokio::test]
-async fn the_gate_has_three_positions() {
+async fn registration_is_open_invited_or_closed() {
     for (gate, strangers, invited) in [
         (Registration::Open, true, true),
         (Registration::Invited, false, true),
@@ -168,10 +169,10 @@ async fn the_gate_has_three_positions() {
 }
 
 #[tokio::test]
-async fn the_first_account_comes_in_by_an_invitation_that_nobody_made() {
+async fn the_first_account_is_created_with_the_first_invitation() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     let chat = &world.chat;
-    let token = chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let token = chat.first_invitation().await.expect("an answer").expect("nobody is in");
     let (one, two) = tokio::join!(
         chat.sign_up_invited(&token, "alice", "", PASSWORD, SOMEWHERE),
         chat.sign_up_invited(&token, "mallory", "", PASSWORD, SOMEWHERE)
@@ -182,19 +183,19 @@ async fn the_first_account_comes_in_by_an_invitation_that_nobody_made() {
     assert_eq!(conversation, None);
     let again = chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(again.map(|_| ())), ErrorCode::InvitationInvalid);
-    assert_eq!(chat.first_invitation().await.expect("asked"), None, "somebody can invite now");
+    assert_eq!(chat.first_invitation().await.expect("an answer"), None, "somebody can invite now");
     invites(chat, first.session.user.id).await;
 }
 
 #[tokio::test]
-async fn of_several_first_invitations_any_is_good_and_none_when_one_was_used() {
+async fn any_first_invitation_is_valid_until_one_was_used() {
     for used in [0, 1] {
         let world = World::with(|config| config.registration = Registration::Invited).await;
         let chat = &world.chat;
         // As two nodes or two starts would do.
         let mut offered = Vec::new();
         for _ in 0..2 {
-            offered.push(chat.first_invitation().await.expect("asked").expect("nobody is in"));
+            offered.push(chat.first_invitation().await.expect("an answer").expect("nobody is in"));
         }
         let made = chat.sign_up_invited(&offered[used], "alice", "", PASSWORD, SOMEWHERE).await;
         assert!(made.is_ok(), "the offer {used}");
@@ -206,11 +207,11 @@ async fn of_several_first_invitations_any_is_good_and_none_when_one_was_used() {
 }
 
 #[tokio::test]
-async fn of_two_who_use_different_first_invitations_at_once_one_comes_in() {
+async fn of_two_concurrent_uses_of_different_first_invitations_one_succeeds() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     let chat = &world.chat;
     let [one, two] = [chat.first_invitation().await, chat.first_invitation().await]
-        .map(|offered| offered.expect("asked").expect("nobody is in"));
+        .map(|offered| offered.expect("an answer").expect("nobody is in"));
     let (one, two) = tokio::join!(
         chat.sign_up_invited(&one, "alice", "", PASSWORD, SOMEWHERE),
         chat.sign_up_invited(&two, "mallory", "", PASSWORD, SOMEWHERE)
@@ -221,27 +222,27 @@ async fn of_two_who_use_different_first_invitations_at_once_one_comes_in() {
 }
 
 #[tokio::test]
-async fn a_bounded_number_of_first_invitations_waits() {
+async fn the_number_of_first_invitations_is_bounded() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
     for _ in 0..40 {
-        world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+        world.chat.first_invitation().await.expect("an answer").expect("nobody is in");
     }
     let waiting = "select count(*) from meta where key like 'first_invitation:%'";
     assert_eq!(world.home.number(waiting), 16);
 }
 
 #[tokio::test]
-async fn there_is_no_first_invitation_where_none_is_needed() {
+async fn open_registration_has_no_first_invitation() {
     let open = World::new().await;
-    assert_eq!(open.chat.first_invitation().await.expect("asked"), None);
+    assert_eq!(open.chat.first_invitation().await.expect("an answer"), None);
     let closed = World::with(|config| config.registration = Registration::Closed).await;
-    assert_eq!(closed.chat.first_invitation().await.expect("asked"), None);
+    assert_eq!(closed.chat.first_invitation().await.expect("an answer"), None);
 }
 
 #[tokio::test]
-async fn the_first_invitation_is_over_when_somebody_came_in_without_it() {
+async fn the_first_invitation_expires_when_an_account_is_created_without_it() {
     let world = World::with(|config| config.registration = Registration::Invited).await;
-    let token = world.chat.first_invitation().await.expect("asked").expect("nobody is in");
+    let token = world.chat.first_invitation().await.expect("an answer").expect("nobody is in");
     let world = world.restart_with(|config| config.registration = Registration::Open).await;
     world.person("alice").await;
     let late = world.chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE).await;
@@ -249,7 +250,7 @@ async fn the_first_invitation_is_over_when_somebody_came_in_without_it() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_waits_is_seen_and_withdrawn_by_whoever_made_it_alone() {
+async fn an_open_invitation_is_listed_for_and_withdrawn_by_its_inviter_only() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, _) = world.pair().await;

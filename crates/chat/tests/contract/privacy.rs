@@ -32,7 +32,7 @@ async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
 /// Waits for the next receipt of this user.
 async fn receipt_of(tab: &mut Tab, whose: UserId) -> Marks {
     loop {
-        if let ServerFrame::Receipt { user, delivered, read, .. } = tab.hears().await
+        if let ServerFrame::Receipt { user, delivered, read, .. } = tab.next_frame().await
             && user == whose
         {
             return Marks { delivered, read };
@@ -41,7 +41,7 @@ async fn receipt_of(tab: &mut Tab, whose: UserId) -> Marks {
 }
 
 #[tokio::test]
-async fn read_marks_are_hidden_for_both_if_one_hides_them() {
+async fn read_marks_are_hidden_for_both_users_if_one_hides_them() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
     let (a, b) = (alice.user.id, bob.user.id);
@@ -68,7 +68,7 @@ async fn read_marks_are_hidden_for_both_if_one_hides_them() {
 }
 
 #[tokio::test]
-async fn a_hidden_read_mark_is_told_to_ones_own_tabs_alone() {
+async fn a_hidden_read_mark_reaches_only_the_readers_own_tabs() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
     let b = bob.user.id;
@@ -80,12 +80,12 @@ async fn a_hidden_read_mark_is_told_to_ones_own_tabs_alone() {
     let mut of_alice = world.connect(&alice).await;
     let mut here = world.connect(&bob).await;
     let mut there = world.connect(&bob).await;
-    here.says(&ClientFrame::Delivered { conversation: id, up_to: Seq(2) }).await;
+    here.send_frame(&ClientFrame::Delivered { conversation: id, up_to: Seq(2) }).await;
     assert_eq!(receipt_of(&mut of_alice, b).await, marks(2, 0));
     assert_eq!(receipt_of(&mut there, b).await, marks(2, 0));
-    here.says(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
+    here.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(1) }).await;
     assert_eq!(receipt_of(&mut there, b).await, marks(2, 1));
-    here.says(&ClientFrame::Read { conversation: id, up_to: Seq(3) }).await;
+    here.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(3) }).await;
     assert_eq!(receipt_of(&mut there, b).await, marks(3, 3));
     // No frame came in between, not even one that would disclose when Bob read.
     assert_eq!(receipt_of(&mut of_alice, b).await, marks(3, 0));
@@ -105,7 +105,7 @@ async fn presence(world: &World, me: &Session, peer: &Session, id: ConversationI
 }
 
 #[tokio::test]
-async fn presence_is_hidden_for_both_if_one_hides_it() {
+async fn presence_is_hidden_for_both_users_if_one_hides_it() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
     world.send(alice.user.id, id, "listed for both from now on").await;
@@ -113,7 +113,7 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
     let mut of_bob = world.connect(&bob).await;
     // A last-seen time is queued before its presence is pushed; the mark follows it in the same
     // queue.
-    while !matches!(of_alice.hears().await, ServerFrame::Presence { .. }) {}
+    while !matches!(of_alice.next_frame().await, ServerFrame::Presence { .. }) {}
     world.chat.mark(alice.user.id, id, Marks::default()).await.expect("after what was queued");
     let hides = Privacy { last_seen: false, ..ALL };
     for (mine, theirs) in [(hides, ALL), (ALL, hides), (hides, hides)] {
@@ -130,12 +130,12 @@ async fn presence_is_hidden_for_both_if_one_hides_it() {
     }
     // Typing is sent whatever is hidden.
     set(&world, &alice, hides).await;
-    of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
-    while !matches!(of_bob.hears().await, ServerFrame::Typing { active: true, .. }) {}
+    of_alice.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
+    while !matches!(of_bob.next_frame().await, ServerFrame::Typing { active: true, .. }) {}
 }
 
 #[tokio::test]
-async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
+async fn hiding_presence_is_published_at_once_and_later_changes_are_not() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
     // A second peer whose presence Bob sees.
@@ -145,25 +145,25 @@ async fn hiding_is_told_at_once_and_coming_and_going_not_any_more() {
     let of_carol = world.connect(&carol).await;
     let carol_is_online = |frame: &ServerFrame| match frame {
         ServerFrame::Presence { user, presence } if *user == carol.user.id => presence.online,
-        other => panic!("heard {other:?}"),
+        other => panic!("received {other:?}"),
     };
-    assert!(carol_is_online(&of_bob.hears().await));
+    assert!(carol_is_online(&of_bob.next_frame().await));
     let of_alice = world.connect(&alice).await;
     let told = |frame: &ServerFrame| match frame {
         ServerFrame::Presence { user, presence } if *user == alice.user.id => Some(*presence),
         _ => None,
     };
-    assert!(told(&of_bob.hears().await).is_some_and(|presence| presence.online));
+    assert!(told(&of_bob.next_frame().await).is_some_and(|presence| presence.online));
     set(&world, &alice, Privacy { last_seen: false, ..ALL }).await;
-    assert_eq!(told(&of_bob.hears().await), Some(Presence::default()));
+    assert_eq!(told(&of_bob.next_frame().await), Some(Presence::default()));
     drop(of_alice);
     drop(of_carol);
     // Grace periods end in the order in which they began.
-    assert!(!carol_is_online(&of_bob.hears().await));
+    assert!(!carol_is_online(&of_bob.next_frame().await));
     let mut of_alice = world.connect(&alice).await;
-    of_alice.says(&ClientFrame::Typing { conversation: id, active: true }).await;
-    let next = of_bob.hears().await;
+    of_alice.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
+    let next = of_bob.next_frame().await;
     assert!(matches!(next, ServerFrame::Typing { .. }), "{next:?}");
     set(&world, &alice, ALL).await;
-    assert!(told(&of_bob.hears().await).is_some_and(|presence| presence.online));
+    assert!(told(&of_bob.next_frame().await).is_some_and(|presence| presence.online));
 }

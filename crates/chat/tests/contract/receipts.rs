@@ -39,7 +39,7 @@ async fn marks_only_move_forward_and_read_implies_delivered() {
 }
 
 #[tokio::test]
-async fn marks_that_come_together_and_out_of_order_end_at_the_furthest() {
+async fn concurrent_marks_in_any_order_end_at_the_highest() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..100 {
@@ -51,8 +51,8 @@ async fn marks_that_come_together_and_out_of_order_end_at_the_furthest() {
     numbers.rotate_left(37);
     for n in numbers {
         let up_to = Seq(n);
-        tab.says(&ClientFrame::Delivered { conversation, up_to }).await;
-        tab.says(&ClientFrame::Read { conversation, up_to: Seq(n / 2) }).await;
+        tab.send_frame(&ClientFrame::Delivered { conversation, up_to }).await;
+        tab.send_frame(&ClientFrame::Read { conversation, up_to: Seq(n / 2) }).await;
     }
     // Calls and frames use the same queue, so this call is handled last.
     world.chat.mark(bob.user.id, conversation, Marks::default()).await.expect("marked");
@@ -61,7 +61,7 @@ async fn marks_that_come_together_and_out_of_order_end_at_the_furthest() {
 }
 
 #[tokio::test]
-async fn a_receipt_reaches_the_peer_and_ones_other_tabs_and_never_goes_back() {
+async fn a_receipt_reaches_the_peer_and_the_readers_other_tabs_and_never_moves_back() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..5 {
@@ -75,13 +75,13 @@ async fn a_receipt_reaches_the_peer_and_ones_other_tabs_and_never_goes_back() {
         ClientFrame::Delivered { conversation, up_to: Seq(1) },
         ClientFrame::Read { conversation, up_to: Seq(4) },
     ] {
-        bob_here.says(&frame).await;
+        bob_here.send_frame(&frame).await;
     }
     for tab in [&mut alice_here, &mut bob_there] {
         let mut last = Marks::default();
         while last.read < Seq(4) {
             if let ServerFrame::Receipt { conversation: at, user, delivered, read } =
-                tab.hears().await
+                tab.next_frame().await
             {
                 assert_eq!((at, user), (conversation, bob.user.id));
                 assert!(delivered >= last.delivered && read >= last.read && read <= delivered);
@@ -90,9 +90,9 @@ async fn a_receipt_reaches_the_peer_and_ones_other_tabs_and_never_goes_back() {
         }
         assert_eq!(last, Marks { delivered: Seq(5), read: Seq(4) });
     }
-    bob_here.says(&ClientFrame::Read { conversation, up_to: Seq(6) }).await;
+    bob_here.send_frame(&ClientFrame::Read { conversation, up_to: Seq(6) }).await;
     let (re, refusal) = loop {
-        if let ServerFrame::Refused { re, refusal, .. } = bob_here.hears().await {
+        if let ServerFrame::Refused { re, refusal, .. } = bob_here.next_frame().await {
             break (re, refusal);
         }
     };
@@ -100,7 +100,7 @@ async fn a_receipt_reaches_the_peer_and_ones_other_tabs_and_never_goes_back() {
 }
 
 #[tokio::test]
-async fn unread_is_what_the_peer_said_after_my_mark() {
+async fn the_unread_count_is_the_number_of_the_peers_messages_after_the_read_mark() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let unread =
@@ -120,7 +120,7 @@ async fn unread_is_what_the_peer_said_after_my_mark() {
 }
 
 #[tokio::test]
-async fn the_time_of_a_mark_is_when_it_last_moved() {
+async fn the_time_of_a_mark_is_the_time_of_its_last_move() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let stranger = world.person("mallory").await.user.id;

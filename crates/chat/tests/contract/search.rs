@@ -18,7 +18,7 @@ async fn names(world: &World, me: &User, typed: &str) -> (Vec<String>, Vec<Strin
 }
 
 #[tokio::test]
-async fn people_are_found_by_any_word_of_a_name_in_every_script() {
+async fn users_are_found_by_any_word_of_a_name_in_every_script() {
     let world = World::new().await;
     let me = world.person("viewer").await.user;
     for (username, display_name) in [
@@ -56,7 +56,7 @@ async fn people_are_found_by_any_word_of_a_name_in_every_script() {
 }
 
 #[tokio::test]
-async fn conversations_come_apart_from_people_and_nobody_twice() {
+async fn search_lists_conversations_and_other_users_separately_and_no_user_twice() {
     let world = World::new().await;
     let (me, bob, _) = world.pair().await;
     world.chat.set_display_name(&bob.user, "Alina Brook").await.expect("named");
@@ -85,7 +85,7 @@ async fn conversations_come_apart_from_people_and_nobody_twice() {
 }
 
 #[tokio::test]
-async fn counts_are_true_and_bounded_and_old_stores_are_searched_as_well() {
+async fn counts_are_exact_and_bounded_and_stores_of_older_versions_are_searched() {
     let world = World::new().await;
     let me = world.person("viewer").await.user;
     world.chat.close().await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::support::{World, code};
 use protocol::{
-    ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Message, Seq, ServerFrame,
+    ClientFrame, ClientId, CloseCode, ConversationId, Cursor, ErrorCode, Message, Seq, ServerFrame,
 };
 
 /// The whole conversation, in the pages that a client fetches.
@@ -21,7 +21,7 @@ async fn everything(world: &World, me: protocol::UserId, id: ConversationId) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_concurrent_sends_are_dense_and_the_same_for_both() {
+async fn a_thousand_concurrent_sends_get_dense_seqs_and_both_users_read_the_same() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let mut sends = tokio::task::JoinSet::new();
@@ -47,43 +47,43 @@ async fn a_thousand_concurrent_sends_are_dense_and_the_same_for_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn events_reach_every_other_connection_in_the_order_of_their_numbers() {
+async fn events_reach_every_other_connection_in_the_order_of_their_seqs() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let mut alice_here = world.connect(&alice).await;
     let mut alice_there = world.connect(&alice).await;
     let mut bob_here = world.connect(&bob).await;
     for n in 1..=50 {
-        alice_here.sends(conversation, &n.to_string()).await;
+        alice_here.send_message(conversation, &n.to_string()).await;
     }
     let mut numbers = Vec::new();
     while numbers.len() < 50 {
         // The sending connection receives the answer, but not the event.
-        match alice_here.hears().await {
+        match alice_here.next_frame().await {
             ServerFrame::Sent(sent) => numbers.push(sent.seq.0),
             ServerFrame::Presence { .. } => {}
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     }
     assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
     for tab in [&mut alice_there, &mut bob_here] {
-        let mut heard = Vec::new();
-        while heard.len() < 50 {
-            match tab.hears().await {
+        let mut received = Vec::new();
+        while received.len() < 50 {
+            match tab.next_frame().await {
                 ServerFrame::Message(message) => {
                     assert_eq!(message.body, message.seq.to_string());
-                    heard.push(message.seq.0);
+                    received.push(message.seq.0);
                 }
                 ServerFrame::Presence { .. } => {}
-                other => panic!("heard {other:?}"),
+                other => panic!("received {other:?}"),
             }
         }
-        assert_eq!(heard, (1..=50).collect::<Vec<_>>());
+        assert_eq!(received, (1..=50).collect::<Vec<_>>());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_repeat_at_once_or_later_has_one_row_and_one_answer() {
+async fn a_concurrent_or_later_retry_has_one_row_and_one_answer() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let id = ClientId::new();
@@ -103,10 +103,10 @@ async fn a_repeat_at_once_or_later_has_one_row_and_one_answer() {
     let later = world.chat.send_message(alice.user.id, conversation, id, "once").await;
     assert_eq!(later.expect("an answer"), answers[0]);
     let mut tab = world.connect(&alice).await;
-    tab.says(&ClientFrame::Send { conversation, client_id: id, body: "once".into() }).await;
+    tab.send_frame(&ClientFrame::Send { conversation, client_id: id, body: "once".into() }).await;
     // A repeat is published again, so the event of the previous repeat may still arrive here.
     let answer = loop {
-        match tab.hears().await {
+        match tab.next_frame().await {
             ServerFrame::Message(message) => assert_eq!(message.client_id, id),
             other => break other,
         }
@@ -116,7 +116,7 @@ async fn a_repeat_at_once_or_later_has_one_row_and_one_answer() {
 }
 
 #[tokio::test]
-async fn an_id_used_again_for_something_else_is_refused_and_changes_nothing() {
+async fn a_reused_id_is_refused_and_changes_nothing() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let carol = world.person("carol").await;
@@ -138,17 +138,17 @@ async fn an_id_used_again_for_something_else_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_repeated_with_another_text_in_the_same_batch_is_refused() {
+async fn an_id_reused_with_another_text_in_the_same_batch_is_refused() {
     let world = World::new().await;
     let (alice, _bob, conversation) = world.pair().await;
     let mut tab = world.connect(&alice).await;
     let client_id = ClientId::new();
     for body in ["first", "first", "second"] {
-        tab.says(&ClientFrame::Send { conversation, client_id, body: body.into() }).await;
+        tab.send_frame(&ClientFrame::Send { conversation, client_id, body: body.into() }).await;
     }
     let (mut sent, mut refused) = (0, 0);
     for _ in 0..3 {
-        match tab.hears().await {
+        match tab.next_frame().await {
             ServerFrame::Sent(answer) => {
                 assert_eq!(answer.seq, Seq(1));
                 sent += 1;
@@ -157,14 +157,14 @@ async fn an_id_repeated_with_another_text_in_the_same_batch_is_refused() {
                 assert_eq!((refusal.code, id), (ErrorCode::ClientIdReused, client_id));
                 refused += 1;
             }
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     }
     assert_eq!((sent, refused), (2, 1));
 }
 
 #[tokio::test]
-async fn a_foreign_conversation_and_one_that_does_not_exist_answer_alike() {
+async fn a_foreign_and_a_missing_conversation_get_the_same_answer() {
     let world = World::new().await;
     let (_alice, _bob, foreign) = world.pair().await;
     let carol = world.person("carol").await;
@@ -180,21 +180,21 @@ async fn a_foreign_conversation_and_one_that_does_not_exist_answer_alike() {
         assert_eq!(code(chat.conversation(me, conversation).await), ErrorCode::NotFound);
         let marks = protocol::Marks { delivered: Seq(1), read: Seq(1) };
         assert_eq!(code(chat.mark(me, conversation, marks).await), ErrorCode::NotFound);
-        tab.sends(conversation, "hi").await;
-        assert_eq!(tab.is_refused().await.1.code, ErrorCode::NotFound);
+        tab.send_message(conversation, "hi").await;
+        assert_eq!(tab.next_refusal().await.1.code, ErrorCode::NotFound);
         for frame in [
             ClientFrame::Delivered { conversation, up_to: Seq(1) },
             ClientFrame::Read { conversation, up_to: Seq(1) },
             ClientFrame::Typing { conversation, active: true },
         ] {
-            tab.says(&frame).await;
-            assert_eq!(tab.is_refused().await.1.code, ErrorCode::NotFound, "{frame:?}");
+            tab.send_frame(&frame).await;
+            assert_eq!(tab.next_refusal().await.1.code, ErrorCode::NotFound, "{frame:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn bad_bodies_and_frames_are_refused_by_name() {
+async fn invalid_bodies_and_frames_are_refused_with_their_own_codes() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let mut tab = world.connect(&alice).await;
@@ -203,24 +203,24 @@ async fn bad_bodies_and_frames_are_refused_by_name() {
         ("nul\0", ErrorCode::BodyControlCharacter),
         (&"x".repeat(4_001), ErrorCode::BodyTooLong),
     ] {
-        let id = tab.sends(conversation, body).await;
-        match tab.hears().await {
+        let id = tab.send_message(conversation, body).await;
+        match tab.next_frame().await {
             ServerFrame::Refused { re, client_id, refusal, .. } => {
                 assert_eq!((re.as_deref(), client_id), (Some("send"), Some(id)));
                 assert_eq!(refusal.code, expected);
             }
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     }
     for text in ["", "{", "[]", "{\"type\":\"shout\"}", "{\"type\":\"send\"}", "\u{0}", "null"] {
         tab.0.on_text(text).await;
-        assert_eq!(tab.is_refused().await.1.code, ErrorCode::Malformed, "{text:?}");
+        assert_eq!(tab.next_refusal().await.1.code, ErrorCode::Malformed, "{text:?}");
     }
     assert!(everything(&world, bob.user.id, conversation).await.is_empty());
 }
 
 #[tokio::test]
-async fn who_sends_too_fast_is_told_when_to_come_again() {
+async fn a_rate_limited_sender_gets_a_retry_delay() {
     let world = World::with(|config| {
         config.rates.messages_per_minute = 4.try_into().expect("not zero");
     })
@@ -228,11 +228,11 @@ async fn who_sends_too_fast_is_told_when_to_come_again() {
     let (alice, _bob, conversation) = world.pair().await;
     let mut tab = world.connect(&alice).await;
     for _ in 0..3 {
-        tab.sends(conversation, "hi").await;
+        tab.send_message(conversation, "hi").await;
     }
     let mut refusals = Vec::new();
     for _ in 0..3 {
-        if let ServerFrame::Refused { refusal, .. } = tab.hears().await {
+        if let ServerFrame::Refused { refusal, .. } = tab.next_frame().await {
             refusals.push(refusal);
         }
     }
@@ -242,28 +242,39 @@ async fn who_sends_too_fast_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_closed_alone_and_catches_up_whole() {
+async fn only_the_slow_connection_is_closed_and_its_client_fetches_everything_it_missed() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let mut slow = world.connect(&bob).await;
     let mut quick = world.connect(&bob).await;
-    let mut heard = 0;
+    let mut received = 0;
     for n in 1..=400 {
         world.send(alice.user.id, conversation, &n.to_string()).await;
         loop {
-            if let ServerFrame::Message(message) = quick.hears().await {
-                heard += 1;
+            if let ServerFrame::Message(message) = quick.next_frame().await {
+                received += 1;
                 assert_eq!(message.seq, Seq(n));
                 break;
             }
         }
     }
-    assert_eq!(heard, 400);
+    assert_eq!(received, 400);
     // The close overtakes the queued events, and its code means reconnect.
-    let code = slow.is_closed().await;
+    let code = slow.close_code().await;
     assert_eq!(code, protocol::CloseCode::Slow);
     assert_eq!(code.reconnect(), protocol::Reconnect::Yes);
     drop(slow);
     let _again = world.connect(&bob).await;
     assert_eq!(everything(&world, bob.user.id, conversation).await.len(), 400);
+}
+
+#[tokio::test]
+async fn a_full_node_tells_clients_to_reconnect_later() {
+    let world = World::with(|config| config.max_connections = 1).await;
+    let (alice, bob, _) = world.pair().await;
+    let tab = world.connect(&alice).await;
+    let refused = world.chat.connect(bob.clone()).await.err();
+    assert_eq!(refused, Some(CloseCode::Unavailable));
+    drop(tab);
+    world.connect(&bob).await;
 }

@@ -7,7 +7,7 @@ use protocol::{CloseCode, ErrorCode, ServerFrame};
 const ANOTHER: &str = "marsh-Lantern-41";
 
 #[tokio::test]
-async fn a_new_name_is_told_to_peers_and_ones_own_tabs_and_is_found() {
+async fn a_new_name_is_published_to_peers_and_own_tabs_and_can_be_found() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let stranger = world.person("mallory").await;
@@ -18,14 +18,14 @@ async fn a_new_name_is_told_to_peers_and_ones_own_tabs_and_is_found() {
     assert_eq!(renamed.display_name, "Alice Ash");
     for tab in [&mut own, &mut peers] {
         let user = loop {
-            if let ServerFrame::User(user) = tab.hears().await {
+            if let ServerFrame::User(user) = tab.next_frame().await {
                 break user;
             }
         };
         assert_eq!(user, renamed);
     }
-    strangers.says(&protocol::ClientFrame::Ping).await;
-    assert_eq!(strangers.hears().await, ServerFrame::Pong, "no stranger is told");
+    strangers.send_frame(&protocol::ClientFrame::Ping).await;
+    assert_eq!(strangers.next_frame().await, ServerFrame::Pong, "no stranger is told");
     let seen = world.chat.conversation(bob.user.id, conversation).await.expect("read").peer.user;
     assert_eq!(seen, renamed);
     let found = world.chat.find_people(bob.user.id, "alice a").await.expect("found");
@@ -40,7 +40,7 @@ async fn a_new_name_is_told_to_peers_and_ones_own_tabs_and_is_found() {
 }
 
 #[tokio::test]
-async fn names_are_not_changed_all_the_time() {
+async fn name_changes_are_rate_limited() {
     let world = World::new().await;
     let alice = world.person("alice").await.user;
     for _ in 0..30 {
@@ -67,13 +67,13 @@ async fn a_new_password_ends_every_other_session_and_no_others() {
         let refused = chat.change_password(&alice, current, new, SOMEWHERE).await;
         assert_eq!(code(refused), expected, "{current} {new}");
     }
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_some());
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_some());
     chat.change_password(&alice, PASSWORD, ANOTHER, SOMEWHERE).await.expect("changed");
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
-    assert!(chat.authenticate(&elsewhere.token).await.expect("asked").is_none());
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
+    assert!(chat.authenticate(&elsewhere.token).await.expect("an answer").is_none());
     for tab in [&mut here, &mut of_bob] {
-        tab.says(&protocol::ClientFrame::Ping).await;
-        while tab.hears().await != ServerFrame::Pong {}
+        tab.send_frame(&protocol::ClientFrame::Ping).await;
+        while tab.next_frame().await != ServerFrame::Pong {}
     }
     let old = chat.sign_in("alice", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(old.map(|_| ())), ErrorCode::WrongCredentials);
@@ -81,7 +81,7 @@ async fn a_new_password_ends_every_other_session_and_no_others() {
 }
 
 #[tokio::test]
-async fn guessing_the_present_password_is_paused_as_signing_in_is() {
+async fn guessing_the_current_password_is_paused_like_signing_in() {
     let world = World::new().await;
     let alice = world.person("alice").await;
     let mut codes = Vec::new();
@@ -94,7 +94,7 @@ async fn guessing_the_present_password_is_paused_as_signing_in_is() {
 }
 
 #[tokio::test]
-async fn sessions_are_listed_by_device_and_ended_one_by_one() {
+async fn sessions_are_listed_with_their_device_and_can_be_ended_individually() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
@@ -112,11 +112,11 @@ async fn sessions_are_listed_by_device_and_ended_one_by_one() {
     assert_eq!(code(chat.end_session(&bob, tablet.id).await), ErrorCode::NotFound, "not his");
     let mut on_tablet = world.connect(&tablet).await;
     chat.end_session(&phone, tablet.id).await.expect("ended");
-    assert_eq!(on_tablet.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(on_tablet.close_code().await, CloseCode::SessionEnded);
     assert_eq!(code(chat.end_session(&phone, tablet.id).await), ErrorCode::NotFound, "gone");
     let mut at_first = world.connect(&alice).await;
     chat.end_other_sessions(&phone).await.expect("ended");
-    assert_eq!(at_first.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(at_first.close_code().await, CloseCode::SessionEnded);
     let left: Vec<_> = chat.sessions(&phone).await.expect("listed");
     assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [phone.id]);
     assert_eq!(chat.sessions(&bob).await.expect("listed").len(), 1);

@@ -14,7 +14,7 @@ fn session(user: UserId, token: u8) -> NewSession {
 }
 
 #[tokio::test]
-async fn a_sign_in_does_not_outlive_the_password_it_was_made_with() {
+async fn no_session_is_created_with_a_password_that_changed_after_its_verification() {
     let home = Home::new().await;
     let store = home.store().await;
     let id = UserId::new();
@@ -49,7 +49,7 @@ fn at(now: i64) -> SessionLife {
 }
 
 /// An account with a session whose token is `[1; 32]`.
-async fn someone(store: &Arc<dyn Store>) -> (UserId, SessionId) {
+async fn new_user(store: &Arc<dyn Store>) -> (UserId, SessionId) {
     let id = UserId::new();
     let user = User { id, username: "anna".into(), display_name: "anna".into() };
     let new = NewUser {
@@ -65,13 +65,13 @@ async fn someone(store: &Arc<dyn Store>) -> (UserId, SessionId) {
 }
 
 async fn state(store: &Arc<dyn Store>, token: u8, now: i64) -> Option<TokenState> {
-    store.session(&[token; 32], at(now)).await.expect("asked").map(|row| row.token)
+    store.session(&[token; 32], at(now)).await.expect("an answer").map(|row| row.token)
 }
 
 async fn rotates(store: &Arc<dyn Store>, id: SessionId, from: u8, to: u8, now: i64) -> bool {
     let lost_before = Timestamp(now - HOUR);
     let done = store.rotate_session(id, &[from; 32], &[to; 32], Timestamp(now), lost_before).await;
-    done.expect("asked")
+    done.expect("an answer")
 }
 
 /// The time of this machine's clock, which is also the database's clock.
@@ -84,7 +84,7 @@ fn now() -> i64 {
 async fn an_old_token_is_valid_until_the_new_one_was_used() {
     let home = Home::new().await;
     let store = home.store().await;
-    let (_, id) = someone(&store).await;
+    let (_, id) = new_user(&store).await;
     let start = now();
     assert!(rotates(&store, id, 1, 2, start).await);
     // The answer was lost, so the browser has only the old token.
@@ -108,7 +108,7 @@ async fn an_old_token_is_valid_until_the_new_one_was_used() {
 async fn requests_with_the_old_token_rotate_once_and_again_only_when_the_new_one_was_lost() {
     let home = Home::new().await;
     let store = home.store().await;
-    let (_, id) = someone(&store).await;
+    let (_, id) = new_user(&store).await;
     let start = now();
     let at_once = (2..12).map(|to| rotates(&store, id, 1, to, start));
     let done = futures::future::join_all(at_once).await;
@@ -129,7 +129,7 @@ async fn requests_with_the_old_token_rotate_once_and_again_only_when_the_new_one
 async fn the_end_of_a_session_is_the_end_of_both_its_tokens() {
     let home = Home::new().await;
     let store = home.store().await;
-    let (_, id) = someone(&store).await;
+    let (_, id) = new_user(&store).await;
     let start = now();
     assert!(rotates(&store, id, 1, 2, start).await);
     store.delete_session(id).await.expect("deleted");
@@ -138,10 +138,10 @@ async fn the_end_of_a_session_is_the_end_of_both_its_tokens() {
 }
 
 #[tokio::test]
-async fn use_is_noted_seldom_and_only_forwards() {
+async fn the_last_use_of_a_session_is_stored_rarely_and_only_moves_forward() {
     let home = Home::new().await;
     let store = home.store().await;
-    let (user, id) = someone(&store).await;
+    let (user, id) = new_user(&store).await;
     let seen = async || store.sessions(user, at(0)).await.expect("a list")[0].seen_at.0;
     store
         .see_sessions(&[id, SessionId::new()], Timestamp(HOUR), Timestamp(2))
@@ -154,7 +154,7 @@ async fn use_is_noted_seldom_and_only_forwards() {
 }
 
 #[tokio::test]
-async fn a_connection_that_only_listens_keeps_its_session() {
+async fn a_connection_that_only_receives_keeps_its_session_alive() {
     let world = World::with(|config| {
         config.session_idle = std::time::Duration::from_secs(20);
     })
@@ -174,11 +174,11 @@ async fn a_connection_that_only_listens_keeps_its_session() {
 }
 
 #[tokio::test]
-async fn the_life_of_a_session_is_what_the_operator_set() {
+async fn the_lifetime_of_a_session_is_configurable() {
     let world = World::new().await;
     let signed_in = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made");
     let is_good = async |world: &World| {
-        world.chat.authenticate(&signed_in.token).await.expect("asked").is_some()
+        world.chat.authenticate(&signed_in.token).await.expect("an answer").is_some()
     };
     let days = |days: u64| std::time::Duration::from_secs(days * 24 * 60 * 60);
     let five_days_ago = now() - 5 * 24 * HOUR;
@@ -189,6 +189,6 @@ async fn the_life_of_a_session_is_what_the_operator_set() {
     let world = world.restart_with(|config| config.session_idle = days(4)).await;
     let signed_in = world.chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in");
     world.home.execute(&format!("update sessions set seen_at = {five_days_ago}"));
-    let found = world.chat.authenticate(&signed_in.token).await.expect("asked");
+    let found = world.chat.authenticate(&signed_in.token).await.expect("an answer");
     assert!(found.is_none(), "it was not used for longer than the operator allows");
 }

@@ -80,7 +80,7 @@ impl World {
     /// A connection whose `hello` has been received.
     pub async fn connect(&self, who: &Session) -> Tab {
         let mut tab = Tab(self.chat.connect(who.clone()).await.expect("a connection"));
-        assert!(matches!(tab.hears().await, ServerFrame::Hello { .. }));
+        assert!(matches!(tab.next_frame().await, ServerFrame::Hello { .. }));
         tab
     }
 
@@ -94,38 +94,41 @@ impl World {
 pub struct Tab(pub Connection);
 
 impl Tab {
-    pub async fn says(&mut self, frame: &ClientFrame) {
+    pub async fn send_frame(&mut self, frame: &ClientFrame) {
         let text = serde_json::to_string(frame).expect("a frame");
         self.0.on_text(&text).await;
     }
 
-    pub async fn sends(&mut self, conversation: ConversationId, body: &str) -> ClientId {
+    pub async fn send_message(&mut self, conversation: ConversationId, body: &str) -> ClientId {
         let client_id = ClientId::new();
-        self.says(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
+        self.send_frame(&ClientFrame::Send { conversation, client_id, body: body.to_owned() })
+            .await;
         client_id
     }
 
-    pub async fn hears(&mut self) -> ServerFrame {
+    pub async fn next_frame(&mut self) -> ServerFrame {
         match self.next().await {
-            Outgoing::Frame(frame) => serde_json::from_slice(&frame).expect("a known frame"),
+            Outgoing::Frame(frame) => {
+                serde_json::from_slice(frame.as_bytes()).expect("a known frame")
+            }
             Outgoing::Close(code) => panic!("closed with {code:?}"),
         }
     }
 
     pub async fn next(&mut self) -> Outgoing {
-        timeout(PATIENCE, self.0.next()).await.expect("something is heard in time")
+        timeout(PATIENCE, self.0.next()).await.expect("a frame in time")
     }
 
     /// The next frame, which must be a refusal.
-    pub async fn is_refused(&mut self) -> (Option<String>, Refusal) {
-        match self.hears().await {
+    pub async fn next_refusal(&mut self) -> (Option<String>, Refusal) {
+        match self.next_frame().await {
             ServerFrame::Refused { re, refusal, .. } => (re, refusal),
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     }
 
     /// Skips frames until the connection is closed.
-    pub async fn is_closed(&mut self) -> CloseCode {
+    pub async fn close_code(&mut self) -> CloseCode {
         loop {
             if let Outgoing::Close(code) = self.next().await {
                 return code;

@@ -10,7 +10,7 @@ use crate::support::{PASSWORD, SOMEWHERE, World};
 const TEN_MINUTES: i64 = 10 * 60 * 1_000;
 
 #[tokio::test]
-async fn the_order_is_that_of_the_numbers_whatever_the_clocks_say() {
+async fn messages_are_ordered_by_seq_regardless_of_clocks() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     let stores = [world.home.store().await, world.home.store().await];
@@ -37,7 +37,7 @@ async fn the_order_is_that_of_the_numbers_whatever_the_clocks_say() {
 }
 
 #[tokio::test]
-async fn a_node_whose_clock_is_behind_moves_its_conversations_to_the_top_too() {
+async fn a_node_with_a_slow_clock_moves_its_conversations_to_the_top_too() {
     let world = World::new().await;
     let (alice, _, with_bob) = world.pair().await;
     let carol = world.person("carol").await;
@@ -61,7 +61,7 @@ async fn a_node_whose_clock_is_behind_moves_its_conversations_to_the_top_too() {
 /// After the first use of a new token the previous one stays valid for a minute, which is less than
 /// the difference of the clocks.
 #[tokio::test]
-async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead() {
+async fn a_token_rotated_by_one_node_is_accepted_by_a_node_with_a_fast_clock() {
     let world = World::new().await;
     let signed_in = world.chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made");
     let store = world.home.store().await;
@@ -74,18 +74,18 @@ async fn a_token_that_one_node_rotated_is_honoured_by_one_whose_clock_is_ahead()
     let behind = 1_800_000_000_000;
     let (now, until) = (Timestamp(behind), Timestamp(behind + 60_000));
     let done = store.rotate_session(id, &from, &[7; 32], now, Timestamp(0)).await;
-    assert!(done.expect("asked"));
+    assert!(done.expect("an answer"));
     store.end_old_token(id, &[7; 32], now, until).await.expect("ended");
     let life = SessionLife {
         now: Timestamp(behind + TEN_MINUTES),
         oldest_created: Timestamp(0),
         oldest_seen: Timestamp(0),
     };
-    let row = store.session(&from, life).await.expect("asked").expect("still honoured");
+    let row = store.session(&from, life).await.expect("an answer").expect("still honoured");
     assert_eq!(row.token, TokenState::Replaced);
     // The previous token expires after that minute.
     world.home.execute("update sessions set previous_until = previous_until - 61000");
-    assert!(store.session(&from, life).await.expect("asked").is_none());
-    let row = store.session(&[7; 32], life).await.expect("asked").expect("the present one");
+    assert!(store.session(&from, life).await.expect("an answer").is_none());
+    let row = store.session(&[7; 32], life).await.expect("an answer").expect("the present one");
     assert_eq!(row.token, TokenState::Present);
 }

@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::engine::Home;
+use crate::events::{broker, node, wait_until_receiving};
 use crate::leader::write_together;
 use crate::nodes::everything;
 use crate::support::{PASSWORD, SOMEWHERE, Tab, World, plenty};
-use crate::together::{broker, hear, node};
 
 /// Two nodes on one store; a second site stands on another store.
 struct Site<'a> {
@@ -31,7 +31,7 @@ impl<'a> Site<'a> {
     async fn new(name: &'static str, home: &'a Home, nats: &Nats) -> Self {
         let begin = async || node(home, |config| config.broker = broker(nats.url())).await;
         let nodes = [begin().await, begin().await];
-        hear(&[&nodes[0], &nodes[1]]).await;
+        wait_until_receiving(&[&nodes[0], &nodes[1]]).await;
         Self { name, home, nodes }
     }
 
@@ -80,7 +80,7 @@ async fn original_and_copy<'a>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_is_acknowledged_by_a_store_is_in_it_and_not_in_its_copy() {
+async fn a_message_acknowledged_by_a_store_is_in_that_store_and_not_in_its_copy() {
     let (nats, world, copied) = (Nats::start().expect("NATS"), World::new().await, OnceLock::new());
     let (alice, bob, conversation) = world.pair().await;
     let (alice, bob) = (alice.user.id, bob.user.id);
@@ -107,7 +107,7 @@ async fn what_is_acknowledged_by_a_store_is_in_it_and_not_in_its_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_event_of_a_copy_reaches_anybody_at_the_original() {
+async fn no_event_of_a_copy_reaches_a_connection_of_the_original() {
     let (nats, world, copied) = (Nats::start().expect("NATS"), World::new().await, OnceLock::new());
     let (alice, bob, conversation) = world.pair().await;
     let people = (alice.user.id, bob.user.id, conversation);
@@ -124,20 +124,20 @@ async fn no_event_of_a_copy_reaches_anybody_at_the_original() {
     original.send(alice.user.id, conversation).await;
     let mut bodies = HashSet::new();
     while bodies.len() < 200 {
-        match tabs[0].hears().await {
+        match tabs[0].next_frame().await {
             ServerFrame::Message(message) => {
-                assert!(message.body.starts_with("original"), "heard {:?}", message.body);
+                assert!(message.body.starts_with("original"), "received {:?}", message.body);
                 bodies.insert(message.body);
             }
             ServerFrame::Hello { .. } | ServerFrame::Receipt { .. } => {}
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
     }
 }
 
 /// Commits for other nodes, on a store that has their leases and on stores that do not.
 #[tokio::test]
-async fn a_store_commits_for_nodes_whose_leases_it_holds_and_for_no_others() {
+async fn a_store_commits_only_for_nodes_with_a_lease_in_it() {
     let world = World::new().await;
     let (alice, _, conversation) = world.pair().await;
     let store = world.home.store().await;
@@ -184,7 +184,7 @@ async fn a_store_commits_for_nodes_whose_leases_it_holds_and_for_no_others() {
 
 /// The database's instance name changes at each start of its server, and all nodes follow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nodes_hear_each_other_again_after_the_database_started_again() {
+async fn nodes_receive_each_others_events_after_a_restart_of_the_database() {
     let nats = Nats::start().expect("a private NATS");
     let mut server = Postgres::start().expect("a private Postgres");
     server.create_database("duet", None).expect("a database");
@@ -196,26 +196,26 @@ async fn nodes_hear_each_other_again_after_the_database_started_again() {
         Chat::begin(config).await.expect("a node")
     };
     let (one, other) = (begin().await, begin().await);
-    hear(&[&one, &other]).await;
+    wait_until_receiving(&[&one, &other]).await;
     let up =
         async |name| one.sign_up(name, "", PASSWORD, SOMEWHERE).await.expect("an account").session;
     let (alice, bob) = (up("alice").await, up("bob").await);
     let opened = one.open_conversation(alice.user.id, bob.user.id).await;
     let conversation = opened.expect("a conversation");
     let mut bob_there = Tab(other.connect(bob.clone()).await.expect("a connection"));
-    bob_there.is_told_to_read_again().await;
+    bob_there.wait_for_resync().await;
     let instance = "select distinct hears_in from nodes where hears";
-    let before = server.sql("duet", instance).expect("asked");
+    let before = server.sql("duet", instance).expect("an answer");
     server.crash().expect("crashed");
     server.start_again().expect("started");
     let moved = format!(
         "select count(*) = 2 and count(distinct hears_in) = 1 and min(hears_in) <> '{before}' \
          from nodes where hears"
     );
-    while server.sql("duet", &moved).expect("asked") != "t" {
+    while server.sql("duet", &moved).expect("an answer") != "t" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    bob_there.is_told_to_read_again().await;
+    bob_there.wait_for_resync().await;
     // Each node triggers a resync after its move, so events may be lost until both have moved.
     let mut said = 0;
     while said < 20 {
@@ -234,7 +234,7 @@ async fn nodes_hear_each_other_again_after_the_database_started_again() {
 }
 
 #[tokio::test]
-async fn a_restored_store_begins_another_life_where_its_operator_says_so() {
+async fn a_restored_store_gets_a_new_epoch_when_the_operator_requests_it() {
     let home = Home::new().await;
     let life = async || {
         let store = home.store().await;

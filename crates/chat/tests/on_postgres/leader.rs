@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Home;
+use crate::events::Two;
 use crate::nodes::{everything, repeat_at_once};
-use crate::together::Two;
 
 /// Sends until users at all of these nodes have written in one transaction, which shows that one
 /// node leads.
@@ -60,16 +60,16 @@ impl Two {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_is_said_at_two_nodes_at_once_is_one_transaction() {
+async fn concurrent_writes_at_two_nodes_share_a_transaction() {
     let (two, _, bob, conversation) = Two::led().await;
     let all = everything(&two.other, bob, conversation).await;
-    let places: Vec<_> = all.iter().map(|message| message.seq.0).collect();
-    assert_eq!(places, (1..=all.len() as i64).collect::<Vec<_>>());
+    let seqs: Vec<_> = all.iter().map(|message| message.seq.0).collect();
+    assert_eq!(seqs, (1..=all.len() as i64).collect::<Vec<_>>());
     assert_eq!(two.world.home.orphans(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_id_through_a_node_that_leads_and_one_that_follows_has_one_answer() {
+async fn one_id_through_the_leader_and_another_node_has_one_answer() {
     let (two, alice, bob, conversation) = Two::led().await;
     let before = everything(&two.other, bob, conversation).await.len();
     repeat_at_once(&[&two.world.chat, &two.other], alice, conversation).await;
@@ -77,7 +77,7 @@ async fn one_id_through_a_node_that_leads_and_one_that_follows_has_one_answer() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_that_leads_may_end_while_people_write_at_another() {
+async fn the_leader_may_end_while_users_write_at_another_node() {
     let (two, _, bob, conversation) = Two::led().await;
     let before = everything(&two.other, bob, conversation).await.len();
     // The first node has the oldest lease, so it leads.
@@ -91,7 +91,7 @@ async fn one_that_leads_may_end_while_people_write_at_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_gets_at_the_broker_alone_writes_nothing() {
+async fn an_attacker_with_access_to_the_broker_only_cannot_write() {
     let (two, alice, bob, conversation) = Two::led().await;
     let before = everything(&two.other, bob, conversation).await.len();
     let impostor = stranger(&two).await;
@@ -130,7 +130,7 @@ fn subject(two: &Two) -> String {
 
 /// A false leader with a lease answers the first request with garbage, and later ones not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_that_leads_badly_costs_time_and_nothing_else() {
+async fn a_leader_that_answers_badly_costs_only_time() {
     let (two, _, bob, conversation) = Two::led().await;
     two.world.home.execute(
         "insert into nodes (id, until, key, hears_in, hears) \
@@ -140,16 +140,16 @@ async fn one_that_leads_badly_costs_time_and_nothing_else() {
     );
     let impostor = stranger(&two).await;
     let mut asked = impostor.subscribe(subject(&two)).await.expect("subscribed");
-    impostor.flush().await.expect("heard");
+    impostor.flush().await.expect("flushed");
     let done = CancellationToken::new();
     let (chat, enough) = (two.other.clone(), done.clone());
     let sending = tokio::spawn(async move {
-        let mut places = Vec::new();
+        let mut seqs = Vec::new();
         while !enough.is_cancelled() {
             let sent = chat.send_message(bob, conversation, ClientId::new(), "hello").await;
-            places.push(sent.expect("sent").seq.0);
+            seqs.push(sent.expect("sent").seq.0);
         }
-        places
+        seqs
     });
     let reply = asked.next().await.expect("a question").reply.expect("somebody waits");
     impostor.publish(reply, "nonsense".into()).await.expect("said");
@@ -158,15 +158,15 @@ async fn one_that_leads_badly_costs_time_and_nothing_else() {
         asked.next().await.expect("a question");
     }
     done.cancel();
-    let places = sending.await.expect("went on");
-    let first = places.first().copied().expect("something was sent");
-    assert_eq!(places, (first..first + places.len() as i64).collect::<Vec<_>>());
+    let seqs = sending.await.expect("went on");
+    let first = seqs.first().copied().expect("something was sent");
+    assert_eq!(seqs, (first..first + seqs.len() as i64).collect::<Vec<_>>());
 }
 
 /// The transaction checks the leases of all nodes that take part in it. Nodes whose lease is gone,
 /// as after a crash of the server, commit for themselves; so does the former leader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_whose_lease_is_lost_is_not_committed_for_and_nothing_of_it_is_lost() {
+async fn a_node_without_a_lease_commits_for_itself_and_loses_nothing() {
     let (two, alice, bob, conversation) = Two::led().await;
     let before = everything(&two.other, bob, conversation).await.len();
     let through = [(&two.world.chat, alice), (&two.other, bob)];
@@ -175,6 +175,6 @@ async fn one_whose_lease_is_lost_is_not_committed_for_and_nothing_of_it_is_lost(
         send_at_once(&through, conversation, 20).await;
     }
     let all = everything(&two.other, bob, conversation).await;
-    let places: Vec<_> = all.iter().map(|message| message.seq.0).collect();
-    assert_eq!(places, (1..=before as i64 + 200).collect::<Vec<_>>());
+    let seqs: Vec<_> = all.iter().map(|message| message.seq.0).collect();
+    assert_eq!(seqs, (1..=before as i64 + 200).collect::<Vec<_>>());
 }

@@ -2,19 +2,19 @@
 //! nodes, outages of the server, TLS, and the move from SQLite.
 
 mod clocks;
+mod concurrency;
+mod concurrent_users;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod copies;
+mod deferring;
 mod engine;
+mod events;
 mod leader;
 mod nodes;
 mod opening;
 mod outage;
-mod people_at_once;
-mod silence;
-mod storm;
-mod together;
+mod silent_server;
 mod transfer;
-mod yielding;
 
 use contract::support;

@@ -33,7 +33,7 @@ pub async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Mess
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through() {
+async fn a_conversation_is_dense_and_the_same_through_every_node() {
     let world = World::new().await;
     let other = another_node(&world.home).await;
     let (alice, bob, conversation) = world.pair().await;
@@ -50,8 +50,8 @@ async fn one_conversation_is_dense_and_the_same_whichever_node_one_sends_through
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
-    let told: HashSet<i64> = sends.join_all().await.into_iter().collect();
-    assert_eq!(told, (1..=600).collect());
+    let answered: HashSet<i64> = sends.join_all().await.into_iter().collect();
+    assert_eq!(answered, (1..=600).collect());
     let here = everything(&world.chat, alice.user.id, conversation).await;
     assert_eq!(here, everything(&other, bob.user.id, conversation).await);
     assert_eq!(here.iter().map(|m| m.seq.0).collect::<Vec<_>>(), (1..=600).collect::<Vec<_>>());
@@ -88,7 +88,7 @@ async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
+async fn an_id_that_two_nodes_use_at_once_for_different_messages_is_refused_by_one() {
     let world = World::new().await;
     let other = another_node(&world.home).await;
     let (alice, _, to_bob) = world.pair().await;
@@ -112,7 +112,7 @@ async fn an_id_that_two_nodes_use_at_once_for_two_things_is_refused_by_one() {
 
 /// The same ids in opposite order in two conversations, which could deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn batches_that_use_the_same_ids_in_opposite_orders_do_not_wait_in_a_circle() {
+async fn batches_with_the_same_ids_in_opposite_orders_do_not_deadlock() {
     let world = World::new().await;
     let (alice, _, to_bob) = world.pair().await;
     let carol = world.person("carol").await;
@@ -144,7 +144,7 @@ async fn batches_that_use_the_same_ids_in_opposite_orders_do_not_wait_in_a_circl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn marks_only_move_forward_through_whichever_node() {
+async fn marks_only_move_forward_through_every_node() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..100 {
@@ -155,7 +155,7 @@ async fn marks_only_move_forward_through_whichever_node() {
     for (at, store) in stores.into_iter().enumerate() {
         let user = bob.user.id;
         marking.spawn(async move {
-            let mut told = Marks::default();
+            let mut answered = Marks::default();
             for n in 0..200_i64 {
                 let (delivered, read) = (Seq((n * 37 + at as i64) % 101), Seq((n * 13) % 51));
                 let marks = Marks { delivered, read };
@@ -163,8 +163,8 @@ async fn marks_only_move_forward_through_whichever_node() {
                 let batch = Batch { marks: vec![new], ..Batch::default() };
                 let done = store.commit(Arc::new(batch), Timestamp(n)).await.expect("committed");
                 if let MarkOutcome::Moved { marks, .. } = done.marks[0] {
-                    assert!(marks.delivered >= told.delivered && marks.read >= told.read);
-                    told = marks;
+                    assert!(marks.delivered >= answered.delivered && marks.read >= answered.read);
+                    answered = marks;
                 }
             }
         });

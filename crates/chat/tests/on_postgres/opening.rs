@@ -20,7 +20,7 @@ async fn refusal(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_in_one_line_that_says_what_to_do() {
+async fn every_opening_error_is_one_line_with_a_remedy() {
     let home = Home::new().await;
     let url = home.url();
     let password = url.split([':', '@']).nth(2).expect("a password").to_owned();
@@ -53,24 +53,24 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 }
 
 #[tokio::test]
-async fn someone_who_may_not_make_tables_is_told_so() {
+async fn a_role_that_may_not_create_tables_gets_an_error_that_says_so() {
     let home = Home::new().await;
     home.execute("create role guest login password 'guest-Harbor-9'");
     server().create_database("of_others", None).expect("made");
-    let (_, place) = home.url().split_once('@').map(|(_, p)| ((), p.to_owned())).expect("a place");
-    let place = place.rsplit_once('/').expect("a database").0.to_owned();
-    let line = refusal(&format!("postgres://guest:guest-Harbor-9@{place}/of_others")).await;
+    let (_, host) = home.url().split_once('@').map(|(_, p)| ((), p.to_owned())).expect("a host");
+    let host = host.rsplit_once('/').expect("a database").0.to_owned();
+    let line = refusal(&format!("postgres://guest:guest-Harbor-9@{host}/of_others")).await;
     assert!(line.contains("guest may not make Duet's tables"), "{line}");
 }
 
 #[tokio::test]
-async fn someone_who_may_not_make_tables_serves_those_that_are_made() {
+async fn a_role_that_may_not_create_tables_serves_existing_ones() {
     let world = World::new().await;
     let home = &world.home;
     home.execute("create role clerk login password 'clerk-Harbor-9'");
     home.execute("grant select, insert, update, delete on all tables in schema public to clerk");
-    let place = home.url().split_once('@').expect("a place").1.to_owned();
-    let url = format!("postgres://clerk:clerk-Harbor-9@{place}");
+    let host = home.url().split_once('@').expect("a host").1.to_owned();
+    let url = format!("postgres://clerk:clerk-Harbor-9@{host}");
     let chat = Chat::begin(Config::new(Database::Postgres { url: url.clone(), connections: 3 }));
     let chat = chat.await.expect("a chat");
     let (alice, bob, conversation) = world.pair().await;
@@ -87,7 +87,7 @@ async fn someone_who_may_not_make_tables_serves_those_that_are_made() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_not_there_yet_is_waited_for() {
+async fn opening_waits_for_a_server_that_does_not_run_yet() {
     let mut server = Postgres::start().expect("a private Postgres");
     server.create_database("duet", None).expect("made");
     server.crash().expect("stopped");
@@ -117,7 +117,7 @@ fn both(first: &Postgres, second: &Postgres) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_several_servers_the_one_that_takes_writes_is_used_also_when_it_is_another() {
+async fn of_several_servers_the_writable_one_is_used_even_after_it_changes() {
     let mut primary = Postgres::start().expect("a private Postgres");
     primary.create_database("duet", None).expect("made");
     PostgresStore::open(&primary.url("duet"), 1).await.expect("a store").close().await;
@@ -133,7 +133,7 @@ async fn of_several_servers_the_one_that_takes_writes_is_used_also_when_it_is_an
     let send = async |body| chat.send_message(alice, conversation, ClientId::new(), body).await;
     assert_eq!(send("before").await.expect("sent").seq, Seq(1));
     let copied = "select count(*) = 1 from messages";
-    while standby.sql("duet", copied).expect("asked") != "t" {
+    while standby.sql("duet", copied).expect("an answer") != "t" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     primary.crash().expect("crashed");
@@ -155,7 +155,7 @@ async fn of_several_servers_the_one_that_takes_writes_is_used_also_when_it_is_an
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_serves_by_sessions_and_is_refused_by_transactions() {
+async fn a_pooler_works_in_session_mode_and_is_refused_in_transaction_mode() {
     let server = server();
     server.create_database("pooled", None).expect("made");
     let bouncer = PgBouncer::start(server, PoolMode::Session).expect("a pgbouncer");
@@ -179,7 +179,7 @@ async fn a_pooler_serves_by_sessions_and_is_refused_by_transactions() {
 }
 
 #[tokio::test]
-async fn a_schema_that_a_newer_version_added_to_is_served_by_the_older_one() {
+async fn an_older_version_serves_a_schema_with_additions_of_a_newer_one() {
     let home = Home::new().await;
     home.execute("insert into _sqlx_migrations values (99, 'later', now(), true, '', 0)");
     home.execute("alter table users add column color text");
@@ -189,7 +189,7 @@ async fn a_schema_that_a_newer_version_added_to_is_served_by_the_older_one() {
 }
 
 #[tokio::test]
-async fn a_schema_that_took_away_what_this_version_uses_is_refused() {
+async fn a_schema_without_something_that_this_version_uses_is_refused() {
     let home = Home::new().await;
     home.execute("insert into meta values ('served_from', '99')");
     let refused = PostgresStore::open(&home.url(), 2).await.err().expect("a refusal");
@@ -210,7 +210,7 @@ async fn nodes_that_start_together_on_an_empty_database_have_one_epoch() {
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_by_the_authority_that_signed_it_and_by_its_name() {
+async fn the_certificate_of_a_server_is_verified_by_authority_and_name() {
     let server = Postgres::start_with_tls().expect("a private Postgres");
     let stranger = Postgres::start_with_tls().expect("another one");
     server.create_database("guarded", None).expect("made");
@@ -224,7 +224,7 @@ async fn a_server_is_trusted_by_the_authority_that_signed_it_and_by_its_name() {
         store.close().await;
     }
     let encrypted = "select count(*) from pg_stat_ssl where ssl";
-    assert_eq!(server.sql("guarded", encrypted).expect("asked"), "0", "they have gone");
+    assert_eq!(server.sql("guarded", encrypted).expect("an answer"), "0", "they have gone");
     let line = refusal(&url("127.0.0.1", std::path::Path::new("/no/such/ca.pem"))).await;
     assert!(line.contains("one of its certificate files"), "no authority: {line}");
     let line = refusal(&url("127.0.0.1", &stranger.authority())).await;
@@ -236,7 +236,7 @@ async fn a_server_is_trusted_by_the_authority_that_signed_it_and_by_its_name() {
 }
 
 #[tokio::test]
-async fn whom_a_node_of_an_older_version_signs_up_or_renames_is_found() {
+async fn search_finds_users_that_a_node_of_an_older_version_signed_up_or_renamed() {
     let world = World::new().await;
     let me = world.person("viewer").await.user;
     world.person("bob").await;

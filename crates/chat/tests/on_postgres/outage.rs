@@ -42,7 +42,7 @@ async fn bodies(chat: &Chat, me: &Session, conversation: ConversationId) -> Vec<
 }
 
 /// Sends like a page: repeats each message until it is acknowledged, then sends the next.
-async fn talk(
+async fn send_until(
     chat: Chat,
     me: Session,
     conversation: ConversationId,
@@ -57,7 +57,7 @@ async fn talk(
                 Err(error) => {
                     let refusal = error.refusal();
                     assert_eq!(refusal.code, ErrorCode::Unavailable, "{error}");
-                    assert!(refusal.retry_after_ms.is_some(), "it says when to come again");
+                    assert!(refusal.retry_after_ms.is_some(), "a retry delay");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -67,41 +67,41 @@ async fn talk(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_crashes_and_comes_back_loses_and_doubles_nothing() {
+async fn a_database_server_that_crashes_and_restarts_loses_and_duplicates_nothing() {
     let mut server = Postgres::start().expect("a private Postgres");
     server.create_database("duet", None).expect("a database");
     let chat = chat_on(&server).await;
     let (alice, conversation) = pair(&chat).await;
     let (end, over) = tokio::sync::watch::channel(false);
-    let talking = tokio::spawn(talk(chat.clone(), alice.clone(), conversation, over));
+    let sending = tokio::spawn(send_until(chat.clone(), alice.clone(), conversation, over));
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(400)).await;
         server.crash().expect("crashed");
         let asked = Instant::now();
-        assert!(!chat.is_writable().await, "it says so");
+        assert!(!chat.is_writable().await, "it is not writable");
         let read = chat.history(alice.user.id, conversation, Cursor::Latest).await;
         assert_eq!(read.err().map(|e| e.refusal().code), Some(ErrorCode::Unavailable));
-        assert!(asked.elapsed() < BACK_WITHIN, "nobody waits long: {:?}", asked.elapsed());
+        assert!(asked.elapsed() < BACK_WITHIN, "no call waits long: {:?}", asked.elapsed());
         server.start_again().expect("started");
         let back = Instant::now();
         while !chat.is_writable().await {
-            assert!(back.elapsed() < BACK_WITHIN, "it goes on by itself");
+            assert!(back.elapsed() < BACK_WITHIN, "it recovers by itself");
         }
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
-    end.send(true).expect("it talks");
-    let acknowledged = talking.await.expect("talked");
+    end.send(true).expect("the sender runs");
+    let acknowledged = sending.await.expect("the sender ended");
     let stored = bodies(&chat, &alice, conversation).await;
     let expected: Vec<String> = (0..acknowledged.len()).map(|n| n.to_string()).collect();
-    assert_eq!(stored, expected, "each once, in the order of one's sending");
+    assert_eq!(stored, expected, "each once, in the order of sending");
     let numbers: Vec<i64> = acknowledged.iter().map(|seq| seq.0).collect();
     let dense: Vec<i64> = (1..).take(numbers.len()).collect();
-    assert_eq!(numbers, dense, "and at the place that was acknowledged");
+    assert_eq!(numbers, dense, "and with the acknowledged seqs");
     chat.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_ended_from_elsewhere_are_replaced_without_a_refusal() {
+async fn database_connections_that_the_server_ends_are_replaced_without_a_refusal() {
     let server = Postgres::start().expect("a private Postgres");
     server.create_database("duet", None).expect("a database");
     let chat = chat_on(&server).await;

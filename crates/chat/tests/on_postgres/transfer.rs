@@ -147,7 +147,7 @@ async fn view(chat: &Chat, me: UserId) -> (Vec<Conversation>, Vec<Vec<Message>>)
 }
 
 #[tokio::test]
-async fn a_chat_goes_on_where_it_was() {
+async fn a_moved_chat_continues_where_it_was() {
     let (chat, directory) = Old::chat().await;
     let signed =
         chat.sign_up("alice", "Alice Ash 🌿", PASSWORD, SOMEWHERE).await.expect("signed up");
@@ -184,7 +184,7 @@ async fn a_chat_goes_on_where_it_was() {
     assert_eq!(chat.epoch(), epoch);
     let after = (view(&chat, alice.user.id).await, view(&chat, bob.user.id).await);
     assert_eq!(after, before);
-    let known = chat.authenticate(&signed.token).await.expect("asked").expect("signed in");
+    let known = chat.authenticate(&signed.token).await.expect("an answer").expect("signed in");
     assert_eq!(known.session, alice);
     chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("the password is the same");
     let gone = chat.sign_in("carol", PASSWORD, SOMEWHERE).await;
@@ -205,7 +205,7 @@ async fn a_chat_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_server_that_was_killed_has_left_is_moved_and_stays() {
+async fn the_store_of_a_killed_server_is_moved_and_kept() {
     let old = Old::with_messages(1).await;
     let writer = Connection::open(old.file()).expect("a file");
     writer.execute("update messages set body = 'only in the log'", []).expect("written");
@@ -227,7 +227,7 @@ async fn what_a_server_that_was_killed_has_left_is_moved_and_stays() {
 }
 
 #[tokio::test]
-async fn a_move_that_vanished_goes_on_where_it_was_and_is_not_served_before() {
+async fn an_interrupted_move_resumes_and_its_target_is_not_served_before() {
     let old = Old::with_messages(MANY).await;
     let url = empty("moved_twice");
     old.is_moved_until(&url, |progress| {
@@ -235,7 +235,8 @@ async fn a_move_that_vanished_goes_on_where_it_was_and_is_not_served_before() {
     })
     .await;
     let there = "select count(*) from messages";
-    let there: u64 = server().sql("moved_twice", there).expect("asked").parse().expect("a number");
+    let there: u64 =
+        server().sql("moved_twice", there).expect("an answer").parse().expect("a number");
     assert!((5_000..23_000).contains(&there), "{there} are there");
     let served = PostgresStore::open(&url, 2).await.err().expect("a refusal");
     assert!(matches!(served, OpenError::Unfinished), "{served}");
@@ -254,7 +255,7 @@ async fn a_move_that_vanished_goes_on_where_it_was_and_is_not_served_before() {
 }
 
 #[tokio::test]
-async fn a_database_that_falls_on_the_way_is_gone_on_with_when_it_is_back() {
+async fn a_move_resumes_after_an_outage_of_the_database() {
     let old = Old::with_messages(MANY).await;
     let mut postgres = Postgres::start().expect("a private Postgres");
     postgres.create_database("fallen", None).expect("a database");
@@ -277,7 +278,7 @@ async fn a_database_that_falls_on_the_way_is_gone_on_with_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn what_was_changed_behind_its_back_is_found_and_named() {
+async fn changes_to_the_target_during_a_move_are_found_and_named() {
     let old = Old::with_messages(MANY).await;
     let conversation = format!("conversation {}", old.conversation);
     let cases = [
@@ -299,7 +300,7 @@ async fn what_was_changed_behind_its_back_is_found_and_named() {
     old.is_moved_until(&unchecked, |progress| matches!(progress.stage, Stage::Checking(_))).await;
     // The dropped move is gone when its connections are closed.
     let left = "select count(*) from pg_stat_activity where datname = 'unchecked'";
-    while server().sql("postgres", left).expect("asked") != "0" {
+    while server().sql("postgres", left).expect("an answer") != "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for (number, (change, named)) in cases.into_iter().enumerate() {
@@ -314,13 +315,13 @@ async fn what_was_changed_behind_its_back_is_found_and_named() {
 }
 
 #[tokio::test]
-async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
+async fn a_foreign_or_running_target_is_refused_and_left_unchanged() {
     let old = Old::with_messages(1).await;
     let url = empty("of_other_people");
     let chat = on_postgres(&url).await;
     // The node writes its lease shortly after its start.
     let nodes = "select count(*) from nodes";
-    while server().sql("of_other_people", nodes).expect("asked") != "1" {
+    while server().sql("of_other_people", nodes).expect("an answer") != "1" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(matches!(refusal(&old.file(), &url).await, MoveError::Served));
@@ -347,7 +348,7 @@ async fn a_target_of_others_or_at_work_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_copy_that_a_server_came_upon_meanwhile_is_not_finished() {
+async fn a_move_is_not_finished_if_a_server_opened_the_target_meanwhile() {
     let old = Old::with_messages(1).await;
     let url = empty("come_upon");
     let comes = "insert into nodes (id, until, hears) values \
@@ -368,7 +369,7 @@ async fn a_copy_that_a_server_came_upon_meanwhile_is_not_finished() {
 }
 
 #[tokio::test]
-async fn a_source_at_work_or_of_another_version_is_refused() {
+async fn a_running_source_or_one_of_another_version_is_refused() {
     let url = empty("never_reached");
     let (chat, directory) = Old::chat().await;
     let file = directory.path().join("duet.db");
@@ -390,11 +391,11 @@ async fn a_source_at_work_or_of_another_version_is_refused() {
     std::fs::write(&nothing, "no database at all, and long enough to be looked at").expect("made");
     assert!(matches!(refusal(&nothing, &url).await, MoveError::Source { .. }));
     let tables = "select count(*) from pg_tables where schemaname = 'public'";
-    assert_eq!(server().sql("never_reached", tables).expect("asked"), "0", "nothing was made");
+    assert_eq!(server().sql("never_reached", tables).expect("an answer"), "0", "nothing was made");
 }
 
 #[tokio::test]
-async fn a_second_move_beside_the_first_is_refused() {
+async fn a_second_concurrent_move_is_refused() {
     let old = Old::with_messages(MANY).await;
     let (file, url, begun) = (old.file(), empty("moved_by_two"), Notify::new());
     let first = move_store(&file, &url, |_| begun.notify_one());

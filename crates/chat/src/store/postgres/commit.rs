@@ -92,8 +92,8 @@ async fn store(
         if row.try_get("left_out")? {
             let at = at(&row)?;
             match of_message {
-                true => set(&mut committed.messages, at, SendOutcome::LeftOut),
-                false => set(&mut committed.marks, at, MarkOutcome::LeftOut),
+                true => set(&mut committed.messages, at, SendOutcome::Deferred),
+                false => set(&mut committed.marks, at, MarkOutcome::Deferred),
             }
             continue;
         }

@@ -14,12 +14,12 @@ use crate::store::{Instance, NodeId};
 
 /// The subjects of one instance. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Space {
+pub(super) struct SubjectSpace {
     instance: Instance,
     prefix: Arc<str>,
 }
 
-impl Space {
+impl SubjectSpace {
     /// Returns the subjects for a store's epoch and instance.
     pub(super) fn new(epoch: &str, instance: Instance) -> Self {
         let prefix = format!("duet.{epoch}.{instance}").into();

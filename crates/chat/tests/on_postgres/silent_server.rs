@@ -60,7 +60,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, silent: Arc<Atom
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_waits_for_a_server_that_is_not_heard() {
+async fn no_call_waits_long_for_a_silent_database_server() {
     let home = Home::new().await;
     let way = Way::open().await;
     let url = home.url().replace(&server().port().to_string(), &way.port.to_string());

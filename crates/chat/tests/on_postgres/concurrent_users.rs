@@ -28,7 +28,7 @@ async fn person(world: &World, name: &str, round: usize) -> Session {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_name_is_given_to_one() {
+async fn a_username_is_given_to_one_user_only() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let name = format!("alice{round}");
@@ -41,7 +41,7 @@ async fn a_name_is_given_to_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_who_open_at_once_are_in_one_conversation() {
+async fn two_users_who_open_at_once_get_one_conversation() {
     let (world, other) = two_nodes().await;
     let alice = world.person("alice").await;
     for round in 0..ROUNDS {
@@ -82,7 +82,7 @@ async fn an_invitation_is_used_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_has_more_open_invitations_than_one_may() {
+async fn concurrent_nodes_keep_the_limit_of_open_invitations() {
     let (world, other) = two_nodes().await;
     let alice = world.person("alice").await.user.id;
     for _ in 0..19 {
@@ -94,7 +94,7 @@ async fn nobody_has_more_open_invitations_than_one_may() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_is_rotated_by_one() {
+async fn a_token_is_rotated_by_one_node_only() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let name = format!("alice{round}");
@@ -103,10 +103,11 @@ async fn a_token_is_rotated_by_one() {
             world.chat.rotate(first.session.id, &first.token),
             other.rotate(first.session.id, &first.token)
         );
-        let new: Vec<String> = [one, two].into_iter().filter_map(|r| r.expect("asked")).collect();
+        let new: Vec<String> =
+            [one, two].into_iter().filter_map(|r| r.expect("an answer")).collect();
         assert_eq!(new.len(), 1);
         for token in [&first.token, &new[0]] {
-            let found = other.authenticate(token).await.expect("asked").expect("good");
+            let found = other.authenticate(token).await.expect("an answer").expect("good");
             assert_eq!(found.session.id, first.session.id);
         }
     }
@@ -134,7 +135,7 @@ fn new_session(user: UserId) -> NewSession {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_sign_in_outlives_the_password_that_another_node_changes() {
+async fn a_sign_in_does_not_survive_a_password_change_at_another_node() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
     for round in 0..ROUNDS {
@@ -143,10 +144,10 @@ async fn no_sign_in_outlives_the_password_that_another_node_changes() {
             here.set_password(user, "old", "new", kept),
             there.create_session(new_session(user), "old", 20, Timestamp(2))
         );
-        let ended = changed.expect("asked").expect("changed").len();
+        let ended = changed.expect("an answer").expect("changed").len();
         assert_eq!(
             ended,
-            usize::from(signed_in.expect("asked").is_some()),
+            usize::from(signed_in.expect("an answer").is_some()),
             "it ended, or never was"
         );
     }
@@ -155,7 +156,7 @@ async fn no_sign_in_outlives_the_password_that_another_node_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sign_ins_at_once_leave_no_more_sessions_than_one_may_have() {
+async fn concurrent_sign_ins_keep_the_limit_of_sessions() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
     let (user, _) = account(here.as_ref(), "alice").await;
@@ -165,13 +166,13 @@ async fn sign_ins_at_once_leave_no_more_sessions_than_one_may_have() {
     };
     for n in 0..ROUNDS {
         let (one, two) = tokio::join!(sign_in(&here, n), sign_in(&there, n));
-        assert!(one.expect("asked").is_some() && two.expect("asked").is_some());
+        assert!(one.expect("an answer").is_some() && two.expect("an answer").is_some());
     }
     assert_eq!(home.number("select count(*) from sessions"), 5);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn when_both_go_at_once_nothing_of_their_conversation_stays() {
+async fn when_both_users_are_deleted_at_once_their_conversation_is_deleted() {
     let (world, other) = two_nodes().await;
     for round in 0..ROUNDS {
         let (alice, bob) =
@@ -191,7 +192,7 @@ async fn when_both_go_at_once_nothing_of_their_conversation_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_conversation_begins_with_someone_who_goes_at_that_moment() {
+async fn no_conversation_is_opened_with_a_user_who_is_being_deleted() {
     let (world, other) = two_nodes().await;
     let bob = world.person("bob").await;
     for round in 0..ROUNDS {

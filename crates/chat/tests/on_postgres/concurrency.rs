@@ -87,7 +87,11 @@ async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::
     Ok(())
 }
 
-async fn one_thing(store: &dyn Store, town: &Town, dice: &mut Dice) -> chat::store::Result<()> {
+async fn random_operation(
+    store: &dyn Store,
+    town: &Town,
+    dice: &mut Dice,
+) -> chat::store::Result<()> {
     let (user, session) = town.people[dice.below(PEOPLE)];
     let (peer, _) = town.people[dice.below(PEOPLE)];
     let now = Timestamp(5);
@@ -113,7 +117,7 @@ async fn one_thing(store: &dyn Store, town: &Town, dice: &mut Dice) -> chat::sto
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_that_two_nodes_do_at_once_fails_or_waits_in_a_circle() {
+async fn concurrent_operations_of_two_nodes_neither_fail_nor_deadlock() {
     let world = World::new().await;
     let mut town = Town { people: Vec::new(), talks: Vec::new() };
     let mut sessions = Vec::new();
@@ -135,7 +139,7 @@ async fn nothing_that_two_nodes_do_at_once_fails_or_waits_in_a_circle() {
             doing.spawn(async move {
                 let mut dice = Dice(node * 10 + task);
                 for _ in 0..THINGS {
-                    one_thing(store.as_ref(), &town, &mut dice).await.expect("done");
+                    random_operation(store.as_ref(), &town, &mut dice).await.expect("done");
                 }
             });
         }
@@ -143,8 +147,8 @@ async fn nothing_that_two_nodes_do_at_once_fails_or_waits_in_a_circle() {
     doing.join_all().await;
     assert_eq!(world.home.deadlocks(), Vec::<String>::new());
     assert_eq!(world.home.orphans(), 0);
-    let holes = "select count(*) from conversations c where last_seq <> \
+    let gaps = "select count(*) from conversations c where last_seq <> \
                  (select count(*) from messages m where m.conversation_id = c.id) or last_seq <> \
                  (select coalesce(max(seq), 0) from messages m where m.conversation_id = c.id)";
-    assert_eq!(world.home.number(holes), 0);
+    assert_eq!(world.home.number(gaps), 0);
 }

@@ -32,20 +32,20 @@ async fn ended(mut other: PgConnection) {
 }
 
 #[tokio::test]
-async fn a_batch_leaves_out_what_another_node_is_writing() {
+async fn a_batch_defers_writes_to_a_conversation_that_another_node_is_writing() {
     let world = World::new().await;
     let (alice, bob, busy) = world.pair().await;
     let carol = world.person("carol").await;
     let free = world.open(&alice, &carol).await;
     world.send(bob.user.id, busy, "first").await;
     let store = world.home.store().await;
-    let said_by = |sender, conversation, body: &str| NewMessage {
+    let message_from = |sender, conversation, body: &str| NewMessage {
         sender,
         conversation,
         client_id: ClientId::new(),
         body: body.to_owned(),
     };
-    let message = |conversation, body| said_by(alice.user.id, conversation, body);
+    let message = |conversation, body| message_from(alice.user.id, conversation, body);
     let stranger = carol.user.id;
     let marks = Marks { delivered: Seq(1), read: Seq(1) };
     let batch = Batch {
@@ -53,7 +53,7 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
             message(busy, "second"),
             message(free, "hello"),
             message(busy, "third"),
-            said_by(stranger, busy, "not one of the two"),
+            message_from(stranger, busy, "not one of the two"),
         ],
         marks: vec![
             NewMarks { user: alice.user.id, conversation: busy, marks },
@@ -65,15 +65,15 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
     let other = writing(&world.home, busy).await;
     let done = store.commit(Arc::new(batch.clone()), Timestamp(1)).await.expect("committed");
     let [
-        SendOutcome::LeftOut,
+        SendOutcome::Deferred,
         SendOutcome::Stored { .. },
-        SendOutcome::LeftOut,
+        SendOutcome::Deferred,
         SendOutcome::NotFound,
     ] = done.messages[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!(done.marks, [MarkOutcome::LeftOut, MarkOutcome::NotFound]);
+    assert_eq!(done.marks, [MarkOutcome::Deferred, MarkOutcome::NotFound]);
     assert_eq!(world.home.number("select count(*) from messages"), 2);
     ended(other).await;
     let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
@@ -92,7 +92,7 @@ async fn a_batch_leaves_out_what_another_node_is_writing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
+async fn deferred_writes_keep_their_order_and_other_writes_do_not_wait_for_them() {
     let world = World::new().await;
     let (alice, _bob, busy) = world.pair().await;
     let carol = world.person("carol").await;
@@ -101,12 +101,12 @@ async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
     let other = writing(&world.home, busy).await;
     let mut expected = Vec::new();
     for n in 0..10 {
-        expected.push(tab.sends(busy, &n.to_string()).await);
+        expected.push(tab.send_message(busy, &n.to_string()).await);
         tokio::task::yield_now().await;
     }
     let nowhere = ConversationId::new();
-    tab.sends(nowhere, "to nobody").await;
-    tab.says(&ClientFrame::Read { conversation: busy, up_to: Seq(3) }).await;
+    tab.send_message(nowhere, "to nobody").await;
+    tab.send_frame(&ClientFrame::Read { conversation: busy, up_to: Seq(3) }).await;
     for n in 0..10 {
         // These writes do not wait for the busy conversation.
         world.send(carol.user.id, free, &n.to_string()).await;
@@ -114,11 +114,11 @@ async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
     assert_eq!(world.home.number("select count(*) from messages"), 10);
     ended(other).await;
     for n in 10..20 {
-        expected.push(tab.sends(busy, &n.to_string()).await);
+        expected.push(tab.send_message(busy, &n.to_string()).await);
     }
     let (mut sent, mut refused) = (Vec::new(), Vec::new());
     while sent.len() < expected.len() {
-        match tab.hears().await {
+        match tab.next_frame().await {
             ServerFrame::Sent(one) => sent.push((one.client_id, one.seq.0)),
             ServerFrame::Refused { conversation, refusal, re, .. } => {
                 refused.push((conversation, refusal.code, re));
@@ -127,8 +127,8 @@ async fn what_was_left_out_keeps_its_order_and_others_do_not_wait_for_it() {
         }
     }
     assert_eq!(sent, expected.into_iter().zip(1..).collect::<Vec<_>>());
-    let [(Some(place), ErrorCode::NotFound, _)] = refused[..] else { panic!("{refused:?}") };
-    assert_eq!(place, nowhere);
+    let [(Some(refused_in), ErrorCode::NotFound, _)] = refused[..] else { panic!("{refused:?}") };
+    assert_eq!(refused_in, nowhere);
     let mine = world.chat.conversation(alice.user.id, busy).await.expect("mine").mine;
     assert_eq!(mine.read, Seq(3));
     assert_eq!(world.home.orphans(), 0);

@@ -2,7 +2,7 @@
 //!
 //! The leases determine the leader ([`crate::store::Shared::renew`]), but only as a hint: two
 //! leaders, or none, cost only time. A batch travels as one request through the broker, and its
-//! result as one answer. Used by [`super::commits`]; the task that answers ends with the chat.
+//! result as one answer. Used by [`super::merge`]; the task that answers ends with the chat.
 //!
 //! Nodes on a copy of the store may share the broker, and the copy contains all of the store's
 //! durable secrets. For this reason a request goes to the leader's own subject, signed with the key
@@ -19,31 +19,32 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::commits::Commits;
-use super::seal::Seal;
-use crate::relay::{Question, Relay};
+use super::broker::Broker;
+use super::leader_requests::LeaderRequest;
+use super::merge::ClusterCommits;
+use super::signing::SigningKey;
 use crate::store::{AskedBy, Batch, Committed, Instance, NodeId, NodeKey, NodesSecret, StoreError};
 
 /// How long to wait for the leader before committing here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// How long no request is sent after the leader did not answer or did not find this node's lease.
-const ASK_AGAIN: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(3);
 /// Longest request, in bytes: half of NATS' default payload limit.
-const LONGEST: usize = 512 * 1024;
+const MAX_REQUEST_BYTES: usize = 512 * 1024;
 
 /// Which node commits.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Leads {
+pub(crate) enum Leadership {
     /// Each node commits for itself.
     Nobody,
     /// This node commits for all.
-    Here(Arc<Lead>),
+    Here(Arc<LeaderNode>),
     /// Another node commits for all.
-    Elsewhere(Arc<Lead>),
+    Elsewhere(Arc<LeaderNode>),
 }
 
 /// Prints only the variant, because the key is a secret.
-impl fmt::Debug for Leads {
+impl fmt::Debug for Leadership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nobody => "Nobody",
@@ -54,36 +55,36 @@ impl fmt::Debug for Leads {
 }
 
 /// A node that commits for the others on its database.
-pub(crate) struct Lead {
+pub(crate) struct LeaderNode {
     pub(crate) node: NodeId,
     pub(crate) instance: Instance,
     key: NodeKey,
-    seal: Seal,
+    signing: SigningKey,
 }
 
-impl Lead {
+impl LeaderNode {
     pub(crate) fn new(
         node: NodeId,
         key: NodeKey,
         instance: Instance,
         secret: &NodesSecret,
     ) -> Self {
-        let seal = Seal::of_leader(secret.bytes(), &key.0);
-        Self { node, instance, key, seal }
+        let signing = SigningKey::of_leader(secret.bytes(), &key.0);
+        Self { node, instance, key, signing }
     }
 }
 
-impl PartialEq for Lead {
+impl PartialEq for LeaderNode {
     fn eq(&self, other: &Self) -> bool {
         self.node == other.node && self.key == other.key && self.instance == other.instance
     }
 }
 
-impl Eq for Lead {}
+impl Eq for LeaderNode {}
 
-/// A leader request.
+/// The body of a leader request.
 #[derive(Serialize, Deserialize)]
-struct Asked<B> {
+struct CommitRequest<B> {
     /// The requesting node.
     from: NodeId,
     batch: B,
@@ -95,129 +96,145 @@ struct Asked<B> {
 enum Answer {
     Committed(Committed),
     /// The leader is busy or its commit failed: the requesting node commits itself.
-    Not,
+    #[serde(rename = "not")]
+    NotCommitted,
     /// The leader's database does not contain the requesting node's lease. Nothing was stored.
     Elsewhere,
 }
 
 /// Sends leader requests.
-pub(crate) struct Leader {
-    relay: Relay,
+pub(super) struct LeaderClient {
+    broker: Arc<Broker>,
     /// This node.
     me: NodeId,
-    leads: watch::Receiver<Leads>,
+    leadership: watch::Receiver<Leadership>,
+    /// No request is sent before this time.
     not_before: Mutex<Option<Instant>>,
 }
 
-impl Leader {
-    pub(crate) fn new(relay: Relay, me: NodeId, leads: watch::Receiver<Leads>) -> Self {
-        Self { relay, me, leads, not_before: Mutex::default() }
+impl LeaderClient {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        me: NodeId,
+        leadership: watch::Receiver<Leadership>,
+    ) -> Self {
+        Self { broker, me, leadership, not_before: Mutex::default() }
     }
 
     /// Lets the leader commit a batch, if another node leads. `None` after a request does not mean
     /// that nothing was stored: the batch may be on disk.
-    pub(super) async fn ask(&self, batch: &Batch) -> Option<Committed> {
-        let lead = match &*self.leads.borrow() {
-            Leads::Elsewhere(lead) => lead.clone(),
-            Leads::Nobody | Leads::Here(_) => return None,
+    pub(super) async fn commit(&self, batch: &Batch) -> Option<Committed> {
+        let leader = match &*self.leadership.borrow() {
+            Leadership::Elsewhere(leader) => leader.clone(),
+            Leadership::Nobody | Leadership::Here(_) => return None,
         };
-        if !self.is_time() {
+        if self.is_paused() {
             return None;
         }
         // Cannot fail: a batch contains only ids, numbers and texts.
-        let question = serde_json::to_vec(&Asked { from: self.me, batch }).unwrap_or_default();
-        if question.len() > LONGEST {
+        let request = CommitRequest { from: self.me, batch };
+        let request = serde_json::to_vec(&request).unwrap_or_default();
+        if request.len() > MAX_REQUEST_BYTES {
             return None;
         }
-        let question = lead.seal.question(question);
-        let asking = self.relay.ask_leader(&lead, question.clone(), ANSWER_WITHIN);
-        let Some(answer) = asking.await else {
-            tracing::warn!("the node that leads does not answer: this one commits for itself");
-            self.put_off();
+        let request = leader.signing.sign_request(request);
+        let answer = self.broker.request_leader(&leader, request.clone(), ANSWER_WITHIN);
+        let Some(answer) = answer.await else {
+            tracing::warn!("the leader does not answer: this node commits its own batches");
+            self.pause();
             return None;
         };
-        match serde_json::from_slice(lead.seal.open_answer(&question, &answer)?) {
+        match serde_json::from_slice(leader.signing.verify_answer(&request, &answer)?) {
             Ok(Answer::Committed(committed)) if committed.is_of(batch) => Some(committed),
             Ok(Answer::Elsewhere) => {
-                tracing::info!("the node that leads does not find this node's lease");
-                self.put_off();
+                tracing::info!("the leader does not find this node's lease");
+                self.pause();
                 None
             }
             _ => None,
         }
     }
 
-    fn is_time(&self) -> bool {
+    fn is_paused(&self) -> bool {
         let not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        not_before.is_none_or(|at| Instant::now() >= at)
+        not_before.is_some_and(|at| Instant::now() < at)
     }
 
-    fn put_off(&self) {
-        let at = Instant::now() + ASK_AGAIN;
+    fn pause(&self) {
+        let at = Instant::now() + PAUSE;
         *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 }
 
 /// Answers other nodes while this one leads.
-pub(crate) async fn answer_others(
-    commits: Arc<Commits>,
+pub(crate) async fn answer_leader_requests(
+    commits: Arc<ClusterCommits>,
     tasks: TaskTracker,
     end: CancellationToken,
 ) {
-    let mut leads = commits.leader().leads.clone();
+    let mut leadership = commits.leader().leadership.clone();
     loop {
         let begins = tokio::select! {
             biased;
             () = end.cancelled() => return,
-            leads = leads.wait_for(|leads| matches!(leads, Leads::Here(_))) => leads.map(|now| now.clone()),
+            now = leadership.wait_for(|now| matches!(now, Leadership::Here(_))) => {
+                now.map(|now| now.clone())
+            }
         };
-        let Ok(Leads::Here(lead)) = begins else { return };
-        let answer = |question| drop(tasks.spawn(answer(commits.clone(), lead.clone(), question)));
-        let Some(mut questions) = commits.leader().relay.questions(&lead).await else { return };
-        let is_other = |now: &Leads| !matches!(now, Leads::Here(now) if *now == lead);
+        let Ok(Leadership::Here(leader)) = begins else { return };
+        let answer = |request| drop(tasks.spawn(answer(commits.clone(), leader.clone(), request)));
+        let requests = commits.leader().broker.leader_requests(&leader).await;
+        let Some(mut requests) = requests else { return };
+        let is_other = |now: &Leadership| !matches!(now, Leadership::Here(now) if *now == leader);
         loop {
             tokio::select! {
                 () = end.cancelled() => break,
-                _ = leads.wait_for(is_other) => break,
-                Some(question) = questions.next() => answer(question),
+                _ = leadership.wait_for(is_other) => break,
+                Some(request) = requests.next() => answer(request),
             }
         }
         // Requests that have arrived are still answered.
         let rest = async {
-            questions.close().await;
-            while let Some(question) = questions.next().await {
-                answer(question);
+            requests.close().await;
+            while let Some(request) = requests.next().await {
+                answer(request);
             }
         };
         if timeout(ANSWER_WITHIN, rest).await.is_err() {
-            tracing::debug!("the broker is away: whoever asked commits by themselves");
+            tracing::debug!(
+                "NATS does not answer: the nodes that sent requests commit their own batches"
+            );
         }
     }
 }
 
-async fn answer(commits: Arc<Commits>, lead: Arc<Lead>, question: Question) {
-    let Some(body) = lead.seal.open_question(question.payload()) else {
+async fn answer(commits: Arc<ClusterCommits>, leader: Arc<LeaderNode>, request: LeaderRequest) {
+    let Some(body) = leader.signing.verify_request(request.payload()) else {
         tracing::warn!(
-            "somebody who is none of the nodes asks NATS for a commit; see who gets in there"
+            "rejected a commit request with an invalid signature; check who can publish to NATS"
         );
         return;
     };
-    let answer = match serde_json::from_slice::<Asked<Batch>>(body) {
-        Ok(asked) if !commits.is_full() => commit(&commits, &lead, asked).await,
+    let answer = match serde_json::from_slice::<CommitRequest<Batch>>(body) {
+        Ok(request) if !commits.is_full() => commit(&commits, &leader, request).await,
         // A newer node may send a request that this version does not support.
-        _ => Answer::Not,
+        _ => Answer::NotCommitted,
     };
     let answer = serde_json::to_vec(&answer).unwrap_or_default();
-    let answer = lead.seal.answer(question.payload(), answer);
-    question.answer(answer).await;
+    let answer = leader.signing.sign_answer(request.payload(), answer);
+    request.answer(answer).await;
 }
 
-async fn commit(commits: &Commits, lead: &Lead, Asked { from, mut batch }: Asked<Batch>) -> Answer {
-    let (instance, nodes) = (lead.instance.clone(), vec![lead.node, from]);
+async fn commit(
+    commits: &ClusterCommits,
+    leader: &LeaderNode,
+    CommitRequest { from, mut batch }: CommitRequest<Batch>,
+) -> Answer {
+    let (instance, nodes) = (leader.instance.clone(), vec![leader.node, from]);
     batch.asked_by = Some(AskedBy { instance, nodes });
     match commits.commit_here(Arc::new(batch)).await {
         Ok(committed) => Answer::Committed(committed),
         Err(error) if matches!(*error, StoreError::Elsewhere) => Answer::Elsewhere,
-        Err(_) => Answer::Not,
+        Err(_) => Answer::NotCommitted,
     }
 }

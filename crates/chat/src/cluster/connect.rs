@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 
-use super::broker::BEAT;
+use super::broker::PROBE_EVERY;
 use crate::config;
 
 /// Upper bound of the time that a connection attempt may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Delay between two connection attempts.
-const TRY_AGAIN: Duration = Duration::from_millis(500);
+const RECONNECT_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the broker cannot be used: one line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +24,12 @@ pub enum BrokerError {
     #[error("cannot read the NATS credentials in {0}: {1}")]
     Credentials(String, std::io::Error),
     /// NATS refused the connection.
-    #[error("NATS does not let this node in: {0}. Check DUET_NATS_URL and the credentials")]
+    #[error("NATS refused the connection: {0}. Check DUET_NATS_URL and the credentials")]
     Refused(async_nats::ConnectError),
     /// The certificate of NATS is not trusted.
     #[error(
-        "cannot trust NATS: {0}. Name the certificate of who signed its own in DUET_NATS_AUTHORITY"
+        "the certificate of NATS is not trusted: {0}. Set DUET_NATS_AUTHORITY to the certificate of \
+         the authority that signed it"
     )]
     Untrusted(std::io::Error),
 }
@@ -55,18 +56,18 @@ pub(super) async fn connect(
         ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {}
         _ => return Err(BrokerError::Refused(error)),
     }
-    if let Some(why) = distrust(&error) {
+    if let Some(why) = certificate_error(&error) {
         return Err(BrokerError::Untrusted(why));
     }
     // Users can chat without NATS; events of other nodes then arrive later.
-    tracing::warn!(%error, "NATS cannot be reached yet; it is tried again");
-    let options = options_again(config, &servers, lagged).await?;
+    tracing::warn!(%error, "cannot connect to NATS; retrying");
+    let options = options_with_retry(config, &servers, lagged).await?;
     options.connect(servers).await.map_err(BrokerError::Refused)
 }
 
 /// Returns the certificate error, if that is why the connection failed. The client reports it as an
 /// I/O error, like an unreachable server.
-fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
+fn certificate_error(error: &async_nats::ConnectError) -> Option<std::io::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<std::io::Error>()
@@ -79,7 +80,7 @@ fn distrust(error: &async_nats::ConnectError) -> Option<std::io::Error> {
     None
 }
 
-async fn options_again(
+async fn options_with_retry(
     config: &config::Broker,
     servers: &[ServerAddr],
     lagged: Arc<AtomicBool>,
@@ -96,9 +97,9 @@ async fn options(
         .name("duet")
         .no_echo()
         .connection_timeout(CONNECT_WITHIN)
-        .ping_interval(BEAT * 2)
+        .ping_interval(PROBE_EVERY * 2)
         .max_reconnects(None)
-        .reconnect_delay_callback(|tries| if tries <= 1 { Duration::ZERO } else { TRY_AGAIN })
+        .reconnect_delay_callback(|tries| if tries <= 1 { Duration::ZERO } else { RECONNECT_EVERY })
         .event_callback(move |event| {
             let lagged = lagged.clone();
             async move {

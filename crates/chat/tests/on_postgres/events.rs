@@ -39,25 +39,25 @@ impl Two {
         let world = World::with(|config| config.broker = broker(nats.url())).await;
         let other = node(&world.home, |config| config.broker = broker(nats.url())).await;
         let two = Self { nats, world, other };
-        two.hear_each_other().await;
+        two.wait_until_receiving().await;
         two
     }
 
-    async fn hear_each_other(&self) {
-        hear(&[&self.world.chat, &self.other]).await;
+    async fn wait_until_receiving(&self) {
+        wait_until_receiving(&[&self.world.chat, &self.other]).await;
     }
 
     async fn at_the_other(&self, who: &Session) -> Tab {
         let mut tab = Tab(self.other.connect(who.clone()).await.expect("a connection"));
-        assert!(matches!(tab.hears().await, ServerFrame::Hello { .. }));
+        assert!(matches!(tab.next_frame().await, ServerFrame::Hello { .. }));
         tab
     }
 }
 
 /// Waits until the nodes receive events, a moment after their start.
-pub async fn hear(nodes: &[&Chat]) {
+pub async fn wait_until_receiving(nodes: &[&Chat]) {
     for chat in nodes {
-        while !chat.hears_other_nodes() {
+        while !chat.receives_other_nodes() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -67,7 +67,7 @@ impl Tab {
     /// Skips other frames.
     async fn until<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
         loop {
-            if let Some(found) = wanted(self.hears().await) {
+            if let Some(found) = wanted(self.next_frame().await) {
                 return found;
             }
         }
@@ -89,7 +89,7 @@ impl Tab {
         .await
     }
 
-    pub async fn is_told_to_read_again(&mut self) {
+    pub async fn wait_for_resync(&mut self) {
         self.until(|frame| matches!(frame, ServerFrame::Hello { .. }).then_some(())).await;
     }
 }
@@ -102,14 +102,14 @@ async fn refusal(home: &Home, broker: Broker) -> String {
 }
 
 #[tokio::test]
-async fn a_broker_with_tls_and_credentials_is_trusted_and_trusts() {
+async fn a_broker_with_tls_and_credentials_is_used() {
     let nats = Nats::start_secured().expect("a private NATS");
     let known =
         || Broker { url: nats.url(), credentials: nats.credentials(), authority: nats.authority() };
     let world = World::with(|config| config.broker = Some(known())).await;
     let other = node(&world.home, |config| config.broker = Some(known())).await;
     let two = Two { nats, world, other };
-    two.hear_each_other().await;
+    two.wait_until_receiving().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut bob_there = two.at_the_other(&bob).await;
     two.world.send(alice.user.id, conversation, "hello").await;
@@ -117,42 +117,45 @@ async fn a_broker_with_tls_and_credentials_is_trusted_and_trusts() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_let_a_node_in_says_so_before_anybody_is_served() {
+async fn a_broker_that_refuses_a_node_is_reported_at_start() {
     let nats = Nats::start_secured().expect("a private NATS");
     let home = Home::new().await;
     let (authority, stranger) = (nats.authority(), nats.credentials_of_a_stranger());
     let nobody = Broker { url: nats.url(), credentials: None, authority: authority.clone() };
     let line = refusal(&home, nobody).await;
-    assert!(line.contains("does not let this node in"), "{line}");
+    assert!(line.contains("refused the connection"), "{line}");
     let stranger = Broker { url: nats.url(), credentials: stranger, authority };
     let line = refusal(&home, stranger).await;
-    assert!(line.contains("does not let this node in"), "{line}");
+    assert!(line.contains("refused the connection"), "{line}");
     let missing = Some("no/such/file.creds".into());
     let missing = Broker { url: nats.url(), credentials: missing, authority: None };
     let line = refusal(&home, missing).await;
     assert!(line.contains("cannot read the NATS credentials in no/such/file.creds"), "{line}");
     let untrusted = Broker { url: nats.url(), credentials: nats.credentials(), authority: None };
     let line = refusal(&home, untrusted).await;
-    assert!(line.contains("cannot trust NATS") && line.contains("DUET_NATS_AUTHORITY"), "{line}");
+    assert!(
+        line.contains("certificate of NATS is not trusted") && line.contains("DUET_NATS_AUTHORITY"),
+        "{line}"
+    );
 }
 
 #[tokio::test]
-async fn what_is_said_at_one_node_is_heard_at_the_other() {
+async fn events_of_one_node_reach_connections_of_the_other() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut alice_here = two.world.connect(&alice).await;
     let mut alice_there = two.at_the_other(&alice).await;
     let mut bob_there = two.at_the_other(&bob).await;
-    alice_here.sends(conversation, "hello").await;
+    alice_here.send_message(conversation, "hello").await;
     assert_eq!(bob_there.message().await, "hello");
     assert_eq!(alice_there.message().await, "hello");
-    bob_there.says(&ClientFrame::Read { conversation, up_to: Seq(1) }).await;
+    bob_there.send_frame(&ClientFrame::Read { conversation, up_to: Seq(1) }).await;
     let read = |frame| match frame {
         ServerFrame::Receipt { user, read, .. } => Some((user, read)),
         _ => None,
     };
     assert_eq!(alice_here.until(read).await, (bob.user.id, Seq(1)));
-    bob_there.says(&ClientFrame::Typing { conversation, active: true }).await;
+    bob_there.send_frame(&ClientFrame::Typing { conversation, active: true }).await;
     let typing = |frame| match frame {
         ServerFrame::Typing { user, active, .. } => Some((user, active)),
         _ => None,
@@ -167,17 +170,17 @@ async fn what_is_said_at_one_node_is_heard_at_the_other() {
 }
 
 #[tokio::test]
-async fn a_connection_never_hears_its_own_message_and_nobody_hears_one_twice() {
+async fn a_connection_never_receives_its_own_message_and_no_connection_receives_one_twice() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut alice_here = two.world.connect(&alice).await;
     let mut bob_here = two.world.connect(&bob).await;
     let mut bob_there = two.at_the_other(&bob).await;
     for n in 0..20 {
-        alice_here.sends(conversation, &n.to_string()).await;
+        alice_here.send_message(conversation, &n.to_string()).await;
         let sent = |frame| match frame {
             ServerFrame::Sent(sent) => Some(sent.seq),
-            ServerFrame::Message(message) => panic!("heard its own {message:?}"),
+            ServerFrame::Message(message) => panic!("received its own {message:?}"),
             _ => None,
         };
         assert_eq!(alice_here.until(sent).await, Seq(n + 1));
@@ -189,7 +192,7 @@ async fn a_connection_never_hears_its_own_message_and_nobody_hears_one_twice() {
 }
 
 #[tokio::test]
-async fn what_a_node_stored_and_did_not_pass_on_is_passed_on_with_the_repeat() {
+async fn a_message_that_a_node_stored_and_did_not_publish_is_published_with_the_retry() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut bob_there = two.at_the_other(&bob).await;
@@ -203,7 +206,7 @@ async fn what_a_node_stored_and_did_not_pass_on_is_passed_on_with_the_repeat() {
 }
 
 #[tokio::test]
-async fn signing_out_at_one_node_closes_sockets_at_the_other() {
+async fn signing_out_at_one_node_closes_connections_at_the_other() {
     let two = Two::new().await;
     let alice = two.world.person("alice").await;
     let sign_in = || two.world.chat.sign_in("alice", PASSWORD, SOMEWHERE);
@@ -212,25 +215,25 @@ async fn signing_out_at_one_node_closes_sockets_at_the_other() {
     let mut laptop_there = two.at_the_other(&laptop).await;
     let mut phone_there = two.at_the_other(&phone).await;
     two.world.chat.sign_out(laptop.id).await.expect("signed out");
-    assert_eq!(laptop_there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(laptop_there.close_code().await, CloseCode::SessionEnded);
     let new = "another-Harbor-93";
     let changed = two.world.chat.change_password(&alice, PASSWORD, new, SOMEWHERE).await;
     changed.expect("changed");
-    assert_eq!(phone_there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(phone_there.close_code().await, CloseCode::SessionEnded);
 }
 
 #[tokio::test]
-async fn signing_out_closes_sockets_at_the_other_node_without_a_broker_too() {
+async fn signing_out_closes_connections_at_the_other_node_without_a_broker_too() {
     let mut two = Two::new().await;
     let alice = two.world.person("alice").await;
     let mut there = two.at_the_other(&alice).await;
     two.nats.crash().expect("killed");
     two.world.chat.sign_out(alice.id).await.expect("signed out");
-    assert_eq!(there.is_closed().await, CloseCode::SessionEnded);
+    assert_eq!(there.close_code().await, CloseCode::SessionEnded);
 }
 
 #[tokio::test]
-async fn someone_is_there_while_they_are_at_any_node() {
+async fn a_user_is_online_while_connected_to_any_node() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     two.world.send(alice.user.id, conversation, "hello").await;
@@ -258,7 +261,7 @@ async fn someone_is_there_while_they_are_at_any_node() {
 }
 
 #[tokio::test]
-async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
+async fn users_of_a_failed_node_go_offline_and_all_clients_resync() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     two.world.send(alice.user.id, conversation, "hello").await;
@@ -271,9 +274,9 @@ async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
     shared.renew(fallen, &key, Some(hears), long).await.expect("there");
     assert!(shared.arrive(fallen, bob.user.id).await.expect("arrived"));
     shared.renew(fallen, &key, Some(hears), over).await.expect("and not again");
-    alice_here.is_told_to_read_again().await;
-    alice_there.is_told_to_read_again().await;
-    assert_eq!(shared.present(&[bob.user.id]).await.expect("asked"), []);
+    alice_here.wait_for_resync().await;
+    alice_there.wait_for_resync().await;
+    assert_eq!(shared.present(&[bob.user.id]).await.expect("an answer"), []);
     // A node that ended its lease has published all its events.
     let ended = NodeId(Uuid::now_v7());
     shared.renew(ended, &key, Some(hears), long).await.expect("there");
@@ -287,7 +290,7 @@ async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
 /// A node of the previous version writes no key and no instance name. It assumes that it receives
 /// the events of every node whose lease has `hears` set.
 #[tokio::test]
-async fn beside_a_node_of_an_older_version_people_read_again() {
+async fn clients_resync_beside_a_node_of_an_older_version() {
     let two = Two::new().await;
     let alice = two.world.person("alice").await;
     let mut here = two.world.connect(&alice).await;
@@ -299,13 +302,13 @@ async fn beside_a_node_of_an_older_version_people_read_again() {
          values (gen_random_uuid(), clock_timestamp() + interval '1 h', true)",
     );
     home.until(&hears(false)).await;
-    here.is_told_to_read_again().await;
+    here.wait_for_resync().await;
     home.execute("delete from nodes where key is null");
     home.until(&hears(true)).await;
 }
 
 #[tokio::test]
-async fn what_was_said_while_the_broker_was_gone_is_read() {
+async fn clients_resync_after_an_outage_of_the_broker() {
     let mut two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut bob_there = two.at_the_other(&bob).await;
@@ -313,11 +316,11 @@ async fn what_was_said_while_the_broker_was_gone_is_read() {
     let mut alice_here = two.world.connect(&alice).await;
     two.world.send(alice.user.id, conversation, "one").await;
     // The event is lost, so every client is told to resync.
-    bob_there.is_told_to_read_again().await;
-    alice_here.is_told_to_read_again().await;
+    bob_there.wait_for_resync().await;
+    alice_here.wait_for_resync().await;
     two.nats.start_again().expect("started");
-    bob_there.is_told_to_read_again().await;
-    two.hear_each_other().await;
+    bob_there.wait_for_resync().await;
+    two.wait_until_receiving().await;
     two.world.send(alice.user.id, conversation, "two").await;
     // NATS clients buffer while disconnected, so the first message may arrive late.
     let said = match bob_there.message().await {
@@ -328,20 +331,20 @@ async fn what_was_said_while_the_broker_was_gone_is_read() {
 }
 
 #[tokio::test]
-async fn a_broker_that_fell_silent_is_noticed() {
+async fn a_silent_broker_is_detected() {
     let two = Two::new().await;
     let (alice, bob, conversation) = two.world.pair().await;
     let mut bob_there = two.at_the_other(&bob).await;
     two.nats.freeze().expect("stopped");
     two.world.send(alice.user.id, conversation, "one").await;
-    bob_there.is_told_to_read_again().await;
+    bob_there.wait_for_resync().await;
     two.nats.thaw().expect("goes on");
-    two.hear_each_other().await;
-    bob_there.is_told_to_read_again().await;
+    two.wait_until_receiving().await;
+    bob_there.wait_for_resync().await;
 }
 
 #[tokio::test]
-async fn wrong_passwords_and_rates_count_over_all_nodes() {
+async fn wrong_passwords_and_rate_limits_count_across_all_nodes() {
     let two = Two::new().await;
     two.world.person("alice").await;
     for n in 0..6 {
@@ -364,7 +367,7 @@ async fn wrong_passwords_and_rates_count_over_all_nodes() {
 }
 
 #[tokio::test]
-async fn a_broker_that_cannot_be_used_is_said_so() {
+async fn an_unusable_broker_is_an_error_at_start() {
     let home = Home::new().await;
     let nats = Nats::start().expect("a private NATS");
     let begin = async |url: String, database: Database| {
@@ -383,6 +386,6 @@ async fn a_broker_that_cannot_be_used_is_said_so() {
     assert!(matches!(alone.err(), Some(BeginError::BrokerAlone)));
     // A broker that is down at the start does not prevent it.
     let away = begin("nats://127.0.0.1:1".into(), home.database()).await.expect("a chat");
-    assert!(!away.hears_other_nodes());
+    assert!(!away.receives_other_nodes());
     away.close().await;
 }

@@ -4,14 +4,15 @@
 //! Uses core publish and subscribe; NATS stores nothing. A frame goes to the subject of its user, a
 //! notice between nodes to a shared subject. No caller waits for the broker: an event that NATS
 //! does not take is dropped, and every client is told to resync once NATS takes events again. Every
-//! [`BEAT`], a request that NATS itself answers, on the connection of the events, detects a dead
+//! [`PROBE_EVERY`], a request that NATS itself answers, on the connection of the events, detects a dead
 //! connection within seconds.
 //!
-//! When the database's instance name changes (see [`super::space`]), all subscriptions move to new
+//! When the database's instance name changes (see [`super::subject_space`]), all subscriptions move to new
 //! subjects, and then every client resyncs.
 //!
 //! Bounds: [`QUEUE`] events wait to be published. Tasks: one publishes, one checks the connection,
-//! one receives notices; they end with the relay. Used by [`super::Relay`] and [`super::ears`].
+//! one receives notices; they end with the chat. Used by [`super::Cluster`], [`super::subscriptions`] and
+//! [`super::leader`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,12 +28,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::again::Again;
 use super::connect::{BrokerError, connect};
-use super::ears::Ears;
-use super::space::Space;
+use super::resync::Resync;
+use super::subject_space::SubjectSpace;
+use super::subscriptions::Subscriptions;
 use crate::config;
-use crate::hub::Hub;
+use crate::hub::{FrameText, Hub};
 use crate::store::Instance;
 use crate::supervision::Supervisor;
 
@@ -41,7 +42,7 @@ const QUEUE: usize = 65_536;
 /// Events taken from the queue at once.
 const AT_ONCE: usize = 256;
 /// Interval between two checks of the connection.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// A check without an answer in this time has failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Failed checks in a row before a reconnect is forced.
@@ -51,20 +52,22 @@ const MOVED_WITHIN: Duration = Duration::from_secs(10);
 /// Upper bound of the time that the flush at the end may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
-/// A message between nodes.
+/// A message between nodes. Nodes of other versions must read the same names.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Notice {
     /// These sessions have ended.
     SessionsEnded(Vec<SessionId>),
     /// Events were lost: every client must resync.
-    ReadAgain,
+    #[serde(rename = "read_again")]
+    Resync,
     /// A node's lease changed: check the leases.
-    NodesChanged,
+    #[serde(rename = "nodes_changed")]
+    LeasesChanged,
 }
 
 enum Outgoing {
-    Event(UserId, Bytes),
+    Event(UserId, FrameText),
     Notice(Bytes),
     /// Signals that everything queued before it has been sent.
     End(oneshot::Sender<()>),
@@ -75,13 +78,13 @@ pub(super) struct Broker {
     client: Client,
     epoch: String,
     /// The subjects, which change with the instance.
-    space: watch::Sender<Space>,
+    space: watch::Sender<SubjectSpace>,
     hub: Arc<Hub>,
-    again: Again,
-    ears: Ears,
+    resync: Resync,
+    subscriptions: Subscriptions,
     queue: mpsc::Sender<Outgoing>,
     waiting: Mutex<Option<mpsc::Receiver<Outgoing>>>,
-    hears: AtomicBool,
+    is_receiving: AtomicBool,
     /// Wakes the lease task to check the leases.
     changed: Notify,
     /// An event may not have reached another node, or may not have arrived here: all clients must
@@ -99,7 +102,7 @@ impl Broker {
         epoch: &str,
         instance: &Instance,
         hub: Arc<Hub>,
-        again: Again,
+        resync: Resync,
     ) -> Result<Arc<Self>, BrokerError> {
         let lagged = Arc::new(AtomicBool::new(false));
         let client = connect(config, lagged.clone()).await?;
@@ -107,13 +110,13 @@ impl Broker {
         Ok(Arc::new(Self {
             client,
             epoch: epoch.to_owned(),
-            space: watch::Sender::new(Space::new(epoch, instance.clone())),
+            space: watch::Sender::new(SubjectSpace::new(epoch, instance.clone())),
             hub,
-            again,
-            ears: Ears::default(),
+            resync,
+            subscriptions: Subscriptions::default(),
             queue,
             waiting: Mutex::new(Some(waiting)),
-            hears: AtomicBool::new(false),
+            is_receiving: AtomicBool::new(false),
             changed: Notify::new(),
             missed: AtomicBool::new(false),
             lagged,
@@ -133,12 +136,15 @@ impl Broker {
         if let Some(waiting) = waiting {
             // Not tracked, because it must outlive the tracked tasks: it sends what they publish
             // last.
-            let sending = self.clone().send(waiting);
-            tokio::spawn(supervisor.essential("the task that sends to NATS", sending));
+            let publishing = self.clone().publish_queued(waiting);
+            tokio::spawn(supervisor.essential("the task that publishes to NATS", publishing));
         }
         for (name, task) in [
-            ("the task that asks NATS", futures_of(self.clone().ask())),
-            ("the task that hears other nodes", futures_of(self.clone().hear_nodes())),
+            ("the task that probes NATS", boxed(self.clone().probe())),
+            (
+                "the task that receives notices of other nodes",
+                boxed(self.clone().receive_notices()),
+            ),
         ] {
             let end = end.clone();
             let until_the_end = async move {
@@ -152,7 +158,7 @@ impl Broker {
     }
 
     /// Returns the subjects and their changes.
-    pub(super) fn space(&self) -> watch::Receiver<Space> {
+    pub(super) fn subject_space(&self) -> watch::Receiver<SubjectSpace> {
         self.space.subscribe()
     }
 
@@ -161,7 +167,7 @@ impl Broker {
         let is_moved = self.space.send_if_modified(|space| {
             let is_other = space.instance() != instance;
             if is_other {
-                *space = Space::new(&self.epoch, instance.clone());
+                *space = SubjectSpace::new(&self.epoch, instance.clone());
             }
             is_other
         });
@@ -183,8 +189,8 @@ impl Broker {
         &self.hub
     }
 
-    pub(super) fn ears(&self) -> &Ears {
-        &self.ears
+    pub(super) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
     }
 
     /// Spawns a subscription task; a panic in it is a failure of the process.
@@ -193,71 +199,73 @@ impl Broker {
         task: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
         match self.supervisor.get() {
-            Some(supervisor) => tokio::spawn(supervisor.temporary("a task that hears NATS", task)),
+            Some(supervisor) => {
+                tokio::spawn(supervisor.temporary("a task that receives events from NATS", task))
+            }
             None => tokio::spawn(task),
         }
     }
 
     /// Returns whether the last check found that events of other nodes arrive.
-    pub(super) fn hears(&self) -> bool {
-        self.hears.load(Ordering::Acquire)
+    pub(super) fn is_receiving(&self) -> bool {
+        self.is_receiving.load(Ordering::Acquire)
     }
 
     /// Returns the instance whose events arrive, if any do.
-    pub(super) fn hears_in(&self) -> Option<Instance> {
-        self.hears().then(|| self.space.borrow().instance().clone())
+    pub(super) fn receives_from(&self) -> Option<Instance> {
+        self.is_receiving().then(|| self.space.borrow().instance().clone())
     }
 
     /// Publishes an event to a user.
-    pub(super) fn pass_on(&self, user: UserId, frame: Bytes) {
-        self.put(Outgoing::Event(user, frame));
+    pub(super) fn publish(&self, user: UserId, frame: FrameText) {
+        self.enqueue(Outgoing::Event(user, frame));
     }
 
-    pub(super) fn say_ended(&self, sessions: &[SessionId]) {
-        self.say(&Notice::SessionsEnded(sessions.to_vec()));
+    pub(super) fn publish_ended(&self, sessions: &[SessionId]) {
+        self.publish_notice(&Notice::SessionsEnded(sessions.to_vec()));
     }
 
-    pub(super) fn ask_again(&self) {
-        self.say(&Notice::ReadAgain);
+    pub(super) fn publish_resync(&self) {
+        self.publish_notice(&Notice::Resync);
     }
 
     /// A lost notice does no harm, because every node checks the leases regularly.
-    pub(super) fn say_nodes_changed(&self) {
-        if self.hears() {
-            self.say(&Notice::NodesChanged);
+    pub(super) fn publish_leases_changed(&self) {
+        if self.is_receiving() {
+            self.publish_notice(&Notice::LeasesChanged);
         }
     }
 
     /// Waits until another node's lease changes, or the state of this node's connection does.
-    pub(super) async fn nodes_changed(&self) {
+    pub(super) async fn leases_changed(&self) {
         self.changed.notified().await;
     }
 
-    fn say(&self, notice: &Notice) {
+    fn publish_notice(&self, notice: &Notice) {
         // Cannot fail: notices contain only ids and names.
-        self.put(Outgoing::Notice(serde_json::to_vec(notice).unwrap_or_default().into()));
+        self.enqueue(Outgoing::Notice(serde_json::to_vec(notice).unwrap_or_default().into()));
     }
 
-    fn put(&self, outgoing: Outgoing) {
+    fn enqueue(&self, outgoing: Outgoing) {
         if self.queue.try_send(outgoing).is_err() {
-            self.has_missed();
+            self.note_missed();
         }
     }
 
     /// Records that an event may have been lost, or came too late.
-    pub(super) fn has_missed(&self) {
+    pub(super) fn note_missed(&self) {
         self.missed.store(true, Ordering::Release);
     }
 
     /// Publishes queued events, and drops those that come while NATS is unreachable.
-    async fn send(self: Arc<Self>, mut waiting: mpsc::Receiver<Outgoing>) {
-        let mut spaces = self.space();
+    async fn publish_queued(self: Arc<Self>, mut waiting: mpsc::Receiver<Outgoing>) {
+        let mut spaces = self.subject_space();
         let mut some = Vec::with_capacity(AT_ONCE);
         while waiting.recv_many(&mut some, AT_ONCE).await > 0 {
             let space = spaces.borrow_and_update().clone();
-            for one in some.drain(..) {
-                let (subject, payload) = match one {
-                    Outgoing::Event(user, frame) => (space.of(user), frame),
+            for outgoing in some.drain(..) {
+                let (subject, payload) = match outgoing {
+                    Outgoing::Event(user, frame) => (space.of(user), frame.into_bytes()),
                     Outgoing::Notice(notice) => (space.of_nodes(), notice),
                     Outgoing::End(done) => {
                         // The caller may not wait any longer.
@@ -266,16 +274,16 @@ impl Broker {
                         return;
                     }
                 };
-                if !self.hears() || self.client.publish(subject, payload).await.is_err() {
-                    self.has_missed();
+                if !self.is_receiving() || self.client.publish(subject, payload).await.is_err() {
+                    self.note_missed();
                 }
             }
         }
     }
 
     /// Receives notices of other nodes.
-    async fn hear_nodes(self: Arc<Self>) {
-        let mut spaces = self.space();
+    async fn receive_notices(self: Arc<Self>) {
+        let mut spaces = self.subject_space();
         loop {
             let subject = spaces.borrow_and_update().of_nodes();
             let Ok(mut notices) = self.client.subscribe(subject).await else { return };
@@ -283,7 +291,7 @@ impl Broker {
                 tokio::select! {
                     biased;
                     notice = notices.next() => match notice {
-                        Some(notice) => self.hear(&notice.payload),
+                        Some(notice) => self.on_notice(&notice.payload),
                         None => return,
                     },
                     _ = spaces.changed() => break,
@@ -292,53 +300,53 @@ impl Broker {
         }
     }
 
-    fn hear(&self, notice: &[u8]) {
+    fn on_notice(&self, notice: &[u8]) {
         // A newer node may send a notice that this version does not support.
         match serde_json::from_slice(notice) {
             Ok(Notice::SessionsEnded(sessions)) => {
                 self.hub.close_sessions(&sessions, CloseCode::SessionEnded);
             }
-            Ok(Notice::ReadAgain) => self.again.ask(),
-            Ok(Notice::NodesChanged) => self.changed.notify_one(),
-            Err(error) => tracing::debug!(%error, "a notice that is not known"),
+            Ok(Notice::Resync) => self.resync.request(),
+            Ok(Notice::LeasesChanged) => self.changed.notify_one(),
+            Err(error) => tracing::debug!(%error, "ignored a notice of an unknown kind"),
         }
     }
 
     /// Checks the connection periodically, and triggers a resync after every possible loss.
-    async fn ask(self: Arc<Self>) {
+    async fn probe(self: Arc<Self>) {
         let connects = || self.client.statistics().connects.load(Ordering::Relaxed);
         let (mut known, mut unanswered) = (connects(), 0);
         let mut begun = false;
-        let mut spaces = self.space();
+        let mut spaces = self.subject_space();
         let mut has_moved = false;
         loop {
             if has_moved {
-                self.subscribed_anew(&spaces).await;
+                self.wait_for_move(&spaces).await;
             }
             let answers = self.answers().await;
-            let heard = self.hears.swap(answers, Ordering::AcqRel);
-            if heard != answers {
+            let answered = self.is_receiving.swap(answers, Ordering::AcqRel);
+            if answered != answers {
                 self.changed.notify_one();
             }
             if answers {
                 unanswered = 0;
-                let is_anew = begun && (!heard || connects() != known);
+                let is_reconnected = begun && (!answered || connects() != known);
                 known = connects();
                 begun = true;
-                if is_anew {
-                    tracing::info!("NATS is heard again; everybody reads what they missed");
+                if is_reconnected {
+                    tracing::info!("NATS answers again; all clients resync");
                 }
                 let has_missed = self.missed.swap(false, Ordering::AcqRel);
-                if has_missed || is_anew || has_moved {
-                    self.again.ask();
-                    self.ask_again();
+                if has_missed || is_reconnected || has_moved {
+                    self.resync.request();
+                    self.publish_resync();
                 } else if self.lagged.swap(false, Ordering::AcqRel) {
-                    self.again.ask();
+                    self.resync.request();
                 }
             } else {
                 unanswered += 1;
-                if heard || !begun {
-                    tracing::warn!("NATS is not heard: what is said at other nodes comes later");
+                if answered || !begun {
+                    tracing::warn!("NATS does not answer: events of other nodes arrive later");
                     begun = true;
                 }
                 if unanswered % UNANSWERED == 0
@@ -349,7 +357,7 @@ impl Broker {
                 }
             }
             has_moved = tokio::select! {
-                () = sleep(BEAT) => false,
+                () = sleep(PROBE_EVERY) => false,
                 moved = spaces.changed() => moved.is_ok(),
             };
         }
@@ -357,11 +365,11 @@ impl Broker {
 
     /// Waits until all subscriptions have moved to the present instance. Events may have been
     /// published on the old subjects or on the new ones meanwhile, so the caller triggers a resync.
-    async fn subscribed_anew(&self, spaces: &watch::Receiver<Space>) {
+    async fn wait_for_move(&self, spaces: &watch::Receiver<SubjectSpace>) {
         let instance = spaces.borrow().instance().clone();
-        tracing::info!(%instance, "the database has started again, or is another one");
-        if timeout(MOVED_WITHIN, self.ears.are_open_in(&instance)).await.is_err() {
-            self.has_missed();
+        tracing::info!(%instance, "the database server restarted or was replaced");
+        if timeout(MOVED_WITHIN, self.subscriptions.are_active_on(&instance)).await.is_err() {
+            self.note_missed();
         }
     }
 
@@ -387,12 +395,12 @@ impl Broker {
             }
         };
         if timeout(CLOSE_WITHIN, leaving).await.is_err() {
-            tracing::warn!("NATS did not take all that was to be passed on");
+            tracing::warn!("NATS did not accept all queued events before the shutdown");
         }
     }
 }
 
-fn futures_of(
+fn boxed(
     task: impl Future<Output = ()> + Send + 'static,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(task)
