@@ -185,7 +185,7 @@ impl Chat {
         );
         let mut relay = Relay::new(hub.clone());
         if let Some(broker) = &config.broker {
-            let Some(shared) = store.shared() else { return Err(BeginError::BrokerAlone) };
+            let Some(shared) = store.cluster_state() else { return Err(BeginError::BrokerAlone) };
             relay = relay.with_broker(broker, store.epoch(), shared.instance()).await?;
         }
         let tasks = TaskTracker::new();
@@ -225,7 +225,7 @@ impl Chat {
         };
         let leasing = node.hold_lease(end.clone());
         // A node with a store of its own holds no lease.
-        match store.shared().is_some() {
+        match store.cluster_state().is_some() {
             true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
             false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
         };

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::Hub;
 use crate::presence::PresenceBoard;
 use crate::relay::Relay;
-use crate::store::{self, Instance, NodeId, NodeKey, Renewed, Shared, Store};
+use crate::store::{self, ClusterState, Instance, NodeId, NodeKey, Renewed, Store};
 use crate::writer::{Lead, Leads};
 
 /// Lifetime of a lease; other nodes then treat this one as gone.
@@ -40,7 +40,7 @@ pub(crate) struct Node {
 impl Node {
     /// Renews the lease until the token is cancelled, then ends the lease.
     pub(crate) async fn hold_lease(self, end: CancellationToken) {
-        let Some(shared) = self.store.shared() else { return };
+        let Some(shared) = self.store.cluster_state() else { return };
         let mut state =
             State { has_begun: false, heard: None, is_divided: false, read_at: Instant::now() };
         loop {
@@ -74,7 +74,7 @@ impl Node {
         self.relay.say_nodes_changed();
     }
 
-    async fn on_renewed(&self, shared: &dyn Shared, renewed: Renewed, state: &mut State) {
+    async fn on_renewed(&self, shared: &dyn ClusterState, renewed: Renewed, state: &mut State) {
         let mut read_again = renewed.one_fell;
         if renewed.is_new {
             if let Err(error) = self.announce(shared).await {
@@ -101,7 +101,12 @@ impl Node {
 
     /// Publishes the leader: the node with the oldest lease among those that receive each other's
     /// events.
-    fn say_who_leads(&self, shared: &dyn Shared, renewed: &Renewed, hears_in: Option<&Instance>) {
+    fn say_who_leads(
+        &self,
+        shared: &dyn ClusterState,
+        renewed: &Renewed,
+        hears_in: Option<&Instance>,
+    ) {
         let hears = hears_in == Some(&renewed.instance) && self.relay.hears();
         let leads = match renewed.first {
             Some((first, key)) if renewed.others > 0 && hears => {
@@ -125,7 +130,7 @@ impl Node {
         }
     }
 
-    async fn announce(&self, shared: &dyn Shared) -> store::Result<()> {
+    async fn announce(&self, shared: &dyn ClusterState) -> store::Result<()> {
         for some in self.hub.present().chunks(1_000) {
             shared.announce(self.id, some).await?;
         }

@@ -13,8 +13,8 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, NewInvitation, NewMarks, NewMessage, NewSession,
-    NewUser, NodeId, NodeKey, Result, SessionLife, Shared, Store,
+    Acceptance, AccountOutcome, Allowance, Batch, ClusterState, NewInvitation, NewMarks,
+    NewMessage, NewSession, NewUser, NodeId, NodeKey, Result, SessionLife, Store,
 };
 
 /// The ids created by [`everything`].
@@ -128,13 +128,13 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let (third, _) = sign_up(store, "third", 5).await;
     store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
     store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
-    if let Some(shared) = store.shared() {
+    if let Some(shared) = store.cluster_state() {
         everything_shared(shared, one).await?;
     }
     Ok(People { one, other, session: session_of_one, conversation })
 }
 
-async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
+async fn everything_shared(shared: &dyn ClusterState, one: UserId) -> Result<()> {
     let (node, fallen) = (NodeId::new(), NodeId::new());
     let (key, hears, lease) = (NodeKey([7; 32]), shared.instance(), Duration::from_secs(60));
     shared.renew(fallen, &key, Some(hears), lease).await?;

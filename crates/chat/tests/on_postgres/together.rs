@@ -265,7 +265,7 @@ async fn those_at_a_node_that_fell_are_gone_and_all_read_what_it_told_nobody() {
     let mut alice_here = two.world.connect(&alice).await;
     let mut alice_there = two.at_the_other(&alice).await;
     let store = two.world.home.store().await;
-    let shared = store.shared().expect("shared");
+    let shared = store.cluster_state().expect("shared");
     let (fallen, key, hears) = (NodeId(Uuid::now_v7()), NodeKey([7; 32]), shared.instance());
     let (long, over) = (Duration::from_secs(3_600), Duration::ZERO);
     shared.renew(fallen, &key, Some(hears), long).await.expect("there");

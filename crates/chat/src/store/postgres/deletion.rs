@@ -1,4 +1,4 @@
-//! Deletes accounts in Postgres. Called by [`super::PostgresStore`] alone.
+//! Deletes accounts in Postgres. Called by [`super::accounts`] alone.
 //!
 //! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
 //! not be found, so they sort after every valid name.

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::PostgresStore;
 use crate::store::exercise::{Catch, everything};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, MessageStore, Store};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 

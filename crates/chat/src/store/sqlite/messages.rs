@@ -1,52 +1,65 @@
-//! Pages of a conversation in SQLite. Called by [`super::SqliteStore`] alone.
+//! Messages in SQLite.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use protocol::{
     ClientId, ConversationId, Cursor, HistoryPage, Marks, Message, Seq, Timestamp, UserId,
 };
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use super::SqliteStore;
 use crate::store::window::window;
-use crate::store::{History, Result};
+use crate::store::{Batch, Committed, History, MessageStore, Result};
 
-pub(super) async fn page(
-    pool: &SqlitePool,
-    me: UserId,
-    id: ConversationId,
-    cursor: Cursor,
-    limit: usize,
-) -> Result<History> {
-    let Some((last_seq, mine, theirs)) = place(pool, me, id).await? else {
-        return Ok(History::NotFound);
-    };
-    let Some((first, last)) = window(cursor, last_seq, i64::try_from(limit).unwrap_or(i64::MAX))
-    else {
-        return Ok(History::OutOfRange);
-    };
-    // Checks membership again, because this statement reads the text.
-    let rows = sqlx::query(
-        "select m.seq, m.sender_id, m.client_id, m.body, m.sent_at \
-         from members me join messages m on m.conversation_id = me.conversation_id \
-         where me.conversation_id = $1 and me.user_id = $2 and m.seq between $3 and $4 \
-         order by m.seq",
-    )
-    .bind(id.0)
-    .bind(me.0)
-    .bind(first)
-    .bind(last)
-    .fetch_all(pool)
-    .await?;
-    let messages = rows
-        .iter()
-        .map(|row| message(row, id))
-        .collect::<std::result::Result<Vec<_>, sqlx::Error>>()?;
-    Ok(History::Page(HistoryPage {
-        conversation: id,
-        messages,
-        last_seq: Seq(last_seq),
-        mine,
-        theirs,
-    }))
+#[async_trait]
+impl MessageStore for SqliteStore {
+    async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<History> {
+        let Some((last_seq, mine, theirs)) = place(&self.read, me, id).await? else {
+            return Ok(History::NotFound);
+        };
+        let Some((first, last)) =
+            window(cursor, last_seq, i64::try_from(limit).unwrap_or(i64::MAX))
+        else {
+            return Ok(History::OutOfRange);
+        };
+        // Checks membership again, because this statement reads the text.
+        let rows = sqlx::query(
+            "select m.seq, m.sender_id, m.client_id, m.body, m.sent_at \
+             from members me join messages m on m.conversation_id = me.conversation_id \
+             where me.conversation_id = $1 and me.user_id = $2 and m.seq between $3 and $4 \
+             order by m.seq",
+        )
+        .bind(id.0)
+        .bind(me.0)
+        .bind(first)
+        .bind(last)
+        .fetch_all(&self.read)
+        .await?;
+        let messages = rows
+            .iter()
+            .map(|row| message(row, id))
+            .collect::<std::result::Result<Vec<_>, sqlx::Error>>()?;
+        Ok(History::Page(HistoryPage {
+            conversation: id,
+            messages,
+            last_seq: Seq(last_seq),
+            mine,
+            theirs,
+        }))
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
+        let _turn = self.turn.lock().await;
+        self.committer.commit(batch, now).await
+    }
 }
 
 async fn place(
