@@ -3,7 +3,7 @@
 //! [`Store`] is the sum of smaller traits. Each noun has a file here with its trait and types, and a
 //! file of the same name in both engines that implements the trait. [`sqlite`] is embedded, and
 //! [`postgres`] is shared by several nodes. [`transfer`] moves a store from SQLite to Postgres. All SQL is below this module. `marks`
-//! and `window` hold the rules that both engines share. Engines do not check names, limits or
+//! and `window` hold the rules that both engines share, and `rows` reads their rows. Engines do not check names, limits or
 //! rates. Engines check membership inside the statement or transaction that does the work, and
 //! assign a message's `seq` inside the transaction that stores it.
 
@@ -17,6 +17,7 @@ mod marks;
 mod messages;
 mod people;
 pub mod postgres;
+mod rows;
 mod sessions;
 mod settings;
 pub mod sqlite;

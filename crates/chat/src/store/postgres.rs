@@ -47,9 +47,8 @@ mod words;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{Epoch, User, UserId};
-use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use protocol::Epoch;
+use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
 use super::{ClusterState, Instance, NodesSecret, Result, Store, StoreError};
@@ -113,15 +112,6 @@ impl PostgresStore {
         };
         timeout(limit, calling).await.unwrap_or(Err(StoreError::Silent))
     }
-}
-
-/// Reads the columns `id`, `username`, `display_name`.
-fn user(row: &PgRow) -> std::result::Result<User, sqlx::Error> {
-    Ok(User {
-        id: UserId(row.try_get("id")?),
-        username: row.try_get("username")?,
-        display_name: row.try_get("display_name")?,
-    })
 }
 
 /// Whether a text can be a parameter. Postgres refuses NUL in any text, and no stored text contains

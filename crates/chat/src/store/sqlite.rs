@@ -30,12 +30,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{Epoch, Timestamp, User, UserId};
+use protocol::{Epoch, Timestamp};
+use sqlx::Connection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, Row};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -158,15 +157,6 @@ impl SqliteStore {
         }
         turn
     }
-}
-
-/// Reads the columns `id`, `username`, `display_name`.
-fn user(row: &SqliteRow) -> std::result::Result<User, sqlx::Error> {
-    Ok(User {
-        id: UserId(row.try_get("id")?),
-        username: row.try_get("username")?,
-        display_name: row.try_get("display_name")?,
-    })
 }
 
 /// An id in hexadecimal, for `unhex` in a statement.

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User, UserId};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
 
-use super::{PostgresStore, can_be_asked, deletion, invitations, sessions, user, words};
-use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash};
+use super::{PostgresStore, can_be_asked, deletion, invitations, sessions, words};
+use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
 
 #[async_trait]
 impl AccountStore for PostgresStore {
@@ -80,10 +80,7 @@ impl AccountStore for PostgresStore {
             .bind(username_key)
             .fetch_optional(connection)
             .await?;
-            Ok(match row {
-                Some(row) => Some((user(&row)?, row.try_get("password_hash")?)),
-                None => None,
-            })
+            Ok(row.as_ref().map(rows::credentials).transpose()?)
         })
         .await
     }

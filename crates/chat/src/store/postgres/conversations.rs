@@ -2,15 +2,13 @@
 
 use async_trait::async_trait;
 use protocol::limits::MAX_UNREAD;
-use protocol::{
-    ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
-    TickTime, TickTimes, Timestamp, Unread, User, UserId,
-};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use protocol::{ConversationId, ListCursor, TickTimes, Timestamp, Unread, UserId};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresStore;
+use crate::store::rows::{self, at_most, low_and_high};
 use crate::store::{ConversationStore, Result, Seen};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
@@ -67,7 +65,7 @@ impl ConversationStore for PostgresStore {
                 .bind(id.0)
                 .fetch_optional(connection)
                 .await?;
-            Ok(row.as_ref().map(summary).transpose()?)
+            Ok(row.as_ref().map(rows::conversation).transpose()?)
         })
         .await
     }
@@ -79,7 +77,7 @@ impl ConversationStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Seen>> {
         self.call(async |connection| {
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let limit = at_most(limit);
             let rows = match after {
                 None => {
                     sqlx::query(summary!(
@@ -106,7 +104,7 @@ impl ConversationStore for PostgresStore {
                     .await?
                 }
             };
-            Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
+            rows::all(&rows, rows::conversation)
         })
         .await
     }
@@ -130,20 +128,14 @@ impl ConversationStore for PostgresStore {
             )
             .bind(me.0)
             .bind(i64::from(MAX_UNREAD))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(at_most(limit))
             .bind(cursor.active_at.0)
             .bind(cursor.id.0)
             .fetch_all(connection)
             .await?;
-            let mut found = Vec::new();
-            for row in rows {
-                let id = ConversationId(row.try_get("conversation_id")?);
-                let unread = u32::try_from(row.try_get::<i64, _>("unread")?).unwrap_or(MAX_UNREAD);
-                if unread > 0 {
-                    found.push(Unread { id, unread });
-                }
-            }
-            Ok(found)
+            let mut unread = rows::all(&rows, rows::unread)?;
+            unread.retain(|conversation| conversation.unread > 0);
+            Ok(unread)
         })
         .await
     }
@@ -167,15 +159,7 @@ impl ConversationStore for PostgresStore {
             .bind(me.0)
             .fetch_optional(connection)
             .await?;
-            let Some(row) = row else { return Ok(None) };
-            let time = |seq: &str, at: &str| -> std::result::Result<TickTime, sqlx::Error> {
-                let at: Option<i64> = row.try_get(at)?;
-                Ok(TickTime { up_to: Seq(row.try_get(seq)?), at: at.map(Timestamp) })
-            };
-            Ok(Some(TickTimes {
-                delivered: time("delivered_seq", "delivered_at")?,
-                read: time("read_seq", "read_at")?,
-            }))
+            Ok(row.as_ref().map(rows::tick_times).transpose()?)
         })
         .await
     }
@@ -203,7 +187,7 @@ pub(super) async fn open(
     peer: UserId,
     now: Timestamp,
 ) -> Result<Option<(ConversationId, bool)>> {
-    let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
+    let (low, high) = low_and_high(me, peer);
     // The join checks that both accounts exist. The deletion of an account changes the user's keys,
     // so the deletion and this lock exclude each other. If two nodes open the same conversation at
     // once, the second waits for the first and finds its row below.
@@ -244,51 +228,4 @@ pub(super) async fn open(
     .execute(&mut *tx)
     .await?;
     Ok(Some((ConversationId(id), made.rows_affected() == 1)))
-}
-
-fn summary(row: &PgRow) -> std::result::Result<Seen, sqlx::Error> {
-    let id = ConversationId(row.try_get("conversation_id")?);
-    let seq: Option<i64> = row.try_get("seq")?;
-    let last = match seq {
-        Some(seq) => Some(Message {
-            conversation: id,
-            seq: Seq(seq),
-            client_id: ClientId(row.try_get("client_id")?),
-            sender: UserId(row.try_get("sender_id")?),
-            body: row.try_get("body")?,
-            sent_at: Timestamp(row.try_get("sent_at")?),
-        }),
-        None => None,
-    };
-    let last_seen: Option<i64> = row.try_get("last_seen_at")?;
-    let shows_presence: bool = row.try_get("shows_presence")?;
-    let last_seen = last_seen.filter(|_| shows_presence).map(Timestamp);
-    let active_at: Option<i64> = row.try_get("active_at")?;
-    let conversation = Conversation {
-        id,
-        peer: Person {
-            user: User {
-                id: UserId(row.try_get("peer_id")?),
-                username: row.try_get("username")?,
-                display_name: row.try_get("display_name")?,
-            },
-            presence: Presence { online: false, last_seen },
-        },
-        last,
-        last_seq: Seq(row.try_get("last_seq")?),
-        active_at: Timestamp(match active_at {
-            Some(at) => at,
-            None => row.try_get("created_at")?,
-        }),
-        unread: u32::try_from(row.try_get::<i64, _>("unread")?).unwrap_or(MAX_UNREAD),
-        mine: Marks {
-            delivered: Seq(row.try_get("delivered_seq")?),
-            read: Seq(row.try_get("read_seq")?),
-        },
-        theirs: Marks {
-            delivered: Seq(row.try_get("peer_delivered_seq")?),
-            read: Seq(row.try_get("peer_read_seq")?),
-        },
-    };
-    Ok(Seen { conversation, shows_presence })
 }

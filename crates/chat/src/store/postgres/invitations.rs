@@ -3,16 +3,14 @@
 //! The row lock ensures single use: a second user waits for the lock and finds the invitation used.
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{InvitationInfo, Timestamp, UserId};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::{PostgresStore, conversations, user};
+use super::{PostgresStore, conversations};
 use crate::store::{
-    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash,
+    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -32,7 +30,7 @@ impl InvitationStore for PostgresStore {
                 "insert into meta (key, value) \
                  select $1, $2 where not exists (select 1 from users)",
             )
-            .bind(first(token))
+            .bind(rows::first_invitation_key(token))
             .bind(now.0.to_string())
             .execute(&mut *tx)
             .await?;
@@ -60,7 +58,7 @@ impl InvitationStore for PostgresStore {
                 "select exists (select 1 from meta where key = $1) \
                      and not exists (select 1 from users)",
             )
-            .bind(first(token))
+            .bind(rows::first_invitation_key(token))
             .fetch_one(connection)
             .await?;
             Ok(is_first)
@@ -132,7 +130,7 @@ impl InvitationStore for PostgresStore {
             .bind(now.0)
             .fetch_all(connection)
             .await?;
-            rows.iter().map(waiting_row).collect()
+            rows::all(&rows, rows::invitation)
         })
         .await
     }
@@ -168,9 +166,7 @@ impl InvitationStore for PostgresStore {
             .bind(now.0)
             .fetch_optional(connection)
             .await?;
-            let Some(row) = row else { return Ok(None) };
-            let expires_at = Timestamp(row.try_get("expires_at")?);
-            Ok(Some(InvitationInfo { inviter: user(&row)?, expires_at }))
+            Ok(row.as_ref().map(rows::invitation_info).transpose()?)
         })
         .await
     }
@@ -201,17 +197,6 @@ impl InvitationStore for PostgresStore {
         })
         .await
     }
-}
-
-fn waiting_row(row: &PgRow) -> Result<InvitationRow> {
-    let token_hash: Vec<u8> = row.try_get("token_hash")?;
-    Ok(InvitationRow {
-        token_hash: token_hash
-            .try_into()
-            .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,
-        created_at: Timestamp(row.try_get("created_at")?),
-        expires_at: Timestamp(row.try_get("expires_at")?),
-    })
 }
 
 /// Marks another user's invitation as used and opens the conversation, listed for both users.
@@ -265,14 +250,9 @@ pub(super) async fn use_first(
              and exists (select 1 from meta where key = $1) \
              and not exists (select 1 from users where id <> $2)",
     )
-    .bind(first(token))
+    .bind(rows::first_invitation_key(token))
     .bind(by.0)
     .execute(connection)
     .await?;
     Ok(used.rows_affected() > 0)
-}
-
-/// The key of a first invitation in `meta`.
-fn first(token: &TokenHash) -> String {
-    format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

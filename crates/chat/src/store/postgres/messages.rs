@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::{
-    ClientId, ConversationId, Cursor, HistoryPage, Marks, Message, Seq, Timestamp, UserId,
-};
+use protocol::{ConversationId, Cursor, HistoryPage, Marks, Seq, Timestamp, UserId};
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
+use crate::store::rows::{self, at_most};
 use crate::store::window::window;
 use crate::store::{Batch, Committed, History, MessageStore, Result};
 
@@ -26,9 +25,7 @@ impl MessageStore for PostgresStore {
             let Some((last_seq, mine, theirs)) = place(connection, me, id).await? else {
                 return Ok(History::NotFound);
             };
-            let Some((first, last)) =
-                window(cursor, last_seq, i64::try_from(limit).unwrap_or(i64::MAX))
-            else {
+            let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
                 return Ok(History::OutOfRange);
             };
             // Checks membership again, because this statement reads the text.
@@ -44,10 +41,7 @@ impl MessageStore for PostgresStore {
             .bind(last)
             .fetch_all(connection)
             .await?;
-            let messages = rows
-                .iter()
-                .map(|row| message(row, id))
-                .collect::<std::result::Result<Vec<_>, sqlx::Error>>()?;
+            let messages = rows::all(&rows, |row| rows::message(row, id))?;
             Ok(History::Page(HistoryPage {
                 conversation: id,
                 messages,
@@ -87,23 +81,5 @@ async fn place(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let marks = |delivered: &str, read: &str| -> std::result::Result<Marks, sqlx::Error> {
-        Ok(Marks { delivered: Seq(row.try_get(delivered)?), read: Seq(row.try_get(read)?) })
-    };
-    Ok(Some((
-        row.try_get("last_seq")?,
-        marks("delivered_seq", "read_seq")?,
-        marks("peer_delivered_seq", "peer_read_seq")?,
-    )))
-}
-
-fn message(row: &PgRow, conversation: ConversationId) -> std::result::Result<Message, sqlx::Error> {
-    Ok(Message {
-        conversation,
-        seq: Seq(row.try_get("seq")?),
-        client_id: ClientId(row.try_get("client_id")?),
-        sender: UserId(row.try_get("sender_id")?),
-        body: row.try_get("body")?,
-        sent_at: Timestamp(row.try_get("sent_at")?),
-    })
+    Ok(Some((row.try_get("last_seq")?, rows::mine(&row)?, rows::theirs(&row)?)))
 }

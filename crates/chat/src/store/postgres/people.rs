@@ -6,13 +6,12 @@
 
 use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;
-use protocol::{ConversationId, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use protocol::{ConversationId, UserId};
 use uuid::Uuid;
 
-use super::{PostgresStore, can_be_asked, user, words};
+use super::{PostgresStore, can_be_asked, words};
 use crate::store::people::{VISITED, visited};
+use crate::store::rows::{self, at_most};
 use crate::store::{Counted, Found, PersonStore, Result};
 
 /// Selects the columns of a found user from `users u`. `$asker` is the parameter with the asking
@@ -75,10 +74,7 @@ impl PersonStore for PostgresStore {
             .bind(at_most(MOST_FOUND + 1))
             .fetch_all(connection)
             .await?;
-            let one =
-                |row: &PgRow| Ok((ConversationId(row.try_get("conversation_id")?), person(row)?));
-            let first = rows.iter().map(one).collect::<std::result::Result<_, sqlx::Error>>()?;
-            Ok(Counted { first, total: total(&rows)? })
+            Ok(Counted { first: rows::all(&rows, rows::found_peer)?, total: rows::total(&rows)? })
         })
         .await
     }
@@ -123,7 +119,7 @@ impl PersonStore for PostgresStore {
             .bind(at_most(visited(asked)))
             .fetch_all(connection)
             .await?;
-            Ok(Counted { first: people(&rows)?, total: total(&rows)? })
+            Ok(Counted { first: rows::all(&rows, rows::found)?, total: rows::total(&rows)? })
         })
         .await
     }
@@ -141,7 +137,7 @@ impl PersonStore for PostgresStore {
             .bind(me.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(person).transpose()?)
+            Ok(row.as_ref().map(rows::found).transpose()?)
         })
         .await
     }
@@ -158,7 +154,7 @@ impl PersonStore for PostgresStore {
             .bind(at_most(limit))
             .fetch_all(connection)
             .await?;
-            people(&rows)
+            rows::all(&rows, rows::found)
         })
         .await
     }
@@ -206,29 +202,8 @@ impl PersonStore for PostgresStore {
             .bind(at_most(limit))
             .fetch_all(connection)
             .await?;
-            people(&rows)
+            rows::all(&rows, rows::found)
         })
         .await
     }
-}
-
-fn person(row: &PgRow) -> std::result::Result<Found, sqlx::Error> {
-    let seen: Option<i64> = row.try_get("last_seen_at")?;
-    let shows_presence: bool = row.try_get("shows_presence")?;
-    let last_seen = seen.filter(|_| shows_presence).map(Timestamp);
-    Ok(Found { user: user(row)?, last_seen, shows_presence })
-}
-
-fn people(rows: &[PgRow]) -> Result<Vec<Found>> {
-    Ok(rows.iter().map(person).collect::<std::result::Result<_, _>>()?)
-}
-
-fn at_most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// The number of all results, which each row repeats.
-fn total(rows: &[PgRow]) -> Result<usize> {
-    let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
-    Ok(usize::try_from(total).unwrap_or(0))
 }

@@ -5,14 +5,12 @@
 
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::{PostgresStore, user};
-use crate::store::{
-    NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, TokenState,
-};
+use super::PostgresStore;
+use crate::store::{NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, rows};
 
 /// The maximum number of expired sessions that are found by each of the two conditions in one
 /// statement.
@@ -84,18 +82,7 @@ impl SessionStore for PostgresStore {
             .bind(life.oldest_seen.0)
             .fetch_optional(connection)
             .await?;
-            let Some(row) = row else { return Ok(None) };
-            Ok(Some(SessionRow {
-                id: SessionId(row.try_get("session_id")?),
-                user: user(&row)?,
-                seen_at: Timestamp(row.try_get("seen_at")?),
-                rotated_at: Timestamp(row.try_get("rotated_at")?),
-                token: TokenState::of(
-                    row.try_get("present")?,
-                    row.try_get("has_previous")?,
-                    row.try_get("ends")?,
-                ),
-            }))
+            Ok(row.as_ref().map(rows::session).transpose()?)
         })
         .await
     }
@@ -215,16 +202,7 @@ impl SessionStore for PostgresStore {
             .bind(life.oldest_created.0)
             .fetch_all(connection)
             .await?;
-            let session = |row: &PgRow| {
-                Ok(SessionInfo {
-                    id: SessionId(row.try_get("id")?),
-                    device: row.try_get("device")?,
-                    created_at: Timestamp(row.try_get("created_at")?),
-                    seen_at: Timestamp(row.try_get("seen_at")?),
-                    current: false,
-                })
-            };
-            Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
+            rows::all(&rows, rows::session_info)
         })
         .await
     }

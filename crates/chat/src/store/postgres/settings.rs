@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use protocol::{Privacy, SessionId, Settings, User, UserId};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
 
-use super::{PostgresStore, sessions, user, words};
-use crate::store::{Result, SettingsStore};
+use super::{PostgresStore, sessions, words};
+use crate::store::{Result, SettingsStore, rows};
 
 #[async_trait]
 impl SettingsStore for PostgresStore {
@@ -18,12 +18,7 @@ impl SettingsStore for PostgresStore {
             .bind(id.0)
             .fetch_optional(connection)
             .await?;
-            let Some(row) = row else { return Ok(None) };
-            let privacy = Privacy {
-                receipts: row.try_get("show_receipts")?,
-                last_seen: row.try_get("show_last_seen")?,
-            };
-            Ok(Some(Settings { user: user(&row)?, privacy }))
+            Ok(row.as_ref().map(rows::settings).transpose()?)
         })
         .await
     }
@@ -48,7 +43,7 @@ impl SettingsStore for PostgresStore {
             .bind(key)
             .fetch_optional(&mut *tx)
             .await?;
-            let renamed = row.as_ref().map(user).transpose()?;
+            let renamed = row.as_ref().map(rows::user).transpose()?;
             if let Some(user) = &renamed {
                 words::store(&mut tx, id, &user.username, &user.display_name).await?;
             }

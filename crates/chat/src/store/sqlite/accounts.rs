@@ -2,10 +2,9 @@
 
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User, UserId};
-use sqlx::Row;
 
-use super::{SqliteStore, deletion, invitations, sessions, user, words};
-use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash};
+use super::{SqliteStore, deletion, invitations, sessions, words};
+use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -67,9 +66,6 @@ impl AccountStore for SqliteStore {
         .bind(username_key)
         .fetch_optional(&self.read)
         .await?;
-        Ok(match row {
-            Some(row) => Some((user(&row)?, row.try_get("password_hash")?)),
-            None => None,
-        })
+        Ok(row.as_ref().map(rows::credentials).transpose()?)
     }
 }

@@ -1,16 +1,13 @@
 //! Invitations in SQLite.
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{InvitationInfo, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteRow, SqliteTransaction};
+use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
-use super::{SqliteStore, conversations, user};
+use super::{SqliteStore, conversations};
 use crate::store::{
-    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash,
+    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -29,7 +26,7 @@ impl InvitationStore for SqliteStore {
         let offered = sqlx::query(
             "insert into meta (key, value) select $1, $2 where not exists (select 1 from users)",
         )
-        .bind(first(token))
+        .bind(rows::first_invitation_key(token))
         .bind(now.0.to_string())
         .execute(&mut *tx)
         .await?;
@@ -53,7 +50,7 @@ impl InvitationStore for SqliteStore {
             "select exists (select 1 from meta where key = $1) \
                  and not exists (select 1 from users)",
         )
-        .bind(first(token))
+        .bind(rows::first_invitation_key(token))
         .fetch_one(&self.read)
         .await?;
         Ok(is_first)
@@ -109,7 +106,7 @@ impl InvitationStore for SqliteStore {
         .bind(now.0)
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(waiting_row).collect()
+        rows::all(&rows, rows::invitation)
     }
 
     async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
@@ -140,9 +137,7 @@ impl InvitationStore for SqliteStore {
         .bind(now.0)
         .fetch_optional(&self.read)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let expires_at = Timestamp(row.try_get("expires_at")?);
-        Ok(Some(InvitationInfo { inviter: user(&row)?, expires_at }))
+        Ok(row.as_ref().map(rows::invitation_info).transpose()?)
     }
 
     async fn accept_invitation(
@@ -168,17 +163,6 @@ impl InvitationStore for SqliteStore {
         .await?;
         Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
     }
-}
-
-fn waiting_row(row: &SqliteRow) -> Result<InvitationRow> {
-    let token_hash: Vec<u8> = row.try_get("token_hash")?;
-    Ok(InvitationRow {
-        token_hash: token_hash
-            .try_into()
-            .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,
-        created_at: Timestamp(row.try_get("created_at")?),
-        expires_at: Timestamp(row.try_get("expires_at")?),
-    })
 }
 
 /// Marks another user's invitation as used and opens the conversation, listed for both users.
@@ -218,14 +202,9 @@ pub(super) async fn use_first(
              and exists (select 1 from meta where key = $1) \
              and not exists (select 1 from users where id <> $2)",
     )
-    .bind(first(token))
+    .bind(rows::first_invitation_key(token))
     .bind(by.0)
     .execute(&mut **tx)
     .await?;
     Ok(used.rows_affected() > 0)
-}
-
-/// The key of a first invitation in `meta`.
-fn first(token: &TokenHash) -> String {
-    format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

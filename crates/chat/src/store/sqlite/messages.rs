@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::{
-    ClientId, ConversationId, Cursor, HistoryPage, Marks, Message, Seq, Timestamp, UserId,
-};
+use protocol::{ConversationId, Cursor, HistoryPage, Marks, Seq, Timestamp, UserId};
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqlitePool;
 
 use super::SqliteStore;
+use crate::store::rows::{self, at_most};
 use crate::store::window::window;
 use crate::store::{Batch, Committed, History, MessageStore, Result};
 
@@ -25,9 +24,7 @@ impl MessageStore for SqliteStore {
         let Some((last_seq, mine, theirs)) = place(&self.read, me, id).await? else {
             return Ok(History::NotFound);
         };
-        let Some((first, last)) =
-            window(cursor, last_seq, i64::try_from(limit).unwrap_or(i64::MAX))
-        else {
+        let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
             return Ok(History::OutOfRange);
         };
         // Checks membership again, because this statement reads the text.
@@ -43,10 +40,7 @@ impl MessageStore for SqliteStore {
         .bind(last)
         .fetch_all(&self.read)
         .await?;
-        let messages = rows
-            .iter()
-            .map(|row| message(row, id))
-            .collect::<std::result::Result<Vec<_>, sqlx::Error>>()?;
+        let messages = rows::all(&rows, |row| rows::message(row, id))?;
         Ok(History::Page(HistoryPage {
             conversation: id,
             messages,
@@ -84,26 +78,5 @@ async fn place(
     .fetch_optional(pool)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let marks = |delivered: &str, read: &str| -> std::result::Result<Marks, sqlx::Error> {
-        Ok(Marks { delivered: Seq(row.try_get(delivered)?), read: Seq(row.try_get(read)?) })
-    };
-    Ok(Some((
-        row.try_get("last_seq")?,
-        marks("delivered_seq", "read_seq")?,
-        marks("peer_delivered_seq", "peer_read_seq")?,
-    )))
-}
-
-fn message(
-    row: &SqliteRow,
-    conversation: ConversationId,
-) -> std::result::Result<Message, sqlx::Error> {
-    Ok(Message {
-        conversation,
-        seq: Seq(row.try_get("seq")?),
-        client_id: ClientId(row.try_get("client_id")?),
-        sender: UserId(row.try_get("sender_id")?),
-        body: row.try_get("body")?,
-        sent_at: Timestamp(row.try_get("sent_at")?),
-    })
+    Ok(Some((row.try_get("last_seq")?, rows::mine(&row)?, rows::theirs(&row)?)))
 }

@@ -6,13 +6,12 @@
 
 use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;
-use protocol::{ConversationId, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use protocol::{ConversationId, UserId};
 use uuid::Uuid;
 
-use super::{SqliteStore, json, user};
+use super::{SqliteStore, json};
 use crate::store::people::{VISITED, visited};
+use crate::store::rows::{self, at_most};
 use crate::store::{Counted, Found, PersonStore, Result};
 
 /// Selects the columns of a found user from `users u`. `$asker` is the parameter with the asking
@@ -70,10 +69,7 @@ impl PersonStore for SqliteStore {
         .bind(at_most(MOST_FOUND + 1))
         .fetch_all(&self.read)
         .await?;
-        let one =
-            |row: &SqliteRow| Ok((ConversationId(row.try_get("conversation_id")?), person(row)?));
-        let first = rows.iter().map(one).collect::<std::result::Result<_, sqlx::Error>>()?;
-        Ok(Counted { first, total: total(&rows)? })
+        Ok(Counted { first: rows::all(&rows, rows::found_peer)?, total: rows::total(&rows)? })
     }
 
     async fn others_by_words(
@@ -112,7 +108,7 @@ impl PersonStore for SqliteStore {
         .bind(at_most(visited(words)))
         .fetch_all(&self.read)
         .await?;
-        Ok(Counted { first: people(&rows)?, total: total(&rows)? })
+        Ok(Counted { first: rows::all(&rows, rows::found)?, total: rows::total(&rows)? })
     }
 
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
@@ -124,7 +120,7 @@ impl PersonStore for SqliteStore {
         .bind(me.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(person).transpose()?)
+        Ok(row.as_ref().map(rows::found).transpose()?)
     }
 
     async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
@@ -138,7 +134,7 @@ impl PersonStore for SqliteStore {
         .bind(at_most(limit))
         .fetch_all(&self.read)
         .await?;
-        people(&rows)
+        rows::all(&rows, rows::found)
     }
 
     async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
@@ -176,27 +172,6 @@ impl PersonStore for SqliteStore {
         .bind(at_most(limit))
         .fetch_all(&self.read)
         .await?;
-        people(&rows)
+        rows::all(&rows, rows::found)
     }
-}
-
-fn person(row: &SqliteRow) -> std::result::Result<Found, sqlx::Error> {
-    let seen: Option<i64> = row.try_get("last_seen_at")?;
-    let shows_presence: bool = row.try_get("shows_presence")?;
-    let last_seen = seen.filter(|_| shows_presence).map(Timestamp);
-    Ok(Found { user: user(row)?, last_seen, shows_presence })
-}
-
-fn people(rows: &[SqliteRow]) -> Result<Vec<Found>> {
-    Ok(rows.iter().map(person).collect::<std::result::Result<_, _>>()?)
-}
-
-fn at_most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// The number of all results, which each row repeats.
-fn total(rows: &[SqliteRow]) -> Result<usize> {
-    let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
-    Ok(usize::try_from(total).unwrap_or(0))
 }

@@ -2,14 +2,11 @@
 
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteTransaction};
+use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{SqliteStore, hex, json, user};
-use crate::store::{
-    NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, TokenState,
-};
+use super::{SqliteStore, hex, json};
+use crate::store::{NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, rows};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -65,18 +62,7 @@ impl SessionStore for SqliteStore {
         .bind(life.oldest_seen.0)
         .fetch_optional(&self.read)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(SessionRow {
-            id: SessionId(row.try_get("session_id")?),
-            user: user(&row)?,
-            seen_at: Timestamp(row.try_get("seen_at")?),
-            rotated_at: Timestamp(row.try_get("rotated_at")?),
-            token: TokenState::of(
-                row.try_get("present")?,
-                row.try_get("has_previous")?,
-                row.try_get("ends")?,
-            ),
-        }))
+        Ok(row.as_ref().map(rows::session).transpose()?)
     }
 
     async fn rotate_session(
@@ -176,16 +162,7 @@ impl SessionStore for SqliteStore {
         .bind(life.oldest_created.0)
         .fetch_all(&self.read)
         .await?;
-        let session = |row: &SqliteRow| {
-            Ok(SessionInfo {
-                id: SessionId(row.try_get("id")?),
-                device: row.try_get("device")?,
-                created_at: Timestamp(row.try_get("created_at")?),
-                seen_at: Timestamp(row.try_get("seen_at")?),
-                current: false,
-            })
-        };
-        Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
+        rows::all(&rows, rows::session_info)
     }
 
     async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {

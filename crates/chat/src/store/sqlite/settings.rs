@@ -2,10 +2,9 @@
 
 use async_trait::async_trait;
 use protocol::{Privacy, SessionId, Settings, User, UserId};
-use sqlx::Row;
 
-use super::{SqliteStore, sessions, user, words};
-use crate::store::{Result, SettingsStore};
+use super::{SqliteStore, sessions, words};
+use crate::store::{Result, SettingsStore, rows};
 
 #[async_trait]
 impl SettingsStore for SqliteStore {
@@ -17,12 +16,7 @@ impl SettingsStore for SqliteStore {
         .bind(id.0)
         .fetch_optional(&self.read)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let privacy = Privacy {
-            receipts: row.try_get("show_receipts")?,
-            last_seen: row.try_get("show_last_seen")?,
-        };
-        Ok(Some(Settings { user: user(&row)?, privacy }))
+        Ok(row.as_ref().map(rows::settings).transpose()?)
     }
 
     async fn password_hash(&self, id: UserId) -> Result<Option<String>> {
@@ -42,7 +36,7 @@ impl SettingsStore for SqliteStore {
         .bind(key)
         .fetch_optional(&mut *tx)
         .await?;
-        let renamed = row.as_ref().map(user).transpose()?;
+        let renamed = row.as_ref().map(rows::user).transpose()?;
         if let Some(user) = &renamed {
             words::store(&mut tx, id, &user.username, &user.display_name).await?;
         }
