@@ -11,7 +11,7 @@
 //! - [`telemetry`], `log_once`: the log; [`causes`]: an error as one line
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
-//! - [`transfer`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
+//! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
 //!
 //! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
 //! signal.
@@ -29,6 +29,7 @@ mod health;
 mod heartbeat;
 pub mod log_once;
 pub mod migrate;
+pub mod moving;
 mod nearest;
 pub mod origins;
 mod refusals;
@@ -39,7 +40,6 @@ mod site;
 mod socket;
 mod state;
 pub mod telemetry;
-pub mod transfer;
 mod variables;
 
 use std::fmt;

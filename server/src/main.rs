@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use server::config::{Command, Config};
 use server::telemetry::{self, LogQueue};
-use server::{Failed, accept_store, causes, migrate, run, signals, transfer};
+use server::{Failed, accept_store, causes, migrate, moving, run, signals};
 use tokio::net::TcpListener;
 
 /// Exit code after an internal failure. A supervisor may restart the process without any change.
@@ -40,7 +40,7 @@ fn serve(config: Config, log: &LogQueue) -> Result<()> {
         .context("cannot start the threads of the server")?;
     let done = runtime.block_on(async {
         match &config.command {
-            Some(Command::Move(what)) => transfer::run(what).await,
+            Some(Command::Move(what)) => moving::run(what).await,
             Some(Command::Migrate(what)) => migrate::run(what).await,
             Some(Command::AcceptStore(what)) => accept_store::run(what),
             None => listen(config).await,

@@ -67,8 +67,8 @@ pub use finding::folded;
 pub use health::Readiness;
 pub use hub::Outgoing;
 pub use relay::BrokerError;
+pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
-pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
 use accounts::Passwords;
 use health::{Health, Work};

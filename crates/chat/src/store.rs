@@ -2,7 +2,7 @@
 //!
 //! [`Store`] is the sum of smaller traits. Each noun has a file here with its trait and types, and a
 //! file of the same name in both engines that implements the trait. [`sqlite`] is embedded, and
-//! [`postgres`] is shared by several nodes. [`transfer`] moves a store from SQLite to Postgres. All SQL is below this module. `marks`
+//! [`postgres`] is shared by several nodes. [`moving`] moves a store from SQLite to Postgres. All SQL is below this module. `marks`
 //! and `window` hold the rules that both engines share, and `rows` reads their rows. Engines do not check names, limits or
 //! rates. Engines check membership inside the statement or transaction that does the work, and
 //! assign a message's `seq` inside the transaction that stores it.
@@ -11,17 +11,17 @@ mod accounts;
 mod cluster_state;
 mod conversations;
 #[cfg(test)]
-mod exercise;
+mod every_statement;
 mod invitations;
 mod marks;
 mod messages;
+pub mod moving;
 mod people;
 pub mod postgres;
 mod rows;
 mod sessions;
 mod settings;
 pub mod sqlite;
-pub mod transfer;
 mod window;
 
 use async_trait::async_trait;
@@ -32,7 +32,7 @@ pub use cluster_state::{
     Allowance, AskedBy, ClusterState, Instance, LeaseStore, NodeId, NodeKey, NodesSecret,
     RateLimitStore, Renewed,
 };
-pub use conversations::{ConversationStore, Seen};
+pub use conversations::{ConversationStore, ConversationView};
 pub use invitations::{Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened};
 pub use messages::{
     Batch, Committed, History, MarkOutcome, MessageStore, NewMarks, NewMessage, SendOutcome,

@@ -18,7 +18,11 @@ pub trait ConversationStore: Send + Sync + 'static {
     ) -> Result<Option<ConversationId>>;
 
     /// A conversation as `me` may see it.
-    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>>;
+    async fn conversation(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>>;
 
     /// At most `limit` conversations as `me` may see them, most recently active first.
     async fn conversations(
@@ -26,7 +30,7 @@ pub trait ConversationStore: Send + Sync + 'static {
         me: UserId,
         after: Option<ListCursor>,
         limit: usize,
-    ) -> Result<Vec<Seen>>;
+    ) -> Result<Vec<ConversationView>>;
 
     /// The unread counts of the conversations after `cursor` in the list, most recently active
     /// first. Visits at most `limit` conversations and returns those with unread messages.
@@ -45,7 +49,7 @@ pub trait ConversationStore: Send + Sync + 'static {
 }
 
 /// A conversation as one member may see it. The caller fills in whether the peer is online.
-pub struct Seen {
+pub struct ConversationView {
     /// The conversation. The peer's marks and last-seen time are hidden where the privacy settings
     /// require.
     pub conversation: Conversation,

@@ -36,9 +36,9 @@ mod leases;
 mod messages;
 pub(super) mod open;
 mod people;
-#[cfg(test)]
-mod plans;
 mod pooler;
+#[cfg(test)]
+mod query_plans;
 pub(super) mod servers;
 mod sessions;
 mod settings;

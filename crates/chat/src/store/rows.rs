@@ -14,7 +14,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 
-use super::{Found, InvitationRow, Result, Seen, SessionRow, TokenHash, TokenState};
+use super::{ConversationView, Found, InvitationRow, Result, SessionRow, TokenHash, TokenState};
 
 /// A type of value that both engines can read from a column.
 pub(super) trait ColumnValue:
@@ -137,7 +137,7 @@ fn presence(row: &impl StoreRow) -> sqlx::Result<(Option<Timestamp>, bool)> {
 }
 
 /// A conversation as one member may see it, with its last message.
-pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<Seen> {
+pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<ConversationView> {
     let id = ConversationId(row.read("conversation_id")?);
     let last = match row.read::<Option<i64>>("seq")? {
         Some(_) => Some(message(row, id)?),
@@ -165,7 +165,7 @@ pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<Seen> {
         mine: mine(row)?,
         theirs: theirs(row)?,
     };
-    Ok(Seen { conversation, shows_presence })
+    Ok(ConversationView { conversation, shows_presence })
 }
 
 pub(super) fn unread(row: &impl StoreRow) -> sqlx::Result<Unread> {

@@ -16,10 +16,10 @@ mod invitations;
 mod marker;
 mod messages;
 pub(super) mod open;
+pub(super) mod paths;
 mod people;
-pub(super) mod place;
 #[cfg(test)]
-mod plans;
+mod query_plans;
 mod sessions;
 mod settings;
 mod words;
@@ -92,9 +92,9 @@ impl SqliteStore {
             move || Opening::begin(&file)
         });
         let opening = opening.await?;
-        let place = opening.place().clone();
-        let file = place.database();
-        let failed = |why: sqlx::Error| OpenError::database(&place, why);
+        let paths = opening.paths().clone();
+        let file = paths.database();
+        let failed = |why: sqlx::Error| OpenError::database(&paths, why);
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -120,7 +120,7 @@ impl SqliteStore {
             .map_err(failed)?;
         let ready = match migrate(&write).await {
             Ok(()) => {
-                words::store_missing(&write).await.map_err(|why| OpenError::database(&place, why))
+                words::store_missing(&write).await.map_err(|why| OpenError::database(&paths, why))
             }
             Err(why) => Err(why),
         };
@@ -144,7 +144,7 @@ impl SqliteStore {
         let (keeper, turn) = (Arc::new(keeper), Arc::new(Mutex::new(())));
         let pool_writes = Arc::new(AtomicU32::new(0));
         let committer = Committer::start(file, keeper.clone(), turn.clone(), pool_writes.clone())
-            .map_err(|why| OpenError::database(&place, why))?;
+            .map_err(|why| OpenError::database(&paths, why))?;
         Ok(Self { turn, pool_writes, committer, write, read, epoch, keeper })
     }
 

@@ -7,6 +7,7 @@ mod contract;
 mod copies;
 mod engine;
 mod leader;
+mod moving;
 mod nodes;
 mod opening;
 mod outage;
@@ -14,7 +15,6 @@ mod people_at_once;
 mod silence;
 mod storm;
 mod together;
-mod transfer;
 mod yielding;
 
 use contract::support;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::store::rows::{self, at_most, low_and_high};
-use crate::store::{ConversationStore, Result, Seen};
+use crate::store::{ConversationStore, ConversationView, Result};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
 /// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
@@ -57,7 +57,11 @@ impl ConversationStore for PostgresStore {
         .await
     }
 
-    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
+    async fn conversation(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>> {
         self.call(async |connection| {
             let row = sqlx::query(summary!("and me.conversation_id = $3"))
                 .bind(me.0)
@@ -75,7 +79,7 @@ impl ConversationStore for PostgresStore {
         me: UserId,
         after: Option<ListCursor>,
         limit: usize,
-    ) -> Result<Vec<Seen>> {
+    ) -> Result<Vec<ConversationView>> {
         self.call(async |connection| {
             let limit = at_most(limit);
             let rows = match after {

@@ -22,7 +22,8 @@ impl MessageStore for PostgresStore {
         limit: usize,
     ) -> Result<History> {
         self.call(async |connection| {
-            let Some((last_seq, mine, theirs)) = place(connection, me, id).await? else {
+            let Some((last_seq, mine, theirs)) = last_seq_and_marks(connection, me, id).await?
+            else {
                 return Ok(History::NotFound);
             };
             let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
@@ -58,7 +59,7 @@ impl MessageStore for PostgresStore {
     }
 }
 
-async fn place(
+async fn last_seq_and_marks(
     connection: &mut PgConnection,
     me: UserId,
     id: ConversationId,

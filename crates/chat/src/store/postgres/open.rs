@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, SqlSafeStr};
 use tokio::time::{sleep, timeout};
 
-use super::servers::{Servers, place};
+use super::servers::{Servers, address};
 use super::{leases, pooler, words};
 use crate::store::{Instance, NodesSecret, StoreError};
 
@@ -54,33 +54,33 @@ pub enum OpenError {
     Url(String),
     /// No server answers.
     #[error(
-        "cannot reach Postgres at {place}: {why}. Is it running, and is the database URL right?"
+        "cannot reach Postgres at {address}: {why}. Is it running, and is the database URL right?"
     )]
     Unreachable {
         /// Host and port.
-        place: String,
+        address: String,
         /// The system's error.
         why: String,
     },
     /// The server has no valid certificate.
     #[error(
-        "cannot trust Postgres at {place}: {why}. With sslmode=verify-full its certificate must \
+        "cannot trust Postgres at {address}: {why}. With sslmode=verify-full its certificate must \
          name this host, and sslrootcert=FILE the authority that signed it"
     )]
     Untrusted {
         /// Host and port.
-        place: String,
+        address: String,
         /// The error of the TLS handshake.
         why: String,
     },
     /// The user name or password is wrong.
     #[error(
-        "Postgres at {place} does not let {user} in: {why}. \
+        "Postgres at {address} does not let {user} in: {why}. \
          Check user and password of the database URL"
     )]
     Refused {
         /// Host and port.
-        place: String,
+        address: String,
         /// The user name.
         user: String,
         /// The server's message.
@@ -88,12 +88,12 @@ pub enum OpenError {
     },
     /// The database does not exist.
     #[error(
-        "Postgres at {place} has no database {name}: make it, \
+        "Postgres at {address} has no database {name}: make it, \
          with createdb or `create database {name}`"
     )]
     NoDatabase {
         /// Host and port.
-        place: String,
+        address: String,
         /// The name of the database.
         name: String,
     },
@@ -118,10 +118,10 @@ pub enum OpenError {
     #[error("no Postgres of the database URL takes writes: {0}")]
     NoPrimary(String),
     /// The server is starting, stopping, or out of connections.
-    #[error("Postgres at {place} is not ready: {why}")]
+    #[error("Postgres at {address} is not ready: {why}")]
     NotReady {
         /// Host and port.
-        place: String,
+        address: String,
         /// The server's message.
         why: String,
     },
@@ -192,11 +192,11 @@ pub(in crate::store) async fn up_to_date(
     let options = &servers.all()[at];
     let checking = pooler::keeps_sessions(&mut connection, options);
     let is_own = timeout(REACHED_WITHIN, checking).await.map_err(|_| OpenError::Unreachable {
-        place: place(options),
+        address: address(options),
         why: "no second connection; Duet needs several".into(),
     })?;
     if !is_own.map_err(|error| explain(options, error))? {
-        return Err(OpenError::Pooled(place(options)));
+        return Err(OpenError::Pooled(address(options)));
     }
     check_server(&mut connection).await?;
     // Another node may be migrating, which can take any time.
@@ -269,8 +269,8 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
         return Err(failed.swap_remove(at));
     }
     let why = |error: OpenError| match error {
-        OpenError::Unreachable { place, why } | OpenError::NotReady { place, why } => {
-            format!("{place}: {why}")
+        OpenError::Unreachable { address, why } | OpenError::NotReady { address, why } => {
+            format!("{address}: {why}")
         }
         other => other.to_string(),
     };
@@ -280,39 +280,39 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
 async fn connect_to(servers: &Servers, at: usize) -> Result<(usize, PgConnection), OpenError> {
     let options = &servers.all()[at];
     let connected = timeout(REACHED_WITHIN, servers.connect_to(at)).await;
-    let why = || OpenError::Unreachable { place: place(options), why: "no answer".into() };
+    let why = || OpenError::Unreachable { address: address(options), why: "no answer".into() };
     let connection = connected.map_err(|_| why())?.map_err(|error| explain(options, error))?;
     Ok((at, connection))
 }
 
 fn explain(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
-    let place = place(options);
+    let address = address(options);
     let user = options.get_username().to_owned();
     match &error {
         // sqlx reports a failed TLS handshake as invalid data.
         sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => {
-            OpenError::Untrusted { place, why: why.to_string() }
+            OpenError::Untrusted { address, why: why.to_string() }
         }
         // For a TCP connection, sqlx reads no files except certificates and keys.
         sqlx::Error::Io(why)
             if why.kind() == std::io::ErrorKind::NotFound && options.get_socket().is_none() =>
         {
-            OpenError::Untrusted { place, why: format!("one of its certificate files: {why}") }
+            OpenError::Untrusted { address, why: format!("one of its certificate files: {why}") }
         }
-        sqlx::Error::Io(why) => OpenError::Unreachable { place, why: why.to_string() },
-        sqlx::Error::Tls(why) => OpenError::Untrusted { place, why: why.to_string() },
+        sqlx::Error::Io(why) => OpenError::Unreachable { address, why: why.to_string() },
+        sqlx::Error::Tls(why) => OpenError::Untrusted { address, why: why.to_string() },
         sqlx::Error::Database(said) => {
             let why = said.message().to_owned();
             match said.code().as_deref() {
-                Some("28P01" | "28000") => OpenError::Refused { place, user, why },
+                Some("28P01" | "28000") => OpenError::Refused { address, user, why },
                 Some("3D000") => {
                     let name = options.get_database().unwrap_or(&user).to_owned();
-                    OpenError::NoDatabase { place, name }
+                    OpenError::NoDatabase { address, name }
                 }
                 Some("42501") => OpenError::NotAllowed { user, why },
                 // The server is starting, stopping, or out of connections.
                 Some(code) if code.starts_with("57P0") || code == "53300" => {
-                    OpenError::NotReady { place, why }
+                    OpenError::NotReady { address, why }
                 }
                 _ => OpenError::Database(error),
             }

@@ -132,8 +132,8 @@ impl<'a> Parts<'a> {
         let wrong = |why: String| OpenError::Url(why);
         let (scheme, rest) =
             url.split_once("://").ok_or_else(|| wrong("it has no host".to_owned()))?;
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = location.split_at(location.find('/').unwrap_or(location.len()));
         let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let mut parts = Self {
             scheme,
@@ -245,7 +245,7 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// The address of a server, for error messages.
-pub(super) fn place(options: &PgConnectOptions) -> String {
+pub(super) fn address(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
@@ -256,9 +256,9 @@ pub(super) fn place(options: &PgConnectOptions) -> String {
 mod tests {
     use super::*;
 
-    fn places(url: &str) -> Vec<String> {
+    fn addresses(url: &str) -> Vec<String> {
         let servers = Servers::of(url, |options| options).unwrap_or_else(|e| panic!("{url}: {e}"));
-        servers.all().iter().map(place).collect()
+        servers.all().iter().map(address).collect()
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             ("postgres:///duet?host=/run/postgresql", &["/run/postgresql"]),
         ];
         for (url, expected) in cases {
-            assert_eq!(places(url), expected, "{url}");
+            assert_eq!(addresses(url), expected, "{url}");
         }
     }
 

@@ -305,7 +305,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::marker::Marker;
-    use super::super::place::Place;
+    use super::super::paths::StorePaths;
     use super::*;
     use crate::store::Store;
     use crate::store::sqlite::SqliteStore;
@@ -324,9 +324,9 @@ mod tests {
 
     /// A desk with a log that is due for a checkpoint, and without the table `meta`.
     fn desk(directory: &Path) -> Desk {
-        let place = Place::make(&directory.join("duet.db")).expect("a place");
-        let lock = place.lock().expect("nobody else's");
-        let database = open(place.database()).expect("open");
+        let paths = StorePaths::make(&directory.join("duet.db")).expect("the paths");
+        let lock = paths.lock().expect("nobody else's");
+        let database = open(paths.database()).expect("open");
         database
             .execute_batch(
                 "create table gone (key text primary key, value text not null); \
@@ -337,9 +337,9 @@ mod tests {
         let marker =
             Marker { store: Uuid::now_v7(), written: Token::after(None, None), stopped: false };
         Desk {
-            file: place.database().to_owned(),
+            file: paths.database().to_owned(),
             database,
-            keeper: Arc::new(Keeper::new(place, lock, marker)),
+            keeper: Arc::new(Keeper::new(paths, lock, marker)),
             turn: Arc::default(),
             pool_writes: Arc::default(),
             pool_wrote: 0,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use crate::store::rows::{self, at_most, low_and_high};
-use crate::store::{ConversationStore, Result, Seen};
+use crate::store::{ConversationStore, ConversationView, Result};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
 /// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
@@ -53,7 +53,11 @@ impl ConversationStore for SqliteStore {
         Ok(opened.map(|(id, _)| id))
     }
 
-    async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
+    async fn conversation(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>> {
         let row = sqlx::query(summary!("and me.conversation_id = $3"))
             .bind(me.0)
             .bind(MAX_UNREAD)
@@ -68,7 +72,7 @@ impl ConversationStore for SqliteStore {
         me: UserId,
         after: Option<ListCursor>,
         limit: usize,
-    ) -> Result<Vec<Seen>> {
+    ) -> Result<Vec<ConversationView>> {
         let limit = at_most(limit);
         let rows = match after {
             None => {

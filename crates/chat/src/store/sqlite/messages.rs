@@ -21,7 +21,7 @@ impl MessageStore for SqliteStore {
         cursor: Cursor,
         limit: usize,
     ) -> Result<History> {
-        let Some((last_seq, mine, theirs)) = place(&self.read, me, id).await? else {
+        let Some((last_seq, mine, theirs)) = last_seq_and_marks(&self.read, me, id).await? else {
             return Ok(History::NotFound);
         };
         let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
@@ -56,7 +56,7 @@ impl MessageStore for SqliteStore {
     }
 }
 
-async fn place(
+async fn last_seq_and_marks(
     pool: &SqlitePool,
     me: UserId,
     id: ConversationId,

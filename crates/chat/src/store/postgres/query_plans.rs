@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::PostgresStore;
-use crate::store::exercise::{Catch, everything};
+use crate::store::every_statement::{StatementCapture, everything};
 use crate::store::{Batch, MessageStore, Store};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -119,7 +119,7 @@ async fn every_statement_is_prepared_and_none_walks_through_a_table() {
     server.create_database("plans", None).expect("a database");
     let store = PostgresStore::open(&server.url("plans"), 2).await.expect("a store");
     {
-        let catching = tracing_subscriber::registry().with(Catch(caught));
+        let catching = tracing_subscriber::registry().with(StatementCapture(caught));
         let _caught_here = tracing::subscriber::set_default(catching);
         let people = everything(&store).await.expect("answers");
         let batch = Arc::new(people.batch());

@@ -111,8 +111,8 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     store.unread_behind(one, after, 50).await?;
     store.peer(one, conversation).await?;
     store.tick_times(one, conversation).await?.expect("mine");
-    let places = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
-    for cursor in [Cursor::Latest].into_iter().chain(places) {
+    let others = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
+    for cursor in [Cursor::Latest].into_iter().chain(others) {
         store.history(one, conversation, cursor, 50).await?;
     }
     let (token_hash, expires_at) = ([9; 32], Timestamp(9));
@@ -162,9 +162,9 @@ async fn everything_shared(shared: &dyn ClusterState, one: UserId) -> Result<()>
 }
 
 /// Passes each statement that a pool logs to a function.
-pub(super) struct Catch(pub(super) fn(&str));
+pub(super) struct StatementCapture(pub(super) fn(&str));
 
-impl<S: tracing::Subscriber> Layer<S> for Catch {
+impl<S: tracing::Subscriber> Layer<S> for StatementCapture {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
             let mut statement = Statement::default();

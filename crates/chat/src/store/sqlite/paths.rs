@@ -24,7 +24,7 @@ const STICKY: u32 = 0o1000;
 
 /// The files of one store. The path has no symbolic links, so that each file has one lock.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Place {
+pub(in crate::store) struct StorePaths {
     database: PathBuf,
 }
 
@@ -40,8 +40,8 @@ impl Drop for Lock {
     }
 }
 
-impl Place {
-    /// The place of a database file. Creates the directory if it is absent.
+impl StorePaths {
+    /// The paths of the store in a database file. Creates the directory if it is absent.
     pub(super) fn make(file: &Path) -> Result<Self, OpenError> {
         let directory = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -51,7 +51,7 @@ impl Place {
         Self::of(file)
     }
 
-    /// The place of a database file whose directory exists.
+    /// The paths of the store in a database file whose directory exists.
     pub(in crate::store) fn of(file: &Path) -> Result<Self, OpenError> {
         let database = resolve(file).map_err(|why| OpenError::path(file, why))?;
         Ok(Self { database })
@@ -218,11 +218,11 @@ mod tests {
     fn a_directory_that_everybody_uses_keeps_its_rights() {
         for (before, after) in [(0o777, 0o700), (0o755, 0o700), (0o1777, 0o1777)] {
             let directory = tempfile::tempdir().expect("a directory");
-            let place = Place::of(&directory.path().join("duet.db")).expect("a place");
-            place.make_database().expect("made");
+            let paths = StorePaths::of(&directory.path().join("duet.db")).expect("the paths");
+            paths.make_database().expect("made");
             let rights = fs::Permissions::from_mode(before);
             fs::set_permissions(directory.path(), rights).expect("set");
-            place.make_private();
+            paths.make_private();
             let found = fs::metadata(directory.path()).expect("it is there").mode() & 0o7777;
             assert_eq!(found, after, "{before:o}");
         }

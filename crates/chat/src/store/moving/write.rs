@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::read::{Column, Place, Rows};
+use super::read::{Column, RowKey, Rows};
 use super::tables::{Kind, TABLES, Table};
 use super::{MoveError, Result};
 use crate::store::postgres::open::{MOVE, newest_schema, up_to_date};
@@ -69,7 +69,7 @@ impl Target {
     }
 
     /// The key of the last row written.
-    pub(super) async fn place(&mut self, table: &Table) -> Result<Option<Place>> {
+    pub(super) async fn last_key(&mut self, table: &Table) -> Result<Option<RowKey>> {
         let sql = format!(
             "select {} from {} order by {} limit 1",
             table.key(),
@@ -77,7 +77,7 @@ impl Target {
             table.last_first()
         );
         let last = sqlx::query(AssertSqlSafe(sql)).fetch_optional(&mut self.connection).await?;
-        last.map(|row| place(table, &row)).transpose()
+        last.map(|row| row_key(table, &row)).transpose()
     }
 
     /// Writes a batch, all rows or none.
@@ -145,7 +145,7 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn place(table: &Table, row: &PgRow) -> Result<Place> {
+fn row_key(table: &Table, row: &PgRow) -> Result<RowKey> {
     let value = |(at, kind)| {
         Ok(match kind {
             Kind::Id => Value::Blob(row.try_get::<Uuid, _>(at)?.as_bytes().to_vec()),
