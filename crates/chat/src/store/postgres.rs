@@ -35,6 +35,7 @@ mod invitations;
 mod leases;
 mod messages;
 pub(super) mod open;
+mod open_error;
 mod people;
 mod pooler;
 #[cfg(test)]
@@ -56,7 +57,7 @@ use committer::Committer;
 use connections::{Lent, PATIENCE, Pool};
 use servers::Servers;
 
-pub use open::OpenError;
+pub use open_error::OpenError;
 
 /// A store in a Postgres database.
 pub struct PostgresStore {

@@ -7,7 +7,9 @@
 //! as one JSON parameter.
 
 mod accounts;
+mod checkpoint;
 mod commit;
+mod commit_thread;
 mod committer;
 mod conversations;
 mod deletion;
@@ -16,6 +18,7 @@ mod invitations;
 mod marker;
 mod messages;
 pub(super) mod open;
+mod open_error;
 pub(super) mod paths;
 mod people;
 #[cfg(test)]
@@ -43,7 +46,8 @@ use committer::Committer;
 use marker::Keeper;
 use open::{Opening, migrate};
 
-pub use open::{OpenError, accept_store};
+pub use open::accept_store;
+pub use open_error::OpenError;
 
 /// Connections for reading. More than a small machine's cores gains nothing.
 const READERS: u32 = 4;
@@ -51,7 +55,7 @@ const READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes of the pool between two checks of the log's length; they fill a few hundred pages.
-const TEND_EVERY: u32 = 64;
+const CHECK_LOG_EVERY: u32 = 64;
 
 /// The size to which SQLite truncates the log's file after a checkpoint.
 const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
@@ -148,12 +152,13 @@ impl SqliteStore {
         Ok(Self { turn, pool_writes, committer, write, read, epoch, keeper })
     }
 
-    /// Waits for the turn to write by the pool. Every [`TEND_EVERY`] writes the committer checks
+    /// Waits for the turn to write by the pool. Every [`CHECK_LOG_EVERY`] writes the committer checks
     /// the log first.
     async fn turn(&self) -> MutexGuard<'_, ()> {
         let turn = self.turn.lock().await;
-        if self.pool_writes.fetch_add(1, Ordering::Relaxed) % TEND_EVERY == TEND_EVERY - 1 {
-            self.committer.tend().await;
+        if self.pool_writes.fetch_add(1, Ordering::Relaxed) % CHECK_LOG_EVERY == CHECK_LOG_EVERY - 1
+        {
+            self.committer.check_log().await;
         }
         turn
     }

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::tables::{Kind, Table};
 use super::{MoveError, Result};
-use crate::store::sqlite::open::{OpenError, log_is_anothers, newest_schema};
+use crate::store::sqlite::OpenError;
+use crate::store::sqlite::open::{log_is_anothers, newest_schema};
 use crate::store::sqlite::paths::{Lock, StorePaths};
 
 /// The maximum number of rows in a batch.

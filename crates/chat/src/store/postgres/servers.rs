@@ -13,7 +13,7 @@ use futures::future::select_ok;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// The supported parameters of a URL. Others are refused, because a misspelt one would have no
 /// effect.

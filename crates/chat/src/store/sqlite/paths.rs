@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// The modes of a store's files and of its directory: access for the owner alone.
 const FILE_MODE: u32 = 0o600;
