@@ -1,11 +1,13 @@
 //! Durable storage: the trait [`Store`] below [`crate::Chat`], and its types.
 //!
-//! [`Store`] is the sum of smaller traits. Each noun has a file here with its trait and types, and a
-//! file of the same name in both engines that implements the trait. [`sqlite`] is embedded, and
-//! [`postgres`] is shared by several nodes. [`moving`] moves a store from SQLite to Postgres. All SQL is below this module. `marks`
-//! and `window` hold the rules that both engines share, and `rows` reads their rows. Engines do not check names, limits or
-//! rates. Engines check membership inside the statement or transaction that does the work, and
-//! assign a message's `seq` inside the transaction that stores it.
+//! [`Store`] is the sum of smaller traits, one for each noun. A file here has the noun's trait and
+//! types, and a file of the same name in each engine implements the trait. [`sqlite`] is embedded;
+//! [`postgres`] is shared by several nodes. [`moving`] moves a store from SQLite to Postgres.
+//!
+//! All SQL is below this module. The statements of the engines are separate. `marks` and `window`
+//! hold rules that both engines share, and `rows` reads the rows of both. Engines do not check
+//! names, limits or rates. Engines check membership inside the statement or transaction that does
+//! the work, and assign a message's `seq` inside the transaction that stores it.
 
 mod accounts;
 mod cluster_state;
@@ -33,17 +35,17 @@ pub use cluster_state::{
     RateLimitStore, Renewed,
 };
 pub use conversations::{ConversationStore, ConversationView};
-pub use invitations::{Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened};
+pub use invitations::{Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened};
 pub use messages::{
     Batch, Committed, History, MarkOutcome, MessageStore, NewMarks, NewMessage, SendOutcome,
 };
 pub use people::{Counted, Found, PersonStore};
-pub use sessions::{NewSession, SessionLife, SessionRow, SessionStore, TokenHash, TokenState};
+pub use sessions::{NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession};
 pub use settings::SettingsStore;
 
 /// A failure of the store, for the log only: the text must not reach a client. After a failed
-/// [`MessageStore::commit`] the batch may be stored, because the connection can break after the database
-/// has committed.
+/// [`MessageStore::commit`] the batch may be stored, because the connection can break after the
+/// database has committed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A pooled connection returned an error.

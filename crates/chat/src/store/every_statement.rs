@@ -17,7 +17,7 @@ use super::{
     NewMessage, NewSession, NewUser, NodeId, NodeKey, Result, SessionLife, Store,
 };
 
-/// The ids created by [`everything`].
+/// The ids created by [`run_every_statement`].
 pub(super) struct People {
     pub(super) one: UserId,
     pub(super) other: UserId,
@@ -65,7 +65,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> (UserId, SessionId
 }
 
 /// Calls every method of the store.
-pub(super) async fn everything(store: &dyn Store) -> Result<People> {
+pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     let (one, session_of_one) = sign_up(store, "one", 1).await;
     let (other, _) = sign_up(store, "other", 2).await;
     let life =
@@ -129,12 +129,12 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
     store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
     if let Some(shared) = store.cluster_state() {
-        everything_shared(shared, one).await?;
+        run_every_cluster_statement(shared, one).await?;
     }
     Ok(People { one, other, session: session_of_one, conversation })
 }
 
-async fn everything_shared(shared: &dyn ClusterState, one: UserId) -> Result<()> {
+async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> Result<()> {
     let (node, fallen) = (NodeId::new(), NodeId::new());
     let (key, hears, lease) = (NodeKey([7; 32]), shared.instance(), Duration::from_secs(60));
     shared.renew(fallen, &key, Some(hears), lease).await?;

@@ -34,7 +34,7 @@ pub trait InvitationStore: Send + Sync + 'static {
         &self,
         inviter: UserId,
         now: Timestamp,
-    ) -> Result<Vec<InvitationRow>>;
+    ) -> Result<Vec<OpenInvitation>>;
 
     /// Deletes an unused invitation of this inviter. Returns whether such an invitation existed.
     async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool>;
@@ -63,7 +63,7 @@ pub struct NewInvitation {
 }
 
 /// An open invitation.
-pub struct InvitationRow {
+pub struct OpenInvitation {
     /// The hash of the invitation's token.
     pub token_hash: TokenHash,
     /// The time of creation.

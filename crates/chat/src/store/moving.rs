@@ -203,8 +203,8 @@ async fn check_all(
     for table in &TABLES {
         let stage = Stage::Checking(table.name);
         progress(Progress { stage, done, of });
-        let word = |rows| progress(Progress { stage, done: done + rows, of });
-        let rows = check::compare(source, target, table, word).await?;
+        let report = |rows| progress(Progress { stage, done: done + rows, of });
+        let rows = check::compare(source, target, table, report).await?;
         done += rows;
         tables.push((table.name, rows));
     }

@@ -117,7 +117,7 @@ impl PostgresStore {
 
 /// Whether a text can be a parameter. Postgres refuses NUL in any text, and no stored text contains
 /// it.
-fn can_be_asked(text: &str) -> bool {
+fn can_be_parameter(text: &str) -> bool {
     !text.contains('\0')
 }
 

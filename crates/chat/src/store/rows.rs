@@ -1,6 +1,6 @@
-//! Reads rows of both engines into the store's types. The engines' statements differ, but name their
-//! columns alike. Also holds the small rules that both engines apply to the parameters of their
-//! statements. Called by the engines.
+//! Reads rows of both engines into the store's types. The engines' statements differ, but their
+//! columns have the same names. Also holds the small rules that both engines apply to the
+//! parameters of their statements. Called by the engines alone.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 
-use super::{ConversationView, Found, InvitationRow, Result, SessionRow, TokenHash, TokenState};
+use super::{ConversationView, Found, OpenInvitation, Result, TokenHash, TokenState, ValidSession};
 
 /// A type of value that both engines can read from a column.
 pub(super) trait ColumnValue:
@@ -69,8 +69,8 @@ pub(super) fn settings(row: &impl StoreRow) -> sqlx::Result<Settings> {
 }
 
 /// A session that was found by its token, with its user.
-pub(super) fn session(row: &impl StoreRow) -> sqlx::Result<SessionRow> {
-    Ok(SessionRow {
+pub(super) fn session(row: &impl StoreRow) -> sqlx::Result<ValidSession> {
+    Ok(ValidSession {
         id: SessionId(row.read("session_id")?),
         user: user(row)?,
         seen_at: Timestamp(row.read("seen_at")?),
@@ -91,9 +91,9 @@ pub(super) fn session_info(row: &impl StoreRow) -> sqlx::Result<SessionInfo> {
 }
 
 /// An open invitation, as its inviter sees it.
-pub(super) fn invitation(row: &impl StoreRow) -> sqlx::Result<InvitationRow> {
+pub(super) fn invitation(row: &impl StoreRow) -> sqlx::Result<OpenInvitation> {
     let token_hash: Vec<u8> = row.read("token_hash")?;
-    Ok(InvitationRow {
+    Ok(OpenInvitation {
         token_hash: token_hash
             .try_into()
             .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,

@@ -21,7 +21,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The valid session with this current or previous token. The previous token is valid until the
     /// first use of the current token, and for a short time after that.
-    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>>;
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>>;
 
     /// Replaces a session's token. Succeeds if `from` is the current token, or if `from` is the
     /// previous token and the current token was made before `lost_before` and never used. Returns
@@ -88,7 +88,7 @@ pub struct NewSession {
 }
 
 /// A valid session that was found by its token.
-pub struct SessionRow {
+pub struct ValidSession {
     /// The session's id.
     pub id: SessionId,
     /// The user who is signed in.

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::tables::{Kind, Table};
 use super::{MoveError, Result};
 use crate::store::sqlite::OpenError;
-use crate::store::sqlite::open::{log_is_anothers, newest_schema};
-use crate::store::sqlite::paths::{Lock, StorePaths};
+use crate::store::sqlite::open::{log_is_foreign, newest_schema};
+use crate::store::sqlite::paths::{StoreLock, StorePaths};
 
 /// The maximum number of rows in a batch.
 const ROWS: usize = 5_000;
@@ -34,7 +34,7 @@ pub(super) struct Source {
     file: PathBuf,
     connection: Mutex<Connection>,
     /// Keeps servers from starting on the file.
-    _lock: Lock,
+    _lock: StoreLock,
     /// The epoch of the store.
     pub(super) epoch: String,
 }
@@ -169,14 +169,14 @@ fn beyond(table: &Table, operator: &str) -> String {
 }
 
 /// Takes the same lock as a server, and checks that the log beside the file belongs to the file.
-fn take_files(file: &Path) -> Result<Lock> {
+fn take_files(file: &Path) -> Result<StoreLock> {
     let paths = StorePaths::of(file).map_err(MoveError::Files)?;
     let lock = paths.lock().map_err(|error| match error {
         OpenError::InUse { path, holder } => MoveError::InUse(format!("{path}{holder}")),
         other => MoveError::Files(other),
     })?;
     paths.make_private();
-    if log_is_anothers(&paths).map_err(MoveError::Files)? {
+    if log_is_foreign(&paths).map_err(MoveError::Files)? {
         return Err(MoveError::OlderSource(file.display().to_string()));
     }
     Ok(lock)

@@ -25,7 +25,7 @@ const LOCK: i64 = 0x6475_6574_6d6f_7665;
 const LOCK_WITHIN: Duration = Duration::from_secs(20);
 const LOCK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a server may take to answer.
-pub(super) const SILENCE: Duration = Duration::from_secs(300);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(300);
 
 /// Removes the time limits of statements, and makes the planner read rows in index order. The
 /// keepalive settings let the server drop the connection of a vanished process.
@@ -100,7 +100,7 @@ impl Target {
                 Column::Flags(all) => query.bind(all),
             };
         }
-        timeout(SILENCE, query.execute(&mut self.connection))
+        timeout(ANSWER_WITHIN, query.execute(&mut self.connection))
             .await
             .map_err(|_| MoveError::Silent)?
             .map(drop)

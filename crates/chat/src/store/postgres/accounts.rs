@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User, UserId};
 use sqlx::Connection;
 
-use super::{PostgresStore, can_be_asked, deletion, invitations, sessions, words};
+use super::{PostgresStore, can_be_parameter, deletion, invitations, sessions, words};
 use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
 
 #[async_trait]
@@ -70,7 +70,7 @@ impl AccountStore for PostgresStore {
 
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
         self.call(async |connection| {
-            if !can_be_asked(username_key) {
+            if !can_be_parameter(username_key) {
                 return Ok(None);
             }
             let row = sqlx::query(

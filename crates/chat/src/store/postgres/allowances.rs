@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{PostgresStore, can_be_asked};
+use super::{PostgresStore, can_be_parameter};
 use crate::store::{Allowance, RateLimitStore, Result};
 
 #[async_trait]
@@ -52,7 +52,7 @@ impl RateLimitStore for PostgresStore {
 
     async fn pause(&self, username_key: &str) -> Result<Option<Duration>> {
         self.call(async |connection| {
-            if !can_be_asked(username_key) {
+            if !can_be_parameter(username_key) {
                 return Ok(None);
             }
             let wait: Option<f64> = sqlx::query_scalar(
@@ -69,7 +69,7 @@ impl RateLimitStore for PostgresStore {
 
     async fn wrong_password(&self, username_key: &str, free: u32, longest: Duration) -> Result<()> {
         self.call(async |connection| {
-            if !can_be_asked(username_key) {
+            if !can_be_parameter(username_key) {
                 return Ok(());
             }
             // The lock is one second after `free` wrong passwords and doubles each time. The

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{PostgresStore, conversations};
 use crate::store::{
-    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash, rows,
+    Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened, Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -119,7 +119,7 @@ impl InvitationStore for PostgresStore {
         &self,
         inviter: UserId,
         now: Timestamp,
-    ) -> Result<Vec<InvitationRow>> {
+    ) -> Result<Vec<OpenInvitation>> {
         self.call(async |connection| {
             let rows = sqlx::query(
                 "select token_hash, created_at, expires_at from invitations \

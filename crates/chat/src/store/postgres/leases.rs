@@ -43,8 +43,8 @@ impl LeaseStore for PostgresStore {
         lease: Duration,
     ) -> Result<Renewed> {
         self.call(async |connection| {
-            let is_new = !stay(connection, node, key, hears_in, lease).await?;
-            let (one_fell, gone) = give_up(connection, node).await?;
+            let is_new = !extend(connection, node, key, hears_in, lease).await?;
+            let (one_fell, gone) = delete_expired(connection, node).await?;
             // `hears` is false for a node that receives another database's events, or none: a node
             // that has just changed databases, or a node of an older version.
             let others = sqlx::query(concat!(
@@ -121,7 +121,7 @@ impl LeaseStore for PostgresStore {
             .bind(user.0)
             .execute(&mut *tx)
             .await?;
-            let is_elsewhere = ask_elsewhere(&mut tx, node, user).await?;
+            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
             tx.commit().await?;
             Ok(!is_elsewhere)
         })
@@ -137,7 +137,7 @@ impl LeaseStore for PostgresStore {
                 .bind(user.0)
                 .execute(&mut *tx)
                 .await?;
-            let is_elsewhere = ask_elsewhere(&mut tx, node, user).await?;
+            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
             tx.commit().await?;
             Ok(!is_elsewhere)
         })
@@ -180,7 +180,7 @@ fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
 /// Extends the lease, or inserts a new one. Returns whether the lease existed. Nodes of an older
 /// version check `hears` alone, and rely on each other's events. While such a node holds a lease,
 /// `hears` is false, so that its clients resync.
-async fn stay(
+async fn extend(
     connection: &mut PgConnection,
     node: NodeId,
     key: &NodeKey,
@@ -220,7 +220,10 @@ async fn stay(
 
 /// Deletes expired leases of other nodes. Returns whether any of these nodes had not shut down
 /// cleanly, and the users who are now connected to no node.
-async fn give_up(connection: &mut PgConnection, node: NodeId) -> Result<(bool, Vec<UserId>)> {
+async fn delete_expired(
+    connection: &mut PgConnection,
+    node: NodeId,
+) -> Result<(bool, Vec<UserId>)> {
     let any = sqlx::query(concat!("select 1 from nodes where ", is_over!(), " limit 1"))
         .bind(node.0)
         .fetch_optional(&mut *connection)
@@ -270,7 +273,11 @@ async fn lock(connection: &mut PgConnection, users: &[Uuid]) -> Result<()> {
     Ok(())
 }
 
-async fn ask_elsewhere(connection: &mut PgConnection, node: NodeId, user: UserId) -> Result<bool> {
+async fn is_connected_elsewhere(
+    connection: &mut PgConnection,
+    node: NodeId,
+    user: UserId,
+) -> Result<bool> {
     Ok(sqlx::query_scalar(concat!("select ", elsewhere!("$2")))
         .bind(node.0)
         .bind(user.0)

@@ -1,6 +1,5 @@
 //! Connects to the database at start, checks the server, and migrates the schema. Called by
-//! [`super::PostgresStore::open`], and by a move of a store to Postgres. The operator must fix most
-//! errors here, so each one says what to do. None contains the password.
+//! [`super::PostgresStore::open`], and by a move of a store to Postgres.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -40,8 +39,8 @@ pub(in crate::store) const MOVE: &str = "move";
 /// How long a server may take to answer at start.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 /// The pause between attempts to reach a server, and between log lines about it.
-const TRY_AGAIN: Duration = Duration::from_millis(500);
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Checks and migrates the database. Reads the store's epoch, the nodes' secret, and the name of
 /// the running database.
@@ -108,25 +107,25 @@ async fn wait_for_primary(
     patience: Duration,
 ) -> Result<(usize, PgConnection), OpenError> {
     let began = Instant::now();
-    let mut said: Option<Instant> = None;
+    let mut logged: Option<Instant> = None;
     loop {
         let error = match connect(servers).await {
             Ok(connected) => return Ok(connected),
             Err(error) => error,
         };
-        let may_come = matches!(
+        let may_recover = matches!(
             error,
             OpenError::Unreachable { .. } | OpenError::NoPrimary(_) | OpenError::NotReady { .. }
         );
-        if !may_come || began.elapsed() >= patience {
+        if !may_recover || began.elapsed() >= patience {
             return Err(error);
         }
-        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             let seconds = patience.saturating_sub(began.elapsed()).as_secs();
             tracing::warn!("{error} It is tried again for {seconds} s.");
-            said = Some(Instant::now());
+            logged = Some(Instant::now());
         }
-        sleep(TRY_AGAIN).await;
+        sleep(RETRY_EVERY).await;
     }
 }
 
@@ -136,10 +135,10 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
         return connect_to(servers, 0).await;
     }
     // At most one server is the primary, so the first success decides.
-    let mut asked: FuturesUnordered<_> =
+    let mut attempts: FuturesUnordered<_> =
         (0..servers.all().len()).map(|at| connect_to(servers, at)).collect();
     let mut failed = Vec::new();
-    while let Some(outcome) = asked.next().await {
+    while let Some(outcome) = attempts.next().await {
         match outcome {
             Ok((at, connection)) => {
                 servers.set_current(at);

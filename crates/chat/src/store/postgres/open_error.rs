@@ -1,4 +1,5 @@
-//! The errors of [`super::open`], with advice for the operator. None contains the password.
+//! The errors of [`super::open`]. The operator must fix most of them, so each one says what to do.
+//! None contains the password.
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;

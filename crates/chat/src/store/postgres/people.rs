@@ -9,7 +9,7 @@ use protocol::limits::MOST_FOUND;
 use protocol::{ConversationId, UserId};
 use uuid::Uuid;
 
-use super::{PostgresStore, can_be_asked, words};
+use super::{PostgresStore, can_be_parameter, words};
 use crate::store::people::{VISITED, visited};
 use crate::store::rows::{self, at_most};
 use crate::store::{Counted, Found, PersonStore, Result};
@@ -87,7 +87,8 @@ impl PersonStore for PostgresStore {
         limit: usize,
     ) -> Result<Counted<Found>> {
         self.call(async |connection| {
-            let Some((first, others)) = asked.split_first().filter(|_| can_be_asked(username_key))
+            let Some((first, others)) =
+                asked.split_first().filter(|_| can_be_parameter(username_key))
             else {
                 return Ok(Counted::none());
             };
@@ -126,7 +127,7 @@ impl PersonStore for PostgresStore {
 
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
         self.call(async |connection| {
-            if !can_be_asked(username_key) {
+            if !can_be_parameter(username_key) {
                 return Ok(None);
             }
             let row = sqlx::query(found!(

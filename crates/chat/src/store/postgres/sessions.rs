@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::store::{NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, rows};
+use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
 
 /// The maximum number of expired sessions that are found by each of the two conditions in one
 /// statement.
@@ -65,7 +65,7 @@ impl SessionStore for PostgresStore {
         .await
     }
 
-    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>> {
         self.call(async |connection| {
             let row = sqlx::query(with_database_clock!(
                 "select u.id, u.username, u.display_name, s.id as session_id, \

@@ -26,7 +26,7 @@ const STATEMENTS: usize = 16;
 /// which is quick at this size.
 const CHECKPOINT_PAGES: i64 = 4_096;
 /// Batches between two checks of the log's length; they fill a few hundred pages.
-const LOOK_EVERY: u32 = 8;
+const CHECK_LOG_EVERY: u32 = 8;
 /// How often the marker is updated while the store changes. The update waits for the first pause
 /// between two writes, so that no write waits. Without a pause the update runs after
 /// [`NOTE_AT_LAST`].
@@ -103,7 +103,7 @@ impl CommitThread {
                     let _ = done.send(outcome);
                 }
                 Ok(Job::CheckLog { done }) => {
-                    self.batches = LOOK_EVERY;
+                    self.batches = CHECK_LOG_EVERY;
                     self.check_log();
                     // The caller may be gone.
                     let _ = done.send(());
@@ -133,8 +133,8 @@ impl CommitThread {
 
     /// Replaces the connection after a failed write, because its state is unknown.
     fn reopen(&mut self) {
-        if let Ok(anew) = open(&self.file) {
-            self.database = anew;
+        if let Ok(reopened) = open(&self.file) {
+            self.database = reopened;
         }
     }
 
@@ -155,7 +155,7 @@ impl CommitThread {
 
     /// Checkpoints a long log, and updates the marker if that is overdue.
     fn check_log(&mut self) {
-        if self.batches >= LOOK_EVERY {
+        if self.batches >= CHECK_LOG_EVERY {
             self.batches = 0;
             match self.move_log() {
                 Ok(Some(on)) => {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn check_log(thread: &mut CommitThread) {
-        thread.batches = LOOK_EVERY;
+        thread.batches = CHECK_LOG_EVERY;
         thread.check_log();
     }
 

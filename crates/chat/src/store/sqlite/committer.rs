@@ -1,5 +1,5 @@
-//! The handle of the thread that commits batches. Called by [`super::SqliteStore`], which ensures that
-//! nothing else writes during a commit. [`super::commit_thread`] has the thread itself.
+//! The handle of the thread that commits batches. Called by [`super::SqliteStore`], which ensures
+//! that nothing else writes during a commit. [`super::commit_thread`] has the thread itself.
 
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
@@ -22,6 +22,7 @@ pub(super) struct Committer {
     ended: CancellationToken,
 }
 
+/// A job of the thread.
 pub(super) enum Job {
     /// Commit a batch.
     Commit { batch: Arc<Batch>, now: Timestamp, done: oneshot::Sender<Result<Committed>> },

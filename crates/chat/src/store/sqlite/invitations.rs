@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, conversations};
 use crate::store::{
-    Acceptance, InvitationRow, InvitationStore, NewInvitation, Opened, Result, TokenHash, rows,
+    Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened, Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -96,7 +96,7 @@ impl InvitationStore for SqliteStore {
         &self,
         inviter: UserId,
         now: Timestamp,
-    ) -> Result<Vec<InvitationRow>> {
+    ) -> Result<Vec<OpenInvitation>> {
         let rows = sqlx::query(
             "select token_hash, created_at, expires_at from invitations \
              where inviter_id = $1 and expires_at > $2 and used_at is null \

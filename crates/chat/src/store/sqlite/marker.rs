@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::paths::{Lock, StorePaths, private_file};
+use super::paths::{StoreLock, StorePaths, private_file};
 
 /// Explains the file to a reader.
 const ABOUT: &str = "Duet remembers by this file which store is beside it. Keep it there.";
@@ -210,7 +210,7 @@ pub(super) struct Keeper {
 
 struct Held {
     marker: Marker,
-    lock: Option<Lock>,
+    lock: Option<StoreLock>,
 }
 
 /// Why the marker could not be updated.
@@ -223,7 +223,7 @@ pub(super) enum KeepError {
 }
 
 impl Keeper {
-    pub(super) fn new(paths: StorePaths, lock: Lock, marker: Marker) -> Self {
+    pub(super) fn new(paths: StorePaths, lock: StoreLock, marker: Marker) -> Self {
         Self { paths, held: Mutex::new(Held { marker, lock: Some(lock) }) }
     }
 

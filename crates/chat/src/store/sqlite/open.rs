@@ -16,7 +16,7 @@ use super::checkpoint::checkpoint;
 use super::files::{Base, Log};
 use super::marker::{self, KeepError, Keeper, Marker, MarkerFile, STORE, Token, WRITTEN, Written};
 use super::open_error::OpenError;
-use super::paths::{Lock, StorePaths};
+use super::paths::{StoreLock, StorePaths};
 use crate::store::StoreError;
 
 /// The migrations, run at start in this order. Never edit one.
@@ -42,7 +42,7 @@ pub(super) struct Opening {
     /// Why the store may be older than what clients have cached. If set, clients must resync.
     doubt: Option<&'static str>,
     made: NewDatabase,
-    lock: Lock,
+    lock: StoreLock,
 }
 
 /// Deletes the files of a new database whose opening failed. An empty leftover would look like a
@@ -196,7 +196,7 @@ fn doubt(
 }
 
 /// Whether the log beside a database certainly belongs to another file. Changes nothing.
-pub(in crate::store) fn log_is_anothers(paths: &StorePaths) -> Result<bool, OpenError> {
+pub(in crate::store) fn log_is_foreign(paths: &StorePaths) -> Result<bool, OpenError> {
     let base = Base::read(paths);
     let log = Log::read(paths, &base).map_err(|why| OpenError::path(&paths.beside("-wal"), why))?;
     Ok(base.disowns(&log))

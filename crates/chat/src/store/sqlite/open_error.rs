@@ -1,4 +1,4 @@
-//! The errors of [`super::open`], with advice for the operator.
+//! The errors of [`super::open`]. The operator must fix most of them, so each one says what to do.
 
 use std::path::Path;
 

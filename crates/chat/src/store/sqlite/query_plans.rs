@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::{SqliteStore, commit};
 use crate::store::Store;
-use crate::store::every_statement::{People, StatementCapture, everything};
+use crate::store::every_statement::{People, StatementCapture, run_every_statement};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -69,7 +69,7 @@ async fn no_statement_walks_through_a_whole_table() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("duet.db");
     let store = Arc::new(SqliteStore::open(&file).await.expect("a store"));
-    let people = everything(store.as_ref()).await.expect("answers");
+    let people = run_every_statement(store.as_ref()).await.expect("answers");
     store.close().await;
     let mut database = Connection::open(&file).expect("the file");
     commit_everything(&mut database, &people);

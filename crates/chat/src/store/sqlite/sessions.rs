@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use uuid::Uuid;
 
 use super::{SqliteStore, hex, json};
-use crate::store::{NewSession, Result, SessionLife, SessionRow, SessionStore, TokenHash, rows};
+use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -45,7 +45,7 @@ impl SessionStore for SqliteStore {
         Ok(Some(removed.into_iter().map(SessionId).collect()))
     }
 
-    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<SessionRow>> {
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>> {
         let row = sqlx::query(
             "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
                     s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
