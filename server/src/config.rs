@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::accept_store::AcceptStore;
 use crate::client_ip::Proxies;
 use crate::migrate::Migrate;
-use crate::move_store::Move;
+use crate::moving::Move;
 
 pub(crate) use reading::parse_database;
 

@@ -12,7 +12,7 @@
 //! - [`telemetry`], `log_once`: the log; [`error_chain`]: an error as one line
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
-//! - [`move_store`], [`migrate`], [`accept_store`]: the subcommands
+//! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
 //!
 //! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
 //! signal.
@@ -30,7 +30,7 @@ mod json_errors;
 mod listener;
 pub mod log_once;
 pub mod migrate;
-pub mod move_store;
+pub mod moving;
 mod origin_check;
 pub mod origins;
 mod requests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use server::config::{Command, Config};
 use server::telemetry::{self, LogQueue};
-use server::{Failed, accept_store, error_chain, migrate, move_store, run, signals};
+use server::{Failed, accept_store, error_chain, migrate, moving, run, signals};
 use tokio::net::TcpListener;
 
 /// Exit code after an internal failure. A supervisor may restart the process without any change.
@@ -40,7 +40,7 @@ fn serve(config: Config, log: &LogQueue) -> Result<()> {
         .context("cannot start the threads of the server")?;
     let done = runtime.block_on(async {
         match &config.command {
-            Some(Command::Move(arguments)) => move_store::run(arguments).await,
+            Some(Command::Move(arguments)) => moving::run(arguments).await,
             Some(Command::Migrate(arguments)) => migrate::run(arguments).await,
             Some(Command::AcceptStore(arguments)) => accept_store::run(arguments),
             None => listen(config).await,

@@ -7,7 +7,7 @@ use protocol::{
 };
 
 use crate::error::Result;
-use crate::store::{History, Seen};
+use crate::store::{ConversationView, History};
 use crate::{Chat, clock};
 
 impl Chat {
@@ -93,7 +93,7 @@ impl Chat {
     }
 
     /// Sets `online` for the peers whose presence the user may see.
-    async fn note_presence(&self, found: &mut [Seen]) {
+    async fn note_presence(&self, found: &mut [ConversationView]) {
         let shown = found.iter().filter(|seen| seen.shows_presence);
         let peers: Vec<UserId> = shown.map(|seen| seen.conversation.peer.user.id).collect();
         let present = self.presence().present(&peers).await;

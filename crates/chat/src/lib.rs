@@ -67,8 +67,8 @@ pub use error::{Error, Result};
 pub use finding::folded;
 pub use health::Readiness;
 pub use hub::{FrameText, Outgoing};
+pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
-pub use store::transfer::{MoveError, Moved, Progress, Stage, move_store};
 
 use accounts::Passwords;
 use cluster::{Cluster, Leadership, Node};
@@ -183,7 +183,7 @@ impl Chat {
             config.max_connections_per_user,
             config.presence_grace,
         );
-        let cluster = match (&config.broker, store.shared()) {
+        let cluster = match (&config.broker, store.cluster_state()) {
             (Some(broker), Some(shared)) => {
                 Cluster::connect(broker, store.epoch(), shared.instance(), hub.clone()).await?
             }
@@ -233,7 +233,7 @@ impl Chat {
         };
         let leasing = node.hold_lease(end.clone());
         // A node with a store of its own holds no lease.
-        match store.shared().is_some() {
+        match store.cluster_state().is_some() {
             true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
             false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
         };

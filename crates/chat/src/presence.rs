@@ -51,7 +51,7 @@ impl PresenceBoard {
         let (here, rest): (Vec<_>, Vec<_>) =
             users.iter().copied().partition(|user| self.hub.is_present(*user));
         let mut present: HashSet<UserId> = here.into_iter().collect();
-        if let Some(shared) = self.store.shared()
+        if let Some(shared) = self.store.cluster_state()
             && !rest.is_empty()
         {
             match shared.present(&rest).await {
@@ -64,7 +64,7 @@ impl PresenceBoard {
 
     /// Handles the return of a user who was away from this node.
     pub(crate) async fn on_connected(&self, user: UserId) {
-        let was_nowhere = match self.store.shared() {
+        let was_nowhere = match self.store.cluster_state() {
             Some(shared) => self.or_log(shared.arrive(self.node, user).await, user),
             None => true,
         };
@@ -110,7 +110,7 @@ impl PresenceBoard {
         if !self.hub.end_grace(user) {
             return;
         }
-        let is_nowhere = match self.store.shared() {
+        let is_nowhere = match self.store.cluster_state() {
             Some(shared) => self.or_log(shared.depart(self.node, user).await, user),
             None => true,
         };

@@ -20,7 +20,7 @@ use protocol::{ErrorCode, UserId};
 
 use crate::config::Rates;
 use crate::error::{Error, Result, later};
-use crate::store::{Allowance, Shared, Store};
+use crate::store::{Allowance, ClusterState, Store};
 
 /// Wrong passwords before the pauses begin.
 const FREE_FAILURES: u32 = 5;
@@ -83,8 +83,8 @@ impl Throttle {
         }
     }
 
-    fn shared(&self) -> Option<&dyn Shared> {
-        self.store.shared()
+    fn shared(&self) -> Option<&dyn ClusterState> {
+        self.store.cluster_state()
     }
 
     pub(crate) async fn sign_up(&self, from: IpAddr) -> Result<()> {
@@ -203,7 +203,7 @@ impl AddressRate {
         }
     }
 
-    async fn take(&self, from: IpAddr, shared: Option<&dyn Shared>) -> Result<()> {
+    async fn take(&self, from: IpAddr, shared: Option<&dyn ClusterState>) -> Result<()> {
         match network(from) {
             local if local.is_loopback() || from.is_loopback() => {
                 self.loopback.take(&Ipv4Addr::LOCALHOST.into(), shared).await
@@ -239,7 +239,7 @@ impl<K: Hash + Eq + Clone + Display> Rate<K> {
     }
 
     /// Counts on this node, and then over all nodes.
-    async fn take(&self, key: &K, shared: Option<&dyn Shared>) -> Result<()> {
+    async fn take(&self, key: &K, shared: Option<&dyn ClusterState>) -> Result<()> {
         self.check(key)?;
         let Some(shared) = shared else { return Ok(()) };
         match shared.take(&format!("{} {key}", self.name), self.allowance).await? {

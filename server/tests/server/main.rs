@@ -8,7 +8,7 @@ mod invitations;
 mod limits;
 mod live;
 mod log;
-mod move_store;
+mod moving;
 mod origin;
 mod other_user;
 mod pages;

@@ -1,6 +1,6 @@
 //! The node that commits for all: requests to it, and answers when this node leads.
 //!
-//! The leases determine the leader ([`crate::store::Shared::renew`]), but only as a hint: two
+//! The leases determine the leader ([`crate::store::LeaseStore::renew`]), but only as a hint: two
 //! leaders, or none, cost only time. A batch travels as one request through the broker, and its
 //! result as one answer. Used by [`super::merge`]; the task that answers ends with the chat.
 //!

@@ -15,7 +15,7 @@ use super::Cluster;
 use super::leader::{LeaderNode, Leadership};
 use crate::hub::Hub;
 use crate::presence::PresenceBoard;
-use crate::store::{self, Instance, NodeId, NodeKey, Renewed, Shared, Store};
+use crate::store::{self, ClusterState, Instance, NodeId, NodeKey, Renewed, Store};
 
 /// Lifetime of a lease; other nodes then treat this one as gone.
 const LEASE: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub(crate) struct Node {
 impl Node {
     /// Renews the lease until the token is cancelled, then ends the lease.
     pub(crate) async fn hold_lease(self, end: CancellationToken) {
-        let Some(shared) = self.store.shared() else { return };
+        let Some(shared) = self.store.cluster_state() else { return };
         let mut state = State {
             has_begun: false,
             received_from: None,
@@ -78,7 +78,7 @@ impl Node {
         self.cluster.publish_leases_changed();
     }
 
-    async fn on_renewed(&self, shared: &dyn Shared, renewed: Renewed, state: &mut State) {
+    async fn on_renewed(&self, shared: &dyn ClusterState, renewed: Renewed, state: &mut State) {
         let mut must_resync = renewed.one_fell;
         if renewed.is_new {
             if let Err(error) = self.announce(shared).await {
@@ -108,7 +108,7 @@ impl Node {
     /// events.
     fn publish_leadership(
         &self,
-        shared: &dyn Shared,
+        shared: &dyn ClusterState,
         renewed: &Renewed,
         receives_from: Option<&Instance>,
     ) {
@@ -135,7 +135,7 @@ impl Node {
         }
     }
 
-    async fn announce(&self, shared: &dyn Shared) -> store::Result<()> {
+    async fn announce(&self, shared: &dyn ClusterState) -> store::Result<()> {
         for some in self.hub.present().chunks(1_000) {
             shared.announce(self.id, some).await?;
         }

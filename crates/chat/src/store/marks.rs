@@ -7,15 +7,15 @@ use super::MarkOutcome;
 
 /// A member's marks in a conversation.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct MemberMarks {
     pub(super) marks: Marks,
     /// Whether both members have read receipts on.
     pub(super) shows_read: bool,
 }
 
 /// Marks only move forward, `read` implies `delivered`, and neither passes the last `seq`.
-pub(super) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
-    let now = place.marks;
+pub(super) fn forward(member: MemberMarks, new: Marks, last: Seq, peer: UserId) -> MarkOutcome {
+    let now = member.marks;
     let possible = Seq::ZERO..=last;
     if !possible.contains(&new.delivered) || !possible.contains(&new.read) {
         return MarkOutcome::OutOfRange;
@@ -27,7 +27,7 @@ pub(super) fn forward(place: Place, new: Marks, last: Seq, peer: UserId) -> Mark
         return MarkOutcome::Unchanged;
     }
     // Without read receipts the peer must not learn the moment of reading either.
-    let shown = match place.shows_read {
+    let shown = match member.shows_read {
         true => Some(marks),
         false => (delivered > now.delivered).then_some(Marks { delivered, read: Seq::ZERO }),
     };

@@ -1,9 +1,33 @@
-//! Parameters and results of the store's calls about messages and marks.
+//! The part of the store for messages and marks: its trait, parameters and results.
 
-use protocol::{ClientId, ConversationId, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use protocol::{
+    ClientId, ConversationId, Cursor, HistoryPage, Marks, Seq, SessionId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 
-use super::shared::AskedBy;
+use super::{AskedBy, Result};
+
+/// The messages and marks.
+#[async_trait]
+pub trait MessageStore: Send + Sync + 'static {
+    /// A page of a conversation of `me`, at most `limit` messages.
+    async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<History>;
+
+    /// Stores a batch in one transaction and returns when the transaction is on disk.
+    ///
+    /// After an error the batch may or may not be stored. A retry is harmless. The engine has
+    /// dropped its reference to the batch when the call returns.
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed>;
+}
 
 /// A message to store. The caller has validated the body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,7 +159,7 @@ impl Committed {
     }
 }
 
-/// The result of [`super::Store::history`].
+/// The result of [`MessageStore::history`].
 pub enum History {
     /// The requested page.
     Page(HistoryPage),

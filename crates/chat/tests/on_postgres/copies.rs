@@ -141,7 +141,7 @@ async fn a_store_commits_only_for_nodes_with_a_lease_in_it() {
     let world = World::new().await;
     let (alice, _, conversation) = world.pair().await;
     let store = world.home.store().await;
-    let shared = store.shared().expect("shared");
+    let shared = store.cluster_state().expect("shared");
     let (me, asker, key) = (NodeId(Uuid::now_v7()), NodeId(Uuid::now_v7()), NodeKey([7; 32]));
     let (here, lease) = (shared.instance().clone(), Duration::from_secs(3_600));
     for node in [me, asker] {
@@ -149,7 +149,7 @@ async fn a_store_commits_only_for_nodes_with_a_lease_in_it() {
     }
     // The copy has the same leases.
     let copied = world.home.dump().store().await;
-    let elsewhere = copied.shared().expect("shared").instance().clone();
+    let elsewhere = copied.cluster_state().expect("shared").instance().clone();
     assert_ne!(here, elsewhere);
     let batch = |instance: &Instance, nodes: &[NodeId]| {
         let message = NewMessage {

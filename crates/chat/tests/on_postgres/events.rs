@@ -268,7 +268,7 @@ async fn users_of_a_failed_node_go_offline_and_all_clients_resync() {
     let mut alice_here = two.world.connect(&alice).await;
     let mut alice_there = two.at_the_other(&alice).await;
     let store = two.world.home.store().await;
-    let shared = store.shared().expect("shared");
+    let shared = store.cluster_state().expect("shared");
     let (fallen, key, hears) = (NodeId(Uuid::now_v7()), NodeKey([7; 32]), shared.instance());
     let (long, over) = (Duration::from_secs(3_600), Duration::ZERO);
     shared.renew(fallen, &key, Some(hears), long).await.expect("there");

@@ -11,10 +11,10 @@ mod deferring;
 mod engine;
 mod events;
 mod leader;
+mod moving;
 mod nodes;
 mod opening;
 mod outage;
 mod silent_server;
-mod transfer;
 
 use contract::support;

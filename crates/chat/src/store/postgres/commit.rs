@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use statement::{COMMIT, COMMIT_YIELDING};
 
-use crate::store::marks::{Place, forward};
+use crate::store::marks::{MemberMarks, forward};
 use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome, StoreError};
 
 /// How to report a message that is already stored.
@@ -97,16 +97,16 @@ async fn store(
             }
             continue;
         }
-        let answer = Answer::read(&row)?;
+        let write = WriteRow::read(&row)?;
         if !of_message {
-            marks.push((answer.place, answer, place(&row)?));
-        } else if let Some(outcome) = answer.outcome(now) {
-            set(&mut committed.messages, answer.place, outcome);
+            marks.push((write.index, write, member_marks(&row)?));
+        } else if let Some(outcome) = write.outcome(now) {
+            set(&mut committed.messages, write.index, outcome);
         } else {
-            used.push(answer);
+            used.push(write);
         }
     }
-    marks.sort_unstable_by_key(|(place, ..)| *place);
+    marks.sort_unstable_by_key(|(index, ..)| *index);
     judge_marks(batch, marks, &mut committed.marks);
     if !used.is_empty() {
         judge_used(&mut *connection, batch, used, earlier, &mut committed.messages).await?;
@@ -164,9 +164,9 @@ fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
 }
 
 /// A row of [`COMMIT`].
-struct Answer {
+struct WriteRow {
     /// The index in the batch.
-    place: usize,
+    index: usize,
     peer: UserId,
     /// For a message, its `seq` if it was stored. For marks, the conversation's last `seq`.
     seq: Option<Seq>,
@@ -174,13 +174,13 @@ struct Answer {
     used: Option<(Uuid, i64)>,
 }
 
-impl Answer {
+impl WriteRow {
     fn read(row: &PgRow) -> std::result::Result<Self, sqlx::Error> {
         let seq: Option<i64> = row.try_get("seq")?;
         let used_in: Option<Uuid> = row.try_get("used_in")?;
         let used_for: Option<i64> = row.try_get("used_for")?;
         Ok(Self {
-            place: at(row)?,
+            index: at(row)?,
             peer: UserId(row.try_get("peer_id")?),
             seq: seq.map(Seq),
             used: used_in.zip(used_for),
@@ -199,38 +199,42 @@ impl Answer {
 
 /// The index in the batch of the write that a row is about.
 fn at(row: &PgRow) -> std::result::Result<usize, sqlx::Error> {
-    let place: i64 = row.try_get("place")?;
-    Ok(usize::try_from(place - 1).unwrap_or(usize::MAX))
+    let ordinal: i64 = row.try_get("ordinal")?;
+    Ok(usize::try_from(ordinal - 1).unwrap_or(usize::MAX))
 }
 
-fn place(row: &PgRow) -> std::result::Result<Place, sqlx::Error> {
+fn member_marks(row: &PgRow) -> std::result::Result<MemberMarks, sqlx::Error> {
     let marks =
         Marks { delivered: Seq(row.try_get("delivered")?), read: Seq(row.try_get("read")?) };
-    Ok(Place { marks, shows_read: row.try_get("shows_read")? })
+    Ok(MemberMarks { marks, shows_read: row.try_get("shows_read")? })
 }
 
-fn set<T>(outcomes: &mut [T], place: usize, outcome: T) {
-    if let Some(slot) = outcomes.get_mut(place) {
+fn set<T>(outcomes: &mut [T], index: usize, outcome: T) {
+    if let Some(slot) = outcomes.get_mut(index) {
         *slot = outcome;
     }
 }
 
 /// Determines the result of each of the marks, in their order. The statement has already moved the
 /// stored marks by the same rule.
-fn judge_marks(batch: &Batch, answers: Vec<(usize, Answer, Place)>, outcomes: &mut [MarkOutcome]) {
+fn judge_marks(
+    batch: &Batch,
+    rows: Vec<(usize, WriteRow, MemberMarks)>,
+    outcomes: &mut [MarkOutcome],
+) {
     // A second mark of the same user starts from these.
     let mut moved: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
-    for (at, answer, mut place) in answers {
-        let Some(new) = batch.marks.get(at) else { continue };
+    for (index, row, mut current) in rows {
+        let Some(new) = batch.marks.get(index) else { continue };
         let key = (new.conversation, new.user);
         if let Some(marks) = moved.get(&key) {
-            place.marks = *marks;
+            current.marks = *marks;
         }
-        let outcome = forward(place, new.marks, answer.seq.unwrap_or_default(), answer.peer);
+        let outcome = forward(current, new.marks, row.seq.unwrap_or_default(), row.peer);
         if let MarkOutcome::Moved { marks, .. } = outcome {
             moved.insert(key, marks);
         }
-        set(outcomes, at, outcome);
+        set(outcomes, index, outcome);
     }
 }
 
@@ -238,19 +242,19 @@ fn judge_marks(batch: &Batch, answers: Vec<(usize, Answer, Place)>, outcomes: &m
 async fn judge_used(
     connection: &mut PgConnection,
     batch: &Batch,
-    used: Vec<Answer>,
+    used: Vec<WriteRow>,
     earlier: Earlier,
     outcomes: &mut [SendOutcome],
 ) -> Result<()> {
-    let places: Vec<(Uuid, i64)> = used.iter().filter_map(|answer| answer.used).collect();
+    let uses: Vec<(Uuid, i64)> = used.iter().filter_map(|row| row.used).collect();
     let rows = sqlx::query(
         "select m.conversation_id, m.seq, m.sent_at, m.body \
          from unnest($1::uuid[], $2::bigint[]) as used (conversation_id, seq) \
          join messages m on m.conversation_id = used.conversation_id and m.seq = used.seq \
          where m.conversation_id = any ($1)",
     )
-    .bind(places.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(places.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
+    .bind(uses.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(uses.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     let mut stored: HashMap<(Uuid, i64), (Timestamp, String)> = HashMap::new();
@@ -258,23 +262,23 @@ async fn judge_used(
         let at = (row.try_get("conversation_id")?, row.try_get("seq")?);
         stored.insert(at, (Timestamp(row.try_get("sent_at")?), row.try_get("body")?));
     }
-    for answer in used {
-        let Some((at, new)) = answer.used.zip(batch.messages.get(answer.place)) else { continue };
+    for row in used {
+        let Some((at, new)) = row.used.zip(batch.messages.get(row.index)) else { continue };
         let outcome = match stored.get(&at) {
             Some((sent_at, body)) if at.0 == new.conversation.0 && *body == new.body => {
-                same(&answer, Seq(at.1), *sent_at, earlier)
+                same(&row, Seq(at.1), *sent_at, earlier)
             }
             _ => SendOutcome::Reused,
         };
-        set(outcomes, answer.place, outcome);
+        set(outcomes, row.index, outcome);
     }
     Ok(())
 }
 
-fn same(answer: &Answer, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> SendOutcome {
+fn same(row: &WriteRow, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> SendOutcome {
     match earlier {
-        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at, peer: answer.peer },
-        Earlier::IsStored => SendOutcome::Stored { seq, sent_at, peer: answer.peer },
+        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at, peer: row.peer },
+        Earlier::IsStored => SendOutcome::Stored { seq, sent_at, peer: row.peer },
     }
 }
 

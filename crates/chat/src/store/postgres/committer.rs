@@ -31,13 +31,13 @@ const APART: Duration = Duration::from_millis(2);
 pub(super) struct Committer {
     servers: Servers,
     /// Held while a batch commits, for at most [`PATIENCE`].
-    line: Mutex<Line>,
+    slot: Mutex<CommitConnection>,
 }
 
-enum Line {
+enum CommitConnection {
     /// Not connected yet, or the connection was lost.
-    Down,
-    Up(PgConnection),
+    Disconnected,
+    Connected(PgConnection),
     Closed,
 }
 
@@ -53,14 +53,14 @@ enum Failure {
 
 impl Committer {
     pub(super) fn new(servers: Servers) -> Self {
-        Self { servers, line: Mutex::new(Line::Down) }
+        Self { servers, slot: Mutex::new(CommitConnection::Disconnected) }
     }
 
     /// Commits a batch and returns when it is on disk. If the caller is cancelled, the batch may
     /// still be committed, and the connection is closed.
     pub(super) async fn commit(&self, batch: &Batch, now: Timestamp) -> Result<Committed> {
-        let mut line = self.line.lock().await;
-        timeout(PATIENCE, self.persist(&mut line, batch, now))
+        let mut slot = self.slot.lock().await;
+        timeout(PATIENCE, self.persist(&mut slot, batch, now))
             .await
             .unwrap_or(Err(StoreError::Silent))
     }
@@ -68,11 +68,11 @@ impl Committer {
     /// Writes a dummy value on the connection for commits.
     pub(super) async fn check_writable(&self) -> Result<()> {
         let checking = async {
-            let mut line = self.line.lock().await;
-            let mut connection = self.take(&mut line).await?;
+            let mut slot = self.slot.lock().await;
+            let mut connection = self.take(&mut slot).await?;
             let checked = commit::check_writable(&mut connection).await;
             if checked.is_ok() {
-                *line = Line::Up(connection);
+                *slot = CommitConnection::Connected(connection);
             }
             checked
         };
@@ -81,33 +81,39 @@ impl Committer {
 
     /// Waits for the commit in progress, then closes the connection.
     pub(super) async fn close(&self) {
-        if let Line::Up(connection) = std::mem::replace(&mut *self.line.lock().await, Line::Closed)
+        if let CommitConnection::Connected(connection) =
+            std::mem::replace(&mut *self.slot.lock().await, CommitConnection::Closed)
         {
             // The connection is no longer used, even if closing it fails.
             let _ = connection.close().await;
         }
     }
 
-    async fn persist(&self, line: &mut Line, batch: &Batch, now: Timestamp) -> Result<Committed> {
+    async fn persist(
+        &self,
+        slot: &mut CommitConnection,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Committed> {
         let mut earlier = Earlier::IsRepeated;
         let mut attempt = 1;
         loop {
-            let mut connection = self.take(line).await?;
+            let mut connection = self.take(slot).await?;
             let error = match commit::commit(&mut connection, batch, now, earlier).await {
                 Ok(committed) => {
-                    *line = Line::Up(connection);
+                    *slot = CommitConnection::Connected(connection);
                     return Ok(committed);
                 }
                 // The server answered normally, and no transaction is open.
                 Err(StoreError::Elsewhere) => {
-                    *line = Line::Up(connection);
+                    *slot = CommitConnection::Connected(connection);
                     return Err(StoreError::Elsewhere);
                 }
                 Err(error) => error,
             };
             match failure(&error) {
                 Failure::Met if attempt < ATTEMPTS => {
-                    *line = Line::Up(connection);
+                    *slot = CommitConnection::Connected(connection);
                     sleep(APART.saturating_mul(attempt)).await;
                 }
                 Failure::Lost if earlier == Earlier::IsRepeated => earlier = Earlier::IsStored,
@@ -117,14 +123,14 @@ impl Committer {
         }
     }
 
-    /// Takes the connection out of `line`, or makes a new one. The caller puts it back after
+    /// Takes the connection out of `slot`, or makes a new one. The caller puts it back after
     /// success. A cancelled or failed call drops it, because its state is unknown.
-    async fn take(&self, line: &mut Line) -> Result<PgConnection> {
-        match std::mem::replace(line, Line::Down) {
-            Line::Up(connection) => Ok(connection),
-            Line::Down => connections::connect(&self.servers).await,
-            Line::Closed => {
-                *line = Line::Closed;
+    async fn take(&self, slot: &mut CommitConnection) -> Result<PgConnection> {
+        match std::mem::replace(slot, CommitConnection::Disconnected) {
+            CommitConnection::Connected(connection) => Ok(connection),
+            CommitConnection::Disconnected => connections::connect(&self.servers).await,
+            CommitConnection::Closed => {
+                *slot = CommitConnection::Closed;
                 Err(StoreError::Closed)
             }
         }

@@ -21,7 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a call may wait for a connection. Most of it is for making a new one.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
 /// A connection idle for this long may have broken, so it is pinged before use.
-const ASK_AFTER: Duration = Duration::from_secs(1);
+const PING_AFTER: Duration = Duration::from_secs(1);
 
 /// The settings of each connection. A commit is on disk when it returns, whatever the server's
 /// default. Statements and lock waits have time limits, and the locks of a vanished node last
@@ -73,10 +73,10 @@ impl Pool {
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {
                 Box::pin(async move {
-                    if idle.idle_for < ASK_AFTER {
+                    if idle.idle_for < PING_AFTER {
                         return Ok(true);
                     }
-                    Ok(matches!(timeout(ASK_AFTER, connection.ping()).await, Ok(Ok(()))))
+                    Ok(matches!(timeout(PING_AFTER, connection.ping()).await, Ok(Ok(()))))
                 })
             })
             .after_connect(move |connection, _| {

@@ -1,4 +1,4 @@
-//! Deletes accounts in Postgres. Called by [`super::PostgresStore`] alone.
+//! Deletes accounts in Postgres. Called by [`super::accounts`] alone.
 //!
 //! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
 //! not be found, so they sort after every valid name.
@@ -59,7 +59,7 @@ pub(super) async fn delete_account(
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
-    let talks: Vec<Uuid> = sqlx::query_scalar(
+    let conversations: Vec<Uuid> = sqlx::query_scalar(
         "select id from conversations where id = any (array( \
              select conversation_id from members where user_id = $1)) \
          order by id for update",
@@ -67,9 +67,9 @@ pub(super) async fn delete_account(
     .bind(id.0)
     .fetch_all(&mut *tx)
     .await?;
-    remove_deserted(&mut tx, id, &talks).await?;
+    remove_deserted(&mut tx, id, &conversations).await?;
     sqlx::query("update conversations set closed_at = $2 where id = any ($1)")
-        .bind(&talks)
+        .bind(&conversations)
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
@@ -78,13 +78,13 @@ pub(super) async fn delete_account(
 }
 
 /// Deletes those of the user's conversations whose peer has no account either.
-async fn remove_deserted(tx: &mut PgConnection, id: UserId, talks: &[Uuid]) -> Result<()> {
+async fn remove_deserted(tx: &mut PgConnection, id: UserId, conversations: &[Uuid]) -> Result<()> {
     let deserted: Vec<Uuid> = sqlx::query_scalar(
         "select m.conversation_id from members m join users u on u.id = m.peer_id \
          where m.conversation_id = any ($2) and m.user_id = $1 and u.deleted_at is not null",
     )
     .bind(id.0)
-    .bind(talks)
+    .bind(conversations)
     .fetch_all(&mut *tx)
     .await?;
     if deserted.is_empty() {

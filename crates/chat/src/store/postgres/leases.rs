@@ -1,5 +1,4 @@
-//! The leases of nodes and the presence of users, in Postgres. Called by [`super::PostgresStore`]
-//! alone.
+//! The leases of nodes and the presence of users, in Postgres.
 //!
 //! All times are by the database's clock, because the nodes' clocks differ. A transaction that
 //! decides whether a user is offline locks that user's row. The lock ensures that a user who leaves
@@ -7,12 +6,14 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use protocol::UserId;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use crate::store::{Instance, NodeId, NodeKey, Renewed, Result};
+use super::PostgresStore;
+use crate::store::{Instance, LeaseStore, NodeId, NodeKey, Renewed, Result};
 
 /// The condition that the lease of a node other than `$1` has expired.
 macro_rules! is_over {
@@ -32,6 +33,133 @@ macro_rules! elsewhere {
     };
 }
 
+#[async_trait]
+impl LeaseStore for PostgresStore {
+    async fn renew(
+        &self,
+        node: NodeId,
+        key: &NodeKey,
+        hears_in: Option<&Instance>,
+        lease: Duration,
+    ) -> Result<Renewed> {
+        self.call(async |connection| {
+            let is_new = !extend(connection, node, key, hears_in, lease).await?;
+            let (one_fell, gone) = delete_expired(connection, node).await?;
+            // `hears` is false for a node that receives another database's events, or none: a node
+            // that has just changed databases, or a node of an older version.
+            let others = sqlx::query(concat!(
+                "with here as materialized (select ",
+                instance!(),
+                " as instance), \
+                 there as materialized ( \
+                     select id, key, \
+                            coalesce(hears_in = (select instance from here), false) as hears \
+                     from nodes where until >= clock_timestamp() and not ending), \
+                 first as materialized ( \
+                     select id, key from there \
+                     where hears and key is not null order by id limit 1) \
+                 select count(*) filter (where id <> $1) as others, \
+                        coalesce(bool_or(not hears) filter (where id <> $1), false) \
+                            as one_is_deaf, \
+                        (select id from first) as first_id, (select key from first) as first_key, \
+                        (select instance from here) as instance \
+                 from there"
+            ))
+            .bind(node.0)
+            .fetch_one(&mut *connection)
+            .await?;
+            Ok(Renewed {
+                is_new,
+                one_fell,
+                gone,
+                instance: Instance(others.try_get::<String, _>("instance")?.into()),
+                others: u32::try_from(others.try_get::<i64, _>("others")?).unwrap_or(u32::MAX),
+                one_is_deaf: others.try_get("one_is_deaf")?,
+                first: first(&others)?,
+            })
+        })
+        .await
+    }
+
+    async fn end(&self, node: NodeId) -> Result<()> {
+        self.call(async |connection| {
+            sqlx::query("update nodes set ending = true where id = $1")
+                .bind(node.0)
+                .execute(connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn announce(&self, node: NodeId, users: &[UserId]) -> Result<()> {
+        self.call(async |connection| {
+            let users: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+            sqlx::query(
+                "insert into presences (user_id, node_id) select id, $1 from unnest($2::uuid[]) \
+                as u (id) \
+                 on conflict (user_id, node_id) do nothing",
+            )
+            .bind(node.0)
+            .bind(users)
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn arrive(&self, node: NodeId, user: UserId) -> Result<bool> {
+        self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            lock(&mut tx, &[user.0]).await?;
+            sqlx::query(
+                "insert into presences (user_id, node_id) values ($2, $1) \
+                 on conflict (user_id, node_id) do nothing",
+            )
+            .bind(node.0)
+            .bind(user.0)
+            .execute(&mut *tx)
+            .await?;
+            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
+            tx.commit().await?;
+            Ok(!is_elsewhere)
+        })
+        .await
+    }
+
+    async fn depart(&self, node: NodeId, user: UserId) -> Result<bool> {
+        self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            lock(&mut tx, &[user.0]).await?;
+            sqlx::query("delete from presences where user_id = $2 and node_id = $1")
+                .bind(node.0)
+                .bind(user.0)
+                .execute(&mut *tx)
+                .await?;
+            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
+            tx.commit().await?;
+            Ok(!is_elsewhere)
+        })
+        .await
+    }
+
+    async fn present(&self, users: &[UserId]) -> Result<Vec<UserId>> {
+        self.call(async |connection| {
+            let users: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+            let present = sqlx::query_scalar(
+                "select distinct p.user_id from presences p join nodes n on n.id = p.node_id \
+                 where p.user_id = any ($1) and n.until >= clock_timestamp()",
+            )
+            .bind(users)
+            .fetch_all(connection)
+            .await?;
+            Ok(present.into_iter().map(UserId).collect())
+        })
+        .await
+    }
+}
+
 /// The name of the running database.
 pub(super) async fn instance(
     connection: &mut PgConnection,
@@ -39,46 +167,6 @@ pub(super) async fn instance(
     let name: String =
         sqlx::query_scalar(concat!("select ", instance!())).fetch_one(connection).await?;
     Ok(Instance(name.into()))
-}
-
-pub(super) async fn renew(
-    connection: &mut PgConnection,
-    node: NodeId,
-    key: &NodeKey,
-    hears_in: Option<&Instance>,
-    lease: Duration,
-) -> Result<Renewed> {
-    let is_new = !stay(connection, node, key, hears_in, lease).await?;
-    let (one_fell, gone) = give_up(connection, node).await?;
-    // `hears` is false for a node that receives another database's events, or none: a node that has
-    // just changed databases, or a node of an older version.
-    let others = sqlx::query(concat!(
-        "with here as materialized (select ",
-        instance!(),
-        " as instance), \
-         there as materialized ( \
-             select id, key, coalesce(hears_in = (select instance from here), false) as hears \
-             from nodes where until >= clock_timestamp() and not ending), \
-         first as materialized ( \
-             select id, key from there where hears and key is not null order by id limit 1) \
-         select count(*) filter (where id <> $1) as others, \
-                coalesce(bool_or(not hears) filter (where id <> $1), false) as one_is_deaf, \
-                (select id from first) as first_id, (select key from first) as first_key, \
-                (select instance from here) as instance \
-         from there"
-    ))
-    .bind(node.0)
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(Renewed {
-        is_new,
-        one_fell,
-        gone,
-        instance: Instance(others.try_get::<String, _>("instance")?.into()),
-        others: u32::try_from(others.try_get::<i64, _>("others")?).unwrap_or(u32::MAX),
-        one_is_deaf: others.try_get("one_is_deaf")?,
-        first: first(&others)?,
-    })
 }
 
 /// The leader and its key; `None` if the key has another length.
@@ -92,7 +180,7 @@ fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
 /// Extends the lease, or inserts a new one. Returns whether the lease existed. Nodes of an older
 /// version check `hears` alone, and rely on each other's events. While such a node holds a lease,
 /// `hears` is false, so that its clients resync.
-async fn stay(
+async fn extend(
     connection: &mut PgConnection,
     node: NodeId,
     key: &NodeKey,
@@ -132,7 +220,10 @@ async fn stay(
 
 /// Deletes expired leases of other nodes. Returns whether any of these nodes had not shut down
 /// cleanly, and the users who are now connected to no node.
-async fn give_up(connection: &mut PgConnection, node: NodeId) -> Result<(bool, Vec<UserId>)> {
+async fn delete_expired(
+    connection: &mut PgConnection,
+    node: NodeId,
+) -> Result<(bool, Vec<UserId>)> {
     let any = sqlx::query(concat!("select 1 from nodes where ", is_over!(), " limit 1"))
         .bind(node.0)
         .fetch_optional(&mut *connection)
@@ -182,87 +273,14 @@ async fn lock(connection: &mut PgConnection, users: &[Uuid]) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn end(connection: &mut PgConnection, node: NodeId) -> Result<()> {
-    sqlx::query("update nodes set ending = true where id = $1")
-        .bind(node.0)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn announce(
-    connection: &mut PgConnection,
-    node: NodeId,
-    users: &[UserId],
-) -> Result<()> {
-    let users: Vec<Uuid> = users.iter().map(|user| user.0).collect();
-    sqlx::query(
-        "insert into presences (user_id, node_id) select id, $1 from unnest($2::uuid[]) as u (id) \
-         on conflict (user_id, node_id) do nothing",
-    )
-    .bind(node.0)
-    .bind(users)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn arrive(
+async fn is_connected_elsewhere(
     connection: &mut PgConnection,
     node: NodeId,
     user: UserId,
 ) -> Result<bool> {
-    let mut tx = connection.begin().await?;
-    lock(&mut tx, &[user.0]).await?;
-    sqlx::query(
-        "insert into presences (user_id, node_id) values ($2, $1) \
-         on conflict (user_id, node_id) do nothing",
-    )
-    .bind(node.0)
-    .bind(user.0)
-    .execute(&mut *tx)
-    .await?;
-    let is_elsewhere = ask_elsewhere(&mut tx, node, user).await?;
-    tx.commit().await?;
-    Ok(!is_elsewhere)
-}
-
-pub(super) async fn depart(
-    connection: &mut PgConnection,
-    node: NodeId,
-    user: UserId,
-) -> Result<bool> {
-    let mut tx = connection.begin().await?;
-    lock(&mut tx, &[user.0]).await?;
-    sqlx::query("delete from presences where user_id = $2 and node_id = $1")
-        .bind(node.0)
-        .bind(user.0)
-        .execute(&mut *tx)
-        .await?;
-    let is_elsewhere = ask_elsewhere(&mut tx, node, user).await?;
-    tx.commit().await?;
-    Ok(!is_elsewhere)
-}
-
-async fn ask_elsewhere(connection: &mut PgConnection, node: NodeId, user: UserId) -> Result<bool> {
     Ok(sqlx::query_scalar(concat!("select ", elsewhere!("$2")))
         .bind(node.0)
         .bind(user.0)
         .fetch_one(connection)
         .await?)
-}
-
-pub(super) async fn present(
-    connection: &mut PgConnection,
-    users: &[UserId],
-) -> Result<Vec<UserId>> {
-    let users: Vec<Uuid> = users.iter().map(|user| user.0).collect();
-    let present = sqlx::query_scalar(
-        "select distinct p.user_id from presences p join nodes n on n.id = p.node_id \
-         where p.user_id = any ($1) and n.until >= clock_timestamp()",
-    )
-    .bind(users)
-    .fetch_all(connection)
-    .await?;
-    Ok(present.into_iter().map(UserId).collect())
 }

@@ -1,6 +1,5 @@
 //! Connects to the database at start, checks the server, and migrates the schema. Called by
-//! [`super::PostgresStore::open`], and by a move of a store to Postgres. The operator must fix most
-//! errors here, so each one says what to do. None contains the password.
+//! [`super::PostgresStore::open`], and by a move of a store to Postgres.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,11 +10,12 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use protocol::Epoch;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, SqlSafeStr};
 use tokio::time::{sleep, timeout};
 
-use super::servers::{Servers, place};
+use super::open_error::{OLDEST, OpenError, explain};
+use super::servers::{Servers, address};
 use super::{leases, pooler, words};
 use crate::store::{Instance, NodesSecret, StoreError};
 
@@ -36,126 +36,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
 const SERVED_FROM: &str = "served_from";
 /// The key in `meta` that marks an unfinished copy. The value is the epoch of the source.
 pub(in crate::store) const MOVE: &str = "move";
-/// The oldest supported version of Postgres.
-const OLDEST: i32 = 15;
 /// How long a server may take to answer at start.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 /// The pause between attempts to reach a server, and between log lines about it.
-const TRY_AGAIN: Duration = Duration::from_millis(500);
-const SAY_AGAIN: Duration = Duration::from_secs(30);
-/// Why a database could not be opened: one line for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL is malformed.
-    #[error(
-        "the database URL is wrong: {0}. \
-         Write postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full"
-    )]
-    Url(String),
-    /// No server answers.
-    #[error(
-        "cannot reach Postgres at {place}: {why}. Is it running, and is the database URL right?"
-    )]
-    Unreachable {
-        /// Host and port.
-        place: String,
-        /// The system's error.
-        why: String,
-    },
-    /// The server has no valid certificate.
-    #[error(
-        "cannot trust Postgres at {place}: {why}. With sslmode=verify-full its certificate must \
-         name this host, and sslrootcert=FILE the authority that signed it"
-    )]
-    Untrusted {
-        /// Host and port.
-        place: String,
-        /// The error of the TLS handshake.
-        why: String,
-    },
-    /// The user name or password is wrong.
-    #[error(
-        "Postgres at {place} does not let {user} in: {why}. \
-         Check user and password of the database URL"
-    )]
-    Refused {
-        /// Host and port.
-        place: String,
-        /// The user name.
-        user: String,
-        /// The server's message.
-        why: String,
-    },
-    /// The database does not exist.
-    #[error(
-        "Postgres at {place} has no database {name}: make it, \
-         with createdb or `create database {name}`"
-    )]
-    NoDatabase {
-        /// Host and port.
-        place: String,
-        /// The name of the database.
-        name: String,
-    },
-    /// The user lacks the right to create tables.
-    #[error(
-        "{user} may not make Duet's tables: {why}. Make {user} the owner of the database, or run \
-         `duet migrate` as a user who may make tables"
-    )]
-    NotAllowed {
-        /// The user name.
-        user: String,
-        /// The server's message.
-        why: String,
-    },
-    /// The server is older than the oldest supported version.
-    #[error("this is Postgres {0}, and Duet needs {OLDEST} or newer")]
-    TooOld(i32),
-    /// The server is a read-only standby.
-    #[error("this Postgres is a standby, which only reads: name the primary in the database URL")]
-    Standby,
-    /// None of the several servers accepts writes.
-    #[error("no Postgres of the database URL takes writes: {0}")]
-    NoPrimary(String),
-    /// The server is starting, stopping, or out of connections.
-    #[error("Postgres at {place} is not ready: {why}")]
-    NotReady {
-        /// Host and port.
-        place: String,
-        /// The server's message.
-        why: String,
-    },
-    /// A pooler runs each transaction in another session.
-    #[error(
-        "{0} is a pooler that gives each transaction another session of Postgres, and Duet needs one \
-         session for each connection: set pool_mode = session there, or name Postgres itself"
-    )]
-    Pooled(String),
-    /// The database's encoding is not UTF-8.
-    #[error(
-        "the database's encoding is {0}: make one with \
-         `create database NAME encoding 'UTF8' template template0`"
-    )]
-    Encoding(String),
-    /// The schema needs a newer version of Duet.
-    #[error(
-        "the database was changed by a newer Duet and needs one that knows schema {0}: \
-         run that version or a newer one"
-    )]
-    Newer(i64),
-    /// The database is an unfinished copy.
-    #[error(
-        "a store is being moved to this database and is not all there: run `duet move` again, it \
-         goes on where it was"
-    )]
-    Unfinished,
-    /// Any other error of a migration.
-    #[error("cannot bring the database up to date: {0}")]
-    Migrate(MigrateError),
-    /// Any other error of the database.
-    #[error("cannot open the database: {0}")]
-    Database(#[from] sqlx::Error),
-}
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Checks and migrates the database. Reads the store's epoch, the nodes' secret, and the name of
 /// the running database.
@@ -192,11 +77,11 @@ pub(in crate::store) async fn up_to_date(
     let options = &servers.all()[at];
     let checking = pooler::keeps_sessions(&mut connection, options);
     let is_own = timeout(REACHED_WITHIN, checking).await.map_err(|_| OpenError::Unreachable {
-        place: place(options),
+        address: address(options),
         why: "no second connection; Duet needs several".into(),
     })?;
     if !is_own.map_err(|error| explain(options, error))? {
-        return Err(OpenError::Pooled(place(options)));
+        return Err(OpenError::Pooled(address(options)));
     }
     check_server(&mut connection).await?;
     // Another node may be migrating, which can take any time.
@@ -222,25 +107,25 @@ async fn wait_for_primary(
     patience: Duration,
 ) -> Result<(usize, PgConnection), OpenError> {
     let began = Instant::now();
-    let mut said: Option<Instant> = None;
+    let mut logged: Option<Instant> = None;
     loop {
         let error = match connect(servers).await {
             Ok(connected) => return Ok(connected),
             Err(error) => error,
         };
-        let may_come = matches!(
+        let may_recover = matches!(
             error,
             OpenError::Unreachable { .. } | OpenError::NoPrimary(_) | OpenError::NotReady { .. }
         );
-        if !may_come || began.elapsed() >= patience {
+        if !may_recover || began.elapsed() >= patience {
             return Err(error);
         }
-        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             let seconds = patience.saturating_sub(began.elapsed()).as_secs();
             tracing::warn!("{error} It is tried again for {seconds} s.");
-            said = Some(Instant::now());
+            logged = Some(Instant::now());
         }
-        sleep(TRY_AGAIN).await;
+        sleep(RETRY_EVERY).await;
     }
 }
 
@@ -250,10 +135,10 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
         return connect_to(servers, 0).await;
     }
     // At most one server is the primary, so the first success decides.
-    let mut asked: FuturesUnordered<_> =
+    let mut attempts: FuturesUnordered<_> =
         (0..servers.all().len()).map(|at| connect_to(servers, at)).collect();
     let mut failed = Vec::new();
-    while let Some(outcome) = asked.next().await {
+    while let Some(outcome) = attempts.next().await {
         match outcome {
             Ok((at, connection)) => {
                 servers.set_current(at);
@@ -269,8 +154,8 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
         return Err(failed.swap_remove(at));
     }
     let why = |error: OpenError| match error {
-        OpenError::Unreachable { place, why } | OpenError::NotReady { place, why } => {
-            format!("{place}: {why}")
+        OpenError::Unreachable { address, why } | OpenError::NotReady { address, why } => {
+            format!("{address}: {why}")
         }
         other => other.to_string(),
     };
@@ -280,45 +165,9 @@ async fn connect(servers: &Servers) -> Result<(usize, PgConnection), OpenError> 
 async fn connect_to(servers: &Servers, at: usize) -> Result<(usize, PgConnection), OpenError> {
     let options = &servers.all()[at];
     let connected = timeout(REACHED_WITHIN, servers.connect_to(at)).await;
-    let why = || OpenError::Unreachable { place: place(options), why: "no answer".into() };
+    let why = || OpenError::Unreachable { address: address(options), why: "no answer".into() };
     let connection = connected.map_err(|_| why())?.map_err(|error| explain(options, error))?;
     Ok((at, connection))
-}
-
-fn explain(options: &PgConnectOptions, error: sqlx::Error) -> OpenError {
-    let place = place(options);
-    let user = options.get_username().to_owned();
-    match &error {
-        // sqlx reports a failed TLS handshake as invalid data.
-        sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => {
-            OpenError::Untrusted { place, why: why.to_string() }
-        }
-        // For a TCP connection, sqlx reads no files except certificates and keys.
-        sqlx::Error::Io(why)
-            if why.kind() == std::io::ErrorKind::NotFound && options.get_socket().is_none() =>
-        {
-            OpenError::Untrusted { place, why: format!("one of its certificate files: {why}") }
-        }
-        sqlx::Error::Io(why) => OpenError::Unreachable { place, why: why.to_string() },
-        sqlx::Error::Tls(why) => OpenError::Untrusted { place, why: why.to_string() },
-        sqlx::Error::Database(said) => {
-            let why = said.message().to_owned();
-            match said.code().as_deref() {
-                Some("28P01" | "28000") => OpenError::Refused { place, user, why },
-                Some("3D000") => {
-                    let name = options.get_database().unwrap_or(&user).to_owned();
-                    OpenError::NoDatabase { place, name }
-                }
-                Some("42501") => OpenError::NotAllowed { user, why },
-                // The server is starting, stopping, or out of connections.
-                Some(code) if code.starts_with("57P0") || code == "53300" => {
-                    OpenError::NotReady { place, why }
-                }
-                _ => OpenError::Database(error),
-            }
-        }
-        _ => OpenError::Database(error),
-    }
 }
 
 async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {

@@ -1,17 +1,18 @@
-//! Searches for people in Postgres. Called by [`super::PostgresStore`] alone.
+//! Searches for people in Postgres.
 //!
 //! Each statement checks whether the asking user may see the found user's presence, which needs the
 //! consent of both. Users with deleted accounts sort after all others (see [`super::deletion`]) and
 //! are not found.
 
+use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;
-use protocol::{ConversationId, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use protocol::{ConversationId, UserId};
 use uuid::Uuid;
 
-use super::{can_be_asked, user, words};
-use crate::store::{Counted, Found, Result, VISITED, visited};
+use super::{PostgresStore, can_be_parameter, words};
+use crate::store::people::{VISITED, visited};
+use crate::store::rows::{self, at_most};
+use crate::store::{Counted, Found, PersonStore, Result};
 
 /// Selects the columns of a found user from `users u`. `$asker` is the parameter with the asking
 /// user.
@@ -25,21 +26,6 @@ macro_rules! found {
             $rest
         )
     };
-}
-
-fn person(row: &PgRow) -> std::result::Result<Found, sqlx::Error> {
-    let seen: Option<i64> = row.try_get("last_seen_at")?;
-    let shows_presence: bool = row.try_get("shows_presence")?;
-    let last_seen = seen.filter(|_| shows_presence).map(Timestamp);
-    Ok(Found { user: user(row)?, last_seen, shows_presence })
-}
-
-fn people(rows: &[PgRow]) -> Result<Vec<Found>> {
-    Ok(rows.iter().map(person).collect::<std::result::Result<_, _>>()?)
-}
-
-fn at_most(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// The condition that each word of an array is the prefix of one of the user's words. An aggregate,
@@ -56,170 +42,169 @@ macro_rules! has_all {
     };
 }
 
-/// The number of all results, which each row repeats.
-fn total(rows: &[PgRow]) -> Result<usize> {
-    let total: i64 = rows.first().map_or(Ok(0), |row| row.try_get("total"))?;
-    Ok(usize::try_from(total).unwrap_or(0))
-}
-
-pub(super) async fn peers_by_words(
-    connection: &mut PgConnection,
-    me: UserId,
-    asked: &[String],
-    limit: usize,
-) -> Result<Counted<(ConversationId, Found)>> {
-    words::store_some_missing(connection).await?;
-    let rows = sqlx::query(concat!(
-        "with visited as (select conversation_id, peer_id, active_at from members \
-             where user_id = $1 and active_at is not null \
-             order by active_at desc nulls last limit $4), \
-         matched as (select * from visited p where ",
-        has_all!("$2", "p.peer_id"),
-        " order by p.active_at desc limit $5) ",
-        found!(
-            "$1",
-            ", p.conversation_id, (select count(*) from matched) as total \
-             from matched p join users u on u.id = p.peer_id \
-             where u.id = any (array(select peer_id from matched)) \
-             order by p.active_at desc limit $3"
-        )
-    ))
-    .bind(me.0)
-    .bind(asked)
-    .bind(at_most(limit))
-    .bind(at_most(VISITED))
-    .bind(at_most(MOST_FOUND + 1))
-    .fetch_all(connection)
-    .await?;
-    let one = |row: &PgRow| Ok((ConversationId(row.try_get("conversation_id")?), person(row)?));
-    let first = rows.iter().map(one).collect::<std::result::Result<_, sqlx::Error>>()?;
-    Ok(Counted { first, total: total(&rows)? })
-}
-
-pub(super) async fn others_by_words(
-    connection: &mut PgConnection,
-    me: UserId,
-    asked: &[String],
-    username_key: &str,
-    limit: usize,
-) -> Result<Counted<Found>> {
-    let Some((first, others)) = asked.split_first().filter(|_| can_be_asked(username_key)) else {
-        return Ok(Counted::none());
-    };
-    words::store_some_missing(connection).await?;
-    // Reads one range of the index up to a limit, so that a common word costs no more than a rare
-    // one. U+10FFFF sorts after every character that a name can contain.
-    let rows = sqlx::query(concat!(
-        "with visited as (select word, user_id from person_words \
-             where word >= $1 and word < $1 || chr(1114111) order by word limit $6), \
-         matched as (select distinct p.user_id from visited p where p.user_id <> $2 and ",
-        has_all!("$3", "p.user_id"),
-        " and (select count(*) from conversations c \
-             join members m on m.conversation_id = c.id and m.user_id = $2 \
-             where c.low_id = least($2, p.user_id) and c.high_id = greatest($2, p.user_id) \
-               and m.active_at is not null) = 0) ",
-        found!(
-            "$2",
-            ", (select count(*) from matched) as total from users u \
-             where u.id = any (array(select user_id from matched)) and u.deleted_at is null \
-             order by u.username_key <> $4, u.display_key, u.username_key limit $5"
-        )
-    ))
-    .bind(first)
-    .bind(me.0)
-    .bind(others)
-    .bind(username_key)
-    .bind(at_most(limit))
-    .bind(at_most(visited(asked)))
-    .fetch_all(connection)
-    .await?;
-    Ok(Counted { first: people(&rows)?, total: total(&rows)? })
-}
-
-pub(super) async fn by_username(
-    connection: &mut PgConnection,
-    me: UserId,
-    username_key: &str,
-) -> Result<Option<Found>> {
-    if !can_be_asked(username_key) {
-        return Ok(None);
+#[async_trait]
+impl PersonStore for PostgresStore {
+    async fn peers_by_words(
+        &self,
+        me: UserId,
+        asked: &[String],
+        limit: usize,
+    ) -> Result<Counted<(ConversationId, Found)>> {
+        self.call(async |connection| {
+            words::store_some_missing(connection).await?;
+            let rows = sqlx::query(concat!(
+                "with visited as (select conversation_id, peer_id, active_at from members \
+                     where user_id = $1 and active_at is not null \
+                     order by active_at desc nulls last limit $4), \
+                 matched as (select * from visited p where ",
+                has_all!("$2", "p.peer_id"),
+                " order by p.active_at desc limit $5) ",
+                found!(
+                    "$1",
+                    ", p.conversation_id, (select count(*) from matched) as total \
+                     from matched p join users u on u.id = p.peer_id \
+                     where u.id = any (array(select peer_id from matched)) \
+                     order by p.active_at desc limit $3"
+                )
+            ))
+            .bind(me.0)
+            .bind(asked)
+            .bind(at_most(limit))
+            .bind(at_most(VISITED))
+            .bind(at_most(MOST_FOUND + 1))
+            .fetch_all(connection)
+            .await?;
+            Ok(Counted { first: rows::all(&rows, rows::found_peer)?, total: rows::total(&rows)? })
+        })
+        .await
     }
-    let row = sqlx::query(found!(
-        "$2",
-        "from users u where u.username_key = $1 and u.id <> $2 and u.deleted_at is null"
-    ))
-    .bind(username_key)
-    .bind(me.0)
-    .fetch_optional(connection)
-    .await?;
-    Ok(row.as_ref().map(person).transpose()?)
-}
 
-pub(super) async fn recent_peers(
-    connection: &mut PgConnection,
-    me: UserId,
-    limit: usize,
-) -> Result<Vec<Found>> {
-    let rows = sqlx::query(found!(
-        "$1",
-        "from members m join users u on u.id = m.peer_id \
-         where m.user_id = $1 and m.active_at is not null and u.deleted_at is null \
-         order by m.active_at desc nulls last limit $2"
-    ))
-    .bind(me.0)
-    .bind(at_most(limit))
-    .fetch_all(connection)
-    .await?;
-    people(&rows)
-}
+    async fn others_by_words(
+        &self,
+        me: UserId,
+        asked: &[String],
+        username_key: &str,
+        limit: usize,
+    ) -> Result<Counted<Found>> {
+        self.call(async |connection| {
+            let Some((first, others)) =
+                asked.split_first().filter(|_| can_be_parameter(username_key))
+            else {
+                return Ok(Counted::none());
+            };
+            words::store_some_missing(connection).await?;
+            // Reads one range of the index up to a limit, so that a common word costs no more than a
+            // rare one. U+10FFFF sorts after every character that a name can contain.
+            let rows = sqlx::query(concat!(
+                "with visited as (select word, user_id from person_words \
+                     where word >= $1 and word < $1 || chr(1114111) order by word limit $6), \
+                 matched as (select distinct p.user_id from visited p where p.user_id <> $2 and ",
+                has_all!("$3", "p.user_id"),
+                " and (select count(*) from conversations c \
+                     join members m on m.conversation_id = c.id and m.user_id = $2 \
+                     where c.low_id = least($2, p.user_id) and c.high_id = greatest($2, p.user_id) \
+                       and m.active_at is not null) = 0) ",
+                found!(
+                    "$2",
+                    ", (select count(*) from matched) as total from users u \
+                     where u.id = any (array(select user_id from matched)) \
+                       and u.deleted_at is null \
+                     order by u.username_key <> $4, u.display_key, u.username_key limit $5"
+                )
+            ))
+            .bind(first)
+            .bind(me.0)
+            .bind(others)
+            .bind(username_key)
+            .bind(at_most(limit))
+            .bind(at_most(visited(asked)))
+            .fetch_all(connection)
+            .await?;
+            Ok(Counted { first: rows::all(&rows, rows::found)?, total: rows::total(&rows)? })
+        })
+        .await
+    }
 
-pub(super) async fn peers(
-    connection: &mut PgConnection,
-    me: UserId,
-    limit: usize,
-) -> Result<Vec<UserId>> {
-    let peers: Vec<Uuid> = sqlx::query_scalar(
-        "select peer_id from members where user_id = $1 \
-         order by active_at desc nulls last limit $2",
-    )
-    .bind(me.0)
-    .bind(at_most(limit))
-    .fetch_all(connection)
-    .await?;
-    Ok(peers.into_iter().map(UserId).collect())
-}
+    async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
+        self.call(async |connection| {
+            if !can_be_parameter(username_key) {
+                return Ok(None);
+            }
+            let row = sqlx::query(found!(
+                "$2",
+                "from users u where u.username_key = $1 and u.id <> $2 and u.deleted_at is null"
+            ))
+            .bind(username_key)
+            .bind(me.0)
+            .fetch_optional(connection)
+            .await?;
+            Ok(row.as_ref().map(rows::found).transpose()?)
+        })
+        .await
+    }
 
-pub(super) async fn presence_peers(
-    connection: &mut PgConnection,
-    me: UserId,
-    limit: usize,
-) -> Result<Vec<UserId>> {
-    let peers: Vec<Uuid> = sqlx::query_scalar(
-        "select m.peer_id from members m join users u on u.id = m.peer_id \
-         where m.user_id = $1 and u.show_last_seen \
-           and (select show_last_seen from users where id = $1) \
-         order by m.active_at desc nulls last limit $2",
-    )
-    .bind(me.0)
-    .bind(at_most(limit))
-    .fetch_all(connection)
-    .await?;
-    Ok(peers.into_iter().map(UserId).collect())
-}
+    async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
+        self.call(async |connection| {
+            let rows = sqlx::query(found!(
+                "$1",
+                "from members m join users u on u.id = m.peer_id \
+                 where m.user_id = $1 and m.active_at is not null and u.deleted_at is null \
+                 order by m.active_at desc nulls last limit $2"
+            ))
+            .bind(me.0)
+            .bind(at_most(limit))
+            .fetch_all(connection)
+            .await?;
+            rows::all(&rows, rows::found)
+        })
+        .await
+    }
 
-pub(super) async fn directory(
-    connection: &mut PgConnection,
-    me: UserId,
-    limit: usize,
-) -> Result<Vec<Found>> {
-    let rows = sqlx::query(found!(
-        "$1",
-        "from users u where u.id <> $1 and u.display_key < chr(1114111) \
-         order by u.display_key limit $2"
-    ))
-    .bind(me.0)
-    .bind(at_most(limit))
-    .fetch_all(connection)
-    .await?;
-    people(&rows)
+    async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        self.call(async |connection| {
+            let peers: Vec<Uuid> = sqlx::query_scalar(
+                "select peer_id from members where user_id = $1 \
+                 order by active_at desc nulls last limit $2",
+            )
+            .bind(me.0)
+            .bind(at_most(limit))
+            .fetch_all(connection)
+            .await?;
+            Ok(peers.into_iter().map(UserId).collect())
+        })
+        .await
+    }
+
+    async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>> {
+        self.call(async |connection| {
+            let peers: Vec<Uuid> = sqlx::query_scalar(
+                "select m.peer_id from members m join users u on u.id = m.peer_id \
+                 where m.user_id = $1 and u.show_last_seen \
+                   and (select show_last_seen from users where id = $1) \
+                 order by m.active_at desc nulls last limit $2",
+            )
+            .bind(me.0)
+            .bind(at_most(limit))
+            .fetch_all(connection)
+            .await?;
+            Ok(peers.into_iter().map(UserId).collect())
+        })
+        .await
+    }
+
+    async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
+        self.call(async |connection| {
+            let rows = sqlx::query(found!(
+                "$1",
+                "from users u where u.id <> $1 and u.display_key < chr(1114111) \
+                 order by u.display_key limit $2"
+            ))
+            .bind(me.0)
+            .bind(at_most(limit))
+            .fetch_all(connection)
+            .await?;
+            rows::all(&rows, rows::found)
+        })
+        .await
+    }
 }

@@ -13,7 +13,7 @@ use futures::future::select_ok;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// The supported parameters of a URL. Others are refused, because a misspelt one would have no
 /// effect.
@@ -34,7 +34,7 @@ struct State {
     /// The index of the last known primary.
     current: AtomicUsize,
     /// Whether each new connection is checked for writability. Needed if the primary can change.
-    asks: bool,
+    checks_writable: bool,
 }
 
 impl Servers {
@@ -48,8 +48,8 @@ impl Servers {
         for one in parts.urls() {
             all.push(change(options(&one, &parts.names())?));
         }
-        let asks = all.len() > 1 || parts.names().contains(&ATTRIBUTES);
-        Ok(Self(Arc::new(State { all, current: AtomicUsize::new(0), asks })))
+        let checks_writable = all.len() > 1 || parts.names().contains(&ATTRIBUTES);
+        Ok(Self(Arc::new(State { all, current: AtomicUsize::new(0), checks_writable })))
     }
 
     /// The last known primary.
@@ -86,34 +86,34 @@ impl Servers {
     /// Connects to one server, and fails if it is read-only.
     pub(super) async fn connect_to(&self, at: usize) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.0.all[at].connect().await?;
-        if self.0.asks && !takes_writes(&mut connection).await? {
+        if self.0.checks_writable && !is_writable(&mut connection).await? {
             // The connection is not used, even if closing it fails.
             let _ = connection.close().await;
-            return Err(only_reads());
+            return Err(read_only_error());
         }
         Ok(connection)
     }
 
     /// Fails if the server of a pooled connection is read-only.
     pub(super) async fn check(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        match self.0.asks && !takes_writes(connection).await? {
-            true => Err(only_reads()),
+        match self.0.checks_writable && !is_writable(connection).await? {
+            true => Err(read_only_error()),
             false => Ok(()),
         }
     }
 }
 
-fn only_reads() -> sqlx::Error {
+fn read_only_error() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(
         std::io::ErrorKind::ReadOnlyFilesystem,
         "it is a standby, which only reads",
     ))
 }
 
-async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     // Uses the simple query protocol, because a pooler may not support prepared statements.
-    let asked = sqlx::raw_sql("select current_setting('transaction_read_only')");
-    Ok(asked.fetch_one(connection).await?.try_get::<String, _>(0)? == "off")
+    let setting = sqlx::raw_sql("select current_setting('transaction_read_only')");
+    Ok(setting.fetch_one(connection).await?.try_get::<String, _>(0)? == "off")
 }
 
 /// The parts of a URL that may name several servers.
@@ -132,8 +132,8 @@ impl<'a> Parts<'a> {
         let wrong = |why: String| OpenError::Url(why);
         let (scheme, rest) =
             url.split_once("://").ok_or_else(|| wrong("it has no host".to_owned()))?;
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = location.split_at(location.find('/').unwrap_or(location.len()));
         let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let mut parts = Self {
             scheme,
@@ -245,7 +245,7 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// The address of a server, for error messages.
-pub(super) fn place(options: &PgConnectOptions) -> String {
+pub(super) fn address(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
@@ -256,9 +256,9 @@ pub(super) fn place(options: &PgConnectOptions) -> String {
 mod tests {
     use super::*;
 
-    fn places(url: &str) -> Vec<String> {
+    fn addresses(url: &str) -> Vec<String> {
         let servers = Servers::of(url, |options| options).unwrap_or_else(|e| panic!("{url}: {e}"));
-        servers.all().iter().map(place).collect()
+        servers.all().iter().map(address).collect()
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             ("postgres:///duet?host=/run/postgresql", &["/run/postgresql"]),
         ];
         for (url, expected) in cases {
-            assert_eq!(places(url), expected, "{url}");
+            assert_eq!(addresses(url), expected, "{url}");
         }
     }
 

@@ -1,15 +1,16 @@
-//! Sessions in Postgres. Called by [`super::PostgresStore`] and its neighbours alone.
+//! Sessions in Postgres.
 //!
 //! Sign-in and change of password lock the user's row first. Otherwise a sign-in with the old
 //! password at one node could survive a change of password at another node.
 
+use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::user;
-use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash, TokenState};
+use super::PostgresStore;
+use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
 
 /// The maximum number of expired sessions that are found by each of the two conditions in one
 /// statement.
@@ -20,6 +21,227 @@ macro_rules! with_database_clock {
     ($before:literal, $after:literal) => {
         concat!($before, "(extract(epoch from clock_timestamp()) * 1000)::bigint", $after)
     };
+}
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn create_session(
+        &self,
+        session: NewSession,
+        verified: &str,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            let still = sqlx::query(
+                "select 1 from users where id = $1 and password_hash = $2 and deleted_at is null \
+                 for no key update",
+            )
+            .bind(session.user.0)
+            .bind(verified)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if still.is_none() {
+                tx.rollback().await?;
+                return Ok(None);
+            }
+            insert(&mut tx, &session, now).await?;
+            let removed: Vec<Uuid> = sqlx::query_scalar(
+                "delete from sessions s using ( \
+                     select id from sessions where id in ( \
+                         select id from sessions where user_id = $1 \
+                         order by seen_at desc, id desc offset $2) \
+                     order by id for update) longest_unused \
+                 where s.id = longest_unused.id returning s.id",
+            )
+            .bind(session.user.0)
+            .bind(i64::from(keep))
+            .fetch_all(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            Ok(Some(removed.into_iter().map(SessionId).collect()))
+        })
+        .await
+    }
+
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>> {
+        self.call(async |connection| {
+            let row = sqlx::query(with_database_clock!(
+                "select u.id, u.username, u.display_name, s.id as session_id, \
+                        s.seen_at, s.rotated_at, s.token_hash = $1 as present, \
+                        s.previous_hash is not null as has_previous, \
+                        s.previous_until is not null as ends \
+                 from sessions s join users u on u.id = s.user_id \
+                 where (s.token_hash = $1 or \
+                        (s.previous_hash = $1 and (s.previous_until is null or s.previous_until > ",
+                "))) and s.created_at > $2 and s.seen_at > $3"
+            ))
+            .bind(token.as_slice())
+            .bind(life.oldest_created.0)
+            .bind(life.oldest_seen.0)
+            .fetch_optional(connection)
+            .await?;
+            Ok(row.as_ref().map(rows::session).transpose()?)
+        })
+        .await
+    }
+
+    // If two nodes rotate at once, the second finds that `from` is no longer the current token.
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: Timestamp,
+        lost_before: Timestamp,
+    ) -> Result<bool> {
+        self.call(async |connection| {
+            let done = sqlx::query(
+                "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
+                 rotated_at = $4, seen_at = $4 \
+                 where id = $1 and (token_hash = $2 or \
+                       (previous_hash = $2 and previous_until is null and rotated_at < $5))",
+            )
+            .bind(id.0)
+            .bind(from.as_slice())
+            .bind(to.as_slice())
+            .bind(now.0)
+            .bind(lost_before.0)
+            .execute(connection)
+            .await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    // The expiry uses the database's clock, because the nodes' clocks may differ by more than its
+    // span.
+    async fn end_old_token(
+        &self,
+        id: SessionId,
+        present: &TokenHash,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        self.call(async |connection| {
+            sqlx::query(with_database_clock!(
+                "update sessions set previous_until = $3 + ",
+                " where id = $1 and token_hash = $2 \
+                 and previous_hash is not null and previous_until is null"
+            ))
+            .bind(id.0)
+            .bind(present.as_slice())
+            .bind(until.0 - now.0)
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    // Locks sessions in the order of their ids, as everywhere in this store.
+    async fn see_sessions(
+        &self,
+        ids: &[SessionId],
+        now: Timestamp,
+        noted_before: Timestamp,
+    ) -> Result<()> {
+        self.call(async |connection| {
+            sqlx::query(
+                "update sessions s set seen_at = $2 from ( \
+                     select id from sessions where id = any ($1) and seen_at < $3 \
+                     order by id for no key update) seen \
+                 where s.id = seen.id and s.id = any ($1)",
+            )
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(now.0)
+            .bind(noted_before.0)
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_session(&self, id: SessionId) -> Result<()> {
+        self.call(async |connection| {
+            sqlx::query("delete from sessions where id = $1")
+                .bind(id.0)
+                .execute(connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+        self.call(async |connection| {
+            let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
+                .bind(id.0)
+                .bind(user.0)
+                .execute(connection)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
+        self.call(async |connection| delete_others(connection, user, keep).await).await
+    }
+
+    async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
+        self.call(async |connection| {
+            let rows = sqlx::query(
+                "select id, device, created_at, seen_at from sessions \
+                 where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
+            )
+            .bind(user.0)
+            .bind(life.oldest_seen.0)
+            .bind(life.oldest_created.0)
+            .fetch_all(connection)
+            .await?;
+            rows::all(&rows, rows::session_info)
+        })
+        .await
+    }
+
+    async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
+        self.call(async |connection| {
+            let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+            let good: Vec<Uuid> = sqlx::query_scalar(
+                "select id from sessions where id = any ($1) and created_at > $2 and seen_at > $3",
+            )
+            .bind(ids)
+            .bind(life.oldest_created.0)
+            .bind(life.oldest_seen.0)
+            .fetch_all(connection)
+            .await?;
+            Ok(good.into_iter().map(SessionId).collect())
+        })
+        .await
+    }
+
+    // Skips sessions that another node is deleting.
+    async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
+        self.call(async |connection| {
+            sqlx::query(
+                "delete from sessions where id = any (array( \
+                     select id from sessions where id = any (array( \
+                         (select id from sessions where created_at <= $1 limit $3) union \
+                         (select id from sessions where seen_at <= $2 limit $3))) \
+                     order by id for update skip locked))",
+            )
+            .bind(life.oldest_created.0)
+            .bind(life.oldest_seen.0)
+            .bind(FORGOTTEN_AT_ONCE)
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 pub(super) async fn insert(
@@ -41,199 +263,6 @@ pub(super) async fn insert(
     Ok(())
 }
 
-pub(super) async fn create_session(
-    connection: &mut PgConnection,
-    session: NewSession,
-    verified: &str,
-    keep: u32,
-    now: Timestamp,
-) -> Result<Option<Vec<SessionId>>> {
-    let mut tx = connection.begin().await?;
-    let still = sqlx::query(
-        "select 1 from users where id = $1 and password_hash = $2 and deleted_at is null \
-         for no key update",
-    )
-    .bind(session.user.0)
-    .bind(verified)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if still.is_none() {
-        tx.rollback().await?;
-        return Ok(None);
-    }
-    insert(&mut tx, &session, now).await?;
-    let removed: Vec<Uuid> = sqlx::query_scalar(
-        "delete from sessions s using ( \
-             select id from sessions where id in ( \
-                 select id from sessions where user_id = $1 \
-                 order by seen_at desc, id desc offset $2) \
-             order by id for update) longest_unused \
-         where s.id = longest_unused.id returning s.id",
-    )
-    .bind(session.user.0)
-    .bind(i64::from(keep))
-    .fetch_all(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(Some(removed.into_iter().map(SessionId).collect()))
-}
-
-pub(super) async fn session(
-    connection: &mut PgConnection,
-    token: &TokenHash,
-    life: SessionLife,
-) -> Result<Option<SessionRow>> {
-    let row = sqlx::query(with_database_clock!(
-        "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
-                s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
-                s.previous_until is not null as ends \
-         from sessions s join users u on u.id = s.user_id \
-         where (s.token_hash = $1 or \
-                (s.previous_hash = $1 and (s.previous_until is null or s.previous_until > ",
-        "))) and s.created_at > $2 and s.seen_at > $3"
-    ))
-    .bind(token.as_slice())
-    .bind(life.oldest_created.0)
-    .bind(life.oldest_seen.0)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(SessionRow {
-        id: SessionId(row.try_get("session_id")?),
-        user: user(&row)?,
-        seen_at: Timestamp(row.try_get("seen_at")?),
-        rotated_at: Timestamp(row.try_get("rotated_at")?),
-        token: TokenState::of(
-            row.try_get("present")?,
-            row.try_get("has_previous")?,
-            row.try_get("ends")?,
-        ),
-    }))
-}
-
-/// If two nodes rotate at once, the second finds that `from` is no longer the current token.
-pub(super) async fn rotate_session(
-    connection: &mut PgConnection,
-    id: SessionId,
-    from: &TokenHash,
-    to: &TokenHash,
-    now: Timestamp,
-    lost_before: Timestamp,
-) -> Result<bool> {
-    let done = sqlx::query(
-        "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
-         rotated_at = $4, seen_at = $4 \
-         where id = $1 and (token_hash = $2 or \
-               (previous_hash = $2 and previous_until is null and rotated_at < $5))",
-    )
-    .bind(id.0)
-    .bind(from.as_slice())
-    .bind(to.as_slice())
-    .bind(now.0)
-    .bind(lost_before.0)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// The expiry uses the database's clock, because the nodes' clocks may differ by more than its
-/// span.
-pub(super) async fn end_old_token(
-    connection: &mut PgConnection,
-    id: SessionId,
-    present: &TokenHash,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<()> {
-    sqlx::query(with_database_clock!(
-        "update sessions set previous_until = $3 + ",
-        " where id = $1 and token_hash = $2 \
-         and previous_hash is not null and previous_until is null"
-    ))
-    .bind(id.0)
-    .bind(present.as_slice())
-    .bind(until.0 - now.0)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Locks sessions in the order of their ids, as everywhere in this store.
-pub(super) async fn see_sessions(
-    connection: &mut PgConnection,
-    ids: &[SessionId],
-    now: Timestamp,
-    noted_before: Timestamp,
-) -> Result<()> {
-    sqlx::query(
-        "update sessions s set seen_at = $2 from ( \
-             select id from sessions where id = any ($1) and seen_at < $3 \
-             order by id for no key update) seen \
-         where s.id = seen.id and s.id = any ($1)",
-    )
-    .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-    .bind(now.0)
-    .bind(noted_before.0)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn delete_session(connection: &mut PgConnection, id: SessionId) -> Result<()> {
-    sqlx::query("delete from sessions where id = $1").bind(id.0).execute(connection).await?;
-    Ok(())
-}
-
-pub(super) async fn good_sessions(
-    connection: &mut PgConnection,
-    ids: &[SessionId],
-    life: SessionLife,
-) -> Result<Vec<SessionId>> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let good: Vec<Uuid> = sqlx::query_scalar(
-        "select id from sessions where id = any ($1) and created_at > $2 and seen_at > $3",
-    )
-    .bind(ids)
-    .bind(life.oldest_created.0)
-    .bind(life.oldest_seen.0)
-    .fetch_all(connection)
-    .await?;
-    Ok(good.into_iter().map(SessionId).collect())
-}
-
-/// Skips sessions that another node is deleting.
-pub(super) async fn forget_old_sessions(
-    connection: &mut PgConnection,
-    life: SessionLife,
-) -> Result<()> {
-    sqlx::query(
-        "delete from sessions where id = any (array( \
-             select id from sessions where id = any (array( \
-                 (select id from sessions where created_at <= $1 limit $3) union \
-                 (select id from sessions where seen_at <= $2 limit $3))) \
-             order by id for update skip locked))",
-    )
-    .bind(life.oldest_created.0)
-    .bind(life.oldest_seen.0)
-    .bind(FORGOTTEN_AT_ONCE)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn delete_session_of(
-    connection: &mut PgConnection,
-    user: UserId,
-    id: SessionId,
-) -> Result<bool> {
-    let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
-        .bind(id.0)
-        .bind(user.0)
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 pub(super) async fn delete_others(
     connection: &mut PgConnection,
     user: UserId,
@@ -249,30 +278,4 @@ pub(super) async fn delete_others(
     .fetch_all(connection)
     .await?;
     Ok(ended.into_iter().map(SessionId).collect())
-}
-
-pub(super) async fn list(
-    connection: &mut PgConnection,
-    user: UserId,
-    life: SessionLife,
-) -> Result<Vec<SessionInfo>> {
-    let rows = sqlx::query(
-        "select id, device, created_at, seen_at from sessions \
-         where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
-    )
-    .bind(user.0)
-    .bind(life.oldest_seen.0)
-    .bind(life.oldest_created.0)
-    .fetch_all(connection)
-    .await?;
-    let session = |row: &PgRow| {
-        Ok(SessionInfo {
-            id: SessionId(row.try_get("id")?),
-            device: row.try_get("device")?,
-            created_at: Timestamp(row.try_get("created_at")?),
-            seen_at: Timestamp(row.try_get("seen_at")?),
-            current: false,
-        })
-    };
-    Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
 }

@@ -1,63 +1,71 @@
-//! Accounts in SQLite. Called by [`super::SqliteStore`] alone.
+//! Accounts in SQLite.
 
-use protocol::{Timestamp, User};
-use sqlx::Row;
-use sqlx::sqlite::SqlitePool;
+use async_trait::async_trait;
+use protocol::{SessionId, Timestamp, User, UserId};
 
-use super::{invitations, sessions, user, words};
-use crate::store::{AccountOutcome, NewSession, NewUser, Result, TokenHash};
+use super::{SqliteStore, deletion, invitations, sessions, words};
+use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
 
-pub(super) async fn create_user(
-    pool: &SqlitePool,
-    new: NewUser,
-    session: NewSession,
-    invitation: Option<TokenHash>,
-    now: Timestamp,
-) -> Result<AccountOutcome> {
-    let mut tx = pool.begin_with("begin immediate").await?;
-    let stored = sqlx::query(
-        "insert into users \
-         (id, username, username_key, display_name, display_key, words_for, password_hash, \
-          created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) on conflict (username_key) do nothing",
-    )
-    .bind(new.user.id.0)
-    .bind(&new.user.username)
-    .bind(&new.username_key)
-    .bind(&new.user.display_name)
-    .bind(&new.display_key)
-    .bind(&new.password_hash)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    if stored.rows_affected() == 0 {
-        return Ok(AccountOutcome::NameTaken);
-    }
-    words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
-    sessions::insert(&mut tx, &session, now).await?;
-    let mut opened = None;
-    if let Some(token) = invitation {
-        opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;
-        if opened.is_none() && !invitations::use_first(&mut tx, &token, new.user.id).await? {
-            return Ok(AccountOutcome::InvitationInvalid);
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn create_user(
+        &self,
+        new: NewUser,
+        session: NewSession,
+        invitation: Option<TokenHash>,
+        now: Timestamp,
+    ) -> Result<AccountOutcome> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let stored = sqlx::query(
+            "insert into users \
+             (id, username, username_key, display_name, display_key, words_for, password_hash, \
+              created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) \
+             on conflict (username_key) do nothing",
+        )
+        .bind(new.user.id.0)
+        .bind(&new.user.username)
+        .bind(&new.username_key)
+        .bind(&new.user.display_name)
+        .bind(&new.display_key)
+        .bind(&new.password_hash)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
+        if stored.rows_affected() == 0 {
+            return Ok(AccountOutcome::NameTaken);
         }
+        words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
+        sessions::insert(&mut tx, &session, now).await?;
+        let mut opened = None;
+        if let Some(token) = invitation {
+            opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;
+            if opened.is_none() && !invitations::use_first(&mut tx, &token, new.user.id).await? {
+                return Ok(AccountOutcome::InvitationInvalid);
+            }
+        }
+        tx.commit().await?;
+        Ok(AccountOutcome::Made(opened))
     }
-    tx.commit().await?;
-    Ok(AccountOutcome::Made(opened))
-}
 
-pub(super) async fn credentials(
-    pool: &SqlitePool,
-    username_key: &str,
-) -> Result<Option<(User, String)>> {
-    let row = sqlx::query(
-        "select id, username, display_name, password_hash from users \
-         where username_key = $1 and deleted_at is null",
-    )
-    .bind(username_key)
-    .fetch_optional(pool)
-    .await?;
-    Ok(match row {
-        Some(row) => Some((user(&row)?, row.try_get("password_hash")?)),
-        None => None,
-    })
+    async fn delete_account(
+        &self,
+        user: UserId,
+        verified: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let _turn = self.turn().await;
+        deletion::delete_account(&self.write, user, verified, now).await
+    }
+
+    async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
+        let row = sqlx::query(
+            "select id, username, display_name, password_hash from users \
+             where username_key = $1 and deleted_at is null",
+        )
+        .bind(username_key)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(row.as_ref().map(rows::credentials).transpose()?)
+    }
 }

@@ -11,7 +11,7 @@ use protocol::{ConversationId, Marks, Seq, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 use uuid::Uuid;
 
-use crate::store::marks::{Place, forward};
+use crate::store::marks::{MemberMarks, forward};
 use crate::store::{Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
 /// Stores all of a batch or nothing. Returns when the transaction is on disk.
@@ -21,12 +21,12 @@ pub(super) fn commit(
     now: Timestamp,
 ) -> Result<Committed> {
     let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut work = Work { tx: &tx, now, talks: HashMap::new(), marks: HashMap::new() };
-    let places = batch.messages.iter().enumerate();
+    let mut work = Work { tx: &tx, now, conversations: HashMap::new(), marks: HashMap::new() };
+    let messages = batch.messages.iter().enumerate();
     let messages =
-        places.map(|(place, message)| work.store(place, message)).collect::<Result<_>>()?;
+        messages.map(|(index, message)| work.store(index, message)).collect::<Result<_>>()?;
     let marks = batch.marks.iter().map(|new| work.mark(new)).collect::<Result<_>>()?;
-    work.write_talks()?;
+    work.write_conversations()?;
     work.write_marks()?;
     touch(&tx, batch, now)?;
     tx.commit()?;
@@ -34,7 +34,7 @@ pub(super) fn commit(
 }
 
 /// A conversation of the batch.
-struct Talk {
+struct BatchConversation {
     low: UserId,
     high: UserId,
     last: Seq,
@@ -44,7 +44,7 @@ struct Talk {
     closed: bool,
 }
 
-impl Talk {
+impl BatchConversation {
     /// The other member; `None` if the user is not a member.
     fn peer_of(&self, user: UserId) -> Option<UserId> {
         if user == self.low { Some(self.high) } else { (user == self.high).then_some(self.low) }
@@ -56,22 +56,22 @@ struct Work<'tx> {
     tx: &'tx Transaction<'tx>,
     now: Timestamp,
     /// `None` for an id without a conversation.
-    talks: HashMap<ConversationId, Option<Talk>>,
+    conversations: HashMap<ConversationId, Option<BatchConversation>>,
     /// The marks moved so far. A second mark of the same user in the batch starts from these.
-    marks: HashMap<(ConversationId, UserId), Place>,
+    marks: HashMap<(ConversationId, UserId), MemberMarks>,
 }
 
 impl Work<'_> {
-    fn talk(&mut self, id: ConversationId) -> Result<Option<&mut Talk>> {
-        if !self.talks.contains_key(&id) {
-            let talk = self
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<&mut BatchConversation>> {
+        if !self.conversations.contains_key(&id) {
+            let conversation = self
                 .tx
                 .prepare_cached(
                     "select low_id, high_id, last_seq, closed_at is not null \
                      from conversations where id = ?1",
                 )?
                 .query_row((id.0.as_bytes(),), |row| {
-                    Ok(Talk {
+                    Ok(BatchConversation {
                         low: user(row.get(0)?),
                         high: user(row.get(1)?),
                         last: Seq(row.get(2)?),
@@ -80,25 +80,25 @@ impl Work<'_> {
                     })
                 })
                 .optional()?;
-            self.talks.insert(id, talk);
+            self.conversations.insert(id, conversation);
         }
-        Ok(self.talks.get_mut(&id).and_then(Option::as_mut))
+        Ok(self.conversations.get_mut(&id).and_then(Option::as_mut))
     }
 
-    fn store(&mut self, place: usize, message: &NewMessage) -> Result<SendOutcome> {
+    fn store(&mut self, index: usize, message: &NewMessage) -> Result<SendOutcome> {
         let (tx, now) = (self.tx, self.now);
-        let talk = self.talk(message.conversation)?;
-        let Some((talk, peer)) = talk.and_then(|talk| {
-            let peer = talk.peer_of(message.sender)?;
-            Some((talk, peer))
+        let conversation = self.conversation(message.conversation)?;
+        let Some((conversation, peer)) = conversation.and_then(|conversation| {
+            let peer = conversation.peer_of(message.sender)?;
+            Some((conversation, peer))
         }) else {
             return Ok(SendOutcome::NotFound);
         };
-        if talk.closed {
+        if conversation.closed {
             let before = earlier(tx, message, peer).optional()?;
             return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
         }
-        let seq = talk.last.next();
+        let seq = conversation.last.next();
         // Repeats are rare, so the earlier message is read only after a conflict of ids.
         let inserted = tx
             .prepare_cached(
@@ -117,29 +117,31 @@ impl Work<'_> {
         if inserted == 0 {
             return earlier(tx, message, peer);
         }
-        talk.last = seq;
-        talk.grew = Some(place);
+        conversation.last = seq;
+        conversation.grew = Some(index);
         Ok(SendOutcome::Stored { seq, sent_at: now, peer })
     }
 
     fn mark(&mut self, new: &NewMarks) -> Result<MarkOutcome> {
-        let Some(talk) = self.talk(new.conversation)? else { return Ok(MarkOutcome::NotFound) };
-        let (last, Some(peer)) = (talk.last, talk.peer_of(new.user)) else {
+        let Some(conversation) = self.conversation(new.conversation)? else {
+            return Ok(MarkOutcome::NotFound);
+        };
+        let (last, Some(peer)) = (conversation.last, conversation.peer_of(new.user)) else {
             return Ok(MarkOutcome::NotFound);
         };
         let key = (new.conversation, new.user);
-        let place = match self.marks.get(&key) {
-            Some(place) => *place,
-            None => self.read_place(new)?,
+        let current = match self.marks.get(&key) {
+            Some(marks) => *marks,
+            None => self.read_marks(new)?,
         };
-        let outcome = forward(place, new.marks, last, peer);
+        let outcome = forward(current, new.marks, last, peer);
         if let MarkOutcome::Moved { marks, .. } = outcome {
-            self.marks.insert(key, Place { marks, ..place });
+            self.marks.insert(key, MemberMarks { marks, ..current });
         }
         Ok(outcome)
     }
 
-    fn read_place(&self, new: &NewMarks) -> Result<Place> {
+    fn read_marks(&self, new: &NewMarks) -> Result<MemberMarks> {
         self.tx
             .prepare_cached(
                 "select m.delivered_seq, m.read_seq, one.show_receipts and two.show_receipts \
@@ -149,13 +151,13 @@ impl Work<'_> {
             )?
             .query_row((new.conversation.0.as_bytes(), new.user.0.as_bytes()), |row| {
                 let marks = Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) };
-                Ok(Place { marks, shows_read: row.get(2)? })
+                Ok(MemberMarks { marks, shows_read: row.get(2)? })
             })
     }
 
     /// Updates `last_seq` of the conversations with new messages, and their order in both members'
     /// lists.
-    fn write_talks(&self) -> Result<()> {
+    fn write_conversations(&self) -> Result<()> {
         let mut counter =
             self.tx.prepare_cached("update conversations set last_seq = ?2 where id = ?1")?;
         // Later than all other conversations of the member, even if an earlier clock was ahead of
@@ -165,13 +167,13 @@ impl Work<'_> {
                  (select max(o.active_at) from members o where o.user_id = members.user_id), 0)) \
              where conversation_id = ?1",
         )?;
-        let grown = self.talks.iter().filter_map(|(id, talk)| {
-            let talk = talk.as_ref()?;
-            Some((talk.grew?, id, talk.last))
+        let grown = self.conversations.iter().filter_map(|(id, conversation)| {
+            let conversation = conversation.as_ref()?;
+            Some((conversation.grew?, id, conversation.last))
         });
         // In the order of their last messages, so that the newest is first in the list.
         let mut grown: Vec<_> = grown.collect();
-        grown.sort_unstable_by_key(|(place, ..)| *place);
+        grown.sort_unstable_by_key(|(index, ..)| *index);
         for (_, id, last) in grown {
             counter.execute((id.0.as_bytes(), last.0))?;
             list.execute((id.0.as_bytes(), self.now.0))?;
@@ -186,7 +188,7 @@ impl Work<'_> {
                     read_at = iif(read_seq = ?4, read_at, ?5) \
              where conversation_id = ?1 and user_id = ?2",
         )?;
-        for ((conversation, user), Place { marks, .. }) in &self.marks {
+        for ((conversation, user), MemberMarks { marks, .. }) in &self.marks {
             update.execute((
                 conversation.0.as_bytes(),
                 user.0.as_bytes(),

@@ -1,15 +1,166 @@
-//! Conversations in SQLite. Called by [`super::SqliteStore`] alone.
+//! Conversations in SQLite.
 
+use async_trait::async_trait;
 use protocol::limits::MAX_UNREAD;
-use protocol::{
-    ClientId, Conversation, ConversationId, ListCursor, Marks, Message, Person, Presence, Seq,
-    TickTime, TickTimes, Timestamp, Unread, User, UserId,
-};
-use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow, SqliteTransaction};
+use protocol::{ConversationId, ListCursor, TickTimes, Timestamp, Unread, UserId};
+use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
-use crate::store::{Result, Seen};
+use super::SqliteStore;
+use crate::store::rows::{self, at_most, low_and_high};
+use crate::store::{ConversationStore, ConversationView, Result};
+
+/// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
+/// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
+/// the member, `$2` the limit.
+macro_rules! summary {
+    ($rest:literal) => {
+        concat!(
+            "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
+                    peer.delivered_seq as peer_delivered_seq, \
+                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as peer_read_seq, \
+                    u.show_last_seen and mine.show_last_seen as shows_presence, \
+                    u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
+                    c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
+                    (select count(*) from (select 1 from messages n \
+                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                        and n.sender_id <> $1 limit $2)) as unread \
+             from members me \
+             join conversations c on c.id = me.conversation_id \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             join users u on u.id = me.peer_id \
+             join users mine on mine.id = me.user_id \
+             left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
+             where me.user_id = $1 ",
+            $rest
+        )
+    };
+}
+
+#[async_trait]
+impl ConversationStore for SqliteStore {
+    async fn open_conversation(
+        &self,
+        me: UserId,
+        peer: UserId,
+        now: Timestamp,
+    ) -> Result<Option<ConversationId>> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let opened = open(&mut tx, me, peer, now).await?;
+        tx.commit().await?;
+        Ok(opened.map(|(id, _)| id))
+    }
+
+    async fn conversation(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>> {
+        let row = sqlx::query(summary!("and me.conversation_id = $3"))
+            .bind(me.0)
+            .bind(MAX_UNREAD)
+            .bind(id.0)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.as_ref().map(rows::conversation).transpose()?)
+    }
+
+    async fn conversations(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        let limit = at_most(limit);
+        let rows = match after {
+            None => {
+                sqlx::query(summary!(
+                    "and me.active_at is not null \
+                     order by me.active_at desc, me.conversation_id desc limit $3"
+                ))
+                .bind(me.0)
+                .bind(MAX_UNREAD)
+                .bind(limit)
+                .fetch_all(&self.read)
+                .await?
+            }
+            Some(cursor) => {
+                sqlx::query(summary!(
+                    "and (me.active_at, me.conversation_id) < ($4, $5) \
+                     order by me.active_at desc, me.conversation_id desc limit $3"
+                ))
+                .bind(me.0)
+                .bind(MAX_UNREAD)
+                .bind(limit)
+                .bind(cursor.active_at.0)
+                .bind(cursor.id.0)
+                .fetch_all(&self.read)
+                .await?
+            }
+        };
+        rows::all(&rows, rows::conversation)
+    }
+
+    // Each count has the same limit as in `conversations`; no other data is read.
+    async fn unread_behind(
+        &self,
+        me: UserId,
+        cursor: ListCursor,
+        limit: usize,
+    ) -> Result<Vec<Unread>> {
+        let rows = sqlx::query(
+            "select me.conversation_id, \
+                    (select count(*) from (select 1 from messages n \
+                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                        and n.sender_id <> $1 limit $2)) as unread \
+             from members me \
+             where me.user_id = $1 and (me.active_at, me.conversation_id) < ($4, $5) \
+             order by me.active_at desc, me.conversation_id desc limit $3",
+        )
+        .bind(me.0)
+        .bind(MAX_UNREAD)
+        .bind(at_most(limit))
+        .bind(cursor.active_at.0)
+        .bind(cursor.id.0)
+        .fetch_all(&self.read)
+        .await?;
+        let mut unread = rows::all(&rows, rows::unread)?;
+        unread.retain(|conversation| conversation.unread > 0);
+        Ok(unread)
+    }
+
+    async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {
+        let row = sqlx::query(
+            "select peer.delivered_seq, peer.delivered_at, \
+                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as read_seq, \
+                    iif(u.show_receipts and mine.show_receipts, peer.read_at, null) as read_at \
+             from members me \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             join users u on u.id = me.peer_id \
+             join users mine on mine.id = me.user_id \
+             where me.conversation_id = $1 and me.user_id = $2",
+        )
+        .bind(id.0)
+        .bind(me.0)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(row.as_ref().map(rows::tick_times).transpose()?)
+    }
+
+    async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {
+        let peer: Option<Uuid> = sqlx::query_scalar(
+            "select peer_id from members where conversation_id = $1 and user_id = $2",
+        )
+        .bind(id.0)
+        .bind(me.0)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(peer.map(UserId))
+    }
+}
 
 /// Returns the conversation of two users, listed for `me`, and whether it was created now.
 pub(super) async fn open(
@@ -18,7 +169,7 @@ pub(super) async fn open(
     peer: UserId,
     now: Timestamp,
 ) -> Result<Option<(ConversationId, bool)>> {
-    let (low, high) = if me < peer { (me, peer) } else { (peer, me) };
+    let (low, high) = low_and_high(me, peer);
     // The join checks that both accounts exist.
     let made = sqlx::query(
         "insert into conversations (id, low_id, high_id, created_at) \
@@ -55,206 +206,4 @@ pub(super) async fn open(
     .execute(&mut **tx)
     .await?;
     Ok(Some((ConversationId(id), made.rows_affected() == 1)))
-}
-
-/// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
-/// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
-/// the member, `$2` the limit.
-macro_rules! summary {
-    ($rest:literal) => {
-        concat!(
-            "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
-                    peer.delivered_seq as peer_delivered_seq, \
-                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as peer_read_seq, \
-                    u.show_last_seen and mine.show_last_seen as shows_presence, \
-                    u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
-                    c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
-                    (select count(*) from (select 1 from messages n \
-                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
-                        and n.sender_id <> $1 limit $2)) as unread \
-             from members me \
-             join conversations c on c.id = me.conversation_id \
-             join members peer on peer.conversation_id = me.conversation_id \
-                              and peer.user_id = me.peer_id \
-             join users u on u.id = me.peer_id \
-             join users mine on mine.id = me.user_id \
-             left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
-             where me.user_id = $1 ",
-            $rest
-        )
-    };
-}
-
-fn summary(row: &SqliteRow) -> std::result::Result<Seen, sqlx::Error> {
-    let id = ConversationId(row.try_get("conversation_id")?);
-    let seq: Option<i64> = row.try_get("seq")?;
-    let last = match seq {
-        Some(seq) => Some(Message {
-            conversation: id,
-            seq: Seq(seq),
-            client_id: ClientId(row.try_get("client_id")?),
-            sender: UserId(row.try_get("sender_id")?),
-            body: row.try_get("body")?,
-            sent_at: Timestamp(row.try_get("sent_at")?),
-        }),
-        None => None,
-    };
-    let last_seen: Option<i64> = row.try_get("last_seen_at")?;
-    let shows_presence: bool = row.try_get("shows_presence")?;
-    let last_seen = last_seen.filter(|_| shows_presence).map(Timestamp);
-    let active_at: Option<i64> = row.try_get("active_at")?;
-    let conversation = Conversation {
-        id,
-        peer: Person {
-            user: User {
-                id: UserId(row.try_get("peer_id")?),
-                username: row.try_get("username")?,
-                display_name: row.try_get("display_name")?,
-            },
-            presence: Presence { online: false, last_seen },
-        },
-        last,
-        last_seq: Seq(row.try_get("last_seq")?),
-        active_at: Timestamp(match active_at {
-            Some(at) => at,
-            None => row.try_get("created_at")?,
-        }),
-        unread: row.try_get("unread")?,
-        mine: Marks {
-            delivered: Seq(row.try_get("delivered_seq")?),
-            read: Seq(row.try_get("read_seq")?),
-        },
-        theirs: Marks {
-            delivered: Seq(row.try_get("peer_delivered_seq")?),
-            read: Seq(row.try_get("peer_read_seq")?),
-        },
-    };
-    Ok(Seen { conversation, shows_presence })
-}
-
-pub(super) async fn one(pool: &SqlitePool, me: UserId, id: ConversationId) -> Result<Option<Seen>> {
-    let row = sqlx::query(summary!("and me.conversation_id = $3"))
-        .bind(me.0)
-        .bind(MAX_UNREAD)
-        .bind(id.0)
-        .fetch_optional(pool)
-        .await?;
-    Ok(row.as_ref().map(summary).transpose()?)
-}
-
-pub(super) async fn list(
-    pool: &SqlitePool,
-    me: UserId,
-    after: Option<ListCursor>,
-    limit: usize,
-) -> Result<Vec<Seen>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = match after {
-        None => {
-            sqlx::query(summary!(
-                "and me.active_at is not null \
-                 order by me.active_at desc, me.conversation_id desc limit $3"
-            ))
-            .bind(me.0)
-            .bind(MAX_UNREAD)
-            .bind(limit)
-            .fetch_all(pool)
-            .await?
-        }
-        Some(cursor) => {
-            sqlx::query(summary!(
-                "and (me.active_at, me.conversation_id) < ($4, $5) \
-                 order by me.active_at desc, me.conversation_id desc limit $3"
-            ))
-            .bind(me.0)
-            .bind(MAX_UNREAD)
-            .bind(limit)
-            .bind(cursor.active_at.0)
-            .bind(cursor.id.0)
-            .fetch_all(pool)
-            .await?
-        }
-    };
-    Ok(rows.iter().map(summary).collect::<std::result::Result<_, _>>()?)
-}
-
-/// Counts unread messages in the conversations after a cursor of the list. Each count has the same
-/// limit as in [`list`]; no other data is read.
-pub(super) async fn unread_behind(
-    pool: &SqlitePool,
-    me: UserId,
-    cursor: ListCursor,
-    limit: usize,
-) -> Result<Vec<Unread>> {
-    let rows = sqlx::query(
-        "select me.conversation_id, \
-                (select count(*) from (select 1 from messages n \
-                  where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
-                    and n.sender_id <> $1 limit $2)) as unread \
-         from members me \
-         where me.user_id = $1 and (me.active_at, me.conversation_id) < ($4, $5) \
-         order by me.active_at desc, me.conversation_id desc limit $3",
-    )
-    .bind(me.0)
-    .bind(MAX_UNREAD)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(cursor.active_at.0)
-    .bind(cursor.id.0)
-    .fetch_all(pool)
-    .await?;
-    let mut found = Vec::new();
-    for row in rows {
-        let id = ConversationId(row.try_get("conversation_id")?);
-        let unread = row.try_get("unread")?;
-        if unread > 0 {
-            found.push(Unread { id, unread });
-        }
-    }
-    Ok(found)
-}
-
-pub(super) async fn tick_times(
-    pool: &SqlitePool,
-    me: UserId,
-    id: ConversationId,
-) -> Result<Option<TickTimes>> {
-    let row = sqlx::query(
-        "select peer.delivered_seq, peer.delivered_at, \
-                iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as read_seq, \
-                iif(u.show_receipts and mine.show_receipts, peer.read_at, null) as read_at \
-         from members me \
-         join members peer on peer.conversation_id = me.conversation_id \
-                          and peer.user_id = me.peer_id \
-         join users u on u.id = me.peer_id \
-         join users mine on mine.id = me.user_id \
-         where me.conversation_id = $1 and me.user_id = $2",
-    )
-    .bind(id.0)
-    .bind(me.0)
-    .fetch_optional(pool)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let time = |seq: &str, at: &str| -> std::result::Result<TickTime, sqlx::Error> {
-        let at: Option<i64> = row.try_get(at)?;
-        Ok(TickTime { up_to: Seq(row.try_get(seq)?), at: at.map(Timestamp) })
-    };
-    Ok(Some(TickTimes {
-        delivered: time("delivered_seq", "delivered_at")?,
-        read: time("read_seq", "read_at")?,
-    }))
-}
-
-pub(super) async fn peer(
-    pool: &SqlitePool,
-    me: UserId,
-    id: ConversationId,
-) -> Result<Option<UserId>> {
-    let peer: Option<Uuid> = sqlx::query_scalar(
-        "select peer_id from members where conversation_id = $1 and user_id = $2",
-    )
-    .bind(id.0)
-    .bind(me.0)
-    .fetch_optional(pool)
-    .await?;
-    Ok(peer.map(UserId))
 }

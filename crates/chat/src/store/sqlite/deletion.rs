@@ -1,4 +1,4 @@
-//! Deletes accounts in SQLite. Called by [`super::SqliteStore`] alone.
+//! Deletes accounts in SQLite. Called by [`super::accounts`] alone.
 //!
 //! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
 //! not be found, so they sort after every valid name.

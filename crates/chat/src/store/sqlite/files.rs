@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
 use super::marker::{self, STORE, Token, WRITTEN, Written};
-use super::place::Place;
+use super::paths::StorePaths;
 use crate::clock;
 
 const LOG_HEADER: u64 = 32;
@@ -58,8 +58,8 @@ pub(super) struct Tables {
 }
 
 impl Base {
-    pub(super) fn read(place: &Place) -> Self {
-        let path = place.database();
+    pub(super) fn read(paths: &StorePaths) -> Self {
+        let path = paths.database();
         if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
             return Self::Missing;
         }
@@ -134,9 +134,9 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn read(place: &Place, base: &Base) -> io::Result<Self> {
+    pub(super) fn read(paths: &StorePaths, base: &Base) -> io::Result<Self> {
         let meta = if let Base::Tables(tables) = base { tables.meta } else { None };
-        let file = match File::open(place.beside("-wal")) {
+        let file = match File::open(paths.beside("-wal")) {
             Ok(file) => file,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(why) => return Err(why),
@@ -179,11 +179,11 @@ impl Log {
     }
 
     /// Renames the log, so that SQLite does not apply it.
-    pub(super) fn set_aside(place: &Place) -> io::Result<PathBuf> {
-        let aside = place.beside(&format!("-wal-set-aside-{}", clock::now().0));
-        fs::rename(place.beside("-wal"), &aside)?;
+    pub(super) fn set_aside(paths: &StorePaths) -> io::Result<PathBuf> {
+        let aside = paths.beside(&format!("-wal-set-aside-{}", clock::now().0));
+        fs::rename(paths.beside("-wal"), &aside)?;
         // The shared-memory index belongs to the renamed log.
-        match fs::remove_file(place.beside("-shm")) {
+        match fs::remove_file(paths.beside("-shm")) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
             _ => Ok(aside),
         }
@@ -218,10 +218,10 @@ fn written_in(page: &[u8]) -> Option<Written> {
 /// four bytes.
 fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut number = 0;
-    for (place, byte) in bytes.iter().enumerate().take(4) {
+    for (paths, byte) in bytes.iter().enumerate().take(4) {
         number = number << 7 | usize::from(byte & 0x7f);
         if byte & 0x80 == 0 {
-            return Some((number, &bytes[place + 1..]));
+            return Some((number, &bytes[paths + 1..]));
         }
     }
     None

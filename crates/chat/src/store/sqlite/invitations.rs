@@ -1,134 +1,168 @@
-//! Invitations in SQLite. Called by [`super::SqliteStore`] and its neighbours alone.
+//! Invitations in SQLite.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use async_trait::async_trait;
 use protocol::{InvitationInfo, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow, SqliteTransaction};
+use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
-use super::{conversations, user};
-use crate::store::{Acceptance, InvitationRow, NewInvitation, Opened, Result, TokenHash};
+use super::{SqliteStore, conversations};
+use crate::store::{
+    Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened, Result, TokenHash, rows,
+};
 
-pub(super) async fn create(
-    pool: &SqlitePool,
-    new: NewInvitation,
-    most_open: u32,
-    now: Timestamp,
-) -> Result<bool> {
-    let mut tx = pool.begin_with("begin immediate").await?;
-    sqlx::query("delete from invitations where inviter_id = $1 and expires_at <= $2")
-        .bind(new.inviter.0)
-        .bind(now.0)
+#[async_trait]
+impl InvitationStore for SqliteStore {
+    // Stores a first invitation, which has no inviter, as a row of `meta`. Each node offers its
+    // own, so each has its own row. The key contains the hash of a 256-bit random token, which
+    // cannot be guessed.
+    async fn offer_first_invitation(
+        &self,
+        token: &TokenHash,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let offered = sqlx::query(
+            "insert into meta (key, value) select $1, $2 where not exists (select 1 from users)",
+        )
+        .bind(rows::first_invitation_key(token))
+        .bind(now.0.to_string())
         .execute(&mut *tx)
         .await?;
-    let open: u32 = sqlx::query_scalar(
-        "select count(*) from invitations where inviter_id = $1 and used_at is null",
-    )
-    .bind(new.inviter.0)
-    .fetch_one(&mut *tx)
-    .await?;
-    if open >= most_open {
-        return Ok(false);
-    }
-    sqlx::query(
-        "insert into invitations (token_hash, inviter_id, created_at, expires_at) \
-         select $1, id, $3, $4 from users where id = $2 and deleted_at is null",
-    )
-    .bind(new.token_hash.as_slice())
-    .bind(new.inviter.0)
-    .bind(now.0)
-    .bind(new.expires_at.0)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-pub(super) async fn waiting(
-    pool: &SqlitePool,
-    inviter: UserId,
-    now: Timestamp,
-) -> Result<Vec<InvitationRow>> {
-    let rows = sqlx::query(
-        "select token_hash, created_at, expires_at from invitations \
-         where inviter_id = $1 and expires_at > $2 and used_at is null \
-         order by expires_at desc",
-    )
-    .bind(inviter.0)
-    .bind(now.0)
-    .fetch_all(pool)
-    .await?;
-    rows.iter().map(waiting_row).collect()
-}
-
-fn waiting_row(row: &SqliteRow) -> Result<InvitationRow> {
-    let token_hash: Vec<u8> = row.try_get("token_hash")?;
-    Ok(InvitationRow {
-        token_hash: token_hash
-            .try_into()
-            .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,
-        created_at: Timestamp(row.try_get("created_at")?),
-        expires_at: Timestamp(row.try_get("expires_at")?),
-    })
-}
-
-pub(super) async fn withdraw(
-    pool: &SqlitePool,
-    inviter: UserId,
-    token: &TokenHash,
-) -> Result<bool> {
-    let withdrawn = sqlx::query(
-        "delete from invitations where token_hash = $1 and inviter_id = $2 and used_at is null",
-    )
-    .bind(token.as_slice())
-    .bind(inviter.0)
-    .execute(pool)
-    .await?;
-    Ok(withdrawn.rows_affected() > 0)
-}
-
-pub(super) async fn find(
-    pool: &SqlitePool,
-    token: &TokenHash,
-    now: Timestamp,
-) -> Result<Option<InvitationInfo>> {
-    let row = sqlx::query(
-        "select u.id, u.username, u.display_name, i.expires_at \
-         from invitations i join users u on u.id = i.inviter_id \
-         where i.token_hash = $1 and i.used_at is null and i.expires_at > $2 \
-           and u.deleted_at is null",
-    )
-    .bind(token.as_slice())
-    .bind(now.0)
-    .fetch_optional(pool)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let expires_at = Timestamp(row.try_get("expires_at")?);
-    Ok(Some(InvitationInfo { inviter: user(&row)?, expires_at }))
-}
-
-pub(super) async fn accept(
-    pool: &SqlitePool,
-    token: &TokenHash,
-    me: UserId,
-    now: Timestamp,
-) -> Result<Acceptance> {
-    let mut tx = pool.begin_with("begin immediate").await?;
-    if let Some(opened) = use_up(&mut tx, token, me, now).await? {
+        if offered.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "delete from meta where key like 'first_invitation:%' and key not in ( \
+                 select key from meta where key like 'first_invitation:%' \
+                 order by value desc limit $1)",
+        )
+        .bind(i64::from(most))
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        return Ok(Acceptance::Opened(opened));
+        Ok(true)
     }
-    let own: bool = sqlx::query_scalar(
-        "select exists (select 1 from invitations where token_hash = $1 and inviter_id = $2 \
-         and used_at is null and expires_at > $3)",
-    )
-    .bind(token.as_slice())
-    .bind(me.0)
-    .bind(now.0)
-    .fetch_one(&mut *tx)
-    .await?;
-    Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
+
+    async fn is_first_invitation(&self, token: &TokenHash) -> Result<bool> {
+        let is_first = sqlx::query_scalar(
+            "select exists (select 1 from meta where key = $1) \
+                 and not exists (select 1 from users)",
+        )
+        .bind(rows::first_invitation_key(token))
+        .fetch_one(&self.read)
+        .await?;
+        Ok(is_first)
+    }
+
+    async fn create_invitation(
+        &self,
+        new: NewInvitation,
+        most_open: u32,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        sqlx::query("delete from invitations where inviter_id = $1 and expires_at <= $2")
+            .bind(new.inviter.0)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+        let open: u32 = sqlx::query_scalar(
+            "select count(*) from invitations where inviter_id = $1 and used_at is null",
+        )
+        .bind(new.inviter.0)
+        .fetch_one(&mut *tx)
+        .await?;
+        if open >= most_open {
+            return Ok(false);
+        }
+        sqlx::query(
+            "insert into invitations (token_hash, inviter_id, created_at, expires_at) \
+             select $1, id, $3, $4 from users where id = $2 and deleted_at is null",
+        )
+        .bind(new.token_hash.as_slice())
+        .bind(new.inviter.0)
+        .bind(now.0)
+        .bind(new.expires_at.0)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn waiting_invitations(
+        &self,
+        inviter: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<OpenInvitation>> {
+        let rows = sqlx::query(
+            "select token_hash, created_at, expires_at from invitations \
+             where inviter_id = $1 and expires_at > $2 and used_at is null \
+             order by expires_at desc",
+        )
+        .bind(inviter.0)
+        .bind(now.0)
+        .fetch_all(&self.read)
+        .await?;
+        rows::all(&rows, rows::invitation)
+    }
+
+    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
+        let _turn = self.turn().await;
+        let withdrawn = sqlx::query(
+            "delete from invitations \
+             where token_hash = $1 and inviter_id = $2 and used_at is null",
+        )
+        .bind(token.as_slice())
+        .bind(inviter.0)
+        .execute(&self.write)
+        .await?;
+        Ok(withdrawn.rows_affected() > 0)
+    }
+
+    async fn invitation(
+        &self,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<InvitationInfo>> {
+        let row = sqlx::query(
+            "select u.id, u.username, u.display_name, i.expires_at \
+             from invitations i join users u on u.id = i.inviter_id \
+             where i.token_hash = $1 and i.used_at is null and i.expires_at > $2 \
+               and u.deleted_at is null",
+        )
+        .bind(token.as_slice())
+        .bind(now.0)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(row.as_ref().map(rows::invitation_info).transpose()?)
+    }
+
+    async fn accept_invitation(
+        &self,
+        token: &TokenHash,
+        me: UserId,
+        now: Timestamp,
+    ) -> Result<Acceptance> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        if let Some(opened) = use_up(&mut tx, token, me, now).await? {
+            tx.commit().await?;
+            return Ok(Acceptance::Opened(opened));
+        }
+        let own: bool = sqlx::query_scalar(
+            "select exists (select 1 from invitations where token_hash = $1 and inviter_id = $2 \
+             and used_at is null and expires_at > $3)",
+        )
+        .bind(token.as_slice())
+        .bind(me.0)
+        .bind(now.0)
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
+    }
 }
 
 /// Marks another user's invitation as used and opens the conversation, listed for both users.
@@ -156,49 +190,6 @@ pub(super) async fn use_up(
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
 }
 
-/// Stores a first invitation, which has no inviter, as a row of `meta`. Each node offers its own,
-/// so each has its own row. The key contains the hash of a 256-bit random token, which cannot be
-/// guessed.
-pub(super) async fn offer_first(
-    pool: &SqlitePool,
-    token: &TokenHash,
-    most: u32,
-    now: Timestamp,
-) -> Result<bool> {
-    let mut tx = pool.begin_with("begin immediate").await?;
-    let offered = sqlx::query(
-        "insert into meta (key, value) select $1, $2 where not exists (select 1 from users)",
-    )
-    .bind(first(token))
-    .bind(now.0.to_string())
-    .execute(&mut *tx)
-    .await?;
-    if offered.rows_affected() == 0 {
-        return Ok(false);
-    }
-    sqlx::query(
-        "delete from meta where key like 'first_invitation:%' and key not in ( \
-             select key from meta where key like 'first_invitation:%' \
-             order by value desc limit $1)",
-    )
-    .bind(i64::from(most))
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-pub(super) async fn is_first(pool: &SqlitePool, token: &TokenHash) -> Result<bool> {
-    let is_first = sqlx::query_scalar(
-        "select exists (select 1 from meta where key = $1) \
-             and not exists (select 1 from users)",
-    )
-    .bind(first(token))
-    .fetch_one(pool)
-    .await?;
-    Ok(is_first)
-}
-
 /// Uses up a first invitation and deletes all others. The new account is already stored and must be
 /// the only one. Returns whether the invitation was valid.
 pub(super) async fn use_first(
@@ -211,14 +202,9 @@ pub(super) async fn use_first(
              and exists (select 1 from meta where key = $1) \
              and not exists (select 1 from users where id <> $2)",
     )
-    .bind(first(token))
+    .bind(rows::first_invitation_key(token))
     .bind(by.0)
     .execute(&mut **tx)
     .await?;
     Ok(used.rows_affected() > 0)
-}
-
-/// The key of a first invitation in `meta`.
-fn first(token: &TokenHash) -> String {
-    format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::place::{Lock, Place, private_file};
+use super::paths::{StoreLock, StorePaths, private_file};
 
 /// Explains the file to a reader.
 const ABOUT: &str = "Duet remembers by this file which store is beside it. Keep it there.";
@@ -158,36 +158,38 @@ struct Shown<'a> {
 
 /// The result of reading the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum MarkerFile {
     Nothing,
     /// The file exists but cannot be parsed.
     Unreadable,
     Marker(Marker),
 }
 
-impl Found {
+impl MarkerFile {
     pub(super) fn marker(self) -> Option<Marker> {
         if let Self::Marker(marker) = self { Some(marker) } else { None }
     }
 }
 
-pub(super) fn path(place: &Place) -> PathBuf {
-    place.beside("-marker")
+pub(super) fn path(paths: &StorePaths) -> PathBuf {
+    paths.beside("-marker")
 }
 
-pub(super) fn find(place: &Place) -> io::Result<Found> {
-    match fs::read(path(place)) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Found::Unreadable, Found::Marker)),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+pub(super) fn find(paths: &StorePaths) -> io::Result<MarkerFile> {
+    match fs::read(path(paths)) {
+        Ok(bytes) => {
+            Ok(serde_json::from_slice(&bytes).map_or(MarkerFile::Unreadable, MarkerFile::Marker))
+        }
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(MarkerFile::Nothing),
         Err(why) => Err(why),
     }
 }
 
 impl Marker {
     /// Replaces the file atomically, so that a power loss leaves the old or the new one.
-    fn keep(&self, place: &Place) -> io::Result<()> {
+    fn keep(&self, paths: &StorePaths) -> io::Result<()> {
         let text = serde_json::to_string_pretty(&Shown { about: ABOUT, marker: self })?;
-        let (path, new) = (path(place), place.beside("-marker-new"));
+        let (path, new) = (path(paths), paths.beside("-marker-new"));
         let mut file = private_file(&new)?;
         file.set_len(0)?;
         file.write_all(text.as_bytes())?;
@@ -201,14 +203,14 @@ impl Marker {
 /// Updates the marker and the row `written` while the store is open, and holds the lock. Called by
 /// the committer's thread, and by the store at start and close.
 pub(super) struct Keeper {
-    place: Place,
+    paths: StorePaths,
     /// Locked while the file is written; never across an await.
     held: Mutex<Held>,
 }
 
 struct Held {
     marker: Marker,
-    lock: Option<Lock>,
+    lock: Option<StoreLock>,
 }
 
 /// Why the marker could not be updated.
@@ -221,8 +223,8 @@ pub(super) enum KeepError {
 }
 
 impl Keeper {
-    pub(super) fn new(place: Place, lock: Lock, marker: Marker) -> Self {
-        Self { place, held: Mutex::new(Held { marker, lock: Some(lock) }) }
+    pub(super) fn new(paths: StorePaths, lock: StoreLock, marker: Marker) -> Self {
+        Self { paths, held: Mutex::new(Held { marker, lock: Some(lock) }) }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -238,7 +240,7 @@ impl Keeper {
         write_written(&tx, Written { token, on })?;
         tx.commit()?;
         held.marker = Marker { written: token, stopped: false, ..held.marker };
-        held.marker.keep(&self.place)?;
+        held.marker.keep(&self.paths)?;
         Ok(())
     }
 
@@ -249,9 +251,9 @@ impl Keeper {
         if held.lock.is_none() {
             return;
         }
-        let marker = Marker { stopped: !self.place.beside("-wal").exists(), ..held.marker };
-        if let Err(error) = marker.keep(&self.place) {
-            tracing::warn!(%error, "cannot write {}", path(&self.place).display());
+        let marker = Marker { stopped: !self.paths.beside("-wal").exists(), ..held.marker };
+        if let Err(error) = marker.keep(&self.paths) {
+            tracing::warn!(%error, "cannot write {}", path(&self.paths).display());
         }
         held.lock = None;
     }

@@ -12,10 +12,11 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
 use uuid::Uuid;
 
-use super::committer::checkpoint;
+use super::checkpoint::checkpoint;
 use super::files::{Base, Log};
-use super::marker::{self, Found, KeepError, Keeper, Marker, STORE, Token, WRITTEN, Written};
-use super::place::{Lock, Place};
+use super::marker::{self, KeepError, Keeper, Marker, MarkerFile, STORE, Token, WRITTEN, Written};
+use super::open_error::OpenError;
+use super::paths::{StoreLock, StorePaths};
 use crate::store::StoreError;
 
 /// The migrations, run at start in this order. Never edit one.
@@ -31,124 +32,29 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
     (5, "person words", include_str!("../../../migrations/sqlite/0005_person_words.sql")),
 ];
 
-/// Why a store could not be opened: one line for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or a file cannot be used.
-    #[error(
-        "cannot use {path} for the database: {why}. Choose another directory with DUET_DATA or --data"
-    )]
-    Path {
-        /// The path of the directory or file.
-        path: String,
-        /// The system's error.
-        why: std::io::Error,
-    },
-    /// Another process serves or moves the store.
-    #[error(
-        "another Duet{holder} has {path} open: stop that one first, or choose another directory with \
-         DUET_DATA or --data"
-    )]
-    InUse {
-        /// The path of the database.
-        path: String,
-        /// " (process 123)", or empty if the process is unknown.
-        holder: String,
-    },
-    /// The file system has no locks, so two processes could open the store at once.
-    #[error(
-        "cannot lock {path}: {why}. SQLite and Duet need a file system with locks: choose a \
-         directory on a local disk with DUET_DATA or --data, or use Postgres (DUET_DATABASE_URL)"
-    )]
-    NoLocks {
-        /// The path of the lock file.
-        path: String,
-        /// The system's error.
-        why: std::io::Error,
-    },
-    /// The marker exists, but the database does not.
-    #[error(
-        "{path} is missing or empty, but there was a store here ({marker} says so): put the \
-         database back; or, to begin with an empty one, run `duet accept-store` first"
-    )]
-    Gone {
-        /// The path of the database.
-        path: String,
-        /// The path of the marker.
-        marker: String,
-    },
-    /// The database is of another store than the marker.
-    #[error(
-        "{path} is another store than the one that was here ({marker} says so): put the right \
-         database back; or, to serve this one, run `duet accept-store` first"
-    )]
-    Another {
-        /// The path of the database.
-        path: String,
-        /// The path of the marker.
-        marker: String,
-    },
-    /// The database is a copy made without its write-ahead log, which held all of its content.
-    #[error(
-        "{path} was in use and has no table: it is a copy that was made without its write-ahead log. \
-         Put a whole copy in its place; or, to begin with an empty store, run `duet accept-store` first"
-    )]
-    EmptyCopy {
-        /// The path of the database.
-        path: String,
-    },
-    /// The schema is newer than this version.
-    #[error(
-        "the database was written by a newer Duet (schema {0}); run that version or a newer one"
-    )]
-    Newer(i64),
-    /// Any other error of a migration.
-    #[error("cannot bring the database up to date: {0}")]
-    Migrate(MigrateError),
-    /// Any other error of the database.
-    #[error("cannot open the database {path}: {why}")]
-    Database {
-        /// The path of the database.
-        path: String,
-        /// The database's error.
-        why: StoreError,
-    },
-}
-
-impl OpenError {
-    pub(super) fn path(path: &Path, why: std::io::Error) -> Self {
-        Self::Path { path: path.display().to_string(), why }
-    }
-
-    /// Adds the path to an error of SQLite.
-    pub(super) fn database(place: &Place, why: impl Into<StoreError>) -> Self {
-        Self::Database { path: place.database().display().to_string(), why: why.into() }
-    }
-}
-
 /// A locked and recovered database. After the migrations, [`Self::finish`] completes the opening.
 /// When dropped instead, the fields are dropped in their order, the lock last.
 pub(super) struct Opening {
-    place: Place,
+    paths: StorePaths,
     /// Open until the pools are, so that SQLite does not recover the log a second time.
     database: Connection,
-    found: Found,
+    found: MarkerFile,
     /// Why the store may be older than what clients have cached. If set, clients must resync.
     doubt: Option<&'static str>,
-    made: Made,
-    lock: Lock,
+    made: NewDatabase,
+    lock: StoreLock,
 }
 
 /// Deletes the files of a new database whose opening failed. An empty leftover would look like a
 /// copy made without its log.
-struct Made(Option<Place>);
+struct NewDatabase(Option<StorePaths>);
 
-impl Drop for Made {
+impl Drop for NewDatabase {
     fn drop(&mut self) {
-        let Some(place) = &self.0 else { return };
+        let Some(paths) = &self.0 else { return };
         for ending in ["", "-wal", "-shm", "-journal"] {
             // A file that cannot be deleted is reported at the next start.
-            let _ = fs::remove_file(place.beside(ending));
+            let _ = fs::remove_file(paths.beside(ending));
         }
     }
 }
@@ -157,39 +63,39 @@ impl Opening {
     /// Takes the lock, inspects the files, and recovers the database without a time limit. Blocks
     /// the thread.
     pub(super) fn begin(file: &Path) -> Result<Self, OpenError> {
-        let place = Place::make(file)?;
-        let lock = place.lock()?;
-        place.make_private();
+        let paths = StorePaths::make(file)?;
+        let lock = paths.lock()?;
+        paths.make_private();
         let found =
-            marker::find(&place).map_err(|why| OpenError::path(&marker::path(&place), why))?;
-        let base = Base::read(&place);
+            marker::find(&paths).map_err(|why| OpenError::path(&marker::path(&paths), why))?;
+        let base = Base::read(&paths);
         let log =
-            Log::read(&place, &base).map_err(|why| OpenError::path(&place.beside("-wal"), why))?;
-        refuse_what_is_gone(&place, found, &base, &log)?;
-        let doubt = doubt(&place, found, &base, &log)?;
-        let made = Made(matches!(base, Base::Missing).then(|| place.clone()));
-        place.make_database()?;
-        let database = recover(&place, &log).map_err(|why| OpenError::database(&place, why))?;
-        Ok(Self { place, database, found, doubt, made, lock })
+            Log::read(&paths, &base).map_err(|why| OpenError::path(&paths.beside("-wal"), why))?;
+        refuse_what_is_gone(&paths, found, &base, &log)?;
+        let doubt = doubt(&paths, found, &base, &log)?;
+        let made = NewDatabase(matches!(base, Base::Missing).then(|| paths.clone()));
+        paths.make_database()?;
+        let database = recover(&paths, &log).map_err(|why| OpenError::database(&paths, why))?;
+        Ok(Self { paths, database, found, doubt, made, lock })
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn paths(&self) -> &StorePaths {
+        &self.paths
     }
 
     /// Writes the store's id and a new token to the database and the marker. The schema must be
     /// migrated. Blocks the thread.
     pub(super) fn finish(self) -> Result<(Keeper, Epoch), OpenError> {
-        let Self { place, database, found, mut doubt, mut made, lock } = self;
+        let Self { paths, database, found, mut doubt, mut made, lock } = self;
         made.0 = None;
-        let failed = |why| OpenError::database(&place, StoreError::Commit(why));
+        let failed = |why| OpenError::database(&paths, StoreError::Commit(why));
         let known: Option<Uuid> = marker::read(&database, STORE).map_err(failed)?;
         let written: Option<Written> = marker::read(&database, WRITTEN).map_err(failed)?;
         let (written, before) = (written.map(|written| written.token), found.marker());
         let store = known.or(before.map(|marker| marker.store)).unwrap_or_else(Uuid::now_v7);
         if let Some(marker) = before {
             if marker.store != store {
-                return Err(another(&place));
+                return Err(another(&paths));
             }
             let behind = written.is_none_or(|written| {
                 written.number < marker.written.number
@@ -202,7 +108,7 @@ impl Opening {
         if let Some(doubt) = doubt {
             tracing::warn!(
                 "{} {doubt}: all pages will forget what they hold and read again",
-                place.database().display()
+                paths.database().display()
             );
         }
         let token = Token::after(written, before.map(|marker| marker.written));
@@ -216,46 +122,46 @@ impl Opening {
         })()
         .map_err(failed)?;
         let keeper =
-            Keeper::new(place.clone(), lock, Marker { store, written: token, stopped: false });
+            Keeper::new(paths.clone(), lock, Marker { store, written: token, stopped: false });
         // After this checkpoint the database file identifies the store without its log, and a copy
         // of the file is never empty.
         let whole = checkpoint(&database, "truncate").map_err(failed)?.is_complete();
         keeper.note(&database, whole.then_some(token)).map_err(|error| match error {
             KeepError::Row(why) => failed(why),
-            KeepError::File(why) => OpenError::path(&marker::path(&place), why),
+            KeepError::File(why) => OpenError::path(&marker::path(&paths), why),
         })?;
         Ok((keeper, epoch))
     }
 }
 
-fn another(place: &Place) -> OpenError {
+fn another(paths: &StorePaths) -> OpenError {
     OpenError::Another {
-        path: place.database().display().to_string(),
-        marker: marker::path(place).display().to_string(),
+        path: paths.database().display().to_string(),
+        marker: marker::path(paths).display().to_string(),
     }
 }
 
 /// Refuses to open where a store was before and is missing now. Only the operator may decide to
 /// start anew.
 fn refuse_what_is_gone(
-    place: &Place,
-    found: Found,
+    paths: &StorePaths,
+    found: MarkerFile,
     base: &Base,
     log: &Log,
 ) -> Result<(), OpenError> {
-    let path = place.database().display().to_string();
+    let path = paths.database().display().to_string();
     match (base, found) {
-        (Base::Missing | Base::Empty { .. }, Found::Marker(_) | Found::Unreadable) => {
-            Err(OpenError::Gone { path, marker: marker::path(place).display().to_string() })
+        (Base::Missing | Base::Empty { .. }, MarkerFile::Marker(_) | MarkerFile::Unreadable) => {
+            Err(OpenError::Gone { path, marker: marker::path(paths).display().to_string() })
         }
         // A crash during the very first start leaves a log.
-        (Base::Empty { with_log: true }, Found::Nothing) if !log.exists => {
+        (Base::Empty { with_log: true }, MarkerFile::Nothing) if !log.exists => {
             Err(OpenError::EmptyCopy { path })
         }
-        (Base::Tables(tables), Found::Marker(marker))
+        (Base::Tables(tables), MarkerFile::Marker(marker))
             if tables.store.is_some_and(|store| store != marker.store) =>
         {
-            Err(another(place))
+            Err(another(paths))
         }
         _ => Ok(()),
     }
@@ -264,14 +170,14 @@ fn refuse_what_is_gone(
 /// Why the store may be older than what clients have cached. Sets a log aside that belongs to
 /// another file.
 fn doubt(
-    place: &Place,
-    found: Found,
+    paths: &StorePaths,
+    found: MarkerFile,
     base: &Base,
     log: &Log,
 ) -> Result<Option<&'static str>, OpenError> {
     if base.disowns(log) {
-        let path = place.beside("-wal");
-        let aside = Log::set_aside(place).map_err(|why| OpenError::path(&path, why))?;
+        let path = paths.beside("-wal");
+        let aside = Log::set_aside(paths).map_err(|why| OpenError::path(&path, why))?;
         tracing::error!(
             "{} does not belong to the database that is beside it, which was put back from a copy: \
              it was not applied, and is kept as {}",
@@ -281,8 +187,8 @@ fn doubt(
         return Ok(Some("was put back from a copy"));
     }
     Ok(match found {
-        Found::Unreadable => Some("has a marker that cannot be read"),
-        Found::Marker(marker) if !marker.stopped && !log.exists => {
+        MarkerFile::Unreadable => Some("has a marker that cannot be read"),
+        MarkerFile::Marker(marker) if !marker.stopped && !log.exists => {
             Some("has no write-ahead log, though its server did not stop in order")
         }
         _ => None,
@@ -290,22 +196,22 @@ fn doubt(
 }
 
 /// Whether the log beside a database certainly belongs to another file. Changes nothing.
-pub(in crate::store) fn log_is_anothers(place: &Place) -> Result<bool, OpenError> {
-    let base = Base::read(place);
-    let log = Log::read(place, &base).map_err(|why| OpenError::path(&place.beside("-wal"), why))?;
+pub(in crate::store) fn log_is_foreign(paths: &StorePaths) -> Result<bool, OpenError> {
+    let base = Base::read(paths);
+    let log = Log::read(paths, &base).map_err(|why| OpenError::path(&paths.beside("-wal"), why))?;
     Ok(base.disowns(&log))
 }
 
 /// Opens the database and lets SQLite replay the log.
-fn recover(place: &Place, log: &Log) -> rusqlite::Result<Connection> {
+fn recover(paths: &StorePaths, log: &Log) -> rusqlite::Result<Connection> {
     if log.bytes > 0 {
         tracing::info!(
             "recovering {}: it was not closed in order, {} KiB of write-ahead log are read",
-            place.database().display(),
+            paths.database().display(),
             log.bytes.div_ceil(1024)
         );
     }
-    let database = Connection::open(place.database())?;
+    let database = Connection::open(paths.database())?;
     database.busy_timeout(super::ACQUIRE_TIMEOUT)?;
     for (setting, value) in [("journal_mode", "wal"), ("synchronous", "full")] {
         database.pragma_update(None, setting, value)?;
@@ -326,25 +232,25 @@ pub fn accept_store(file: &Path) -> Result<String, OpenError> {
         let why = std::io::ErrorKind::NotFound.into();
         return Err(OpenError::path(file, why));
     }
-    let place = Place::of(file)?;
-    let _lock = place.lock()?;
-    let path = place.database().display();
-    let failed = |why| OpenError::path(place.database(), why);
-    let base = Base::read(&place);
+    let paths = StorePaths::of(file)?;
+    let _lock = paths.lock()?;
+    let path = paths.database().display();
+    let failed = |why| OpenError::path(paths.database(), why);
+    let base = Base::read(&paths);
     if matches!(base, Base::Missing | Base::Empty { .. }) {
         // SQLite would delete a log without a database.
-        let log = Log::read(&place, &base).map_err(failed)?;
+        let log = Log::read(&paths, &base).map_err(failed)?;
         if log.exists {
-            Log::set_aside(&place).map_err(failed)?;
+            Log::set_aside(&paths).map_err(failed)?;
         }
-        match fs::rename(place.database(), place.beside("-empty")) {
+        match fs::rename(paths.database(), paths.beside("-empty")) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed(why)),
             _ => {}
         }
     }
-    match fs::remove_file(marker::path(&place)) {
+    match fs::remove_file(marker::path(&paths)) {
         Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(failed(why)),
-        _ if place.database().exists() => {
+        _ if paths.database().exists() => {
             Ok(format!("The next start takes {path} as it is, and all pages read again."))
         }
         _ => Ok(format!("The next start makes an empty store in {path}.")),

@@ -1,12 +1,194 @@
-//! Sessions in SQLite. Called by [`super::SqliteStore`] and its neighbours alone.
+//! Sessions in SQLite.
 
+use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow, SqliteTransaction};
+use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{hex, json, user};
-use crate::store::{NewSession, Result, SessionLife, SessionRow, TokenHash, TokenState};
+use super::{SqliteStore, hex, json};
+use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
+
+#[async_trait]
+impl SessionStore for SqliteStore {
+    async fn create_session(
+        &self,
+        session: NewSession,
+        verified: &str,
+        keep: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<SessionId>>> {
+        let _turn = self.turn().await;
+        let mut tx = self.write.begin_with("begin immediate").await?;
+        let still: bool = sqlx::query_scalar(
+            "select exists (select 1 from users \
+             where id = $1 and password_hash = $2 and deleted_at is null)",
+        )
+        .bind(session.user.0)
+        .bind(verified)
+        .fetch_one(&mut *tx)
+        .await?;
+        if !still {
+            return Ok(None);
+        }
+        insert(&mut tx, &session, now).await?;
+        let removed: Vec<Uuid> = sqlx::query_scalar(
+            "delete from sessions where user_id = $1 and id in \
+             (select id from sessions where user_id = $1 \
+              order by seen_at desc, id desc limit -1 offset $2) \
+             returning id",
+        )
+        .bind(session.user.0)
+        .bind(keep)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Some(removed.into_iter().map(SessionId).collect()))
+    }
+
+    async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>> {
+        let row = sqlx::query(
+            "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
+                    s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
+                    s.previous_until is not null as ends \
+             from sessions s join users u on u.id = s.user_id \
+             where (s.token_hash = $1 or \
+                    (s.previous_hash = $1 \
+                     and (s.previous_until is null or s.previous_until > $2))) \
+               and s.created_at > $3 and s.seen_at > $4",
+        )
+        .bind(token.as_slice())
+        .bind(life.now.0)
+        .bind(life.oldest_created.0)
+        .bind(life.oldest_seen.0)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(row.as_ref().map(rows::session).transpose()?)
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: Timestamp,
+        lost_before: Timestamp,
+    ) -> Result<bool> {
+        let _turn = self.turn().await;
+        let done = sqlx::query(
+            "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
+             rotated_at = $4, seen_at = $4 \
+             where id = $1 and (token_hash = $2 or \
+                   (previous_hash = $2 and previous_until is null and rotated_at < $5))",
+        )
+        .bind(id.0)
+        .bind(from.as_slice())
+        .bind(to.as_slice())
+        .bind(now.0)
+        .bind(lost_before.0)
+        .execute(&self.write)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn end_old_token(
+        &self,
+        id: SessionId,
+        present: &TokenHash,
+        _: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        let _turn = self.turn().await;
+        sqlx::query(
+            "update sessions set previous_until = $3 where id = $1 and token_hash = $2 \
+             and previous_hash is not null and previous_until is null",
+        )
+        .bind(id.0)
+        .bind(present.as_slice())
+        .bind(until.0)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn see_sessions(
+        &self,
+        ids: &[SessionId],
+        now: Timestamp,
+        noted_before: Timestamp,
+    ) -> Result<()> {
+        let _turn = self.turn().await;
+        let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
+        sqlx::query(
+            "update sessions set seen_at = $2 \
+             where id in (select unhex(value) from json_each($1)) and seen_at < $3",
+        )
+        .bind(json(&ids)?)
+        .bind(now.0)
+        .bind(noted_before.0)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn delete_session(&self, id: SessionId) -> Result<()> {
+        let _turn = self.turn().await;
+        sqlx::query("delete from sessions where id = $1").bind(id.0).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+        let _turn = self.turn().await;
+        let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
+            .bind(id.0)
+            .bind(user.0)
+            .execute(&self.write)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
+        let _turn = self.turn().await;
+        let mut connection = self.write.acquire().await?;
+        delete_others(&mut connection, user, keep).await
+    }
+
+    async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
+        let rows = sqlx::query(
+            "select id, device, created_at, seen_at from sessions \
+             where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
+        )
+        .bind(user.0)
+        .bind(life.oldest_seen.0)
+        .bind(life.oldest_created.0)
+        .fetch_all(&self.read)
+        .await?;
+        rows::all(&rows, rows::session_info)
+    }
+
+    async fn good_sessions(&self, ids: &[SessionId], life: SessionLife) -> Result<Vec<SessionId>> {
+        let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
+        let good: Vec<Uuid> = sqlx::query_scalar(
+            "select s.id from json_each($1) j join sessions s on s.id = unhex(j.value) \
+             where s.created_at > $2 and s.seen_at > $3",
+        )
+        .bind(json(&ids)?)
+        .bind(life.oldest_created.0)
+        .bind(life.oldest_seen.0)
+        .fetch_all(&self.read)
+        .await?;
+        Ok(good.into_iter().map(SessionId).collect())
+    }
+
+    async fn forget_old_sessions(&self, life: SessionLife) -> Result<()> {
+        let _turn = self.turn().await;
+        sqlx::query("delete from sessions where created_at <= $1 or seen_at <= $2")
+            .bind(life.oldest_created.0)
+            .bind(life.oldest_seen.0)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+}
 
 pub(super) async fn insert(
     tx: &mut SqliteTransaction<'_>,
@@ -27,179 +209,6 @@ pub(super) async fn insert(
     Ok(())
 }
 
-pub(super) async fn create_session(
-    pool: &SqlitePool,
-    session: NewSession,
-    verified: &str,
-    keep: u32,
-    now: Timestamp,
-) -> Result<Option<Vec<SessionId>>> {
-    let mut tx = pool.begin_with("begin immediate").await?;
-    let still: bool = sqlx::query_scalar(
-        "select exists (select 1 from users \
-         where id = $1 and password_hash = $2 and deleted_at is null)",
-    )
-    .bind(session.user.0)
-    .bind(verified)
-    .fetch_one(&mut *tx)
-    .await?;
-    if !still {
-        return Ok(None);
-    }
-    insert(&mut tx, &session, now).await?;
-    let removed: Vec<Uuid> = sqlx::query_scalar(
-        "delete from sessions where user_id = $1 and id in \
-         (select id from sessions where user_id = $1 order by seen_at desc, id desc limit -1 offset $2) \
-         returning id",
-    )
-    .bind(session.user.0)
-    .bind(keep)
-    .fetch_all(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(Some(removed.into_iter().map(SessionId).collect()))
-}
-
-pub(super) async fn session(
-    pool: &SqlitePool,
-    token: &TokenHash,
-    life: SessionLife,
-) -> Result<Option<SessionRow>> {
-    let row = sqlx::query(
-        "select u.id, u.username, u.display_name, s.id as session_id, s.seen_at, s.rotated_at, \
-                s.token_hash = $1 as present, s.previous_hash is not null as has_previous, \
-                s.previous_until is not null as ends \
-         from sessions s join users u on u.id = s.user_id \
-         where (s.token_hash = $1 or \
-                (s.previous_hash = $1 and (s.previous_until is null or s.previous_until > $2))) \
-           and s.created_at > $3 and s.seen_at > $4",
-    )
-    .bind(token.as_slice())
-    .bind(life.now.0)
-    .bind(life.oldest_created.0)
-    .bind(life.oldest_seen.0)
-    .fetch_optional(pool)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(SessionRow {
-        id: SessionId(row.try_get("session_id")?),
-        user: user(&row)?,
-        seen_at: Timestamp(row.try_get("seen_at")?),
-        rotated_at: Timestamp(row.try_get("rotated_at")?),
-        token: TokenState::of(
-            row.try_get("present")?,
-            row.try_get("has_previous")?,
-            row.try_get("ends")?,
-        ),
-    }))
-}
-
-pub(super) async fn rotate_session(
-    pool: &SqlitePool,
-    id: SessionId,
-    from: &TokenHash,
-    to: &TokenHash,
-    now: Timestamp,
-    lost_before: Timestamp,
-) -> Result<bool> {
-    let done = sqlx::query(
-        "update sessions set token_hash = $3, previous_hash = $2, previous_until = null, \
-         rotated_at = $4, seen_at = $4 \
-         where id = $1 and (token_hash = $2 or \
-               (previous_hash = $2 and previous_until is null and rotated_at < $5))",
-    )
-    .bind(id.0)
-    .bind(from.as_slice())
-    .bind(to.as_slice())
-    .bind(now.0)
-    .bind(lost_before.0)
-    .execute(pool)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-pub(super) async fn end_old_token(
-    pool: &SqlitePool,
-    id: SessionId,
-    present: &TokenHash,
-    until: Timestamp,
-) -> Result<()> {
-    sqlx::query(
-        "update sessions set previous_until = $3 where id = $1 and token_hash = $2 \
-         and previous_hash is not null and previous_until is null",
-    )
-    .bind(id.0)
-    .bind(present.as_slice())
-    .bind(until.0)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn see_sessions(
-    pool: &SqlitePool,
-    ids: &[SessionId],
-    now: Timestamp,
-    noted_before: Timestamp,
-) -> Result<()> {
-    let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
-    sqlx::query(
-        "update sessions set seen_at = $2 \
-         where id in (select unhex(value) from json_each($1)) and seen_at < $3",
-    )
-    .bind(json(&ids)?)
-    .bind(now.0)
-    .bind(noted_before.0)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn delete_session(pool: &SqlitePool, id: SessionId) -> Result<()> {
-    sqlx::query("delete from sessions where id = $1").bind(id.0).execute(pool).await?;
-    Ok(())
-}
-
-pub(super) async fn good_sessions(
-    pool: &SqlitePool,
-    ids: &[SessionId],
-    life: SessionLife,
-) -> Result<Vec<SessionId>> {
-    let ids: Vec<String> = ids.iter().map(|id| hex(id.0)).collect();
-    let good: Vec<Uuid> = sqlx::query_scalar(
-        "select s.id from json_each($1) j join sessions s on s.id = unhex(j.value) \
-         where s.created_at > $2 and s.seen_at > $3",
-    )
-    .bind(json(&ids)?)
-    .bind(life.oldest_created.0)
-    .bind(life.oldest_seen.0)
-    .fetch_all(pool)
-    .await?;
-    Ok(good.into_iter().map(SessionId).collect())
-}
-
-pub(super) async fn forget_old_sessions(pool: &SqlitePool, life: SessionLife) -> Result<()> {
-    sqlx::query("delete from sessions where created_at <= $1 or seen_at <= $2")
-        .bind(life.oldest_created.0)
-        .bind(life.oldest_seen.0)
-        .execute(pool)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn delete_session_of(
-    pool: &SqlitePool,
-    user: UserId,
-    id: SessionId,
-) -> Result<bool> {
-    let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
-        .bind(id.0)
-        .bind(user.0)
-        .execute(pool)
-        .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 pub(super) async fn delete_others(
     connection: &mut SqliteConnection,
     user: UserId,
@@ -212,30 +221,4 @@ pub(super) async fn delete_others(
             .fetch_all(connection)
             .await?;
     Ok(ended.into_iter().map(SessionId).collect())
-}
-
-pub(super) async fn list(
-    pool: &SqlitePool,
-    user: UserId,
-    life: SessionLife,
-) -> Result<Vec<SessionInfo>> {
-    let rows = sqlx::query(
-        "select id, device, created_at, seen_at from sessions \
-         where user_id = $1 and seen_at > $2 and created_at > $3 order by seen_at desc",
-    )
-    .bind(user.0)
-    .bind(life.oldest_seen.0)
-    .bind(life.oldest_created.0)
-    .fetch_all(pool)
-    .await?;
-    let session = |row: &SqliteRow| {
-        Ok(SessionInfo {
-            id: SessionId(row.try_get("id")?),
-            device: row.try_get("device")?,
-            created_at: Timestamp(row.try_get("created_at")?),
-            seen_at: Timestamp(row.try_get("seen_at")?),
-            current: false,
-        })
-    };
-    Ok(rows.iter().map(session).collect::<std::result::Result<_, sqlx::Error>>()?)
 }

@@ -19,30 +19,30 @@ with here as materialized ( \
         select count(*) from nodes where id = any ($12) and until >= clock_timestamp()) end as ok \
 ), sent as ( \
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
-        with ordinality as sent (conversation_id, sender_id, client_id, body, place) \
+        with ordinality as sent (conversation_id, sender_id, client_id, body, ordinal) \
 ), marked as ( \
     select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[]) \
-        with ordinality as marked (conversation_id, user_id, delivered, read, place) \
-), talks as materialized ( \
+        with ordinality as marked (conversation_id, user_id, delivered, read, ordinal) \
+), locked as materialized ( \
     select id, low_id, high_id, last_seq, closed_at is not null as closed \
     from conversations where id = any ($9) and (select ok from here) \
     order by id for no key update",
             $lock,
             " \
-), places as materialized ( \
+), member_marks as materialized ( \
     select conversation_id, user_id, delivered_seq, read_seq from members \
-    where conversation_id = any (array(select id from talks where id = any ($11))) \
+    where conversation_id = any (array(select id from locked where id = any ($11))) \
     order by conversation_id, user_id for no key update \
 ), judged as materialized ( \
     select s.*, t.last_seq, t.closed, \
            case s.sender_id when t.low_id then t.high_id else t.low_id end as peer_id, \
            u.conversation_id as used_in, u.seq as used_for \
-    from sent s join talks t on t.id = s.conversation_id and s.sender_id in (t.low_id, t.high_id) \
+    from sent s join locked t on t.id = s.conversation_id and s.sender_id in (t.low_id, t.high_id) \
     left join lateral ( \
         select conversation_id, seq from client_ids \
         where client_id = s.client_id and sender_id = s.sender_id limit 1) u on true \
 ), fresh as materialized ( \
-    select *, last_seq + row_number() over (partition by conversation_id order by place) as seq \
+    select *, last_seq + row_number() over (partition by conversation_id order by ordinal) as seq \
     from judged where used_in is null and not closed \
 ), ids as ( \
     insert into client_ids (client_id, sender_id, conversation_id, seq) \
@@ -53,9 +53,9 @@ with here as materialized ( \
     order by conversation_id, seq \
 ), grown as materialized ( \
     select t.id, t.low_id, t.high_id, coalesce(g.last_seq, t.last_seq) as last_seq, \
-           g.last_seq is not null as grew, g.last_place \
-    from talks t left join ( \
-        select conversation_id, max(seq) as last_seq, max(place) as last_place \
+           g.last_seq is not null as grew, g.last_ordinal \
+    from locked t left join ( \
+        select conversation_id, max(seq) as last_seq, max(ordinal) as last_ordinal \
         from fresh group by conversation_id) g \
         on g.conversation_id = t.id \
 ), counted as ( \
@@ -72,7 +72,7 @@ with here as materialized ( \
     group by conversation_id, user_id \
 ), touched as materialized ( \
     select g.id as conversation_id, p.user_id, g.grew, \
-           row_number() over (partition by p.user_id order by g.last_place) - 1 as before, \
+           row_number() over (partition by p.user_id order by g.last_ordinal) - 1 as before, \
            coalesce(v.delivered, 0) as delivered, coalesce(v.read, 0) as read \
     from grown g cross join lateral (values (g.low_id), (g.high_id)) as p (user_id) \
     left join moves v on v.conversation_id = g.id and v.user_id = p.user_id \
@@ -91,15 +91,15 @@ with here as materialized ( \
         and m.conversation_id = any ($9) \
         and (w.grew or w.delivered > m.delivered_seq or w.read > m.read_seq) \
 ) \
-select true as of_message, false as left_out, j.place, j.peer_id, f.seq, j.used_in, j.used_for, \
+select true as of_message, false as left_out, j.ordinal, j.peer_id, f.seq, j.used_in, j.used_for, \
        null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
-from judged j left join fresh f on f.place = j.place \
+from judged j left join fresh f on f.ordinal = j.ordinal \
 union all \
-select false, false, r.place, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
+select false, false, r.ordinal, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
        (select show_receipts from users where id = r.user_id) \
            and (select show_receipts from users where id = r.peer_id) \
 from reached r \
-join places p on p.conversation_id = r.conversation_id and p.user_id = r.user_id \
+join member_marks p on p.conversation_id = r.conversation_id and p.user_id = r.user_id \
 union all \
 select null, false, null, null, null, null, null, null, null, null where not (select ok from here)",
             $left_out
@@ -115,11 +115,11 @@ pub(super) const COMMIT_YIELDING: &str = commit!(
     " skip locked",
     " \
 union all \
-select l.of_message, true, l.place, null, null, null, null, null, null, null \
+select l.of_message, true, l.ordinal, null, null, null, null, null, null, null \
 from conversations c join ( \
-    select true as of_message, place, conversation_id, sender_id as user_id from sent \
+    select true as of_message, ordinal, conversation_id, sender_id as user_id from sent \
     union all \
-    select false, place, conversation_id, user_id from marked) l \
+    select false, ordinal, conversation_id, user_id from marked) l \
     on l.conversation_id = c.id and l.user_id in (c.low_id, c.high_id) \
-where c.id = any ($9) and c.id <> all (array(select id from talks))"
+where c.id = any ($9) and c.id <> all (array(select id from locked))"
 );

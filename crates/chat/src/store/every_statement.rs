@@ -13,11 +13,11 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, NewInvitation, NewMarks, NewMessage, NewSession,
-    NewUser, NodeId, NodeKey, Result, SessionLife, Shared, Store,
+    Acceptance, AccountOutcome, Allowance, Batch, ClusterState, NewInvitation, NewMarks,
+    NewMessage, NewSession, NewUser, NodeId, NodeKey, Result, SessionLife, Store,
 };
 
-/// The ids created by [`everything`].
+/// The ids created by [`run_every_statement`].
 pub(super) struct People {
     pub(super) one: UserId,
     pub(super) other: UserId,
@@ -65,7 +65,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> (UserId, SessionId
 }
 
 /// Calls every method of the store.
-pub(super) async fn everything(store: &dyn Store) -> Result<People> {
+pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     let (one, session_of_one) = sign_up(store, "one", 1).await;
     let (other, _) = sign_up(store, "other", 2).await;
     let life =
@@ -111,8 +111,8 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     store.unread_behind(one, after, 50).await?;
     store.peer(one, conversation).await?;
     store.tick_times(one, conversation).await?.expect("mine");
-    let places = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
-    for cursor in [Cursor::Latest].into_iter().chain(places) {
+    let others = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
+    for cursor in [Cursor::Latest].into_iter().chain(others) {
         store.history(one, conversation, cursor, 50).await?;
     }
     let (token_hash, expires_at) = ([9; 32], Timestamp(9));
@@ -128,13 +128,13 @@ pub(super) async fn everything(store: &dyn Store) -> Result<People> {
     let (third, _) = sign_up(store, "third", 5).await;
     store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
     store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
-    if let Some(shared) = store.shared() {
-        everything_shared(shared, one).await?;
+    if let Some(shared) = store.cluster_state() {
+        run_every_cluster_statement(shared, one).await?;
     }
     Ok(People { one, other, session: session_of_one, conversation })
 }
 
-async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
+async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> Result<()> {
     let (node, fallen) = (NodeId::new(), NodeId::new());
     let (key, hears, lease) = (NodeKey([7; 32]), shared.instance(), Duration::from_secs(60));
     shared.renew(fallen, &key, Some(hears), lease).await?;
@@ -162,9 +162,9 @@ async fn everything_shared(shared: &dyn Shared, one: UserId) -> Result<()> {
 }
 
 /// Passes each statement that a pool logs to a function.
-pub(super) struct Catch(pub(super) fn(&str));
+pub(super) struct StatementCapture(pub(super) fn(&str));
 
-impl<S: tracing::Subscriber> Layer<S> for Catch {
+impl<S: tracing::Subscriber> Layer<S> for StatementCapture {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
             let mut statement = Statement::default();

@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 use super::read::{Source, id};
 use super::tables::{Kind, Table};
-use super::write::{SILENCE, Target};
+use super::write::{ANSWER_WITHIN, Target};
 use super::{MoveError, Result};
 
 /// Rows between two progress reports.
-const WORD: u64 = 5_000;
+const REPORT_EVERY: u64 = 5_000;
 
 /// The row count and hash of a conversation or of a table.
 #[derive(PartialEq, Eq)]
@@ -41,11 +41,11 @@ pub(super) async fn compare(
     source: &Arc<Source>,
     target: &mut Target,
     table: &'static Table,
-    word: impl FnMut(u64),
+    report: impl FnMut(u64),
 ) -> Result<u64> {
     let here = source.clone();
-    let here = tokio::task::spawn_blocking(move || sums_here(&here, table));
-    let there = sums_there(target, table, word).await?;
+    let here = tokio::task::spawn_blocking(move || source_sums(&here, table));
+    let there = target_sums(target, table, report).await?;
     let here = here.await.map_err(|_| MoveError::Broken)??;
     match difference(table, &here, &there) {
         Some(difference) => Err(MoveError::Different(difference)),
@@ -53,7 +53,7 @@ pub(super) async fn compare(
     }
 }
 
-fn sums_here(source: &Source, table: &Table) -> Result<Vec<Sum>> {
+fn source_sums(source: &Source, table: &Table) -> Result<Vec<Sum>> {
     let mut sums = Sums::new(table);
     source.each(table, None, |row| {
         if table.by_conversation() {
@@ -75,26 +75,28 @@ fn sums_here(source: &Source, table: &Table) -> Result<Vec<Sum>> {
     Ok(sums.end())
 }
 
-async fn sums_there(
+async fn target_sums(
     target: &mut Target,
     table: &Table,
-    mut word: impl FnMut(u64),
+    mut report: impl FnMut(u64),
 ) -> Result<Vec<Sum>> {
     let sql = format!("select {} from {} order by {}", table.columns(), table.name, table.key());
     let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut target.connection);
     let (mut sums, mut read) = (Sums::new(table), 0);
-    while let Some(row) = timeout(SILENCE, rows.next()).await.map_err(|_| MoveError::Silent)? {
-        add_there(&mut sums, table, &row?)?;
+    while let Some(row) =
+        timeout(ANSWER_WITHIN, rows.next()).await.map_err(|_| MoveError::Silent)?
+    {
+        add_target_row(&mut sums, table, &row?)?;
         read += 1;
-        if read % WORD == 0 {
-            word(read);
+        if read % REPORT_EVERY == 0 {
+            report(read);
         }
     }
-    word(read);
+    report(read);
     Ok(sums.end())
 }
 
-fn add_there(sums: &mut Sums, table: &Table, row: &PgRow) -> Result<()> {
+fn add_target_row(sums: &mut Sums, table: &Table, row: &PgRow) -> Result<()> {
     sums.row_of(if table.by_conversation() { Some(row.try_get(0)?) } else { None });
     for (at, kind) in table.kinds() {
         match kind {

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::read::{Column, Place, Rows};
+use super::read::{Column, RowKey, Rows};
 use super::tables::{Kind, TABLES, Table};
 use super::{MoveError, Result};
 use crate::store::postgres::open::{MOVE, newest_schema, up_to_date};
@@ -25,7 +25,7 @@ const LOCK: i64 = 0x6475_6574_6d6f_7665;
 const LOCK_WITHIN: Duration = Duration::from_secs(20);
 const LOCK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a server may take to answer.
-pub(super) const SILENCE: Duration = Duration::from_secs(300);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(300);
 
 /// Removes the time limits of statements, and makes the planner read rows in index order. The
 /// keepalive settings let the server drop the connection of a vanished process.
@@ -69,7 +69,7 @@ impl Target {
     }
 
     /// The key of the last row written.
-    pub(super) async fn place(&mut self, table: &Table) -> Result<Option<Place>> {
+    pub(super) async fn last_key(&mut self, table: &Table) -> Result<Option<RowKey>> {
         let sql = format!(
             "select {} from {} order by {} limit 1",
             table.key(),
@@ -77,7 +77,7 @@ impl Target {
             table.last_first()
         );
         let last = sqlx::query(AssertSqlSafe(sql)).fetch_optional(&mut self.connection).await?;
-        last.map(|row| place(table, &row)).transpose()
+        last.map(|row| row_key(table, &row)).transpose()
     }
 
     /// Writes a batch, all rows or none.
@@ -100,7 +100,7 @@ impl Target {
                 Column::Flags(all) => query.bind(all),
             };
         }
-        timeout(SILENCE, query.execute(&mut self.connection))
+        timeout(ANSWER_WITHIN, query.execute(&mut self.connection))
             .await
             .map_err(|_| MoveError::Silent)?
             .map(drop)
@@ -145,7 +145,7 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn place(table: &Table, row: &PgRow) -> Result<Place> {
+fn row_key(table: &Table, row: &PgRow) -> Result<RowKey> {
     let value = |(at, kind)| {
         Ok(match kind {
             Kind::Id => Value::Blob(row.try_get::<Uuid, _>(at)?.as_bytes().to_vec()),

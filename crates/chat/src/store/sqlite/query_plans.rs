@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::{SqliteStore, commit};
 use crate::store::Store;
-use crate::store::exercise::{Catch, People, everything};
+use crate::store::every_statement::{People, StatementCapture, run_every_statement};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -64,12 +64,12 @@ fn is_full_scan(step: &str) -> bool {
 
 #[tokio::test]
 async fn no_statement_walks_through_a_whole_table() {
-    let catching = tracing_subscriber::registry().with(Catch(caught));
+    let catching = tracing_subscriber::registry().with(StatementCapture(caught));
     tracing::subscriber::set_global_default(catching).expect("nobody else listens");
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("duet.db");
     let store = Arc::new(SqliteStore::open(&file).await.expect("a store"));
-    let people = everything(store.as_ref()).await.expect("answers");
+    let people = run_every_statement(store.as_ref()).await.expect("answers");
     store.close().await;
     let mut database = Connection::open(&file).expect("the file");
     commit_everything(&mut database, &people);

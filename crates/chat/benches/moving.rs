@@ -1,5 +1,5 @@
 //! Duration of a move from SQLite to Postgres, with its check: `cargo bench -p chat --bench
-//! transfer -- [MESSAGES]`. One run completes, another is cancelled half-way and resumed. With a
+//! moving -- [MESSAGES]`. One run completes, another is cancelled half-way and resumed. With a
 //! directory as the second argument, the benchmark only creates the store there, for `duet move`.
 
 use std::path::Path;

@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::PostgresStore;
-use crate::store::exercise::{Catch, everything};
-use crate::store::{Batch, Store};
+use crate::store::every_statement::{StatementCapture, run_every_statement};
+use crate::store::{Batch, MessageStore, Store};
 
 static CAUGHT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -119,9 +119,9 @@ async fn every_statement_is_prepared_and_none_walks_through_a_table() {
     server.create_database("plans", None).expect("a database");
     let store = PostgresStore::open(&server.url("plans"), 2).await.expect("a store");
     {
-        let catching = tracing_subscriber::registry().with(Catch(caught));
+        let catching = tracing_subscriber::registry().with(StatementCapture(caught));
         let _caught_here = tracing::subscriber::set_default(catching);
-        let people = everything(&store).await.expect("answers");
+        let people = run_every_statement(&store).await.expect("answers");
         let batch = Arc::new(people.batch());
         for _ in 0..2 {
             store.commit(batch.clone(), Timestamp(4)).await.expect("a commit");

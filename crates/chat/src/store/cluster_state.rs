@@ -2,7 +2,7 @@
 //! rate limits.
 //!
 //! This state is disposable: all of it can be lost at any time and is rebuilt. [`super::postgres`]
-//! implements the trait; an engine that serves one process does not need it.
+//! implements the traits; an engine that serves one process does not need it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl NodesSecret {
     }
 }
 
-/// The result of [`Shared::renew`].
+/// The result of [`LeaseStore::renew`].
 pub struct Renewed {
     /// The lease is new, or had expired and was deleted. The node must announce its users again.
     pub is_new: bool,
@@ -105,15 +105,18 @@ pub struct Allowance {
     pub burst: u32,
 }
 
-/// The calls by which nodes share state. Implemented by stores that serve several nodes.
-#[async_trait]
-pub trait Shared: Send + Sync {
+/// The state that nodes share through one store. Implemented by stores that serve several nodes.
+pub trait ClusterState: LeaseStore + RateLimitStore {
     /// The secret by which the nodes on this store authenticate each other.
     fn secret(&self) -> &NodesSecret;
 
     /// The name of the database when the store was opened.
     fn instance(&self) -> &Instance;
+}
 
+/// The leases of nodes and the presence of users.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
     /// Renews a node's lease for `lease` from now, and deletes expired leases of other nodes.
     /// `hears_in` is the database whose events the node receives; `None` while the node receives no
     /// events.
@@ -141,7 +144,11 @@ pub trait Shared: Send + Sync {
 
     /// Those of these users who are connected to any node.
     async fn present(&self, users: &[UserId]) -> Result<Vec<UserId>>;
+}
 
+/// Rate limits that hold over all nodes.
+#[async_trait]
+pub trait RateLimitStore: Send + Sync {
     /// Takes one use from an allowance. Returns how long to wait if the allowance is exhausted.
     async fn take(&self, key: &str, allowance: Allowance) -> Result<Option<Duration>>;
 

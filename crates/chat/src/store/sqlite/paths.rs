@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// The modes of a store's files and of its directory: access for the owner alone.
 const FILE_MODE: u32 = 0o600;
@@ -24,15 +24,15 @@ const STICKY: u32 = 0o1000;
 
 /// The files of one store. The path has no symbolic links, so that each file has one lock.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Place {
+pub(in crate::store) struct StorePaths {
     database: PathBuf,
 }
 
 /// The lock of a store, released on drop.
 #[derive(Debug)]
-pub(in crate::store) struct Lock(File);
+pub(in crate::store) struct StoreLock(File);
 
-impl Drop for Lock {
+impl Drop for StoreLock {
     fn drop(&mut self) {
         // Closing the file is not enough: a child process shares the open file between fork and
         // exec. An error is harmless, because the file is closed next.
@@ -40,8 +40,8 @@ impl Drop for Lock {
     }
 }
 
-impl Place {
-    /// The place of a database file. Creates the directory if it is absent.
+impl StorePaths {
+    /// The paths of the store in a database file. Creates the directory if it is absent.
     pub(super) fn make(file: &Path) -> Result<Self, OpenError> {
         let directory = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -51,7 +51,7 @@ impl Place {
         Self::of(file)
     }
 
-    /// The place of a database file whose directory exists.
+    /// The paths of the store in a database file whose directory exists.
     pub(in crate::store) fn of(file: &Path) -> Result<Self, OpenError> {
         let database = resolve(file).map_err(|why| OpenError::path(file, why))?;
         Ok(Self { database })
@@ -74,16 +74,16 @@ impl Place {
 
     /// Locks the store for this process. The lock is on a file of its own, because backups must be able
     /// to read the database.
-    pub(in crate::store) fn lock(&self) -> Result<Lock, OpenError> {
+    pub(in crate::store) fn lock(&self) -> Result<StoreLock, OpenError> {
         let path = self.beside("-lock");
         let mut file = private_file(&path).map_err(|why| OpenError::path(&path, why))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut said = String::new();
+                let mut content = String::new();
                 // The error message works without the process id.
-                let _ = file.take(32).read_to_string(&mut said);
-                let holder = said.trim().parse::<u32>().ok();
+                let _ = file.take(32).read_to_string(&mut content);
+                let holder = content.trim().parse::<u32>().ok();
                 return Err(OpenError::InUse {
                     path: self.database.display().to_string(),
                     holder: holder.map_or(String::new(), |pid| format!(" (process {pid})")),
@@ -97,7 +97,7 @@ impl Place {
         // The process id is for the error message only; the lock holds without it, also on a full
         // disk.
         let _ = note.and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Lock(file))
+        Ok(StoreLock(file))
     }
 
     /// Removes the permissions of others on the files. Does the same for the directory if it holds
@@ -105,7 +105,7 @@ impl Place {
     pub(in crate::store) fn make_private(&self) {
         for ending in ["", "-wal", "-shm", "-journal", "-marker", "-lock"] {
             let path = self.beside(ending);
-            narrow(&path, FILE_MODE);
+            remove_other_permissions(&path, FILE_MODE);
         }
         let directory = self.directory();
         let Ok(found) = fs::metadata(directory) else { return };
@@ -113,8 +113,8 @@ impl Place {
             return;
         }
         let is_shared = found.mode() & STICKY != 0;
-        if !is_shared && self.is_all_there_is() {
-            narrow(directory, DIRECTORY_MODE);
+        if !is_shared && self.has_only_store_files() {
+            remove_other_permissions(directory, DIRECTORY_MODE);
         } else if found.mode() & OTHERS_WRITE == 0 {
             // Others can list the file names but not read the contents.
         } else if is_shared {
@@ -140,7 +140,7 @@ impl Place {
     }
 
     /// Whether the directory holds only files of this store.
-    fn is_all_there_is(&self) -> bool {
+    fn has_only_store_files(&self) -> bool {
         let Some(name) = self.database.file_name() else { return false };
         let Ok(mut entries) = fs::read_dir(self.directory()) else { return false };
         entries.all(|entry| {
@@ -193,7 +193,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Removes the permissions of others, and logs the change.
-fn narrow(path: &Path, mode: u32) {
+fn remove_other_permissions(path: &Path, mode: u32) {
     let Ok(found) = fs::symlink_metadata(path) else { return };
     let before = found.mode() & 0o7777;
     if before & OTHERS == 0 || found.is_symlink() {
@@ -218,11 +218,11 @@ mod tests {
     fn a_directory_that_everybody_uses_keeps_its_rights() {
         for (before, after) in [(0o777, 0o700), (0o755, 0o700), (0o1777, 0o1777)] {
             let directory = tempfile::tempdir().expect("a directory");
-            let place = Place::of(&directory.path().join("duet.db")).expect("a place");
-            place.make_database().expect("made");
+            let paths = StorePaths::of(&directory.path().join("duet.db")).expect("the paths");
+            paths.make_database().expect("made");
             let rights = fs::Permissions::from_mode(before);
             fs::set_permissions(directory.path(), rights).expect("set");
-            place.make_private();
+            paths.make_private();
             let found = fs::metadata(directory.path()).expect("it is there").mode() & 0o7777;
             assert_eq!(found, after, "{before:o}");
         }

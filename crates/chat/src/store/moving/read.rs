@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::tables::{Kind, Table};
 use super::{MoveError, Result};
-use crate::store::sqlite::open::{OpenError, log_is_anothers, newest_schema};
-use crate::store::sqlite::place::{self, Lock};
+use crate::store::sqlite::OpenError;
+use crate::store::sqlite::open::{log_is_foreign, newest_schema};
+use crate::store::sqlite::paths::{StoreLock, StorePaths};
 
 /// The maximum number of rows in a batch.
 const ROWS: usize = 5_000;
@@ -33,7 +34,7 @@ pub(super) struct Source {
     file: PathBuf,
     connection: Mutex<Connection>,
     /// Keeps servers from starting on the file.
-    _lock: Lock,
+    _lock: StoreLock,
     /// The epoch of the store.
     pub(super) epoch: String,
 }
@@ -55,7 +56,7 @@ pub(super) struct Rows {
 }
 
 /// The key of a row, in SQLite's types.
-pub(super) type Place = Vec<Value>;
+pub(super) type RowKey = Vec<Value>;
 
 impl Source {
     /// Locks and opens the file.
@@ -90,8 +91,8 @@ impl Source {
     }
 
     /// The number of rows up to a key, or of all rows.
-    pub(super) fn count(&self, table: &Table, up_to: Option<&Place>) -> Result<u64> {
-        let place = up_to.cloned().unwrap_or_default();
+    pub(super) fn count(&self, table: &Table, up_to: Option<&RowKey>) -> Result<u64> {
+        let key = up_to.cloned().unwrap_or_default();
         let sql = format!(
             "select count(*) from {}{}",
             table.source,
@@ -99,7 +100,7 @@ impl Source {
         );
         let count: i64 = self
             .lock()
-            .query_row(&sql, params_from_iter(place), |row| row.get(0))
+            .query_row(&sql, params_from_iter(key), |row| row.get(0))
             .map_err(|error| self.explain(error))?;
         Ok(count.unsigned_abs())
     }
@@ -108,7 +109,7 @@ impl Source {
     pub(super) fn each(
         &self,
         table: &Table,
-        after: Option<Place>,
+        after: Option<RowKey>,
         mut show: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
     ) -> Result<()> {
         let sql = format!(
@@ -137,7 +138,7 @@ impl Source {
     pub(super) fn batches(
         self: &Arc<Self>,
         table: &'static Table,
-        after: Option<Place>,
+        after: Option<RowKey>,
     ) -> mpsc::Receiver<Result<Rows>> {
         let (give, take) = mpsc::channel(AHEAD);
         let source = self.clone();
@@ -168,14 +169,14 @@ fn beyond(table: &Table, operator: &str) -> String {
 }
 
 /// Takes the same lock as a server, and checks that the log beside the file belongs to the file.
-fn take_files(file: &Path) -> Result<Lock> {
-    let place = place::Place::of(file).map_err(MoveError::Files)?;
-    let lock = place.lock().map_err(|error| match error {
+fn take_files(file: &Path) -> Result<StoreLock> {
+    let paths = StorePaths::of(file).map_err(MoveError::Files)?;
+    let lock = paths.lock().map_err(|error| match error {
         OpenError::InUse { path, holder } => MoveError::InUse(format!("{path}{holder}")),
         other => MoveError::Files(other),
     })?;
-    place.make_private();
-    if log_is_anothers(&place).map_err(MoveError::Files)? {
+    paths.make_private();
+    if log_is_foreign(&paths).map_err(MoveError::Files)? {
         return Err(MoveError::OlderSource(file.display().to_string()));
     }
     Ok(lock)

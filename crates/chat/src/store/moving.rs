@@ -167,21 +167,21 @@ async fn copy(
     target: &mut Target,
     progress: &mut impl FnMut(Progress),
 ) -> Result<u64> {
-    let mut places = Vec::new();
+    let mut keys = Vec::new();
     let (mut done, mut of) = (0, 0);
     for table in &TABLES {
-        let place = if target.resumed { target.place(table).await? } else { None };
-        if place.is_some() {
-            done += source.count(table, place.as_ref())?;
+        let key = if target.resumed { target.last_key(table).await? } else { None };
+        if key.is_some() {
+            done += source.count(table, key.as_ref())?;
         }
         of += source.count(table, None)?;
-        places.push((table, place));
+        keys.push((table, key));
     }
     let resumed_at = done;
-    for (table, place) in places {
+    for (table, key) in keys {
         let stage = Stage::Copying(table.name);
         progress(Progress { stage, done, of });
-        let mut batches = source.batches(table, place);
+        let mut batches = source.batches(table, key);
         while let Some(rows) = batches.recv().await {
             let rows = rows?;
             let count = rows.count as u64;
@@ -203,8 +203,8 @@ async fn check_all(
     for table in &TABLES {
         let stage = Stage::Checking(table.name);
         progress(Progress { stage, done, of });
-        let word = |rows| progress(Progress { stage, done: done + rows, of });
-        let rows = check::compare(source, target, table, word).await?;
+        let report = |rows| progress(Progress { stage, done: done + rows, of });
+        let rows = check::compare(source, target, table, report).await?;
         done += rows;
         tables.push((table.name, rows));
     }

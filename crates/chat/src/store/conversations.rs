@@ -1,0 +1,58 @@
+//! The part of the store for conversations: its trait and results.
+
+use async_trait::async_trait;
+use protocol::{Conversation, ConversationId, ListCursor, TickTimes, Timestamp, Unread, UserId};
+
+use super::Result;
+
+/// The conversations, each as one member may see it.
+#[async_trait]
+pub trait ConversationStore: Send + Sync + 'static {
+    /// The conversation of two users, created if necessary, and listed for `me` from now on. `None`
+    /// if the peer does not exist.
+    async fn open_conversation(
+        &self,
+        me: UserId,
+        peer: UserId,
+        now: Timestamp,
+    ) -> Result<Option<ConversationId>>;
+
+    /// A conversation as `me` may see it.
+    async fn conversation(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<Option<ConversationView>>;
+
+    /// At most `limit` conversations as `me` may see them, most recently active first.
+    async fn conversations(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>>;
+
+    /// The unread counts of the conversations after `cursor` in the list, most recently active
+    /// first. Visits at most `limit` conversations and returns those with unread messages.
+    async fn unread_behind(
+        &self,
+        me: UserId,
+        cursor: ListCursor,
+        limit: usize,
+    ) -> Result<Vec<Unread>>;
+
+    /// The peer's marks in a conversation of `me` and their times, as far as `me` may see them.
+    async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>>;
+
+    /// The peer in a conversation of `me`.
+    async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>>;
+}
+
+/// A conversation as one member may see it. The caller fills in whether the peer is online.
+pub struct ConversationView {
+    /// The conversation. The peer's marks and last-seen time are hidden where the privacy settings
+    /// require.
+    pub conversation: Conversation,
+    /// Whether the member may see the peer's presence.
+    pub shows_presence: bool,
+}

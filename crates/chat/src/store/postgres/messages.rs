@@ -1,0 +1,86 @@
+//! Messages in Postgres.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use protocol::{ConversationId, Cursor, HistoryPage, Marks, Seq, Timestamp, UserId};
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::PostgresStore;
+use crate::store::rows::{self, at_most};
+use crate::store::window::window;
+use crate::store::{Batch, Committed, History, MessageStore, Result};
+
+#[async_trait]
+impl MessageStore for PostgresStore {
+    async fn history(
+        &self,
+        me: UserId,
+        id: ConversationId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<History> {
+        self.call(async |connection| {
+            let Some((last_seq, mine, theirs)) = last_seq_and_marks(connection, me, id).await?
+            else {
+                return Ok(History::NotFound);
+            };
+            let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
+                return Ok(History::OutOfRange);
+            };
+            // Checks membership again, because this statement reads the text.
+            let rows = sqlx::query(
+                "select m.seq, m.sender_id, m.client_id, m.body, m.sent_at \
+                 from members me join messages m on m.conversation_id = me.conversation_id \
+                 where me.conversation_id = $1 and me.user_id = $2 and m.seq between $3 and $4 \
+                 order by m.seq",
+            )
+            .bind(id.0)
+            .bind(me.0)
+            .bind(first)
+            .bind(last)
+            .fetch_all(connection)
+            .await?;
+            let messages = rows::all(&rows, |row| rows::message(row, id))?;
+            Ok(History::Page(HistoryPage {
+                conversation: id,
+                messages,
+                last_seq: Seq(last_seq),
+                mine,
+                theirs,
+            }))
+        })
+        .await
+    }
+
+    async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
+        self.committer.commit(&batch, now).await
+    }
+}
+
+async fn last_seq_and_marks(
+    connection: &mut PgConnection,
+    me: UserId,
+    id: ConversationId,
+) -> Result<Option<(i64, Marks, Marks)>> {
+    let row = sqlx::query(
+        "select c.last_seq, me.delivered_seq, me.read_seq, \
+                peer.delivered_seq as peer_delivered_seq, \
+                case when u.show_receipts and mine.show_receipts \
+                     then peer.read_seq else 0 end as peer_read_seq \
+         from members me \
+         join conversations c on c.id = me.conversation_id \
+         join members peer on peer.conversation_id = me.conversation_id \
+                          and peer.user_id = me.peer_id \
+         join users u on u.id = me.peer_id \
+         join users mine on mine.id = me.user_id \
+         where me.conversation_id = $1 and me.user_id = $2",
+    )
+    .bind(id.0)
+    .bind(me.0)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some((row.try_get("last_seq")?, rows::mine(&row)?, rows::theirs(&row)?)))
+}

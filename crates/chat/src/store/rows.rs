@@ -1,0 +1,221 @@
+//! Reads rows of both engines into the store's types. The engines' statements differ, but their
+//! columns have the same names. Also holds the small rules that both engines apply to the
+//! parameters of their statements. Called by the engines alone.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use protocol::limits::MAX_UNREAD;
+use protocol::{
+    ClientId, Conversation, ConversationId, InvitationInfo, Marks, Message, Person, Presence,
+    Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes, Timestamp, Unread, User,
+    UserId,
+};
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Postgres, Row, Sqlite, Type};
+
+use super::{ConversationView, Found, OpenInvitation, Result, TokenHash, TokenState, ValidSession};
+
+/// A type of value that both engines can read from a column.
+pub(super) trait ColumnValue:
+    Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
+{
+}
+
+impl<T> ColumnValue for T where
+    T: Type<Sqlite> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + for<'r> Decode<'r, Postgres>
+{
+}
+
+/// A row of either engine.
+pub(super) trait StoreRow {
+    fn read<T: ColumnValue>(&self, column: &str) -> sqlx::Result<T>;
+}
+
+impl StoreRow for SqliteRow {
+    fn read<T: ColumnValue>(&self, column: &str) -> sqlx::Result<T> {
+        self.try_get(column)
+    }
+}
+
+impl StoreRow for PgRow {
+    fn read<T: ColumnValue>(&self, column: &str) -> sqlx::Result<T> {
+        self.try_get(column)
+    }
+}
+
+/// Reads each of several rows.
+pub(super) fn all<R, T>(rows: &[R], read: impl Fn(&R) -> sqlx::Result<T>) -> Result<Vec<T>> {
+    Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
+}
+
+pub(super) fn user(row: &impl StoreRow) -> sqlx::Result<User> {
+    Ok(User {
+        id: UserId(row.read("id")?),
+        username: row.read("username")?,
+        display_name: row.read("display_name")?,
+    })
+}
+
+/// A user and the user's password hash.
+pub(super) fn credentials(row: &impl StoreRow) -> sqlx::Result<(User, String)> {
+    Ok((user(row)?, row.read("password_hash")?))
+}
+
+pub(super) fn settings(row: &impl StoreRow) -> sqlx::Result<Settings> {
+    let privacy =
+        Privacy { receipts: row.read("show_receipts")?, last_seen: row.read("show_last_seen")? };
+    Ok(Settings { user: user(row)?, privacy })
+}
+
+/// A session that was found by its token, with its user.
+pub(super) fn session(row: &impl StoreRow) -> sqlx::Result<ValidSession> {
+    Ok(ValidSession {
+        id: SessionId(row.read("session_id")?),
+        user: user(row)?,
+        seen_at: Timestamp(row.read("seen_at")?),
+        rotated_at: Timestamp(row.read("rotated_at")?),
+        token: TokenState::of(row.read("present")?, row.read("has_previous")?, row.read("ends")?),
+    })
+}
+
+/// A session in the list of a user's sessions. Not marked as current.
+pub(super) fn session_info(row: &impl StoreRow) -> sqlx::Result<SessionInfo> {
+    Ok(SessionInfo {
+        id: SessionId(row.read("id")?),
+        device: row.read("device")?,
+        created_at: Timestamp(row.read("created_at")?),
+        seen_at: Timestamp(row.read("seen_at")?),
+        current: false,
+    })
+}
+
+/// An open invitation, as its inviter sees it.
+pub(super) fn invitation(row: &impl StoreRow) -> sqlx::Result<OpenInvitation> {
+    let token_hash: Vec<u8> = row.read("token_hash")?;
+    Ok(OpenInvitation {
+        token_hash: token_hash
+            .try_into()
+            .map_err(|_| sqlx::Error::Decode("the hash of a token has another length".into()))?,
+        created_at: Timestamp(row.read("created_at")?),
+        expires_at: Timestamp(row.read("expires_at")?),
+    })
+}
+
+/// An invitation as the invited user sees it.
+pub(super) fn invitation_info(row: &impl StoreRow) -> sqlx::Result<InvitationInfo> {
+    Ok(InvitationInfo { inviter: user(row)?, expires_at: Timestamp(row.read("expires_at")?) })
+}
+
+/// The key in `meta` of a first invitation.
+pub(super) fn first_invitation_key(token: &TokenHash) -> String {
+    format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
+}
+
+/// A user found by a search. The last-seen time is hidden unless both users show theirs.
+pub(super) fn found(row: &impl StoreRow) -> sqlx::Result<Found> {
+    let (last_seen, shows_presence) = presence(row)?;
+    Ok(Found { user: user(row)?, last_seen, shows_presence })
+}
+
+/// The peer of a listed conversation, found by a search.
+pub(super) fn found_peer(row: &impl StoreRow) -> sqlx::Result<(ConversationId, Found)> {
+    Ok((ConversationId(row.read("conversation_id")?), found(row)?))
+}
+
+/// The number of all results of a search, which each row repeats.
+pub(super) fn total(rows: &[impl StoreRow]) -> Result<usize> {
+    let total: i64 = rows.first().map_or(Ok(0), |row| row.read("total"))?;
+    Ok(usize::try_from(total).unwrap_or(0))
+}
+
+/// The last-seen time if it may be seen, and whether the presence may be seen.
+fn presence(row: &impl StoreRow) -> sqlx::Result<(Option<Timestamp>, bool)> {
+    let last_seen: Option<i64> = row.read("last_seen_at")?;
+    let shows_presence: bool = row.read("shows_presence")?;
+    Ok((last_seen.filter(|_| shows_presence).map(Timestamp), shows_presence))
+}
+
+/// A conversation as one member may see it, with its last message.
+pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<ConversationView> {
+    let id = ConversationId(row.read("conversation_id")?);
+    let last = match row.read::<Option<i64>>("seq")? {
+        Some(_) => Some(message(row, id)?),
+        None => None,
+    };
+    let (last_seen, shows_presence) = presence(row)?;
+    let active_at: Option<i64> = row.read("active_at")?;
+    let conversation = Conversation {
+        id,
+        peer: Person {
+            user: User {
+                id: UserId(row.read("peer_id")?),
+                username: row.read("username")?,
+                display_name: row.read("display_name")?,
+            },
+            presence: Presence { online: false, last_seen },
+        },
+        last,
+        last_seq: Seq(row.read("last_seq")?),
+        active_at: Timestamp(match active_at {
+            Some(at) => at,
+            None => row.read("created_at")?,
+        }),
+        unread: unread_count(row)?,
+        mine: mine(row)?,
+        theirs: theirs(row)?,
+    };
+    Ok(ConversationView { conversation, shows_presence })
+}
+
+pub(super) fn unread(row: &impl StoreRow) -> sqlx::Result<Unread> {
+    Ok(Unread { id: ConversationId(row.read("conversation_id")?), unread: unread_count(row)? })
+}
+
+fn unread_count(row: &impl StoreRow) -> sqlx::Result<u32> {
+    Ok(u32::try_from(row.read::<i64>("unread")?).unwrap_or(MAX_UNREAD))
+}
+
+/// A member's own marks.
+pub(super) fn mine(row: &impl StoreRow) -> sqlx::Result<Marks> {
+    Ok(Marks { delivered: Seq(row.read("delivered_seq")?), read: Seq(row.read("read_seq")?) })
+}
+
+/// The peer's marks, as far as the member may see them.
+pub(super) fn theirs(row: &impl StoreRow) -> sqlx::Result<Marks> {
+    let (delivered, read) = (row.read("peer_delivered_seq")?, row.read("peer_read_seq")?);
+    Ok(Marks { delivered: Seq(delivered), read: Seq(read) })
+}
+
+/// The peer's marks and their times.
+pub(super) fn tick_times(row: &impl StoreRow) -> sqlx::Result<TickTimes> {
+    let time = |seq: &str, at: &str| -> sqlx::Result<TickTime> {
+        let at: Option<i64> = row.read(at)?;
+        Ok(TickTime { up_to: Seq(row.read(seq)?), at: at.map(Timestamp) })
+    };
+    Ok(TickTimes {
+        delivered: time("delivered_seq", "delivered_at")?,
+        read: time("read_seq", "read_at")?,
+    })
+}
+
+pub(super) fn message(row: &impl StoreRow, conversation: ConversationId) -> sqlx::Result<Message> {
+    Ok(Message {
+        conversation,
+        seq: Seq(row.read("seq")?),
+        client_id: ClientId(row.read("client_id")?),
+        sender: UserId(row.read("sender_id")?),
+        body: row.read("body")?,
+        sent_at: Timestamp(row.read("sent_at")?),
+    })
+}
+
+/// The two members of a conversation in the order in which it stores them.
+pub(super) fn low_and_high(one: UserId, other: UserId) -> (UserId, UserId) {
+    if one < other { (one, other) } else { (other, one) }
+}
+
+/// A limit as a parameter.
+pub(super) fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
