@@ -3,7 +3,7 @@
 //! Every decision (membership, repeats, `seq`) is made from rows read inside the transaction. There
 //! is only one writer, so these rows cannot change before the commit. A batch reads and writes each
 //! conversation once, however many of its messages and marks belong to it. Called by
-//! [`super::committer`] on its thread.
+//! [`super::commit_thread`].
 
 use std::collections::HashMap;
 
