@@ -26,8 +26,8 @@ use protocol::{ErrorCode, Refusal};
 
 use crate::error::AppError;
 use crate::language::Language;
-use crate::look::{self, Look};
 use crate::paths;
+use crate::preferences::{self, Preferences};
 use crate::time::Local;
 use crate::time::customs::{self, Told};
 
@@ -140,10 +140,10 @@ pub fn client() -> Client {
 }
 
 /// The user's appearance settings, from their cookie.
-pub fn look() -> Look {
-    let Some(parts) = use_context::<Parts>() else { return Look::default() };
+pub fn preferences() -> Preferences {
+    let Some(parts) = use_context::<Parts>() else { return Preferences::default() };
     cookies(&parts.headers)
-        .find_map(|(name, value)| (name == look::COOKIE).then(|| Look::parse(value)))
+        .find_map(|(name, value)| (name == preferences::COOKIE).then(|| Preferences::parse(value)))
         .unwrap_or_default()
 }
 
@@ -153,7 +153,7 @@ pub fn language() -> Language {
         let parts = use_context::<Parts>()?;
         Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?)
     };
-    look().language.or_else(accepted).unwrap_or_default()
+    preferences().language.or_else(accepted).unwrap_or_default()
 }
 
 /// The time zone and conventions in which the page writes times.
@@ -161,7 +161,7 @@ pub fn local() -> Local {
     let Some(parts) = use_context::<Parts>() else { return Local::default() };
     let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
     let told = clock_cookie(&parts).map(Told::parse).unwrap_or_default();
-    customs::local(told, accepted.unwrap_or_default(), language(), look().hours)
+    customs::local(told, accepted.unwrap_or_default(), language(), preferences().hours)
 }
 
 /// The time zone that the user's browser reported, if known.

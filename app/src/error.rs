@@ -1,7 +1,7 @@
 //! The error type of server functions.
 //!
 //! Only `context::fail` on the server and the transport in the browser create it. Pages match on
-//! the code and show their own text ([`crate::words`]). It contains no internal details.
+//! the code and show their own text ([`crate::error_messages`]). It contains no internal details.
 
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use protocol::{ErrorCode, Refusal, Retry};

@@ -16,7 +16,7 @@ use protocol::User;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "hydrate")]
-use crate::on_demand::{NotLoaded, on_demand};
+use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 
@@ -32,7 +32,7 @@ pub enum Language {
 }
 
 #[cfg(feature = "hydrate")]
-on_demand! {
+lazy_functions! {
     fn german_texts() -> &'static Texts { &german::TEXTS }
     fn arabic_texts() -> &'static Texts { &arabic::TEXTS }
 }

@@ -327,7 +327,7 @@
     history.back();
   });
 
-  // Kept until the program shows its own install prompt (app/src/attention/install.rs).
+  // Kept until the program shows its own install prompt (app/src/notifications/install.rs).
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
     duetPage.install = event;

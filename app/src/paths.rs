@@ -21,7 +21,7 @@ pub const SET_PRIVACY: &str = "/settings/privacy";
 /// The plain forms that end a session.
 pub const END_SESSION: &str = "/settings/sessions/end";
 /// The plain form that changes the appearance.
-pub const SET_LOOK: &str = "/settings/look";
+pub const SET_PREFERENCES: &str = "/settings/look";
 /// The page that creates invitations.
 pub const INVITE: &str = "/invite";
 /// The plain form that ends all other sessions.

@@ -25,12 +25,12 @@ use protocol::{
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
 
-use crate::attention::Attention;
 use crate::live::outbox::Outbox;
 #[cfg(feature = "hydrate")]
 use crate::live::storage::Unkept;
 use crate::live::summary;
 use crate::live::timeline::Timeline;
+use crate::notifications::Notifications;
 use crate::time::Local;
 
 /// State of the live connection.
@@ -106,7 +106,7 @@ pub struct State {
     /// Whether the server delivers another build of the page.
     pub newer_build: RwSignal<bool>,
     /// State of notifications.
-    pub attention: Attention,
+    pub notifications: Notifications,
     /// The time zone and format of displayed times.
     pub local_time: RwSignal<Local>,
     /// Whether the page is live.
@@ -177,7 +177,7 @@ impl State {
             unread_elsewhere: RwSignal::new(Vec::new()),
             connection: RwSignal::new(Connection::Connecting),
             newer_build: RwSignal::new(false),
-            attention: Attention::new(),
+            notifications: Notifications::new(),
             local_time: RwSignal::new(Local::default()),
             live: RwSignal::new(false),
             storage_works: RwSignal::new(true),

@@ -41,13 +41,13 @@ pub fn router(state: AppState) -> Router {
     let nothing_here =
         render_app_async_with_context(provide.clone(), move || shell(unknown.clone()));
     let pages = Router::new()
-        .merge(app::forms::routes(provide.clone(), options.clone()))
+        .merge(app::plain_forms::routes(provide.clone(), options.clone()))
         .leptos_routes_with_context(&state, generate_route_list(App), provide.clone(), move || {
             shell(options.clone())
         })
         .fallback_service(site_files(&state.site, any(nothing_here)))
         .layer(from_fn(move |request, next| {
-            app::first_view::middleware(reading.clone(), request, next)
+            app::preload::middleware(reading.clone(), request, next)
         }))
         .layer(from_fn(app::structure::middleware))
         .layer(CompressionLayer::new().quality(PAGE_QUALITY));

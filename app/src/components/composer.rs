@@ -9,12 +9,12 @@ use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq, UserId};
 
 use super::emoji::{EmojiButton, fetch_emoji};
 use super::{ForWhom, Icon};
+use crate::bootstrap::use_bootstrap;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
-use crate::session::use_session;
 use crate::state::use_state;
 use crate::text::{self, Written};
-use crate::words;
 
 /// The counter appears when this many characters are left.
 const COUNTER_FROM: usize = 200;
@@ -30,11 +30,11 @@ pub fn Composer(
     seen: Seq,
 ) -> impl IntoView {
     let t = use_texts();
-    let session = use_session();
-    let me = session.me.map(|me| me.id);
-    let echo = session.echo.message;
-    let client_id = echo.as_ref().map_or(session.client_id, |(client_id, _)| *client_id);
-    let refused = session.echo.error.filter(|_| echo.is_some());
+    let bootstrap = use_bootstrap();
+    let me = bootstrap.me.map(|me| me.id);
+    let echo = bootstrap.echo.message;
+    let client_id = echo.as_ref().map_or(bootstrap.client_id, |(client_id, _)| *client_id);
+    let refused = bootstrap.echo.error.filter(|_| echo.is_some());
     let echoed = echo.map(|(_, text)| text).unwrap_or_default();
     let notice = RwSignal::new(None);
     let (field, written) = (NodeRef::new(), RwSignal::new(Written::default()));
@@ -44,7 +44,7 @@ pub fn Composer(
         keeper: start(conversation, field, written, no_files),
         field,
         written,
-        problem: RwSignal::new(refused.map(|error| words::sentence(t, error))),
+        problem: RwSignal::new(refused.map(|error| error_message(t, error))),
         notice,
         no_emoji: Callback::new(move |()| notice.set(Some(t.emoji.failed))),
     };
@@ -169,7 +169,7 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
         BodyError::TooLong => ErrorCode::BodyTooLong,
         BodyError::ControlCharacter => ErrorCode::BodyControlCharacter,
     };
-    Some(words::sentence(t, code.into()))
+    Some(error_message(t, code.into()))
 }
 
 /// The send button. Dimmed while the box is empty, but never disabled, because a disabled button

@@ -11,12 +11,12 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, TickTimes, Timestamp};
 
 use super::Icon;
-use super::layers::{LayersOnDemand, use_layers};
+use super::overlays::{LazyOverlays, use_overlays};
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Progress, Row};
 use crate::state::{OpenConversation, State, use_state};
 use crate::time::{self, Local};
-use crate::words;
 
 /// How long a toast such as "Copied" is shown.
 const TOAST_FOR: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(super) struct Parts {
     /// The toast, which screen readers announce as well.
     pub toast: RwSignal<&'static str>,
     /// The lazily loaded views of menu and note.
-    pub layers: LayersOnDemand,
+    pub overlays: LazyOverlays,
     pub t: &'static Texts,
 }
 
@@ -49,7 +49,7 @@ impl Parts {
             chosen: RwSignal::new(None),
             times: RwSignal::new(None),
             toast: RwSignal::new(""),
-            layers: use_layers(),
+            overlays: use_overlays(),
             t: use_texts(),
         }
     }
@@ -64,11 +64,13 @@ impl Parts {
 /// The menu button, the menu, the note and the toast.
 #[component]
 pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView {
-    let (t, layers, id) = (parts.t, parts.layers, open.id);
-    let chosen = move |row| layers.when_loaded(|layers| (layers.items)(id, parts, row));
+    let (t, overlays, id) = (parts.t, parts.overlays, open.id);
+    let chosen = move |row| overlays.when_loaded(|overlays| (overlays.items)(id, parts, row));
     let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
     let note = move || {
-        is_chosen.get().then(|| layers.when_loaded(|layers| (layers.note)(open.clone(), parts)))
+        is_chosen
+            .get()
+            .then(|| overlays.when_loaded(|overlays| (overlays.note)(open.clone(), parts)))
     };
     view! {
         <button
@@ -188,7 +190,7 @@ fn progress_in_words(
         Some(Progress::NotSent(code)) => {
             vec![
                 at(t.written_at, row.at),
-                t.not_sent_because.to_owned() + &words::sentence(t, code.into()),
+                t.not_sent_because.to_owned() + &error_message(t, code.into()),
             ]
         }
         Some(Progress::Sending) => {

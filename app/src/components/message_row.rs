@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 
 use super::Icon;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Key, Progress, Row};
 use crate::state::{OpenConversation, use_state};
 use crate::text::{self, Piece};
 use crate::time;
-use crate::words;
 
 impl Progress {
     /// The label.
@@ -182,7 +182,7 @@ fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) ->
     let refused = move || match progress.get() {
         Some(Progress::NotSent(code)) => Some(view! {
             <div class="not-sent">
-                <p role="alert">{t.not_sent_because} {words::sentence(t, code.into())}</p>
+                <p role="alert">{t.not_sent_because} {error_message(t, code.into())}</p>
                 <button class="link" type="button" on:click=move |_| retry(state, key)>{t.retry}</button>
                 <button class="link" type="button" on:click=move |_| delete(state, key)>{t.delete}</button>
             </div>

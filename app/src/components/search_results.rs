@@ -14,12 +14,12 @@ use protocol::{ConversationId, Person, Presence, SearchResults, User, UserId};
 use super::people_search::Search;
 use super::search_option::{LinkOption, PersonOption};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::search;
 use crate::state::{State, use_state};
 use crate::text;
-use crate::words;
 
 /// Typing faster than this asks once.
 const DEBOUNCE: Duration = Duration::from_millis(150);
@@ -166,7 +166,7 @@ impl Answers {
             return t.people_to_talk_to.to_owned();
         }
         if let Some(error) = self.problem.get() {
-            return words::sentence(t, error);
+            return error_message(t, error);
         }
         if !self.is_settled() {
             return String::new();

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::Icon;
-use super::layers::use_layers;
+use super::overlays::use_overlays;
 use crate::language::{KeyTexts, use_texts};
 use crate::state::use_state;
 
@@ -39,9 +39,11 @@ pub fn use_shortcuts() -> Shortcuts {
 /// shortcuts.
 #[component]
 pub fn ShortcutsSheet() -> impl IntoView {
-    let (shortcuts, layers) = (use_shortcuts(), use_layers());
+    let (shortcuts, overlays) = (use_shortcuts(), use_overlays());
     listen(shortcuts);
-    move || shortcuts.0.get().then(|| layers.when_loaded(|layers| (layers.shortcuts)(shortcuts)))
+    move || {
+        shortcuts.0.get().then(|| overlays.when_loaded(|overlays| (overlays.shortcuts)(shortcuts)))
+    }
 }
 
 /// The open dialog.

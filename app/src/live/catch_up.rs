@@ -9,8 +9,8 @@ use protocol::{ConversationId, ConversationPage, ErrorCode, Seq};
 
 use super::marks;
 use super::summary::Known;
-use crate::attention;
 use crate::error::AppError;
+use crate::notifications;
 use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
 use crate::state::State;
 
@@ -85,7 +85,7 @@ async fn read_entries(state: State) -> Result<(), AppError> {
     state.adopt_list(page, true);
     state.lower_unread(&held);
     for message in &news {
-        attention::arrived(state, message);
+        notifications::arrived(state, message);
     }
     // The open conversation may be too old for the first page of the list.
     if let Some(id) = open {

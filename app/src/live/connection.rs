@@ -23,8 +23,8 @@ use super::backoff::Backoff;
 use super::pulse::{Beat, Interest, Pulse};
 use super::signs::{self, interest};
 use super::{catch_up, frames, marks, person, sender, today, without_socket, writing};
-use crate::attention;
 use crate::dom;
+use crate::notifications;
 use crate::state::{Connection, State};
 
 /// Capacity of the outbound queue. The socket takes frames at once, so a full queue means that the
@@ -346,7 +346,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
             if applied.is_news {
-                attention::arrived(state, &message);
+                notifications::arrived(state, &message);
             }
             sender::on_applied(state, message.conversation, applied);
         }

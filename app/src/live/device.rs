@@ -15,8 +15,8 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, UserId};
 
 use super::storage;
-use crate::attention::worker;
-use crate::on_demand::{on_demand, soon};
+use crate::lazy::{lazy_functions, soon};
+use crate::notifications::worker;
 use crate::state::State;
 
 /// The functions of the lazily loaded code.
@@ -27,7 +27,7 @@ struct Code {
     bring: fn(State, ConversationId),
 }
 
-on_demand! {
+lazy_functions! {
     fn load_device() -> Code {
         Code { begin: rows::begin, save_all: rows::save_all, bring: rows::bring }
     }

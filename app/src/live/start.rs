@@ -8,8 +8,8 @@ use web_sys::StorageEvent;
 
 use super::storage::{self, Change};
 use super::{connection, device, drafts, keeping, person, sender, today, writing};
-use crate::attention;
 use crate::dom::{self, Listener};
+use crate::notifications;
 use crate::state::State;
 
 /// Starts the live client: local times, data from the browser's storage, the connection. It waits
@@ -39,7 +39,7 @@ pub fn start(state: State) {
         person::tell_other_tabs(me, tab);
         // Pages without a user start it too, so that no notification or count of an earlier user
         // remains.
-        attention::start(state);
+        notifications::start(state);
         spawn_local(async {
             // One turn later every effect of this render has run and all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;

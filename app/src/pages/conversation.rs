@@ -15,11 +15,11 @@ use protocol::{ConversationId, ErrorCode, Retry, Seq};
 
 use crate::components::{Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton};
 use crate::error::AppError;
-use crate::first_view::{Place, read_conversation, use_read_ahead};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
+use crate::preload::{OpeningPosition, load_conversation, use_preloaded};
 use crate::state::{Entry, FirstPage, OpenConversation, State, use_state};
-use crate::words;
 
 /// The page of a conversation. Changing the conversation creates a new view.
 #[component]
@@ -28,10 +28,10 @@ pub fn ConversationPage() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
         let id = params.with(|params| params.get("conversation")?.parse::<ConversationId>().ok());
-        (id, Place::named(&|name| query.with(|query| query.get(name))))
+        (id, OpeningPosition::from_query(&|name| query.with(|query| query.get(name))))
     });
     move || match asked.get() {
-        (Some(id), place) => view! { <OpenedConversation id=id place=place /> }.into_any(),
+        (Some(id), position) => view! { <OpenedConversation id=id position=position /> }.into_any(),
         (None, _) => view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any(),
     }
 }
@@ -54,7 +54,7 @@ enum Rows {
 struct Reading {
     state: State,
     id: ConversationId,
-    place: Place,
+    position: OpeningPosition,
     rows: RwSignal<Rows>,
     /// The number of the latest attempt; answers to earlier attempts are ignored.
     attempt: StoredValue<u32>,
@@ -63,7 +63,7 @@ struct Reading {
 impl Reading {
     /// Shows cached rows; false if there are none.
     fn show_held(self) -> bool {
-        let kept = kept_place(self.state, self.id);
+        let kept = kept_position(self.state, self.id);
         let held = self.state.first_page_from_memory(self.id, kept);
         held.inspect(|first| self.show(first)).is_some()
     }
@@ -83,11 +83,11 @@ impl Reading {
         #[cfg(feature = "hydrate")]
         set_timeout(move || spawn_local(fail(AppError::Unreached)), patience(self.state));
         spawn_local(async move {
-            let place = match (self.place, kept_place(self.state, self.id)) {
-                (Place::Unread, Some(kept)) => Place::Message(kept),
-                (place, _) => place,
+            let position = match (self.position, kept_position(self.state, self.id)) {
+                (OpeningPosition::Unread, Some(kept)) => OpeningPosition::Message(kept),
+                (position, _) => position,
             };
-            match read_conversation(self.id, place).await {
+            match load_conversation(self.id, position).await {
                 Ok(first) if is_wanted() => self.show(&first),
                 Ok(_) => {}
                 Err(error) => fail(error).await,
@@ -110,11 +110,11 @@ impl Reading {
         if error.retry() == Retry::Never {
             return Rows::Refused(error);
         }
-        let place = match self.place {
-            Place::Message(seq) => Some(seq),
+        let position = match self.position {
+            OpeningPosition::Message(seq) => Some(seq),
             _ => None,
         };
-        match self.state.open_held(self.id, place) {
+        match self.state.open_held(self.id, position) {
             Some(held) => Rows::Read(held),
             None => self.lacking(Some(error)).unwrap_or(Rows::Refused(error)),
         }
@@ -161,13 +161,13 @@ impl Reading {
 fn OpenedConversation(
     id: ConversationId,
     /// The position at which the conversation opens.
-    place: Place,
+    position: OpeningPosition,
 ) -> impl IntoView {
     let state = use_state();
     on_cleanup(move || state.close(id));
     let (rows, attempt) = (RwSignal::new(Rows::Reading), StoredValue::new(0));
-    let reading = Reading { state, id, place, rows, attempt };
-    match use_read_ahead().conversation(id, place) {
+    let reading = Reading { state, id, position, rows, attempt };
+    match use_preloaded().conversation(id, position) {
         Some(Ok(first)) => reading.show(&first),
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
@@ -175,7 +175,7 @@ fn OpenedConversation(
             reading.rows.set(reading.without(error));
         }
         // Navigation within the application, so the server did not load this page ahead.
-        None if place == Place::Unread && reading.show_held() => {}
+        None if position == OpeningPosition::Unread && reading.show_held() => {}
         None => reading.begin(),
     }
     reading.go_on();
@@ -214,12 +214,12 @@ fn patience(state: State) -> Duration {
 
 /// The message at which the user left the conversation.
 #[cfg(feature = "hydrate")]
-fn kept_place(state: State, id: ConversationId) -> Option<Seq> {
+fn kept_position(state: State, id: ConversationId) -> Option<Seq> {
     crate::live::storage::place(state, id).map(|place| place.seq)
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn kept_place(_: State, _: ConversationId) -> Option<Seq> {
+fn kept_position(_: State, _: ConversationId) -> Option<Seq> {
     None
 }
 
@@ -236,11 +236,11 @@ fn Conversation(
     entry: Entry,
 ) -> impl IntoView {
     let t = use_texts();
-    let Reading { id, place, rows, .. } = reading;
+    let Reading { id, position, rows, .. } = reading;
     let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
     let name = t.name(&user).to_owned();
-    let target = match place {
-        Place::Message(seq) => Some(seq),
+    let target = match position {
+        OpeningPosition::Message(seq) => Some(seq),
         _ => None,
     };
     let seen = match rows.get_untracked() {
@@ -291,7 +291,7 @@ pub fn Unavailable(
                 <h1 class="text-xl font-semibold">{t.cannot_be_shown}</h1>
                 {match again {
                     Some(again) => view! { <NotRead error=error again=again /> }.into_any(),
-                    None => view! { <p class="mt-2 text-muted">{words::sentence(t, error)}</p> }.into_any(),
+                    None => view! { <p class="mt-2 text-muted">{error_message(t, error)}</p> }.into_any(),
                 }}
                 <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{t.back_to_your_conversations}</a>
             </div>

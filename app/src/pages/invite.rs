@@ -10,15 +10,15 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::{ConversationId, Invitation, WaitingInvitation};
 
+use crate::bootstrap::use_bootstrap;
 use crate::components::{Avatar, ForWhom, FormAlert, Icon, QrCode};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{create_invitation, list_invitations, withdraw_invitation};
-use crate::session::use_session;
 use crate::state::{State, use_state};
 use crate::time;
-use crate::words;
 
 /// The state of the page.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ struct Inviting {
 
 impl Inviting {
     fn new() -> Self {
-        let (made, refused) = (RwSignal::new(None), RwSignal::new(use_session().echo.error));
+        let (made, refused) = (RwSignal::new(None), RwSignal::new(use_bootstrap().echo.error));
         let (busy, arrived) = (RwSignal::new(false), RwSignal::new(None));
         let waiting = RwSignal::new(Vec::new());
         Self { state: use_state(), made, refused, busy, arrived, waiting }
@@ -165,7 +165,7 @@ pub fn InvitePage() -> impl IntoView {
                     <div role="status" class="empty:absolute">{move || arrived.get().map(|id| view! { <Arrived id=id /> })}</div>
                     <div class="contents" class:hidden=move || arrived.with(Option::is_some)>
                         <p class="text-muted">{t.invite_help}</p>
-                        <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
+                        <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
                         <div role="status" class="empty:absolute">
                             {move || made.get().map(|invitation| view! { <Link invitation=invitation /> })}
                         </div>

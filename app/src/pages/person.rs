@@ -10,9 +10,9 @@ use protocol::{Conversation, ConversationId, ErrorCode, Retry, Timestamp};
 use super::conversation::Unavailable;
 use crate::components::{Avatar, Icon};
 use crate::error::AppError;
-use crate::first_view::{Place, use_read_ahead};
 use crate::language::use_texts;
 use crate::paths;
+use crate::preload::{OpeningPosition, use_preloaded};
 use crate::server_fns::get_conversation;
 use crate::state::{Entry, use_state};
 use crate::{text, time};
@@ -47,7 +47,7 @@ fn Found(
         read.set(None);
         spawn_local(async move { adopt(get_conversation(id).await) });
     };
-    if let Some(first) = use_read_ahead().conversation(id, Place::Unread) {
+    if let Some(first) = use_preloaded().conversation(id, OpeningPosition::Unread) {
         adopt(first.map(|first| first.conversation));
     } else if read.with_untracked(Option::is_none) {
         ask();

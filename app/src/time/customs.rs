@@ -12,7 +12,7 @@ use super::Local;
 use super::calendar::Calendar;
 use super::zone::Zone;
 use crate::language::Language;
-use crate::look::Hours;
+use crate::preferences::Hours;
 
 /// Name of the cookie. Scripts can read it; it holds no secret.
 pub const COOKIE: &str = "duet-clock";

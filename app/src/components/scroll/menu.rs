@@ -259,7 +259,7 @@ fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
     let before = document().active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
     BEFORE.set(before);
     spawn_local(async move {
-        if parts.layers.load().await.is_err() {
+        if parts.overlays.load().await.is_err() {
             parts.tell(parts.t.unreached);
             return;
         }

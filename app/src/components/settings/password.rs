@@ -8,11 +8,11 @@ use protocol::ErrorCode;
 use super::{Outcome, SaveButton, SettingsSection, ask};
 use crate::components::{FieldKind, ForWhom, FormAlert, TextField};
 use crate::error::AppError;
+use crate::error_messages::{FormField, error_message, field_of};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::change_password;
 use crate::state::use_state;
-use crate::words::{self, Field};
 
 /// The form. On success the server ends every other session.
 #[component]
@@ -33,7 +33,7 @@ pub fn ChangePassword() -> impl IntoView {
     let at = move |wanted: At| {
         Signal::derive(move || {
             let error = outcome.get().error().filter(|error| place(*error) == wanted)?;
-            Some(words::sentence(t, error))
+            Some(error_message(t, error))
         })
     };
     view! {
@@ -60,9 +60,9 @@ enum At {
 }
 
 fn place(error: AppError) -> At {
-    match (error.code(), words::field(error)) {
+    match (error.code(), field_of(error)) {
         (Some(ErrorCode::WrongPassword), _) => At::Current,
-        (_, Some(Field::Password)) => At::New,
+        (_, Some(FormField::Password)) => At::New,
         _ => At::Form,
     }
 }

@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use protocol::{ConversationId, ConversationPage, Marks, Seq, UserId};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::attention::worker;
 use crate::dom::{Listener, moment};
 use crate::json;
 use crate::live::{device, storage};
+use crate::notifications::worker;
 use crate::state::{Connection, FirstPage, State};
 
 /// Number of conversations stored, the most recently opened ones.

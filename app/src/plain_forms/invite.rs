@@ -9,15 +9,15 @@ use axum::response::{Html, IntoResponse, Response};
 use leptos::prelude::*;
 use protocol::Invitation;
 
-use super::Forms;
+use super::PlainForms;
 use super::stale::{POLICY, document};
+use crate::bootstrap::FormEcho;
 use crate::components::QrCode;
 use crate::context::{self, Done, within};
 use crate::server_fns::create_invitation;
-use crate::session::FormEcho;
 use crate::{paths, time};
 
-impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     pub(super) async fn invite(self, request: Request) -> Response {
         let (parts, _) = match self.check(request).await {
             Ok(read) => read,

@@ -8,7 +8,7 @@ use crate::language::Texts;
 
 /// A field of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum FormField {
     Username,
     /// The name shown to other users.
     DisplayName,
@@ -16,20 +16,20 @@ pub enum Field {
 }
 
 /// Returns the form field that a refusal is about, if any.
-pub fn field(error: AppError) -> Option<Field> {
+pub fn field_of(error: AppError) -> Option<FormField> {
     match error.code()? {
-        ErrorCode::UsernameInvalid | ErrorCode::UsernameTaken => Some(Field::Username),
-        ErrorCode::DisplayNameInvalid => Some(Field::DisplayName),
+        ErrorCode::UsernameInvalid | ErrorCode::UsernameTaken => Some(FormField::Username),
+        ErrorCode::DisplayNameInvalid => Some(FormField::DisplayName),
         ErrorCode::PasswordTooShort
         | ErrorCode::PasswordTooLong
         | ErrorCode::PasswordInvalid
-        | ErrorCode::PasswordCommon => Some(Field::Password),
+        | ErrorCode::PasswordCommon => Some(FormField::Password),
         _ => None,
     }
 }
 
 /// Returns the message for the user.
-pub fn sentence(t: &Texts, error: AppError) -> String {
+pub fn error_message(t: &Texts, error: AppError) -> String {
     let AppError::Refused(refusal) = error else {
         return t.unreached.to_owned();
     };
@@ -95,7 +95,7 @@ mod tests {
     fn throttled_says_when_to_try_again() {
         let told = |ms| {
             let refusal = Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) };
-            sentence(Language::English.texts(), AppError::Refused(refusal))
+            error_message(Language::English.texts(), AppError::Refused(refusal))
         };
         assert_eq!(told(39_001), "Too many attempts. Try again in 40 seconds.");
         assert_eq!(told(600_000), "Too many attempts. Try again in 10 minutes.");

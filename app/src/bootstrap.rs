@@ -1,5 +1,5 @@
 //! The context that a page is rendered with, for the server and the browser: the user, the
-//! language, the look.
+//! language, the preferences.
 //!
 //! It is embedded in the page. The user of a page never changes: signing in or out loads a new
 //! page, so no data of one user remains in memory for another.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AppError;
 use crate::json::Json;
 use crate::language::Language;
-use crate::look::Look;
+use crate::preferences::Preferences;
 
 /// Content of a refused form, to be shown again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct FormEcho {
 
 /// The context of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct Bootstrap {
     /// The user of this page.
     pub me: Option<User>,
     /// Whether an account can be created without an invitation.
@@ -42,7 +42,7 @@ pub struct Session {
     /// The operator's welcome text. Empty for signed-in users.
     pub welcome: String,
     /// The user's display preferences.
-    pub look: Look,
+    pub preferences: Preferences,
     /// The language of this page: the user's choice, else the best match for the browser.
     pub language: Language,
     /// The serialised [`crate::time::Local`]; empty once it is provided as a context.
@@ -55,28 +55,28 @@ pub struct Session {
 
 /// Takes the context from the request on the server, or from the page in the browser, and provides
 /// it.
-pub fn provide() -> Session {
+pub fn provide() -> Bootstrap {
     #[cfg(feature = "ssr")]
     provide_context(crate::context::local());
-    let mut session = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
-    let times = std::mem::take(&mut session.times);
+    let mut bootstrap = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
+    let times = std::mem::take(&mut bootstrap.times);
     #[cfg(feature = "hydrate")]
     provide_context(crate::time::Local::received(times));
     // Native code has no use for the serialised value.
     #[cfg(not(feature = "hydrate"))]
     drop(times);
-    provide_context(session.language);
-    provide_context(session.clone());
-    session
+    provide_context(bootstrap.language);
+    provide_context(bootstrap.clone());
+    bootstrap
 }
 
 /// Returns the context of this page.
-pub fn use_session() -> Session {
-    use_context::<Session>().unwrap_or_default()
+pub fn use_bootstrap() -> Bootstrap {
+    use_context::<Bootstrap>().unwrap_or_default()
 }
 
 #[cfg(feature = "ssr")]
-fn read() -> Session {
+fn read() -> Bootstrap {
     let language = crate::context::language();
     language.foretell();
     let me = crate::context::session().map(|session| session.user);
@@ -85,13 +85,13 @@ fn read() -> Session {
         None => crate::context::greeting(),
         Some(_) => (String::new(), String::new()),
     };
-    Session {
+    Bootstrap {
         me,
         registration_open: crate::context::registration_open(),
         invitations_open: crate::context::invitations_open(),
         run_by,
         welcome,
-        look: crate::context::look(),
+        preferences: crate::context::preferences(),
         language,
         times: use_context::<crate::time::Local>().unwrap_or_default().sent(),
         echo: use_context::<FormEcho>().unwrap_or_default(),
@@ -100,6 +100,6 @@ fn read() -> Session {
 }
 
 #[cfg(not(feature = "ssr"))]
-fn read() -> Session {
-    Session::default()
+fn read() -> Bootstrap {
+    Bootstrap::default()
 }

@@ -1,14 +1,14 @@
 //! Handles a message that arrived: decides, claims and shows notifications. Browser only;
-//! `on_demand` loads this module and calls it.
+//! `loader` loads this module and calls it.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ConversationId, Message};
 
-use super::Ask;
+use super::PromptView;
 use super::due::{Looking, due, may_ask};
-use super::{badge, choices, claim, install, notices, questions, tone};
+use super::{badge, choices, claim, install, notices, prompts, tone};
 use crate::dom::{self, Listener};
 use crate::state::State;
 use crate::text;
@@ -20,8 +20,8 @@ const KNOWN_AFTER: u32 = 20;
 
 /// Installs the unread effect and the listeners, and shows a prompt if one is due. Called once.
 pub fn start(state: State) {
-    let attention = state.attention;
-    choices::read(attention);
+    let notifications = state.notifications;
+    choices::read(notifications);
     install::count_visit();
     ask(state);
     let unread = state.unread_counter();
@@ -46,7 +46,7 @@ pub fn start(state: State) {
 /// Reads settings again when the page gains focus, because another tab may have changed them.
 fn back(state: State) {
     if dom::is_watched() {
-        choices::read(state.attention);
+        choices::read(state.notifications);
         ask(state);
     }
 }
@@ -54,15 +54,16 @@ fn back(state: State) {
 /// Shows at most one prompt: the notification prompt after an unseen message, else the install
 /// offer.
 fn ask(state: State) {
-    let attention = state.attention;
-    let may = may_ask(attention.choices.get_untracked(), attention.permission.get_untracked());
-    let question = match may && attention.missed.get_value() {
-        true => Some(questions::notices as Ask),
-        false => install::question(state),
+    let notifications = state.notifications;
+    let may =
+        may_ask(notifications.choices.get_untracked(), notifications.permission.get_untracked());
+    let prompt = match may && notifications.missed.get_value() {
+        true => Some(prompts::notices as PromptView),
+        false => install::prompt(state),
     };
     // A prompt that is already shown stays.
-    if attention.asking.with_untracked(Option::is_some) != question.is_some() {
-        attention.asking.set(question);
+    if notifications.prompt.with_untracked(Option::is_some) != prompt.is_some() {
+        notifications.prompt.set(prompt);
     }
 }
 
@@ -78,7 +79,7 @@ pub fn arrived(state: State, message: &Message) {
 }
 
 async fn tell(state: State, message: Message) {
-    let (id, attention) = (message.conversation, state.attention);
+    let (id, notifications) = (message.conversation, state.notifications);
     let Some(me) = state.me() else { return };
     // Another tab or another device has already read the message.
     if state.summary(id).is_some_and(|entry| entry.mine.read >= message.seq) {
@@ -91,14 +92,14 @@ async fn tell(state: State, message: Message) {
         (false, _) => Looking::Away,
     };
     if looking == Looking::Away {
-        attention.missed.set_value(true);
+        notifications.missed.set_value(true);
     }
     if !claim::claim(me.id, id, message.seq).await {
         return;
     }
-    choices::read(attention);
-    let choices = attention.choices.get_untracked();
-    let due = due(looking, choices, attention.permission.get_untracked());
+    choices::read(notifications);
+    let choices = notifications.choices.get_untracked();
+    let due = due(looking, choices, notifications.permission.get_untracked());
     if due.sound {
         tone::play();
     }
@@ -106,7 +107,7 @@ async fn tell(state: State, message: Message) {
         && let Some(name) = name_of_peer(state, id).await
     {
         let body = choices.text.then(|| text::preview(&message.body));
-        let body = body.unwrap_or_else(|| attention.wordless.get_value().to_owned());
+        let body = body.unwrap_or_else(|| notifications.wordless.get_value().to_owned());
         notices::show(state, id, &name, &body).await;
     }
 }

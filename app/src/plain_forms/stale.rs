@@ -13,10 +13,11 @@ use leptos::prelude::*;
 use leptos_meta::HashedStylesheet;
 use protocol::ErrorCode;
 
-use super::{Forms, back_from};
+use super::{PlainForms, back_from};
 use crate::components::escaped;
 use crate::context::{self, within};
-use crate::{look, paths, words};
+use crate::error_messages::error_message;
+use crate::{paths, preferences};
 
 /// Allows styles and images of this origin only.
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
@@ -24,7 +25,7 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 
-impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     /// Shows the reason and the text, with a link: to the sign-in page, which leads back, or to the
     /// pages of the user who is signed in now.
     pub(super) async fn stale(
@@ -60,7 +61,7 @@ fn page(
         ErrorCode::OtherPerson => t.go_to_conversations,
         _ => t.sign_in_again,
     };
-    let sentence = words::sentence(t, why.into());
+    let sentence = error_message(t, why.into());
     let card = view! {
             <h1 class="text-xl font-semibold" role="alert">{sentence}</h1>
             {text.map(|text| view! {
@@ -81,13 +82,13 @@ fn page(
 
 /// The document around the card of a plain response: a style sheet and no scripts.
 pub(super) fn document(options: LeptosOptions, title: String, card: AnyView) -> impl IntoView {
-    let (look, language) = (context::look(), context::language());
+    let (preferences, language) = (context::preferences(), context::language());
     view! {
         <!DOCTYPE html>
         <html
             lang=language.tag()
             dir=language.direction()
-            data-theme=look.theme.map(look::Theme::name)
+            data-theme=preferences.theme.map(preferences::Theme::name)
         >
             <head>
                 <meta charset="utf-8" />

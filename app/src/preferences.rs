@@ -61,27 +61,27 @@ impl Hours {
 
 /// The chosen settings; `None` follows the browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
+pub struct Preferences {
     pub theme: Option<Theme>,
     pub language: Option<Language>,
     pub hours: Option<Hours>,
 }
 
-impl Look {
+impl Preferences {
     /// Parses a cookie's value or the values of the form, joined by dots. Words may come in any
     /// order; unknown words are ignored.
     pub fn parse(value: &str) -> Self {
-        let mut look = Self::default();
+        let mut preferences = Self::default();
         for word in value.split('.') {
             match word {
-                "light" => look.theme = Some(Theme::Light),
-                "dark" => look.theme = Some(Theme::Dark),
-                "h12" => look.hours = Some(Hours::Twelve),
-                "h23" => look.hours = Some(Hours::TwentyFour),
-                tag => look.language = Language::from_tag(tag).or(look.language),
+                "light" => preferences.theme = Some(Theme::Light),
+                "dark" => preferences.theme = Some(Theme::Dark),
+                "h12" => preferences.hours = Some(Hours::Twelve),
+                "h23" => preferences.hours = Some(Hours::TwentyFour),
+                tag => preferences.language = Language::from_tag(tag).or(preferences.language),
             }
         }
-        look
+        preferences
     }
 
     /// The cookie's value: ASCII letters, digits and dots.
@@ -107,23 +107,23 @@ mod tests {
 
     #[test]
     fn a_look_comes_back_as_it_was_kept() {
-        let whole = Look {
+        let whole = Preferences {
             theme: Some(Theme::Dark),
             language: Some(Language::Arabic),
             hours: Some(Hours::TwentyFour),
         };
-        for look in [
+        for preferences in [
             whole,
-            Look { theme: None, ..whole },
-            Look { language: None, ..whole },
-            Look { hours: None, ..whole },
-            Look::default(),
+            Preferences { theme: None, ..whole },
+            Preferences { language: None, ..whole },
+            Preferences { hours: None, ..whole },
+            Preferences::default(),
         ] {
-            assert_eq!(Look::parse(&look.value()), look);
+            assert_eq!(Preferences::parse(&preferences.value()), preferences);
         }
         assert_eq!(
-            Look::parse("purple.tlh.h25...de"),
-            Look { language: Some(Language::German), ..Look::default() }
+            Preferences::parse("purple.tlh.h25...de"),
+            Preferences { language: Some(Language::German), ..Preferences::default() }
         );
     }
 }

@@ -9,35 +9,35 @@ use axum::routing::post;
 use protocol::SessionId;
 use serde::Deserialize;
 
-use super::{Forms, see_other};
+use super::{PlainForms, see_other};
+use crate::bootstrap::FormEcho;
 use crate::context::{self, within};
-use crate::look::Look;
 use crate::paths;
+use crate::preferences::Preferences;
 use crate::server_fns::{
     change_password, delete_account, end_other_sessions, end_session, set_display_name, set_privacy,
 };
-use crate::session::FormEcho;
 
 #[derive(Deserialize)]
-struct Name {
+struct NameForm {
     #[serde(default)]
     display_name: String,
 }
 
 #[derive(Deserialize)]
-struct Passwords {
+struct PasswordForm {
     current: String,
     new: String,
 }
 
 #[derive(Deserialize)]
-struct Farewell {
+struct DeletionForm {
     password: String,
 }
 
 /// Browsers omit unchecked boxes; checked ones send `true`.
 #[derive(Deserialize)]
-struct Shown {
+struct PrivacyForm {
     #[serde(default)]
     receipts: bool,
     #[serde(default)]
@@ -45,7 +45,7 @@ struct Shown {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct PreferencesForm {
     #[serde(default)]
     theme: String,
     #[serde(default)]
@@ -55,11 +55,11 @@ struct Wanted {
 }
 
 #[derive(Deserialize)]
-struct Chosen {
+struct SessionForm {
     id: SessionId,
 }
 
-pub(super) fn routes<S, P>(forms: Forms<P>) -> Router<S>
+pub(super) fn routes<S, P>(forms: PlainForms<P>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     P: Fn() + Clone + Send + Sync + 'static,
@@ -86,7 +86,10 @@ where
             paths::END_OTHER_SESSIONS,
             post(move |request: Request| five.end_other_sessions(request)).get(page),
         )
-        .route(paths::SET_LOOK, post(move |request: Request| six.set_look(request)).get(page))
+        .route(
+            paths::SET_PREFERENCES,
+            post(move |request: Request| six.set_preferences(request)).get(page),
+        )
         .route(paths::DELETE_ACCOUNT, post(move |request: Request| seven.delete(request)).get(page))
 }
 
@@ -94,9 +97,9 @@ fn back<T>(_: T) -> String {
     paths::SETTINGS.to_owned()
 }
 
-impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     async fn set_name(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Name>(request).await {
+        let (parts, form) = match self.read::<NameForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -106,7 +109,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn set_password(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Passwords>(request).await {
+        let (parts, form) = match self.read::<PasswordForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -115,7 +118,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn set_privacy(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Shown>(request).await {
+        let (parts, form) = match self.read::<PrivacyForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -125,15 +128,15 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     /// Stores the settings in a cookie only; the server keeps no copy.
-    async fn set_look(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Wanted>(request).await {
+    async fn set_preferences(self, request: Request) -> Response {
+        let (parts, form) = match self.read::<PreferencesForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let look = Look::parse(&[form.theme, form.language, form.hours].join("."));
+        let preferences = Preferences::parse(&[form.theme, form.language, form.hours].join("."));
         let done = within(&parts, &self.provide, || async move {
             let secure = context::session_cookie()?.secure;
-            if let Ok(cookie) = HeaderValue::try_from(look.cookie(secure)) {
+            if let Ok(cookie) = HeaderValue::try_from(preferences.cookie(secure)) {
                 context::set_cookie(cookie);
             }
             Ok(())
@@ -143,7 +146,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn end_session(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Chosen>(request).await {
+        let (parts, form) = match self.read::<SessionForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -161,7 +164,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn delete(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Farewell>(request).await {
+        let (parts, form) = match self.read::<DeletionForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };

@@ -13,7 +13,7 @@ use crate::components::NotRead;
 use crate::error::AppError;
 #[cfg(feature = "hydrate")]
 use crate::language::use_texts;
-use crate::on_demand::{NotLoaded, on_demand};
+use crate::lazy::{NotLoaded, lazy_functions};
 use crate::paths;
 #[cfg(feature = "hydrate")]
 use crate::state::use_state;
@@ -28,7 +28,7 @@ macro_rules! lazy_pages {
         $(#[$doc])*
         pub struct $route;
 
-        on_demand! {
+        lazy_functions! {
             fn $view() -> AnyView {
                 view! { <$page /> }.into_any()
             } by $load

@@ -51,7 +51,7 @@ pub async fn show(state: State, id: ConversationId, title: &str, body: &str) {
 fn show_own(state: State, id: ConversationId, notice: Notification) {
     let clicked = Closure::once_into_js(move || {
         _ = window().focus();
-        state.attention.wanted.set(Some(id));
+        state.notifications.wanted.set(Some(id));
     });
     notice.set_onclick(clicked.dyn_ref());
     OWN.with_borrow_mut(|own| {

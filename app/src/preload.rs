@@ -29,7 +29,7 @@ pub struct ListPane {
 
 /// The position at which a conversation opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum OpeningPosition {
     /// The first unread message, or the end.
     Unread,
     /// Around a linked message.
@@ -38,9 +38,9 @@ pub enum Place {
     Page(Cursor),
 }
 
-impl Place {
+impl OpeningPosition {
     /// Parses the position from an address. `query` returns a query parameter.
-    pub fn named(query: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub fn from_query(query: &dyn Fn(&str) -> Option<String>) -> Self {
         let seq = |name: &str| query(name)?.parse().ok().map(Seq).filter(|seq| *seq > Seq::ZERO);
         match (seq("m"), seq("before"), seq("after")) {
             (Some(seq), ..) => Self::Message(seq),
@@ -53,9 +53,9 @@ impl Place {
 
 /// The preloaded data. Pages without a user contain at most an invitation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FirstView {
+pub struct PreloadedData {
     pane: Option<Result<ListPane, AppError>>,
-    conversation: Option<(ConversationId, Place, Result<FirstPage, AppError>)>,
+    conversation: Option<(ConversationId, OpeningPosition, Result<FirstPage, AppError>)>,
     settings: Option<Result<OwnAccount, AppError>>,
     invitation: Option<Result<InvitationInfo, AppError>>,
 }
@@ -66,9 +66,9 @@ pub type OwnAccount = (Settings, Vec<SessionInfo>);
 /// A handle to the preloaded data. Each method takes its part out, because later the live client
 /// has newer data.
 #[derive(Clone, Copy)]
-pub struct ReadAhead(StoredValue<FirstView>);
+pub struct Preloaded(StoredValue<PreloadedData>);
 
-impl ReadAhead {
+impl Preloaded {
     /// Takes the data of the list pane. Later calls return `None`.
     pub fn pane(&self) -> Option<Result<ListPane, AppError>> {
         self.0.try_update_value(|first| first.pane.take()).flatten()
@@ -88,12 +88,10 @@ impl ReadAhead {
     pub fn conversation(
         &self,
         id: ConversationId,
-        place: Place,
+        position: OpeningPosition,
     ) -> Option<Result<FirstPage, AppError>> {
         let taken = self.0.try_update_value(|first| {
-            first
-                .conversation
-                .take_if(|(its_id, its_place, _)| (*its_id, *its_place) == (id, place))
+            first.conversation.take_if(|(other, at, _)| (*other, *at) == (id, position))
         });
         taken.flatten().map(|(_, _, read)| read)
     }
@@ -102,32 +100,32 @@ impl ReadAhead {
 /// Takes the data from the request on the server, or from the page in the browser, and provides it
 /// as a context.
 pub fn provide() {
-    let first = SharedValue::<_, Json>::new_with_encoding(taken).into_inner();
-    provide_context(ReadAhead(StoredValue::new(first)));
+    let first = SharedValue::<_, Json>::new_with_encoding(embedded).into_inner();
+    provide_context(Preloaded(StoredValue::new(first)));
 }
 
 /// Returns the preloaded data of this page; empty if none was provided.
-pub fn use_read_ahead() -> ReadAhead {
-    use_context().unwrap_or_else(|| ReadAhead(StoredValue::new(FirstView::default())))
+pub fn use_preloaded() -> Preloaded {
+    use_context().unwrap_or_else(|| Preloaded(StoredValue::new(PreloadedData::default())))
 }
 
 #[cfg(feature = "ssr")]
-fn taken() -> FirstView {
+fn embedded() -> PreloadedData {
     use_context::<axum::http::request::Parts>()
-        .and_then(|parts| parts.extensions.get::<FirstView>().cloned())
+        .and_then(|parts| parts.extensions.get::<PreloadedData>().cloned())
         .unwrap_or_default()
 }
 
 #[cfg(not(feature = "ssr"))]
-fn taken() -> FirstView {
-    FirstView::default()
+fn embedded() -> PreloadedData {
+    PreloadedData::default()
 }
 
 /// Loads the data of the list pane.
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
-pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
+pub async fn load_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     let page = list_conversations(None).await?;
     let found = match typed {
         // All results at once, for pages without scripts.
@@ -145,7 +143,7 @@ pub async fn read_pane(typed: Option<String>) -> Result<ListPane, AppError> {
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
-pub async fn read_settings() -> Result<OwnAccount, AppError> {
+pub async fn load_settings() -> Result<OwnAccount, AppError> {
     Ok((get_settings().await?, list_sessions().await?))
 }
 
@@ -154,12 +152,17 @@ pub async fn read_settings() -> Result<OwnAccount, AppError> {
 /// # Errors
 /// When the caller is not signed in or not a member of the conversation, or the store cannot be
 /// read.
-pub async fn read_conversation(id: ConversationId, place: Place) -> Result<FirstPage, AppError> {
+pub async fn load_conversation(
+    id: ConversationId,
+    position: OpeningPosition,
+) -> Result<FirstPage, AppError> {
     let conversation = get_conversation(id).await?;
-    let cursor = match place {
-        Place::Message(seq) => Cursor::Around(seq.min(conversation.last_seq)),
-        Place::Page(Cursor::Before(seq)) => Cursor::Before(seq.min(conversation.last_seq.next())),
-        Place::Page(Cursor::After(seq)) => Cursor::After(seq.min(conversation.last_seq)),
+    let cursor = match position {
+        OpeningPosition::Message(seq) => Cursor::Around(seq.min(conversation.last_seq)),
+        OpeningPosition::Page(Cursor::Before(seq)) => {
+            Cursor::Before(seq.min(conversation.last_seq.next()))
+        }
+        OpeningPosition::Page(Cursor::After(seq)) => Cursor::After(seq.min(conversation.last_seq)),
         _ if conversation.unread > UNREAD_ON_A_PAGE => Cursor::Around(first_unread(&conversation)),
         _ => Cursor::Latest,
     };
@@ -173,7 +176,7 @@ pub async fn read_conversation(id: ConversationId, place: Place) -> Result<First
 /// # Errors
 /// When the caller is not signed in or not a member of the conversation, or the store cannot be
 /// read.
-pub async fn read_person(id: ConversationId) -> Result<FirstPage, AppError> {
+pub async fn load_person(id: ConversationId) -> Result<FirstPage, AppError> {
     let conversation = get_conversation(id).await?;
     let page = HistoryPage {
         conversation: id,
@@ -198,18 +201,20 @@ fn first_unread(conversation: &protocol::Conversation) -> Seq {
 }
 
 #[cfg(feature = "ssr")]
-pub use ahead::{attach, middleware};
+pub use on_server::{attach, middleware};
 
 /// Preloading on the server.
 #[cfg(feature = "ssr")]
-mod ahead {
+mod on_server {
     use axum::extract::{Query, Request};
     use axum::http::Method;
     use axum::http::request::Parts;
     use axum::middleware::Next;
     use axum::response::Response;
 
-    use super::{FirstView, Place, read_conversation, read_pane, read_person, read_settings};
+    use super::{
+        OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
+    };
     use crate::server_fns::get_invitation;
     use crate::{context, paths};
 
@@ -238,22 +243,22 @@ mod ahead {
         let query = query.map(|Query(pairs)| pairs).unwrap_or_default();
         let named =
             |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let (find, place) = (named("find"), Place::named(&named));
+        let (find, position) = (named("find"), OpeningPosition::from_query(&named));
         // `within` discards the status codes that the loads set; the page that shows the data sets
         // its own.
         let read = context::within(parts, provide, || async move {
             if let Some(token) = invited {
                 let invitation = Some(get_invitation(token).await);
-                return Ok(FirstView { invitation, ..FirstView::default() });
+                return Ok(PreloadedData { invitation, ..PreloadedData::default() });
             }
-            let pane = Some(read_pane(find).await);
+            let pane = Some(load_pane(find).await);
             let conversation = match opened {
-                Some(id) if about => Some((id, Place::Unread, read_person(id).await)),
-                Some(id) => Some((id, place, read_conversation(id, place).await)),
+                Some(id) if about => Some((id, OpeningPosition::Unread, load_person(id).await)),
+                Some(id) => Some((id, position, load_conversation(id, position).await)),
                 None => None,
             };
-            let settings = if settings { Some(read_settings().await) } else { None };
-            Ok(FirstView { pane, conversation, settings, invitation: None })
+            let settings = if settings { Some(load_settings().await) } else { None };
+            Ok(PreloadedData { pane, conversation, settings, invitation: None })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);

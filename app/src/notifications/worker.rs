@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
-use super::Attention;
+use super::Notifications;
 use crate::dom::{self, Listener};
 use crate::paths;
 
@@ -19,7 +19,7 @@ fn container() -> Option<ServiceWorkerContainer> {
 }
 
 /// Registers the worker, and listens for the notification clicks that it forwards.
-pub fn start(attention: Attention) {
+pub fn start(notifications: Notifications) {
     let Some(container) = container() else { return };
     Listener::new(&container, "message", move |event| {
         let opened = event.dyn_into::<MessageEvent>().ok().and_then(|event| {
@@ -27,7 +27,7 @@ pub fn start(attention: Attention) {
             paths::opened(&path)
         });
         if opened.is_some() {
-            attention.wanted.set(opened);
+            notifications.wanted.set(opened);
         }
     })
     .forget();

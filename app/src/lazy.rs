@@ -21,18 +21,18 @@ pub fn soon(loading: impl Future<Output = ()> + 'static) {
 
 /// Defines functions whose code is in one file each. Calling a function loads its file first. The
 /// function named after `by` only loads the file.
-macro_rules! on_demand {
+macro_rules! lazy_functions {
     ($($(#[$doc:meta])* fn $name:ident() -> $answer:ty { $body:expr } $(by $load:ident)?)*) => {$(
         $(#[$doc])*
         #[cfg(feature = "split")]
         #[wasm_split_helpers::wasm_split($name, $(preload($load),)? fallible)]
-        fn $name() -> Result<$answer, $crate::on_demand::NotLoaded> {
+        fn $name() -> Result<$answer, $crate::lazy::NotLoaded> {
             Ok($body)
         }
 
         $(#[$doc])*
         #[cfg(not(feature = "split"))]
-        async fn $name() -> Result<$answer, $crate::on_demand::NotLoaded> {
+        async fn $name() -> Result<$answer, $crate::lazy::NotLoaded> {
             #[cfg(feature = "ssr")]
             leptos::prefetch_lazy_fn_on_server(stringify!($name));
             Ok($body)
@@ -40,11 +40,11 @@ macro_rules! on_demand {
 
         $(
             #[cfg(not(feature = "split"))]
-            async fn $load() -> Result<(), $crate::on_demand::NotLoaded> {
+            async fn $load() -> Result<(), $crate::lazy::NotLoaded> {
                 Ok(())
             }
         )?
     )*};
 }
 
-pub(crate) use on_demand;
+pub(crate) use lazy_functions;

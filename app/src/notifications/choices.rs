@@ -38,9 +38,9 @@ pub use server::{choose_notices, choose_sound, choose_text};
 /// Stubs for the server, which renders the components that call these functions.
 #[cfg(not(feature = "hydrate"))]
 mod server {
-    use crate::attention::Attention;
+    use crate::notifications::Notifications;
 
-    pub fn choose_notices(_: Attention, _: bool) {}
+    pub fn choose_notices(_: Notifications, _: bool) {}
 
     pub use choose_notices as choose_text;
     pub use choose_notices as choose_sound;
@@ -55,9 +55,9 @@ mod browser {
     use web_sys::{Notification, NotificationPermission};
 
     use super::{Choices, Permission};
-    use crate::attention::Attention;
     use crate::dom;
     use crate::live::storage;
+    use crate::notifications::Notifications;
 
     const NOTICES: &str = "notices";
     const TEXT: &str = "notice-text";
@@ -65,7 +65,7 @@ mod browser {
 
     /// Reads settings and permission, at start and whenever the page gains focus, because another
     /// tab or the browser's settings may have changed them.
-    pub fn read(attention: Attention) {
+    pub fn read(notifications: Notifications) {
         let said = |name| storage::kept(name).map(|value| value == "on");
         let default = Choices::default();
         let choices = Choices {
@@ -73,8 +73,8 @@ mod browser {
             text: said(TEXT).unwrap_or(default.text),
             sound: said(SOUND).unwrap_or(default.sound),
         };
-        attention.choices.set(choices);
-        attention.permission.set(permission());
+        notifications.choices.set(choices);
+        notifications.permission.set(permission());
     }
 
     fn permission() -> Permission {
@@ -90,23 +90,23 @@ mod browser {
 
     /// Turns notifications on or off. Turning them on requests the browser's permission, so the
     /// call must come from a click. The setting follows the permission that the user grants.
-    pub fn choose_notices(attention: Attention, on: bool) {
-        spawn_local(answer(attention, on));
+    pub fn choose_notices(notifications: Notifications, on: bool) {
+        spawn_local(answer(notifications, on));
     }
 
-    async fn answer(attention: Attention, on: bool) {
+    async fn answer(notifications: Notifications, on: bool) {
         if on && permission() == Permission::Asks {
             _ = allowed().await;
         }
         let permission = permission();
-        attention.permission.set(permission);
+        notifications.permission.set(permission);
         // A user who closed the browser's prompt has not decided; the prompt may appear again.
         let answered = !on || permission != Permission::Asks;
         if answered {
             keep(NOTICES, on && permission == Permission::Granted);
         }
-        attention.asking.set(None);
-        read(attention);
+        notifications.prompt.set(None);
+        read(notifications);
     }
 
     async fn allowed() -> Result<JsValue, JsValue> {
@@ -114,15 +114,15 @@ mod browser {
     }
 
     /// Turns message text in notifications on or off.
-    pub fn choose_text(attention: Attention, on: bool) {
+    pub fn choose_text(notifications: Notifications, on: bool) {
         keep(TEXT, on);
-        read(attention);
+        read(notifications);
     }
 
     /// Turns the sound on or off.
-    pub fn choose_sound(attention: Attention, on: bool) {
+    pub fn choose_sound(notifications: Notifications, on: bool) {
         keep(SOUND, on);
-        read(attention);
+        read(notifications);
     }
 
     fn keep(name: &str, on: bool) {

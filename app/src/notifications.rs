@@ -5,12 +5,12 @@
 //! # Layout
 //! [`choices`] the user's settings in this browser; [`due`] which signals a message triggers
 //! (pure). In the browser only: `badge`, `notices`, `tone`, `claim` (one tab notifies, not all of
-//! them), `worker`, `questions` (the prompts for notifications and for `install`), and `arrival`,
+//! them), `worker`, `prompts` (the prompts for notifications and for `install`), and `arrival`,
 //! which connects them.
 //!
 //! No prompt and no notification appears on load, and messages of the conversation in view trigger
 //! none. The live client reports messages, `live::start` calls `start`, and components read
-//! [`Attention`]. The code loads a moment after the page is live or with the first message, because
+//! [`Notifications`]. The code loads a moment after the page is live or with the first message, because
 //! the user is looking at a page that has just loaded.
 
 pub mod choices;
@@ -25,11 +25,11 @@ mod claim;
 #[cfg(feature = "hydrate")]
 mod install;
 #[cfg(feature = "hydrate")]
+mod loader;
+#[cfg(feature = "hydrate")]
 mod notices;
 #[cfg(feature = "hydrate")]
-mod on_demand;
-#[cfg(feature = "hydrate")]
-mod questions;
+mod prompts;
 #[cfg(feature = "hydrate")]
 mod tone;
 #[cfg(feature = "hydrate")]
@@ -39,23 +39,23 @@ use leptos::prelude::*;
 use protocol::ConversationId;
 
 #[cfg(feature = "hydrate")]
-pub use on_demand::{arrived, start};
+pub use loader::{arrived, start};
 
 use choices::{Choices, Permission};
 
 /// The view of a prompt.
-pub type Ask = fn(Attention) -> AnyView;
+pub type PromptView = fn(Notifications) -> AnyView;
 
 /// The notification state of this browser. A cheap copy of handles; part of
 /// [`crate::state::State`].
 #[derive(Clone, Copy)]
-pub struct Attention {
+pub struct Notifications {
     /// The user's settings.
     pub choices: RwSignal<Choices>,
     /// The browser's permission for notifications.
     pub permission: RwSignal<Permission>,
     /// The prompt that is shown, if any.
-    pub asking: RwSignal<Option<Ask>>,
+    pub prompt: RwSignal<Option<PromptView>>,
     /// The conversation to open after a click on its notification.
     pub wanted: RwSignal<Option<ConversationId>>,
     /// Whether a message arrived while the page was out of view.
@@ -66,13 +66,13 @@ pub struct Attention {
     wordless: StoredValue<&'static str>,
 }
 
-impl Attention {
+impl Notifications {
     /// The state before the browser's settings and permission are read.
     pub fn new() -> Self {
         Self {
             choices: RwSignal::new(Choices::default()),
             permission: RwSignal::new(Permission::default()),
-            asking: RwSignal::new(None),
+            prompt: RwSignal::new(None),
             wanted: RwSignal::new(None),
             #[cfg(feature = "hydrate")]
             missed: StoredValue::new(false),
@@ -82,7 +82,7 @@ impl Attention {
     }
 }
 
-impl Default for Attention {
+impl Default for Notifications {
     fn default() -> Self {
         Self::new()
     }

@@ -8,7 +8,7 @@ use protocol::Message;
 
 use super::{arrival, worker};
 use crate::language::use_texts;
-use crate::on_demand::{on_demand, soon};
+use crate::lazy::{lazy_functions, soon};
 use crate::state::State;
 
 /// The functions of the loaded code.
@@ -18,8 +18,8 @@ struct Code {
     arrived: fn(State, &Message),
 }
 
-on_demand! {
-    fn load_attention() -> Code {
+lazy_functions! {
+    fn load_notifications() -> Code {
         Code { start: arrival::start, arrived: arrival::arrived }
     }
 }
@@ -32,9 +32,9 @@ thread_local! {
 
 /// Starts the service worker, then loads the rest a moment later. `live::start` calls it once.
 pub fn start(state: State) {
-    state.attention.wordless.set_value(use_texts().new_message);
+    state.notifications.wordless.set_value(use_texts().new_message);
     // The worker may hold a click on a notification of an earlier page.
-    worker::start(state.attention);
+    worker::start(state.notifications);
     PAGE.set(Owner::current());
     soon(async move { _ = begun(state).await });
 }
@@ -56,7 +56,7 @@ pub fn arrived(state: State, message: &Message) {
 
 /// Loads the code and starts it on the first call.
 async fn begun(state: State) -> Option<Code> {
-    let code = load_attention().await.ok()?;
+    let code = load_notifications().await.ok()?;
     if let Some(page) = PAGE.take() {
         page.with(|| (code.start)(state));
     }

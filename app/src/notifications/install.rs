@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use super::due::{Visits, may_offer};
-use super::{Ask, Attention, questions};
+use super::{Notifications, PromptView, prompts};
 use crate::live::storage;
 use crate::state::State;
 
@@ -52,7 +52,7 @@ fn today() -> u32 {
 }
 
 /// The prompt, if it is due.
-pub fn question(state: State) -> Option<Ask> {
+pub fn prompt(state: State) -> Option<PromptView> {
     if storage::kept(ANSWER).is_some() {
         return None;
     }
@@ -62,12 +62,12 @@ pub fn question(state: State) -> Option<Ask> {
         return None;
     }
     if offer().is_some() {
-        return Some(questions::install);
+        return Some(prompts::install);
     }
     // Only browsers that can put a page on the home screen define `navigator.standalone`.
     let standalone = Reflect::get(&window().navigator(), &"standalone".into());
     let is_page = standalone.is_ok_and(|standalone| standalone.as_bool() == Some(false));
-    is_page.then_some(questions::home_screen as Ask)
+    is_page.then_some(prompts::home_screen as PromptView)
 }
 
 /// The stored `beforeinstallprompt` event.
@@ -77,16 +77,16 @@ fn offer() -> Option<JsValue> {
 }
 
 /// Stores the answer permanently, and opens the browser's prompt if the answer is yes.
-pub fn answer(attention: Attention, yes: bool) {
+pub fn answer(notifications: Notifications, yes: bool) {
     storage::keep(ANSWER, if yes { "on" } else { "off" });
-    attention.asking.set(None);
+    notifications.prompt.set(None);
     if yes && let Some(offer) = offer() {
         // The user's choice in the browser's prompt does not change the stored answer.
-        spawn_local(async move { _ = prompt(&offer).await });
+        spawn_local(async move { _ = show_offer(&offer).await });
     }
 }
 
-async fn prompt(offer: &JsValue) -> Result<JsValue, JsValue> {
+async fn show_offer(offer: &JsValue) -> Result<JsValue, JsValue> {
     let prompt: Function = Reflect::get(offer, &"prompt".into())?.dyn_into()?;
     JsFuture::from(prompt.call0(offer)?.dyn_into::<Promise>()?).await
 }

@@ -22,17 +22,17 @@ use protocol::{ClientId, ConversationId, ErrorCode, Seq, UserId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::bootstrap::FormEcho;
 use crate::context::{Done, within};
 use crate::error::AppError;
 use crate::server_fns::{
     accept_invitation, free_usernames, mark_conversation, open_conversation, send_message, sign_in,
     sign_out, sign_up,
 };
-use crate::session::FormEcho;
-use crate::{first_view, paths};
+use crate::{paths, preload};
 
 #[derive(Deserialize)]
-struct Account {
+struct AccountForm {
     #[serde(default)]
     username: String,
     #[serde(default)]
@@ -43,7 +43,7 @@ struct Account {
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct MessageForm {
     client_id: ClientId,
     body: String,
     #[serde(default)]
@@ -52,24 +52,24 @@ struct Written {
 
 /// The user that the form's page was rendered for. Pages of older builds send `sender`, or nothing.
 #[derive(Default, Deserialize)]
-struct Whose {
+struct FormUser {
     #[serde(rename = "for", alias = "sender", default)]
     user: Option<UserId>,
 }
 
 /// The message text of a form, if present.
 #[derive(Deserialize)]
-struct Text {
+struct MessageText {
     body: String,
 }
 
 #[derive(Deserialize)]
-struct Chosen {
+struct PeerForm {
     peer: UserId,
 }
 
 #[derive(Deserialize)]
-struct Seen {
+struct ReadForm {
     seen: Seq,
 }
 
@@ -81,7 +81,7 @@ pub fn routes<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    let forms = Forms { provide, options };
+    let forms = PlainForms { provide, options };
     let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
     let (four, five, six) = (forms.clone(), forms.clone(), forms.clone());
     let (seven, eight) = (forms.clone(), forms.clone());
@@ -107,15 +107,15 @@ where
 }
 
 #[derive(Clone)]
-struct Forms<P> {
+struct PlainForms<P> {
     provide: P,
     options: LeptosOptions,
 }
 
-impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
+impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     async fn sign_in(self, request: Request) -> Response {
         let next = next(&request);
-        let (parts, form) = match self.read::<Account>(request).await {
+        let (parts, form) = match self.read::<AccountForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -126,7 +126,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
 
     async fn sign_up(self, request: Request) -> Response {
         let next = next(&request);
-        let (parts, form) = match self.read::<Account>(request).await {
+        let (parts, form) = match self.read::<AccountForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -159,7 +159,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
     }
 
     async fn open(self, request: Request) -> Response {
-        let (parts, form) = match self.read::<Chosen>(request).await {
+        let (parts, form) = match self.read::<PeerForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -171,7 +171,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let Ok(id) = id.parse::<ConversationId>() else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let (parts, form) = match self.read::<Written>(request).await {
+        let (parts, form) = match self.read::<MessageForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -194,7 +194,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let Ok(id) = id.parse::<ConversationId>() else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let (parts, form) = match self.read::<Seen>(request).await {
+        let (parts, form) = match self.read::<ReadForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -222,11 +222,12 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
         let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
             return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
         };
-        let whose = parsed::<Whose>(&parts, body.clone()).await.unwrap_or_default();
-        if let (Some(user), Some(session)) = (whose.user, parts.extensions.get::<chat::Session>())
+        let form = parsed::<FormUser>(&parts, body.clone()).await.unwrap_or_default();
+        if let (Some(user), Some(session)) = (form.user, parts.extensions.get::<chat::Session>())
             && session.user.id != user
         {
-            let text = parsed::<Text>(&parts, body).await.ok().map(|Text { body }| body);
+            let text =
+                parsed::<MessageText>(&parts, body).await.ok().map(|MessageText { body }| body);
             return Err(self.stale(&parts, ErrorCode::OtherPerson, text).await);
         }
         Ok((parts, body))
@@ -275,7 +276,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Forms<P> {
             let page = if of_settings { paths::SETTINGS } else { paths::HOME };
             parts.uri = axum::http::Uri::from_static(page);
         }
-        first_view::attach(&mut parts, &self.provide).await;
+        preload::attach(&mut parts, &self.provide).await;
         let (provide, options) = (self.provide, self.options);
         let context = move || {
             provide();
