@@ -45,7 +45,7 @@ pub struct Bootstrap {
     pub preferences: Preferences,
     /// The language of this page: the user's choice, else the best match for the browser.
     pub language: Language,
-    /// The serialised [`crate::time::Local`]; empty once it is provided as a context.
+    /// The serialised [`crate::time::TimeContext`]; empty once it is provided as a context.
     pub times: String,
     /// The refused form, if there is one.
     pub echo: FormEcho,
@@ -57,11 +57,11 @@ pub struct Bootstrap {
 /// it.
 pub fn provide() -> Bootstrap {
     #[cfg(feature = "ssr")]
-    provide_context(crate::context::local());
+    provide_context(crate::context::time_context());
     let mut bootstrap = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
     let times = std::mem::take(&mut bootstrap.times);
     #[cfg(feature = "hydrate")]
-    provide_context(crate::time::Local::received(times));
+    provide_context(crate::time::TimeContext::received(times));
     // Native code has no use for the serialised value.
     #[cfg(not(feature = "hydrate"))]
     drop(times);
@@ -93,7 +93,7 @@ fn read() -> Bootstrap {
         welcome,
         preferences: crate::context::preferences(),
         language,
-        times: use_context::<crate::time::Local>().unwrap_or_default().sent(),
+        times: use_context::<crate::time::TimeContext>().unwrap_or_default().sent(),
         echo: use_context::<FormEcho>().unwrap_or_default(),
         client_id: ClientId::new(),
     }

@@ -28,8 +28,8 @@ use crate::error::AppError;
 use crate::language::Language;
 use crate::paths;
 use crate::preferences::{self, Preferences};
-use crate::time::Local;
-use crate::time::customs::{self, Told};
+use crate::time::TimeContext;
+use crate::time::conventions::{self, ReportedClock};
 
 /// The name and attributes of the session cookie.
 #[derive(Clone, Debug)]
@@ -132,10 +132,10 @@ pub async fn end_session_before() {
 pub fn client() -> Client {
     let parts = use_context::<Parts>();
     let address = parts.as_ref().and_then(|parts| parts.extensions.get::<ClientIp>());
-    let says = parts.as_ref().and_then(|parts| parts.headers.get(USER_AGENT)?.to_str().ok());
+    let user_agent = parts.as_ref().and_then(|parts| parts.headers.get(USER_AGENT)?.to_str().ok());
     Client {
         address: address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ClientIp(ip)| *ip),
-        device: says.map(device::device).unwrap_or_default(),
+        device: user_agent.map(device::device).unwrap_or_default(),
     }
 }
 
@@ -157,22 +157,27 @@ pub fn language() -> Language {
 }
 
 /// The time zone and conventions in which the page writes times.
-pub fn local() -> Local {
-    let Some(parts) = use_context::<Parts>() else { return Local::default() };
+pub fn time_context() -> TimeContext {
+    let Some(parts) = use_context::<Parts>() else { return TimeContext::default() };
     let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-    let told = clock_cookie(&parts).map(Told::parse).unwrap_or_default();
-    customs::local(told, accepted.unwrap_or_default(), language(), preferences().hours)
+    let reported = clock_cookie(&parts).map(ReportedClock::parse).unwrap_or_default();
+    conventions::time_context(
+        reported,
+        accepted.unwrap_or_default(),
+        language(),
+        preferences().hours,
+    )
 }
 
 /// The time zone that the user's browser reported, if known.
 pub fn zone() -> Option<String> {
     let parts = use_context::<Parts>()?;
-    let zone = clock_cookie(&parts).map(Told::parse)?.zone;
+    let zone = clock_cookie(&parts).map(ReportedClock::parse)?.zone;
     (!zone.is_empty()).then(|| zone.to_owned())
 }
 
 fn clock_cookie(parts: &Parts) -> Option<&str> {
-    cookies(&parts.headers).find_map(|(name, value)| (name == customs::COOKIE).then_some(value))
+    cookies(&parts.headers).find_map(|(name, value)| (name == conventions::COOKIE).then_some(value))
 }
 
 /// The cookies of a request, as names and values.
@@ -229,7 +234,7 @@ fn is_first_in_second() -> bool {
 }
 
 /// Sets the status and headers for an error that the page shows.
-pub fn say(error: AppError) {
+pub fn set_error_status(error: AppError) {
     if let AppError::Refused(refusal) = error {
         refuse(refusal);
     }
@@ -321,8 +326,9 @@ where
     });
     let result = work.await;
     owner.unset_with_forced_cleanup();
-    let said = options.0.read().map(|said| (said.status, said.headers.clone())).unwrap_or_default();
-    Done { result, status: said.0, headers: said.1 }
+    let response =
+        options.0.read().map(|parts| (parts.status, parts.headers.clone())).unwrap_or_default();
+    Done { result, status: response.0, headers: response.1 }
 }
 
 /// The build of the page that this process serves; empty if unknown.
@@ -395,7 +401,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
+    fn the_session_cookie_is_http_only_secure_and_same_site() {
         let seconds = 2_592_000;
         let cookie = SessionCookie { name: "__Host-duet".into(), secure: true, seconds };
         let issued = cookie.issue("abc");

@@ -94,7 +94,8 @@ pub async fn copy_text(text: &str) -> bool {
     let document = document();
     let Ok(field) = document.create_element("textarea") else { return false };
     let field: web_sys::HtmlTextAreaElement = field.unchecked_into();
-    let before = document.active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
+    let before =
+        document.active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
     field.set_value(text);
     let copied = document.body().is_some_and(|body| {
         _ = body.append_child(&field);

@@ -92,12 +92,12 @@ mod tests {
     use protocol::Refusal;
 
     #[test]
-    fn throttled_says_when_to_try_again() {
-        let told = |ms| {
+    fn a_rate_limit_message_names_the_delay() {
+        let message = |ms| {
             let refusal = Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) };
             error_message(Language::English.texts(), AppError::Refused(refusal))
         };
-        assert_eq!(told(39_001), "Too many attempts. Try again in 40 seconds.");
-        assert_eq!(told(600_000), "Too many attempts. Try again in 10 minutes.");
+        assert_eq!(message(39_001), "Too many attempts. Try again in 40 seconds.");
+        assert_eq!(message(600_000), "Too many attempts. Try again in 10 minutes.");
     }
 }

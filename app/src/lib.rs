@@ -212,7 +212,7 @@ pub fn App() -> impl IntoView {
     let bootstrap = bootstrap::provide();
     preload::provide();
     let state = State::new(bootstrap.me);
-    state.local_time.set(use_context().unwrap_or_default());
+    state.time_context.set(use_context().unwrap_or_default());
     provide_context(state);
     #[cfg(feature = "hydrate")]
     {
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_picture_does_not_share_the_bandwidth_with_the_program() {
+    fn the_page_does_not_preload_the_webassembly() {
         let owner = Owner::new();
         let tags = owner.with(|| {
             let options = LeptosOptions::builder().output_name("duet").build();

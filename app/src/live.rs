@@ -8,7 +8,7 @@
 //! Browser only: `connection` (the task that owns the socket), `signs` (network and user activity),
 //! `without_socket` (polling over HTTP), `person` (session changes in other tabs), `catch_up`
 //! (resync), `sender` (sends the outbox), `marks` (delivered and read receipts), `writing` (drafts
-//! and typing events), `storage` (browser storage), `keeping` (data that the storage refused),
+//! and typing events), `storage` (browser storage), `unsaved` (data that the storage refused),
 //! `device` (offline copies of messages), `today` (updates displayed dates).
 //!
 //! No module here touches the DOM outside the composer field: changes go through
@@ -30,8 +30,6 @@ pub mod connection;
 #[cfg(feature = "hydrate")]
 pub mod device;
 #[cfg(feature = "hydrate")]
-pub mod keeping;
-#[cfg(feature = "hydrate")]
 pub mod marks;
 #[cfg(feature = "hydrate")]
 mod person;
@@ -43,6 +41,8 @@ mod signs;
 pub mod storage;
 #[cfg(feature = "hydrate")]
 pub mod today;
+#[cfg(feature = "hydrate")]
+pub mod unsaved;
 #[cfg(feature = "hydrate")]
 mod without_socket;
 #[cfg(feature = "hydrate")]

@@ -23,7 +23,7 @@
     }, () => {});
   }
 
-  // Values from which the server formats times (app/src/time/customs.rs).
+  // Values from which the server formats times (app/src/time/conventions.rs).
   let zone;
   try {
     const { timeZone, hourCycle, locale } = new Intl.DateTimeFormat([], { hour: "numeric" }).resolvedOptions();

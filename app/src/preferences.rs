@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_comes_back_as_it_was_kept() {
+    fn preferences_survive_a_round_trip_through_the_cookie() {
         let whole = Preferences {
             theme: Some(Theme::Dark),
             language: Some(Language::Arabic),

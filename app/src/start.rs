@@ -31,7 +31,7 @@ pub fn start() {
         console_error_panic_hook::hook(what);
         tell_page("fail");
     }));
-    let root = document().get_element_by_id(ROOT_ID).and_then(|it| it.dyn_into().ok());
+    let root = document().get_element_by_id(ROOT_ID).and_then(|element| element.dyn_into().ok());
     // Without the root element there is nothing to hydrate; native forms still work.
     let Some(root) = root else { return };
     spawn_local(async move {

@@ -14,7 +14,7 @@ use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::state::use_state;
-use crate::text::{self, Written};
+use crate::text::{self, TextStats};
 
 /// The counter appears when this many characters are left.
 const COUNTER_FROM: usize = 200;
@@ -37,7 +37,7 @@ pub fn Composer(
     let refused = bootstrap.echo.error.filter(|_| echo.is_some());
     let echoed = echo.map(|(_, text)| text).unwrap_or_default();
     let notice = RwSignal::new(None);
-    let (field, written) = (NodeRef::new(), RwSignal::new(Written::default()));
+    let (field, written) = (NodeRef::new(), RwSignal::new(TextStats::default()));
     let no_files = Callback::new(move |()| notice.set(Some(t.no_files)));
     let writing = Writing {
         t,
@@ -115,10 +115,10 @@ pub fn Composer(
 struct Writing {
     t: &'static Texts,
     /// Saves the draft.
-    keeper: Keeper,
+    keeper: DraftKeeper,
     field: NodeRef<Textarea>,
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
     /// Why the text was not sent.
     problem: RwSignal<Option<String>>,
     /// Another notice, such as that files cannot be sent.
@@ -136,7 +136,7 @@ impl Writing {
             Ok(body) => {
                 self.problem.set(None);
                 element.set_value("");
-                self.written.set(Written::default());
+                self.written.set(TextStats::default());
                 sent(self.keeper, &element, body);
             }
             Err(error) => self.problem.set(why_not(self.t, error)),
@@ -177,7 +177,7 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
 #[component]
 fn SendButton(
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
 ) -> impl IntoView {
     let (t, live) = (use_texts(), use_state().live);
     let idle = Memo::new(move |_| live.get() && written.get().is_blank());
@@ -199,7 +199,7 @@ fn SendButton(
 #[component]
 fn Counter(
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
 ) -> impl IntoView {
     let t = use_texts();
     let length = Memo::new(move |_| written.get().length());
@@ -283,10 +283,10 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(feature = "hydrate")]
 use crate::dom::has_keyboard;
 #[cfg(feature = "hydrate")]
-use crate::live::writing::{Keeper, sent, start, typed, written_in};
+use crate::live::writing::{DraftKeeper, sent, start, typed, written_in};
 
 #[cfg(not(feature = "hydrate"))]
-use plain::{Keeper, has_keyboard, sent, start, typed, written_in};
+use plain::{DraftKeeper, has_keyboard, sent, start, typed, written_in};
 
 /// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
@@ -296,10 +296,10 @@ mod plain {
     use leptos::web_sys::HtmlTextAreaElement;
     use protocol::{Body, ConversationId};
 
-    use crate::text::Written;
+    use crate::text::TextStats;
 
     #[derive(Clone, Copy)]
-    pub struct Keeper;
+    pub struct DraftKeeper;
 
     pub fn has_keyboard() -> bool {
         true
@@ -307,16 +307,16 @@ mod plain {
     pub fn start(
         _: ConversationId,
         _: NodeRef<Textarea>,
-        _: RwSignal<Written>,
+        _: RwSignal<TextStats>,
         _: Callback<()>,
-    ) -> Keeper {
-        Keeper
+    ) -> DraftKeeper {
+        DraftKeeper
     }
-    pub fn written_in(_: &HtmlTextAreaElement) -> Written {
-        Written::default()
+    pub fn written_in(_: &HtmlTextAreaElement) -> TextStats {
+        TextStats::default()
     }
-    pub fn typed(_: Keeper, _: &HtmlTextAreaElement) {}
-    pub fn sent(_: Keeper, _: &HtmlTextAreaElement, _: Body) {}
+    pub fn typed(_: DraftKeeper, _: &HtmlTextAreaElement) {}
+    pub fn sent(_: DraftKeeper, _: &HtmlTextAreaElement, _: Body) {}
 }
 
 #[cfg(test)]
@@ -324,7 +324,7 @@ mod tests {
     use super::{escaped, sendable};
 
     #[test]
-    fn what_cannot_be_shown_is_left_out_and_every_line_stays() {
+    fn control_characters_are_removed_and_line_breaks_kept() {
         assert_eq!(
             sendable("one\u{b}two\u{c}three\u{85}four\r\n\tfive"),
             "one\ntwo\nthree\nfour\r\n\tfive"
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_cannot_leave_its_field() {
+    fn typed_text_cannot_close_its_textarea() {
         assert_eq!(escaped(""), "");
         assert_eq!(escaped("a</textarea><b>&"), "\na&lt;/textarea&gt;&lt;b&gt;&amp;");
     }

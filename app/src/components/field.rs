@@ -185,7 +185,7 @@ fn Eye(
 pub fn begin_in(field: NodeRef<Input>) {
     // Effects run in the browser only.
     Effect::new(move |_| {
-        let begun = document().active_element().is_some_and(|it| it.tag_name() != "BODY");
+        let begun = document().active_element().is_some_and(|element| element.tag_name() != "BODY");
         if let Some(field) = field.get().filter(|_| has_keyboard() && !begun) {
             _ = field.focus();
         }

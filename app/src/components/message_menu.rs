@@ -16,14 +16,14 @@ use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Progress, Row};
 use crate::state::{OpenConversation, State, use_state};
-use crate::time::{self, Local};
+use crate::time::{self, TimeContext};
 
 /// How long a toast such as "Copied" is shown.
 const TOAST_FOR: Duration = Duration::from_secs(2);
 
 /// The elements and signals that `scroll` opens and positions.
 #[derive(Clone, Copy)]
-pub(super) struct Parts {
+pub(super) struct MenuParts {
     /// The menu button beside the message under the pointer.
     pub button: NodeRef<Button>,
     pub menu: NodeRef<Div>,
@@ -40,7 +40,7 @@ pub(super) struct Parts {
     pub t: &'static Texts,
 }
 
-impl Parts {
+impl MenuParts {
     pub(super) fn new() -> Self {
         Self {
             button: NodeRef::new(),
@@ -55,7 +55,7 @@ impl Parts {
     }
 
     /// Shows a toast.
-    pub(super) fn tell(self, words: &'static str) {
+    pub(super) fn show_toast(self, words: &'static str) {
         _ = self.toast.try_set(words);
         set_timeout(move || _ = self.toast.try_set(""), TOAST_FOR);
     }
@@ -63,7 +63,7 @@ impl Parts {
 
 /// The menu button, the menu, the note and the toast.
 #[component]
-pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView {
+pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl IntoView {
     let (t, overlays, id) = (parts.t, parts.overlays, open.id);
     let chosen = move |row| overlays.when_loaded(|overlays| (overlays.items)(id, parts, row));
     let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
@@ -101,12 +101,12 @@ pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView
 }
 
 /// The menu entries for a message.
-pub(super) fn items(id: ConversationId, parts: Parts, row: Row) -> AnyView {
+pub(super) fn items(id: ConversationId, parts: MenuParts, row: Row) -> AnyView {
     view! { <Items id=id parts=parts row=row /> }.into_any()
 }
 
 /// The note on the chosen message.
-pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
+pub(super) fn note(open: OpenConversation, parts: MenuParts) -> AnyView {
     let (t, state) = (use_texts(), use_state());
     let lines = move || {
         parts.chosen.get().map(|chosen| {
@@ -121,14 +121,14 @@ pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
 }
 
 #[component]
-fn Items(id: ConversationId, parts: Parts, row: Row) -> impl IntoView {
+fn Items(id: ConversationId, parts: MenuParts, row: Row) -> impl IntoView {
     let (t, state, key) = (use_texts(), use_state(), row.key);
     let refused = matches!(row.progress, Some(Progress::NotSent(_)));
     let body = row.body;
     let copy = move |text: String| {
         spawn_local(async move {
             if copy_text(&text).await {
-                parts.tell(t.copied);
+                parts.show_toast(t.copied);
             }
         });
     };
@@ -151,7 +151,7 @@ fn Items(id: ConversationId, parts: Parts, row: Row) -> impl IntoView {
 }
 
 #[component]
-fn Item(parts: Parts, words: &'static str, act: Callback<()>) -> impl IntoView {
+fn Item(parts: MenuParts, words: &'static str, act: Callback<()>) -> impl IntoView {
     view! {
         <button
             type="button"
@@ -175,7 +175,7 @@ fn progress_in_words(
     row: &Row,
     times: Option<TickTimes>,
 ) -> Vec<String> {
-    let local = state.local_time.get();
+    let local = state.time_context.get();
     let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at, local));
     let marked = |moved: Option<Timestamp>, by: &str, plain: &str| {
         moved.map_or_else(|| plain.to_owned(), |moved| at(by, moved))
@@ -196,8 +196,8 @@ fn progress_in_words(
         Some(Progress::Sending) => {
             let live = state.connection.get().brings_news();
             let why = if live { t.waits_in_line } else { t.waits_for_connection };
-            let unkept = row.unkept.then(|| t.not_kept.to_owned());
-            [at(t.written_at, row.at), why.to_owned()].into_iter().chain(unkept).collect()
+            let unsaved = row.unsaved.then(|| t.not_kept.to_owned());
+            [at(t.written_at, row.at), why.to_owned()].into_iter().chain(unsaved).collect()
         }
         Some(Progress::Sent) => {
             let presence = state.summary(id).map(|summary| summary.peer.presence);
@@ -220,7 +220,7 @@ fn progress_in_words(
 }
 
 /// The full date and time; the time alone for today.
-fn moment(t: &Texts, at: Timestamp, local: Local) -> String {
+fn moment(t: &Texts, at: Timestamp, local: TimeContext) -> String {
     let clock = time::clock(at, local);
     if time::short(t, at, local) == clock { clock } else { time::moment(t, at, local) }
 }
@@ -242,7 +242,7 @@ mod plain {
     use leptos::ev::KeyboardEvent;
     use protocol::{ConversationId, Seq};
 
-    use super::Parts;
+    use super::MenuParts;
     use crate::live::rows::Key;
     use crate::state::State;
 
@@ -257,8 +257,8 @@ mod plain {
     pub fn link(_: ConversationId, _: Seq) -> String {
         String::new()
     }
-    pub fn close(_: Parts) {}
-    pub fn show_note(_: Parts, _: ConversationId) {}
+    pub fn close(_: MenuParts) {}
+    pub fn show_note(_: MenuParts, _: ConversationId) {}
     pub fn retry(_: State, _: Key) {}
     pub fn delete(_: State, _: Key) {}
 }

@@ -45,7 +45,7 @@ pub fn MessageRow(
     author: Oco<'static, str>,
 ) -> impl IntoView {
     let row = open.row(key)?;
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let first = row.get_untracked();
     let large = text::is_few_emoji(&first.body);
     let long = text::is_long(&first.body);
@@ -108,7 +108,7 @@ pub fn MessageRow(
 /// The day and the unread divider above a message.
 #[component]
 fn Separators(row: ArcRwSignal<Row>) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let day = {
         let row = row.clone();
         Memo::new(move |_| {
@@ -177,8 +177,8 @@ fn Ticks(progress: Memo<Option<Progress>>) -> impl IntoView {
 #[component]
 fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let unkept = Memo::new(move |_| row.with(|row| row.unkept));
-    let lost = move || unkept.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
+    let unsaved = Memo::new(move |_| row.with(|row| row.unsaved));
+    let lost = move || unsaved.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
     let refused = move || match progress.get() {
         Some(Progress::NotSent(code)) => Some(view! {
             <div class="not-sent">

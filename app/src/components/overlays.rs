@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 use protocol::ConversationId;
 
 use super::leaving::{self, Leaving};
-use super::message_menu::{self, Parts};
+use super::message_menu::{self, MenuParts};
 use super::people_search::Search;
 use super::search_results;
 use super::shortcuts::{self, Shortcuts};
@@ -26,9 +26,9 @@ pub struct Overlays {
     /// The list of keys.
     pub shortcuts: fn(Shortcuts) -> AnyView,
     /// The entries of the message menu.
-    pub(super) items: fn(ConversationId, Parts, Row) -> AnyView,
+    pub(super) items: fn(ConversationId, MenuParts, Row) -> AnyView,
     /// The note on a message's progress.
-    pub(super) note: fn(OpenConversation, Parts) -> AnyView,
+    pub(super) note: fn(OpenConversation, MenuParts) -> AnyView,
     /// The dialog at signing out.
     pub(super) leaving: fn(Leaving, Unsent) -> AnyView,
     /// What a search found.

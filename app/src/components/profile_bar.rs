@@ -52,7 +52,7 @@ pub fn ProfileBar() -> impl IntoView {
             }
         });
     };
-    let question = move || {
+    let dialog = move || {
         let unsent = leaving.unsent.get()?;
         overlays.when_loaded(|overlays| (overlays.leaving)(leaving, unsent))
     };
@@ -86,7 +86,7 @@ pub fn ProfileBar() -> impl IntoView {
             inner_html=move || text::as_html(&problem.get().unwrap_or_default())
         ></p>
         {bar}
-        {question}
+        {dialog}
     }
 }
 
@@ -124,7 +124,7 @@ fn leave(t: &'static Texts, state: State, problem: RwSignal<Option<String>>, dec
 }
 
 #[cfg(feature = "hydrate")]
-use crate::live::keeping::{forget_all_but_unsent, forget_person, unsent};
+use crate::live::unsaved::{forget_all_but_unsent, forget_person, unsent};
 
 #[cfg(not(feature = "hydrate"))]
 use plain::{forget_all_but_unsent, forget_person, unsent};

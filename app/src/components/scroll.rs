@@ -31,7 +31,7 @@ use super::timeline::View;
 use crate::dom::has_keyboard;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::Row;
-use crate::live::storage::{self, KeptPlace};
+use crate::live::storage::{self, SavedPosition};
 use crate::live::{catch_up, marks};
 use crate::state::{OpenConversation, State};
 
@@ -47,7 +47,7 @@ const DAY_FOR: Duration = Duration::from_millis(1_200);
 const DAY_PX: f64 = 56.0;
 
 /// The scroll controller of one open conversation.
-pub struct Reader {
+pub struct ScrollController {
     state: State,
     t: &'static Texts,
     id: ConversationId,
@@ -69,9 +69,9 @@ pub struct Reader {
     day_timer: Cell<Option<TimeoutHandle>>,
     loading: Cell<bool>,
     /// The position to save if the conversation is left now.
-    keep: Cell<Option<KeptPlace>>,
+    keep: Cell<Option<SavedPosition>>,
     /// The position to restore once its row is rendered.
-    returning: Cell<Option<KeptPlace>>,
+    returning: Cell<Option<SavedPosition>>,
     edges: RefCell<Option<IntersectionObserver>>,
     /// The message that is the tab stop of the log.
     focused: RefCell<Option<HtmlElement>>,
@@ -93,14 +93,14 @@ pub fn start(
     target: Option<Seq>,
 ) -> Callback<()> {
     let t = use_texts();
-    let reader = StoredValue::new_local(None::<Rc<Reader>>);
-    let (id, keys, known) = (open.id, open.keys.clone(), open.known);
-    catch_up::after_event(state, id, known);
+    let controller = StoredValue::new_local(None::<Rc<ScrollController>>);
+    let (id, keys, freshness) = (open.id, open.keys.clone(), open.freshness);
+    catch_up::after_event(state, id, freshness);
     let open = open.clone();
     Effect::new(move |_| {
         let (Some(scroller), Some(list)) = (scroller.get(), list.get()) else { return };
         let Some(content) = list.parent_element() else { return };
-        let new = Rc::new(Reader {
+        let new = Rc::new(ScrollController {
             state,
             t,
             id,
@@ -128,33 +128,33 @@ pub fn start(
         watch::watch(&new);
         keys::listen(&new);
         menu::listen(&new);
-        reader.set_value(Some(new));
+        controller.set_value(Some(new));
     });
-    let with_reader = move |act: &dyn Fn(&Rc<Reader>)| {
-        reader.with_value(|reader| reader.iter().for_each(act));
+    let with_controller = move |act: &dyn Fn(&Rc<ScrollController>)| {
+        controller.with_value(|controller| controller.iter().for_each(act));
     };
     // New rows and a new connection can both make further messages count as seen.
     Effect::new(move |_| {
         keys.track();
         if state.connection.get().brings_news() {
-            with_reader(&Reader::look);
+            with_controller(&ScrollController::see_soon);
         }
     });
     Effect::new(move |before: Option<u32>| {
         let wrote = state.wrote.get();
         if before.is_some_and(|before| before != wrote) {
-            with_reader(&|reader| {
+            with_controller(&|controller| {
                 // A reply marks the messages in view as read.
-                reader.see();
-                reader.go_to_latest();
+                controller.see();
+                controller.go_to_latest();
             });
         }
         wrote
     });
     Callback::new(move |()| {
-        with_reader(&|reader| {
-            reader.go_to_latest();
-            reader.focus_composer(has_keyboard());
+        with_controller(&|controller| {
+            controller.go_to_latest();
+            controller.focus_composer(has_keyboard());
         });
     })
 }
@@ -194,7 +194,7 @@ fn article_of(row: &Element) -> Option<Element> {
     row.query_selector("article").ok().flatten()
 }
 
-impl Reader {
+impl ScrollController {
     /// Opens at the linked message, else at the position where the user left, else at the first
     /// unread message, else at the end.
     fn begin(self: &Rc<Self>, target: Option<Seq>) {
@@ -212,10 +212,10 @@ impl Reader {
                 },
                 HIGHLIGHT,
             );
-        } else if let Some(place) =
-            storage::place(self.state, self.id).filter(|_| target.is_none() && !is_placed)
+        } else if let Some(position) =
+            storage::position(self.state, self.id).filter(|_| target.is_none() && !is_placed)
         {
-            self.return_to(place);
+            self.return_to(position);
         } else if !is_placed {
             self.go_to_divider();
         }
@@ -269,22 +269,22 @@ impl Reader {
         let (row, article) = self.first_in_view().unzip();
         let article = article.flatten();
         let seq = row.as_ref().and_then(seq_of);
-        let place = article.as_ref().zip(seq).map(|(article, seq)| KeptPlace {
+        let position = article.as_ref().zip(seq).map(|(article, seq)| SavedPosition {
             seq,
             offset: in_64ths(top(article) - top(&self.scroller)),
             last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
-        self.keep.set(place.filter(|_| !at_bottom));
+        self.keep.set(position.filter(|_| !at_bottom));
         self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(article.map(|article| {
             let distance = self.distance_from_end(&article);
             (article, distance)
         }));
         self.in_view.set(self.last_in_view());
-        self.state.set_place(seq, at_bottom);
+        self.state.set_position(seq, at_bottom);
         self.keep_reachable();
         self.place_button();
-        self.look();
+        self.see_soon();
     }
 
     /// Restores the position of the message in view after a change of size.
@@ -311,10 +311,12 @@ impl Reader {
 
     /// Restores the kept position, if its row is on the page; false otherwise.
     fn arrive(&self) -> bool {
-        let Some(place) = self.returning.get() else { return false };
-        let Some(article) = self.row(place.seq).as_ref().and_then(article_of) else { return false };
+        let Some(position) = self.returning.get() else { return false };
+        let Some(article) = self.row(position.seq).as_ref().and_then(article_of) else {
+            return false;
+        };
         self.returning.set(None);
-        let moved = top(&article) - top(&self.scroller) - f64::from(place.offset) / 64.0;
+        let moved = top(&article) - top(&self.scroller) - f64::from(position.offset) / 64.0;
         self.scroller.scroll_by_with_x_and_y(0.0, moved);
         true
     }
@@ -385,12 +387,12 @@ impl Reader {
         let days = self.list.query_selector_all(".day").ok();
         let days =
             days.into_iter().flat_map(|days| (0..days.length()).filter_map(move |i| days.item(i)));
-        let told = days.filter_map(|day| day.dyn_into::<Element>().ok()).any(|day| {
+        let is_separator_near = days.filter_map(|day| day.dyn_into::<Element>().ok()).any(|day| {
             let below = bottom(&day) - edge;
             (0.0..DAY_PX).contains(&below) || (0.0..DAY_PX).contains(&(top(&day) - edge))
         });
         let row = self.first_in_view().and_then(|(row, _)| self.content_of(&row));
-        let day = row.filter(|_| !told && !self.at_bottom.get()).map(|row| row.at);
+        let day = row.filter(|_| !is_separator_near && !self.at_bottom.get()).map(|row| row.at);
         if day.is_some() {
             set(self.view.day, day);
         }
@@ -403,18 +405,18 @@ impl Reader {
     }
 
     /// After [`SEEN_AFTER`], marks the messages in view as seen.
-    fn look(self: &Rc<Self>) {
+    fn see_soon(self: &Rc<Self>) {
         if self.seen_timer.replace(true) {
             return;
         }
         let weak = Rc::downgrade(self);
         set_timeout(
             move || {
-                let Some(reader) = weak.upgrade() else { return };
-                reader.seen_timer.set(false);
-                if reader.scroller.is_connected() && reader.returning.get().is_none() {
-                    reader.in_view.set(reader.last_in_view());
-                    reader.see();
+                let Some(controller) = weak.upgrade() else { return };
+                controller.seen_timer.set(false);
+                if controller.scroller.is_connected() && controller.returning.get().is_none() {
+                    controller.in_view.set(controller.last_in_view());
+                    controller.see();
                 }
             },
             SEEN_AFTER,
@@ -431,17 +433,17 @@ impl Reader {
     /// Marks the messages in view as seen and saves the position, because the conversation is left.
     fn leave(&self) {
         self.see();
-        let place = self.returning.get().or(self.keep.get());
+        let position = self.returning.get().or(self.keep.get());
         // Without a loaded row there is no position to save.
         if self.open.first_seq() > Seq::ZERO {
-            storage::put_place(self.state, self.id, place);
+            storage::put_position(self.state, self.id, position);
         }
     }
 }
 
 /// Sets a signal if its value changes. The signal may already be disposed of with its page.
 fn set<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.try_with_untracked(|held| *held != value) == Some(true) {
+    if signal.try_with_untracked(|current| *current != value) == Some(true) {
         signal.set(value);
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn listen(answers: Answers) {
         if typed != search.asked.get_untracked() {
             // The user typed before hydration.
             let focused = document().active_element();
-            search.is_here.set(focused.is_some_and(|it| it.is_same_node(Some(&input))));
+            search.is_here.set(focused.is_some_and(|focused| focused.is_same_node(Some(&input))));
             search.asked.set(typed);
         }
         let form = input.form();
@@ -36,7 +36,8 @@ pub(super) fn listen(answers: Answers) {
         let go = Listener::new(&input, "blur", move |event| {
             let to = event.unchecked_into::<FocusEvent>().related_target();
             let to = to.and_then(|to| to.dyn_into::<Element>().ok());
-            let stays = to.is_some_and(|to| to.closest(".people").is_ok_and(|it| it.is_some()));
+            let stays =
+                to.is_some_and(|to| to.closest(".people").is_ok_and(|people| people.is_some()));
             // When the window loses the focus, the box gets it back with the window.
             if !stays && document().has_focus().unwrap_or(true) {
                 search.is_here.set(false);
@@ -84,9 +85,9 @@ pub(super) fn after_an_answer(answers: Answers) {
 /// Requests more results as the end of the list comes near.
 pub(super) fn more_near_end(answers: Answers) {
     let results = document().query_selector(".people").ok().flatten();
-    let is_near = |it: Element| {
-        let height = it.client_height();
-        height > 0 && it.scroll_height() - it.scroll_top() - height < NEAR_PX
+    let is_near = |element: Element| {
+        let height = element.client_height();
+        height > 0 && element.scroll_height() - element.scroll_top() - height < NEAR_PX
     };
     if results.is_some_and(is_near) {
         answers.ask_for_more();
@@ -111,7 +112,8 @@ fn act(answers: Answers, event: &KeyboardEvent) -> bool {
             let was_empty = search.asked.with_untracked(String::is_empty);
             let Some(input) = search.input.get_untracked() else { return false };
             answers.close();
-            let there = search.before.get_value().filter(|it| it.offset_parent().is_some());
+            let there =
+                search.before.get_value().filter(|element| element.offset_parent().is_some());
             match there {
                 Some(there) => _ = there.focus(),
                 None if was_empty => _ = input.blur(),

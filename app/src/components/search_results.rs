@@ -26,7 +26,7 @@ const DEBOUNCE: Duration = Duration::from_millis(150);
 
 /// Where somebody who was found leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leads {
+enum LeadsTo {
     Conversation(ConversationId),
     NewConversation,
     /// It is oneself.
@@ -35,17 +35,17 @@ enum Leads {
 
 /// Somebody who was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
+struct ResultRow {
     person: Person,
-    leads: Leads,
+    leads: LeadsTo,
 }
 
 /// What is shown. Messages will be another group, behind these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups {
-    conversations: Vec<Row>,
+    conversations: Vec<ResultRow>,
     /// Oneself is the last.
-    people: Vec<Row>,
+    people: Vec<ResultRow>,
 }
 
 impl Groups {
@@ -54,7 +54,7 @@ impl Groups {
     }
 
     fn has_oneself(&self) -> bool {
-        self.people.last().is_some_and(|last| last.leads == Leads::Settings)
+        self.people.last().is_some_and(|last| last.leads == LeadsTo::Settings)
     }
 
     fn has(&self, user: UserId) -> bool {
@@ -62,8 +62,9 @@ impl Groups {
     }
 }
 
-fn new_people<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<Row> {
-    let row = |person: &Person| Row { person: person.clone(), leads: Leads::NewConversation };
+fn new_people<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<ResultRow> {
+    let row =
+        |person: &Person| ResultRow { person: person.clone(), leads: LeadsTo::NewConversation };
     people.map(row).collect()
 }
 
@@ -133,7 +134,8 @@ impl Answers {
     pub(super) fn ask_for_more(self) {
         let is_more = self.found.with_untracked(|(answered, found)| {
             let named = found.conversations.len() + found.people.len();
-            found.total as usize > named && self.search.asked.with_untracked(|it| it == answered)
+            found.total as usize > named
+                && self.search.asked.with_untracked(|asked| asked == answered)
         });
         if is_more && !self.all.get_value() {
             self.ask(true);
@@ -186,32 +188,32 @@ impl Answers {
 
 /// Takes from what the page holds and from the server's last answer what the question means.
 fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live: bool) -> Groups {
-    let question = if live { text::Question::new(asked) } else { text::Question::default() };
+    let query = if live { text::UserQuery::new(asked) } else { text::UserQuery::default() };
     // An answer to another question is looked through; that to this one is right as it is.
-    let fits = |user: &User| asked == answered || (live && question.finds(user));
+    let fits = |user: &User| asked == answered || (live && query.finds(user));
     let mut groups = Groups::default();
     if live {
         for id in state.list.get_untracked() {
             let Some(entry) = state.entry(id) else { continue };
             let person = entry.summary.with_untracked(|summary| summary.peer.clone());
-            if question.finds(&person.user) {
-                groups.conversations.push(Row { person, leads: Leads::Conversation(id) });
+            if query.finds(&person.user) {
+                groups.conversations.push(ResultRow { person, leads: LeadsTo::Conversation(id) });
             }
         }
     }
-    for one in &found.conversations {
-        if fits(&one.peer.user) && !groups.has(one.peer.user.id) {
-            let leads = Leads::Conversation(one.id);
-            groups.conversations.push(Row { person: one.peer.clone(), leads });
+    for conversation in &found.conversations {
+        if fits(&conversation.peer.user) && !groups.has(conversation.peer.user.id) {
+            let leads = LeadsTo::Conversation(conversation.id);
+            groups.conversations.push(ResultRow { person: conversation.peer.clone(), leads });
         }
     }
-    let is_other = |one: &&Person| fits(&one.user) && !groups.has(one.user.id);
+    let is_other = |person: &&Person| fits(&person.user) && !groups.has(person.user.id);
     groups.people = new_people(found.people.iter().filter(is_other));
     let is_meant =
-        |me: &User| if asked == answered { found.yourself } else { live && question.finds(me) };
+        |me: &User| if asked == answered { found.yourself } else { live && query.finds(me) };
     if let Some(user) = state.me().filter(is_meant) {
         let person = Person { user, presence: Presence::default() };
-        groups.people.push(Row { person, leads: Leads::Settings });
+        groups.people.push(ResultRow { person, leads: LeadsTo::Settings });
     }
     groups
 }
@@ -289,7 +291,7 @@ fn Group(
     /// Whose answers.
     answers: Answers,
     /// They. Nothing is shown of none.
-    rows: Memo<Vec<Row>>,
+    rows: Memo<Vec<ResultRow>>,
 ) -> impl IntoView {
     let t = use_texts();
     view! {
@@ -297,9 +299,9 @@ fn Group(
             <div class="people-title" aria-hidden="true">{title}</div>
             <For each=move || rows.get() key=|row| (row.person.user.id, row.person.presence.online) let:row>
                 {match row.leads {
-                    Leads::Conversation(id) => view! { <LinkOption answers=answers person=row.person to=paths::conversation(id) note="" /> }.into_any(),
-                    Leads::Settings => view! { <LinkOption answers=answers person=row.person to=paths::SETTINGS.to_owned() note=t.you /> }.into_any(),
-                    Leads::NewConversation => view! { <PersonOption answers=answers person=row.person /> }.into_any(),
+                    LeadsTo::Conversation(id) => view! { <LinkOption answers=answers person=row.person to=paths::conversation(id) note="" /> }.into_any(),
+                    LeadsTo::Settings => view! { <LinkOption answers=answers person=row.person to=paths::SETTINGS.to_owned() note=t.you /> }.into_any(),
+                    LeadsTo::NewConversation => view! { <PersonOption answers=answers person=row.person /> }.into_any(),
                 }}
             </For>
         </div>

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use protocol::{ConversationId, Seq, Timestamp};
 
 use super::announcer::Announcer;
-use super::message_menu::{MessageMenu, Parts};
+use super::message_menu::{MenuParts, MessageMenu};
 use super::{Icon, MessageRow};
 use crate::language::use_texts;
 use crate::paths;
@@ -30,9 +30,9 @@ pub(super) struct View {
     /// Whether the day chip is visible.
     pub day_shown: RwSignal<bool>,
     /// A text for the announcer.
-    pub say: RwSignal<Option<String>>,
+    pub announce: RwSignal<Option<String>>,
     /// The message menu.
-    pub menu: Parts,
+    pub menu: MenuParts,
 }
 
 impl View {
@@ -42,8 +42,8 @@ impl View {
             at_end: RwSignal::new(true),
             day: RwSignal::new(None),
             day_shown: RwSignal::new(false),
-            say: RwSignal::new(None),
-            menu: Parts::new(),
+            announce: RwSignal::new(None),
+            menu: MenuParts::new(),
         }
     }
 }
@@ -95,7 +95,7 @@ pub fn Timeline(
             </div>
             <DayChip view=view />
             <MessageMenu open=open.clone() parts=view.menu />
-            <Announcer open=open.clone() name=name say=view.say />
+            <Announcer open=open.clone() name=name announce=view.announce />
             <JumpToLatest open=open away=view.away jump=jump />
         </div>
     }
@@ -176,7 +176,7 @@ fn TypingRow(
 /// day's separator is announced.
 #[component]
 fn DayChip(view: View) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     view! {
         <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">
             <span inner_html=move || view.day.get().map(|at| text::as_html(&time::day(t, at, local.get()))).unwrap_or_default()></span>

@@ -47,7 +47,7 @@ mod tests {
     use super::device;
 
     #[test]
-    fn browsers_and_systems_are_recognised_and_nothing_else_is_passed_on() {
+    fn only_known_browsers_and_systems_appear_in_a_label() {
         let cases = [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -77,17 +77,17 @@ mod tests {
             ("<script>alert(1)</script>", ""),
             ("", ""),
         ];
-        for (said, expected) in cases {
-            assert_eq!(device(said), expected, "{said}");
+        for (user_agent, expected) in cases {
+            assert_eq!(device(user_agent), expected, "{user_agent}");
         }
     }
 
     #[test]
-    fn a_label_is_short_whatever_was_said() {
+    fn a_label_is_short_for_any_user_agent() {
         let all: String =
             super::BROWSERS.iter().chain(&super::SYSTEMS).map(|(sign, _)| *sign).collect();
-        for said in [all, "Samsung SamsungBrowser/ ChromeOS CrOS".repeat(1_000)] {
-            assert!(device(&said).chars().count() <= 60, "{}", device(&said));
+        for user_agent in [all, "Samsung SamsungBrowser/ ChromeOS CrOS".repeat(1_000)] {
+            assert!(device(&user_agent).chars().count() <= 60, "{}", device(&user_agent));
         }
     }
 }

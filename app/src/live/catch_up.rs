@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, ConversationPage, ErrorCode, Seq};
 
 use super::marks;
-use super::summary::Known;
+use super::summary::Freshness;
 use crate::error::AppError;
 use crate::notifications;
 use crate::server_fns::{get_conversation, list_conversations, load_history, mark_conversation};
@@ -21,7 +21,7 @@ const AGAIN_MS: u32 = 2_000;
 /// receipts. A failed fetch is retried later while the connection is open.
 pub async fn catch_up(state: State) {
     let read = read_entries(state).await;
-    if starts_anew(state) {
+    if restart_if_contradicted(state) {
         return;
     }
     for id in state.list.get_untracked() {
@@ -44,7 +44,7 @@ pub async fn without_socket(state: State) -> Result<(), AppError> {
     // Presence from the last connection is out of date.
     state.begin_connection();
     read_entries(state).await?;
-    if starts_anew(state) {
+    if restart_if_contradicted(state) {
         return Ok(());
     }
     for id in state.list.get_untracked() {
@@ -58,7 +58,7 @@ async fn read_entries(state: State) -> Result<(), AppError> {
     let mut held = state.last_seqs();
     let page = list_conversations(None).await?;
     if contradicts(&page, &held) {
-        state.doubt();
+        state.note_contradiction();
         return Ok(());
     }
     let mut read_further = Vec::new();
@@ -73,9 +73,9 @@ async fn read_entries(state: State) -> Result<(), AppError> {
     }
     // Messages found here are announced like live messages, unless the page has cached them.
     let news = page.conversations.iter().filter(|listed| {
-        let known = state.summary(listed.id).map_or(Seq::ZERO, |held| held.last_seq);
+        let cached = state.summary(listed.id).map_or(Seq::ZERO, |held| held.last_seq);
         // After a reset the page cannot tell which messages are new.
-        listed.unread > 0 && listed.last_seq > known && !state.is_anew()
+        listed.unread > 0 && listed.last_seq > cached && !state.was_reset()
     });
     let news: Vec<_> = news.filter_map(|listed| listed.last.clone()).collect();
     let open = state.open_conversation().map(|open| open.id);
@@ -97,7 +97,7 @@ async fn read_entries(state: State) -> Result<(), AppError> {
             read => {
                 let read = read?;
                 if held_of_open.is_some_and(|(_, held)| read.last_seq < held) {
-                    state.doubt();
+                    state.note_contradiction();
                 }
                 state.adopt(read);
             }
@@ -132,13 +132,13 @@ fn is_gone(state: State) {
 /// Resets the state and starts a resync if the server's store is not the one that the page has
 /// read. This happens when the store was restored from a backup with its old epoch. Returns whether
 /// the state was reset.
-fn starts_anew(state: State) -> bool {
-    let doubted = state.takes_doubt();
-    if doubted {
+fn restart_if_contradicted(state: State) -> bool {
+    let contradicted = state.take_contradiction();
+    if contradicted {
         state.forget();
         spawn_local(catch_up(state));
     }
-    doubted
+    contradicted
 }
 
 /// Fetches the messages between the last row of the open conversation and its newest message.
@@ -159,14 +159,14 @@ pub async fn fill(state: State) -> Result<(), AppError> {
         match load_history(id, cursor).await {
             Ok(page) => {
                 if held.is_some_and(|held| page.last_seq < held) {
-                    state.doubt();
+                    state.note_contradiction();
                 }
                 after_page(state, id, state.merge_page(&page)).await;
             }
             Err(error) => {
                 // The server itself sent this seq, so a cursor out of range means another store.
                 if error.code() == Some(ErrorCode::OutOfRange) {
-                    state.doubt();
+                    state.note_contradiction();
                 }
                 filled = Err(error);
                 break;
@@ -174,7 +174,7 @@ pub async fn fill(state: State) -> Result<(), AppError> {
         }
     }
     drop(filling);
-    if starts_anew(state) { Ok(()) } else { filled }
+    if restart_if_contradicted(state) { Ok(()) } else { filled }
 }
 
 /// Guard of the `filling` flag. Dropping it clears the flag, also when the future is cancelled.
@@ -195,28 +195,28 @@ impl Drop for Filling {
 
 /// Fetches the conversation's entry again if a page of history showed that the entry is out of
 /// date.
-pub async fn after_page(state: State, id: ConversationId, known: Known) {
+pub async fn after_page(state: State, id: ConversationId, freshness: Freshness) {
     let held = state.summary(id).map(|held| held.last_seq);
-    if known == Known::Inexactly
+    if freshness == Freshness::Outdated
         && let Ok(conversation) = get_conversation(id).await
     {
         if held.is_some_and(|held| conversation.last_seq < held) {
-            state.doubt();
+            state.note_contradiction();
         }
         state.adopt(conversation);
         marks::deliver(state, id);
     }
-    starts_anew(state);
+    restart_if_contradicted(state);
 }
 
 /// Follows up an applied event: fetches an outdated entry again or sends a delivered receipt, and
 /// fetches missing messages of the open conversation.
-pub fn after_event(state: State, id: ConversationId, known: Known) {
-    if starts_anew(state) {
+pub fn after_event(state: State, id: ConversationId, freshness: Freshness) {
+    if restart_if_contradicted(state) {
         return;
     }
-    if known == Known::Inexactly {
-        spawn_local(after_page(state, id, known));
+    if freshness == Freshness::Outdated {
+        spawn_local(after_page(state, id, freshness));
     } else {
         marks::deliver(state, id);
     }

@@ -189,7 +189,7 @@ async fn connect(
         if !is_same_person(state, &user) {
             return End::OtherPerson;
         }
-        today::told(state, time, 0);
+        today::note_server_time(state, time, 0);
         // Compared on each connection: after a rollback to this page's build the notice must go
         // away.
         let page = dom::page_build();
@@ -204,7 +204,7 @@ async fn connect(
     state.link.set_value(Some(link));
     state.down_since.set_value(None);
     state.calls_work.set_value(false);
-    writing::say_typing_again(state);
+    writing::resend_typing(state);
     spawn_local(async move {
         // The subscription is active now, so a resync leaves no gap. The outbox is sent after it.
         catch_up::catch_up(state).await;
@@ -213,7 +213,7 @@ async fn connect(
             sender::pump(state);
         }
     });
-    talk(state, &to_server, &mut from_server, outgoing, woken).await
+    exchange_frames(state, &to_server, &mut from_server, outgoing, woken).await
 }
 
 /// Opens a socket for this page's user and waits for the first frame.
@@ -245,7 +245,7 @@ fn address() -> Option<String> {
 }
 
 /// Transfers frames in both directions until the connection ends.
-async fn talk(
+async fn exchange_frames(
     state: State,
     to_server: &web_sys::WebSocket,
     from_server: &mut WebSocket,
@@ -275,7 +275,7 @@ async fn talk(
                     Beat::Ask if !sender::is_stuck(state) => ClientFrame::Ping,
                     Beat::Ask => return End::Lost(None),
                     Beat::Lost => {
-                        state.down_since.set_value(Some(pulse.heard_ms()));
+                        state.down_since.set_value(Some(pulse.received_ms()));
                         return End::Lost(None);
                     }
                 }
@@ -351,8 +351,8 @@ fn on_frame(state: State, frame: ServerFrame) {
             sender::on_applied(state, message.conversation, applied);
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {
-            let known = state.apply_receipt(conversation, user, Marks { delivered, read });
-            catch_up::after_event(state, conversation, known);
+            let freshness = state.apply_receipt(conversation, user, Marks { delivered, read });
+            catch_up::after_event(state, conversation, freshness);
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),

@@ -14,7 +14,7 @@ use web_sys::{PageTransitionEvent, StorageEvent};
 
 use super::connection::Wake;
 use super::storage;
-use crate::calls::{self, News};
+use crate::calls::{self, SessionChange};
 use crate::dom::Listener;
 use crate::paths;
 use crate::server_fns::get_settings;
@@ -28,12 +28,12 @@ const MARK: &str = "person";
 pub fn begin(state: State, me: UserId, wake: Wake) {
     let to_tell = wake.clone();
     calls::begin(me, move |news| match news {
-        News::SignedOut if state.connection.get_untracked() != Connection::SignedOut => {
+        SessionChange::SignedOut if state.connection.get_untracked() != Connection::SignedOut => {
             state.connection.set(Connection::SignedOut);
             to_tell.wake();
         }
-        News::SignedOut => {}
-        News::OtherPerson => leave(),
+        SessionChange::SignedOut => {}
+        SessionChange::OtherPerson => leave(),
     });
     listen(state, me, wake);
 }

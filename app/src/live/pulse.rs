@@ -57,7 +57,7 @@ pub enum Beat {
 /// Liveness of one connection. Receiving a frame replaces it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pulse {
-    heard_ms: i64,
+    received_ms: i64,
     /// When the pending ping was sent, and its timeout.
     asked: Option<(i64, i64)>,
     /// Whether a ping was repeated because the page was suspended.
@@ -67,12 +67,12 @@ pub struct Pulse {
 impl Pulse {
     /// Liveness of a connection that has just received a frame.
     pub fn new(now_ms: i64) -> Self {
-        Self { heard_ms: now_ms, asked: None, excused: false }
+        Self { received_ms: now_ms, asked: None, excused: false }
     }
 
     /// Returns when the last frame was received.
-    pub fn heard_ms(&self) -> i64 {
-        self.heard_ms
+    pub fn received_ms(&self) -> i64 {
+        self.received_ms
     }
 
     /// Records an extra ping, which has the short timeout.
@@ -105,7 +105,7 @@ impl Pulse {
     fn due_ms(&self, interest: Interest) -> i64 {
         match self.asked {
             Some((at, within)) => at + within.min(interest.answer_ms()),
-            None => self.heard_ms + interest.quiet_ms(),
+            None => self.received_ms + interest.quiet_ms(),
         }
     }
 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_line_is_known_within_ten_seconds_where_somebody_is_there() {
+    fn a_dead_connection_is_detected_within_ten_seconds_while_the_user_is_active() {
         for (interest, dead_at) in [(Interest::There, 8_000), (Interest::Waiting, 7_000)] {
             let mut pulse = Pulse::new(0);
             let ask_at = pulse.wait_ms(0, interest);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_nobody_looks_at_asks_seldom_and_heeds_who_comes_back() {
+    fn a_hidden_page_pings_rarely_and_pings_at_once_when_the_user_returns() {
         let mut pulse = Pulse::new(0);
         assert_eq!(pulse.wait_ms(0, Interest::Hidden), CALM_MS);
         assert_eq!(pulse.wait_ms(0, Interest::Idle), LOOK_MS);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_did_not_read_while_it_slept_is_not_held_against_the_line() {
+    fn time_asleep_does_not_count_as_silence_of_the_connection() {
         let mut pulse = Pulse::new(0);
         assert_eq!(pulse.look(4_000, Interest::There), Beat::Ask);
         assert_eq!(pulse.look(60_000, Interest::There), Beat::Ask, "the page slept");

@@ -6,8 +6,8 @@ use protocol::{ClientId, UserId};
 use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
 
-use super::storage::{self, Change};
-use super::{connection, device, drafts, keeping, person, sender, today, writing};
+use super::storage::{self, StorageChange};
+use super::{connection, device, drafts, person, sender, today, unsaved, writing};
 use crate::dom::{self, Listener};
 use crate::notifications;
 use crate::state::State;
@@ -32,7 +32,7 @@ pub fn start(state: State) {
             bring_back(state, me);
             listen_to_other_tabs(state, me);
             come_back(state, me);
-            keeping::start(state);
+            unsaved::start(state);
             person::begin(state, me, connection::start(state));
         }
         device::start(state, me);
@@ -60,15 +60,15 @@ fn listen_to_other_tabs(state: State, me: UserId) {
         let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
         let Some(key) = event.key() else { return };
         match storage::change(me, &key, event.old_value(), event.new_value()) {
-            Some(Change::Put(entry)) => {
+            Some(StorageChange::Put(entry)) => {
                 state.with_outbox(|outbox| outbox.add(entry, dom::moment()));
                 sender::pump(state);
             }
-            Some(Change::Gone(client_id)) => {
+            Some(StorageChange::Gone(client_id)) => {
                 state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));
                 sender::pump(state);
             }
-            Some(Change::Draft(conversation, _, after)) => {
+            Some(StorageChange::Draft(conversation, _, after)) => {
                 writing::show_draft(state, conversation, drafts::shown(&after));
             }
             None => {}
@@ -93,8 +93,8 @@ fn catch_up_with_other_tabs(state: State, me: UserId) {
     let kept = storage::unsent(me);
     let is_gone = |id: &ClientId| kept.iter().all(|entry| entry.client_id != *id);
     let gone: Vec<ClientId> = state.read_outbox(|outbox| {
-        let unkept: Vec<ClientId> = outbox.unkept().map(|entry| entry.client_id).collect();
-        outbox.ids().filter(|id| is_gone(id) && !unkept.contains(id)).collect()
+        let unsaved: Vec<ClientId> = outbox.unsaved().map(|entry| entry.client_id).collect();
+        outbox.ids().filter(|id| is_gone(id) && !unsaved.contains(id)).collect()
     });
     for client_id in gone {
         state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));

@@ -190,15 +190,15 @@ mod tests {
         /// Guards law 4: pages and live messages that arrive late, early or twice give one timeline
         /// once the gaps are fetched.
         #[test]
-        fn any_order_doubles_and_holes_give_one_timeline(
+        fn any_order_with_repeats_and_gaps_merges_to_the_same_timeline(
             pieces in proptest::collection::vec((0_usize..60, 1_usize..12), 1..40),
         ) {
             let all = conversation();
             let mut timeline = Timeline::default();
             for (from, length) in pieces {
                 let slice = &all[from..(from + length).min(all.len())];
-                if let [one] = slice {
-                    timeline.merge(one.clone());
+                if let [message] = slice {
+                    timeline.merge(message.clone());
                 } else {
                     timeline.merge_page(&page(slice, slice.last().unwrap().seq.0));
                 }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_beyond_the_next_leaves_a_hole_that_is_named() {
+    fn a_message_after_a_gap_reports_the_gap() {
         let all = conversation();
         let mut timeline = Timeline::default();
         timeline.merge_page(&page(&all[..10], 10));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_below_one_is_ignored() {
+    fn a_seq_below_one_is_ignored() {
         let mut timeline = Timeline::default();
         let mut message = conversation().remove(0);
         message.seq = Seq(-3);

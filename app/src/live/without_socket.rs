@@ -33,10 +33,10 @@ const HANGS_MS: i64 = 3_000;
 /// Starts the task unless it runs. `wake` is called when the server answers again, because a socket
 /// may then succeed.
 pub fn begin(state: State, wake: &Wake) {
-    if state.reading.get_value() {
+    if state.polling.get_value() {
         return;
     }
-    state.reading.set_value(true);
+    state.polling.set_value(true);
     state.calls_work.set_value(false);
     let wake = wake.clone();
     spawn_local(async move {
@@ -52,7 +52,7 @@ pub fn begin(state: State, wake: &Wake) {
                 None => read(state, &wake).await,
             };
         }
-        state.reading.set_value(false);
+        state.polling.set_value(false);
     });
 }
 

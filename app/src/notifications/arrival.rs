@@ -74,11 +74,11 @@ pub fn arrived(state: State, message: &Message) {
         if !dom::is_watched() {
             TimeoutFuture::new(AFTER_YOU_MS).await;
         }
-        tell(state, message).await;
+        notify(state, message).await;
     });
 }
 
-async fn tell(state: State, message: Message) {
+async fn notify(state: State, message: Message) {
     let (id, notifications) = (message.conversation, state.notifications);
     let Some(me) = state.me() else { return };
     // Another tab or another device has already read the message.

@@ -66,12 +66,12 @@ mod browser {
     /// Reads settings and permission, at start and whenever the page gains focus, because another
     /// tab or the browser's settings may have changed them.
     pub fn read(notifications: Notifications) {
-        let said = |name| storage::kept(name).map(|value| value == "on");
+        let stored = |name| storage::kept(name).map(|value| value == "on");
         let default = Choices::default();
         let choices = Choices {
-            notices: said(NOTICES),
-            text: said(TEXT).unwrap_or(default.text),
-            sound: said(SOUND).unwrap_or(default.sound),
+            notices: stored(NOTICES),
+            text: stored(TEXT).unwrap_or(default.text),
+            sound: stored(SOUND).unwrap_or(default.sound),
         };
         notifications.choices.set(choices);
         notifications.permission.set(permission());

@@ -31,7 +31,7 @@ extern "C" {
 /// Whether this tab is the first to claim a message. Earlier messages count as claimed.
 pub async fn claim(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
     let navigator = window().navigator();
-    if !storage::first_to_tell(user, conversation, seq) {
+    if !storage::first_to_notify(user, conversation, seq) {
         return false;
     }
     if !dom::has(&navigator, "locks") {

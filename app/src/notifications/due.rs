@@ -56,19 +56,19 @@ mod tests {
     const ON: Choices = Choices { notices: Some(true), text: true, sound: true };
 
     #[test]
-    fn nothing_is_told_of_the_conversation_one_looks_at() {
+    fn a_message_of_the_conversation_in_view_triggers_nothing() {
         let due = due(Looking::AtIt, ON, Permission::Granted);
         assert_eq!(due, Due { notice: false, sound: false });
     }
 
     #[test]
-    fn whoever_looks_at_another_conversation_sees_a_notice_and_hears_nothing() {
+    fn a_message_of_another_conversation_shows_a_notice_without_sound() {
         let due = due(Looking::Elsewhere, ON, Permission::Granted);
         assert_eq!(due, Due { notice: true, sound: false });
     }
 
     #[test]
-    fn each_choice_stands_for_itself() {
+    fn each_setting_is_independent() {
         let away = |choices| due(Looking::Away, choices, Permission::Granted);
         assert_eq!(away(ON), Due { notice: true, sound: true });
         assert_eq!(away(Choices { sound: false, ..ON }), Due { notice: true, sound: false });
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_app_is_offered_to_those_who_come_back_to_a_conversation() {
+    fn installation_is_offered_to_returning_users_with_a_conversation() {
         let offered = |count, since, longest| may_offer(Visits { count, since }, 20_000, longest);
         assert!(offered(3, 20_000, 3));
         assert!(offered(1, 19_999, 3));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_asked_only_while_there_is_something_to_answer() {
+    fn the_prompt_appears_only_while_the_question_is_open() {
         assert!(may_ask(Choices::default(), Permission::Asks));
         assert!(may_ask(Choices::default(), Permission::Granted));
         for permission in [Permission::Denied, Permission::Missing] {

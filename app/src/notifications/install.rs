@@ -27,7 +27,8 @@ const DAY_MS: f64 = 86_400_000.0;
 /// Counts this visit. A tab counts once, however often its page loads.
 pub fn count_visit() {
     let tab = window().session_storage().ok().flatten();
-    let is_counted = |tab: &web_sys::Storage| tab.get_item(COUNTED).is_ok_and(|it| it.is_some());
+    let is_counted =
+        |tab: &web_sys::Storage| tab.get_item(COUNTED).is_ok_and(|count| count.is_some());
     if tab.as_ref().is_some_and(is_counted) {
         return;
     }

@@ -13,14 +13,14 @@ use crate::state::State;
 
 /// The functions of the loaded code.
 #[derive(Clone, Copy)]
-struct Code {
+struct NotificationCode {
     start: fn(State),
     arrived: fn(State, &Message),
 }
 
 lazy_functions! {
-    fn load_notifications() -> Code {
-        Code { start: arrival::start, arrived: arrival::arrived }
+    fn load_notifications() -> NotificationCode {
+        NotificationCode { start: arrival::start, arrived: arrival::arrived }
     }
 }
 
@@ -55,7 +55,7 @@ pub fn arrived(state: State, message: &Message) {
 }
 
 /// Loads the code and starts it on the first call.
-async fn begun(state: State) -> Option<Code> {
+async fn begun(state: State) -> Option<NotificationCode> {
     let code = load_notifications().await.ok()?;
     if let Some(page) = PAGE.take() {
         page.with(|| (code.start)(state));

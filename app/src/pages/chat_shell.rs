@@ -35,7 +35,7 @@ pub fn ChatShell() -> impl IntoView {
         }
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
-            crate::context::say(error);
+            crate::context::set_error_status(error);
             (SearchResults::default(), Some(error_message(t, error)))
         }
         None => (SearchResults::default(), None),

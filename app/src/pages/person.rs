@@ -14,7 +14,7 @@ use crate::language::use_texts;
 use crate::paths;
 use crate::preload::{OpeningPosition, use_preloaded};
 use crate::server_fns::get_conversation;
-use crate::state::{Entry, use_state};
+use crate::state::{ConversationSignals, use_state};
 use crate::{text, time};
 
 /// The page, beside the list. Another person is another view.
@@ -75,9 +75,9 @@ fn Person(
     /// The conversation with them.
     id: ConversationId,
     /// What is known of it.
-    entry: Entry,
+    entry: ConversationSignals,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
     let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
     let presence = move || {

@@ -44,7 +44,7 @@ fn page(options: LeptosOptions, made: &Invitation) -> impl IntoView + use<> {
     let t = context::language().texts();
     let origin = context::addresses().split(' ').next().unwrap_or_default().to_owned();
     let address = origin + &paths::invitation(&made.token);
-    let until = time::moment(t, made.expires_at, context::local());
+    let until = time::moment(t, made.expires_at, context::time_context());
     let card = view! {
             <h1 class="text-xl font-semibold">{t.invite}</h1>
             <p class="mt-2 text-muted">{t.invite_help}</p>

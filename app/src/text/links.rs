@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use super::bare;
 use super::browser::is_ipv6;
-use super::signs::{Part, is_picture, is_unspaced, part};
+use super::signs::{CharRole, is_picture, is_unspaced, role_of};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AddressKind {
     /// A web address with a scheme.
     Web,
     /// A web address without a scheme.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 /// Returns the addresses in a text, in order and without overlap.
-pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
+pub(super) fn find(text: &str) -> Vec<(Range<usize>, AddressKind)> {
     let mut found = Vec::new();
     // Text before `free` belongs to found addresses; text before `at` has been scanned.
     let (mut free, mut at) = (0, 0);
@@ -35,9 +35,9 @@ pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
         at = mark + 1;
         let here = match text.as_bytes()[mark] {
             b'@' => mail(text, free, mark),
-            b'+' => bare::number(text, free, mark).map(|range| (range, Kind::Phone)),
+            b'+' => bare::number(text, free, mark).map(|range| (range, AddressKind::Phone)),
             b'.' => match bare::address(text, free, mark) {
-                Ok(range) => Some((range, Kind::Bare)),
+                Ok(range) => Some((range, AddressKind::Bare)),
                 Err(end) => {
                     at = end;
                     None
@@ -56,7 +56,7 @@ pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
 }
 
 /// Returns the web address whose scheme ends at `colon`.
-fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
+fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, AddressKind)> {
     let start = ["https", "http"]
         .iter()
         .filter_map(|scheme| colon.checked_sub(scheme.len()).filter(|start| *start >= free))
@@ -71,7 +71,7 @@ fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
         Some('/' | '?' | '#') => run(text, host, before),
         _ => host,
     };
-    (!turns_around(&text[end..])).then_some((start..end, Kind::Web))
+    (!turns_around(&text[end..])).then_some((start..end, AddressKind::Web))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -82,16 +82,16 @@ fn is_scheme(text: &str) -> bool {
 /// from what it contains, so an address in it must not become a link. Embeddings and isolates keep
 /// the order of letters; they only end an address.
 pub(super) fn turns_around(rest: &str) -> bool {
-    let mut rest = rest.chars().filter(|c| part(*c) != Part::Between);
+    let mut rest = rest.chars().filter(|c| role_of(*c) != CharRole::Between);
     let turns = |c| matches!(c, '\u{202D}' | '\u{202E}');
-    rest.next().is_some_and(turns) && rest.next().is_some_and(|c| part(c) == Part::Inside)
+    rest.next().is_some_and(turns) && rest.next().is_some_and(|c| role_of(c) == CharRole::Inside)
 }
 
 /// Returns the end of the authority (user, host, port) that begins at `start`. `None` without a
 /// host.
 fn authority(text: &str, start: usize) -> Option<usize> {
     let in_name = |c: char| c.is_ascii_alphanumeric() || "-._~+$&=%:".contains(c) || !c.is_ascii();
-    let name = text[start..].find(|c| !in_name(c) || part(c) == Part::Ends).unwrap_or(0);
+    let name = text[start..].find(|c| !in_name(c) || role_of(c) == CharRole::Ends).unwrap_or(0);
     let named = name > 0 && text[start + name..].starts_with('@');
     let behind_name = if named { host_and_port(text, start + name + 1) } else { None };
     behind_name.or_else(|| host_and_port(text, start))
@@ -122,16 +122,17 @@ pub(super) fn host(text: &str, start: usize) -> Option<usize> {
             if c.is_ascii() {
                 !(c.is_ascii_alphanumeric() || "-._".contains(c))
             } else {
-                part(c) == Part::Ends || (part(c) == Part::Between && !joins_labels(c))
+                role_of(c) == CharRole::Ends
+                    || (role_of(c) == CharRole::Between && !joins_labels(c))
             }
         })
         .unwrap_or(run.len());
     let run = &run[..run[..length].find("..").unwrap_or(length)];
     // A trailing dot belongs to the host only if a path follows.
     let followed = text[start + run.len()..].starts_with('/') && run.ends_with('.');
-    let name = run.trim_end_matches(|c| "-._".contains(c) || part(c) == Part::Between);
+    let name = run.trim_end_matches(|c| "-._".contains(c) || role_of(c) == CharRole::Between);
     let whole = if followed && name.len() + 1 == run.len() { run } else { name };
-    let is_whole = whole.starts_with(|c: char| part(c) == Part::Inside && c != '-');
+    let is_whole = whole.starts_with(|c: char| role_of(c) == CharRole::Inside && c != '-');
     let last = name.rfind('.').map_or(0, |dot| dot + 1);
     let cut = last + label_end(&name[last..]);
     (is_whole && cut > last).then_some(start + if cut < name.len() { cut } else { whole.len() })
@@ -167,20 +168,20 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
     // Open brackets, and the end of the address without each of them.
     let mut open: Vec<(char, usize)> = Vec::new();
     for (at, c) in text[start..].char_indices() {
-        match part(c) {
+        match role_of(c) {
             _ if Some(c) == closes => break,
-            Part::Ends => break,
-            Part::Between => continue,
-            Part::Inside if Some(c) == emphasis => continue,
-            Part::Inside => {}
-            Part::Opens(close) => {
+            CharRole::Ends => break,
+            CharRole::Between => continue,
+            CharRole::Inside if Some(c) == emphasis => continue,
+            CharRole::Inside => {}
+            CharRole::Opens(close) => {
                 open.push((close, end));
                 continue;
             }
-            Part::Closes if open.last().is_some_and(|(close, _)| *close == c) => {
+            CharRole::Closes if open.last().is_some_and(|(close, _)| *close == c) => {
                 open.pop();
             }
-            Part::Closes => break,
+            CharRole::Closes => break,
         }
         end = start + at + c.len_utf8();
     }
@@ -188,10 +189,10 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
 }
 
 /// Returns the mail address around the `@` at `at`.
-fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
+fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, AddressKind)> {
     let in_name = |c: char| match c {
         _ if c.is_ascii() => c.is_ascii_alphanumeric() || "._%+-~'&".contains(c),
-        _ => c.is_alphanumeric() && !is_unspaced(c) && part(c) == Part::Inside,
+        _ => c.is_alphanumeric() && !is_unspaced(c) && role_of(c) == CharRole::Inside,
     };
     let name = &text[free..at];
     let name = &name[name.trim_end_matches(in_name).len()..];
@@ -210,13 +211,13 @@ fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
     let prefix = "mailto:";
     match start.checked_sub(prefix.len()).filter(|start| *start >= free) {
         Some(earlier)
-            if text.get(earlier..start).is_some_and(|it| it.eq_ignore_ascii_case(prefix)) =>
+            if text.get(earlier..start).is_some_and(|found| found.eq_ignore_ascii_case(prefix)) =>
         {
             let before = text[..earlier].chars().next_back();
             let end = if text[end..].starts_with('?') { run(text, end, before) } else { end };
-            Some((earlier..end, Kind::MailTo))
+            Some((earlier..end, AddressKind::MailTo))
         }
-        _ => Some((start..end, Kind::Mail)),
+        _ => Some((start..end, AddressKind::Mail)),
     }
 }
 
@@ -257,7 +258,7 @@ mod tests {
     const KEPT_AT_THE_END: &str = "/#%&@-_";
 
     #[test]
-    fn an_address_ends_before_every_punctuation_and_space_of_unicode() {
+    fn an_address_ends_before_any_unicode_punctuation_or_space() {
         // Text around an address in each language of the page.
         let sentences = [("See ", " and then"), ("Siehe ", " und dann"), ("انظر ", " ثم")];
         let addresses = [
@@ -293,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn punctuation_beyond_ascii_ends_an_address_without_a_space_behind() {
-        for sign in signs().filter(|sign| part(*sign) == Part::Ends && *sign > '\u{7F}') {
+    fn non_ascii_punctuation_ends_an_address_without_a_following_space() {
+        for sign in signs().filter(|sign| role_of(*sign) == CharRole::Ends && *sign > '\u{7F}') {
             // Another test covers direction overrides.
             if turns_around(&format!("{sign}a")) {
                 continue;
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_addresses_contain_stays_inside_them() {
+    fn punctuation_inside_an_address_belongs_to_it() {
         for address in [
             "https://en.wikipedia.org/wiki/Duet_(disambiguation)",
             "https://en.wikipedia.org/wiki/Michelson–Morley_experiment",
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_and_quotes_around_an_address_are_not_its_own() {
+    fn brackets_and_quotes_around_an_address_do_not_belong_to_it() {
         let brackets =
             ["()", "[]", "{}", "<>", "「」", "『』", "《》", "«»", "»«", "‹›", "“”", "„“", "‘’"];
         let more =
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_goes_on_without_a_space_is_not_the_host() {
+    fn text_that_follows_without_a_space_does_not_belong_to_the_host() {
         for after in ["です", "然后", "에서", "ครับ", "🙂", "→", "。", "、x"] {
             assert_eq!(links(&format!("https://example.org{after}")), ["https://example.org"]);
             assert_eq!(links(&format!("anna@example.org{after}")), ["anna@example.org"]);
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_no_link() {
+    fn text_that_is_no_address_is_not_linked() {
         for text in [
             "https://",
             "https:///a",
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_addresses_are_found_as_people_write_them() {
+    fn mail_addresses_are_found() {
         for (text, expected) in [
             ("write to anna+x@example.org.", "anna+x@example.org"),
             ("'anna@example.org'", "anna@example.org"),

@@ -4,7 +4,7 @@
 
 /// The role of a character at the end of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum CharRole {
     /// Part of the address.
     Inside,
     /// Part of the address only if more of it follows: `a.b`, but not `a.`.
@@ -31,19 +31,19 @@ pub(super) enum Part {
 ///   spelling, which stand between. Invisible letters and the quotes that Unicode classifies as
 ///   ornaments end the address too.
 /// - Everything else is inside: letters, digits, marks and symbols of every language.
-pub(super) fn part(c: char) -> Part {
+pub(super) fn role_of(c: char) -> CharRole {
     match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' => Part::Inside,
-        '/' | '#' | '%' | '&' | '=' | '~' | '-' | '_' | '+' | '$' | '@' => Part::Inside,
-        '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '^' => Part::Between,
-        '(' => Part::Opens(')'),
-        '[' => Part::Opens(']'),
-        '{' => Part::Opens('}'),
-        ')' | ']' | '}' => Part::Closes,
-        '\0'..='\u{7F}' => Part::Ends,
-        _ if joins(c) => Part::Between,
-        _ if ends(c) => Part::Ends,
-        _ => Part::Inside,
+        'a'..='z' | 'A'..='Z' | '0'..='9' => CharRole::Inside,
+        '/' | '#' | '%' | '&' | '=' | '~' | '-' | '_' | '+' | '$' | '@' => CharRole::Inside,
+        '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '^' => CharRole::Between,
+        '(' => CharRole::Opens(')'),
+        '[' => CharRole::Opens(']'),
+        '{' => CharRole::Opens('}'),
+        ')' | ']' | '}' => CharRole::Closes,
+        '\0'..='\u{7F}' => CharRole::Ends,
+        _ if joins(c) => CharRole::Between,
+        _ if ends(c) => CharRole::Ends,
+        _ => CharRole::Inside,
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_ends_is_what_the_properties_of_unicode_say() {
+    fn the_table_of_ends_agrees_with_unicode_properties() {
         use GeneralCategory as G;
         let category = CodePointMapData::<GeneralCategory>::new();
         let mut expected: Vec<(char, char)> = Vec::new();
@@ -151,7 +151,13 @@ mod tests {
                     | G::Control
                     | G::Format
             ) || is_one_all_the_same(c);
-            assert_eq!(part(c) == Part::Ends, ends, "U+{:04X} {:?}", u32::from(c), category.get(c));
+            assert_eq!(
+                role_of(c) == CharRole::Ends,
+                ends,
+                "U+{:04X} {:?}",
+                u32::from(c),
+                category.get(c)
+            );
             match expected.last_mut() {
                 Some((_, last)) if ends && u32::from(*last) + 1 == u32::from(c) => *last = c,
                 _ if ends => expected.push((c, c)),
@@ -162,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_joins_words_is_punctuation_or_a_format_character() {
+    fn characters_that_join_words_are_punctuation_or_format_characters() {
         use GeneralCategory as G;
         let category = CodePointMapData::<GeneralCategory>::new();
         for c in ('\u{80}'..=char::MAX).filter(|c| joins(*c)) {

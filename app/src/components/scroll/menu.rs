@@ -13,8 +13,8 @@ use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlElement, PointerEvent};
 
-use super::Reader;
-use crate::components::message_menu::Parts;
+use super::ScrollController;
+use crate::components::message_menu::MenuParts;
 use crate::dom::{Listener, keeps_focus};
 use crate::paths;
 use crate::server_fns::tick_times;
@@ -31,47 +31,47 @@ thread_local! {
 }
 
 /// Listens until the conversation is closed.
-pub(super) fn listen(reader: &Rc<Reader>) {
-    let weak = Rc::downgrade(reader);
-    let on = |react: fn(&Rc<Reader>, &Event)| {
+pub(super) fn listen(controller: &Rc<ScrollController>) {
+    let weak = Rc::downgrade(controller);
+    let on = |react: fn(&Rc<ScrollController>, &Event)| {
         let weak = weak.clone();
         move |event: Event| {
-            if let Some(reader) = weak.upgrade() {
-                react(&reader, &event);
+            if let Some(controller) = weak.upgrade() {
+                react(&controller, &event);
             }
         }
     };
-    let scroller = &reader.scroller;
+    let scroller = &controller.scroller;
     let mut listeners = vec![
         Listener::new(
             scroller,
             "pointerover",
-            on(|reader, event| {
+            on(|controller, event| {
                 if pointer(event) == "mouse" {
-                    reader.point_at(closest(event, ".row"));
+                    controller.point_at(closest(event, ".row"));
                 }
             }),
         ),
         Listener::new(
             scroller,
             "click",
-            on(|reader, event| {
+            on(|controller, event| {
                 if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row"))
                 {
-                    choose(reader, &row);
-                    note_beside(reader.view.menu, reader.id, ticks);
+                    choose(controller, &row);
+                    note_beside(controller.view.menu, controller.id, ticks);
                 }
             }),
         ),
-        Listener::new(scroller, "pointerdown", on(Reader::press)),
-        Listener::new(scroller, "pointerup", on(|reader, _| reader.release())),
-        Listener::new(scroller, "pointercancel", on(|reader, _| reader.release())),
+        Listener::new(scroller, "pointerdown", on(ScrollController::press)),
+        Listener::new(scroller, "pointerup", on(|controller, _| controller.release())),
+        Listener::new(scroller, "pointercancel", on(|controller, _| controller.release())),
         // Lifting the finger after a long press would otherwise be a tap, which closes the menu.
         Listener::new(
             scroller,
             "touchend",
-            on(|reader, event| {
-                if reader.pressed.replace(false) {
+            on(|controller, event| {
+                if controller.pressed.replace(false) {
                     event.prevent_default();
                 }
             }),
@@ -80,13 +80,13 @@ pub(super) fn listen(reader: &Rc<Reader>) {
         Listener::new(
             scroller,
             "contextmenu",
-            on(|reader, event| {
+            on(|controller, event| {
                 let article = closest(event, "article").zip(closest(event, ".row"));
                 if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
                     event.prevent_default();
-                    reader.release();
-                    reader.pressed.set(pointer(event) == "touch");
-                    open(reader, &row, &article);
+                    controller.release();
+                    controller.pressed.set(pointer(event) == "touch");
+                    open(controller, &row, &article);
                 }
             }),
         ),
@@ -95,18 +95,18 @@ pub(super) fn listen(reader: &Rc<Reader>) {
         listeners.push(Listener::new(
             &frame,
             "pointerleave",
-            on(|reader, _| reader.point_at(None)),
+            on(|controller, _| controller.point_at(None)),
         ));
     }
-    let parts = reader.view.menu;
+    let parts = controller.view.menu;
     if let Some(button) = parts.button.get_untracked() {
         listeners.push(Listener::new(
             &button,
             "click",
-            on(|reader, event| {
-                let row = reader.pointed.borrow().clone();
+            on(|controller, event| {
+                let row = controller.pointed.borrow().clone();
                 if let (Some(row), Some(button)) = (row, closest(event, "button")) {
-                    open(reader, &row, &button);
+                    open(controller, &row, &button);
                 }
             }),
         ));
@@ -144,7 +144,7 @@ fn pointer(event: &Event) -> String {
     event.dyn_ref::<PointerEvent>().map_or_else(|| "mouse".to_owned(), PointerEvent::pointer_type)
 }
 
-impl Reader {
+impl ScrollController {
     fn press(self: &Rc<Self>, event: &Event) {
         self.release();
         self.pressed.set(false);
@@ -154,9 +154,9 @@ impl Reader {
         let weak = Rc::downgrade(self);
         let timer = set_timeout_with_handle(
             move || {
-                if let Some(reader) = weak.upgrade() {
-                    reader.pressed.set(true);
-                    open(&reader, &row, &article);
+                if let Some(controller) = weak.upgrade() {
+                    controller.pressed.set(true);
+                    open(&controller, &row, &article);
                 }
             },
             LONG_PRESS,
@@ -199,11 +199,11 @@ impl Reader {
             .filter(|row| row.is_connected())
             .and_then(|row| row.query_selector(".bubble").ok().flatten());
         let frame = self.scroller.get_bounding_client_rect();
-        let place = bubble.map(|bubble| bubble.get_bounding_client_rect()).filter(|bubble| {
+        let in_view = bubble.map(|bubble| bubble.get_bounding_client_rect()).filter(|bubble| {
             bubble.bottom() > frame.top() + BUTTON_PX && bubble.top() < frame.bottom() - BUTTON_PX
         });
-        _ = button.class_list().toggle_with_force("hidden", place.is_none());
-        let Some(bubble) = place else { return };
+        _ = button.class_list().toggle_with_force("hidden", in_view.is_none());
+        let Some(bubble) = in_view else { return };
         let room_before = bubble.left() - frame.left();
         let left = if room_before > frame.right() - bubble.right() {
             room_before - BUTTON_PX - GAP_PX
@@ -219,28 +219,28 @@ impl Reader {
 }
 
 /// Chooses the message of menu and note, and highlights its row.
-fn choose(reader: &Reader, row: &Element) {
-    reader.view.menu.chosen.set(reader.content_of(row));
-    reader.mark(".is-selectable", None);
-    reader.mark(".is-chosen", Some(row));
+fn choose(controller: &ScrollController, row: &Element) {
+    controller.view.menu.chosen.set(controller.content_of(row));
+    controller.mark(".is-selectable", None);
+    controller.mark(".is-chosen", Some(row));
 }
 
 /// Opens the menu of a message beside an element of the message.
-pub(super) fn open(reader: &Rc<Reader>, row: &Element, beside: &Element) {
-    choose(reader, row);
-    let parts = reader.view.menu;
+pub(super) fn open(controller: &Rc<ScrollController>, row: &Element, beside: &Element) {
+    choose(controller, row);
+    let parts = controller.view.menu;
     show(parts, parts.menu, beside.clone());
 }
 
 /// Shows the note on the message whose menu was open.
-pub fn show_note(parts: Parts, id: ConversationId) {
+pub fn show_note(parts: MenuParts, id: ConversationId) {
     if let Ok(Some(article)) = document().query_selector(".is-chosen article") {
         note_beside(parts, id, article);
     }
 }
 
 /// Shows the note on the chosen message, first without the times, then with them once fetched.
-fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
+fn note_beside(parts: MenuParts, id: ConversationId, beside: Element) {
     parts.times.set(None);
     show(parts, parts.note, beside.clone());
     spawn_local(async move {
@@ -248,26 +248,27 @@ fn note_beside(parts: Parts, id: ConversationId, beside: Element) {
         parts.times.try_set(Some(times));
         TimeoutFuture::new(0).await;
         if let Some(note) = parts.note.try_get_untracked().flatten() {
-            place(&note, &beside);
+            place_beside(&note, &beside);
         }
     });
 }
 
 /// Opens a popover beside an element once its content is rendered, and focuses it.
-fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
+fn show(parts: MenuParts, part: NodeRef<leptos::html::Div>, beside: Element) {
     let Some(part) = part.get_untracked() else { return };
-    let before = document().active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
+    let before =
+        document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
     BEFORE.set(before);
     spawn_local(async move {
         if parts.overlays.load().await.is_err() {
-            parts.tell(parts.t.unreached);
+            parts.show_toast(parts.t.unreached);
             return;
         }
         TimeoutFuture::new(0).await;
         if part.show_popover().is_err() {
             return;
         }
-        place(&part, &beside);
+        place_beside(&part, &beside);
         let first = part.query_selector("[role=menuitem]").ok().flatten();
         let first = first.and_then(|first| first.dyn_into::<HtmlElement>().ok());
         _ = first.as_ref().unwrap_or(&part).focus();
@@ -276,7 +277,7 @@ fn show(parts: Parts, part: NodeRef<leptos::html::Div>, beside: Element) {
 
 /// Positions a popover below `beside`, or above it if there is no room: inside the window, and
 /// clear of the message if the window is large enough.
-fn place(part: &HtmlElement, beside: &Element) {
+fn place_beside(part: &HtmlElement, beside: &Element) {
     let style = part.style();
     // Reset first, because the previous position would limit the measured width.
     _ = style.set_property("left", "0");
@@ -314,7 +315,7 @@ fn px(length: f64) -> String {
 }
 
 /// Closes menu and note, and returns the focus.
-pub fn close(parts: Parts) {
+pub fn close(parts: MenuParts) {
     let before = BEFORE.take();
     for part in
         [parts.menu, parts.note].iter().filter_map(GetUntracked::try_get_untracked).flatten()
@@ -335,7 +336,8 @@ pub fn walk_items(event: &KeyboardEvent) {
     let focused = document().active_element();
     let items: Vec<HtmlElement> =
         (0..items.length()).filter_map(|index| items.item(index)?.dyn_into().ok()).collect();
-    let here = items.iter().position(|item| focused.as_ref().is_some_and(|it| **item == *it));
+    let here =
+        items.iter().position(|item| focused.as_ref().is_some_and(|focused| **item == *focused));
     let (here, count) = (here.unwrap_or_default(), items.len());
     let next = match event.key().as_str() {
         "ArrowDown" => here + 1,

@@ -112,7 +112,8 @@ mod live {
     /// theme.
     fn colour_bars(root: &Element, chosen: Option<Theme>) {
         let system = "(prefers-color-scheme: dark)";
-        let is_dark = window().match_media(system).ok().flatten().is_some_and(|it| it.matches());
+        let is_dark =
+            window().match_media(system).ok().flatten().is_some_and(|query| query.matches());
         for meta in dom::all(root, "meta[name=theme-color]") {
             let dark = meta.get_attribute("media").map_or(is_dark, |media| media == system);
             let theme = chosen.unwrap_or(if dark { Theme::Dark } else { Theme::Light });

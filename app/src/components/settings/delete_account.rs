@@ -23,7 +23,7 @@ pub fn DeleteAccount() -> impl IntoView {
         let Some(field) = password.get_untracked() else { return };
         ask(outcome, delete_account(field.value()), move |()| {
             #[cfg(feature = "hydrate")]
-            crate::live::keeping::forget_person(state);
+            crate::live::unsaved::forget_person(state);
             _ = state;
             // A full page load clears the memory of this user.
             _ = window().location().assign(paths::SIGN_IN);

@@ -53,7 +53,7 @@ fn Device(
     /// The outcome of ending a session.
     outcome: RwSignal<Outcome>,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let id = session.id;
     let name = if session.device.is_empty() { t.unknown_device.to_owned() } else { session.device };
     let label = t.fill(t.sign_out_of, &name);

@@ -105,7 +105,7 @@ fn save(state: State) {
         return;
     }
     let mut is_new = false;
-    for (id, (first, last)) in state.held_runs() {
+    for (id, (first, last)) in state.cached_runs() {
         let Some(summary) = state.summary(id) else { continue };
         let first = first.max(Seq(last.0 - MOST_MESSAGES + 1));
         let mark = ((first, last), summary.theirs, summary.mine);

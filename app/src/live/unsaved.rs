@@ -23,10 +23,10 @@ pub fn start(state: State) {
     Effect::new(move |_| {
         // The listener exists only while needed, because browsers exclude pages with this listener
         // from the back/forward cache.
-        let listener = state.has_unkept.get().then(|| {
+        let listener = state.has_unsaved.get().then(|| {
             Listener::new(&window(), "beforeunload", move |event| {
                 // The effect removes the listener too late for a page that unloads at once.
-                if !state.has_unkept.get_untracked() {
+                if !state.has_unsaved.get_untracked() {
                     return;
                 }
                 event.prevent_default();
@@ -42,21 +42,21 @@ pub fn start(state: State) {
 pub fn note(state: State, done: bool) {
     if !done {
         set(state.storage_works, false);
-        look_again(state);
+        retry_later(state);
     }
     show(state);
 }
 
 /// Retries to store everything that was refused.
 pub fn try_again(state: State) {
-    let messages = state.read_outbox(|outbox| outbox.unkept().cloned().collect::<Vec<_>>());
+    let messages = state.read_outbox(|outbox| outbox.unsaved().cloned().collect::<Vec<_>>());
     for entry in messages {
         if storage::put(state, &entry) {
-            state.with_outbox(|outbox| outbox.note_kept(entry.client_id, true));
+            state.with_outbox(|outbox| outbox.note_saved(entry.client_id, true));
         }
     }
     let drafts: Vec<ConversationId> =
-        state.unkept_drafts.with_value(|drafts| drafts.keys().copied().collect());
+        state.unsaved_drafts.with_value(|drafts| drafts.keys().copied().collect());
     for conversation in drafts {
         let draft = storage::draft(state, conversation);
         storage::put_draft(state, conversation, &draft);
@@ -68,12 +68,12 @@ pub fn try_again(state: State) {
 pub fn unsent(state: State) -> Unsent {
     let Some(me) = state.me() else { return Unsent::default() };
     let kept: Vec<ConversationId> = storage::drafts(me.id).into_iter().map(|(id, _)| id).collect();
-    let unkept = state
-        .unkept_drafts
-        .with_value(|unkept| unkept.keys().filter(|id| !kept.contains(id)).count());
+    let unsaved = state
+        .unsaved_drafts
+        .with_value(|unsaved| unsaved.keys().filter(|id| !kept.contains(id)).count());
     let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let messages = state.read_outbox(|outbox| whole(outbox.len()));
-    Unsent { messages, drafts: whole(kept.len() + unkept) }
+    Unsent { messages, drafts: whole(kept.len() + unsaved) }
 }
 
 /// Deletes offline copies when the user signs out and keeps unsent messages and drafts.
@@ -85,8 +85,8 @@ pub fn forget_all_but_unsent(state: State) {
 /// on the page stores nothing, so that unloading it does not restore a draft.
 pub fn forget_person(state: State) {
     state.has_left.set_value(true);
-    state.unkept_drafts.update_value(HashMap::clear);
-    set(state.has_unkept, false);
+    state.unsaved_drafts.update_value(HashMap::clear);
+    set(state.has_unsaved, false);
     device::forget(state);
     if let Some(me) = state.me() {
         storage::forget_person(me.id);
@@ -95,24 +95,24 @@ pub fn forget_person(state: State) {
 
 /// Updates the storage warning.
 pub fn show(state: State) {
-    let messages = state.read_outbox(|outbox| outbox.unkept().next().is_some());
-    let has_unkept = messages || state.unkept_drafts.with_value(|drafts| !drafts.is_empty());
-    set(state.has_unkept, has_unkept);
+    let messages = state.read_outbox(|outbox| outbox.unsaved().next().is_some());
+    let has_unsaved = messages || state.unsaved_drafts.with_value(|drafts| !drafts.is_empty());
+    set(state.has_unsaved, has_unsaved);
     let works = state.storage_works.get_untracked();
-    set(state.storage_works, !has_unkept && (works || storage::has_room()));
+    set(state.storage_works, !has_unsaved && (works || storage::has_room()));
 }
 
-fn look_again(state: State) {
-    if state.keeping_again.get_value() {
+fn retry_later(state: State) {
+    if state.save_retry_pending.get_value() {
         return;
     }
-    state.keeping_again.set_value(true);
+    state.save_retry_pending.set_value(true);
     set_timeout(
         move || {
-            state.keeping_again.set_value(false);
+            state.save_retry_pending.set_value(false);
             try_again(state);
             if !state.storage_works.get_untracked() {
-                look_again(state);
+                retry_later(state);
             }
         },
         AGAIN,

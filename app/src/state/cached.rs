@@ -20,11 +20,11 @@ impl State {
     pub fn first_page_from_memory(
         &self,
         id: ConversationId,
-        place: Option<Seq>,
+        position: Option<Seq>,
     ) -> Option<FirstPage> {
-        self.held_rows(id, PAGE, &move |conversation, timeline| {
-            if let Some(place) = place {
-                return Some((timeline.run_around(place)?, Seq(place.0 - PAGE / 2)));
+        self.cached_rows(id, PAGE, &move |conversation, timeline| {
+            if let Some(position) = position {
+                return Some((timeline.run_around(position)?, Seq(position.0 - PAGE / 2)));
             }
             let run = timeline.newest_run()?;
             let missed = timeline.last_seq().0.saturating_sub(run.last().0);
@@ -36,18 +36,18 @@ impl State {
     /// Returns the newest cached messages of a conversation, at most `most`. The server may have
     /// newer ones.
     pub(crate) fn newest_rows(&self, id: ConversationId, most: i64) -> Option<FirstPage> {
-        self.held_rows(id, most, &move |_, timeline| {
+        self.cached_rows(id, most, &move |_, timeline| {
             let run = timeline.newest_run()?;
             Some((run, Seq(run.last().0 - most + 1)))
         })
     }
 
-    /// Returns at most `most` messages of the run, from the seq on, both chosen by `which`.
-    fn held_rows(&self, id: ConversationId, most: i64, which: &Which) -> Option<FirstPage> {
+    /// Returns at most `most` messages of the run, from the seq on, both chosen by `choose`.
+    fn cached_rows(&self, id: ConversationId, most: i64, choose: &ChooseRun) -> Option<FirstPage> {
         let conversation = self.summary(id)?;
-        let page = self.held.with_value(|held| {
-            let timeline = held.timelines.get(&id)?;
-            let (run, from) = which(&conversation, timeline)?;
+        let page = self.cache.with_value(|cache| {
+            let timeline = cache.timelines.get(&id)?;
+            let (run, from) = choose(&conversation, timeline)?;
             let most = usize::try_from(most).unwrap_or(PAGE_MESSAGES);
             Some(HistoryPage {
                 conversation: id,
@@ -62,9 +62,9 @@ impl State {
 
     /// Conversations with cached messages, with the first and the last seq of the newest run.
     #[cfg(feature = "hydrate")]
-    pub(crate) fn held_runs(&self) -> Vec<(ConversationId, (Seq, Seq))> {
-        self.held.with_value(|held| {
-            let timelines = held.timelines.iter();
+    pub(crate) fn cached_runs(&self) -> Vec<(ConversationId, (Seq, Seq))> {
+        self.cache.with_value(|cache| {
+            let timelines = cache.timelines.iter();
             timelines
                 .filter_map(|(id, timeline)| Some((*id, timeline.newest_run()?.span())))
                 .collect()
@@ -78,9 +78,9 @@ impl State {
         let (messages, last_seq) = (Vec::new(), Seq::ZERO);
         let page = HistoryPage { conversation: id, messages, last_seq, mine, theirs };
         let open = self.open(&FirstPage { conversation, page });
-        self.held.update_value(|held| {
-            if let Some(open) = held.open.as_mut() {
-                open.begin_anew();
+        self.cache.update_value(|cache| {
+            if let Some(open) = cache.open.as_mut() {
+                open.reset();
                 open.lacks_rows = true;
             }
         });
@@ -90,14 +90,18 @@ impl State {
 
     /// Opens a conversation at its cached messages: around a seq if that is cached, else the
     /// newest. Newer messages are fetched when the connection is back.
-    pub fn open_held(&self, id: ConversationId, place: Option<Seq>) -> Option<OpenConversation> {
-        let around = place.and_then(|place| self.first_page_from_memory(id, Some(place)));
+    pub fn open_cached(
+        &self,
+        id: ConversationId,
+        position: Option<Seq>,
+    ) -> Option<OpenConversation> {
+        let around = position.and_then(|position| self.first_page_from_memory(id, Some(position)));
         if let Some(around) = around {
             return Some(self.open(&around));
         }
         let open = self.open(&self.newest_rows(id, PAGE)?);
-        self.held.update_value(|held| {
-            if let Some(open) = held.open.as_mut() {
+        self.cache.update_value(|cache| {
+            if let Some(open) = cache.open.as_mut() {
                 open.follows = true;
             }
         });
@@ -106,4 +110,4 @@ impl State {
 }
 
 /// Chooses a run and a seq in it.
-type Which = dyn for<'a> Fn(&Conversation, &'a Timeline) -> Option<(&'a Run, Seq)>;
+type ChooseRun = dyn for<'a> Fn(&Conversation, &'a Timeline) -> Option<(&'a Run, Seq)>;

@@ -7,9 +7,9 @@ use super::browser::folded;
 
 /// A search query for users.
 #[derive(Default)]
-pub struct Question(Vec<String>);
+pub struct UserQuery(Vec<String>);
 
-impl Question {
+impl UserQuery {
     /// Splits the typed text into words.
     pub fn new(typed: &str) -> Self {
         Self(words_asked(&folded(typed)))

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::Local;
+use super::TimeContext;
 use super::calendar::Calendar;
 use super::zone::Zone;
 use crate::language::Language;
@@ -22,14 +22,14 @@ static CALENDARS: &str = include_str!("calendars.txt");
 
 /// The parsed cookie, for example "Europe/Berlin.h23.de-AT".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct ReportedClock<'a> {
     /// Name of a known time zone, or empty.
     pub zone: &'a str,
     hours: Option<Hours>,
     locale: &'a str,
 }
 
-impl<'a> Told<'a> {
+impl<'a> ReportedClock<'a> {
     /// Parses the cookie's value; invalid parts count as absent.
     pub fn parse(value: &'a str) -> Self {
         let mut parts = value.split('.');
@@ -46,16 +46,21 @@ impl<'a> Told<'a> {
 
 /// Returns the time format for a page in `language`. The hour format is the user's choice, else the
 /// browser's, else that of the region.
-pub fn local(told: Told, accepted: &str, language: Language, chosen: Option<Hours>) -> Local {
+pub fn time_context(
+    reported: ReportedClock,
+    accepted: &str,
+    language: Language,
+    chosen: Option<Hours>,
+) -> TimeContext {
     let speaks = |tag: &str| Language::from_tag(tag) == Some(language);
     // A browser locale in another language says nothing about this language's region.
-    let own = Some(told.locale).filter(|tag| speaks(tag));
+    let own = Some(reported.locale).filter(|tag| speaks(tag));
     let tags = accepted.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
     let tag = own.or_else(|| tags.into_iter().find(|tag| speaks(tag)));
-    let (hours, line) = customs(language, tag.and_then(region).unwrap_or_default());
-    let hours = chosen.or(told.hours.filter(|_| own.is_some())).unwrap_or(hours);
-    let zone = named(told.zone).map_or(Zone::Utc, Zone::Of);
-    Local::new(zone, Calendar::new(line, hours == Hours::Twelve), super::now())
+    let (hours, line) = conventions(language, tag.and_then(region).unwrap_or_default());
+    let hours = chosen.or(reported.hours.filter(|_| own.is_some())).unwrap_or(hours);
+    let zone = named(reported.zone).map_or(Zone::Utc, Zone::Of);
+    TimeContext::new(zone, Calendar::new(line, hours == Hours::Twelve), super::now())
 }
 
 /// Returns the region of a tag such as `de-AT` or `ar-u-nu-latn`, if there is one.
@@ -70,7 +75,7 @@ fn region(tag: &str) -> Option<&str> {
 }
 
 /// Returns the hour format and the calendar of a region.
-fn customs(language: Language, region: &str) -> (Hours, &'static str) {
+fn conventions(language: Language, region: &str) -> (Hours, &'static str) {
     let mut found = ("", "");
     for line in CALENDARS.lines() {
         let Some((head, rest)) = line.split_once('|') else { continue };

@@ -9,12 +9,12 @@ const HOUR_MS: i64 = 3_600_000;
 /// 1 January 2026, 00:05 UTC.
 const START: Timestamp = Timestamp(1_767_225_900_000);
 
-fn told(cookie: &str, accepted: &str, language: Language, chosen: Option<Hours>) -> Local {
-    local(Told::parse(cookie), accepted, language, chosen)
+fn parsed(cookie: &str, accepted: &str, language: Language, chosen: Option<Hours>) -> TimeContext {
+    time_context(ReportedClock::parse(cookie), accepted, language, chosen)
 }
 
 #[test]
-fn customs_are_those_of_the_browsers_region_if_it_speaks_the_pages_language() {
+fn conventions_follow_the_browsers_region_if_its_language_is_the_pages() {
     use Language::{Arabic, English, German};
     let (twelve, twenty_four) = (Some(Hours::Twelve), Some(Hours::TwentyFour));
     let cases = [
@@ -32,7 +32,7 @@ fn customs_are_those_of_the_browsers_region_if_it_speaks_the_pages_language() {
     ];
     let at = Timestamp(START.0 + 15 * HOUR_MS);
     for (cookie, accepted, language, chosen, clock, digits) in cases {
-        let local = told(cookie, accepted, language, chosen);
+        let local = parsed(cookie, accepted, language, chosen);
         let written = local.write(Pattern::Clock, at).replace(['\u{202f}', '\u{a0}'], " ");
         assert_eq!(written, clock, "{cookie} {accepted}");
         assert_eq!(local.write(Pattern::Digits, at), digits, "{cookie} {accepted}");
@@ -40,7 +40,7 @@ fn customs_are_those_of_the_browsers_region_if_it_speaks_the_pages_language() {
 }
 
 #[test]
-fn a_zone_has_its_seasons_and_an_unknown_one_is_utc() {
+fn a_time_zone_has_daylight_saving_time_and_an_unknown_one_is_utc() {
     let july = Timestamp(START.0 + 181 * 24 * HOUR_MS);
     for (name, winter, summer) in [
         ("Europe/Berlin", 1.0, 2.0),
@@ -54,7 +54,7 @@ fn a_zone_has_its_seasons_and_an_unknown_one_is_utc() {
         let zone = named(name).map_or(Zone::Utc, Zone::Of);
         let hours = |at| zone.ahead_ms(at) as f64 / HOUR_MS as f64;
         assert_eq!((hours(START), hours(july)), (winter, summer), "{name}");
-        assert_eq!(Told::parse(name).zone.is_empty(), !zone.is_known(), "{name}");
+        assert_eq!(ReportedClock::parse(name).zone.is_empty(), !zone.is_known(), "{name}");
     }
     // All spellings share one leaked zone, so browsers cannot make memory grow.
     assert!(std::ptr::eq(named("europe/BERLIN").unwrap(), named("Europe/Berlin").unwrap()));
@@ -82,7 +82,7 @@ for (const [tag, zone] of JSON.parse(process.argv[1])) {
 }"#;
 
 #[test]
-fn a_year_is_written_as_by_a_browsers_intl() {
+fn a_years_dates_are_formatted_as_by_intl() {
     const CASES: [(&str, &str, Language); 7] = [
         ("en-US", "America/New_York", Language::English),
         ("en-GB", "Europe/London", Language::English),
@@ -93,7 +93,7 @@ fn a_year_is_written_as_by_a_browsers_intl() {
         ("ar-JO", "Asia/Amman", Language::Arabic),
     ];
     let cldr = Command::new("node").args(["-p", "process.versions.cldr"]).output();
-    let cldr = cldr.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    let cldr = cldr.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let head = CALENDARS.lines().next().unwrap_or_default();
     if !cldr.as_ref().is_ok_and(|cldr| head.contains(&format!("CLDR {cldr}."))) {
         eprintln!("not compared: no Node.js with the CLDR that the calendars were made from");
@@ -101,12 +101,12 @@ fn a_year_is_written_as_by_a_browsers_intl() {
     }
     let pairs: Vec<_> = CASES.iter().map(|(tag, zone, _)| [tag, zone]).collect();
     let pairs = serde_json::to_string(&pairs).expect("texts are JSON");
-    let said = Command::new("node").args(["-e", INTL, &pairs]).output().expect("node runs");
-    let said = String::from_utf8(said.stdout).expect("node writes UTF-8");
-    let mut lines = said.lines();
+    let output = Command::new("node").args(["-e", INTL, &pairs]).output().expect("node runs");
+    let output = String::from_utf8(output.stdout).expect("node writes UTF-8");
+    let mut lines = output.lines();
     for (tag, zone, language) in CASES {
-        let hours = |hours| told(&format!("{zone}.h23.{tag}"), "", language, Some(hours));
-        let own = told(zone, tag, language, None);
+        let hours = |hours| parsed(&format!("{zone}.h23.{tag}"), "", language, Some(hours));
+        let own = parsed(zone, tag, language, None);
         for day in 0..365 {
             let at = Timestamp(START.0 + day * 25 * HOUR_MS);
             let written = [
