@@ -57,7 +57,7 @@ pub struct Bootstrap {
 /// it.
 pub fn provide() -> Bootstrap {
     #[cfg(feature = "ssr")]
-    provide_context(crate::context::time_context());
+    provide_context(crate::request::time_context());
     let mut bootstrap = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
     let times = std::mem::take(&mut bootstrap.times);
     #[cfg(feature = "hydrate")]
@@ -77,21 +77,21 @@ pub fn use_bootstrap() -> Bootstrap {
 
 #[cfg(feature = "ssr")]
 fn read() -> Bootstrap {
-    let language = crate::context::language();
+    let language = crate::request::language();
     language.foretell();
-    let me = crate::context::session().map(|session| session.user);
+    let me = crate::request::session().map(|session| session.user);
     // Signed-in users need no greeting; the invitation page shows enough.
     let (run_by, welcome) = match me {
-        None => crate::context::greeting(),
+        None => crate::request::greeting(),
         Some(_) => (String::new(), String::new()),
     };
     Bootstrap {
         me,
-        registration_open: crate::context::registration_open(),
-        invitations_open: crate::context::invitations_open(),
+        registration_open: crate::request::registration_open(),
+        invitations_open: crate::request::invitations_open(),
         run_by,
         welcome,
-        preferences: crate::context::preferences(),
+        preferences: crate::request::preferences(),
         language,
         times: use_context::<crate::time::TimeContext>().unwrap_or_default().sent(),
         echo: use_context::<FormEcho>().unwrap_or_default(),

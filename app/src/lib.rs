@@ -11,18 +11,23 @@
 //! [`state`] the reactive state; [`live`] the live client that updates the state;
 //! [`notifications`] notices, sound and unread count; [`error_messages`] the sentences for error
 //! codes; [`lazy`] lazily loaded code; `keyboard` (browser) the global shortcuts; `history_layers`
-//! (browser) closing popovers and dialogs with Back; `context` and `plain_forms` (server) the
-//! request context and the plain forms; `start` (browser), `structure` (server) and `page.js` the
-//! start of the page.
+//! (browser) closing popovers and dialogs with Back; `start` (browser), `structure` (server) and
+//! `page.js` the start of the page. On the server only: `request` and `response` (what pages and
+//! server functions read and set), `client`, `cookies`, `content_security_policy`, and
+//! `plain_forms`.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
 
 pub mod bootstrap;
 pub mod calls;
+#[cfg(feature = "ssr")]
+pub mod client;
 pub mod components;
 #[cfg(feature = "ssr")]
-pub mod context;
+pub mod content_security_policy;
+#[cfg(feature = "ssr")]
+pub mod cookies;
 #[cfg(feature = "hydrate")]
 mod dom;
 pub mod error;
@@ -42,6 +47,10 @@ pub mod paths;
 pub mod plain_forms;
 pub mod preferences;
 pub mod preload;
+#[cfg(feature = "ssr")]
+pub mod request;
+#[cfg(feature = "ssr")]
+pub mod response;
 pub mod server_fns;
 #[cfg(feature = "hydrate")]
 pub mod start;
@@ -82,13 +91,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     if let Some(nonce) = leptos::nonce::use_nonce() {
         let watched = std::env::var_os("LEPTOS_WATCH").is_some();
         let port = options.reload_external_port.unwrap_or(options.reload_port);
-        context::set_content_security_policy(&nonce, watched.then_some(port));
+        content_security_policy::set(&nonce, watched.then_some(port));
     }
     #[cfg(feature = "ssr")]
     let (preferences, language, build, addresses) =
-        (context::preferences(), context::language(), context::build(), context::addresses());
+        (request::preferences(), request::language(), request::build(), request::addresses());
     #[cfg(feature = "ssr")]
-    let zone = context::zone();
+    let zone = request::zone();
     #[cfg(not(feature = "ssr"))]
     let (preferences, language, build, addresses) = (
         preferences::Preferences::default(),

@@ -23,8 +23,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::bootstrap::FormEcho;
-use crate::context::{Done, within};
 use crate::error::AppError;
+use crate::response::{Done, within};
 use crate::server_fns::{
     accept_invitation, free_usernames, mark_conversation, open_conversation, send_message, sign_in,
     sign_out, sign_up,
@@ -73,7 +73,7 @@ struct ReadForm {
     seen: Seq,
 }
 
-/// The routes of the plain forms. `provide` is the result of `context::provider`.
+/// The routes of the plain forms. `provide` is the result of `request::provider`.
 pub fn routes<S>(
     provide: impl Fn() + Clone + Send + Sync + 'static,
     options: LeptosOptions,

@@ -216,9 +216,9 @@ mod on_server {
         OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
     };
     use crate::server_fns::get_invitation;
-    use crate::{context, paths};
+    use crate::{paths, response};
 
-    /// Preloads the data of a requested page. `provide` comes from `context::provider`.
+    /// Preloads the data of a requested page. `provide` comes from `request::provider`.
     pub async fn middleware(provide: impl Fn(), request: Request, next: Next) -> Response {
         if request.method() != Method::GET {
             return next.run(request).await;
@@ -246,7 +246,7 @@ mod on_server {
         let (find, position) = (named("find"), OpeningPosition::from_query(&named));
         // `within` discards the status codes that the loads set; the page that shows the data sets
         // its own.
-        let read = context::within(parts, provide, || async move {
+        let read = response::within(parts, provide, || async move {
             if let Some(token) = invited {
                 let invitation = Some(get_invitation(token).await);
                 return Ok(PreloadedData { invitation, ..PreloadedData::default() });

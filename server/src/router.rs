@@ -32,9 +32,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 const PAGE_QUALITY: CompressionLevel = CompressionLevel::Precise(5);
 
 pub fn router(state: AppState) -> Router {
-    let addresses = app::context::Addresses(state.origins.all().into());
+    let addresses = app::request::Addresses(state.origins.all().into());
     let (chat, cookie) = (state.chat.clone(), state.cookie.clone());
-    let provide = app::context::provider(chat, cookie, addresses, state.greeting.clone());
+    let provide = app::request::provider(chat, cookie, addresses, state.greeting.clone());
     let options = state.leptos.clone();
     let reading = provide.clone();
     let unknown = options.clone();

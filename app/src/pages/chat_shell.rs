@@ -22,7 +22,7 @@ pub fn ChatShell() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     if state.me().is_none() {
         #[cfg(feature = "ssr")]
-        crate::context::redirect(&paths::sign_in_then(&crate::context::asked_path()));
+        crate::response::redirect(&paths::sign_in_then(&crate::request::asked_path()));
         return view! { <SignedOut /> }.into_any();
     }
     let invitations_open = use_bootstrap().invitations_open;
@@ -35,7 +35,7 @@ pub fn ChatShell() -> impl IntoView {
         }
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
-            crate::context::set_error_status(error);
+            crate::response::set_error_status(error);
             (SearchResults::default(), Some(error_message(t, error)))
         }
         None => (SearchResults::default(), None),

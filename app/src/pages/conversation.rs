@@ -171,7 +171,7 @@ fn OpenedConversation(
         Some(Ok(first)) => loader.show(&first),
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
-            crate::context::set_error_status(error);
+            crate::response::set_error_status(error);
             loader.rows.set(loader.without(error));
         }
         // Navigation within the application, so the server did not load this page ahead.
@@ -282,7 +282,7 @@ pub fn Unavailable(
     again: Option<Callback<()>>,
 ) -> impl IntoView {
     #[cfg(feature = "ssr")]
-    crate::context::set_error_status(error);
+    crate::response::set_error_status(error);
     let t = use_texts();
     view! {
         <Title text=t.not_available />

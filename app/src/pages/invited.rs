@@ -118,7 +118,7 @@ fn Accept(
 #[component]
 fn Gone(error: AppError) -> impl IntoView {
     #[cfg(feature = "ssr")]
-    crate::context::set_error_status(error);
+    crate::response::set_error_status(error);
     let t = use_texts();
     view! {
         <Title text=t.invitation_gone />

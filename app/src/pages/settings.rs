@@ -45,7 +45,7 @@ fn Read() -> impl IntoView {
     let read = RwSignal::new(use_preloaded().settings());
     #[cfg(feature = "ssr")]
     if let Some(Err(error)) = read.get_untracked() {
-        crate::context::set_error_status(error);
+        crate::response::set_error_status(error);
     }
     let again = Callback::new(move |()| {
         spawn_local(async move {

@@ -23,7 +23,7 @@ pub fn SignIn() -> impl IntoView {
         .unwrap_or_else(|| paths::HOME.to_owned());
     #[cfg(feature = "ssr")]
     if bootstrap.me.is_some() {
-        crate::context::redirect(&next);
+        crate::response::redirect(&next);
     }
     let action =
         if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };

@@ -28,7 +28,7 @@ pub fn SignUp() -> impl IntoView {
     let next = next.unwrap_or_else(|| paths::HOME.to_owned());
     #[cfg(feature = "ssr")]
     if bootstrap.me.is_some() {
-        crate::context::redirect(&next);
+        crate::response::redirect(&next);
     }
     let sign_in = paths::sign_in_then(&next);
     let invitation = query.get("invitation").filter(|_| bootstrap.invitations_open);

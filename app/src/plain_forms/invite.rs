@@ -13,7 +13,8 @@ use super::PlainForms;
 use super::stale::{POLICY, document};
 use crate::bootstrap::FormEcho;
 use crate::components::QrCode;
-use crate::context::{self, Done, within};
+use crate::request;
+use crate::response::{Done, within};
 use crate::server_fns::create_invitation;
 use crate::{paths, time};
 
@@ -41,10 +42,10 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
 }
 
 fn page(options: LeptosOptions, made: &Invitation) -> impl IntoView + use<> {
-    let t = context::language().texts();
-    let origin = context::addresses().split(' ').next().unwrap_or_default().to_owned();
+    let t = request::language().texts();
+    let origin = request::addresses().split(' ').next().unwrap_or_default().to_owned();
     let address = origin + &paths::invitation(&made.token);
-    let until = time::moment(t, made.expires_at, context::time_context());
+    let until = time::moment(t, made.expires_at, request::time_context());
     let card = view! {
             <h1 class="text-xl font-semibold">{t.invite}</h1>
             <p class="mt-2 text-muted">{t.invite_help}</p>

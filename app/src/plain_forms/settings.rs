@@ -11,9 +11,10 @@ use serde::Deserialize;
 
 use super::{PlainForms, see_other};
 use crate::bootstrap::FormEcho;
-use crate::context::{self, within};
 use crate::paths;
 use crate::preferences::Preferences;
+use crate::request;
+use crate::response::{self, within};
 use crate::server_fns::{
     change_password, delete_account, end_other_sessions, end_session, set_display_name, set_privacy,
 };
@@ -135,9 +136,9 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         };
         let preferences = Preferences::parse(&[form.theme, form.language, form.hours].join("."));
         let done = within(&parts, &self.provide, || async move {
-            let secure = context::session_cookie()?.secure;
+            let secure = request::session_cookie()?.secure;
             if let Ok(cookie) = HeaderValue::try_from(preferences.cookie(secure)) {
-                context::set_cookie(cookie);
+                response::set_cookie(cookie);
             }
             Ok(())
         })

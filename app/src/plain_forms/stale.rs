@@ -15,8 +15,9 @@ use protocol::ErrorCode;
 
 use super::{PlainForms, back_from};
 use crate::components::escaped;
-use crate::context::{self, within};
 use crate::error_messages::error_message;
+use crate::request;
+use crate::response::{self, within};
 use crate::{paths, preferences};
 
 /// Allows styles and images of this origin only.
@@ -46,7 +47,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
                 || async move { Ok(page(options, why, text, way).to_html()) },
             );
         let html = Html(page.await.result.unwrap_or_default());
-        (context::status(why), [(CONTENT_SECURITY_POLICY, POLICY)], html).into_response()
+        (response::status(why), [(CONTENT_SECURITY_POLICY, POLICY)], html).into_response()
     }
 }
 
@@ -56,7 +57,7 @@ fn page(
     text: Option<String>,
     way: String,
 ) -> impl IntoView {
-    let t = context::language().texts();
+    let t = request::language().texts();
     let onwards = match why {
         ErrorCode::OtherPerson => t.go_to_conversations,
         _ => t.sign_in_again,
@@ -82,7 +83,7 @@ fn page(
 
 /// The document around the card of a plain response: a style sheet and no scripts.
 pub(super) fn document(options: LeptosOptions, title: String, card: AnyView) -> impl IntoView {
-    let (preferences, language) = (context::preferences(), context::language());
+    let (preferences, language) = (request::preferences(), request::language());
     view! {
         <!DOCTYPE html>
         <html

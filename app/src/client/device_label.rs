@@ -3,7 +3,7 @@
 
 /// Browser and system, such as "Firefox · Linux". Product names need no translation. Unknown parts
 /// are omitted, and no text of the header is copied.
-pub fn device(user_agent: &str) -> String {
+pub fn device_label(user_agent: &str) -> String {
     let first = |names: &[(&str, &'static str)]| {
         names.iter().find(|(sign, _)| user_agent.contains(sign)).map(|(_, name)| *name)
     };
@@ -44,7 +44,7 @@ const SYSTEMS: [(&str, &str); 9] = [
 
 #[cfg(test)]
 mod tests {
-    use super::device;
+    use super::device_label;
 
     #[test]
     fn only_known_browsers_and_systems_appear_in_a_label() {
@@ -78,7 +78,7 @@ mod tests {
             ("", ""),
         ];
         for (user_agent, expected) in cases {
-            assert_eq!(device(user_agent), expected, "{user_agent}");
+            assert_eq!(device_label(user_agent), expected, "{user_agent}");
         }
     }
 
@@ -87,7 +87,11 @@ mod tests {
         let all: String =
             super::BROWSERS.iter().chain(&super::SYSTEMS).map(|(sign, _)| *sign).collect();
         for user_agent in [all, "Samsung SamsungBrowser/ ChromeOS CrOS".repeat(1_000)] {
-            assert!(device(&user_agent).chars().count() <= 60, "{}", device(&user_agent));
+            assert!(
+                device_label(&user_agent).chars().count() <= 60,
+                "{}",
+                device_label(&user_agent)
+            );
         }
     }
 }
