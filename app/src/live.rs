@@ -5,11 +5,12 @@
 //! messages), [`outbox`] (unacknowledged messages), [`rows`] (projects messages to rows),
 //! [`summary`] (list entries), [`drafts`], [`backoff`], [`pulse`] (detects a dead connection).
 //!
-//! Browser only: `connection` (the task that owns the socket), `signs` (network and user activity),
-//! `without_socket` (polling over HTTP), `person` (session changes in other tabs), `catch_up`
-//! (resync), `sender` (sends the outbox), `marks` (delivered and read receipts), `writing` (drafts
-//! and typing events), `storage` (browser storage), `unsaved` (data that the storage refused),
-//! `device` (offline copies of messages), `today` (updates displayed dates).
+//! Browser only: `client` (state that pages do not read), `connection` (the task that owns the
+//! socket), `signs` (network and user activity), `without_socket` (polling over HTTP), `person`
+//! (session changes in other tabs), `catch_up` (resync), `sender` (sends the outbox), `marks`
+//! (delivered and read receipts), `writing` (drafts and typing events), `storage` (browser
+//! storage), `unsaved` (data that the storage refused), `device` (offline copies of messages),
+//! `today` (updates displayed dates).
 //!
 //! No module here touches the DOM outside the composer field: changes go through
 //! [`crate::state::State`].
@@ -25,6 +26,8 @@ pub mod timeline;
 
 #[cfg(feature = "hydrate")]
 pub mod catch_up;
+#[cfg(feature = "hydrate")]
+mod client;
 #[cfg(feature = "hydrate")]
 pub mod connection;
 #[cfg(feature = "hydrate")]
@@ -55,6 +58,8 @@ pub struct Unsent {
     pub drafts: u32,
 }
 
+#[cfg(feature = "hydrate")]
+pub(crate) use client::LiveClient;
 #[cfg(feature = "hydrate")]
 pub use start::start;
 

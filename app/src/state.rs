@@ -9,25 +9,22 @@ mod cached;
 mod events;
 mod list;
 mod open;
+mod outbox;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 
-use futures::channel::mpsc;
 use leptos::prelude::*;
-use protocol::{
-    ClientFrame, ClientId, Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User,
-    UserId,
-};
+use protocol::{Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User, UserId};
 
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
 
-use crate::live::outbox::Outbox;
 #[cfg(feature = "hydrate")]
-use crate::live::storage::UnsavedDraft;
+use crate::live::LiveClient;
+use crate::live::outbox::Outbox;
 use crate::live::summary;
 use crate::live::timeline::Timeline;
 use crate::notifications::Notifications;
@@ -116,46 +113,14 @@ pub struct State {
     /// Whether a reload would lose any.
     #[cfg(feature = "hydrate")]
     pub(crate) has_unsaved: RwSignal<bool>,
-    /// Drafts that the browser's storage refused.
+    /// State that only the live client uses.
     #[cfg(feature = "hydrate")]
-    pub(crate) unsaved_drafts: StoredValue<HashMap<ConversationId, UnsavedDraft>>,
-    /// Whether the user signed out or deleted the account; the page then stores nothing more.
-    #[cfg(feature = "hydrate")]
-    pub(crate) has_left: StoredValue<bool>,
-    /// Whether another attempt to store refused data is scheduled.
-    #[cfg(feature = "hydrate")]
-    pub(crate) save_retry_pending: StoredValue<bool>,
+    pub(crate) client: LiveClient,
     /// Counts the user's new messages. Each change scrolls the view to the newest message.
     pub wrote: RwSignal<u32>,
     /// Counts changes of the outbox, because the list shows the newest unsent message of each
     /// conversation.
     outbox_changes: RwSignal<u32>,
-    /// Number of this tab among those of the browser.
-    pub(crate) tab: StoredValue<u64>,
-    /// The outbound queue of the open socket.
-    pub(crate) link: StoredValue<Option<mpsc::Sender<ClientFrame>>>,
-    /// Since when there is no socket, on the clock of [`crate::dom::uptime_ms`].
-    #[cfg(feature = "hydrate")]
-    pub(crate) down_since: StoredValue<Option<i64>>,
-    /// When the current attempt to open a socket began, on the same clock.
-    #[cfg(feature = "hydrate")]
-    pub(crate) opening_since: StoredValue<Option<i64>>,
-    /// Whether the polling task runs.
-    #[cfg(feature = "hydrate")]
-    pub(crate) polling: StoredValue<bool>,
-    /// Whether the server answers HTTP requests while there is no socket.
-    #[cfg(feature = "hydrate")]
-    pub(crate) calls_work: StoredValue<bool>,
-    /// Whether a fetch of missing messages is running.
-    #[cfg(feature = "hydrate")]
-    pub(crate) filling: StoredValue<bool>,
-    /// When the last typing event was sent, on the clock of [`crate::dom::uptime_ms`]; `None` after
-    /// the event that ends typing.
-    #[cfg(feature = "hydrate")]
-    pub(crate) typing_sent_ms: StoredValue<Option<i64>>,
-    /// Where and when the user typed last, on the same clock; `None` once the field is empty.
-    #[cfg(feature = "hydrate")]
-    pub(crate) typed: StoredValue<Option<(ConversationId, i64)>>,
 }
 
 impl Connection {
@@ -184,29 +149,9 @@ impl State {
             #[cfg(feature = "hydrate")]
             has_unsaved: RwSignal::new(false),
             #[cfg(feature = "hydrate")]
-            unsaved_drafts: StoredValue::new(HashMap::new()),
-            #[cfg(feature = "hydrate")]
-            has_left: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            save_retry_pending: StoredValue::new(false),
+            client: LiveClient::new(),
             wrote: RwSignal::new(0),
             outbox_changes: RwSignal::new(0),
-            tab: StoredValue::new(0),
-            link: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            down_since: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            opening_since: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            calls_work: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            polling: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            filling: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            typing_sent_ms: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            typed: StoredValue::new(None),
         }
     }
 
@@ -283,56 +228,6 @@ impl State {
         });
     }
 
-    /// Changes the outbox, then updates the rows of the open conversation.
-    pub fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> Option<T> {
-        let answer = self.cache.try_update_value(|cache| work(&mut cache.outbox));
-        self.outbox_changes.update(|changes| *changes += 1);
-        if let Some(open) = self.open_conversation() {
-            self.project_if_open(open.id);
-        }
-        answer
-    }
-
-    /// Reads the newest unsent message of a conversation, tracking changes.
-    pub fn newest_waiting<T>(
-        &self,
-        id: ConversationId,
-        read: impl FnOnce(&crate::live::outbox::UnsentMessage) -> T,
-    ) -> Option<T> {
-        self.outbox_changes.track();
-        self.cache.with_value(|cache| cache.outbox.of(id).last().map(read))
-    }
-
-    #[cfg(feature = "hydrate")]
-    pub(crate) fn read_outbox<T>(&self, read: impl FnOnce(&Outbox) -> T) -> T {
-        self.cache.with_value(|cache| read(&cache.outbox))
-    }
-
-    /// Replaces the outbox by an empty one for this tab, before stored entries are added.
-    pub fn begin_outbox(&self, tab: u64) {
-        self.tab.set_value(tab);
-        self.with_outbox(|outbox| *outbox = Outbox::new(tab));
-    }
-
-    /// Removes a message that was stored by the server or deleted.
-    pub fn settle(&self, client_id: ClientId) {
-        self.with_outbox(|outbox| outbox.settle(client_id));
-    }
-
-    /// Returns the messages to send now; see [`Outbox::take_due`]. Changes nothing that is shown.
-    pub fn take_due(&self, now_ms: i64) -> Vec<crate::live::outbox::UnsentMessage> {
-        self.cache.try_update_value(|cache| cache.outbox.take_due(now_ms)).unwrap_or_default()
-    }
-
-    /// Returns when to call [`Self::take_due`] again; see [`Outbox::next_due_ms`].
-    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
-        self.cache.with_value(|cache| cache.outbox.next_due_ms(now_ms))
-    }
-
-    pub fn outbox_is_empty(&self) -> bool {
-        self.cache.with_value(|cache| cache.outbox.is_empty())
-    }
-
     /// Scrolls the view to the newest message after the user sent one.
     pub fn own_message_written(&self) {
         self.wrote.update(|wrote| *wrote += 1);
@@ -400,14 +295,6 @@ impl State {
             }
         });
         self.project_open();
-    }
-
-    /// Queues a frame for the socket. Returns `false` if there is no socket or its queue is full.
-    /// The frame is then dropped, and the next connection repeats its effect.
-    pub fn send_frame(&self, frame: ClientFrame) -> bool {
-        self.link
-            .try_update_value(|link| link.as_mut().is_some_and(|link| link.try_send(frame).is_ok()))
-            .unwrap_or(false)
     }
 }
 

@@ -181,7 +181,7 @@ impl Outage {
     /// Shows the notice for the time that has passed, and schedules the next change.
     fn update(self) {
         let now = uptime_ms();
-        let down_since = self.state.down_since.get_value();
+        let down_since = self.state.client.down_since.get_value();
         let since = self.since.get_value().or(down_since).unwrap_or(now);
         self.since.set_value(Some(since));
         let lasted = now - since;

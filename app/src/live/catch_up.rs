@@ -31,7 +31,7 @@ pub async fn catch_up(state: State) {
     if read.is_err() || filled.is_err() {
         spawn_local(async move {
             TimeoutFuture::new(AGAIN_MS).await;
-            if state.link.with_value(Option::is_some) {
+            if state.client.link.with_value(Option::is_some) {
                 catch_up(state).await;
             }
         });
@@ -144,7 +144,7 @@ fn restart_if_contradicted(state: State) -> bool {
 /// Fetches the messages between the last row of the open conversation and its newest message.
 pub async fn fill(state: State) -> Result<(), AppError> {
     // Only one call runs at a time. Its loop also covers gaps that appear while it runs.
-    if state.filling.get_value() {
+    if state.client.filling.get_value() {
         return Ok(());
     }
     let filling = Filling::begin(state);
@@ -182,14 +182,14 @@ struct Filling(State);
 
 impl Filling {
     fn begin(state: State) -> Self {
-        state.filling.set_value(true);
+        state.client.filling.set_value(true);
         Self(state)
     }
 }
 
 impl Drop for Filling {
     fn drop(&mut self) {
-        self.0.filling.set_value(false);
+        self.0.client.filling.set_value(false);
     }
 }
 

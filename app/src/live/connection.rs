@@ -80,7 +80,7 @@ pub fn start(state: State) -> Wake {
         }
         let mut backoff = Backoff::default();
         let mut epoch = None;
-        state.down_since.set_value(Some(dom::uptime_ms()));
+        state.client.down_since.set_value(Some(dom::uptime_ms()));
         loop {
             if is_signed_out(state) {
                 wait_for_sign_in(state, &mut woken).await;
@@ -123,16 +123,16 @@ async fn wait_for_sign_in(state: State, woken: &mut mpsc::Receiver<()>) {
         }
     }
     state.connection.set(Connection::Connecting);
-    state.down_since.set_value(Some(dom::uptime_ms()));
+    state.client.down_since.set_value(Some(dom::uptime_ms()));
 }
 
 fn disconnected(state: State) {
-    state.link.set_value(None);
+    state.client.link.set_value(None);
     if state.connection.get_untracked() == Connection::Live {
         state.connection.set(Connection::Connecting);
     }
-    if state.down_since.get_value().is_none() {
-        state.down_since.set_value(Some(dom::uptime_ms()));
+    if state.client.down_since.get_value().is_none() {
+        state.client.down_since.set_value(Some(dom::uptime_ms()));
     }
     state.with_outbox(|outbox| outbox.disconnected());
     // Messages go over HTTP once the socket has been away for long enough.
@@ -148,7 +148,7 @@ async fn pause(
     let now = dom::uptime_ms();
     #[expect(clippy::cast_precision_loss, reason = "some seconds")]
     let longest = if matches!(interest(state), Interest::There | Interest::Waiting) {
-        let down = now - state.down_since.get_value().unwrap_or(now);
+        let down = now - state.client.down_since.get_value().unwrap_or(now);
         down.clamp(WATCHED_WAIT_MS.0, WATCHED_WAIT_MS.1) as f64
     } else {
         UNWATCHED_WAIT_MS
@@ -172,9 +172,9 @@ async fn connect(
     epoch: &mut Option<Epoch>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    state.opening_since.set_value(Some(dom::uptime_ms()));
+    state.client.opening_since.set_value(Some(dom::uptime_ms()));
     let opened = open(state).await;
-    state.opening_since.set_value(None);
+    state.client.opening_since.set_value(None);
     let (to_server, mut from_server, hello) = match opened {
         Ok(opened) => opened,
         Err(end) => {
@@ -201,14 +201,14 @@ async fn connect(
     backoff.opened(dom::uptime_ms());
     state.begin_connection();
     let (link, outgoing) = mpsc::channel(OUTGOING);
-    state.link.set_value(Some(link));
-    state.down_since.set_value(None);
-    state.calls_work.set_value(false);
+    state.client.link.set_value(Some(link));
+    state.client.down_since.set_value(None);
+    state.client.calls_work.set_value(false);
     writing::resend_typing(state);
     spawn_local(async move {
         // The subscription is active now, so a resync leaves no gap. The outbox is sent after it.
         catch_up::catch_up(state).await;
-        if state.link.with_value(Option::is_some) && !is_signed_out(state) {
+        if state.client.link.with_value(Option::is_some) && !is_signed_out(state) {
             state.connection.set(Connection::Live);
             sender::pump(state);
         }
@@ -275,7 +275,7 @@ async fn exchange_frames(
                     Beat::Ask if !sender::is_stuck(state) => ClientFrame::Ping,
                     Beat::Ask => return End::Lost(None),
                     Beat::Lost => {
-                        state.down_since.set_value(Some(pulse.received_ms()));
+                        state.client.down_since.set_value(Some(pulse.received_ms()));
                         return End::Lost(None);
                     }
                 }

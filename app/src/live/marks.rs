@@ -43,7 +43,7 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
 /// Sends a mark over the socket, or over HTTP while polling. Returns whether it was sent. A failed
 /// HTTP request is repeated by the next resync, which finds the server's marks behind the page's.
 fn send_marks(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bool {
-    if state.send_frame(frame) {
+    if state.client.send_frame(frame) {
         return true;
     }
     let by_call = state.connection.get_untracked() == Connection::Polling;
@@ -71,9 +71,9 @@ pub fn on_refused(state: State, id: ConversationId, refusal: Refusal) {
         entry.marks_refused.set_value(false);
         let mine = entry.summary.with_untracked(|summary| summary.mine);
         // Without a connection the next resync sends the marks.
-        state.send_frame(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
+        state.client.send_frame(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
         if mine.read > Seq::ZERO {
-            state.send_frame(ClientFrame::Read { conversation: id, up_to: mine.read });
+            state.client.send_frame(ClientFrame::Read { conversation: id, up_to: mine.read });
         }
     });
 }

@@ -39,7 +39,7 @@ pub fn send(state: State, conversation: ConversationId, body: Body) {
         body: body.into_string(),
         written_at: Timestamp(now.wall_ms),
         refused: None,
-        tab: state.tab.get_value(),
+        tab: state.client.tab.get_value(),
         unsaved: false,
     };
     entry.unsaved = !storage::put(state, &entry);
@@ -69,7 +69,7 @@ pub fn pump(state: State) {
         let client_id = entry.client_id;
         let frame =
             ClientFrame::Send { conversation: entry.conversation, client_id, body: entry.body };
-        if !state.send_frame(frame) {
+        if !state.client.send_frame(frame) {
             state.with_outbox(|outbox| outbox.unanswered(client_id, now));
         }
     }
@@ -79,7 +79,7 @@ pub fn pump(state: State) {
 }
 
 fn transport(state: State, now: i64) -> Transport {
-    match (state.connection.get_untracked(), state.down_since.get_value()) {
+    match (state.connection.get_untracked(), state.client.down_since.get_value()) {
         (Connection::Live, _) => Transport::Socket,
         (Connection::Polling, _) => Transport::Http,
         (Connection::SignedOut | Connection::Outdated | Connection::WrongAddress, _) => {

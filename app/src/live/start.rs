@@ -28,6 +28,7 @@ pub fn start(state: State) {
         state.project_open();
         let tab = dom::tab_number();
         if let Some(me) = me {
+            state.client.tab.set_value(tab);
             state.begin_outbox(tab);
             bring_back(state, me);
             listen_to_other_tabs(state, me);

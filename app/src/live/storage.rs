@@ -91,7 +91,7 @@ fn keys(storage: &Storage) -> impl Iterator<Item = String> + use<'_> {
 
 /// Stores an unsent message. Returns whether the browser accepted it.
 pub fn put(state: State, entry: &UnsentMessage) -> bool {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return true };
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return true };
     let key = outbox_prefix(me.id) + &entry.client_id.to_string();
     let done = serde_json::to_string(entry).is_ok_and(|json| write(&key, Some(&json)));
     unsaved::note(state, done);
@@ -110,7 +110,7 @@ pub fn remove(state: State, client_id: ClientId) {
 /// store.
 pub fn draft(state: State, conversation: ConversationId) -> String {
     let kept = kept_draft(state, conversation);
-    state.unsaved_drafts.with_value(|drafts| match drafts.get(&conversation) {
+    state.client.unsaved_drafts.with_value(|drafts| match drafts.get(&conversation) {
         Some(UnsavedDraft { before, draft }) => drafts::merged(before, draft, &kept),
         None => kept,
     })
@@ -134,11 +134,11 @@ pub struct UnsavedDraft {
 /// Stores a draft in its stored form; an empty one is deleted. A refused draft stays in memory as
 /// long as the page lives.
 pub fn put_draft(state: State, conversation: ConversationId, kept: &str) {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
     let value = (!kept.is_empty()).then_some(kept);
     let before = kept_draft(state, conversation);
     let done = write(&draft_key(me.id, conversation), value) || kept.is_empty();
-    state.unsaved_drafts.update_value(|drafts| {
+    state.client.unsaved_drafts.update_value(|drafts| {
         if done {
             drafts.remove(&conversation);
         } else {
@@ -204,7 +204,7 @@ pub fn position(state: State, conversation: ConversationId) -> Option<SavedPosit
 
 /// Stores the scroll position; `None`, at the newest message, deletes it.
 pub fn put_position(state: State, conversation: ConversationId, position: Option<SavedPosition>) {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
     let Some(storage) = window().session_storage().ok().flatten() else { return };
     let key = position_key(me.id, conversation);
     // If the browser refuses, the conversation opens at its end.

@@ -56,7 +56,7 @@ pub fn try_again(state: State) {
         }
     }
     let drafts: Vec<ConversationId> =
-        state.unsaved_drafts.with_value(|drafts| drafts.keys().copied().collect());
+        state.client.unsaved_drafts.with_value(|drafts| drafts.keys().copied().collect());
     for conversation in drafts {
         let draft = storage::draft(state, conversation);
         storage::put_draft(state, conversation, &draft);
@@ -69,6 +69,7 @@ pub fn unsent(state: State) -> Unsent {
     let Some(me) = state.me() else { return Unsent::default() };
     let kept: Vec<ConversationId> = storage::drafts(me.id).into_iter().map(|(id, _)| id).collect();
     let unsaved = state
+        .client
         .unsaved_drafts
         .with_value(|unsaved| unsaved.keys().filter(|id| !kept.contains(id)).count());
     let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -84,8 +85,8 @@ pub fn forget_all_but_unsent(state: State) {
 /// Deletes all data of this user in this browser after a sign-out or an account deletion. From here
 /// on the page stores nothing, so that unloading it does not restore a draft.
 pub fn forget_person(state: State) {
-    state.has_left.set_value(true);
-    state.unsaved_drafts.update_value(HashMap::clear);
+    state.client.has_left.set_value(true);
+    state.client.unsaved_drafts.update_value(HashMap::clear);
     set(state.has_unsaved, false);
     device::forget(state);
     if let Some(me) = state.me() {
@@ -96,20 +97,21 @@ pub fn forget_person(state: State) {
 /// Updates the storage warning.
 pub fn show(state: State) {
     let messages = state.read_outbox(|outbox| outbox.unsaved().next().is_some());
-    let has_unsaved = messages || state.unsaved_drafts.with_value(|drafts| !drafts.is_empty());
+    let has_unsaved =
+        messages || state.client.unsaved_drafts.with_value(|drafts| !drafts.is_empty());
     set(state.has_unsaved, has_unsaved);
     let works = state.storage_works.get_untracked();
     set(state.storage_works, !has_unsaved && (works || storage::has_room()));
 }
 
 fn retry_later(state: State) {
-    if state.save_retry_pending.get_value() {
+    if state.client.save_retry_pending.get_value() {
         return;
     }
-    state.save_retry_pending.set_value(true);
+    state.client.save_retry_pending.set_value(true);
     set_timeout(
         move || {
-            state.save_retry_pending.set_value(false);
+            state.client.save_retry_pending.set_value(false);
             try_again(state);
             if !state.storage_works.get_untracked() {
                 retry_later(state);

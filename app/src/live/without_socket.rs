@@ -33,11 +33,11 @@ const HANGS_MS: i64 = 3_000;
 /// Starts the task unless it runs. `wake` is called when the server answers again, because a socket
 /// may then succeed.
 pub fn begin(state: State, wake: &Wake) {
-    if state.polling.get_value() {
+    if state.client.polling.get_value() {
         return;
     }
-    state.polling.set_value(true);
-    state.calls_work.set_value(false);
+    state.client.polling.set_value(true);
+    state.client.calls_work.set_value(false);
     let wake = wake.clone();
     spawn_local(async move {
         let mut wait = FIRST_MS;
@@ -52,20 +52,20 @@ pub fn begin(state: State, wake: &Wake) {
                 None => read(state, &wake).await,
             };
         }
-        state.polling.set_value(false);
+        state.client.polling.set_value(false);
     });
 }
 
 /// Returns the time until the socket has been away for `FIRST_MS`; `None` if that time has passed.
 fn until_first(state: State) -> Option<u32> {
-    let down = uptime_ms() - state.down_since.get_value()?;
+    let down = uptime_ms() - state.client.down_since.get_value()?;
     u32::try_from(i64::from(FIRST_MS) - down).ok().filter(|rest| *rest > 0)
 }
 
 fn is_wanted(state: State) -> bool {
     let away =
         matches!(state.connection.get_untracked(), Connection::Connecting | Connection::Polling);
-    away && state.link.with_value(Option::is_none)
+    away && state.client.link.with_value(Option::is_none)
 }
 
 /// Polls once. Returns the delay before the next poll, in milliseconds.
@@ -80,8 +80,8 @@ async fn read(state: State, wake: &Wake) -> u32 {
     }
     // A refusal also proves that the server answers.
     let answered = !matches!(answer, Err(AppError::Unreached));
-    let answered_before = state.calls_work.get_value();
-    state.calls_work.set_value(answered);
+    let answered_before = state.client.calls_work.get_value();
+    state.client.calls_work.set_value(answered);
     match (state.connection.get_untracked(), answered) {
         (Connection::Polling, true) => POLL_MS,
         (Connection::Polling, false) => {
@@ -89,7 +89,7 @@ async fn read(state: State, wake: &Wake) -> u32 {
             away_ms()
         }
         (Connection::Connecting, true) => {
-            let since = state.opening_since.get_value();
+            let since = state.client.opening_since.get_value();
             if since.is_some_and(|since| uptime_ms() - since >= HANGS_MS) {
                 begin_polling(state);
                 return POLL_MS;
@@ -108,7 +108,7 @@ async fn read(state: State, wake: &Wake) -> u32 {
 /// polling begins.
 pub fn refused(state: State) {
     let connecting = state.connection.get_untracked() == Connection::Connecting;
-    if connecting && state.calls_work.get_value() {
+    if connecting && state.client.calls_work.get_value() {
         begin_polling(state);
     }
 }

@@ -283,8 +283,8 @@ pub fn show_draft(state: State, conversation: ConversationId, text: String) {
 
 /// Sends the typing event again on a new connection, which has not received it.
 pub fn resend_typing(state: State) {
-    state.typing_sent_ms.set_value(None);
-    if let Some((conversation, at)) = state.typed.get_value()
+    state.client.typing_sent_ms.set_value(None);
+    if let Some((conversation, at)) = state.client.typed.get_value()
         && uptime_ms() - at < TYPES_FOR_MS
     {
         send_typing(state, conversation, true);
@@ -293,14 +293,14 @@ pub fn resend_typing(state: State) {
 
 fn send_typing(state: State, conversation: ConversationId, active: bool) {
     let now = uptime_ms();
-    state.typed.set_value(active.then_some((conversation, now)));
-    let sent_ms = state.typing_sent_ms.get_value();
+    state.client.typed.set_value(active.then_some((conversation, now)));
+    let sent_ms = state.client.typing_sent_ms.get_value();
     let due = match sent_ms {
         Some(sent_ms) => !active || now - sent_ms >= TYPING_EVERY_MS,
         None => active,
     };
-    if due && state.send_frame(ClientFrame::Typing { conversation, active }) {
-        state.typing_sent_ms.set_value(active.then_some(now));
+    if due && state.client.send_frame(ClientFrame::Typing { conversation, active }) {
+        state.client.typing_sent_ms.set_value(active.then_some(now));
     }
 }
 

@@ -101,7 +101,7 @@ fn keep_page() {
 fn save(state: State) {
     let Some(me) = state.me().map(|me| me.id) else { return };
     let signed_out = state.connection.get_untracked() == Connection::SignedOut;
-    if signed_out || state.has_left.get_value() || !device::is_chosen(state) {
+    if signed_out || state.client.has_left.get_value() || !device::is_chosen(state) {
         return;
     }
     let mut is_new = false;
