@@ -16,7 +16,7 @@ use axum::extract::{FromRequest, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use leptos::prelude::*;
 use protocol::{ClientId, ConversationId, ErrorCode, Seq, UserId};
 use serde::Deserialize;
@@ -82,28 +82,16 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let forms = PlainForms { provide, options };
-    let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
-    let (four, five, six) = (forms.clone(), forms.clone(), forms.clone());
-    let (seven, eight) = (forms.clone(), forms.clone());
     Router::new()
-        .merge(settings::routes(forms))
-        .route(paths::SIGN_IN, post(move |request: Request| one.sign_in(request)))
-        .route(paths::SIGN_UP, post(move |request: Request| two.sign_up(request)))
-        .route(paths::SIGN_OUT, post(move |request: Request| three.sign_out(request)))
-        .route(paths::OPEN, post(move |request: Request| four.open(request)))
-        .route(
-            "/c/{conversation}",
-            post(move |Path(id): Path<String>, request: Request| five.send(id, request)),
-        )
-        .route(
-            "/c/{conversation}/read",
-            post(move |Path(id): Path<String>, request: Request| six.mark(id, request)),
-        )
-        .route(paths::INVITE, post(move |request: Request| eight.invite(request)))
-        .route(
-            "/invite/{token}",
-            post(move |Path(token): Path<String>, request: Request| seven.accept(token, request)),
-        )
+        .merge(settings::routes(&forms))
+        .route(paths::SIGN_IN, forms.post(PlainForms::sign_in))
+        .route(paths::SIGN_UP, forms.post(PlainForms::sign_up))
+        .route(paths::SIGN_OUT, forms.post(PlainForms::sign_out))
+        .route(paths::OPEN, forms.post(PlainForms::open))
+        .route("/c/{conversation}", forms.post_with_path(PlainForms::send))
+        .route("/c/{conversation}/read", forms.post_with_path(PlainForms::mark))
+        .route(paths::INVITE, forms.post(PlainForms::invite))
+        .route("/invite/{token}", forms.post_with_path(PlainForms::accept))
 }
 
 #[derive(Clone)]
@@ -113,6 +101,34 @@ struct PlainForms<P> {
 }
 
 impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
+    /// Creates the route of a form.
+    fn post<S, F>(
+        &self,
+        handle: impl Fn(Self, Request) -> F + Clone + Send + Sync + 'static,
+    ) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let forms = self.clone();
+        post(move |request: Request| handle(forms, request))
+    }
+
+    /// Creates the route of a form whose path has a parameter.
+    fn post_with_path<S, F>(
+        &self,
+        handle: impl Fn(Self, String, Request) -> F + Clone + Send + Sync + 'static,
+    ) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let forms = self.clone();
+        post(move |Path(parameter): Path<String>, request: Request| {
+            handle(forms, parameter, request)
+        })
+    }
+
     async fn sign_in(self, request: Request) -> Response {
         let next = next(&request);
         let (parts, form) = match self.read::<AccountForm>(request).await {

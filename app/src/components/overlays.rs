@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 use protocol::ConversationId;
 
 use super::leaving::{self, Leaving};
-use super::message_menu::{self, MenuParts};
+use super::message_menu::{MenuParts, views};
 use super::people_search::Search;
 use super::search_results;
 use super::shortcuts::{self, Shortcuts};
@@ -40,8 +40,8 @@ lazy_functions! {
     fn load_overlays() -> Overlays {
         Overlays {
             shortcuts: shortcuts::sheet,
-            items: message_menu::items,
-            note: message_menu::note,
+            items: views::items,
+            note: views::note,
             leaving: leaving::dialog,
             found: search_results::found,
         }

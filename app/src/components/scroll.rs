@@ -7,11 +7,11 @@
 //! the next paint. The reference is the distance of the first message in view from the end.
 //! Scrolling does not change that distance, so compensation never undoes the user's scrolling.
 //!
-//! `watch` calls this module when something changed, `paging` loads rows, and `keys` and `menu`
-//! handle actions on messages. [`super::timeline`] calls [`start`].
+//! `watch` calls this module when something changed, `geometry` finds rows by their position, `paging`
+//! loads rows, and `keys` handles the keyboard. [`super::timeline`] calls [`start`].
 
+mod geometry;
 mod keys;
-pub(super) mod menu;
 mod paging;
 mod watch;
 
@@ -23,14 +23,14 @@ use leptos::html::{Div, Ol};
 use leptos::prelude::*;
 use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
-use web_sys::{
-    Element, HtmlElement, IntersectionObserver, ScrollIntoViewOptions, ScrollLogicalPosition,
-};
+use web_sys::{Element, HtmlElement, IntersectionObserver, ScrollLogicalPosition};
 
-use super::timeline::View;
+use geometry::{article_of, bottom, edge_of, in_64ths, scroll_to, seq_of, top};
+
+use super::message_menu::controls::MenuControls;
+use super::timeline::{View, row_of};
 use crate::dom::has_keyboard;
 use crate::language::{Texts, use_texts};
-use crate::live::rows::Row;
 use crate::live::storage::{self, SavedPosition};
 use crate::live::{catch_up, marks};
 use crate::state::{OpenConversation, State};
@@ -75,12 +75,8 @@ pub struct ScrollController {
     edges: RefCell<Option<IntersectionObserver>>,
     /// The message that is the tab stop of the log.
     focused: RefCell<Option<HtmlElement>>,
-    /// The row that has the menu button beside it.
-    pointed: RefCell<Option<Element>>,
-    /// The long-press timer while a finger is down.
-    press: Cell<Option<TimeoutHandle>>,
-    /// Whether a long press has opened the menu.
-    pressed: Cell<bool>,
+    /// The controls of the message menu.
+    menu: Rc<MenuControls>,
 }
 
 /// Starts the controller; returns the action of "jump to latest".
@@ -100,6 +96,9 @@ pub fn start(
     Effect::new(move |_| {
         let (Some(scroller), Some(list)) = (scroller.get(), list.get()) else { return };
         let Some(content) = list.parent_element() else { return };
+        let scroller: HtmlElement = scroller.unchecked_into();
+        let list: HtmlElement = list.unchecked_into();
+        let menu = MenuControls::start(view.menu, open.clone(), scroller.clone(), list.clone());
         let new = Rc::new(ScrollController {
             state,
             t,
@@ -108,8 +107,9 @@ pub fn start(
             view,
             content,
             edge: Cell::new(edge_of(&scroller)),
-            scroller: scroller.unchecked_into(),
-            list: list.unchecked_into(),
+            scroller,
+            list,
+            menu,
             anchor: RefCell::new(None),
             at_bottom: Cell::new(true),
             in_view: Cell::new(None),
@@ -120,14 +120,10 @@ pub fn start(
             returning: Cell::new(None),
             edges: RefCell::new(None),
             focused: RefCell::new(None),
-            pointed: RefCell::new(None),
-            press: Cell::new(None),
-            pressed: Cell::new(false),
         });
         new.begin(target);
         watch::watch(&new);
         keys::listen(&new);
-        menu::listen(&new);
         controller.set_value(Some(new));
     });
     let with_controller = move |act: &dyn Fn(&Rc<ScrollController>)| {
@@ -157,41 +153,6 @@ pub fn start(
             controller.focus_composer(has_keyboard());
         });
     })
-}
-
-fn scroll_to(element: &Element, block: ScrollLogicalPosition) {
-    let options = ScrollIntoViewOptions::new();
-    options.set_block(block);
-    element.scroll_into_view_with_scroll_into_view_options(&options);
-}
-
-fn top(element: &Element) -> f64 {
-    element.get_bounding_client_rect().top()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "no view is that high")]
-fn in_64ths(length: f64) -> i32 {
-    (length * 64.0).round() as i32
-}
-
-fn bottom(element: &Element) -> f64 {
-    element.get_bounding_client_rect().bottom()
-}
-
-/// The distance between the pane's header and the bottom of the view. Not the height of the view,
-/// because a banner between the two reduces the height without moving any message.
-fn edge_of(scroller: &Element) -> f64 {
-    let pane = scroller.closest("main").ok().flatten();
-    let header = pane.and_then(|pane| pane.first_element_child());
-    bottom(scroller) - header.map_or(0.0, |header| bottom(&header))
-}
-
-fn seq_of(row: &Element) -> Option<Seq> {
-    row.get_attribute("data-seq")?.parse().ok().map(Seq)
-}
-
-fn article_of(row: &Element) -> Option<Element> {
-    row.query_selector("article").ok().flatten()
 }
 
 impl ScrollController {
@@ -229,12 +190,8 @@ impl ScrollController {
         }
     }
 
-    fn row(&self, seq: Seq) -> Option<Element> {
-        self.list.query_selector(&format!("[data-seq=\"{seq}\"]")).ok().flatten()
-    }
-
     fn on_scroll(self: &Rc<Self>) {
-        self.release();
+        self.menu.release();
         // Browsers dispatch scroll events before resize observations of the same frame. A pending
         // compensation goes first; otherwise the shifted position would be taken for the user's
         // choice.
@@ -283,7 +240,7 @@ impl ScrollController {
         self.in_view.set(self.last_in_view());
         self.state.set_position(seq, at_bottom);
         self.keep_reachable();
-        self.place_button();
+        self.menu.place_button();
         self.see_soon();
     }
 
@@ -328,59 +285,6 @@ impl ScrollController {
         self.anchor.replace(Some((held.clone(), self.distance_from_end(held))));
     }
 
-    /// The distance of an element's top from the end, independent of the scroll offset.
-    fn distance_from_end(&self, element: &Element) -> f64 {
-        bottom(&self.content) - top(element)
-    }
-
-    /// The first message that begins in the view, else the message that fills the view, with its
-    /// row. Found by binary search, because rows are in order.
-    fn first_in_view(&self) -> Option<(Element, Option<Element>)> {
-        let (from, to) = (top(&self.scroller), bottom(&self.scroller));
-        let first = self.halve(|row| bottom(row) <= from);
-        let at = |index| {
-            let row = self.list.children().item(index)?;
-            let article = article_of(&row);
-            Some((row, article))
-        };
-        let begins = |(_, article): &(Element, Option<Element>)| {
-            article.as_ref().is_some_and(|article| (from..to).contains(&top(article)))
-        };
-        at(first).filter(begins).or_else(|| at(first + 1).filter(begins)).or_else(|| at(first))
-    }
-
-    /// The newest stored message whose top is in view.
-    fn last_in_view(&self) -> Option<Seq> {
-        let edge = bottom(&self.scroller);
-        let rows = self.list.children();
-        let beyond = self.halve(|row| top(row) < edge - 8.0);
-        (0..beyond).rev().find_map(|index| seq_of(&rows.item(index)?))
-    }
-
-    /// The index of the first row for which `before` is false, by binary search.
-    fn halve(&self, before: impl Fn(&Element) -> bool) -> u32 {
-        let rows = self.list.children();
-        let (mut low, mut high) = (0, rows.length());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if rows.item(middle).is_some_and(|row| before(&row)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    /// The data of a rendered row. Rows are rendered in the order of `keys`.
-    pub fn content_of(&self, row: &Element) -> Option<Row> {
-        let rows = self.list.children();
-        let index = (0..rows.length())
-            .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
-        let key = self.open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
-        self.open.row(key).map(|row| row.get_untracked())
-    }
-
     /// Shows the day in view for a moment, unless the day's separator is visible near the top.
     fn show_day(self: &Rc<Self>) {
         let edge = top(&self.scroller);
@@ -391,7 +295,7 @@ impl ScrollController {
             let below = bottom(&day) - edge;
             (0.0..DAY_PX).contains(&below) || (0.0..DAY_PX).contains(&(top(&day) - edge))
         });
-        let row = self.first_in_view().and_then(|(row, _)| self.content_of(&row));
+        let row = self.first_in_view().and_then(|(row, _)| row_of(&self.open, &self.list, &row));
         let day = row.filter(|_| !is_separator_near && !self.at_bottom.get()).map(|row| row.at);
         if day.is_some() {
             set(self.view.day, day);

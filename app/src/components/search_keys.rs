@@ -74,7 +74,7 @@ fn choose(answers: Answers) -> bool {
 }
 
 /// Handles what waited for results: Enter, and a view with room for more.
-pub(super) fn after_an_answer(answers: Answers) {
+pub(super) fn after_response(answers: Answers) {
     match answers.entered.try_get_value() {
         Some(true) if choose(answers) => {}
         Some(_) => more_near_end(answers),
@@ -90,7 +90,7 @@ pub(super) fn more_near_end(answers: Answers) {
         height > 0 && element.scroll_height() - element.scroll_top() - height < NEAR_PX
     };
     if results.is_some_and(is_near) {
-        answers.ask_for_more();
+        answers.request_all();
     }
 }
 

@@ -1,8 +1,8 @@
-//! What the search found, over the list: conversations, then people. Each question is answered at once
-//! from what the page holds, and then by the server. On demand: the list does not need it.
+//! The results of the search, shown over the list: conversations, then people. Each query is
+//! answered at once from cached users, then by the server. Loaded lazily.
 //!
-//! The box keeps the focus. Arrow keys move through the options, which the box names as its active
-//! descendant; Enter opens one, Escape leaves.
+//! The search field keeps the focus. Arrow keys move through the options, of which the field names
+//! the current one as its active descendant; Enter opens the option, Escape closes the search.
 
 use std::time::Duration;
 
@@ -21,30 +21,30 @@ use crate::server_fns::search;
 use crate::state::{State, use_state};
 use crate::text;
 
-/// Typing faster than this asks once.
+/// Pause in typing after which a query is sent.
 const DEBOUNCE: Duration = Duration::from_millis(150);
 
-/// Where somebody who was found leads.
+/// The page that a result opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LeadsTo {
     Conversation(ConversationId),
     NewConversation,
-    /// It is oneself.
+    /// The result is the page's own user.
     Settings,
 }
 
-/// Somebody who was found.
+/// A user in the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ResultRow {
     person: Person,
     leads: LeadsTo,
 }
 
-/// What is shown. Messages will be another group, behind these.
+/// The results by group. Messages can become a third group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups {
     conversations: Vec<ResultRow>,
-    /// Oneself is the last.
+    /// The page's own user comes last.
     people: Vec<ResultRow>,
 }
 
@@ -62,24 +62,24 @@ impl Groups {
     }
 }
 
-fn new_people<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<ResultRow> {
+fn people_rows<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<ResultRow> {
     let row =
         |person: &Person| ResultRow { person: person.clone(), leads: LeadsTo::NewConversation };
     people.map(row).collect()
 }
 
-/// The answers to what is asked now.
+/// The results for the current query.
 #[derive(Clone, Copy)]
 pub(super) struct Answers {
     pub(super) search: Search,
     pub(super) state: State,
-    /// The last answer of the server, and to which question.
+    /// The server's last response, with its query.
     found: RwSignal<(String, SearchResults)>,
-    /// Why there was none.
+    /// The error of the last request.
     problem: RwSignal<Option<AppError>>,
-    /// Whether all was asked for that can be seen.
+    /// Whether the last request was for all results.
     all: StoredValue<bool>,
-    /// Whether Enter was pressed before anything was found.
+    /// Whether Enter was pressed before any result arrived.
     pub(super) entered: StoredValue<bool>,
     groups: Memo<Groups>,
 }
@@ -90,13 +90,13 @@ impl Answers {
         let found = RwSignal::new(search.first.get_value());
         let groups = Memo::new(move |_| {
             let asked = search.asked.get();
-            // Until the page is live it shows what the server rendered.
+            // Until the page is live, the results are those that the server rendered.
             let live = state.live.get();
             if !search.shown.get() {
                 return Groups::default();
             }
             if asked.is_empty() {
-                let people = search.first.with_value(|(_, first)| new_people(first.people.iter()));
+                let people = search.first.with_value(|(_, first)| people_rows(first.people.iter()));
                 return Groups { people, ..Groups::default() };
             }
             state.list.track();
@@ -107,8 +107,8 @@ impl Answers {
         Self { search, state, found, problem, all, entered, groups }
     }
 
-    /// Asks the server what is asked now.
-    fn ask(self, all: bool) {
+    /// Sends the current query to the server.
+    fn send_query(self, all: bool) {
         let typed = self.search.asked.get_untracked();
         if typed.trim().is_empty() {
             return;
@@ -116,7 +116,7 @@ impl Answers {
         self.all.set_value(all);
         spawn_local(async move {
             let answer = search(typed.clone(), all).await;
-            // An answer to what is no longer asked is dropped.
+            // A response to an earlier query is dropped.
             if self.search.asked.try_get_untracked().as_ref() != Some(&typed) {
                 return;
             }
@@ -125,30 +125,30 @@ impl Answers {
                 self.found.set((typed, found));
             }
             #[cfg(feature = "hydrate")]
-            request_animation_frame(move || super::search_keys::after_an_answer(self));
+            request_animation_frame(move || super::search_keys::after_response(self));
         });
     }
 
-    /// Asks for the rest, if there is more than is shown.
+    /// Requests all results if the server has more than the page shows.
     #[cfg(feature = "hydrate")]
-    pub(super) fn ask_for_more(self) {
+    pub(super) fn request_all(self) {
         let is_more = self.found.with_untracked(|(answered, found)| {
             let named = found.conversations.len() + found.people.len();
             found.total as usize > named
                 && self.search.asked.with_untracked(|asked| asked == answered)
         });
         if is_more && !self.all.get_value() {
-            self.ask(true);
+            self.send_query(true);
         }
     }
 
-    /// Whether the server has answered what is asked, or could not.
+    /// Whether the server has answered the current query, or the request failed.
     fn is_settled(self) -> bool {
         self.problem.with(Option::is_some)
             || self.found.with(|(answered, _)| self.search.asked.with(|asked| asked == answered))
     }
 
-    /// Leaves the search as it is at first.
+    /// Closes the search and empties the field.
     pub(super) fn close(self) {
         self.search.asked.set(String::new());
         self.search.is_here.set(false);
@@ -158,7 +158,8 @@ impl Answers {
         }
     }
 
-    /// What there is to say about all of it. While the server is asked nothing is said aloud.
+    /// The caption above the results. Empty while a request is pending, so that screen readers
+    /// announce nothing.
     fn caption(self, t: &Texts) -> String {
         let asked = self.search.asked.get();
         if !self.search.shown.get() {
@@ -186,10 +187,10 @@ impl Answers {
     }
 }
 
-/// Takes from what the page holds and from the server's last answer what the question means.
+/// Returns the cached users and those of the server's last response that match the query.
 fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live: bool) -> Groups {
     let query = if live { text::UserQuery::new(asked) } else { text::UserQuery::default() };
-    // An answer to another question is looked through; that to this one is right as it is.
+    // A response to another query is filtered; the response to this query is taken as it is.
     let fits = |user: &User| asked == answered || (live && query.finds(user));
     let mut groups = Groups::default();
     if live {
@@ -208,7 +209,7 @@ fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live
         }
     }
     let is_other = |person: &&Person| fits(&person.user) && !groups.has(person.user.id);
-    groups.people = new_people(found.people.iter().filter(is_other));
+    groups.people = people_rows(found.people.iter().filter(is_other));
     let is_meant =
         |me: &User| if asked == answered { found.yourself } else { live && query.finds(me) };
     if let Some(user) = state.me().filter(is_meant) {
@@ -218,11 +219,11 @@ fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live
     groups
 }
 
-/// The view; see the module.
+/// The results, as a view.
 pub(super) fn found(search: Search) -> AnyView {
     let t = use_texts();
     let answers = Answers::new(search);
-    // The answer of the page's address is there.
+    // The results for the query in the page's address came with the page.
     let asked_last = StoredValue::new(search.first.with_value(|(typed, _)| typed.clone()));
     let later = StoredValue::new(None::<TimeoutHandle>);
     Effect::new(move |_| {
@@ -235,14 +236,16 @@ pub(super) fn found(search: Search) -> AnyView {
         if asked_last.get_value() != asked {
             asked_last.set_value(asked);
             answers.problem.set(None);
-            later.set_value(set_timeout_with_handle(move || answers.ask(false), DEBOUNCE).ok());
+            later.set_value(
+                set_timeout_with_handle(move || answers.send_query(false), DEBOUNCE).ok(),
+            );
         }
     });
     Effect::new(move |_| {
         if answers.state.connection.get().brings_news()
             && answers.problem.with_untracked(Option::is_some)
         {
-            answers.ask(false);
+            answers.send_query(false);
         }
     });
     #[cfg(feature = "hydrate")]
@@ -253,7 +256,8 @@ pub(super) fn found(search: Search) -> AnyView {
             class="people"
             class:hidden=move || !search.shown.get()
             class:is-first=move || search.asked.with(String::is_empty)
-            // The box keeps the focus while one presses a result: losing it would hide the results.
+            // The field keeps the focus while a result is pressed, because losing the focus would
+            // hide the results.
             on:mousedown=|event| event.prevent_default()
             on:scroll=move |_| {
                 #[cfg(feature = "hydrate")]
@@ -269,7 +273,7 @@ pub(super) fn found(search: Search) -> AnyView {
                     class="button-quiet"
                     type="button"
                     class:hidden=move || answers.problem.with(Option::is_none)
-                    on:click=move |_| answers.ask(false)
+                    on:click=move |_| answers.send_query(false)
                 >
                     {t.try_again}
                 </button>
@@ -283,16 +287,9 @@ pub(super) fn found(search: Search) -> AnyView {
     .into_any()
 }
 
-/// What is of one kind.
+/// One group of results. Hidden while it is empty.
 #[component]
-fn Group(
-    /// Which kind.
-    title: &'static str,
-    /// Whose answers.
-    answers: Answers,
-    /// They. Nothing is shown of none.
-    rows: Memo<Vec<ResultRow>>,
-) -> impl IntoView {
+fn Group(title: &'static str, answers: Answers, rows: Memo<Vec<ResultRow>>) -> impl IntoView {
     let t = use_texts();
     view! {
         <div role="group" aria-label=title class:hidden=move || rows.with(Vec::is_empty)>

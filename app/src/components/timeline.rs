@@ -216,6 +216,20 @@ fn JumpToLatest(
     }
 }
 
+/// Returns the data of a rendered row. Rows are rendered in the order of the conversation's keys.
+#[cfg(feature = "hydrate")]
+pub(super) fn row_of(
+    open: &OpenConversation,
+    list: &web_sys::Element,
+    row: &web_sys::Element,
+) -> Option<crate::live::rows::Row> {
+    let rows = list.children();
+    let index = (0..rows.length())
+        .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
+    let key = open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
+    open.row(key).map(|row| row.get_untracked())
+}
+
 #[cfg(feature = "hydrate")]
 fn start_scrolling(
     open: &OpenConversation,

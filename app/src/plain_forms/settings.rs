@@ -5,7 +5,6 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::post;
 use protocol::SessionId;
 use serde::Deserialize;
 
@@ -60,38 +59,20 @@ struct SessionForm {
     id: SessionId,
 }
 
-pub(super) fn routes<S, P>(forms: PlainForms<P>) -> Router<S>
+pub(super) fn routes<S, P>(forms: &PlainForms<P>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     P: Fn() + Clone + Send + Sync + 'static,
 {
-    let (one, two, three) = (forms.clone(), forms.clone(), forms.clone());
-    let (four, five) = (forms.clone(), forms.clone());
-    let (six, seven) = (forms.clone(), forms);
     let page = || async { see_other(paths::SETTINGS) };
     Router::new()
-        .route(paths::SET_NAME, post(move |request: Request| one.set_name(request)).get(page))
-        .route(
-            paths::SET_PASSWORD,
-            post(move |request: Request| two.set_password(request)).get(page),
-        )
-        .route(
-            paths::SET_PRIVACY,
-            post(move |request: Request| three.set_privacy(request)).get(page),
-        )
-        .route(
-            paths::END_SESSION,
-            post(move |request: Request| four.end_session(request)).get(page),
-        )
-        .route(
-            paths::END_OTHER_SESSIONS,
-            post(move |request: Request| five.end_other_sessions(request)).get(page),
-        )
-        .route(
-            paths::SET_PREFERENCES,
-            post(move |request: Request| six.set_preferences(request)).get(page),
-        )
-        .route(paths::DELETE_ACCOUNT, post(move |request: Request| seven.delete(request)).get(page))
+        .route(paths::SET_NAME, forms.post(PlainForms::set_name).get(page))
+        .route(paths::SET_PASSWORD, forms.post(PlainForms::set_password).get(page))
+        .route(paths::SET_PRIVACY, forms.post(PlainForms::set_privacy).get(page))
+        .route(paths::END_SESSION, forms.post(PlainForms::end_session).get(page))
+        .route(paths::END_OTHER_SESSIONS, forms.post(PlainForms::end_other_sessions).get(page))
+        .route(paths::SET_PREFERENCES, forms.post(PlainForms::set_preferences).get(page))
+        .route(paths::DELETE_ACCOUNT, forms.post(PlainForms::delete).get(page))
 }
 
 fn back<T>(_: T) -> String {

@@ -13,7 +13,8 @@ use web_sys::{
     ScrollLogicalPosition,
 };
 
-use super::{ScrollController, article_of, menu, top};
+use super::ScrollController;
+use super::geometry::{article_of, top};
 use crate::dom::Listener;
 
 /// Listens until the conversation is closed.
@@ -87,7 +88,7 @@ fn on_key_in_log(
             controller.focus_row(controller.list.children().length().checked_sub(1)?)
         }
         ("Enter" | "ContextMenu", false, false) | ("F10", false, true) if on_message => {
-            menu::open(controller, &article?.closest("li").ok()??, target);
+            controller.menu.show_menu(&article?.closest("li").ok()??, target);
             Some(())
         }
         _ => None,
@@ -150,7 +151,7 @@ impl ScrollController {
         let options = ScrollIntoViewOptions::new();
         options.set_block(ScrollLogicalPosition::Nearest);
         article.scroll_into_view_with_scroll_into_view_options(&options);
-        self.point_at(article.closest("li").ok().flatten());
+        self.menu.point_at(article.closest("li").ok().flatten());
         Some(())
     }
 

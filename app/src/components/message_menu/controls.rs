@@ -1,7 +1,8 @@
 //! Opens the message menu (by its button, a long press or the keyboard) and the note (by a click on
-//! the ticks). Browser only; `message_menu` renders both.
+//! the ticks), positions both, and closes them on Escape and when they lose the focus. Browser only;
+//! `scroll` owns the [`MenuControls`] of the open conversation.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,11 +14,12 @@ use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlElement, PointerEvent};
 
-use super::ScrollController;
-use crate::components::message_menu::MenuParts;
+use super::MenuParts;
+use crate::components::timeline::row_of;
 use crate::dom::{Listener, keeps_focus};
 use crate::paths;
 use crate::server_fns::tick_times;
+use crate::state::OpenConversation;
 
 /// A touch of this length opens the menu.
 const LONG_PRESS: Duration = Duration::from_millis(500);
@@ -30,48 +32,62 @@ thread_local! {
     static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
 }
 
+/// The menu button, the long press and the chosen message of one open conversation.
+pub struct MenuControls {
+    parts: MenuParts,
+    open: OpenConversation,
+    scroller: HtmlElement,
+    list: HtmlElement,
+    /// The row that has the menu button beside it.
+    pointed: RefCell<Option<Element>>,
+    /// The long-press timer while a finger is down.
+    press: Cell<Option<TimeoutHandle>>,
+    /// Whether a long press has opened the menu.
+    pressed: Cell<bool>,
+}
+
 /// Listens until the conversation is closed.
-pub(super) fn listen(controller: &Rc<ScrollController>) {
-    let weak = Rc::downgrade(controller);
-    let on = |react: fn(&Rc<ScrollController>, &Event)| {
+fn listen(controls: &Rc<MenuControls>) {
+    let weak = Rc::downgrade(controls);
+    let on = |react: fn(&Rc<MenuControls>, &Event)| {
         let weak = weak.clone();
         move |event: Event| {
-            if let Some(controller) = weak.upgrade() {
-                react(&controller, &event);
+            if let Some(controls) = weak.upgrade() {
+                react(&controls, &event);
             }
         }
     };
-    let scroller = &controller.scroller;
+    let scroller = &controls.scroller;
     let mut listeners = vec![
         Listener::new(
             scroller,
             "pointerover",
-            on(|controller, event| {
+            on(|controls, event| {
                 if pointer(event) == "mouse" {
-                    controller.point_at(closest(event, ".row"));
+                    controls.point_at(closest(event, ".row"));
                 }
             }),
         ),
         Listener::new(
             scroller,
             "click",
-            on(|controller, event| {
+            on(|controls, event| {
                 if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row"))
                 {
-                    choose(controller, &row);
-                    note_beside(controller.view.menu, controller.id, ticks);
+                    controls.choose(&row);
+                    note_beside(controls.parts, controls.open.id, ticks);
                 }
             }),
         ),
-        Listener::new(scroller, "pointerdown", on(ScrollController::press)),
-        Listener::new(scroller, "pointerup", on(|controller, _| controller.release())),
-        Listener::new(scroller, "pointercancel", on(|controller, _| controller.release())),
+        Listener::new(scroller, "pointerdown", on(MenuControls::press)),
+        Listener::new(scroller, "pointerup", on(|controls, _| controls.release())),
+        Listener::new(scroller, "pointercancel", on(|controls, _| controls.release())),
         // Lifting the finger after a long press would otherwise be a tap, which closes the menu.
         Listener::new(
             scroller,
             "touchend",
-            on(|controller, event| {
-                if controller.pressed.replace(false) {
+            on(|controls, event| {
+                if controls.pressed.replace(false) {
                     event.prevent_default();
                 }
             }),
@@ -80,13 +96,13 @@ pub(super) fn listen(controller: &Rc<ScrollController>) {
         Listener::new(
             scroller,
             "contextmenu",
-            on(|controller, event| {
+            on(|controls, event| {
                 let article = closest(event, "article").zip(closest(event, ".row"));
                 if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
                     event.prevent_default();
-                    controller.release();
-                    controller.pressed.set(pointer(event) == "touch");
-                    open(controller, &row, &article);
+                    controls.release();
+                    controls.pressed.set(pointer(event) == "touch");
+                    controls.show_menu(&row, &article);
                 }
             }),
         ),
@@ -95,18 +111,18 @@ pub(super) fn listen(controller: &Rc<ScrollController>) {
         listeners.push(Listener::new(
             &frame,
             "pointerleave",
-            on(|controller, _| controller.point_at(None)),
+            on(|controls, _| controls.point_at(None)),
         ));
     }
-    let parts = controller.view.menu;
+    let parts = controls.parts;
     if let Some(button) = parts.button.get_untracked() {
         listeners.push(Listener::new(
             &button,
             "click",
-            on(|controller, event| {
-                let row = controller.pointed.borrow().clone();
+            on(|controls, event| {
+                let row = controls.pointed.borrow().clone();
                 if let (Some(row), Some(button)) = (row, closest(event, "button")) {
-                    open(controller, &row, &button);
+                    controls.show_menu(&row, &button);
                 }
             }),
         ));
@@ -144,7 +160,40 @@ fn pointer(event: &Event) -> String {
     event.dyn_ref::<PointerEvent>().map_or_else(|| "mouse".to_owned(), PointerEvent::pointer_type)
 }
 
-impl ScrollController {
+impl MenuControls {
+    /// Creates the controls, which listen until the conversation is closed.
+    pub fn start(
+        parts: MenuParts,
+        open: OpenConversation,
+        scroller: HtmlElement,
+        list: HtmlElement,
+    ) -> Rc<Self> {
+        let controls = Rc::new(Self {
+            parts,
+            open,
+            scroller,
+            list,
+            pointed: RefCell::new(None),
+            press: Cell::new(None),
+            pressed: Cell::new(false),
+        });
+        listen(&controls);
+        controls
+    }
+
+    /// Chooses the message of menu and note, and highlights its row.
+    fn choose(&self, row: &Element) {
+        self.parts.chosen.set(row_of(&self.open, &self.list, row));
+        self.mark(".is-selectable", None);
+        self.mark(".is-chosen", Some(row));
+    }
+
+    /// Opens the menu of a message beside an element of the message.
+    pub fn show_menu(&self, row: &Element, beside: &Element) {
+        self.choose(row);
+        show(self.parts, self.parts.menu, beside.clone());
+    }
+
     fn press(self: &Rc<Self>, event: &Event) {
         self.release();
         self.pressed.set(false);
@@ -154,9 +203,9 @@ impl ScrollController {
         let weak = Rc::downgrade(self);
         let timer = set_timeout_with_handle(
             move || {
-                if let Some(controller) = weak.upgrade() {
-                    controller.pressed.set(true);
-                    open(&controller, &row, &article);
+                if let Some(controls) = weak.upgrade() {
+                    controls.pressed.set(true);
+                    controls.show_menu(&row, &article);
                 }
             },
             LONG_PRESS,
@@ -165,7 +214,7 @@ impl ScrollController {
     }
 
     /// Cancels a long press, because the finger was lifted or the log scrolled.
-    pub(super) fn release(&self) {
+    pub fn release(&self) {
         if let Some(timer) = self.press.take() {
             timer.clear();
             self.mark(".is-pressed", None);
@@ -184,14 +233,14 @@ impl ScrollController {
     }
 
     /// Shows the menu button beside a message, on the side with more space.
-    pub(super) fn point_at(&self, row: Option<Element>) {
+    pub fn point_at(&self, row: Option<Element>) {
         self.pointed.replace(row);
         self.place_button();
     }
 
     /// Moves the menu button to the current position of its message.
-    pub(super) fn place_button(&self) {
-        let Some(button) = self.view.menu.button.try_get_untracked().flatten() else { return };
+    pub fn place_button(&self) {
+        let Some(button) = self.parts.button.try_get_untracked().flatten() else { return };
         let bubble = self
             .pointed
             .borrow()
@@ -216,20 +265,6 @@ impl ScrollController {
         _ = style.set_property("left", &px(left));
         _ = style.set_property("top", &px(top));
     }
-}
-
-/// Chooses the message of menu and note, and highlights its row.
-fn choose(controller: &ScrollController, row: &Element) {
-    controller.view.menu.chosen.set(controller.content_of(row));
-    controller.mark(".is-selectable", None);
-    controller.mark(".is-chosen", Some(row));
-}
-
-/// Opens the menu of a message beside an element of the message.
-pub(super) fn open(controller: &Rc<ScrollController>, row: &Element, beside: &Element) {
-    choose(controller, row);
-    let parts = controller.view.menu;
-    show(parts, parts.menu, beside.clone());
 }
 
 /// Shows the note on the message whose menu was open.
