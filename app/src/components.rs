@@ -12,7 +12,6 @@ mod emoji;
 mod field;
 mod greeting;
 mod icons;
-mod leaving;
 mod message_menu;
 mod message_row;
 mod no_conversations;
@@ -30,6 +29,7 @@ mod search_option;
 mod search_results;
 pub mod settings;
 mod shortcuts;
+mod sign_out_dialog;
 mod skeleton;
 mod timeline;
 

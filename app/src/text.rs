@@ -2,9 +2,9 @@
 
 mod bare;
 mod browser;
+mod characters;
 mod host;
 mod links;
-mod signs;
 mod user_query;
 mod username;
 

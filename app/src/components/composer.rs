@@ -39,7 +39,7 @@ pub fn Composer(
     let notice = RwSignal::new(None);
     let (field, written) = (NodeRef::new(), RwSignal::new(TextStats::default()));
     let no_files = Callback::new(move |()| notice.set(Some(t.no_files)));
-    let writing = Writing {
+    let writing = ComposerState {
         t,
         keeper: start(conversation, field, written, no_files),
         field,
@@ -112,7 +112,7 @@ pub fn Composer(
 
 /// The state of one composer.
 #[derive(Clone, Copy)]
-struct Writing {
+struct ComposerState {
     t: &'static Texts,
     /// Saves the draft.
     keeper: DraftKeeper,
@@ -127,7 +127,7 @@ struct Writing {
     no_emoji: Callback<()>,
 }
 
-impl Writing {
+impl ComposerState {
     /// Sends the text, or shows why it cannot be sent.
     fn submit(self) {
         let Some(element) = self.field.get_untracked() else { return };

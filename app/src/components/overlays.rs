@@ -10,11 +10,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::ConversationId;
 
-use super::leaving::{self, Leaving};
 use super::message_menu::{MenuParts, views};
 use super::people_search::Search;
 use super::search_results;
 use super::shortcuts::{self, Shortcuts};
+use super::sign_out_dialog::{self, SignOutState};
 use crate::lazy::{NotLoaded, lazy_functions, soon};
 use crate::live::Unsent;
 use crate::live::rows::Row;
@@ -30,7 +30,7 @@ pub struct Overlays {
     /// The note on a message's progress.
     pub(super) note: fn(OpenConversation, MenuParts) -> AnyView,
     /// The dialog at signing out.
-    pub(super) leaving: fn(Leaving, Unsent) -> AnyView,
+    pub(super) sign_out: fn(SignOutState, Unsent) -> AnyView,
     /// What a search found.
     #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `found_at_first`"))]
     pub(super) found: fn(Search) -> AnyView,
@@ -42,7 +42,7 @@ lazy_functions! {
             shortcuts: shortcuts::sheet,
             items: views::items,
             note: views::note,
-            leaving: leaving::dialog,
+            sign_out: sign_out_dialog::dialog,
             found: search_results::found,
         }
     }

@@ -8,8 +8,8 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::leaving::{Decision, Leaving};
 use super::overlays::use_overlays;
+use super::sign_out_dialog::{Decision, SignOutState};
 use super::{Avatar, ForWhom, Icon};
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub fn ProfileBar() -> impl IntoView {
     let (t, state, overlays) = (use_texts(), use_state(), use_overlays());
     let problem = RwSignal::new(None);
-    let leaving = Leaving {
+    let leaving = SignOutState {
         unsent: RwSignal::new(None),
         decided: Callback::new(move |decision| leave(t, state, problem, decision)),
         problem,
@@ -54,7 +54,7 @@ pub fn ProfileBar() -> impl IntoView {
     };
     let dialog = move || {
         let unsent = leaving.unsent.get()?;
-        overlays.when_loaded(|overlays| (overlays.leaving)(leaving, unsent))
+        overlays.when_loaded(|overlays| (overlays.sign_out)(leaving, unsent))
     };
     let bar = move || {
         state.watch_me().map(|me| view! {

@@ -28,11 +28,11 @@ use web_sys::{Element, HtmlElement, IntersectionObserver, ScrollLogicalPosition}
 use geometry::{article_of, bottom, edge_of, in_64ths, scroll_to, seq_of, top};
 
 use super::message_menu::controls::MenuControls;
-use super::timeline::{View, row_of};
+use super::timeline::{ScrollSignals, row_of};
 use crate::dom::has_keyboard;
 use crate::language::{Texts, use_texts};
 use crate::live::storage::{self, SavedPosition};
-use crate::live::{catch_up, marks};
+use crate::live::{marks, resync};
 use crate::state::{OpenConversation, State};
 
 /// Within this distance of the end the view counts as at the end.
@@ -52,7 +52,7 @@ pub struct ScrollController {
     t: &'static Texts,
     id: ConversationId,
     open: OpenConversation,
-    view: View,
+    view: ScrollSignals,
     scroller: HtmlElement,
     /// The scrolled content.
     content: Element,
@@ -69,9 +69,9 @@ pub struct ScrollController {
     day_timer: Cell<Option<TimeoutHandle>>,
     loading: Cell<bool>,
     /// The position to save if the conversation is left now.
-    keep: Cell<Option<SavedPosition>>,
+    position_to_save: Cell<Option<SavedPosition>>,
     /// The position to restore once its row is rendered.
-    returning: Cell<Option<SavedPosition>>,
+    position_to_restore: Cell<Option<SavedPosition>>,
     edges: RefCell<Option<IntersectionObserver>>,
     /// The message that is the tab stop of the log.
     focused: RefCell<Option<HtmlElement>>,
@@ -85,13 +85,13 @@ pub fn start(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    view: View,
+    view: ScrollSignals,
     target: Option<Seq>,
 ) -> Callback<()> {
     let t = use_texts();
     let controller = StoredValue::new_local(None::<Rc<ScrollController>>);
     let (id, keys, freshness) = (open.id, open.keys.clone(), open.freshness);
-    catch_up::after_event(state, id, freshness);
+    resync::after_event(state, id, freshness);
     let open = open.clone();
     Effect::new(move |_| {
         let (Some(scroller), Some(list)) = (scroller.get(), list.get()) else { return };
@@ -116,8 +116,8 @@ pub fn start(
             seen_timer: Cell::new(false),
             day_timer: Cell::new(None),
             loading: Cell::new(false),
-            keep: Cell::new(None),
-            returning: Cell::new(None),
+            position_to_save: Cell::new(None),
+            position_to_restore: Cell::new(None),
             edges: RefCell::new(None),
             focused: RefCell::new(None),
         });
@@ -133,7 +133,7 @@ pub fn start(
     Effect::new(move |_| {
         keys.track();
         if state.connection.get().brings_news() {
-            with_controller(&ScrollController::see_soon);
+            with_controller(&ScrollController::mark_seen_soon);
         }
     });
     Effect::new(move |before: Option<u32>| {
@@ -141,7 +141,7 @@ pub fn start(
         if before.is_some_and(|before| before != wrote) {
             with_controller(&|controller| {
                 // A reply marks the messages in view as read.
-                controller.see();
+                controller.mark_seen();
                 controller.go_to_latest();
             });
         }
@@ -214,7 +214,7 @@ impl ScrollController {
     /// Records the current position and derives all signals from it.
     fn measure(self: &Rc<Self>) {
         // While a kept position is being restored, the messages in view do not count as read.
-        if self.returning.get().is_some() {
+        if self.position_to_restore.get().is_some() {
             return;
         }
         let scrolled = self.scroller.scroll_top();
@@ -231,7 +231,7 @@ impl ScrollController {
             offset: in_64ths(top(article) - top(&self.scroller)),
             last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
-        self.keep.set(position.filter(|_| !at_bottom));
+        self.position_to_save.set(position.filter(|_| !at_bottom));
         self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(article.map(|article| {
             let distance = self.distance_from_end(&article);
@@ -241,12 +241,12 @@ impl ScrollController {
         self.state.set_position(seq, at_bottom);
         self.keep_reachable();
         self.menu.place_button();
-        self.see_soon();
+        self.mark_seen_soon();
     }
 
     /// Restores the position of the message in view after a change of size.
     fn hold_still(self: &Rc<Self>) {
-        if self.arrive() {
+        if self.restore_position() {
             return self.measure();
         }
         let anchor = self.anchor.borrow().clone();
@@ -267,12 +267,12 @@ impl ScrollController {
     }
 
     /// Restores the kept position, if its row is on the page; false otherwise.
-    fn arrive(&self) -> bool {
-        let Some(position) = self.returning.get() else { return false };
+    fn restore_position(&self) -> bool {
+        let Some(position) = self.position_to_restore.get() else { return false };
         let Some(article) = self.row(position.seq).as_ref().and_then(article_of) else {
             return false;
         };
-        self.returning.set(None);
+        self.position_to_restore.set(None);
         let moved = top(&article) - top(&self.scroller) - f64::from(position.offset) / 64.0;
         self.scroller.scroll_by_with_x_and_y(0.0, moved);
         true
@@ -309,7 +309,7 @@ impl ScrollController {
     }
 
     /// After [`SEEN_AFTER`], marks the messages in view as seen.
-    fn see_soon(self: &Rc<Self>) {
+    fn mark_seen_soon(self: &Rc<Self>) {
         if self.seen_timer.replace(true) {
             return;
         }
@@ -318,9 +318,11 @@ impl ScrollController {
             move || {
                 let Some(controller) = weak.upgrade() else { return };
                 controller.seen_timer.set(false);
-                if controller.scroller.is_connected() && controller.returning.get().is_none() {
+                if controller.scroller.is_connected()
+                    && controller.position_to_restore.get().is_none()
+                {
                     controller.in_view.set(controller.last_in_view());
-                    controller.see();
+                    controller.mark_seen();
                 }
             },
             SEEN_AFTER,
@@ -328,7 +330,7 @@ impl ScrollController {
     }
 
     /// Marks the messages in view as seen.
-    fn see(&self) {
+    fn mark_seen(&self) {
         if let Some(seq) = self.in_view.get() {
             marks::seen(self.state, self.id, seq);
         }
@@ -336,8 +338,8 @@ impl ScrollController {
 
     /// Marks the messages in view as seen and saves the position, because the conversation is left.
     fn leave(&self) {
-        self.see();
-        let position = self.returning.get().or(self.keep.get());
+        self.mark_seen();
+        let position = self.position_to_restore.get().or(self.position_to_save.get());
         // Without a loaded row there is no position to save.
         if self.open.first_seq() > Seq::ZERO {
             storage::put_position(self.state, self.id, position);

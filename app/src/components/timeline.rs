@@ -20,7 +20,7 @@ use crate::time;
 
 /// Signals that `scroll` derives from the scroll position.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct ScrollSignals {
     /// Whether the newest message is more than a screen away.
     pub away: RwSignal<bool>,
     /// Whether the newest message is in view.
@@ -35,7 +35,7 @@ pub(super) struct View {
     pub menu: MenuParts,
 }
 
-impl View {
+impl ScrollSignals {
     fn new() -> Self {
         Self {
             away: RwSignal::new(false),
@@ -62,7 +62,7 @@ pub fn Timeline(
     let t = use_texts();
     let scroller = NodeRef::<Div>::new();
     let list = NodeRef::<Ol>::new();
-    let view = View::new();
+    let view = ScrollSignals::new();
     let jump = start_scrolling(&open, scroller, list, view, target);
     let keys = open.keys.clone();
     let is_empty = {
@@ -175,7 +175,7 @@ fn TypingRow(
 /// The day in view, above the rows while the user scrolls. Hidden from screen readers, because each
 /// day's separator is announced.
 #[component]
-fn DayChip(view: View) -> impl IntoView {
+fn DayChip(view: ScrollSignals) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().time_context);
     view! {
         <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">
@@ -235,7 +235,7 @@ fn start_scrolling(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    view: View,
+    view: ScrollSignals,
     target: Option<Seq>,
 ) -> Callback<()> {
     super::scroll::start(use_state(), open, scroller, list, view, target)
@@ -246,7 +246,7 @@ fn start_scrolling(
     _: &OpenConversation,
     _: NodeRef<Div>,
     _: NodeRef<Ol>,
-    _: View,
+    _: ScrollSignals,
     _: Option<Seq>,
 ) -> Callback<()> {
     Callback::new(|()| {})

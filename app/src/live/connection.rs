@@ -19,10 +19,10 @@ use protocol::{
 };
 use wasm_bindgen::JsValue;
 
+use super::activity::{self, interest};
 use super::backoff::Backoff;
-use super::pulse::{Beat, Interest, Pulse};
-use super::signs::{self, interest};
-use super::{catch_up, frames, marks, person, sender, today, without_socket, writing};
+use super::heartbeat::{Beat, Heartbeat, Interest};
+use super::{frames, marks, polling, resync, sender, session_watch, today, writing};
 use crate::dom;
 use crate::notifications;
 use crate::state::{Connection, State};
@@ -70,7 +70,7 @@ pub fn start(state: State) -> Wake {
     // A capacity of zero leaves the one slot that the sender itself adds.
     let (wake, mut woken) = mpsc::channel::<()>(0);
     let wake = Wake(Rc::new(RefCell::new(wake)));
-    signs::listen(state, &wake);
+    activity::listen(state, &wake);
     let own_wake = wake.clone();
     spawn_local(async move {
         crate::start::address_is_known().await;
@@ -86,7 +86,7 @@ pub fn start(state: State) -> Wake {
                 wait_for_sign_in(state, &mut woken).await;
                 backoff.reset();
             }
-            without_socket::begin(state, &own_wake);
+            polling::begin(state, &own_wake);
             let end = connect(state, &mut backoff, &mut epoch, &mut woken).await;
             disconnected(state);
             match end {
@@ -102,7 +102,7 @@ pub fn start(state: State) -> Wake {
                 }
                 End::SignedOut => state.connection.set(Connection::SignedOut),
                 End::Outdated => return state.connection.set(Connection::Outdated),
-                End::OtherPerson => return person::leave(),
+                End::OtherPerson => return session_watch::leave(),
             }
         }
     });
@@ -118,7 +118,7 @@ fn is_signed_out(state: State) -> bool {
 async fn wait_for_sign_in(state: State, woken: &mut mpsc::Receiver<()>) {
     loop {
         _ = woken.next().await;
-        if person::is_signed_in().await {
+        if session_watch::is_signed_in().await {
             break;
         }
     }
@@ -180,7 +180,7 @@ async fn connect(
         Err(end) => {
             // A close code from the server proves that sockets are not blocked on the way.
             if matches!(end, End::Lost(None)) {
-                without_socket::refused(state);
+                polling::refused(state);
             }
             return end;
         }
@@ -207,7 +207,7 @@ async fn connect(
     writing::resend_typing(state);
     spawn_local(async move {
         // The subscription is active now, so a resync leaves no gap. The outbox is sent after it.
-        catch_up::catch_up(state).await;
+        resync::resync(state).await;
         if state.client.link.with_value(Option::is_some) && !is_signed_out(state) {
             state.connection.set(Connection::Live);
             sender::pump(state);
@@ -252,12 +252,12 @@ async fn exchange_frames(
     mut outgoing: mpsc::Receiver<ClientFrame>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    let mut pulse = Pulse::new(dom::uptime_ms());
+    let mut heartbeat = Heartbeat::new(dom::uptime_ms());
     loop {
-        let wait = pulse.wait_ms(dom::uptime_ms(), interest(state));
+        let wait = heartbeat.wait_ms(dom::uptime_ms(), interest(state));
         let frame = select! {
             frame = next_frame(from_server).fuse() => {
-                pulse = Pulse::new(dom::uptime_ms());
+                heartbeat = Heartbeat::new(dom::uptime_ms());
                 match frame {
                     Ok(Some(frame)) => on_frame(state, frame),
                     Ok(None) => {}
@@ -270,12 +270,12 @@ async fn exchange_frames(
                 None => return End::Lost(None),
             },
             () = TimeoutFuture::new(u32::try_from(wait).unwrap_or(0)).fuse() => {
-                match pulse.look(dom::uptime_ms(), interest(state)) {
+                match heartbeat.check(dom::uptime_ms(), interest(state)) {
                     Beat::Quiet => continue,
                     Beat::Ask if !sender::is_stuck(state) => ClientFrame::Ping,
                     Beat::Ask => return End::Lost(None),
                     Beat::Lost => {
-                        state.client.down_since.set_value(Some(pulse.received_ms()));
+                        state.client.down_since.set_value(Some(heartbeat.received_ms()));
                         return End::Lost(None);
                     }
                 }
@@ -291,7 +291,7 @@ async fn exchange_frames(
                     return End::Lost(None);
                 }
                 // After a sleep the socket may only appear open.
-                pulse.ask(dom::uptime_ms());
+                heartbeat.ask(dom::uptime_ms());
                 ClientFrame::Ping
             }
         };
@@ -352,7 +352,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {
             let freshness = state.apply_receipt(conversation, user, Marks { delivered, read });
-            catch_up::after_event(state, conversation, freshness);
+            resync::after_event(state, conversation, freshness);
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),
@@ -362,7 +362,7 @@ fn on_frame(state: State, frame: ServerFrame) {
             }
         }
         // A second `hello` requests a resync: events from another node may have been lost.
-        ServerFrame::Hello { .. } => spawn_local(catch_up::catch_up(state)),
+        ServerFrame::Hello { .. } => spawn_local(resync::resync(state)),
         ServerFrame::Pong => {}
     }
 }

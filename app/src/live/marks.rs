@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ClientFrame, ConversationId, Marks, Refusal, Retry, Seq};
 
-use super::catch_up;
+use super::resync;
 use super::summary;
 use crate::dom::is_watched;
 use crate::server_fns::mark_conversation;
@@ -36,7 +36,7 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
     let marks = Marks { delivered: up_to, read: up_to };
     if send_marks(state, ClientFrame::Read { conversation: id, up_to }, id, marks) {
         let freshness = state.apply_receipt(id, me.id, marks);
-        catch_up::after_event(state, id, freshness);
+        resync::after_event(state, id, freshness);
     }
 }
 

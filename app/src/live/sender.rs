@@ -11,7 +11,7 @@ use protocol::{Body, ClientFrame, ClientId, ConversationId, Refusal, Sent, Times
 
 use super::outbox::UnsentMessage;
 use super::rows::Key;
-use super::{catch_up, storage, unsaved};
+use super::{resync, storage, unsaved};
 use crate::dom::{moment, uptime_ms};
 use crate::error::AppError;
 use crate::server_fns::send_message;
@@ -148,7 +148,7 @@ pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) 
         storage::remove(state, client_id);
         pump(state);
     }
-    catch_up::after_event(state, conversation, applied.freshness);
+    resync::after_event(state, conversation, applied.freshness);
 }
 
 /// Sends a refused message again at the user's request.

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
 
 use super::storage::{self, StorageChange};
-use super::{connection, device, drafts, person, sender, today, unsaved, writing};
+use super::{connection, device, drafts, sender, session_watch, today, unsaved, writing};
 use crate::dom::{self, Listener};
 use crate::notifications;
 use crate::state::State;
@@ -34,10 +34,10 @@ pub fn start(state: State) {
             listen_to_other_tabs(state, me);
             come_back(state, me);
             unsaved::start(state);
-            person::begin(state, me, connection::start(state));
+            session_watch::begin(state, me, connection::start(state));
         }
         device::start(state, me);
-        person::tell_other_tabs(me, tab);
+        session_watch::tell_other_tabs(me, tab);
         // Pages without a user start it too, so that no notification or count of an earlier user
         // remains.
         notifications::start(state);
@@ -84,13 +84,13 @@ fn come_back(state: State, me: UserId) {
     Listener::new(&window(), "pageshow", move |event| {
         let held = js_sys::Reflect::get(&event, &"persisted".into());
         if held.is_ok_and(|held| held.is_truthy()) {
-            catch_up_with_other_tabs(state, me);
+            read_missed_changes(state, me);
         }
     })
     .forget();
 }
 
-fn catch_up_with_other_tabs(state: State, me: UserId) {
+fn read_missed_changes(state: State, me: UserId) {
     let kept = storage::unsent(me);
     let is_gone = |id: &ClientId| kept.iter().all(|entry| entry.client_id != *id);
     let gone: Vec<ClientId> = state.read_outbox(|outbox| {

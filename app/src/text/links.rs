@@ -2,7 +2,7 @@
 //! both render the same body and hydration fails where they differ. Does not decide how a link is
 //! shown; only [`super::pieces`] calls this.
 //!
-//! [`super::signs`] defines where an address ends, by Unicode properties. This module handles
+//! [`super::characters`] defines where an address ends, by Unicode properties. This module handles
 //! addresses with `http://` or `https://` and those with an `@`; [`super::bare`] handles addresses
 //! without a scheme, and telephone numbers.
 
@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::bare;
 use super::browser::is_ipv6;
-use super::signs::{CharRole, is_picture, is_unspaced, role_of};
+use super::characters::{CharRole, is_picture, is_unspaced, role_of};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressKind {

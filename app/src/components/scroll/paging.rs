@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, Cursor};
 
 use super::ScrollController;
-use crate::live::catch_up;
+use crate::live::resync;
 use crate::live::storage::SavedPosition;
 use crate::server_fns::load_history;
 use crate::state::Step;
@@ -16,7 +16,7 @@ use crate::state::Step;
 impl ScrollController {
     /// Loads older or newer rows.
     pub(super) fn load(self: &Rc<Self>, older: bool) {
-        if self.returning.get().is_some() || self.loading.replace(true) {
+        if self.position_to_restore.get().is_some() || self.loading.replace(true) {
             return;
         }
         let controller = Rc::clone(self);
@@ -55,21 +55,21 @@ impl ScrollController {
         if held.is_some_and(|held| page.last_seq < held) {
             self.state.note_contradiction();
         }
-        catch_up::after_page(self.state, id, self.state.merge_page(&page)).await;
+        resync::after_page(self.state, id, self.state.merge_page(&page)).await;
         true
     }
 
     /// Scrolls to the newest message, and fetches it first if needed.
     pub fn go_to_latest(self: &Rc<Self>) {
         let controller = Rc::clone(self);
-        self.returning.set(None);
+        self.position_to_restore.set(None);
         spawn_local(async move {
             if let Some(id) = controller.state.latest_is_elsewhere() {
                 controller.fetch(id, Cursor::Latest).await;
             }
             controller.state.follow_latest();
             // If this fails, the edge observer triggers the next attempt.
-            _ = catch_up::fill(controller.state).await;
+            _ = resync::fill(controller.state).await;
             // Leptos renders the rows in a later task.
             gloo_timers::future::TimeoutFuture::new(0).await;
             controller.at_bottom.set(true);
@@ -82,15 +82,17 @@ impl ScrollController {
     /// Restores the position where the user left. Rows that are not on the page are rendered in a
     /// later task; the view is positioned then, before the next paint.
     pub(super) fn return_to(self: &Rc<Self>, position: SavedPosition) {
-        self.returning.set(Some(position));
-        if self.arrive() || self.state.turn_to(position.seq) {
+        self.position_to_restore.set(Some(position));
+        if self.restore_position() || self.state.turn_to(position.seq) {
             return;
         }
         let controller = Rc::clone(self);
         spawn_local(async move {
             controller.fetch(controller.id, Cursor::Around(position.seq)).await;
-            if controller.returning.get().is_some() && !controller.state.turn_to(position.seq) {
-                controller.returning.set(None);
+            if controller.position_to_restore.get().is_some()
+                && !controller.state.turn_to(position.seq)
+            {
+                controller.position_to_restore.set(None);
                 controller.measure();
             }
         });

@@ -40,9 +40,9 @@ pub(super) fn watch(controller: &Rc<ScrollController>) {
     };
     let listeners = [
         Listener::new(&controller.scroller, "scroll", on(ScrollController::on_scroll)),
-        Listener::new(&window(), "focus", on(ScrollController::see_soon)),
+        Listener::new(&window(), "focus", on(ScrollController::mark_seen_soon)),
         Listener::new(&window(), "pagehide", on(|controller| controller.leave())),
-        Listener::new(&document(), "visibilitychange", on(ScrollController::see_soon)),
+        Listener::new(&document(), "visibilitychange", on(ScrollController::mark_seen_soon)),
         Listener::before(&controller.scroller, "click", folding),
     ];
     let changes = observe_rows(controller);

@@ -19,7 +19,7 @@ pub enum Decision {
 
 /// The state of the dialog.
 #[derive(Clone, Copy)]
-pub struct Leaving {
+pub struct SignOutState {
     /// The unsent text; `None` while the dialog is closed.
     pub unsent: RwSignal<Option<Unsent>>,
     /// Called with the decision; not called if the user cancels.
@@ -29,12 +29,12 @@ pub struct Leaving {
 }
 
 /// The dialog, opened on mount.
-pub(super) fn dialog(leaving: Leaving, unsent: Unsent) -> AnyView {
-    view! { <LeavingDialog leaving=leaving unsent=unsent /> }.into_any()
+pub(super) fn dialog(leaving: SignOutState, unsent: Unsent) -> AnyView {
+    view! { <SignOutDialog leaving=leaving unsent=unsent /> }.into_any()
 }
 
 #[component]
-fn LeavingDialog(leaving: Leaving, unsent: Unsent) -> impl IntoView {
+fn SignOutDialog(leaving: SignOutState, unsent: Unsent) -> impl IntoView {
     let texts = use_texts();
     let t = &texts.leaving;
     let dialog = NodeRef::<Dialog>::new();

@@ -19,7 +19,7 @@ const AGAIN_MS: u32 = 2_000;
 
 /// Fetches the list and the missing messages of the open conversation, and sends delivered
 /// receipts. A failed fetch is retried later while the connection is open.
-pub async fn catch_up(state: State) {
+pub async fn resync(state: State) {
     let read = read_entries(state).await;
     if restart_if_contradicted(state) {
         return;
@@ -32,7 +32,7 @@ pub async fn catch_up(state: State) {
         spawn_local(async move {
             TimeoutFuture::new(AGAIN_MS).await;
             if state.client.link.with_value(Option::is_some) {
-                catch_up(state).await;
+                resync(state).await;
             }
         });
     }
@@ -40,7 +40,7 @@ pub async fn catch_up(state: State) {
 
 /// Fetches the same data over HTTP while there is no socket. Returns an error when the server does
 /// not answer or refuses.
-pub async fn without_socket(state: State) -> Result<(), AppError> {
+pub async fn over_http(state: State) -> Result<(), AppError> {
     // Presence from the last connection is out of date.
     state.begin_connection();
     read_entries(state).await?;
@@ -136,7 +136,7 @@ fn restart_if_contradicted(state: State) -> bool {
     let contradicted = state.take_contradiction();
     if contradicted {
         state.forget();
-        spawn_local(catch_up(state));
+        spawn_local(resync(state));
     }
     contradicted
 }

@@ -56,7 +56,7 @@ pub enum Beat {
 
 /// Liveness of one connection. Receiving a frame replaces it.
 #[derive(Clone, Copy, Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     received_ms: i64,
     /// When the pending ping was sent, and its timeout.
     asked: Option<(i64, i64)>,
@@ -64,7 +64,7 @@ pub struct Pulse {
     excused: bool,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Liveness of a connection that has just received a frame.
     pub fn new(now_ms: i64) -> Self {
         Self { received_ms: now_ms, asked: None, excused: false }
@@ -80,14 +80,14 @@ impl Pulse {
         self.asked = Some((now_ms, ANSWER_MS));
     }
 
-    /// Returns the time until the next call of [`Self::look`].
+    /// Returns the time until the next call of [`Self::check`].
     pub fn wait_ms(&self, now_ms: i64, interest: Interest) -> i64 {
         let wait = (self.due_ms(interest) - now_ms).max(0);
         if interest == Interest::Idle { wait.min(LOOK_MS) } else { wait }
     }
 
     /// Returns what to do now. A returned ping counts as sent.
-    pub fn look(&mut self, now_ms: i64, interest: Interest) -> Beat {
+    pub fn check(&mut self, now_ms: i64, interest: Interest) -> Beat {
         let late = now_ms - self.due_ms(interest);
         if late < 0 {
             return Beat::Quiet;
@@ -117,34 +117,34 @@ mod tests {
     #[test]
     fn a_dead_connection_is_detected_within_ten_seconds_while_the_user_is_active() {
         for (interest, dead_at) in [(Interest::There, 8_000), (Interest::Waiting, 7_000)] {
-            let mut pulse = Pulse::new(0);
-            let ask_at = pulse.wait_ms(0, interest);
-            assert_eq!(pulse.look(ask_at - 1, interest), Beat::Quiet);
-            assert_eq!(pulse.look(ask_at, interest), Beat::Ask);
-            assert_eq!(pulse.wait_ms(ask_at, interest), ANSWER_MS);
-            assert_eq!(pulse.look(dead_at - 1, interest), Beat::Quiet);
-            assert_eq!(pulse.look(dead_at, interest), Beat::Lost);
+            let mut heartbeat = Heartbeat::new(0);
+            let ask_at = heartbeat.wait_ms(0, interest);
+            assert_eq!(heartbeat.check(ask_at - 1, interest), Beat::Quiet);
+            assert_eq!(heartbeat.check(ask_at, interest), Beat::Ask);
+            assert_eq!(heartbeat.wait_ms(ask_at, interest), ANSWER_MS);
+            assert_eq!(heartbeat.check(dead_at - 1, interest), Beat::Quiet);
+            assert_eq!(heartbeat.check(dead_at, interest), Beat::Lost);
         }
     }
 
     #[test]
     fn a_hidden_page_pings_rarely_and_pings_at_once_when_the_user_returns() {
-        let mut pulse = Pulse::new(0);
-        assert_eq!(pulse.wait_ms(0, Interest::Hidden), CALM_MS);
-        assert_eq!(pulse.wait_ms(0, Interest::Idle), LOOK_MS);
-        assert_eq!(pulse.look(LOOK_MS, Interest::Idle), Beat::Quiet);
-        assert_eq!(pulse.look(LOOK_MS, Interest::There), Beat::Ask);
-        let mut asked = Pulse::new(0);
-        assert_eq!(asked.look(CALM_MS, Interest::Hidden), Beat::Ask);
+        let mut heartbeat = Heartbeat::new(0);
+        assert_eq!(heartbeat.wait_ms(0, Interest::Hidden), CALM_MS);
+        assert_eq!(heartbeat.wait_ms(0, Interest::Idle), LOOK_MS);
+        assert_eq!(heartbeat.check(LOOK_MS, Interest::Idle), Beat::Quiet);
+        assert_eq!(heartbeat.check(LOOK_MS, Interest::There), Beat::Ask);
+        let mut asked = Heartbeat::new(0);
+        assert_eq!(asked.check(CALM_MS, Interest::Hidden), Beat::Ask);
         assert_eq!(asked.wait_ms(CALM_MS, Interest::Hidden), CALM_MS);
         assert_eq!(asked.wait_ms(CALM_MS, Interest::There), ANSWER_MS);
     }
 
     #[test]
     fn time_asleep_does_not_count_as_silence_of_the_connection() {
-        let mut pulse = Pulse::new(0);
-        assert_eq!(pulse.look(4_000, Interest::There), Beat::Ask);
-        assert_eq!(pulse.look(60_000, Interest::There), Beat::Ask, "the page slept");
-        assert_eq!(pulse.look(120_000, Interest::There), Beat::Lost, "twice is enough");
+        let mut heartbeat = Heartbeat::new(0);
+        assert_eq!(heartbeat.check(4_000, Interest::There), Beat::Ask);
+        assert_eq!(heartbeat.check(60_000, Interest::There), Beat::Ask, "the page slept");
+        assert_eq!(heartbeat.check(120_000, Interest::There), Beat::Lost, "twice is enough");
     }
 }

@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::connection::Wake;
-use super::{catch_up, sender};
+use super::{resync, sender};
 use crate::dom::uptime_ms;
 use crate::error::AppError;
 use crate::state::{Connection, State};
@@ -71,7 +71,7 @@ fn is_wanted(state: State) -> bool {
 /// Polls once. Returns the delay before the next poll, in milliseconds.
 async fn read(state: State, wake: &Wake) -> u32 {
     let answer = select! {
-        answer = catch_up::without_socket(state).fuse() => answer,
+        answer = resync::over_http(state).fuse() => answer,
         () = TimeoutFuture::new(ANSWER_MS).fuse() => Err(AppError::Unreached),
     };
     // A socket was opened meanwhile.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use leptos::prelude::*;
 
 use super::connection::Wake;
-use super::pulse::Interest;
+use super::heartbeat::Interest;
 use crate::dom::{self, Listener};
 use crate::state::{Connection, State};
 
