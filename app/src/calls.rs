@@ -86,8 +86,8 @@ mod page {
         static PAGE: OnceCell<Page> = const { OnceCell::new() };
     }
 
-    /// Makes every request name `me` as the page's user, and passes to `report` what responses reveal
-    /// about the session.
+    /// Makes every request name `me` as the page's user, and passes to `report` what responses
+    /// reveal about the session.
     pub fn begin(me: UserId, report: impl Fn(SessionChange) + 'static) {
         // A second call cannot happen and would have no effect.
         PAGE.with(|page| _ = page.set(Page { me: me.to_string(), report: Box::new(report) }));

@@ -167,8 +167,8 @@ fn wrong_address(language: language::Language, addresses: &str) -> impl IntoView
 
 /// The tags that fetch and start the program, once the browser is idle.
 ///
-/// Leptos' tags also preload the WebAssembly, which is thirty times as large as the styles and would
-/// take the bandwidth that the first picture needs. The page can be read and used before.
+/// Leptos' tags also preload the WebAssembly, which is thirty times as large as the styles and
+/// would take the bandwidth that the first picture needs. The page can be read and used before.
 fn program(options: LeptosOptions) -> impl IntoView {
     #[cfg(feature = "ssr")]
     {

@@ -10,8 +10,8 @@
 //!
 //! No prompt and no notification appears on load, and messages of the conversation in view trigger
 //! none. The live client reports messages, `live::start` calls `start`, and components read
-//! [`Notifications`]. The code loads a moment after the page is live or with the first message, because
-//! the user is looking at a page that has just loaded.
+//! [`Notifications`]. The code loads a moment after the page is live or with the first message,
+//! because the user is looking at a page that has just loaded.
 
 pub mod choices;
 pub mod due;

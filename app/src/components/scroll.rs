@@ -7,8 +7,8 @@
 //! the next paint. The reference is the distance of the first message in view from the end.
 //! Scrolling does not change that distance, so compensation never undoes the user's scrolling.
 //!
-//! `watch` calls this module when something changed, `geometry` finds rows by their position, `paging`
-//! loads rows, and `keys` handles the keyboard. [`super::timeline`] calls [`start`].
+//! `watch` calls this module when something changed, `geometry` finds rows by their position,
+//! `paging` loads rows, and `keys` handles the keyboard. [`super::timeline`] calls [`start`].
 
 mod geometry;
 mod keys;

@@ -1,5 +1,5 @@
-//! Implements serde's traits on [`JsonReader`]. This code is compiled once for each type, so everything
-//! here is short.
+//! Implements serde's traits on [`JsonReader`]. This code is compiled once for each type, so
+//! everything here is short.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;

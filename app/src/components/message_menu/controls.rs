@@ -1,6 +1,6 @@
 //! Opens the message menu (by its button, a long press or the keyboard) and the note (by a click on
-//! the ticks), positions both, and closes them on Escape and when they lose the focus. Browser only;
-//! `scroll` owns the [`MenuControls`] of the open conversation.
+//! the ticks), positions both, and closes them on Escape and when they lose the focus. Browser
+//! only; `scroll` owns the [`MenuControls`] of the open conversation.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

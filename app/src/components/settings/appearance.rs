@@ -10,8 +10,8 @@ use crate::language::{Language, use_texts};
 use crate::paths;
 use crate::preferences::{Hours, Theme};
 
-/// The three settings. Each value is a word of [`crate::preferences::Preferences::parse`]; an empty value follows
-/// the browser.
+/// The three settings. Each value is a word of [`crate::preferences::Preferences::parse`]; an empty
+/// value follows the browser.
 #[component]
 pub fn Appearance() -> impl IntoView {
     let (t, preferences) = (use_texts(), use_bootstrap().preferences);
