@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //! [`choices`] the user's settings in this browser; [`due`] which signals a message triggers
-//! (pure). In the browser only: `badge`, `notices`, `tone`, `claim` (one tab notifies, not all of
+//! (pure). In the browser only: `badge`, `notices`, `sound`, `claim` (one tab notifies, not all of
 //! them), `worker`, `prompts` (the prompts for notifications and for `install`), and `arrival`,
 //! which connects them.
 //!
@@ -31,7 +31,7 @@ mod notices;
 #[cfg(feature = "hydrate")]
 mod prompts;
 #[cfg(feature = "hydrate")]
-mod tone;
+mod sound;
 #[cfg(feature = "hydrate")]
 pub(crate) mod worker;
 

@@ -77,7 +77,7 @@ pub async fn end_session_before() {
     let (Some(before), Ok(chat)) = (session(), chat()) else { return };
     if let Err(error) = chat.sign_out(before.id).await {
         // The session expires by itself; signing in does not fail because of this error.
-        tracing::warn!(%error, "the session before was not ended");
+        tracing::warn!(%error, "could not end the previous session");
     }
 }
 

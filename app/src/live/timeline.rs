@@ -139,7 +139,7 @@ impl Timeline {
     }
 
     /// Returns the gaps after the oldest cached message: first and last seq of each.
-    pub fn holes(&self) -> Vec<(Seq, Seq)> {
+    pub fn gaps(&self) -> Vec<(Seq, Seq)> {
         let ends = self.runs.iter().skip(1).map(Run::first);
         let ends = ends.chain([self.last_seq.next()]);
         self.runs
@@ -209,12 +209,12 @@ mod tests {
             timeline.note_last(Seq(60));
             let oldest = timeline.runs[0].first();
             timeline.merge_page(&page(&all[..usize::try_from(oldest.0).unwrap()], 60));
-            for (first, last) in timeline.holes() {
+            for (first, last) in timeline.gaps() {
                 let (first, last) = (first.0 - 1, last.0);
                 let missing = &all[usize::try_from(first).unwrap()..usize::try_from(last).unwrap()];
                 timeline.merge_page(&page(missing, 60));
             }
-            prop_assert!(timeline.holes().is_empty());
+            prop_assert!(timeline.gaps().is_empty());
             prop_assert_eq!(held(&timeline), all);
         }
     }
@@ -225,9 +225,9 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.merge_page(&page(&all[..10], 10));
         timeline.merge(all[13].clone());
-        assert_eq!(timeline.holes(), [(Seq(11), Seq(13))]);
+        assert_eq!(timeline.gaps(), [(Seq(11), Seq(13))]);
         timeline.note_last(Seq(20));
-        assert_eq!(timeline.holes(), [(Seq(11), Seq(13)), (Seq(15), Seq(20))]);
+        assert_eq!(timeline.gaps(), [(Seq(11), Seq(13)), (Seq(15), Seq(20))]);
         assert_eq!(timeline.run_around(Seq(4)).unwrap().last(), Seq(10));
         assert!(timeline.run_around(Seq(12)).is_none());
     }

@@ -8,7 +8,7 @@ use protocol::{ConversationId, Message};
 
 use super::PromptView;
 use super::due::{Looking, due, may_ask};
-use super::{badge, choices, claim, install, notices, prompts, tone};
+use super::{badge, choices, claim, install, notices, prompts, sound};
 use crate::dom::{self, Listener};
 use crate::state::State;
 use crate::text;
@@ -101,7 +101,7 @@ async fn notify(state: State, message: Message) {
     let choices = notifications.choices.get_untracked();
     let due = due(looking, choices, notifications.permission.get_untracked());
     if due.sound {
-        tone::play();
+        sound::play();
     }
     if due.notice
         && let Some(name) = name_of_peer(state, id).await

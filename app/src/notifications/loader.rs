@@ -36,7 +36,7 @@ pub fn start(state: State) {
     // The worker may hold a click on a notification of an earlier page.
     worker::start(state.notifications);
     PAGE.set(Owner::current());
-    soon(async move { _ = begun(state).await });
+    soon(async move { _ = load_and_start(state).await });
 }
 
 /// Handles a message, live or caught up after an absence. Ignores the user's own messages.
@@ -48,14 +48,14 @@ pub fn arrived(state: State, message: &Message) {
     spawn_local(async move {
         // A message arrived, so the network works; loading fails only if the server no longer has
         // the build of this page.
-        if let Some(code) = begun(state).await {
+        if let Some(code) = load_and_start(state).await {
             (code.arrived)(state, &message);
         }
     });
 }
 
 /// Loads the code and starts it on the first call.
-async fn begun(state: State) -> Option<NotificationCode> {
+async fn load_and_start(state: State) -> Option<NotificationCode> {
     let code = load_notifications().await.ok()?;
     if let Some(page) = PAGE.take() {
         page.with(|| (code.start)(state));

@@ -30,7 +30,7 @@ pub async fn show(state: State, id: ConversationId, title: &str, body: &str) {
     options.set_icon(PICTURE);
     options.set_tag(&id.to_string());
     options.set_data(&JsValue::from(paths::conversation(id)));
-    // A replaced notification appears again. It is silent because `tone` plays the sound.
+    // A replaced notification appears again. It is silent because `sound` plays the sound.
     options.set_renotify(true);
     options.set_silent(Some(true));
     // Errors are ignored, because the badge still counts the message.

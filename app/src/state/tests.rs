@@ -73,7 +73,7 @@ fn an_empty_conversation_fetches_missed_messages_from_the_first() {
     let test = TestConversation::empty();
     let third = test.message(3, test.peer);
     assert_eq!(test.state.apply_message(&third).freshness, Freshness::Outdated);
-    assert_eq!(test.shown(), [0; 0], "nothing is shown above a hole");
+    assert_eq!(test.shown(), [0; 0], "nothing is shown above a gap");
     assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq::ZERO))));
     let missed = vec![test.message(1, test.me), test.message(2, test.peer), third];
     _ = test.state.merge_page(&page(test.id, missed));
