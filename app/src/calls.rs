@@ -20,7 +20,7 @@ use leptos::server_fn::response::browser::BrowserResponse;
 use crate::error::AppError;
 
 #[cfg(feature = "hydrate")]
-pub use page::{News, begin};
+pub use page::{SessionChange, begin};
 
 /// The client type of all server functions.
 pub struct Calls;
@@ -68,7 +68,7 @@ mod page {
 
     /// What a response reveals about the session.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum News {
+    pub enum SessionChange {
         /// No user is signed in any more.
         SignedOut,
         /// Another user is signed in.
@@ -77,7 +77,7 @@ mod page {
 
     struct Page {
         me: String,
-        tell: Box<dyn Fn(News)>,
+        report: Box<dyn Fn(SessionChange)>,
     }
 
     thread_local! {
@@ -86,11 +86,11 @@ mod page {
         static PAGE: OnceCell<Page> = const { OnceCell::new() };
     }
 
-    /// Makes every request name `me` as the page's user, and passes to `tell` what responses reveal
-    /// about the session.
-    pub fn begin(me: UserId, tell: impl Fn(News) + 'static) {
+    /// Makes every request name `me` as the page's user, and passes to `report` what responses
+    /// reveal about the session.
+    pub fn begin(me: UserId, report: impl Fn(SessionChange) + 'static) {
         // A second call cannot happen and would have no effect.
-        PAGE.with(|page| _ = page.set(Page { me: me.to_string(), tell: Box::new(tell) }));
+        PAGE.with(|page| _ = page.set(Page { me: me.to_string(), report: Box::new(report) }));
     }
 
     pub(super) fn mark(request: &BrowserRequest) {
@@ -104,14 +104,14 @@ mod page {
     /// Evaluates the status alone, because on a page with a user no other refusal has these two
     /// codes.
     pub(super) fn notice(status: u16) {
-        let news = match status {
-            401 => News::SignedOut,
-            412 => News::OtherPerson,
+        let change = match status {
+            401 => SessionChange::SignedOut,
+            412 => SessionChange::OtherPerson,
             _ => return,
         };
         PAGE.with(|page| {
             if let Some(page) = page.get() {
-                (page.tell)(news);
+                (page.report)(change);
             }
         });
     }
@@ -121,7 +121,7 @@ mod page {
 mod tests {
     /// A server function with another client would not name the page's user.
     #[test]
-    fn every_server_function_goes_this_way() {
+    fn every_server_function_uses_this_client() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server_fns");
         let mut functions = 0;
         for file in std::fs::read_dir(directory).expect("the directory") {

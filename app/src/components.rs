@@ -12,16 +12,15 @@ mod emoji;
 mod field;
 mod greeting;
 mod icons;
-mod layers;
-mod leaving;
 mod message_menu;
 mod message_row;
 mod no_conversations;
 mod notification_choices;
+mod overlays;
 mod people_search;
 mod profile_bar;
+mod prompt;
 mod qr_code;
-mod question;
 #[cfg(feature = "hydrate")]
 mod scroll;
 #[cfg(feature = "hydrate")]
@@ -30,6 +29,7 @@ mod search_option;
 mod search_results;
 pub mod settings;
 mod shortcuts;
+mod sign_out_dialog;
 mod skeleton;
 mod timeline;
 
@@ -44,16 +44,16 @@ pub use conversation_list::ConversationList;
 pub use field::{FieldKind, ForWhom, FormAlert, TextField, begin_in};
 pub use greeting::Greeting;
 pub use icons::Icon;
-pub use layers::LayersOnDemand;
-#[cfg(feature = "hydrate")]
-pub(crate) use layers::load_what_is_shown;
 pub use message_row::MessageRow;
 pub use no_conversations::NoConversations;
 pub use notification_choices::NotificationChoices;
+pub use overlays::LazyOverlays;
+#[cfg(feature = "hydrate")]
+pub(crate) use overlays::load_what_is_shown;
 pub use people_search::{Found, PeopleSearch, Search};
 pub use profile_bar::ProfileBar;
+pub use prompt::Prompt;
 pub use qr_code::QrCode;
-pub use question::Question;
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::{NotRead, TimelineSkeleton};
 pub use timeline::Timeline;

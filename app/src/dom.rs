@@ -94,7 +94,8 @@ pub async fn copy_text(text: &str) -> bool {
     let document = document();
     let Ok(field) = document.create_element("textarea") else { return false };
     let field: web_sys::HtmlTextAreaElement = field.unchecked_into();
-    let before = document.active_element().and_then(|it| it.dyn_into::<HtmlElement>().ok());
+    let before =
+        document.active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
     field.set_value(text);
     let copied = document.body().is_some_and(|body| {
         _ = body.append_child(&field);
@@ -168,10 +169,10 @@ impl Drop for Listener {
 pub fn keeps_focus(event: &FocusEvent) -> bool {
     let element =
         |target: Option<EventTarget>| target.and_then(|target| target.dyn_into::<Element>().ok());
-    let whole = element(event.current_target());
+    let container = element(event.current_target());
     let next = element(event.related_target());
-    match (whole, next) {
-        (Some(whole), Some(next)) => whole.contains(Some(&next)),
+    match (container, next) {
+        (Some(container), Some(next)) => container.contains(Some(&next)),
         _ => false,
     }
 }
@@ -181,8 +182,8 @@ pub fn walk(event: &KeyboardEvent, stops: &str) {
     if event.alt_key() || event.ctrl_key() || event.meta_key() || event.shift_key() {
         return;
     }
-    let whole = event.current_target().and_then(|target| target.dyn_into::<Element>().ok());
-    let stops = whole.map(|whole| all(&whole, stops)).unwrap_or_default();
+    let container = event.current_target().and_then(|target| target.dyn_into::<Element>().ok());
+    let stops = container.map(|container| all(&container, stops)).unwrap_or_default();
     let focused = document().active_element();
     let here = stops
         .iter()
@@ -201,8 +202,8 @@ pub fn walk(event: &KeyboardEvent, stops: &str) {
 }
 
 /// All descendants of an element that match a selector.
-pub fn all(whole: &Element, selector: &str) -> Vec<HtmlElement> {
-    let Ok(found) = whole.query_selector_all(selector) else { return Vec::new() };
+pub fn all(container: &Element, selector: &str) -> Vec<HtmlElement> {
+    let Ok(found) = container.query_selector_all(selector) else { return Vec::new() };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The error type of server functions.
 //!
-//! Only `context::fail` on the server and the transport in the browser create it. Pages match on
-//! the code and show their own text ([`crate::words`]). It contains no internal details.
+//! Only `response::fail` on the server and the transport in the browser create it. Pages match on
+//! the code and show their own text ([`crate::error_messages`]). It contains no internal details.
 
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use protocol::{ErrorCode, Refusal, Retry};
@@ -51,13 +51,13 @@ impl FromServerFnError for AppError {
         match error {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 #[cfg(feature = "ssr")]
-                crate::context::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
+                crate::response::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
                 ErrorCode::Malformed.into()
             }
             // On the server: the request could not be decoded.
             #[cfg(feature = "ssr")]
             ServerFnErrorErr::Deserialization(_) => {
-                crate::context::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
+                crate::response::set_status(axum::http::StatusCode::UNPROCESSABLE_ENTITY);
                 ErrorCode::Malformed.into()
             }
             #[cfg(feature = "ssr")]

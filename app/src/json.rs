@@ -2,7 +2,7 @@
 //!
 //! serde generates a reader for each type and input kind, and `serde_json` adds the texts of all
 //! errors: together a tenth of the page's code. In the browser everything is read by a small
-//! `Reader` for the shapes that Duet sends. The server, which reads untrusted input, uses
+//! `JsonReader` for the shapes that Duet sends. The server, which reads untrusted input, uses
 //! `serde_json`.
 
 mod reader;
@@ -23,7 +23,7 @@ pub use reader::Unreadable;
 /// # Errors
 /// When the text is not JSON, or has another shape.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    let mut reader = reader::Reader::new(text);
+    let mut reader = reader::JsonReader::new(text);
     let value = T::deserialize(&mut reader)?;
     if reader.is_at_end() { Ok(value) } else { Err(Unreadable) }
 }

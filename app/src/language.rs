@@ -16,7 +16,7 @@ use protocol::User;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "hydrate")]
-use crate::on_demand::{NotLoaded, on_demand};
+use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 
@@ -32,7 +32,7 @@ pub enum Language {
 }
 
 #[cfg(feature = "hydrate")]
-on_demand! {
+lazy_functions! {
     fn german_texts() -> &'static Texts { &german::TEXTS }
     fn arabic_texts() -> &'static Texts { &arabic::TEXTS }
 }
@@ -137,24 +137,24 @@ impl Language {
 
     /// The plural category of a whole number, by the rules of Unicode's CLDR; a test compares the
     /// rules with the CLDR data. `Intl` is not used, because the server must produce the same text.
-    const fn form(self, number: u32) -> Form {
+    const fn form(self, number: u32) -> PluralForm {
         match (self, number) {
-            (Self::Arabic, 0) => Form::Zero,
-            (_, 1) => Form::One,
-            (Self::Arabic, 2) => Form::Two,
+            (Self::Arabic, 0) => PluralForm::Zero,
+            (_, 1) => PluralForm::One,
+            (Self::Arabic, 2) => PluralForm::Two,
             (Self::Arabic, number) => match number % 100 {
-                3..=10 => Form::Few,
-                11..=99 => Form::Many,
-                _ => Form::Other,
+                3..=10 => PluralForm::Few,
+                11..=99 => PluralForm::Many,
+                _ => PluralForm::Other,
             },
-            _ => Form::Other,
+            _ => PluralForm::Other,
         }
     }
 }
 
 /// A plural category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum PluralForm {
     Zero,
     One,
     Two,
@@ -167,12 +167,12 @@ impl Texts {
     /// The text for a number of things. Numbers above 999 become "999+", because counts stop there.
     pub fn count(&self, thing: Plural, number: u32) -> String {
         let form = match self.language.form(number) {
-            Form::Zero => thing.zero,
-            Form::One => thing.one,
-            Form::Two => thing.two,
-            Form::Few => thing.few,
-            Form::Many => thing.many,
-            Form::Other => thing.other,
+            PluralForm::Zero => thing.zero,
+            PluralForm::One => thing.one,
+            PluralForm::Two => thing.two,
+            PluralForm::Few => thing.few,
+            PluralForm::Many => thing.many,
+            PluralForm::Other => thing.other,
         };
         match number {
             1_000.. => thing.other.replace("{}", "999+"),
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_language_that_is_spoken_here() {
+    fn the_preferred_supported_language_is_chosen() {
         let cases = [
             ("de-AT,de;q=0.9,en;q=0.8", Some(Language::German)),
             ("fr, ar;q=0.5, en;q=0.4", Some(Language::Arabic)),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_take_the_form_of_their_language() {
+    fn numbers_take_the_plural_form_of_the_language() {
         let count = |language: Language, number| {
             let texts = language.texts();
             texts.count(texts.new_messages, number)
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_are_those_of_the_cldr() {
+    fn plural_forms_agree_with_cldr() {
         use icu_locale_core::Locale;
         use icu_plurals::{PluralCategory, PluralRules};
 
@@ -247,12 +247,12 @@ mod tests {
             let rules = PluralRules::try_new_cardinal((&locale).into()).expect("known rules");
             for number in 0..=1_100_u32 {
                 let expected = match rules.category_for(number) {
-                    PluralCategory::Zero => Form::Zero,
-                    PluralCategory::One => Form::One,
-                    PluralCategory::Two => Form::Two,
-                    PluralCategory::Few => Form::Few,
-                    PluralCategory::Many => Form::Many,
-                    PluralCategory::Other => Form::Other,
+                    PluralCategory::Zero => PluralForm::Zero,
+                    PluralCategory::One => PluralForm::One,
+                    PluralCategory::Two => PluralForm::Two,
+                    PluralCategory::Few => PluralForm::Few,
+                    PluralCategory::Many => PluralForm::Many,
+                    PluralCategory::Other => PluralForm::Other,
                 };
                 assert_eq!(language.form(number), expected, "{language:?} {number}");
             }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_turn_an_arabic_sentence_around() {
+    fn a_latin_name_does_not_change_the_direction_of_an_arabic_sentence() {
         let texts = Language::Arabic.texts();
         assert_eq!(texts.fill("أ {} ب", "Anna"), "أ \u{2068}Anna\u{2069} ب");
         assert_eq!(Language::English.texts().fill("Message {}", "Anna"), "Message Anna");

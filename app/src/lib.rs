@@ -5,41 +5,53 @@
 //! this crate; this crate calls `chat` on the server only.
 //!
 //! # Layout
-//! [`language`] the texts; [`look`] the appearance settings; [`pages`] one file per route;
-//! [`components`] the parts shared by pages; [`server_fns`] the server functions; [`first_view`]
-//! the data loaded before the first render; [`state`] the reactive state; [`live`] the live client
-//! that updates the state; [`attention`] notifications; [`on_demand`] lazily loaded code;
-//! `keyboard` (browser) the global shortcuts; `layers` (browser) closing popovers and dialogs with
-//! Back; `context` and `forms` (server) the request context and the plain forms; `start` (browser),
-//! `structure` (server) and `page.js` the start of the page.
+//! [`language`] the texts; [`preferences`] theme, language and clock; [`pages`] one file per route;
+//! [`components`] the parts shared by pages; [`server_fns`] the server functions; [`preload`] the
+//! data loaded before the first render; [`bootstrap`] the user and the settings embedded in a page;
+//! [`state`] the reactive state; [`live`] the live client that updates the state;
+//! [`notifications`] notices, sound and unread count; [`error_messages`] the sentences for error
+//! codes; [`lazy`] lazily loaded code; `keyboard` (browser) the global shortcuts; `history_layers`
+//! (browser) closing popovers and dialogs with Back; `start` (browser), `structure` (server) and
+//! `page.js` the start of the page. On the server only: `request` and `response` (what pages and
+//! server functions read and set), `client`, `cookies`, `content_security_policy`, and
+//! `plain_forms`.
 
 #![cfg_attr(feature = "ssr", recursion_limit = "256")]
 #![cfg_attr(feature = "hydrate", recursion_limit = "256")]
 
-pub mod attention;
+pub mod bootstrap;
 pub mod calls;
+#[cfg(feature = "ssr")]
+pub mod client;
 pub mod components;
 #[cfg(feature = "ssr")]
-pub mod context;
+pub mod content_security_policy;
+#[cfg(feature = "ssr")]
+pub mod cookies;
 #[cfg(feature = "hydrate")]
 mod dom;
 pub mod error;
-pub mod first_view;
-#[cfg(feature = "ssr")]
-pub mod forms;
+pub mod error_messages;
+#[cfg(feature = "hydrate")]
+mod history_layers;
 pub mod json;
 #[cfg(feature = "hydrate")]
 mod keyboard;
 pub mod language;
-#[cfg(feature = "hydrate")]
-mod layers;
+pub mod lazy;
 pub mod live;
-pub mod look;
-pub mod on_demand;
+pub mod notifications;
 pub mod pages;
 pub mod paths;
+#[cfg(feature = "ssr")]
+pub mod plain_forms;
+pub mod preferences;
+pub mod preload;
+#[cfg(feature = "ssr")]
+pub mod request;
+#[cfg(feature = "ssr")]
+pub mod response;
 pub mod server_fns;
-pub mod session;
 #[cfg(feature = "hydrate")]
 pub mod start;
 pub mod state;
@@ -47,7 +59,6 @@ pub mod state;
 pub mod structure;
 pub mod text;
 pub mod time;
-pub mod words;
 
 #[cfg(feature = "ssr")]
 use std::sync::LazyLock;
@@ -59,8 +70,8 @@ use leptos_router::{SsrMode, path};
 
 use crate::components::ShortcutsSheet;
 #[cfg(feature = "hydrate")]
-use crate::on_demand::NotLoaded;
-use crate::pages::{ChatShell, ConversationPage, NotFound, Welcome, lazy};
+use crate::lazy::NotLoaded;
+use crate::pages::{ChatShell, ConversationPage, NotFound, Welcome, lazy_pages};
 use crate::state::State;
 
 /// The id of the element that contains the application.
@@ -80,16 +91,20 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     if let Some(nonce) = leptos::nonce::use_nonce() {
         let watched = std::env::var_os("LEPTOS_WATCH").is_some();
         let port = options.reload_external_port.unwrap_or(options.reload_port);
-        context::set_content_security_policy(&nonce, watched.then_some(port));
+        content_security_policy::set(&nonce, watched.then_some(port));
     }
     #[cfg(feature = "ssr")]
-    let (look, language, build, addresses) =
-        (context::look(), context::language(), context::build(), context::addresses());
+    let (preferences, language, build, addresses) =
+        (request::preferences(), request::language(), request::build(), request::addresses());
     #[cfg(feature = "ssr")]
-    let zone = context::zone();
+    let zone = request::zone();
     #[cfg(not(feature = "ssr"))]
-    let (look, language, build, addresses) =
-        (look::Look::default(), language::Language::default(), String::new(), String::new());
+    let (preferences, language, build, addresses) = (
+        preferences::Preferences::default(),
+        language::Language::default(),
+        String::new(),
+        String::new(),
+    );
     #[cfg(not(feature = "ssr"))]
     let zone = None::<String>;
     view! {
@@ -97,7 +112,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <html
             lang=language.tag()
             dir=language.direction()
-            data-theme=look.theme.map(look::Theme::name)
+            data-theme=preferences.theme.map(preferences::Theme::name)
             data-language=language.tag()
             data-zone=zone
         >
@@ -111,7 +126,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 // Blocks rendering until the page is complete and the script has set the scroll
                 // position.
                 <link rel="expect" href="#page-script" blocking="render" />
-                {theme_colours(look.theme)}
+                {theme_colours(preferences.theme)}
                 <meta name="build" content=build />
                 <meta name="addresses" content=addresses.to_string() />
                 <meta name="description" content="Duet, a private chat for two." />
@@ -152,8 +167,8 @@ fn wrong_address(language: language::Language, addresses: &str) -> impl IntoView
 
 /// The tags that fetch and start the program, once the browser is idle.
 ///
-/// Leptos' tags also preload the WebAssembly, which is thirty times as large as the styles and would
-/// take the bandwidth that the first picture needs. The page can be read and used before.
+/// Leptos' tags also preload the WebAssembly, which is thirty times as large as the styles and
+/// would take the bandwidth that the first picture needs. The page can be read and used before.
 fn program(options: LeptosOptions) -> impl IntoView {
     #[cfg(feature = "ssr")]
     {
@@ -194,7 +209,7 @@ pub(crate) async fn load() -> Result<(), NotLoaded> {
     let path = window().location().pathname().unwrap_or_default();
     let language = language::Language::from_tag(&tag).unwrap_or_default();
     // The rendered page has prefetch links for this code, so the browser is fetching it already.
-    lazy::load(&path).await?;
+    lazy_pages::load(&path).await?;
     components::load_what_is_shown().await?;
     language.load().await
 }
@@ -203,18 +218,18 @@ pub(crate) async fn load() -> Result<(), NotLoaded> {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    let session = session::provide();
-    first_view::provide();
-    let state = State::new(session.me);
-    state.local_time.set(use_context().unwrap_or_default());
+    let bootstrap = bootstrap::provide();
+    preload::provide();
+    let state = State::new(bootstrap.me);
+    state.time_context.set(use_context().unwrap_or_default());
     provide_context(state);
     #[cfg(feature = "hydrate")]
     {
         live::start(state);
-        layers::start();
+        history_layers::start();
     }
     provide_context(components::Shortcuts::new());
-    provide_context(components::LayersOnDemand::new());
+    provide_context(components::LazyOverlays::new());
     let unread = state.unread_counter();
     view! {
         <Title formatter=move |title: String| page_title(&title, unread()) />
@@ -224,26 +239,27 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=ChatShell ssr=SsrMode::Async>
                     <Route path=path!("") view=Welcome />
                     <Route path=path!("c/:conversation") view=ConversationPage />
-                    <Route path=path!("c/:conversation/about") view=lazy::person() />
-                    <Route path=path!("settings") view=lazy::settings() />
+                    <Route path=path!("c/:conversation/about") view=lazy_pages::person() />
+                    <Route path=path!("settings") view=lazy_pages::settings() />
                     // The server answers a refused plain form at the form's own address.
-                    <Route path=path!("settings/:form") view=lazy::settings() />
-                    <Route path=path!("invite") view=lazy::invite() />
+                    <Route path=path!("settings/:form") view=lazy_pages::settings() />
+                    <Route path=path!("invite") view=lazy_pages::invite() />
                 </ParentRoute>
-                <Route path=path!("invite/:token") view=lazy::invited() ssr=SsrMode::Async />
-                <Route path=path!("sign-in") view=lazy::sign_in() ssr=SsrMode::Async />
-                <Route path=path!("sign-up") view=lazy::sign_up() ssr=SsrMode::Async />
+                <Route path=path!("invite/:token") view=lazy_pages::invited() ssr=SsrMode::Async />
+                <Route path=path!("sign-in") view=lazy_pages::sign_in() ssr=SsrMode::Async />
+                <Route path=path!("sign-up") view=lazy_pages::sign_up() ssr=SsrMode::Async />
             </Routes>
         </Router>
     }
 }
 
 /// The colour of the browser's own bars, by the theme in force.
-fn theme_colours(chosen: Option<look::Theme>) -> impl IntoView {
-    use look::Theme::{Dark, Light};
+fn theme_colours(chosen: Option<preferences::Theme>) -> impl IntoView {
+    use preferences::Theme::{Dark, Light};
     let colour = |theme| {
-        let meta = leptos::html::meta().name("theme-color").content(look::Theme::colour(theme));
-        let system = format!("(prefers-color-scheme: {})", look::Theme::name(theme));
+        let meta =
+            leptos::html::meta().name("theme-color").content(preferences::Theme::colour(theme));
+        let system = format!("(prefers-color-scheme: {})", preferences::Theme::name(theme));
         match chosen {
             None => Some(meta.attr("media", Some(system))),
             Some(chosen) => (chosen == theme).then(|| meta.attr("media", None::<String>)),
@@ -263,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_picture_does_not_share_the_bandwidth_with_the_program() {
+    fn the_page_does_not_preload_the_webassembly() {
         let owner = Owner::new();
         let tags = owner.with(|| {
             let options = LeptosOptions::builder().output_name("duet").build();

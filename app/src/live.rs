@@ -3,13 +3,14 @@
 //! # Layout
 //! Pure modules, tested natively: [`frames`] (decodes server frames), [`timeline`] (merges
 //! messages), [`outbox`] (unacknowledged messages), [`rows`] (projects messages to rows),
-//! [`summary`] (list entries), [`drafts`], [`backoff`], [`pulse`] (detects a dead connection).
+//! [`summary`] (list entries), [`drafts`], [`backoff`], [`heartbeat`] (detects a dead connection).
 //!
-//! Browser only: `connection` (the task that owns the socket), `signs` (network and user activity),
-//! `without_socket` (polling over HTTP), `person` (session changes in other tabs), `catch_up`
-//! (resync), `sender` (sends the outbox), `marks` (delivered and read receipts), `writing` (drafts
-//! and typing events), `storage` (browser storage), `keeping` (data that the storage refused),
-//! `device` (offline copies of messages), `today` (updates displayed dates).
+//! Browser only: `client` (state that pages do not read), `connection` (the task that owns the
+//! socket), `activity` (network and user activity), `polling` (polling over HTTP), `session_watch`
+//! (session changes in other tabs), `resync` (fetches what the page missed), `sender` (sends the
+//! outbox), `marks` (delivered and read receipts), `writing` (drafts and typing events), `storage`
+//! (browser storage), `unsaved` (data that the storage refused), `device` (offline copies of
+//! messages), `today` (updates displayed dates).
 //!
 //! No module here touches the DOM outside the composer field: changes go through
 //! [`crate::state::State`].
@@ -17,34 +18,36 @@
 pub mod backoff;
 pub mod drafts;
 pub mod frames;
+pub mod heartbeat;
 pub mod outbox;
-pub mod pulse;
 pub mod rows;
 pub mod summary;
 pub mod timeline;
 
 #[cfg(feature = "hydrate")]
-pub mod catch_up;
+mod activity;
+#[cfg(feature = "hydrate")]
+mod client;
 #[cfg(feature = "hydrate")]
 pub mod connection;
 #[cfg(feature = "hydrate")]
 pub mod device;
 #[cfg(feature = "hydrate")]
-pub mod keeping;
-#[cfg(feature = "hydrate")]
 pub mod marks;
 #[cfg(feature = "hydrate")]
-mod person;
+mod polling;
+#[cfg(feature = "hydrate")]
+pub mod resync;
 #[cfg(feature = "hydrate")]
 pub mod sender;
 #[cfg(feature = "hydrate")]
-mod signs;
+mod session_watch;
 #[cfg(feature = "hydrate")]
 pub mod storage;
 #[cfg(feature = "hydrate")]
 pub mod today;
 #[cfg(feature = "hydrate")]
-mod without_socket;
+pub mod unsaved;
 #[cfg(feature = "hydrate")]
 pub mod writing;
 
@@ -55,6 +58,8 @@ pub struct Unsent {
     pub drafts: u32,
 }
 
+#[cfg(feature = "hydrate")]
+pub(crate) use client::LiveClient;
 #[cfg(feature = "hydrate")]
 pub use start::start;
 

@@ -23,7 +23,7 @@
     }, () => {});
   }
 
-  // Values from which the server formats times (app/src/time/customs.rs).
+  // Values from which the server formats times (app/src/time/conventions.rs).
   let zone;
   try {
     const { timeZone, hourCycle, locale } = new Intl.DateTimeFormat([], { hour: "numeric" }).resolvedOptions();
@@ -327,7 +327,7 @@
     history.back();
   });
 
-  // Kept until the program shows its own install prompt (app/src/attention/install.rs).
+  // Kept until the program shows its own install prompt (app/src/notifications/install.rs).
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
     duetPage.install = event;

@@ -4,7 +4,7 @@ mod chat_shell;
 mod conversation;
 mod invite;
 mod invited;
-pub mod lazy;
+pub mod lazy_pages;
 mod not_found;
 mod person;
 mod settings;

@@ -21,7 +21,7 @@ pub const SET_PRIVACY: &str = "/settings/privacy";
 /// The plain forms that end a session.
 pub const END_SESSION: &str = "/settings/sessions/end";
 /// The plain form that changes the appearance.
-pub const SET_LOOK: &str = "/settings/look";
+pub const SET_PREFERENCES: &str = "/settings/look";
 /// The page that creates invitations.
 pub const INVITE: &str = "/invite";
 /// The plain form that ends all other sessions.
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_this_site_are_followed() {
+    fn redirects_follow_only_paths_of_this_site() {
         for good in ["/", "/c/1?m=3", "/sign-in"] {
             assert_eq!(safe(good), good);
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_next_survives_the_query() {
+    fn the_path_to_return_to_survives_encoding_in_a_query() {
         assert_eq!(sign_in_then("/c/1?m=3"), "/sign-in?next=/c/1%3Fm%3D3");
         assert_eq!(sign_in_then("//evil"), "/sign-in");
     }

@@ -29,22 +29,22 @@ thread_local! {
 pub fn start() {
     panic::set_hook(Box::new(|what| {
         console_error_panic_hook::hook(what);
-        tell_page("fail");
+        call_page_script("fail");
     }));
-    let root = document().get_element_by_id(ROOT_ID).and_then(|it| it.dyn_into().ok());
+    let root = document().get_element_by_id(ROOT_ID).and_then(|element| element.dyn_into().ok());
     // Without the root element there is nothing to hydrate; native forms still work.
     let Some(root) = root else { return };
     spawn_local(async move {
         if load().await.is_err() {
-            tell_page("plain");
+            call_page_script("plain");
             return;
         }
-        match tell_page("prepare").and_then(|how| how.as_string()).as_deref() {
+        match call_page_script("prepare").and_then(|how| how.as_string()).as_deref() {
             Some("plain") => return,
             Some("hydrate") => hydrate_from(root, App).forget(),
-            _ => draw(root).await,
+            _ => render_anew(root).await,
         }
-        tell_page("started");
+        call_page_script("started");
         begun().set(true);
     });
 }
@@ -55,7 +55,7 @@ pub fn begun() -> ArcRwSignal<bool> {
 }
 
 /// Renders the page from scratch, with the data embedded in it.
-async fn draw(root: HtmlElement) {
+async fn render_anew(root: HtmlElement) {
     let shared = Arc::new(HydrateSharedContext::new());
     let owner = Owner::new_root(Some(shared.clone()));
     owner.with(|| {
@@ -71,7 +71,7 @@ async fn draw(root: HtmlElement) {
 
 /// Waits until `page.js` has found out whether the server accepts this address.
 pub async fn address_is_known() {
-    let asked = tell_page("address").and_then(|asked| asked.dyn_into::<Promise>().ok());
+    let asked = call_page_script("address").and_then(|asked| asked.dyn_into::<Promise>().ok());
     if let Some(asked) = asked {
         // The promise never rejects and always settles.
         _ = JsFuture::from(asked).await;
@@ -80,11 +80,11 @@ pub async fn address_is_known() {
 
 /// Marks the page as live, for tests and for styles that depend on scripts.
 pub fn mark_live() {
-    tell_page("live");
+    call_page_script("live");
 }
 
 /// Calls a function of `page.js`; does nothing if the script did not run.
-fn tell_page(name: &str) -> Option<JsValue> {
+fn call_page_script(name: &str) -> Option<JsValue> {
     let page = Reflect::get(&window(), &"duetPage".into()).ok()?;
     let function = Reflect::get(&page, &name.into()).ok()?.dyn_into::<Function>().ok()?;
     function.call0(&page).ok()

@@ -5,33 +5,30 @@
 //! [`crate::live`]; this module only stores the results and sets signals. `App` creates the state:
 //! on the server once per request, in the browser once per page load.
 
+mod cached;
 mod events;
-mod held;
 mod list;
 mod open;
+mod outbox;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 
-use futures::channel::mpsc;
 use leptos::prelude::*;
-use protocol::{
-    ClientFrame, ClientId, Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User,
-    UserId,
-};
+use protocol::{Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User, UserId};
 
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
 
-use crate::attention::Attention;
-use crate::live::outbox::Outbox;
 #[cfg(feature = "hydrate")]
-use crate::live::storage::Unkept;
+use crate::live::LiveClient;
+use crate::live::outbox::Outbox;
 use crate::live::summary;
 use crate::live::timeline::Timeline;
-use crate::time::Local;
+use crate::notifications::Notifications;
+use crate::time::TimeContext;
 
 /// State of the live connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub enum Connection {
 
 /// The signals of one conversation.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct ConversationSignals {
     pub summary: ArcRwSignal<Conversation>,
     /// Whether the peer is typing now.
     pub typing: ArcRwSignal<bool>,
@@ -64,7 +61,7 @@ pub struct Entry {
     pub typing_turn: ArcStoredValue<u32>,
     /// Whether this connection has sent the peer's presence. An event is newer than any fetched
     /// presence.
-    presence_told: ArcStoredValue<bool>,
+    presence_received: ArcStoredValue<bool>,
     /// Whether a retry of refused marks is pending.
     #[cfg(feature = "hydrate")]
     pub(crate) marks_refused: ArcStoredValue<bool>,
@@ -73,8 +70,8 @@ pub struct Entry {
 }
 
 #[derive(Default)]
-struct Held {
-    entries: HashMap<ConversationId, Entry>,
+struct Cache {
+    entries: HashMap<ConversationId, ConversationSignals>,
     /// Cursor at the end of the list pages fetched so far.
     list_end: Option<ListCursor>,
     /// Conversations that a page of the list has contained.
@@ -85,14 +82,14 @@ struct Held {
     /// Whether data arrived that contradicts the cached data.
     contradicted: bool,
     /// Whether the state was reset and the list has not been fetched since.
-    anew: bool,
+    was_reset: bool,
 }
 
 /// The application state. A cheap copy of handles.
 #[derive(Clone, Copy)]
 pub struct State {
     me: RwSignal<Option<User>>,
-    held: StoredValue<Held>,
+    cache: StoredValue<Cache>,
     /// Conversations in list order, newest first.
     pub list: RwSignal<Vec<ConversationId>>,
     /// Whether the server has other users to offer; set for a user without conversations.
@@ -106,56 +103,24 @@ pub struct State {
     /// Whether the server delivers another build of the page.
     pub newer_build: RwSignal<bool>,
     /// State of notifications.
-    pub attention: Attention,
+    pub notifications: Notifications,
     /// The time zone and format of displayed times.
-    pub local_time: RwSignal<Local>,
+    pub time_context: RwSignal<TimeContext>,
     /// Whether the page is live.
     pub live: RwSignal<bool>,
     /// Whether unsent messages and drafts survive a reload.
     pub storage_works: RwSignal<bool>,
     /// Whether a reload would lose any.
     #[cfg(feature = "hydrate")]
-    pub(crate) has_unkept: RwSignal<bool>,
-    /// Drafts that the browser's storage refused.
+    pub(crate) has_unsaved: RwSignal<bool>,
+    /// State that only the live client uses.
     #[cfg(feature = "hydrate")]
-    pub(crate) unkept_drafts: StoredValue<HashMap<ConversationId, Unkept>>,
-    /// Whether the user signed out or deleted the account; the page then stores nothing more.
-    #[cfg(feature = "hydrate")]
-    pub(crate) has_left: StoredValue<bool>,
-    /// Whether another attempt to store refused data is scheduled.
-    #[cfg(feature = "hydrate")]
-    pub(crate) keeping_again: StoredValue<bool>,
+    pub(crate) client: LiveClient,
     /// Counts the user's new messages. Each change scrolls the view to the newest message.
     pub wrote: RwSignal<u32>,
     /// Counts changes of the outbox, because the list shows the newest unsent message of each
     /// conversation.
     outbox_changes: RwSignal<u32>,
-    /// Number of this tab among those of the browser.
-    pub(crate) tab: StoredValue<u64>,
-    /// The outbound queue of the open socket.
-    pub(crate) link: StoredValue<Option<mpsc::Sender<ClientFrame>>>,
-    /// Since when there is no socket, on the clock of [`crate::dom::uptime_ms`].
-    #[cfg(feature = "hydrate")]
-    pub(crate) down_since: StoredValue<Option<i64>>,
-    /// When the current attempt to open a socket began, on the same clock.
-    #[cfg(feature = "hydrate")]
-    pub(crate) opening_since: StoredValue<Option<i64>>,
-    /// Whether the polling task runs.
-    #[cfg(feature = "hydrate")]
-    pub(crate) reading: StoredValue<bool>,
-    /// Whether the server answers HTTP requests while there is no socket.
-    #[cfg(feature = "hydrate")]
-    pub(crate) calls_work: StoredValue<bool>,
-    /// Whether a fetch of missing messages is running.
-    #[cfg(feature = "hydrate")]
-    pub(crate) filling: StoredValue<bool>,
-    /// When the last typing event was sent, on the clock of [`crate::dom::uptime_ms`]; `None` after
-    /// the event that ends typing.
-    #[cfg(feature = "hydrate")]
-    pub(crate) typing_said_ms: StoredValue<Option<i64>>,
-    /// Where and when the user typed last, on the same clock; `None` once the field is empty.
-    #[cfg(feature = "hydrate")]
-    pub(crate) typed: StoredValue<Option<(ConversationId, i64)>>,
 }
 
 impl Connection {
@@ -170,43 +135,23 @@ impl State {
     pub fn new(me: Option<User>) -> Self {
         Self {
             me: RwSignal::new(me),
-            held: StoredValue::new(Held::default()),
+            cache: StoredValue::new(Cache::default()),
             list: RwSignal::new(Vec::new()),
             others: StoredValue::new(false),
             list_has_more: RwSignal::new(false),
             unread_elsewhere: RwSignal::new(Vec::new()),
             connection: RwSignal::new(Connection::Connecting),
             newer_build: RwSignal::new(false),
-            attention: Attention::new(),
-            local_time: RwSignal::new(Local::default()),
+            notifications: Notifications::new(),
+            time_context: RwSignal::new(TimeContext::default()),
             live: RwSignal::new(false),
             storage_works: RwSignal::new(true),
             #[cfg(feature = "hydrate")]
-            has_unkept: RwSignal::new(false),
+            has_unsaved: RwSignal::new(false),
             #[cfg(feature = "hydrate")]
-            unkept_drafts: StoredValue::new(HashMap::new()),
-            #[cfg(feature = "hydrate")]
-            has_left: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            keeping_again: StoredValue::new(false),
+            client: LiveClient::new(),
             wrote: RwSignal::new(0),
             outbox_changes: RwSignal::new(0),
-            tab: StoredValue::new(0),
-            link: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            down_since: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            opening_since: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            calls_work: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            reading: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            filling: StoredValue::new(false),
-            #[cfg(feature = "hydrate")]
-            typing_said_ms: StoredValue::new(None),
-            #[cfg(feature = "hydrate")]
-            typed: StoredValue::new(None),
         }
     }
 
@@ -226,8 +171,8 @@ impl State {
     }
 
     /// Returns the signals of a conversation, if it is known.
-    pub fn entry(&self, id: ConversationId) -> Option<Entry> {
-        self.held.with_value(|held| held.entries.get(&id).cloned())
+    pub fn entry(&self, id: ConversationId) -> Option<ConversationSignals> {
+        self.cache.with_value(|cache| cache.entries.get(&id).cloned())
     }
 
     /// Returns a conversation's list entry, without tracking changes.
@@ -250,87 +195,37 @@ impl State {
             if let Some(last) = &conversation.last {
                 let other = known.last.as_ref().filter(|known| known.seq == last.seq);
                 let other = other.is_some_and(|known| known.client_id != last.client_id);
-                self.held.update_value(|held| {
-                    let timeline = held.timelines.get(&id);
-                    held.contradicted |=
+                self.cache.update_value(|cache| {
+                    let timeline = cache.timelines.get(&id);
+                    cache.contradicted |=
                         other || timeline.is_some_and(|timeline| timeline.contradicts(last));
                 });
             }
-            if entry.presence_told.get_value() {
+            if entry.presence_received.get_value() {
                 conversation.peer.presence = known.peer.presence;
             }
             summary::adopt(&mut known, conversation);
             set_if_changed(&entry.summary, known);
         } else {
-            let entry = Entry {
+            let entry = ConversationSignals {
                 summary: ArcRwSignal::new(conversation),
                 typing: ArcRwSignal::new(false),
                 typing_turn: ArcStoredValue::new(0),
-                presence_told: ArcStoredValue::new(false),
+                presence_received: ArcStoredValue::new(false),
                 #[cfg(feature = "hydrate")]
                 marks_refused: ArcStoredValue::new(false),
                 draft: ArcRwSignal::new(String::new()),
             };
-            self.held.update_value(|held| {
-                held.entries.insert(id, entry);
+            self.cache.update_value(|cache| {
+                cache.entries.insert(id, entry);
             });
         }
         let last_seq = self.summary(id).map(|summary| summary.last_seq);
-        self.held.update_value(|held| {
-            if let (Some(timeline), Some(seq)) = (held.timelines.get_mut(&id), last_seq) {
+        self.cache.update_value(|cache| {
+            if let (Some(timeline), Some(seq)) = (cache.timelines.get_mut(&id), last_seq) {
                 timeline.note_last(seq);
             }
         });
-    }
-
-    /// Changes the outbox, then updates the rows of the open conversation.
-    pub fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> Option<T> {
-        let answer = self.held.try_update_value(|held| work(&mut held.outbox));
-        self.outbox_changes.update(|changes| *changes += 1);
-        if let Some(open) = self.open_conversation() {
-            self.project_if_open(open.id);
-        }
-        answer
-    }
-
-    /// Reads the newest unsent message of a conversation, tracking changes.
-    pub fn newest_waiting<T>(
-        &self,
-        id: ConversationId,
-        read: impl FnOnce(&crate::live::outbox::Entry) -> T,
-    ) -> Option<T> {
-        self.outbox_changes.track();
-        self.held.with_value(|held| held.outbox.of(id).last().map(read))
-    }
-
-    #[cfg(feature = "hydrate")]
-    pub(crate) fn read_outbox<T>(&self, read: impl FnOnce(&Outbox) -> T) -> T {
-        self.held.with_value(|held| read(&held.outbox))
-    }
-
-    /// Replaces the outbox by an empty one for this tab, before stored entries are added.
-    pub fn begin_outbox(&self, tab: u64) {
-        self.tab.set_value(tab);
-        self.with_outbox(|outbox| *outbox = Outbox::new(tab));
-    }
-
-    /// Removes a message that was stored by the server or deleted.
-    pub fn settle(&self, client_id: ClientId) {
-        self.with_outbox(|outbox| outbox.settle(client_id));
-    }
-
-    /// Returns the messages to send now; see [`Outbox::take_due`]. Changes nothing that is shown.
-    pub fn take_due(&self, now_ms: i64) -> Vec<crate::live::outbox::Entry> {
-        self.held.try_update_value(|held| held.outbox.take_due(now_ms)).unwrap_or_default()
-    }
-
-    /// Returns when to call [`Self::take_due`] again; see [`Outbox::next_due_ms`].
-    pub fn next_due_ms(&self, now_ms: i64) -> Option<i64> {
-        self.held.with_value(|held| held.outbox.next_due_ms(now_ms))
-    }
-
-    pub fn outbox_is_empty(&self) -> bool {
-        self.held.with_value(|held| held.outbox.is_empty())
     }
 
     /// Scrolls the view to the newest message after the user sent one.
@@ -338,18 +233,11 @@ impl State {
         self.wrote.update(|wrote| *wrote += 1);
     }
 
-    /// Returns whether messages of a conversation are cached.
-    pub fn holds(&self, id: ConversationId) -> bool {
-        self.held.with_value(|held| {
-            held.timelines.get(&id).is_some_and(|timeline| timeline.newest_run().is_some())
-        })
-    }
-
     /// Marks all presence as outdated when a new connection begins.
     pub fn begin_connection(&self) {
-        self.held.with_value(|held| {
-            for entry in held.entries.values() {
-                entry.presence_told.set_value(false);
+        self.cache.with_value(|cache| {
+            for entry in cache.entries.values() {
+                entry.presence_received.set_value(false);
             }
         });
     }
@@ -357,46 +245,46 @@ impl State {
     /// Returns the newest known seq of each conversation. A response to a later request must not
     /// have a lower one, unless the store was restored from a backup.
     pub fn last_seqs(&self) -> Vec<(ConversationId, Seq)> {
-        self.held.with_value(|held| {
-            let entries = held.entries.iter();
+        self.cache.with_value(|cache| {
+            let entries = cache.entries.iter();
             entries
-                .map(|(id, entry)| (*id, entry.summary.with_untracked(|one| one.last_seq)))
+                .map(|(id, entry)| (*id, entry.summary.with_untracked(|summary| summary.last_seq)))
                 .collect()
         })
     }
 
     /// Records that the server's store is not the one that this page has read.
-    pub fn doubt(&self) {
-        self.held.update_value(|held| held.contradicted = true);
+    pub fn note_contradiction(&self) {
+        self.cache.update_value(|cache| cache.contradicted = true);
     }
 
     /// Returns whether that was recorded, here or by a merge. Clears the record.
-    pub fn takes_doubt(&self) -> bool {
-        let noted = |held: &mut Held| std::mem::take(&mut held.contradicted);
-        self.held.try_update_value(noted).unwrap_or_default()
+    pub fn take_contradiction(&self) -> bool {
+        let noted = |cache: &mut Cache| std::mem::take(&mut cache.contradicted);
+        self.cache.try_update_value(noted).unwrap_or_default()
     }
 
     /// Returns whether the state was reset and the list has not been fetched since.
-    pub fn is_anew(&self) -> bool {
-        self.held.with_value(|held| held.anew)
+    pub fn was_reset(&self) -> bool {
+        self.cache.with_value(|cache| cache.was_reset)
     }
 
     /// Discards all data from the server, because its store was replaced. Drafts and the outbox
     /// stay.
     pub fn forget(&self) {
         self.unread_elsewhere.set(Vec::new());
-        self.held.update_value(|held| {
-            held.timelines.clear();
-            held.listed.clear();
-            held.list_end = None;
-            held.anew = true;
-            held.contradicted = false;
-            if let Some(open) = held.open.as_mut() {
-                open.begin_anew();
+        self.cache.update_value(|cache| {
+            cache.timelines.clear();
+            cache.listed.clear();
+            cache.list_end = None;
+            cache.was_reset = true;
+            cache.contradicted = false;
+            if let Some(open) = cache.open.as_mut() {
+                open.reset();
                 // New messages are merged by their seq; the resync fetches the rest.
-                held.timelines.insert(open.id, Timeline::default());
+                cache.timelines.insert(open.id, Timeline::default());
             }
-            for entry in held.entries.values() {
+            for entry in cache.entries.values() {
                 entry.summary.update(|summary| {
                     summary.last = None;
                     summary.last_seq = Seq::ZERO;
@@ -408,19 +296,11 @@ impl State {
         });
         self.project_open();
     }
-
-    /// Queues a frame for the socket. Returns `false` if there is no socket or its queue is full.
-    /// The frame is then dropped, and the next connection repeats its effect.
-    pub fn say(&self, frame: ClientFrame) -> bool {
-        self.link
-            .try_update_value(|link| link.as_mut().is_some_and(|link| link.try_send(frame).is_ok()))
-            .unwrap_or(false)
-    }
 }
 
 /// Sets a signal only to a different value, so that an unchanged value triggers no effect.
 fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
-    if signal.with_untracked(|held| *held != value) {
+    if signal.with_untracked(|current| *current != value) {
         signal.set(value);
     }
 }

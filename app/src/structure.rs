@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_attributes_do_not_count_and_chunks_neither() {
+    fn text_attributes_and_chunk_sizes_do_not_change_the_hash() {
         let page = "<main class=\"a>b\"><!><p>one <b>two</b></p><!----><input value=\"<\"><br>\
                     <noscript><p>x</p></noscript><textarea>\n<i</textarea></main>";
         let other = "<main><!--bo--><p lang=\"de\">eins <b title=\"x\">zwei</b></p><!><input><br>\
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_of_the_structure_counts() {
+    fn every_change_of_the_structure_changes_the_hash() {
         let sent = "<form><label>a</label><input><!><p>b<!>c</p></form>";
         for changed in [
             "<form><label>a</label><div></div><input><!><p>b<!>c</p></form>",
@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_the_root_gets_no_mark() {
+    fn a_page_without_the_root_gets_no_hash() {
         let mut scanner = Scanner::new();
         scanner.read(b"<html><body><div id=\"other\">text</div></body></html>");
         assert_eq!(scanner.mark(), None);
     }
 
     #[test]
-    fn the_hash_is_the_one_that_browsers_compute() {
+    fn the_hash_equals_the_hash_that_page_js_computes() {
         // "<p>t" and ">" as FNV-1a over "<pt>": end2end/tests/starting.spec.ts compares whole
         // pages.
         let expected = b"<pt>".iter().fold(0x811c_9dc5_u32, |hash, byte| {

@@ -2,16 +2,16 @@
 
 mod bare;
 mod browser;
+mod characters;
 mod host;
 mod links;
-mod question;
-mod signs;
+mod user_query;
 mod username;
 
-use links::Kind;
+use links::AddressKind;
 use protocol::UserId;
 
-pub use question::Question;
+pub use user_query::UserQuery;
 pub use username::username;
 
 /// A piece of a message body.
@@ -41,10 +41,10 @@ pub fn pieces(body: &str) -> Vec<Piece> {
         words_from = range.end;
         let text = &body[range];
         let to = match kind {
-            Kind::Web | Kind::MailTo => text.to_owned(),
-            Kind::Mail => "mailto:".to_owned() + text,
-            Kind::Bare => "https://".to_owned() + text,
-            Kind::Phone => "tel:".to_owned() + &bare::dialled(text),
+            AddressKind::Web | AddressKind::MailTo => text.to_owned(),
+            AddressKind::Mail => "mailto:".to_owned() + text,
+            AddressKind::Bare => "https://".to_owned() + text,
+            AddressKind::Phone => "tel:".to_owned() + &bare::dialled(text),
         };
         let real_host = host::real(&to);
         pieces.push(Piece::Link { to, text: text.to_owned(), real_host });
@@ -139,13 +139,13 @@ pub fn as_html(text: &str) -> String {
 
 /// Properties of the composer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct TextStats {
     is_blank: bool,
     length: usize,
     has_colon: bool,
 }
 
-impl Written {
+impl TextStats {
     pub fn of(text: &str) -> Self {
         Self {
             is_blank: text.trim().is_empty(),
@@ -175,7 +175,7 @@ impl Written {
     }
 }
 
-impl Default for Written {
+impl Default for TextStats {
     fn default() -> Self {
         Self::of("")
     }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_three_emoji_are_few() {
+    fn one_to_three_emoji_alone_are_shown_large() {
         for few in ["🎉", "👍🏽 ❤️", "👩‍👩‍👧‍👦", "🇩🇪🇫🇷", "😀😀😀"]
         {
             assert!(is_few_emoji(few), "{few}");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn initials_are_the_first_and_the_last_word() {
+    fn initials_come_from_the_first_and_the_last_word() {
         let cases = [
             ("Anna", "A"),
             ("anna maria berg", "AB"),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_is_one_short_line_of_any_text() {
+    fn a_preview_is_one_short_line() {
         assert_eq!(preview("  one\n\ttwo  three "), "one two three");
         assert_eq!(preview(&"a".repeat(1_000)), "a".repeat(120));
         assert_eq!(preview(&"ab ".repeat(1_000)), "ab ".repeat(40));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_letter_says_the_direction() {
+    fn the_first_letter_decides_the_direction() {
         assert_eq!(direction("12, hello שלום"), Some("ltr"));
         assert_eq!(direction("12, مرحبا hello"), Some("rtl"));
         assert_eq!(direction("12:30 – 👍"), None);

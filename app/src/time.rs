@@ -1,7 +1,7 @@
 //! Formats points in time for display.
 //!
 //! Server and browser use the same code ([`calendar`]), so the text does not change when the page
-//! goes live. The server takes the viewer's time zone and locale from the browser (`customs`).
+//! goes live. The server takes the viewer's time zone and locale from the browser (`conventions`).
 //! Without a known time zone it writes UTC, and the browser's first render repeats that.
 //! `live::today` renders times again when the day or the time zone changes.
 
@@ -10,7 +10,7 @@ mod browser;
 pub mod calendar;
 mod civil;
 #[cfg(feature = "ssr")]
-pub mod customs;
+pub mod conventions;
 mod zone;
 
 use protocol::Timestamp;
@@ -21,17 +21,17 @@ use civil::Civil;
 use zone::Zone;
 
 #[cfg(feature = "hydrate")]
-pub use browser::{heard, own_time, until_midnight_ms};
+pub use browser::{note_server_time, own_time, until_midnight_ms};
 
 /// The viewer's time zone and calendar, and the current time.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Local {
+pub struct TimeContext {
     zone: Zone,
     calendar: Calendar,
     now: Timestamp,
 }
 
-impl Local {
+impl TimeContext {
     pub const fn new(zone: Zone, calendar: Calendar, now: Timestamp) -> Self {
         Self { zone, calendar, now }
     }
@@ -57,12 +57,12 @@ impl Local {
 }
 
 /// Formats the time of day: "14:03".
-pub fn clock(at: Timestamp, local: Local) -> String {
+pub fn clock(at: Timestamp, local: TimeContext) -> String {
     local.write(Pattern::Clock, at)
 }
 
 /// Formats a day for a date separator: "Today", "Yesterday", "Monday, 3 November".
-pub fn day(t: &Texts, at: Timestamp, local: Local) -> String {
+pub fn day(t: &Texts, at: Timestamp, local: TimeContext) -> String {
     match local.days_ago(at) {
         // A time just after midnight counts as today while `now` is still before midnight.
         -1..=0 => t.today.to_owned(),
@@ -73,7 +73,7 @@ pub fn day(t: &Texts, at: Timestamp, local: Local) -> String {
 }
 
 /// Formats a time for the list: the time of day for today, else the day.
-pub fn short(t: &Texts, at: Timestamp, local: Local) -> String {
+pub fn short(t: &Texts, at: Timestamp, local: TimeContext) -> String {
     match local.days_ago(at) {
         -1..=0 => clock(at, local),
         1 => t.yesterday.to_owned(),
@@ -84,7 +84,7 @@ pub fn short(t: &Texts, at: Timestamp, local: Local) -> String {
 }
 
 /// Formats the full date and time for a tooltip.
-pub fn moment(_: &Texts, at: Timestamp, local: Local) -> String {
+pub fn moment(_: &Texts, at: Timestamp, local: TimeContext) -> String {
     let mut text = local.write(Pattern::Moment, at);
     if !local.zone.is_known() {
         text.push_str(" UTC");
@@ -93,12 +93,12 @@ pub fn moment(_: &Texts, at: Timestamp, local: Local) -> String {
 }
 
 /// Formats a day with its year.
-pub fn date(at: Timestamp, local: Local) -> String {
+pub fn date(at: Timestamp, local: TimeContext) -> String {
     local.write(Pattern::DayOfYear, at)
 }
 
 /// Formats the sentence about when a user was last online.
-pub fn last_seen(t: &Texts, at: Timestamp, local: Local) -> String {
+pub fn last_seen(t: &Texts, at: Timestamp, local: TimeContext) -> String {
     match local.days_ago(at) {
         1 => t.last_seen_yesterday.replace("{}", &clock(at, local)),
         _ => t.last_seen.replace("{}", &short(t, at, local)),

@@ -34,7 +34,7 @@ test("a menu whose code failed to load opens at the next press", async ({ alice,
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Press me");
   let refused = 0;
-  await alice.page.route(/split_load_layers/, (route) => (refused++ < 2 ? route.abort() : route.continue()));
+  await alice.page.route(/split_load_overlays/, (route) => (refused++ < 2 ? route.abort() : route.continue()));
   const here = await alice.open(conversation, bob);
   const button = here.page.getByRole("button", { name: "Message menu" });
   const menu = here.page.getByRole("menu", { name: "Message menu" });

@@ -1,8 +1,9 @@
 //! Checks in front of every route: URL length, same origin for requests that change state, and the
 //! session of the user.
 
-use app::context::{self, cookies};
+use app::cookies::cookies;
 use app::error::AppError;
+use app::response;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -97,7 +98,7 @@ fn is_for(headers: &HeaderMap, user: UserId) -> bool {
 /// Response to a request that names another user than the signed-in one.
 fn other_user() -> Response {
     let refused = AppError::from(ErrorCode::OtherPerson);
-    (context::status(ErrorCode::OtherPerson), axum::Json(refused)).into_response()
+    (response::status(ErrorCode::OtherPerson), axum::Json(refused)).into_response()
 }
 
 fn asks_for_page(request: &Request) -> bool {

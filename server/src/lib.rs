@@ -50,7 +50,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use app::context::{Greeting, SessionCookie};
+use app::cookies::SessionCookie;
+use app::request::Greeting;
 use chat::Chat;
 use leptos::config::LeptosOptions;
 use tokio::net::TcpListener;

@@ -32,22 +32,22 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(20);
 const PAGE_QUALITY: CompressionLevel = CompressionLevel::Precise(5);
 
 pub fn router(state: AppState) -> Router {
-    let addresses = app::context::Addresses(state.origins.all().into());
+    let addresses = app::request::Addresses(state.origins.all().into());
     let (chat, cookie) = (state.chat.clone(), state.cookie.clone());
-    let provide = app::context::provider(chat, cookie, addresses, state.greeting.clone());
+    let provide = app::request::provider(chat, cookie, addresses, state.greeting.clone());
     let options = state.leptos.clone();
     let preload = provide.clone();
     let not_found_options = options.clone();
     let not_found =
         render_app_async_with_context(provide.clone(), move || shell(not_found_options.clone()));
     let pages = Router::new()
-        .merge(app::forms::routes(provide.clone(), options.clone()))
+        .merge(app::plain_forms::routes(provide.clone(), options.clone()))
         .leptos_routes_with_context(&state, generate_route_list(App), provide.clone(), move || {
             shell(options.clone())
         })
         .fallback_service(site_files(&state.site, any(not_found)))
         .layer(from_fn(move |request, next| {
-            app::first_view::middleware(preload.clone(), request, next)
+            app::preload::middleware(preload.clone(), request, next)
         }))
         .layer(from_fn(app::structure::middleware))
         .layer(CompressionLayer::new().quality(PAGE_QUALITY));

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use app::context::{Greeting, SessionCookie};
+use app::cookies::SessionCookie;
+use app::request::Greeting;
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use chat::Chat;

@@ -22,7 +22,7 @@ const TYPING_EVERY: Duration = Duration::from_secs(10);
 struct Lines(RwSignal<Vec<(u32, String)>>);
 
 impl Lines {
-    fn say(self, text: String) {
+    fn add(self, text: String) {
         let turn = self.0.with_untracked(|lines| lines.last().map_or(0, |line| line.0 + 1));
         self.0.update(|lines| {
             lines.push((turn, text));
@@ -45,22 +45,22 @@ pub fn Announcer(
     /// The peer's name.
     name: String,
     /// Further texts to announce.
-    say: RwSignal<Option<String>>,
+    announce: RwSignal<Option<String>>,
 ) -> impl IntoView {
     let t = use_texts();
     let lines = Lines(RwSignal::new(Vec::new()));
     let typing = use_state().entry(open.id).map(|entry| entry.typing);
     let is_typing = t.fill(t.is_typing, &name);
     Effect::new(move |_| {
-        if let Some(message) = open.heard.get() {
-            lines.say(format!("{name}: {}", message.body));
+        if let Some(message) = open.received.get() {
+            lines.add(format!("{name}: {}", message.body));
         }
     });
-    Effect::new(move |_| say.get().into_iter().for_each(|text| lines.say(text)));
+    Effect::new(move |_| announce.get().into_iter().for_each(|text| lines.add(text)));
     let quiet = StoredValue::new(false);
     Effect::new(move |_| {
         if typing.as_ref().is_some_and(Get::get) && !quiet.get_value() {
-            lines.say(is_typing.clone());
+            lines.add(is_typing.clone());
             quiet.set_value(true);
             set_timeout(
                 move || {

@@ -141,8 +141,8 @@ fn watch(state: State, notice: RwSignal<Notice>) {
     let (since, timer) = (StoredValue::new(None), StoredValue::new(None));
     let outage = Outage { state, notice, since, timer };
     Effect::new(move |_| {
-        let said = match state.connection.get() {
-            Connection::Connecting => return outage.tell(),
+        let shown = match state.connection.get() {
+            Connection::Connecting => return outage.update(),
             Connection::Live => {
                 let was_away = matches!(
                     notice.get_untracked(),
@@ -158,8 +158,8 @@ fn watch(state: State, notice: RwSignal<Notice>) {
             Connection::WrongAddress => Notice::Nothing,
         };
         outage.is_over();
-        notice.set(said);
-        if said == Notice::Connected {
+        notice.set(shown);
+        if shown == Notice::Connected {
             outage.later(RELIEF_MS, |outage| outage.notice.set(Notice::Nothing));
         }
     });
@@ -179,9 +179,9 @@ struct Outage {
 #[cfg(feature = "hydrate")]
 impl Outage {
     /// Shows the notice for the time that has passed, and schedules the next change.
-    fn tell(self) {
+    fn update(self) {
         let now = uptime_ms();
-        let down_since = self.state.down_since.get_value();
+        let down_since = self.state.client.down_since.get_value();
         let since = self.since.get_value().or(down_since).unwrap_or(now);
         self.since.set_value(Some(since));
         let lasted = now - since;
@@ -204,7 +204,7 @@ impl Outage {
         };
         self.stop();
         if let Some(again) = again {
-            self.later(again, Self::tell);
+            self.later(again, Self::update);
         }
     }
 

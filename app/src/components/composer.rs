@@ -9,12 +9,12 @@ use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq, UserId};
 
 use super::emoji::{EmojiButton, fetch_emoji};
 use super::{ForWhom, Icon};
+use crate::bootstrap::use_bootstrap;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
-use crate::session::use_session;
 use crate::state::use_state;
-use crate::text::{self, Written};
-use crate::words;
+use crate::text::{self, TextStats};
 
 /// The counter appears when this many characters are left.
 const COUNTER_FROM: usize = 200;
@@ -30,21 +30,21 @@ pub fn Composer(
     seen: Seq,
 ) -> impl IntoView {
     let t = use_texts();
-    let session = use_session();
-    let me = session.me.map(|me| me.id);
-    let echo = session.echo.message;
-    let client_id = echo.as_ref().map_or(session.client_id, |(client_id, _)| *client_id);
-    let refused = session.echo.error.filter(|_| echo.is_some());
+    let bootstrap = use_bootstrap();
+    let me = bootstrap.me.map(|me| me.id);
+    let echo = bootstrap.echo.message;
+    let client_id = echo.as_ref().map_or(bootstrap.client_id, |(client_id, _)| *client_id);
+    let refused = bootstrap.echo.error.filter(|_| echo.is_some());
     let echoed = echo.map(|(_, text)| text).unwrap_or_default();
     let notice = RwSignal::new(None);
-    let (field, written) = (NodeRef::new(), RwSignal::new(Written::default()));
+    let (field, written) = (NodeRef::new(), RwSignal::new(TextStats::default()));
     let no_files = Callback::new(move |()| notice.set(Some(t.no_files)));
-    let writing = Writing {
+    let writing = ComposerState {
         t,
         keeper: start(conversation, field, written, no_files),
         field,
         written,
-        problem: RwSignal::new(refused.map(|error| words::sentence(t, error))),
+        problem: RwSignal::new(refused.map(|error| error_message(t, error))),
         notice,
         no_emoji: Callback::new(move |()| notice.set(Some(t.emoji.failed))),
     };
@@ -112,13 +112,13 @@ pub fn Composer(
 
 /// The state of one composer.
 #[derive(Clone, Copy)]
-struct Writing {
+struct ComposerState {
     t: &'static Texts,
     /// Saves the draft.
-    keeper: Keeper,
+    keeper: DraftKeeper,
     field: NodeRef<Textarea>,
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
     /// Why the text was not sent.
     problem: RwSignal<Option<String>>,
     /// Another notice, such as that files cannot be sent.
@@ -127,7 +127,7 @@ struct Writing {
     no_emoji: Callback<()>,
 }
 
-impl Writing {
+impl ComposerState {
     /// Sends the text, or shows why it cannot be sent.
     fn submit(self) {
         let Some(element) = self.field.get_untracked() else { return };
@@ -136,7 +136,7 @@ impl Writing {
             Ok(body) => {
                 self.problem.set(None);
                 element.set_value("");
-                self.written.set(Written::default());
+                self.written.set(TextStats::default());
                 sent(self.keeper, &element, body);
             }
             Err(error) => self.problem.set(why_not(self.t, error)),
@@ -169,7 +169,7 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
         BodyError::TooLong => ErrorCode::BodyTooLong,
         BodyError::ControlCharacter => ErrorCode::BodyControlCharacter,
     };
-    Some(words::sentence(t, code.into()))
+    Some(error_message(t, code.into()))
 }
 
 /// The send button. Dimmed while the box is empty, but never disabled, because a disabled button
@@ -177,7 +177,7 @@ fn why_not(t: &Texts, error: BodyError) -> Option<String> {
 #[component]
 fn SendButton(
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
 ) -> impl IntoView {
     let (t, live) = (use_texts(), use_state().live);
     let idle = Memo::new(move |_| live.get() && written.get().is_blank());
@@ -199,7 +199,7 @@ fn SendButton(
 #[component]
 fn Counter(
     /// The text in the box.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
 ) -> impl IntoView {
     let t = use_texts();
     let length = Memo::new(move |_| written.get().length());
@@ -283,10 +283,10 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(feature = "hydrate")]
 use crate::dom::has_keyboard;
 #[cfg(feature = "hydrate")]
-use crate::live::writing::{Keeper, sent, start, typed, written_in};
+use crate::live::writing::{DraftKeeper, sent, start, typed, written_in};
 
 #[cfg(not(feature = "hydrate"))]
-use plain::{Keeper, has_keyboard, sent, start, typed, written_in};
+use plain::{DraftKeeper, has_keyboard, sent, start, typed, written_in};
 
 /// Stubs for the server.
 #[cfg(not(feature = "hydrate"))]
@@ -296,10 +296,10 @@ mod plain {
     use leptos::web_sys::HtmlTextAreaElement;
     use protocol::{Body, ConversationId};
 
-    use crate::text::Written;
+    use crate::text::TextStats;
 
     #[derive(Clone, Copy)]
-    pub struct Keeper;
+    pub struct DraftKeeper;
 
     pub fn has_keyboard() -> bool {
         true
@@ -307,16 +307,16 @@ mod plain {
     pub fn start(
         _: ConversationId,
         _: NodeRef<Textarea>,
-        _: RwSignal<Written>,
+        _: RwSignal<TextStats>,
         _: Callback<()>,
-    ) -> Keeper {
-        Keeper
+    ) -> DraftKeeper {
+        DraftKeeper
     }
-    pub fn written_in(_: &HtmlTextAreaElement) -> Written {
-        Written::default()
+    pub fn written_in(_: &HtmlTextAreaElement) -> TextStats {
+        TextStats::default()
     }
-    pub fn typed(_: Keeper, _: &HtmlTextAreaElement) {}
-    pub fn sent(_: Keeper, _: &HtmlTextAreaElement, _: Body) {}
+    pub fn typed(_: DraftKeeper, _: &HtmlTextAreaElement) {}
+    pub fn sent(_: DraftKeeper, _: &HtmlTextAreaElement, _: Body) {}
 }
 
 #[cfg(test)]
@@ -324,7 +324,7 @@ mod tests {
     use super::{escaped, sendable};
 
     #[test]
-    fn what_cannot_be_shown_is_left_out_and_every_line_stays() {
+    fn control_characters_are_removed_and_line_breaks_kept() {
         assert_eq!(
             sendable("one\u{b}two\u{c}three\u{85}four\r\n\tfive"),
             "one\ntwo\nthree\nfour\r\n\tfive"
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_cannot_leave_its_field() {
+    fn typed_text_cannot_close_its_textarea() {
         assert_eq!(escaped(""), "");
         assert_eq!(escaped("a</textarea><b>&"), "\na&lt;/textarea&gt;&lt;b&gt;&amp;");
     }

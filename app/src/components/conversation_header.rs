@@ -5,16 +5,16 @@ use leptos::prelude::*;
 use super::{Avatar, Icon};
 use crate::language::use_texts;
 use crate::paths;
-use crate::state::{Entry, use_state};
+use crate::state::{ConversationSignals, use_state};
 use crate::text;
 use crate::time;
 
 #[component]
 pub fn ConversationHeader(
     /// The conversation's entry in the list, which holds the peer.
-    entry: Entry,
+    entry: ConversationSignals,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let user = {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))

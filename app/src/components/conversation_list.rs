@@ -11,7 +11,7 @@ use crate::language::{Texts, use_texts};
 use crate::live::rows::Progress;
 use crate::paths;
 use crate::server_fns::list_conversations;
-use crate::state::{Entry, State, use_state};
+use crate::state::{ConversationSignals, State, use_state};
 use crate::text;
 use crate::time;
 
@@ -131,14 +131,14 @@ fn is_near_end() -> bool {
 #[component]
 fn ListEntry(
     id: ConversationId,
-    entry: Entry,
+    entry: ConversationSignals,
     /// The entry that is the tab stop.
     stop: Memo<Option<ConversationId>>,
     /// The focused entry.
     focused: RwSignal<Option<ConversationId>>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let (local, live) = (state.local_time, state.live);
+    let (local, live) = (state.time_context, state.live);
     // Before hydration no handler listens to the arrow keys, so every entry is a tab stop.
     let passed_over = Memo::new(move |_| live.get() && stop.get() != Some(id));
     let path = paths::conversation(id);
@@ -194,13 +194,13 @@ fn ListEntry(
 
 /// The kind of text under the name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Under {
+enum SecondLine {
     Typing,
     Draft,
     LastMessage,
 }
 
-impl Under {
+impl SecondLine {
     fn words(self, t: &Texts) -> &'static str {
         match self {
             Self::Typing => t.typing,
@@ -213,7 +213,7 @@ impl Under {
 /// The line under the name: typing, a draft, or the last message.
 #[component]
 fn Preview(
-    entry: Entry,
+    entry: ConversationSignals,
     /// Whether the conversation is open; its draft is then visible in the composer.
     open: Memo<bool>,
 ) -> impl IntoView {
@@ -223,16 +223,16 @@ fn Preview(
         let draft = draft.clone();
         Memo::new(move |_| {
             match (typing.get(), !open.get() && draft.with(|draft| !draft.is_empty())) {
-                (true, _) => Under::Typing,
-                (_, true) => Under::Draft,
-                _ => Under::LastMessage,
+                (true, _) => SecondLine::Typing,
+                (_, true) => SecondLine::Draft,
+                _ => SecondLine::LastMessage,
             }
         })
     };
     let line = Memo::new(move |_| match kind.get() {
-        Under::LastMessage => summary.with(|summary| last_line(t, state, summary)),
-        Under::Draft => (None, draft.with(|draft| text::preview(draft))),
-        Under::Typing => (None, String::new()),
+        SecondLine::LastMessage => summary.with(|summary| last_line(t, state, summary)),
+        SecondLine::Draft => (None, draft.with(|draft| text::preview(draft))),
+        SecondLine::Typing => (None, String::new()),
     });
     let progress = Memo::new(move |_| line.with(|line| line.0));
     view! {
@@ -241,7 +241,7 @@ fn Preview(
             <span class="sr-only" inner_html=move || progress.get().map(|_| t.fill(t.you_said, "")).unwrap_or_default()></span>
             <span
                 class="preview-kind"
-                class:is-draft=move || kind.get() == Under::Draft
+                class:is-draft=move || kind.get() == SecondLine::Draft
                 inner_html=move || text::as_html(kind.get().words(t))
             ></span>
             <bdi inner_html=move || line.with(|line| text::as_html(&line.1))></bdi>

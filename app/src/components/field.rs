@@ -3,8 +3,8 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::bootstrap::use_bootstrap;
 use crate::language::{Texts, use_texts};
-use crate::session::use_session;
 
 /// The purpose of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ fn Eye(
 pub fn begin_in(field: NodeRef<Input>) {
     // Effects run in the browser only.
     Effect::new(move |_| {
-        let begun = document().active_element().is_some_and(|it| it.tag_name() != "BODY");
+        let begun = document().active_element().is_some_and(|element| element.tag_name() != "BODY");
         if let Some(field) = field.get().filter(|_| has_keyboard() && !begun) {
             _ = field.focus();
         }
@@ -205,7 +205,9 @@ fn has_keyboard() -> bool {
 /// pages.
 #[component]
 pub fn ForWhom() -> impl IntoView {
-    use_session().me.map(|me| view! { <input type="hidden" name="for" value=me.id.to_string() /> })
+    use_bootstrap()
+        .me
+        .map(|me| view! { <input type="hidden" name="for" value=me.id.to_string() /> })
 }
 
 /// The error of a form as a whole. Always rendered, so that screen readers announce a change.

@@ -1,29 +1,32 @@
 //! The message menu, the note on a message's progress, and the toast. One menu and one note serve
-//! the whole log; `scroll` opens and positions them beside a message. Both are native popovers in
-//! the top layer; `scroll::menu` closes them on Escape and when they lose the focus.
+//! the whole log. Both are native popovers in the top layer.
+//!
+//! This module renders the elements. `controls` (browser) opens, positions and closes them; `views`
+//! is their content, whose code is loaded lazily.
+
+#[cfg(feature = "hydrate")]
+pub(super) mod controls;
+pub(super) mod views;
 
 use std::time::Duration;
 
 use leptos::ev::KeyboardEvent;
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use protocol::{ConversationId, TickTimes, Timestamp};
+use protocol::TickTimes;
 
 use super::Icon;
-use super::layers::{LayersOnDemand, use_layers};
+use super::overlays::{LazyOverlays, use_overlays};
 use crate::language::{Texts, use_texts};
-use crate::live::rows::{Progress, Row};
-use crate::state::{OpenConversation, State, use_state};
-use crate::time::{self, Local};
-use crate::words;
+use crate::live::rows::Row;
+use crate::state::OpenConversation;
 
 /// How long a toast such as "Copied" is shown.
 const TOAST_FOR: Duration = Duration::from_secs(2);
 
-/// The elements and signals that `scroll` opens and positions.
+/// The elements and signals that `controls` opens and positions.
 #[derive(Clone, Copy)]
-pub(super) struct Parts {
+pub(super) struct MenuParts {
     /// The menu button beside the message under the pointer.
     pub button: NodeRef<Button>,
     pub menu: NodeRef<Div>,
@@ -36,11 +39,11 @@ pub(super) struct Parts {
     /// The toast, which screen readers announce as well.
     pub toast: RwSignal<&'static str>,
     /// The lazily loaded views of menu and note.
-    pub layers: LayersOnDemand,
+    pub overlays: LazyOverlays,
     pub t: &'static Texts,
 }
 
-impl Parts {
+impl MenuParts {
     pub(super) fn new() -> Self {
         Self {
             button: NodeRef::new(),
@@ -49,13 +52,13 @@ impl Parts {
             chosen: RwSignal::new(None),
             times: RwSignal::new(None),
             toast: RwSignal::new(""),
-            layers: use_layers(),
+            overlays: use_overlays(),
             t: use_texts(),
         }
     }
 
     /// Shows a toast.
-    pub(super) fn tell(self, words: &'static str) {
+    pub(super) fn show_toast(self, words: &'static str) {
         _ = self.toast.try_set(words);
         set_timeout(move || _ = self.toast.try_set(""), TOAST_FOR);
     }
@@ -63,12 +66,14 @@ impl Parts {
 
 /// The menu button, the menu, the note and the toast.
 #[component]
-pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView {
-    let (t, layers, id) = (parts.t, parts.layers, open.id);
-    let chosen = move |row| layers.when_loaded(|layers| (layers.items)(id, parts, row));
+pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl IntoView {
+    let (t, overlays, id) = (parts.t, parts.overlays, open.id);
+    let chosen = move |row| overlays.when_loaded(|overlays| (overlays.items)(id, parts, row));
     let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
     let note = move || {
-        is_chosen.get().then(|| layers.when_loaded(|layers| (layers.note)(open.clone(), parts)))
+        is_chosen
+            .get()
+            .then(|| overlays.when_loaded(|overlays| (overlays.note)(open.clone(), parts)))
     };
     view! {
         <button
@@ -98,165 +103,9 @@ pub(super) fn MessageMenu(open: OpenConversation, parts: Parts) -> impl IntoView
     }
 }
 
-/// The menu entries for a message.
-pub(super) fn items(id: ConversationId, parts: Parts, row: Row) -> AnyView {
-    view! { <Items id=id parts=parts row=row /> }.into_any()
-}
-
-/// The note on the chosen message.
-pub(super) fn note(open: OpenConversation, parts: Parts) -> AnyView {
-    let (t, state) = (use_texts(), use_state());
-    let lines = move || {
-        parts.chosen.get().map(|chosen| {
-            // Read inside the closure, because the progress may change while the note is open.
-            let row = open.row(chosen.key).map_or(chosen, |row| row.get());
-            // Formatted inside the closure, because the day may change.
-            let lines = progress_in_words(t, state, open.id, &row, parts.times.get());
-            lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
-        })
-    };
-    lines.into_any()
-}
-
-#[component]
-fn Items(id: ConversationId, parts: Parts, row: Row) -> impl IntoView {
-    let (t, state, key) = (use_texts(), use_state(), row.key);
-    let refused = matches!(row.progress, Some(Progress::NotSent(_)));
-    let body = row.body;
-    let copy = move |text: String| {
-        spawn_local(async move {
-            if copy_text(&text).await {
-                parts.tell(t.copied);
-            }
-        });
-    };
-    view! {
-        <Item parts=parts words=t.copy_text act=Callback::new(move |()| copy(body.clone())) />
-        {(!has_keyboard()).then(|| view! {
-            <Item parts=parts words=t.select_text act=Callback::new(|()| select_text()) />
-        })}
-        {row.seq.map(|seq| view! {
-            <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(id, seq))) />
-        })}
-        {key.mine.then(|| view! {
-            <Item parts=parts words=t.details act=Callback::new(move |()| show_note(parts, id)) />
-        })}
-        {refused.then(|| view! {
-            <Item parts=parts words=t.retry act=Callback::new(move |()| retry(state, key)) />
-            <Item parts=parts words=t.delete act=Callback::new(move |()| delete(state, key)) />
-        })}
-    }
-}
-
-#[component]
-fn Item(parts: Parts, words: &'static str, act: Callback<()>) -> impl IntoView {
-    view! {
-        <button
-            type="button"
-            role="menuitem"
-            tabindex="-1"
-            on:click=move |_| {
-                close(parts);
-                act.run(());
-            }
-        >
-            {words}
-        </button>
-    }
-}
-
-/// The progress of the user's own message, and what it waits for, as sentences.
-fn progress_in_words(
-    t: &Texts,
-    state: State,
-    id: ConversationId,
-    row: &Row,
-    times: Option<TickTimes>,
-) -> Vec<String> {
-    let local = state.local_time.get();
-    let at = |sentence: &str, at: Timestamp| sentence.replace("{}", &moment(t, at, local));
-    let marked = |moved: Option<Timestamp>, by: &str, plain: &str| {
-        moved.map_or_else(|| plain.to_owned(), |moved| at(by, moved))
-    };
-    let delivered = || {
-        let moved = times.and_then(|times| times.delivered.at);
-        marked(moved, t.delivered_by, t.delivered_to_device)
-    };
-    let sent = at(t.sent_at, row.at);
-    match row.progress {
-        None => vec![sent],
-        Some(Progress::NotSent(code)) => {
-            vec![
-                at(t.written_at, row.at),
-                t.not_sent_because.to_owned() + &words::sentence(t, code.into()),
-            ]
-        }
-        Some(Progress::Sending) => {
-            let live = state.connection.get().brings_news();
-            let why = if live { t.waits_in_line } else { t.waits_for_connection };
-            let unkept = row.unkept.then(|| t.not_kept.to_owned());
-            [at(t.written_at, row.at), why.to_owned()].into_iter().chain(unkept).collect()
-        }
-        Some(Progress::Sent) => {
-            let presence = state.summary(id).map(|summary| summary.peer.presence);
-            let why = match presence.map(|presence| (presence.online, presence.last_seen)) {
-                // Presence stays online for a while after the peer's last connection closes.
-                Some((true, _)) => t.waits_in_line.to_owned(),
-                Some((_, Some(seen))) => {
-                    t.no_device_since.replace("{}", &time::last_seen(t, seen, local))
-                }
-                _ => t.waits_for_device.to_owned(),
-            };
-            vec![sent, why]
-        }
-        Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
-        Some(Progress::Read) => {
-            let read = marked(times.and_then(|times| times.read.at), t.read_by, t.was_read);
-            vec![sent, delivered(), read]
-        }
-    }
-}
-
-/// The full date and time; the time alone for today.
-fn moment(t: &Texts, at: Timestamp, local: Local) -> String {
-    let clock = time::clock(at, local);
-    if time::short(t, at, local) == clock { clock } else { time::moment(t, at, local) }
-}
-
 #[cfg(feature = "hydrate")]
-use super::scroll::menu::{close, link, select_text, show_note, walk_items};
-#[cfg(feature = "hydrate")]
-use crate::dom::{copy_text, has_keyboard};
-#[cfg(feature = "hydrate")]
-use crate::live::sender::{delete, retry};
+use controls::walk_items;
+
+/// Stub for the server.
 #[cfg(not(feature = "hydrate"))]
-use plain::{
-    close, copy_text, delete, has_keyboard, link, retry, select_text, show_note, walk_items,
-};
-
-/// Stubs for the server.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use leptos::ev::KeyboardEvent;
-    use protocol::{ConversationId, Seq};
-
-    use super::Parts;
-    use crate::live::rows::Key;
-    use crate::state::State;
-
-    pub fn walk_items(_: &KeyboardEvent) {}
-    pub async fn copy_text(_: &str) -> bool {
-        false
-    }
-    pub fn has_keyboard() -> bool {
-        true
-    }
-    pub fn select_text() {}
-    pub fn link(_: ConversationId, _: Seq) -> String {
-        String::new()
-    }
-    pub fn close(_: Parts) {}
-    pub fn show_note(_: Parts, _: ConversationId) {}
-    pub fn retry(_: State, _: Key) {}
-    pub fn delete(_: State, _: Key) {}
-}
+fn walk_items(_: &KeyboardEvent) {}

@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 
 use super::Icon;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::{Key, Progress, Row};
 use crate::state::{OpenConversation, use_state};
 use crate::text::{self, Piece};
 use crate::time;
-use crate::words;
 
 impl Progress {
     /// The label.
@@ -45,7 +45,7 @@ pub fn MessageRow(
     author: Oco<'static, str>,
 ) -> impl IntoView {
     let row = open.row(key)?;
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let first = row.get_untracked();
     let large = text::is_few_emoji(&first.body);
     let long = text::is_long(&first.body);
@@ -108,7 +108,7 @@ pub fn MessageRow(
 /// The day and the unread divider above a message.
 #[component]
 fn Separators(row: ArcRwSignal<Row>) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let day = {
         let row = row.clone();
         Memo::new(move |_| {
@@ -177,12 +177,12 @@ fn Ticks(progress: Memo<Option<Progress>>) -> impl IntoView {
 #[component]
 fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let unkept = Memo::new(move |_| row.with(|row| row.unkept));
-    let lost = move || unkept.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
+    let unsaved = Memo::new(move |_| row.with(|row| row.unsaved));
+    let lost = move || unsaved.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
     let refused = move || match progress.get() {
         Some(Progress::NotSent(code)) => Some(view! {
             <div class="not-sent">
-                <p role="alert">{t.not_sent_because} {words::sentence(t, code.into())}</p>
+                <p role="alert">{t.not_sent_because} {error_message(t, code.into())}</p>
                 <button class="link" type="button" on:click=move |_| retry(state, key)>{t.retry}</button>
                 <button class="link" type="button" on:click=move |_| delete(state, key)>{t.delete}</button>
             </div>

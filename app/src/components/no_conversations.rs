@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
+use crate::bootstrap::use_bootstrap;
 use crate::language::use_texts;
 use crate::paths;
-use crate::session::use_session;
 use crate::state::use_state;
 
 /// How to start the first conversation. Beside the list on a wide screen, in the list on a phone.
@@ -13,7 +13,7 @@ pub fn NoConversations() -> impl IntoView {
     let t = use_texts();
     // The search already lists the users of this server.
     let others = use_state().others.get_value();
-    let invitations_open = use_session().invitations_open;
+    let invitations_open = use_bootstrap().invitations_open;
     let how = match (others, invitations_open) {
         (true, _) => t.begin_by_finding,
         (_, true) => t.begin_by_link,

@@ -4,18 +4,18 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
-use crate::attention::Attention;
-use crate::attention::choices::{Permission, choose_notices, choose_sound, choose_text};
 use crate::language::use_texts;
+use crate::notifications::Notifications;
+use crate::notifications::choices::{Permission, choose_notices, choose_sound, choose_text};
 use crate::state::use_state;
 
 #[component]
 pub fn NotificationChoices() -> impl IntoView {
-    let (t, attention) = (use_texts(), use_state().attention);
-    let allowed = move || attention.permission.get();
+    let (t, notifications) = (use_texts(), use_state().notifications);
+    let allowed = move || notifications.permission.get();
     let possible = move || matches!(allowed(), Permission::Asks | Permission::Granted);
     let shown = Signal::derive(move || {
-        attention.choices.get().notices == Some(true) && allowed() == Permission::Granted
+        notifications.choices.get().notices == Some(true) && allowed() == Permission::Granted
     });
     let why = Signal::derive(move || match allowed() {
         Permission::Denied => t.notices_denied,
@@ -37,7 +37,7 @@ pub fn NotificationChoices() -> impl IntoView {
                 name="notice-text"
                 label=t.show_text
                 help=t.show_text_help
-                on=Signal::derive(move || attention.choices.get().text)
+                on=Signal::derive(move || notifications.choices.get().text)
                 possible=shown
                 choose=choose_text
             />
@@ -45,7 +45,7 @@ pub fn NotificationChoices() -> impl IntoView {
                 name="sound"
                 label=t.play_sound
                 help=t.play_sound_help
-                on=Signal::derive(move || attention.choices.get().sound)
+                on=Signal::derive(move || notifications.choices.get().sound)
                 possible=true
                 choose=choose_sound
             />
@@ -67,9 +67,9 @@ fn Choice(
     #[prop(into)]
     possible: Signal<bool>,
     /// Applies a change.
-    choose: fn(Attention, bool),
+    choose: fn(Notifications, bool),
 ) -> impl IntoView {
-    let attention = use_state().attention;
+    let notifications = use_state().notifications;
     let switch = NodeRef::<Input>::new();
     // Runs on every update, even without a change: the switch must not stay on if permission was
     // denied.
@@ -91,7 +91,7 @@ fn Choice(
                     aria-describedby=help_id.clone()
                     node_ref=switch
                     disabled=move || !possible.get()
-                    on:change=move |event| choose(attention, event_target_checked(&event))
+                    on:change=move |event| choose(notifications, event_target_checked(&event))
                 />
             </label>
             <p class="field-help" id=help_id>{move || help.get()}</p>

@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::Icon;
-use super::layers::use_layers;
+use super::overlays::use_overlays;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::state::use_state;
@@ -73,7 +73,7 @@ impl Search {
 /// The search box.
 #[component]
 pub fn PeopleSearch(search: Search) -> impl IntoView {
-    let (t, layers) = (use_texts(), use_layers());
+    let (t, overlays) = (use_texts(), use_overlays());
     let Search { asked, is_here, shown, active, .. } = search;
     view! {
         <div class="people-search">
@@ -103,7 +103,7 @@ pub fn PeopleSearch(search: Search) -> impl IntoView {
                     }
                     on:focus=move |event| {
                         search.come(&event);
-                        layers.want();
+                        overlays.preload();
                     }
                 />
                 <noscript inner_html=find_button(t)></noscript>
@@ -123,9 +123,9 @@ fn find_button(t: &Texts) -> String {
 pub fn Found(search: Search) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     {
-        let layers = use_layers();
-        move || layers.loaded().map(|layers| (layers.found)(search))
+        let overlays = use_overlays();
+        move || overlays.loaded().map(|overlays| (overlays.found)(search))
     }
     #[cfg(not(feature = "hydrate"))]
-    move || super::layers::found_at_first(search)
+    move || super::overlays::found_at_first(search)
 }

@@ -8,16 +8,17 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::layers::use_layers;
-use super::leaving::{Decision, Leaving};
+use super::overlays::use_overlays;
+use super::sign_out_dialog::{Decision, SignOutState};
 use super::{Avatar, ForWhom, Icon};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::live::Unsent;
 use crate::paths;
 use crate::server_fns::sign_out;
 use crate::state::{State, use_state};
-use crate::{text, words};
+use crate::text;
 
 /// How long to wait for the server's answer before reporting that it does not respond.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -25,9 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// The footer of the list.
 #[component]
 pub fn ProfileBar() -> impl IntoView {
-    let (t, state, layers) = (use_texts(), use_state(), use_layers());
+    let (t, state, overlays) = (use_texts(), use_state(), use_overlays());
     let problem = RwSignal::new(None);
-    let leaving = Leaving {
+    let leaving = SignOutState {
         unsent: RwSignal::new(None),
         decided: Callback::new(move |decision| leave(t, state, problem, decision)),
         problem,
@@ -41,7 +42,7 @@ pub fn ProfileBar() -> impl IntoView {
             return;
         }
         spawn_local(async move {
-            if layers.load().await.is_ok() {
+            if overlays.load().await.is_ok() {
                 leaving.unsent.set(Some(unsent));
             } else {
                 // The dialog's code could not be loaded, so the browser's own dialog asks.
@@ -51,9 +52,9 @@ pub fn ProfileBar() -> impl IntoView {
             }
         });
     };
-    let question = move || {
+    let dialog = move || {
         let unsent = leaving.unsent.get()?;
-        layers.when_loaded(|layers| (layers.leaving)(leaving, unsent))
+        overlays.when_loaded(|overlays| (overlays.sign_out)(leaving, unsent))
     };
     let bar = move || {
         state.watch_me().map(|me| view! {
@@ -85,7 +86,7 @@ pub fn ProfileBar() -> impl IntoView {
             inner_html=move || text::as_html(&problem.get().unwrap_or_default())
         ></p>
         {bar}
-        {question}
+        {dialog}
     }
 }
 
@@ -117,13 +118,13 @@ fn leave(t: &'static Texts, state: State, problem: RwSignal<Option<String>>, dec
                 _ = window().location().assign(paths::SIGN_IN);
             }
             Err(AppError::Unreached) => say_unreached(),
-            Err(error) => problem.set(Some(words::sentence(t, error))),
+            Err(error) => problem.set(Some(error_message(t, error))),
         }
     });
 }
 
 #[cfg(feature = "hydrate")]
-use crate::live::keeping::{forget_all_but_unsent, forget_person, unsent};
+use crate::live::unsaved::{forget_all_but_unsent, forget_person, unsent};
 
 #[cfg(not(feature = "hydrate"))]
 use plain::{forget_all_but_unsent, forget_person, unsent};

@@ -32,7 +32,7 @@ fn outline(code: &Encoded) -> String {
     let mut path = String::new();
     for (y, row) in colours.chunks(width).enumerate() {
         let mut x = 0;
-        for run in row.chunk_by(|one, next| one == next) {
+        for run in row.chunk_by(|cell, next| cell == next) {
             if run[0] == Color::Dark {
                 // Writing to a string cannot fail.
                 _ = write!(path, "M{} {}h{}v1h-{}z", x + QUIET, y + QUIET, run.len(), run.len());

@@ -7,11 +7,11 @@
 //! the next paint. The reference is the distance of the first message in view from the end.
 //! Scrolling does not change that distance, so compensation never undoes the user's scrolling.
 //!
-//! `watch` calls this module when something changed, `paging` loads rows, and `keys` and `menu`
-//! handle actions on messages. [`super::timeline`] calls [`start`].
+//! `watch` calls this module when something changed, `geometry` finds rows by their position,
+//! `paging` loads rows, and `keys` handles the keyboard. [`super::timeline`] calls [`start`].
 
+mod geometry;
 mod keys;
-pub(super) mod menu;
 mod paging;
 mod watch;
 
@@ -23,16 +23,16 @@ use leptos::html::{Div, Ol};
 use leptos::prelude::*;
 use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
-use web_sys::{
-    Element, HtmlElement, IntersectionObserver, ScrollIntoViewOptions, ScrollLogicalPosition,
-};
+use web_sys::{Element, HtmlElement, IntersectionObserver, ScrollLogicalPosition};
 
-use super::timeline::View;
+use geometry::{article_of, bottom, edge_of, in_64ths, scroll_to, seq_of, top};
+
+use super::message_menu::controls::MenuControls;
+use super::timeline::{ScrollSignals, row_of};
 use crate::dom::has_keyboard;
 use crate::language::{Texts, use_texts};
-use crate::live::rows::Row;
-use crate::live::storage::{self, KeptPlace};
-use crate::live::{catch_up, marks};
+use crate::live::storage::{self, SavedPosition};
+use crate::live::{marks, resync};
 use crate::state::{OpenConversation, State};
 
 /// Within this distance of the end the view counts as at the end.
@@ -47,12 +47,12 @@ const DAY_FOR: Duration = Duration::from_millis(1_200);
 const DAY_PX: f64 = 56.0;
 
 /// The scroll controller of one open conversation.
-pub struct Reader {
+pub struct ScrollController {
     state: State,
     t: &'static Texts,
     id: ConversationId,
     open: OpenConversation,
-    view: View,
+    view: ScrollSignals,
     scroller: HtmlElement,
     /// The scrolled content.
     content: Element,
@@ -69,18 +69,14 @@ pub struct Reader {
     day_timer: Cell<Option<TimeoutHandle>>,
     loading: Cell<bool>,
     /// The position to save if the conversation is left now.
-    keep: Cell<Option<KeptPlace>>,
+    position_to_save: Cell<Option<SavedPosition>>,
     /// The position to restore once its row is rendered.
-    returning: Cell<Option<KeptPlace>>,
+    position_to_restore: Cell<Option<SavedPosition>>,
     edges: RefCell<Option<IntersectionObserver>>,
     /// The message that is the tab stop of the log.
     focused: RefCell<Option<HtmlElement>>,
-    /// The row that has the menu button beside it.
-    pointed: RefCell<Option<Element>>,
-    /// The long-press timer while a finger is down.
-    press: Cell<Option<TimeoutHandle>>,
-    /// Whether a long press has opened the menu.
-    pressed: Cell<bool>,
+    /// The controls of the message menu.
+    menu: Rc<MenuControls>,
 }
 
 /// Starts the controller; returns the action of "jump to latest".
@@ -89,18 +85,21 @@ pub fn start(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    view: View,
+    view: ScrollSignals,
     target: Option<Seq>,
 ) -> Callback<()> {
     let t = use_texts();
-    let reader = StoredValue::new_local(None::<Rc<Reader>>);
-    let (id, keys, known) = (open.id, open.keys.clone(), open.known);
-    catch_up::after_event(state, id, known);
+    let controller = StoredValue::new_local(None::<Rc<ScrollController>>);
+    let (id, keys, freshness) = (open.id, open.keys.clone(), open.freshness);
+    resync::after_event(state, id, freshness);
     let open = open.clone();
     Effect::new(move |_| {
         let (Some(scroller), Some(list)) = (scroller.get(), list.get()) else { return };
         let Some(content) = list.parent_element() else { return };
-        let new = Rc::new(Reader {
+        let scroller: HtmlElement = scroller.unchecked_into();
+        let list: HtmlElement = list.unchecked_into();
+        let menu = MenuControls::start(view.menu, open.clone(), scroller.clone(), list.clone());
+        let new = Rc::new(ScrollController {
             state,
             t,
             id,
@@ -108,93 +107,55 @@ pub fn start(
             view,
             content,
             edge: Cell::new(edge_of(&scroller)),
-            scroller: scroller.unchecked_into(),
-            list: list.unchecked_into(),
+            scroller,
+            list,
+            menu,
             anchor: RefCell::new(None),
             at_bottom: Cell::new(true),
             in_view: Cell::new(None),
             seen_timer: Cell::new(false),
             day_timer: Cell::new(None),
             loading: Cell::new(false),
-            keep: Cell::new(None),
-            returning: Cell::new(None),
+            position_to_save: Cell::new(None),
+            position_to_restore: Cell::new(None),
             edges: RefCell::new(None),
             focused: RefCell::new(None),
-            pointed: RefCell::new(None),
-            press: Cell::new(None),
-            pressed: Cell::new(false),
         });
         new.begin(target);
         watch::watch(&new);
         keys::listen(&new);
-        menu::listen(&new);
-        reader.set_value(Some(new));
+        controller.set_value(Some(new));
     });
-    let with_reader = move |act: &dyn Fn(&Rc<Reader>)| {
-        reader.with_value(|reader| reader.iter().for_each(act));
+    let with_controller = move |act: &dyn Fn(&Rc<ScrollController>)| {
+        controller.with_value(|controller| controller.iter().for_each(act));
     };
     // New rows and a new connection can both make further messages count as seen.
     Effect::new(move |_| {
         keys.track();
         if state.connection.get().brings_news() {
-            with_reader(&Reader::look);
+            with_controller(&ScrollController::mark_seen_soon);
         }
     });
     Effect::new(move |before: Option<u32>| {
         let wrote = state.wrote.get();
         if before.is_some_and(|before| before != wrote) {
-            with_reader(&|reader| {
+            with_controller(&|controller| {
                 // A reply marks the messages in view as read.
-                reader.see();
-                reader.go_to_latest();
+                controller.mark_seen();
+                controller.go_to_latest();
             });
         }
         wrote
     });
     Callback::new(move |()| {
-        with_reader(&|reader| {
-            reader.go_to_latest();
-            reader.focus_composer(has_keyboard());
+        with_controller(&|controller| {
+            controller.go_to_latest();
+            controller.focus_composer(has_keyboard());
         });
     })
 }
 
-fn scroll_to(element: &Element, block: ScrollLogicalPosition) {
-    let options = ScrollIntoViewOptions::new();
-    options.set_block(block);
-    element.scroll_into_view_with_scroll_into_view_options(&options);
-}
-
-fn top(element: &Element) -> f64 {
-    element.get_bounding_client_rect().top()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "no view is that high")]
-fn in_64ths(length: f64) -> i32 {
-    (length * 64.0).round() as i32
-}
-
-fn bottom(element: &Element) -> f64 {
-    element.get_bounding_client_rect().bottom()
-}
-
-/// The distance between the pane's header and the bottom of the view. Not the height of the view,
-/// because a banner between the two reduces the height without moving any message.
-fn edge_of(scroller: &Element) -> f64 {
-    let pane = scroller.closest("main").ok().flatten();
-    let header = pane.and_then(|pane| pane.first_element_child());
-    bottom(scroller) - header.map_or(0.0, |header| bottom(&header))
-}
-
-fn seq_of(row: &Element) -> Option<Seq> {
-    row.get_attribute("data-seq")?.parse().ok().map(Seq)
-}
-
-fn article_of(row: &Element) -> Option<Element> {
-    row.query_selector("article").ok().flatten()
-}
-
-impl Reader {
+impl ScrollController {
     /// Opens at the linked message, else at the position where the user left, else at the first
     /// unread message, else at the end.
     fn begin(self: &Rc<Self>, target: Option<Seq>) {
@@ -212,10 +173,10 @@ impl Reader {
                 },
                 HIGHLIGHT,
             );
-        } else if let Some(place) =
-            storage::place(self.state, self.id).filter(|_| target.is_none() && !is_placed)
+        } else if let Some(position) =
+            storage::position(self.state, self.id).filter(|_| target.is_none() && !is_placed)
         {
-            self.return_to(place);
+            self.return_to(position);
         } else if !is_placed {
             self.go_to_divider();
         }
@@ -229,12 +190,8 @@ impl Reader {
         }
     }
 
-    fn row(&self, seq: Seq) -> Option<Element> {
-        self.list.query_selector(&format!("[data-seq=\"{seq}\"]")).ok().flatten()
-    }
-
     fn on_scroll(self: &Rc<Self>) {
-        self.release();
+        self.menu.release();
         // Browsers dispatch scroll events before resize observations of the same frame. A pending
         // compensation goes first; otherwise the shifted position would be taken for the user's
         // choice.
@@ -257,7 +214,7 @@ impl Reader {
     /// Records the current position and derives all signals from it.
     fn measure(self: &Rc<Self>) {
         // While a kept position is being restored, the messages in view do not count as read.
-        if self.returning.get().is_some() {
+        if self.position_to_restore.get().is_some() {
             return;
         }
         let scrolled = self.scroller.scroll_top();
@@ -269,27 +226,27 @@ impl Reader {
         let (row, article) = self.first_in_view().unzip();
         let article = article.flatten();
         let seq = row.as_ref().and_then(seq_of);
-        let place = article.as_ref().zip(seq).map(|(article, seq)| KeptPlace {
+        let position = article.as_ref().zip(seq).map(|(article, seq)| SavedPosition {
             seq,
             offset: in_64ths(top(article) - top(&self.scroller)),
             last: self.state.summary(self.id).map_or(seq, |summary| summary.last_seq),
         });
-        self.keep.set(place.filter(|_| !at_bottom));
+        self.position_to_save.set(position.filter(|_| !at_bottom));
         self.edge.set(edge_of(&self.scroller));
         self.anchor.replace(article.map(|article| {
             let distance = self.distance_from_end(&article);
             (article, distance)
         }));
         self.in_view.set(self.last_in_view());
-        self.state.set_place(seq, at_bottom);
+        self.state.set_position(seq, at_bottom);
         self.keep_reachable();
-        self.place_button();
-        self.look();
+        self.menu.place_button();
+        self.mark_seen_soon();
     }
 
     /// Restores the position of the message in view after a change of size.
     fn hold_still(self: &Rc<Self>) {
-        if self.arrive() {
+        if self.restore_position() {
             return self.measure();
         }
         let anchor = self.anchor.borrow().clone();
@@ -310,11 +267,13 @@ impl Reader {
     }
 
     /// Restores the kept position, if its row is on the page; false otherwise.
-    fn arrive(&self) -> bool {
-        let Some(place) = self.returning.get() else { return false };
-        let Some(article) = self.row(place.seq).as_ref().and_then(article_of) else { return false };
-        self.returning.set(None);
-        let moved = top(&article) - top(&self.scroller) - f64::from(place.offset) / 64.0;
+    fn restore_position(&self) -> bool {
+        let Some(position) = self.position_to_restore.get() else { return false };
+        let Some(article) = self.row(position.seq).as_ref().and_then(article_of) else {
+            return false;
+        };
+        self.position_to_restore.set(None);
+        let moved = top(&article) - top(&self.scroller) - f64::from(position.offset) / 64.0;
         self.scroller.scroll_by_with_x_and_y(0.0, moved);
         true
     }
@@ -326,71 +285,18 @@ impl Reader {
         self.anchor.replace(Some((held.clone(), self.distance_from_end(held))));
     }
 
-    /// The distance of an element's top from the end, independent of the scroll offset.
-    fn distance_from_end(&self, element: &Element) -> f64 {
-        bottom(&self.content) - top(element)
-    }
-
-    /// The first message that begins in the view, else the message that fills the view, with its
-    /// row. Found by binary search, because rows are in order.
-    fn first_in_view(&self) -> Option<(Element, Option<Element>)> {
-        let (from, to) = (top(&self.scroller), bottom(&self.scroller));
-        let first = self.halve(|row| bottom(row) <= from);
-        let at = |index| {
-            let row = self.list.children().item(index)?;
-            let article = article_of(&row);
-            Some((row, article))
-        };
-        let begins = |(_, article): &(Element, Option<Element>)| {
-            article.as_ref().is_some_and(|article| (from..to).contains(&top(article)))
-        };
-        at(first).filter(begins).or_else(|| at(first + 1).filter(begins)).or_else(|| at(first))
-    }
-
-    /// The newest stored message whose top is in view.
-    fn last_in_view(&self) -> Option<Seq> {
-        let edge = bottom(&self.scroller);
-        let rows = self.list.children();
-        let beyond = self.halve(|row| top(row) < edge - 8.0);
-        (0..beyond).rev().find_map(|index| seq_of(&rows.item(index)?))
-    }
-
-    /// The index of the first row for which `before` is false, by binary search.
-    fn halve(&self, before: impl Fn(&Element) -> bool) -> u32 {
-        let rows = self.list.children();
-        let (mut low, mut high) = (0, rows.length());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if rows.item(middle).is_some_and(|row| before(&row)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    /// The data of a rendered row. Rows are rendered in the order of `keys`.
-    pub fn content_of(&self, row: &Element) -> Option<Row> {
-        let rows = self.list.children();
-        let index = (0..rows.length())
-            .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
-        let key = self.open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
-        self.open.row(key).map(|row| row.get_untracked())
-    }
-
     /// Shows the day in view for a moment, unless the day's separator is visible near the top.
     fn show_day(self: &Rc<Self>) {
         let edge = top(&self.scroller);
         let days = self.list.query_selector_all(".day").ok();
         let days =
             days.into_iter().flat_map(|days| (0..days.length()).filter_map(move |i| days.item(i)));
-        let told = days.filter_map(|day| day.dyn_into::<Element>().ok()).any(|day| {
+        let is_separator_near = days.filter_map(|day| day.dyn_into::<Element>().ok()).any(|day| {
             let below = bottom(&day) - edge;
             (0.0..DAY_PX).contains(&below) || (0.0..DAY_PX).contains(&(top(&day) - edge))
         });
-        let row = self.first_in_view().and_then(|(row, _)| self.content_of(&row));
-        let day = row.filter(|_| !told && !self.at_bottom.get()).map(|row| row.at);
+        let row = self.first_in_view().and_then(|(row, _)| row_of(&self.open, &self.list, &row));
+        let day = row.filter(|_| !is_separator_near && !self.at_bottom.get()).map(|row| row.at);
         if day.is_some() {
             set(self.view.day, day);
         }
@@ -403,18 +309,20 @@ impl Reader {
     }
 
     /// After [`SEEN_AFTER`], marks the messages in view as seen.
-    fn look(self: &Rc<Self>) {
+    fn mark_seen_soon(self: &Rc<Self>) {
         if self.seen_timer.replace(true) {
             return;
         }
         let weak = Rc::downgrade(self);
         set_timeout(
             move || {
-                let Some(reader) = weak.upgrade() else { return };
-                reader.seen_timer.set(false);
-                if reader.scroller.is_connected() && reader.returning.get().is_none() {
-                    reader.in_view.set(reader.last_in_view());
-                    reader.see();
+                let Some(controller) = weak.upgrade() else { return };
+                controller.seen_timer.set(false);
+                if controller.scroller.is_connected()
+                    && controller.position_to_restore.get().is_none()
+                {
+                    controller.in_view.set(controller.last_in_view());
+                    controller.mark_seen();
                 }
             },
             SEEN_AFTER,
@@ -422,7 +330,7 @@ impl Reader {
     }
 
     /// Marks the messages in view as seen.
-    fn see(&self) {
+    fn mark_seen(&self) {
         if let Some(seq) = self.in_view.get() {
             marks::seen(self.state, self.id, seq);
         }
@@ -430,18 +338,18 @@ impl Reader {
 
     /// Marks the messages in view as seen and saves the position, because the conversation is left.
     fn leave(&self) {
-        self.see();
-        let place = self.returning.get().or(self.keep.get());
+        self.mark_seen();
+        let position = self.position_to_restore.get().or(self.position_to_save.get());
         // Without a loaded row there is no position to save.
         if self.open.first_seq() > Seq::ZERO {
-            storage::put_place(self.state, self.id, place);
+            storage::put_position(self.state, self.id, position);
         }
     }
 }
 
 /// Sets a signal if its value changes. The signal may already be disposed of with its page.
 fn set<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.try_with_untracked(|held| *held != value) == Some(true) {
+    if signal.try_with_untracked(|current| *current != value) == Some(true) {
         signal.set(value);
     }
 }

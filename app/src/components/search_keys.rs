@@ -9,7 +9,7 @@ use web_sys::{
 
 use super::search_results::Answers;
 use crate::dom::{self, Listener};
-use crate::layers;
+use crate::history_layers;
 
 /// More results load when the end is less than this far below the view.
 const NEAR_PX: i32 = 300;
@@ -24,7 +24,7 @@ pub(super) fn listen(answers: Answers) {
         if typed != search.asked.get_untracked() {
             // The user typed before hydration.
             let focused = document().active_element();
-            search.is_here.set(focused.is_some_and(|it| it.is_same_node(Some(&input))));
+            search.is_here.set(focused.is_some_and(|focused| focused.is_same_node(Some(&input))));
             search.asked.set(typed);
         }
         let form = input.form();
@@ -37,7 +37,8 @@ pub(super) fn listen(answers: Answers) {
         let go = Listener::new(&input, "blur", move |event| {
             let to = event.unchecked_into::<FocusEvent>().related_target();
             let to = to.and_then(|to| to.dyn_into::<Element>().ok());
-            let stays = to.is_some_and(|to| to.closest(".people").is_ok_and(|it| it.is_some()));
+            let stays =
+                to.is_some_and(|to| to.closest(".people").is_ok_and(|people| people.is_some()));
             // When the window loses the focus, the box gets it back with the window.
             if !stays && document().has_focus().unwrap_or(true) {
                 search.is_here.set(false);
@@ -56,7 +57,7 @@ pub(super) fn listen(answers: Answers) {
     Effect::new(move |was_open: Option<bool>| {
         let is_open = answers.is_layer.get();
         if is_open != was_open.unwrap_or_default() {
-            layers::changed(is_open);
+            history_layers::changed(is_open);
         }
         is_open
     });
@@ -97,7 +98,7 @@ fn choose(answers: Answers) -> bool {
 }
 
 /// Handles what waited for results: Enter, and a view with room for more.
-pub(super) fn after_an_answer(answers: Answers) {
+pub(super) fn after_response(answers: Answers) {
     match answers.entered.try_get_value() {
         Some(true) if choose(answers) => {}
         Some(_) => more_near_end(answers),
@@ -108,12 +109,12 @@ pub(super) fn after_an_answer(answers: Answers) {
 /// Requests more results as the end of the list comes near.
 pub(super) fn more_near_end(answers: Answers) {
     let results = document().query_selector(".people").ok().flatten();
-    let is_near = |it: Element| {
-        let height = it.client_height();
-        height > 0 && it.scroll_height() - it.scroll_top() - height < NEAR_PX
+    let is_near = |element: Element| {
+        let height = element.client_height();
+        height > 0 && element.scroll_height() - element.scroll_top() - height < NEAR_PX
     };
     if results.is_some_and(is_near) {
-        answers.ask_for_more();
+        answers.request_all();
     }
 }
 

@@ -14,12 +14,12 @@ use super::search_keys;
 use super::search_results::Answers;
 use super::{Avatar, ForWhom};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{get_conversation, open_conversation};
 use crate::state::State;
 use crate::text;
-use crate::words;
 
 /// The element id of a user's option.
 fn option_id(user: UserId) -> String {
@@ -121,7 +121,7 @@ fn Face(
             {online.then(|| view! { <span class="sr-only">", "{t.online}", "</span> })}
             <span
                 class="block truncate text-sm text-muted"
-                inner_html=move || text::as_html(&refused.get().map_or_else(|| about.clone(), |error| words::sentence(t, error)))
+                inner_html=move || text::as_html(&refused.get().map_or_else(|| about.clone(), |error| error_message(t, error)))
             ></span>
         </span>
     }

@@ -1,9 +1,8 @@
-//! The search results, which cover the list: conversations, then people. Each query is answered at
-//! once from the page's memory and then by the server. Loaded lazily, because the list does not need
-//! the results.
+//! The results of the search, shown over the list: conversations, then people. Each query is
+//! answered at once from cached users, then by the server. Loaded lazily.
 //!
-//! The box keeps the focus. Arrow keys move through the options, which the box names as its active
-//! descendant. Enter opens an option; Escape and Back close the results.
+//! The search field keeps the focus. Arrow keys move through the options, of which the field names
+//! the current one as its active descendant; Enter opens the option, Escape closes the search.
 
 use std::time::Duration;
 
@@ -15,38 +14,38 @@ use protocol::{ConversationId, Person, Presence, SearchResults, User, UserId};
 use super::people_search::Search;
 use super::search_option::{LinkOption, PersonOption};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
 use crate::server_fns::search;
 use crate::state::{State, use_state};
 use crate::text;
-use crate::words;
 
-/// Keys that follow each other faster than this send one request.
+/// Pause in typing after which a query is sent.
 const DEBOUNCE: Duration = Duration::from_millis(150);
 
 /// The page that a result opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leads {
+enum LeadsTo {
     Conversation(ConversationId),
     NewConversation,
-    /// The result is the user of this page.
+    /// The result is the page's own user.
     Settings,
 }
 
-/// A result.
+/// A user in the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
+struct ResultRow {
     person: Person,
-    leads: Leads,
+    leads: LeadsTo,
 }
 
-/// The groups of results. A group of messages will follow these two.
+/// The results by group. Messages can become a third group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups {
-    conversations: Vec<Row>,
-    /// The user of this page comes last.
-    people: Vec<Row>,
+    conversations: Vec<ResultRow>,
+    /// The page's own user comes last.
+    people: Vec<ResultRow>,
 }
 
 impl Groups {
@@ -55,7 +54,7 @@ impl Groups {
     }
 
     fn has_oneself(&self) -> bool {
-        self.people.last().is_some_and(|last| last.leads == Leads::Settings)
+        self.people.last().is_some_and(|last| last.leads == LeadsTo::Settings)
     }
 
     fn has(&self, user: UserId) -> bool {
@@ -63,23 +62,24 @@ impl Groups {
     }
 }
 
-fn new_people<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<Row> {
-    let row = |person: &Person| Row { person: person.clone(), leads: Leads::NewConversation };
+fn people_rows<'a>(people: impl Iterator<Item = &'a Person>) -> Vec<ResultRow> {
+    let row =
+        |person: &Person| ResultRow { person: person.clone(), leads: LeadsTo::NewConversation };
     people.map(row).collect()
 }
 
-/// The results of the current query.
+/// The results for the current query.
 #[derive(Clone, Copy)]
 pub(super) struct Answers {
     pub(super) search: Search,
     pub(super) state: State,
-    /// The last answer of the server, with its query.
+    /// The server's last response, with its query.
     found: RwSignal<(String, SearchResults)>,
     /// The error of the last request.
     problem: RwSignal<Option<AppError>>,
-    /// Whether the complete results were requested.
+    /// Whether the last request was for all results.
     all: StoredValue<bool>,
-    /// Whether Enter was pressed before the first result.
+    /// Whether Enter was pressed before any result arrived.
     pub(super) entered: StoredValue<bool>,
     /// Whether the results of a query cover the list, so that Back closes them.
     pub(super) is_layer: Memo<bool>,
@@ -92,13 +92,13 @@ impl Answers {
         let found = RwSignal::new(search.first.get_value());
         let groups = Memo::new(move |_| {
             let asked = search.asked.get();
-            // Until hydration the results must equal those of the server.
+            // Until the page is live, the results are those that the server rendered.
             let live = state.live.get();
             if !search.shown.get() {
                 return Groups::default();
             }
             if asked.is_empty() {
-                let people = search.first.with_value(|(_, first)| new_people(first.people.iter()));
+                let people = search.first.with_value(|(_, first)| people_rows(first.people.iter()));
                 return Groups { people, ..Groups::default() };
             }
             state.list.track();
@@ -112,7 +112,7 @@ impl Answers {
     }
 
     /// Sends the current query to the server.
-    fn ask(self, all: bool) {
+    fn send_query(self, all: bool) {
         let typed = self.search.asked.get_untracked();
         if typed.trim().is_empty() {
             return;
@@ -120,7 +120,7 @@ impl Answers {
         self.all.set_value(all);
         spawn_local(async move {
             let answer = search(typed.clone(), all).await;
-            // An answer to an earlier query is dropped.
+            // A response to an earlier query is dropped.
             if self.search.asked.try_get_untracked().as_ref() != Some(&typed) {
                 return;
             }
@@ -129,29 +129,30 @@ impl Answers {
                 self.found.set((typed, found));
             }
             #[cfg(feature = "hydrate")]
-            request_animation_frame(move || super::search_keys::after_an_answer(self));
+            request_animation_frame(move || super::search_keys::after_response(self));
         });
     }
 
-    /// Requests the complete results if the server has more than it sent.
+    /// Requests all results if the server has more than the page shows.
     #[cfg(feature = "hydrate")]
-    pub(super) fn ask_for_more(self) {
+    pub(super) fn request_all(self) {
         let is_more = self.found.with_untracked(|(answered, found)| {
             let named = found.conversations.len() + found.people.len();
-            found.total as usize > named && self.search.asked.with_untracked(|it| it == answered)
+            found.total as usize > named
+                && self.search.asked.with_untracked(|asked| asked == answered)
         });
         if is_more && !self.all.get_value() {
-            self.ask(true);
+            self.send_query(true);
         }
     }
 
-    /// Whether the request of the current query has ended.
+    /// Whether the server has answered the current query, or the request failed.
     fn is_settled(self) -> bool {
         self.problem.with(Option::is_some)
             || self.found.with(|(answered, _)| self.search.asked.with(|asked| asked == answered))
     }
 
-    /// Resets the search.
+    /// Closes the search and empties the field.
     pub(super) fn close(self) {
         self.search.asked.set(String::new());
         self.search.is_here.set(false);
@@ -161,7 +162,8 @@ impl Answers {
         }
     }
 
-    /// The count, for screen readers too. Empty while a request is running.
+    /// The caption above the results. Empty while a request is pending, so that screen readers
+    /// announce nothing.
     fn caption(self, t: &Texts) -> String {
         let asked = self.search.asked.get();
         if !self.search.shown.get() {
@@ -171,7 +173,7 @@ impl Answers {
             return t.people_to_talk_to.to_owned();
         }
         if let Some(error) = self.problem.get() {
-            return words::sentence(t, error);
+            return error_message(t, error);
         }
         if !self.is_settled() {
             return String::new();
@@ -189,43 +191,43 @@ impl Answers {
     }
 }
 
-/// Selects the results of a query from the page's memory and from the server's last answer.
+/// Returns the cached users and those of the server's last response that match the query.
 fn groups(state: State, asked: &str, answered: &str, found: &SearchResults, live: bool) -> Groups {
-    let question = if live { text::Question::new(asked) } else { text::Question::default() };
-    // The answer to an earlier query is filtered; the answer to this one is complete.
-    let fits = |user: &User| asked == answered || (live && question.finds(user));
+    let query = if live { text::UserQuery::new(asked) } else { text::UserQuery::default() };
+    // A response to another query is filtered; the response to this query is taken as it is.
+    let fits = |user: &User| asked == answered || (live && query.finds(user));
     let mut groups = Groups::default();
     if live {
         for id in state.list.get_untracked() {
             let Some(entry) = state.entry(id) else { continue };
             let person = entry.summary.with_untracked(|summary| summary.peer.clone());
-            if question.finds(&person.user) {
-                groups.conversations.push(Row { person, leads: Leads::Conversation(id) });
+            if query.finds(&person.user) {
+                groups.conversations.push(ResultRow { person, leads: LeadsTo::Conversation(id) });
             }
         }
     }
-    for one in &found.conversations {
-        if fits(&one.peer.user) && !groups.has(one.peer.user.id) {
-            let leads = Leads::Conversation(one.id);
-            groups.conversations.push(Row { person: one.peer.clone(), leads });
+    for conversation in &found.conversations {
+        if fits(&conversation.peer.user) && !groups.has(conversation.peer.user.id) {
+            let leads = LeadsTo::Conversation(conversation.id);
+            groups.conversations.push(ResultRow { person: conversation.peer.clone(), leads });
         }
     }
-    let is_other = |one: &&Person| fits(&one.user) && !groups.has(one.user.id);
-    groups.people = new_people(found.people.iter().filter(is_other));
+    let is_other = |person: &&Person| fits(&person.user) && !groups.has(person.user.id);
+    groups.people = people_rows(found.people.iter().filter(is_other));
     let is_meant =
-        |me: &User| if asked == answered { found.yourself } else { live && question.finds(me) };
+        |me: &User| if asked == answered { found.yourself } else { live && query.finds(me) };
     if let Some(user) = state.me().filter(is_meant) {
         let person = Person { user, presence: Presence::default() };
-        groups.people.push(Row { person, leads: Leads::Settings });
+        groups.people.push(ResultRow { person, leads: LeadsTo::Settings });
     }
     groups
 }
 
-/// The view of the results.
+/// The results, as a view.
 pub(super) fn found(search: Search) -> AnyView {
     let t = use_texts();
     let answers = Answers::new(search);
-    // The server rendered the answer to the query of the page's address.
+    // The results for the query in the page's address came with the page.
     let asked_last = StoredValue::new(search.first.with_value(|(typed, _)| typed.clone()));
     let later = StoredValue::new(None::<TimeoutHandle>);
     Effect::new(move |_| {
@@ -238,14 +240,16 @@ pub(super) fn found(search: Search) -> AnyView {
         if asked_last.get_value() != asked {
             asked_last.set_value(asked);
             answers.problem.set(None);
-            later.set_value(set_timeout_with_handle(move || answers.ask(false), DEBOUNCE).ok());
+            later.set_value(
+                set_timeout_with_handle(move || answers.send_query(false), DEBOUNCE).ok(),
+            );
         }
     });
     Effect::new(move |_| {
         if answers.state.connection.get().brings_news()
             && answers.problem.with_untracked(Option::is_some)
         {
-            answers.ask(false);
+            answers.send_query(false);
         }
     });
     #[cfg(feature = "hydrate")]
@@ -261,7 +265,8 @@ pub(super) fn found(search: Search) -> AnyView {
                 #[cfg(feature = "hydrate")]
                 super::search_keys::cancel(answers);
             }
-            // A press on a result must not take the focus from the box, because that hides the results.
+            // The field keeps the focus while a result is pressed, because losing the focus would
+            // hide the results.
             on:mousedown=|event| event.prevent_default()
             on:scroll=move |_| {
                 #[cfg(feature = "hydrate")]
@@ -277,7 +282,7 @@ pub(super) fn found(search: Search) -> AnyView {
                     class="button-quiet"
                     type="button"
                     class:hidden=move || answers.problem.with(Option::is_none)
-                    on:click=move |_| answers.ask(false)
+                    on:click=move |_| answers.send_query(false)
                 >
                     {t.try_again}
                 </button>
@@ -291,25 +296,18 @@ pub(super) fn found(search: Search) -> AnyView {
     .into_any()
 }
 
-/// What is of one kind.
+/// One group of results. Hidden while it is empty.
 #[component]
-fn Group(
-    /// Which kind.
-    title: &'static str,
-    /// Whose answers.
-    answers: Answers,
-    /// They. Nothing is shown of none.
-    rows: Memo<Vec<Row>>,
-) -> impl IntoView {
+fn Group(title: &'static str, answers: Answers, rows: Memo<Vec<ResultRow>>) -> impl IntoView {
     let t = use_texts();
     view! {
         <div role="group" aria-label=title class:hidden=move || rows.with(Vec::is_empty)>
             <div class="people-title" aria-hidden="true">{title}</div>
             <For each=move || rows.get() key=|row| (row.person.user.id, row.person.presence.online) let:row>
                 {match row.leads {
-                    Leads::Conversation(id) => view! { <LinkOption answers=answers person=row.person to=paths::conversation(id) note="" /> }.into_any(),
-                    Leads::Settings => view! { <LinkOption answers=answers person=row.person to=paths::SETTINGS.to_owned() note=t.you /> }.into_any(),
-                    Leads::NewConversation => view! { <PersonOption answers=answers person=row.person /> }.into_any(),
+                    LeadsTo::Conversation(id) => view! { <LinkOption answers=answers person=row.person to=paths::conversation(id) note="" /> }.into_any(),
+                    LeadsTo::Settings => view! { <LinkOption answers=answers person=row.person to=paths::SETTINGS.to_owned() note=t.you /> }.into_any(),
+                    LeadsTo::NewConversation => view! { <PersonOption answers=answers person=row.person /> }.into_any(),
                 }}
             </For>
         </div>

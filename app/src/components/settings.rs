@@ -49,7 +49,7 @@ impl Outcome {
 /// Sends a request and stores its outcome. Does nothing while a request is in flight.
 pub fn ask<T: 'static>(
     outcome: RwSignal<Outcome>,
-    question: impl Future<Output = Result<T, AppError>> + 'static,
+    call: impl Future<Output = Result<T, AppError>> + 'static,
     then: impl FnOnce(T) + 'static,
 ) {
     if outcome.get_untracked() == Outcome::Busy {
@@ -57,7 +57,7 @@ pub fn ask<T: 'static>(
     }
     outcome.set(Outcome::Busy);
     spawn_local(async move {
-        let answer = question.await;
+        let answer = call.await;
         // The page may have been left meanwhile.
         _ = outcome.try_set(match &answer {
             Ok(_) => Outcome::Done,

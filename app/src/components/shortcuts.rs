@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::Icon;
-use super::layers::use_layers;
+use super::overlays::use_overlays;
 use crate::language::{KeyTexts, use_texts};
 use crate::state::use_state;
 
@@ -39,9 +39,11 @@ pub fn use_shortcuts() -> Shortcuts {
 /// shortcuts.
 #[component]
 pub fn ShortcutsSheet() -> impl IntoView {
-    let (shortcuts, layers) = (use_shortcuts(), use_layers());
+    let (shortcuts, overlays) = (use_shortcuts(), use_overlays());
     listen(shortcuts);
-    move || shortcuts.0.get().then(|| layers.when_loaded(|layers| (layers.shortcuts)(shortcuts)))
+    move || {
+        shortcuts.0.get().then(|| overlays.when_loaded(|overlays| (overlays.shortcuts)(shortcuts)))
+    }
 }
 
 /// The open dialog.
@@ -95,7 +97,7 @@ fn Sheet(shortcuts: Shortcuts) -> impl IntoView {
 
 /// The label of a key.
 #[derive(Clone, Copy)]
-enum Key {
+enum KeyLabel {
     /// Ctrl, or Cmd on a Mac.
     Command,
     Ctrl,
@@ -111,7 +113,7 @@ enum Key {
     Plain(&'static str),
 }
 
-impl Key {
+impl KeyLabel {
     fn name(self, k: &KeyTexts) -> &'static str {
         match self {
             Self::Command if is_mac() => "\u{2318}",
@@ -131,38 +133,41 @@ impl Key {
 }
 
 /// An action and its alternative key combinations.
-type Row = (fn(&KeyTexts) -> &'static str, &'static [&'static [Key]]);
+type ShortcutRow = (fn(&KeyTexts) -> &'static str, &'static [&'static [KeyLabel]]);
 
-const UP: Key = Key::Plain("\u{2191}");
-const DOWN: Key = Key::Plain("\u{2193}");
+const UP: KeyLabel = KeyLabel::Plain("\u{2191}");
+const DOWN: KeyLabel = KeyLabel::Plain("\u{2193}");
 
-const EVERYWHERE: &[Row] = &[
-    (|k| k.find, &[&[Key::Command, Key::Plain("K")]]),
-    (|k| k.neighbours, &[&[Key::Alt, UP], &[Key::Alt, DOWN]]),
-    (|k| k.unread_neighbours, &[&[Key::Alt, Key::Shift, UP], &[Key::Alt, Key::Shift, DOWN]]),
-    (|k| k.next_part, &[&[Key::Ctrl, Key::Plain("F6")]]),
-    (|k| k.close, &[&[Key::Escape]]),
-    (|k| k.this_list, &[&[Key::Command, Key::Plain("/")]]),
+const EVERYWHERE: &[ShortcutRow] = &[
+    (|k| k.find, &[&[KeyLabel::Command, KeyLabel::Plain("K")]]),
+    (|k| k.neighbours, &[&[KeyLabel::Alt, UP], &[KeyLabel::Alt, DOWN]]),
+    (
+        |k| k.unread_neighbours,
+        &[&[KeyLabel::Alt, KeyLabel::Shift, UP], &[KeyLabel::Alt, KeyLabel::Shift, DOWN]],
+    ),
+    (|k| k.next_part, &[&[KeyLabel::Ctrl, KeyLabel::Plain("F6")]]),
+    (|k| k.close, &[&[KeyLabel::Escape]]),
+    (|k| k.this_list, &[&[KeyLabel::Command, KeyLabel::Plain("/")]]),
 ];
 
-const WRITING: &[Row] = &[
-    (|k| k.send, &[&[Key::Enter]]),
-    (|k| k.new_line, &[&[Key::Shift, Key::Enter]]),
-    (|k| k.emoji, &[&[Key::Plain(":")]]),
+const WRITING: &[ShortcutRow] = &[
+    (|k| k.send, &[&[KeyLabel::Enter]]),
+    (|k| k.new_line, &[&[KeyLabel::Shift, KeyLabel::Enter]]),
+    (|k| k.emoji, &[&[KeyLabel::Plain(":")]]),
     (|k| k.last_own, &[&[UP]]),
 ];
 
-const READING: &[Row] = &[
-    (|k| k.scroll, &[&[Key::PageUp], &[Key::PageDown]]),
+const READING: &[ShortcutRow] = &[
+    (|k| k.scroll, &[&[KeyLabel::PageUp], &[KeyLabel::PageDown]]),
     (|k| k.walk, &[&[UP], &[DOWN]]),
-    (|k| k.menu, &[&[Key::Shift, Key::Plain("F10")]]),
-    (|k| k.first_unread, &[&[Key::Shift, Key::PageUp]]),
-    (|k| k.ends, &[&[Key::Ctrl, Key::Home], &[Key::Ctrl, Key::End]]),
-    (|k| k.latest, &[&[Key::Escape]]),
+    (|k| k.menu, &[&[KeyLabel::Shift, KeyLabel::Plain("F10")]]),
+    (|k| k.first_unread, &[&[KeyLabel::Shift, KeyLabel::PageUp]]),
+    (|k| k.ends, &[&[KeyLabel::Ctrl, KeyLabel::Home], &[KeyLabel::Ctrl, KeyLabel::End]]),
+    (|k| k.latest, &[&[KeyLabel::Escape]]),
 ];
 
-fn shown(k: &'static KeyTexts, (what, combinations): &Row) -> impl IntoView {
-    let combination = |keys: &'static [Key]| {
+fn shown(k: &'static KeyTexts, (what, combinations): &ShortcutRow) -> impl IntoView {
+    let combination = |keys: &'static [KeyLabel]| {
         let caps = keys.iter().map(|key| view! { <kbd>{key.name(k)}</kbd> });
         view! { <span class="keys" dir="ltr">{caps.collect_view()}</span> }
     };

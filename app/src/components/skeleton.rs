@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
-use crate::words;
 
 /// The placeholder for the rows of a conversation.
 #[component]
@@ -32,7 +32,7 @@ pub fn NotRead(
     // The banner already reports a lost connection.
     let why = match error {
         AppError::Unreached => t.not_loaded.to_owned(),
-        AppError::Refused(_) => words::sentence(t, error),
+        AppError::Refused(_) => error_message(t, error),
     };
     view! {
         <div class="not-read" role="alert">

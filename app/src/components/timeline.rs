@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use protocol::{ConversationId, Seq, Timestamp};
 
 use super::announcer::Announcer;
-use super::message_menu::{MessageMenu, Parts};
+use super::message_menu::{MenuParts, MessageMenu};
 use super::{Icon, MessageRow};
 use crate::language::use_texts;
 use crate::paths;
@@ -20,7 +20,7 @@ use crate::time;
 
 /// Signals that `scroll` derives from the scroll position.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct ScrollSignals {
     /// Whether the newest message is more than a screen away.
     pub away: RwSignal<bool>,
     /// Whether the newest message is in view.
@@ -30,20 +30,20 @@ pub(super) struct View {
     /// Whether the day chip is visible.
     pub day_shown: RwSignal<bool>,
     /// A text for the announcer.
-    pub say: RwSignal<Option<String>>,
+    pub announce: RwSignal<Option<String>>,
     /// The message menu.
-    pub menu: Parts,
+    pub menu: MenuParts,
 }
 
-impl View {
+impl ScrollSignals {
     fn new() -> Self {
         Self {
             away: RwSignal::new(false),
             at_end: RwSignal::new(true),
             day: RwSignal::new(None),
             day_shown: RwSignal::new(false),
-            say: RwSignal::new(None),
-            menu: Parts::new(),
+            announce: RwSignal::new(None),
+            menu: MenuParts::new(),
         }
     }
 }
@@ -62,7 +62,7 @@ pub fn Timeline(
     let t = use_texts();
     let scroller = NodeRef::<Div>::new();
     let list = NodeRef::<Ol>::new();
-    let view = View::new();
+    let view = ScrollSignals::new();
     let jump = start_scrolling(&open, scroller, list, view, target);
     let keys = open.keys.clone();
     let is_empty = {
@@ -95,7 +95,7 @@ pub fn Timeline(
             </div>
             <DayChip view=view />
             <MessageMenu open=open.clone() parts=view.menu />
-            <Announcer open=open.clone() name=name say=view.say />
+            <Announcer open=open.clone() name=name announce=view.announce />
             <JumpToLatest open=open away=view.away jump=jump />
         </div>
     }
@@ -175,8 +175,8 @@ fn TypingRow(
 /// The day in view, above the rows while the user scrolls. Hidden from screen readers, because each
 /// day's separator is announced.
 #[component]
-fn DayChip(view: View) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+fn DayChip(view: ScrollSignals) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().time_context);
     view! {
         <div class="day-chip" class:is-shown=view.day_shown aria-hidden="true">
             <span inner_html=move || view.day.get().map(|at| text::as_html(&time::day(t, at, local.get()))).unwrap_or_default()></span>
@@ -216,12 +216,26 @@ fn JumpToLatest(
     }
 }
 
+/// Returns the data of a rendered row. Rows are rendered in the order of the conversation's keys.
+#[cfg(feature = "hydrate")]
+pub(super) fn row_of(
+    open: &OpenConversation,
+    list: &web_sys::Element,
+    row: &web_sys::Element,
+) -> Option<crate::live::rows::Row> {
+    let rows = list.children();
+    let index = (0..rows.length())
+        .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
+    let key = open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
+    open.row(key).map(|row| row.get_untracked())
+}
+
 #[cfg(feature = "hydrate")]
 fn start_scrolling(
     open: &OpenConversation,
     scroller: NodeRef<Div>,
     list: NodeRef<Ol>,
-    view: View,
+    view: ScrollSignals,
     target: Option<Seq>,
 ) -> Callback<()> {
     super::scroll::start(use_state(), open, scroller, list, view, target)
@@ -232,7 +246,7 @@ fn start_scrolling(
     _: &OpenConversation,
     _: NodeRef<Div>,
     _: NodeRef<Ol>,
-    _: View,
+    _: ScrollSignals,
     _: Option<Seq>,
 ) -> Callback<()> {
     Callback::new(|()| {})

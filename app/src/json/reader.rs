@@ -34,13 +34,13 @@ impl de::Error for Unreadable {
 }
 
 /// A text and the read position.
-pub struct Reader<'de> {
+pub struct JsonReader<'de> {
     text: &'de str,
     at: usize,
     depth: u8,
 }
 
-impl<'de> Reader<'de> {
+impl<'de> JsonReader<'de> {
     pub fn new(text: &'de str) -> Self {
         Self { text, at: 0, depth: 0 }
     }

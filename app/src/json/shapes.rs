@@ -1,5 +1,5 @@
-//! Implements serde's traits on [`Reader`]. This code is compiled once for each type, so everything
-//! here is short.
+//! Implements serde's traits on [`JsonReader`]. This code is compiled once for each type, so
+//! everything here is short.
 
 use serde::Deserializer;
 use serde::de::value::StrDeserializer;
@@ -7,9 +7,9 @@ use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAcc
 use serde::de::{VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::reader::{Reader, Result, Unreadable};
+use super::reader::{JsonReader, Result, Unreadable};
 
-impl<'de> Deserializer<'de> for &mut Reader<'de> {
+impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
     type Error = Unreadable;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -127,7 +127,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
 /// The elements of a list or an object.
 struct Inside<'reader, 'de> {
-    reader: &'reader mut Reader<'de>,
+    reader: &'reader mut JsonReader<'de>,
     first: bool,
 }
 
@@ -158,7 +158,7 @@ impl<'de> MapAccess<'de> for Inside<'_, 'de> {
 }
 
 /// `{"variant": value}`, after its opening brace.
-struct Variant<'reader, 'de>(&'reader mut Reader<'de>);
+struct Variant<'reader, 'de>(&'reader mut JsonReader<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     type Error = Unreadable;

@@ -69,7 +69,7 @@ struct More {
 }
 
 #[test]
-fn every_shape_that_serde_derives() {
+fn every_shape_that_serde_derives_is_read() {
     agrees::<Everything>(
         r#" { "word" : "a\"b\\c\/d\n\t\r\b\f\u00e4\ud83d\ude00é😀" , "number": -9007199254740993,
         "small":4294967295,"yes":true,"nothing":null,"something":0,"list":["x","","\u0000"],
@@ -81,7 +81,7 @@ fn every_shape_that_serde_derives() {
 }
 
 #[test]
-fn what_is_no_json_or_of_another_shape_is_refused() {
+fn invalid_json_and_other_shapes_are_refused() {
     let texts = [
         "",
         " ",
@@ -133,7 +133,7 @@ fn what_is_no_json_or_of_another_shape_is_refused() {
 }
 
 #[test]
-fn a_text_as_deep_as_the_sea_is_refused_and_not_followed() {
+fn deeply_nested_json_is_refused_without_overflowing_the_stack() {
     let deep = "[".repeat(1_000_000);
     assert_eq!(read::<Vec<String>>(&deep), Err(Unreadable));
     let unknown = format!("{{\"type\":\"Ping\",\"x\":{deep}");
@@ -146,7 +146,7 @@ fn json<T: Serialize>(value: &T) -> String {
 }
 
 #[test]
-fn what_the_server_says_and_answers() {
+fn frames_and_responses_of_the_server_are_read() {
     let user = User {
         id: UserId::new(),
         username: "anna".to_owned(),
@@ -181,14 +181,14 @@ fn what_the_server_says_and_answers() {
 
 proptest! {
     #[test]
-    fn texts_of_any_signs(text in any::<String>(), key in any::<String>(), number in any::<i64>()) {
+    fn strings_of_any_characters_are_read(text in any::<String>(), key in any::<String>(), number in any::<i64>()) {
         let value = (vec![Some(text)], BTreeMap::from([(key, number)]));
         let json = serde_json::to_string(&value).expect("a value");
         prop_assert_eq!(read(&json), Ok(value));
     }
 
     #[test]
-    fn whatever_comes_nothing_panics_and_nothing_is_read_that_is_no_json(text in "[\\[\\]{}\",:\\\\ntrue0-9.a\u{e9}-]{0,24}") {
+    fn random_input_never_panics_and_only_json_is_accepted(text in "[\\[\\]{}\",:\\\\ntrue0-9.a\u{e9}-]{0,24}") {
         if read::<Everything>(&text).is_ok() || read::<Vec<Tagged>>(&text).is_ok() || read::<Loaded>(&text).is_ok() {
             prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
         }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_to_the_bound_and_start_again_after_a_good_connection() {
+    fn delays_grow_to_the_bound_and_restart_after_a_good_connection() {
         let mut backoff = Backoff::default();
         let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 30e3, 1.0)).collect();
         assert_eq!(delays, [500.0, 1e3, 2e3, 4e3, 8e3, 16e3, 30e3, 30e3]);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_does_not_wait_long_though_it_failed_often() {
+    fn a_visible_page_retries_soon_after_many_failures() {
         let mut backoff = Backoff::default();
         let delays: Vec<f64> = (0..8).map(|_| backoff.closed(0, 2e3, 1.0)).collect();
         assert_eq!(delays, [500.0, 1e3, 2e3, 2e3, 2e3, 2e3, 2e3, 2e3]);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_range_is_used() {
+    fn jitter_uses_the_whole_range() {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.closed(0, 30e3, 0.1), 275.0, "a small chance is no other's delay");
         assert_eq!(backoff.closed(0, 30e3, 0.0), 250.0);

@@ -19,12 +19,12 @@ use protocol::{
 };
 use wasm_bindgen::JsValue;
 
+use super::activity::{self, interest};
 use super::backoff::Backoff;
-use super::pulse::{Beat, Interest, Pulse};
-use super::signs::{self, interest};
-use super::{catch_up, frames, marks, person, sender, today, without_socket, writing};
-use crate::attention;
+use super::heartbeat::{Beat, Heartbeat, Interest};
+use super::{frames, marks, polling, resync, sender, session_watch, today, writing};
 use crate::dom;
+use crate::notifications;
 use crate::state::{Connection, State};
 
 /// Capacity of the outbound queue. The socket takes frames at once, so a full queue means that the
@@ -70,7 +70,7 @@ pub fn start(state: State) -> Wake {
     // A capacity of zero leaves the one slot that the sender itself adds.
     let (wake, mut woken) = mpsc::channel::<()>(0);
     let wake = Wake(Rc::new(RefCell::new(wake)));
-    signs::listen(state, &wake);
+    activity::listen(state, &wake);
     let own_wake = wake.clone();
     spawn_local(async move {
         crate::start::address_is_known().await;
@@ -80,13 +80,13 @@ pub fn start(state: State) -> Wake {
         }
         let mut backoff = Backoff::default();
         let mut epoch = None;
-        state.down_since.set_value(Some(dom::uptime_ms()));
+        state.client.down_since.set_value(Some(dom::uptime_ms()));
         loop {
             if is_signed_out(state) {
                 wait_for_sign_in(state, &mut woken).await;
                 backoff.reset();
             }
-            without_socket::begin(state, &own_wake);
+            polling::begin(state, &own_wake);
             let end = connect(state, &mut backoff, &mut epoch, &mut woken).await;
             disconnected(state);
             match end {
@@ -102,7 +102,7 @@ pub fn start(state: State) -> Wake {
                 }
                 End::SignedOut => state.connection.set(Connection::SignedOut),
                 End::Outdated => return state.connection.set(Connection::Outdated),
-                End::OtherPerson => return person::leave(),
+                End::OtherPerson => return session_watch::leave(),
             }
         }
     });
@@ -118,21 +118,21 @@ fn is_signed_out(state: State) -> bool {
 async fn wait_for_sign_in(state: State, woken: &mut mpsc::Receiver<()>) {
     loop {
         _ = woken.next().await;
-        if person::is_signed_in().await {
+        if session_watch::is_signed_in().await {
             break;
         }
     }
     state.connection.set(Connection::Connecting);
-    state.down_since.set_value(Some(dom::uptime_ms()));
+    state.client.down_since.set_value(Some(dom::uptime_ms()));
 }
 
 fn disconnected(state: State) {
-    state.link.set_value(None);
+    state.client.link.set_value(None);
     if state.connection.get_untracked() == Connection::Live {
         state.connection.set(Connection::Connecting);
     }
-    if state.down_since.get_value().is_none() {
-        state.down_since.set_value(Some(dom::uptime_ms()));
+    if state.client.down_since.get_value().is_none() {
+        state.client.down_since.set_value(Some(dom::uptime_ms()));
     }
     state.with_outbox(|outbox| outbox.disconnected());
     // Messages go over HTTP once the socket has been away for long enough.
@@ -148,7 +148,7 @@ async fn pause(
     let now = dom::uptime_ms();
     #[expect(clippy::cast_precision_loss, reason = "some seconds")]
     let longest = if matches!(interest(state), Interest::There | Interest::Waiting) {
-        let down = now - state.down_since.get_value().unwrap_or(now);
+        let down = now - state.client.down_since.get_value().unwrap_or(now);
         down.clamp(WATCHED_WAIT_MS.0, WATCHED_WAIT_MS.1) as f64
     } else {
         UNWATCHED_WAIT_MS
@@ -172,15 +172,15 @@ async fn connect(
     epoch: &mut Option<Epoch>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    state.opening_since.set_value(Some(dom::uptime_ms()));
+    state.client.opening_since.set_value(Some(dom::uptime_ms()));
     let opened = open(state).await;
-    state.opening_since.set_value(None);
+    state.client.opening_since.set_value(None);
     let (to_server, mut from_server, hello) = match opened {
         Ok(opened) => opened,
         Err(end) => {
             // A close code from the server proves that sockets are not blocked on the way.
             if matches!(end, End::Lost(None)) {
-                without_socket::refused(state);
+                polling::refused(state);
             }
             return end;
         }
@@ -189,7 +189,7 @@ async fn connect(
         if !is_same_person(state, &user) {
             return End::OtherPerson;
         }
-        today::told(state, time, 0);
+        today::note_server_time(state, time, 0);
         // Compared on each connection: after a rollback to this page's build the notice must go
         // away.
         let page = dom::page_build();
@@ -201,19 +201,19 @@ async fn connect(
     backoff.opened(dom::uptime_ms());
     state.begin_connection();
     let (link, outgoing) = mpsc::channel(OUTGOING);
-    state.link.set_value(Some(link));
-    state.down_since.set_value(None);
-    state.calls_work.set_value(false);
-    writing::say_typing_again(state);
+    state.client.link.set_value(Some(link));
+    state.client.down_since.set_value(None);
+    state.client.calls_work.set_value(false);
+    writing::resend_typing(state);
     spawn_local(async move {
         // The subscription is active now, so a resync leaves no gap. The outbox is sent after it.
-        catch_up::catch_up(state).await;
-        if state.link.with_value(Option::is_some) && !is_signed_out(state) {
+        resync::resync(state).await;
+        if state.client.link.with_value(Option::is_some) && !is_signed_out(state) {
             state.connection.set(Connection::Live);
             sender::pump(state);
         }
     });
-    talk(state, &to_server, &mut from_server, outgoing, woken).await
+    exchange_frames(state, &to_server, &mut from_server, outgoing, woken).await
 }
 
 /// Opens a socket for this page's user and waits for the first frame.
@@ -245,19 +245,19 @@ fn address() -> Option<String> {
 }
 
 /// Transfers frames in both directions until the connection ends.
-async fn talk(
+async fn exchange_frames(
     state: State,
     to_server: &web_sys::WebSocket,
     from_server: &mut WebSocket,
     mut outgoing: mpsc::Receiver<ClientFrame>,
     woken: &mut mpsc::Receiver<()>,
 ) -> End {
-    let mut pulse = Pulse::new(dom::uptime_ms());
+    let mut heartbeat = Heartbeat::new(dom::uptime_ms());
     loop {
-        let wait = pulse.wait_ms(dom::uptime_ms(), interest(state));
+        let wait = heartbeat.wait_ms(dom::uptime_ms(), interest(state));
         let frame = select! {
             frame = next_frame(from_server).fuse() => {
-                pulse = Pulse::new(dom::uptime_ms());
+                heartbeat = Heartbeat::new(dom::uptime_ms());
                 match frame {
                     Ok(Some(frame)) => on_frame(state, frame),
                     Ok(None) => {}
@@ -270,12 +270,12 @@ async fn talk(
                 None => return End::Lost(None),
             },
             () = TimeoutFuture::new(u32::try_from(wait).unwrap_or(0)).fuse() => {
-                match pulse.look(dom::uptime_ms(), interest(state)) {
+                match heartbeat.check(dom::uptime_ms(), interest(state)) {
                     Beat::Quiet => continue,
                     Beat::Ask if !sender::is_stuck(state) => ClientFrame::Ping,
                     Beat::Ask => return End::Lost(None),
                     Beat::Lost => {
-                        state.down_since.set_value(Some(pulse.heard_ms()));
+                        state.client.down_since.set_value(Some(heartbeat.received_ms()));
                         return End::Lost(None);
                     }
                 }
@@ -291,7 +291,7 @@ async fn talk(
                     return End::Lost(None);
                 }
                 // After a sleep the socket may only appear open.
-                pulse.ask(dom::uptime_ms());
+                heartbeat.ask(dom::uptime_ms());
                 ClientFrame::Ping
             }
         };
@@ -346,13 +346,13 @@ fn on_frame(state: State, frame: ServerFrame) {
         ServerFrame::Message(message) => {
             let applied = state.apply_message(&message);
             if applied.is_news {
-                attention::arrived(state, &message);
+                notifications::arrived(state, &message);
             }
             sender::on_applied(state, message.conversation, applied);
         }
         ServerFrame::Receipt { conversation, user, delivered, read } => {
-            let known = state.apply_receipt(conversation, user, Marks { delivered, read });
-            catch_up::after_event(state, conversation, known);
+            let freshness = state.apply_receipt(conversation, user, Marks { delivered, read });
+            resync::after_event(state, conversation, freshness);
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),
@@ -362,7 +362,7 @@ fn on_frame(state: State, frame: ServerFrame) {
             }
         }
         // A second `hello` requests a resync: events from another node may have been lost.
-        ServerFrame::Hello { .. } => spawn_local(catch_up::catch_up(state)),
+        ServerFrame::Hello { .. } => spawn_local(resync::resync(state)),
         ServerFrame::Pong => {}
     }
 }

@@ -15,21 +15,21 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, UserId};
 
 use super::storage;
-use crate::attention::worker;
-use crate::on_demand::{on_demand, soon};
+use crate::lazy::{lazy_functions, soon};
+use crate::notifications::worker;
 use crate::state::State;
 
 /// The functions of the lazily loaded code.
 #[derive(Clone, Copy)]
-struct Code {
+struct OfflineCopyCode {
     begin: fn(State),
     save_all: fn(State),
     bring: fn(State, ConversationId),
 }
 
-on_demand! {
-    fn load_device() -> Code {
-        Code { begin: rows::begin, save_all: rows::save_all, bring: rows::bring }
+lazy_functions! {
+    fn load_device() -> OfflineCopyCode {
+        OfflineCopyCode { begin: rows::begin, save_all: rows::save_all, bring: rows::bring }
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn bring(state: State, id: ConversationId) {
 }
 
 /// Loads the code and starts it on the first call. `None` if loading fails.
-async fn begun(state: State) -> Option<Code> {
+async fn begun(state: State) -> Option<OfflineCopyCode> {
     let code = load_device().await.ok()?;
     if let Some(page) = PAGE.take() {
         page.with(|| (code.begin)(state));

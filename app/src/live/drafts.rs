@@ -22,12 +22,12 @@ fn joined(texts: &[String]) -> String {
 
 /// Merges a draft that could not replace the stored value `before` into the stored value `now`: the
 /// texts in `now`, then the texts that this tab added.
-pub fn merged(before: &str, unkept: &str, now: &str) -> String {
+pub fn merged(before: &str, unsaved: &str, now: &str) -> String {
     if before == now {
-        return unkept.to_owned();
+        return unsaved.to_owned();
     }
     let (before, mut all) = (texts(before), texts(now));
-    for text in texts(unkept) {
+    for text in texts(unsaved) {
         if !before.contains(&text) && !all.contains(&text) {
             all.push(text);
         }
@@ -89,8 +89,8 @@ impl Draft {
     pub fn keep(&mut self, kept: &str, text: &str) -> String {
         let text = text.replace(BETWEEN, "\n");
         let mut all = texts(kept);
-        let at = all.iter().position(|one| self.base.contains(one)).unwrap_or(all.len());
-        all.retain(|one| !self.base.contains(one));
+        let at = all.iter().position(|text| self.base.contains(text)).unwrap_or(all.len());
+        all.retain(|text| !self.base.contains(text));
         self.touched = !text.is_empty();
         self.base.clear();
         if !text.is_empty() {
@@ -111,14 +111,14 @@ impl Draft {
             let shown = joined(&self.base);
             return if shown == text { Follow::Stay } else { Follow::Show(shown) };
         }
-        let is_lost = self.base.iter().any(|one| !now.contains(one));
+        let is_lost = self.base.iter().any(|text| !now.contains(text));
         // A text that changed since it was stored is stored after the typing pause anyway.
         if !is_lost || text != joined(&self.base) {
             return Follow::Stay;
         }
         // The other tab can only have sent or edited this text if the text was stored before.
         let known = texts(before);
-        let was_seen = self.base.iter().all(|one| known.contains(one));
+        let was_seen = self.base.iter().all(|text| known.contains(text));
         let shown = joined(&now);
         if was_seen && (now.is_empty() || is_edit(text, &shown)) {
             *self = Self { base: now, touched: false };
@@ -138,7 +138,7 @@ fn is_edit(old: &str, new: &str) -> bool {
 }
 
 fn count_equal(pairs: &mut dyn Iterator<Item = (u8, u8)>) -> usize {
-    pairs.take_while(|(one, other)| one == other).count()
+    pairs.take_while(|(left, right)| left == right).count()
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
             *kept = self.draft.keep(kept, "");
         }
 
-        fn hears(&mut self, before: &str, kept: &mut String) {
+        fn receives(&mut self, before: &str, kept: &mut String) {
             match self.draft.changed(before, kept, &self.text) {
                 Follow::Stay => {}
                 Follow::Show(text) => self.text = text,
@@ -185,23 +185,23 @@ mod tests {
     }
 
     #[test]
-    fn a_tab_that_changed_nothing_keeps_nothing_and_follows() {
+    fn a_tab_without_changes_stores_nothing_and_follows() {
         let mut kept = String::new();
-        let (mut one, mut idle) = (Tab::opened(&kept), Tab::opened(&kept));
-        one.types("hello");
-        one.keeps(&mut kept);
-        idle.hears("", &mut kept);
+        let (mut first, mut idle) = (Tab::opened(&kept), Tab::opened(&kept));
+        first.types("hello");
+        first.keeps(&mut kept);
+        idle.receives("", &mut kept);
         assert_eq!(idle.text, "hello");
         idle.keeps(&mut kept);
         assert_eq!(kept, "hello");
-        one.sends(&mut kept);
-        idle.hears("hello", &mut kept);
+        first.sends(&mut kept);
+        idle.receives("hello", &mut kept);
         idle.keeps(&mut kept);
         assert_eq!((idle.text.as_str(), kept.as_str()), ("", ""));
     }
 
     #[test]
-    fn a_text_that_was_sent_from_another_tab_is_no_draft_again() {
+    fn a_text_sent_from_another_tab_does_not_return_as_a_draft() {
         let mut kept = String::new();
         let mut writer = Tab::opened(&kept);
         writer.types("hello wrld");
@@ -210,49 +210,49 @@ mod tests {
         other.types("hello world");
         let before = kept.clone();
         other.keeps(&mut kept);
-        writer.hears(&before, &mut kept);
+        writer.receives(&before, &mut kept);
         assert_eq!(writer.text, "hello world", "an edited text is followed");
         other.sends(&mut kept);
-        writer.hears("hello world", &mut kept);
+        writer.receives("hello world", &mut kept);
         writer.keeps(&mut kept);
         assert_eq!((writer.text.as_str(), kept.as_str()), ("", ""));
     }
 
     #[test]
-    fn two_tabs_that_type_at_once_lose_nothing() {
+    fn two_tabs_that_type_at_the_same_time_lose_no_text() {
         let mut kept = String::new();
-        let (mut one, mut two) = (Tab::opened(&kept), Tab::opened(&kept));
-        one.types("Mine stays");
-        two.types("Mine too");
-        one.keeps(&mut kept);
-        two.hears("", &mut kept);
+        let (mut first, mut second) = (Tab::opened(&kept), Tab::opened(&kept));
+        first.types("Mine stays");
+        second.types("Mine too");
+        first.keeps(&mut kept);
+        second.receives("", &mut kept);
         let before = kept.clone();
-        two.keeps(&mut kept);
-        one.hears(&before, &mut kept);
-        assert_eq!((one.text.as_str(), two.text.as_str()), ("Mine stays", "Mine too"));
+        second.keeps(&mut kept);
+        first.receives(&before, &mut kept);
+        assert_eq!((first.text.as_str(), second.text.as_str()), ("Mine stays", "Mine too"));
         assert_eq!(shown(&kept), "Mine stays\n\nMine too");
         let before = kept.clone();
-        two.sends(&mut kept);
-        one.hears(&before, &mut kept);
-        assert_eq!((one.text.as_str(), kept.as_str()), ("Mine stays", "Mine stays"));
+        second.sends(&mut kept);
+        first.receives(&before, &mut kept);
+        assert_eq!((first.text.as_str(), kept.as_str()), ("Mine stays", "Mine stays"));
     }
 
     #[test]
-    fn a_text_replaced_by_another_one_elsewhere_is_kept_beside_it() {
+    fn a_text_that_another_tab_replaced_is_kept_beside_the_new_text() {
         let mut kept = String::new();
-        let mut one = Tab::opened(&kept);
-        one.types("Mine stays");
-        one.keeps(&mut kept);
-        let mut two = Tab::opened(&kept);
-        two.types("Something else");
-        two.keeps(&mut kept);
-        one.hears("Mine stays", &mut kept);
-        assert_eq!(one.text, "Mine stays");
+        let mut first = Tab::opened(&kept);
+        first.types("Mine stays");
+        first.keeps(&mut kept);
+        let mut second = Tab::opened(&kept);
+        second.types("Something else");
+        second.keeps(&mut kept);
+        first.receives("Mine stays", &mut kept);
+        assert_eq!(first.text, "Mine stays");
         assert_eq!(shown(&kept), "Something else\n\nMine stays");
     }
 
     #[test]
-    fn a_text_replaced_and_sent_at_once_takes_no_other_text_with_it() {
+    fn sending_a_replaced_text_at_once_deletes_no_other_text() {
         let mut kept = "Mine stays".to_owned();
         let mut writer = Tab::opened("");
         writer.types("Mine stays");
@@ -264,7 +264,7 @@ mod tests {
         let (before, mut now) = ("Mine stays".to_owned(), kept.clone());
         other.sends(&mut kept);
         assert_eq!(kept, "");
-        writer.hears(&before, &mut now);
+        writer.receives(&before, &mut now);
         assert_eq!(
             (writer.text.as_str(), shown(&now).as_str()),
             ("Mine stays", "Something else\n\nMine stays")
@@ -274,23 +274,23 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_crossed_another_one_is_repaired() {
+    fn concurrent_writes_of_two_tabs_are_repaired() {
         // Both tabs wrote before they received the other's change; the second write won.
         let mut kept = String::new();
-        let mut one = Tab::opened(&kept);
-        one.types("one");
-        one.keeps(&mut kept);
+        let mut first = Tab::opened(&kept);
+        first.types("one");
+        first.keeps(&mut kept);
         kept = "two".to_owned();
-        one.hears("", &mut kept);
+        first.receives("", &mut kept);
         assert_eq!(shown(&kept), "two\n\none");
         // The other tab sends its own text before it receives the first one.
         kept.clear();
-        one.hears("two", &mut kept);
-        assert_eq!((one.text.as_str(), kept.as_str()), ("one", "one"));
+        first.receives("two", &mut kept);
+        assert_eq!((first.text.as_str(), kept.as_str()), ("one", "one"));
     }
 
     #[test]
-    fn a_draft_that_could_not_be_kept_takes_no_other_tabs_text_away() {
+    fn an_unsaved_draft_replaces_no_text_of_another_tab() {
         assert_eq!(merged("", "mine", ""), "mine");
         assert_eq!(merged("", "mine", "theirs"), "theirs\u{1e}mine");
         assert_eq!(merged("old", "old\u{1e}mine", "old, edited"), "old, edited\u{1e}mine");
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_with_several_texts_stands_for_all_of_them() {
+    fn a_composer_with_several_texts_stands_for_all_of_them() {
         let mut kept = "one\u{1e}two".to_owned();
         let mut tab = Tab::opened(&kept);
         assert_eq!(tab.text, "one\n\ntwo");
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_leaves_most_of_a_text() {
+    fn an_edit_keeps_most_of_a_text() {
         assert!(is_edit("hello", "hello world"));
         assert!(is_edit("hello big world", "hello world"));
         assert!(is_edit("aaaa", "aaa"));

@@ -119,7 +119,7 @@ mod tests {
     const PAGE: &str = include_str!("../../../crates/protocol/README.md");
 
     #[test]
-    fn every_frame_of_the_protocols_page_is_read_as_serde_reads_it() {
+    fn every_frame_of_the_protocol_readme_is_decoded_as_by_serde() {
         let blocks = PAGE.split("```json server\n").skip(1);
         let frames: Vec<&str> = blocks.filter_map(|rest| rest.split("\n```").next()).collect();
         assert_eq!(frames.len(), 9);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_fields_may_be_absent_and_unknown_ones_are_ignored() {
+    fn optional_fields_may_be_absent_and_unknown_fields_are_ignored() {
         for text in [
             r#"{"type":"refused","code":"busy"}"#,
             r#"{"re":"send","newer":{"a":[1,null]},"code":"not_found","type":"refused"}"#,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_not_read() {
+    fn text_that_is_no_frame_is_refused() {
         for text in ["", "{}", r#"{"type":"later"}"#, r#"{"type":"receipt"}"#, "[]", r#""pong""#] {
             assert_eq!(read(text), Err(Unreadable), "{text}");
         }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ClientFrame, ConversationId, Marks, Refusal, Retry, Seq};
 
-use super::catch_up;
+use super::resync;
 use super::summary;
 use crate::dom::is_watched;
 use crate::server_fns::mark_conversation;
@@ -20,7 +20,8 @@ pub fn deliver(state: State, id: ConversationId) {
     let from_peer =
         entry.unread > 0 || entry.last.as_ref().is_some_and(|last| last.sender != me.id);
     let marks = Marks { delivered: up_to, read: entry.mine.read };
-    if from_peer && say(state, ClientFrame::Delivered { conversation: id, up_to }, id, marks) {
+    if from_peer && send_marks(state, ClientFrame::Delivered { conversation: id, up_to }, id, marks)
+    {
         // Only `delivered` moved, so the unread count cannot have changed.
         _ = state.apply_receipt(id, me.id, marks);
     }
@@ -33,16 +34,16 @@ pub fn seen(state: State, id: ConversationId, up_to: Seq) {
         return;
     }
     let marks = Marks { delivered: up_to, read: up_to };
-    if say(state, ClientFrame::Read { conversation: id, up_to }, id, marks) {
-        let known = state.apply_receipt(id, me.id, marks);
-        catch_up::after_event(state, id, known);
+    if send_marks(state, ClientFrame::Read { conversation: id, up_to }, id, marks) {
+        let freshness = state.apply_receipt(id, me.id, marks);
+        resync::after_event(state, id, freshness);
     }
 }
 
 /// Sends a mark over the socket, or over HTTP while polling. Returns whether it was sent. A failed
 /// HTTP request is repeated by the next resync, which finds the server's marks behind the page's.
-fn say(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bool {
-    if state.say(frame) {
+fn send_marks(state: State, frame: ClientFrame, id: ConversationId, marks: Marks) -> bool {
+    if state.client.send_frame(frame) {
         return true;
     }
     let by_call = state.connection.get_untracked() == Connection::Polling;
@@ -70,9 +71,9 @@ pub fn on_refused(state: State, id: ConversationId, refusal: Refusal) {
         entry.marks_refused.set_value(false);
         let mine = entry.summary.with_untracked(|summary| summary.mine);
         // Without a connection the next resync sends the marks.
-        state.say(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
+        state.client.send_frame(ClientFrame::Delivered { conversation: id, up_to: mine.delivered });
         if mine.read > Seq::ZERO {
-            state.say(ClientFrame::Read { conversation: id, up_to: mine.read });
+            state.client.send_frame(ClientFrame::Read { conversation: id, up_to: mine.read });
         }
     });
 }

@@ -28,7 +28,7 @@ pub struct Moment {
 
 /// One unsent message, as stored in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct UnsentMessage {
     /// Stays the same for every attempt. Ids sort by creation time, which is the order of the
     /// queue.
     pub client_id: ClientId,
@@ -44,14 +44,14 @@ pub struct Entry {
     pub tab: u64,
     /// Whether the browser's storage refused the entry. Entries loaded from the storage are stored.
     #[serde(skip)]
-    pub unkept: bool,
+    pub unsaved: bool,
 }
 
 /// The queues of all conversations.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     tab: u64,
-    entries: BTreeMap<ClientId, Entry>,
+    entries: BTreeMap<ClientId, UnsentMessage>,
     /// The message awaiting its answer, and when it was sent; at most one per conversation.
     in_flight: HashMap<ConversationId, (ClientId, i64)>,
     /// Queues delayed by a refusal, and until when.
@@ -69,7 +69,7 @@ impl Outbox {
     }
 
     /// Adds a message that was just written or found in storage.
-    pub fn add(&mut self, entry: Entry, now: Moment) {
+    pub fn add(&mut self, entry: UnsentMessage, now: Moment) {
         if self.settled.contains(&entry.client_id) {
             return;
         }
@@ -89,15 +89,15 @@ impl Outbox {
     }
 
     /// Records whether the browser's storage accepted a message.
-    pub fn note_kept(&mut self, client_id: ClientId, is_kept: bool) {
+    pub fn note_saved(&mut self, client_id: ClientId, is_saved: bool) {
         if let Some(entry) = self.entries.get_mut(&client_id) {
-            entry.unkept = !is_kept;
+            entry.unsaved = !is_saved;
         }
     }
 
     /// Returns the messages that a reload would lose.
-    pub fn unkept(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(|entry| entry.unkept)
+    pub fn unsaved(&self) -> impl Iterator<Item = &UnsentMessage> {
+        self.entries.values().filter(|entry| entry.unsaved)
     }
 
     pub fn ids(&self) -> impl Iterator<Item = ClientId> {
@@ -105,7 +105,7 @@ impl Outbox {
     }
 
     /// Removes a message that was stored by the server or deleted, in any tab. Returns its entry.
-    pub fn settle(&mut self, client_id: ClientId) -> Option<Entry> {
+    pub fn settle(&mut self, client_id: ClientId) -> Option<UnsentMessage> {
         self.settled.insert(client_id);
         self.adopted_from_ms.remove(&client_id);
         let entry = self.entries.remove(&client_id)?;
@@ -122,7 +122,12 @@ impl Outbox {
     }
 
     /// Applies a refusal. Returns the entry if it changed and must be stored again.
-    pub fn refuse(&mut self, client_id: ClientId, refusal: Refusal, now_ms: i64) -> Option<Entry> {
+    pub fn refuse(
+        &mut self,
+        client_id: ClientId,
+        refusal: Refusal,
+        now_ms: i64,
+    ) -> Option<UnsentMessage> {
         let entry = self.entries.get_mut(&client_id)?;
         let changed = match refusal.code.retry() {
             Retry::Never => {
@@ -149,7 +154,7 @@ impl Outbox {
     }
 
     /// Queues a refused message again at the user's request. Returns the entry to store.
-    pub fn retry(&mut self, client_id: ClientId) -> Option<Entry> {
+    pub fn retry(&mut self, client_id: ClientId) -> Option<UnsentMessage> {
         let entry = self.entries.get_mut(&client_id)?;
         entry.refused = None;
         entry.tab = self.tab;
@@ -165,7 +170,7 @@ impl Outbox {
     /// Returns the messages to send now: the first of each queue that is neither delayed nor in
     /// flight. They count as in flight until [`Self::settle`], [`Self::refuse`] or
     /// [`Self::disconnected`].
-    pub fn take_due(&mut self, now_ms: i64) -> Vec<Entry> {
+    pub fn take_due(&mut self, now_ms: i64) -> Vec<UnsentMessage> {
         let mut seen = HashSet::new();
         let mut due = Vec::new();
         for entry in self.entries.values().filter(|entry| entry.refused.is_none()) {
@@ -202,11 +207,11 @@ impl Outbox {
     }
 
     /// Returns the unsent messages of a conversation, oldest first.
-    pub fn of(&self, conversation: ConversationId) -> impl Iterator<Item = &Entry> {
+    pub fn of(&self, conversation: ConversationId) -> impl Iterator<Item = &UnsentMessage> {
         self.entries.values().filter(move |entry| entry.conversation == conversation)
     }
 
-    pub fn get(&self, client_id: ClientId) -> Option<&Entry> {
+    pub fn get(&self, client_id: ClientId) -> Option<&UnsentMessage> {
         self.entries.get(&client_id)
     }
 
@@ -218,21 +223,21 @@ impl Outbox {
         self.entries.is_empty()
     }
 
-    fn is_due(&self, entry: &Entry, now_ms: i64) -> bool {
+    fn is_due(&self, entry: &UnsentMessage, now_ms: i64) -> bool {
         !self.in_flight.contains_key(&entry.conversation) && self.due_at_ms(entry) <= now_ms
     }
 
-    fn due_at_ms(&self, entry: &Entry) -> i64 {
-        let line = self.not_before_ms.get(&entry.conversation).copied().unwrap_or(i64::MIN);
+    fn due_at_ms(&self, entry: &UnsentMessage) -> i64 {
+        let queue = self.not_before_ms.get(&entry.conversation).copied().unwrap_or(i64::MIN);
         let own = if entry.tab == self.tab {
             None
         } else {
             self.adopted_from_ms.get(&entry.client_id).copied()
         };
-        line.max(own.unwrap_or(i64::MIN))
+        queue.max(own.unwrap_or(i64::MIN))
     }
 
-    fn land(&mut self, entry: &Entry) {
+    fn land(&mut self, entry: &UnsentMessage) {
         let under_way = self.in_flight.get(&entry.conversation);
         if under_way.is_some_and(|(client_id, _)| *client_id == entry.client_id) {
             self.in_flight.remove(&entry.conversation);
@@ -241,188 +246,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TAB: u64 = 7;
-
-    fn entry(conversation: ConversationId, body: &str) -> Entry {
-        Entry {
-            client_id: ClientId::new(),
-            conversation,
-            body: body.to_owned(),
-            written_at: Timestamp(0),
-            refused: None,
-            tab: TAB,
-            unkept: false,
-        }
-    }
-
-    const START: Moment = Moment { uptime_ms: 0, wall_ms: 0 };
-
-    fn bodies(entries: &[Entry]) -> Vec<&str> {
-        entries.iter().map(|entry| entry.body.as_str()).collect()
-    }
-
-    fn with(entries: &[Entry]) -> Outbox {
-        let mut outbox = Outbox::new(TAB);
-        for entry in entries {
-            outbox.add(entry.clone(), START);
-        }
-        outbox
-    }
-
-    fn later(ms: u64) -> Refusal {
-        Refusal { code: ErrorCode::RateLimited, retry_after_ms: Some(ms) }
-    }
-
-    #[test]
-    fn a_message_without_an_answer_is_noticed_and_goes_again() {
-        let mut outbox = Outbox::new(TAB);
-        let message = entry(ConversationId::new(), "lost answer");
-        outbox.add(message.clone(), START);
-        assert_eq!(outbox.take_due(1_000), std::slice::from_ref(&message));
-        assert!(!outbox.is_stuck(1_000 + ANSWER_WITHIN_MS));
-        assert!(outbox.is_stuck(1_001 + ANSWER_WITHIN_MS));
-        outbox.disconnected();
-        assert!(!outbox.is_stuck(i64::MAX));
-        assert_eq!(outbox.take_due(50_000), [message]);
-    }
-
-    #[test]
-    fn the_second_goes_after_the_first_was_answered() {
-        let (here, there) = (ConversationId::new(), ConversationId::new());
-        let (one, two, other) = (entry(here, "one"), entry(here, "two"), entry(there, "other"));
-        let mut outbox = with(&[one.clone(), two, other]);
-        assert_eq!(bodies(&outbox.take_due(0)), ["one", "other"]);
-        assert!(outbox.take_due(0).is_empty());
-        outbox.settle(one.client_id);
-        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
-    }
-
-    #[test]
-    fn later_delays_the_line_and_does_not_reorder_it() {
-        let here = ConversationId::new();
-        let (one, two) = (entry(here, "one"), entry(here, "two"));
-        let mut outbox = with(&[one.clone(), two]);
-        outbox.take_due(0);
-        assert!(outbox.refuse(one.client_id, later(5_000), 0).is_none());
-        assert!(outbox.take_due(4_999).is_empty());
-        assert_eq!(outbox.next_due_ms(0), Some(5_000));
-        assert_eq!(bodies(&outbox.take_due(5_000)), ["one"]);
-    }
-
-    #[test]
-    fn never_marks_it_not_sent_and_lets_the_next_go_on() {
-        let here = ConversationId::new();
-        let (one, two) = (entry(here, "one"), entry(here, "two"));
-        let mut outbox = with(&[one.clone(), two.clone()]);
-        outbox.take_due(0);
-        let refused = outbox.refuse(one.client_id, ErrorCode::NotFound.into(), 0);
-        assert_eq!(refused.and_then(|entry| entry.refused), Some(ErrorCode::NotFound));
-        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
-        outbox.settle(two.client_id);
-        assert_eq!(outbox.len(), 1, "it is kept until retried or deleted");
-        outbox.retry(one.client_id);
-        assert_eq!(bodies(&outbox.take_due(0)), ["one"]);
-    }
-
-    #[test]
-    fn a_lost_connection_repeats_with_the_same_id() {
-        let one = entry(ConversationId::new(), "one");
-        let mut outbox = with(std::slice::from_ref(&one));
-        outbox.take_due(0);
-        outbox.disconnected();
-        assert_eq!(outbox.take_due(0), [one]);
-    }
-
-    #[test]
-    fn without_a_session_everything_is_kept() {
-        let one = entry(ConversationId::new(), "one");
-        let mut outbox = with(std::slice::from_ref(&one));
-        outbox.take_due(0);
-        assert!(outbox.refuse(one.client_id, ErrorCode::Unauthenticated.into(), 0).is_none());
-        assert_eq!(outbox.get(one.client_id), Some(&one));
-    }
-
-    #[test]
-    fn what_another_tab_wrote_is_left_to_it_for_a_while() {
-        let here = ConversationId::new();
-        let theirs = Entry { tab: TAB + 1, ..entry(here, "theirs") };
-        let mine = entry(here, "mine");
-        let mut outbox = with(&[theirs, mine]);
-        assert!(outbox.take_due(0).is_empty(), "mine waits behind it");
-        assert_eq!(bodies(&outbox.take_due(ADOPT_AFTER_MS)), ["theirs"]);
-    }
-
-    #[test]
-    fn a_wrong_clock_holds_no_message_back() {
-        const DAY: i64 = 24 * 60 * 60 * 1_000;
-        let here = ConversationId::new();
-        let written =
-            |at| Entry { tab: TAB + 1, written_at: Timestamp(at), ..entry(here, "theirs") };
-        // Written while the clock was a day ahead and found after the clock was corrected; then the
-        // reverse.
-        for (written_at, expected_wait) in [
-            (DAY, ADOPT_AFTER_MS),
-            (-DAY, 0),
-            (0, ADOPT_AFTER_MS),
-            (-4_000, ADOPT_AFTER_MS - 4_000),
-        ] {
-            let mut outbox = Outbox::new(TAB);
-            outbox.add(written(written_at), Moment { uptime_ms: 500, wall_ms: 0 });
-            assert_eq!(outbox.next_due_ms(500), Some(500 + expected_wait));
-            assert_eq!(outbox.take_due(500 + expected_wait).len(), 1);
-        }
-    }
-
-    #[test]
-    fn a_message_changed_by_another_tab_does_not_begin_to_wait_anew() {
-        let theirs = Entry { tab: TAB + 1, ..entry(ConversationId::new(), "theirs") };
-        let mut outbox = Outbox::new(TAB);
-        outbox.add(theirs.clone(), START);
-        outbox.add(theirs, Moment { uptime_ms: 9_000, wall_ms: 9_000 });
-        assert_eq!(outbox.next_due_ms(9_000), Some(ADOPT_AFTER_MS));
-    }
-
-    #[test]
-    fn the_line_keeps_its_order_when_the_clock_is_turned_back() {
-        let here = ConversationId::new();
-        let mut outbox = Outbox::new(TAB);
-        // An id with a timestamp one day ahead.
-        let ahead = ClientId::new().0.as_u128() + ((24 * 60 * 60 * 1_000) << 80);
-        let first =
-            Entry { client_id: ClientId(uuid::Uuid::from_u128(ahead)), ..entry(here, "one") };
-        outbox.add(first.clone(), START);
-        let second = Entry { client_id: outbox.next_id(here), ..entry(here, "two") };
-        outbox.add(second.clone(), START);
-        let third = Entry { client_id: outbox.next_id(here), ..entry(here, "three") };
-        outbox.add(third, START);
-        assert_eq!(bodies(&outbox.take_due(0)), ["one"]);
-        outbox.settle(first.client_id);
-        assert_eq!(bodies(&outbox.take_due(0)), ["two"]);
-        outbox.settle(second.client_id);
-        assert_eq!(bodies(&outbox.take_due(0)), ["three"]);
-    }
-
-    #[test]
-    fn a_message_under_way_waits_for_its_own_answer() {
-        let one = entry(ConversationId::new(), "one");
-        let mut outbox = with(std::slice::from_ref(&one));
-        outbox.take_due(0);
-        outbox.settled_elsewhere(one.client_id);
-        assert_eq!(outbox.settle(one.client_id), Some(one.clone()), "its words are needed");
-        let mut outbox = with(std::slice::from_ref(&one));
-        outbox.settled_elsewhere(one.client_id);
-        assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn a_late_word_from_another_tab_brings_nothing_back() {
-        let one = entry(ConversationId::new(), "one");
-        let mut outbox = with(std::slice::from_ref(&one));
-        outbox.settle(one.client_id);
-        outbox.add(one, START);
-        assert!(outbox.is_empty());
-    }
-}
+mod tests;

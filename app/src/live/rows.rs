@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use protocol::{ClientId, ErrorCode, Marks, Message, Seq, Timestamp, UserId};
 
-use super::outbox::Entry;
-use crate::time::{self, Local};
+use super::outbox::UnsentMessage;
+use crate::time::{self, TimeContext};
 
 /// Consecutive messages of one user closer than this form a group.
 const GROUP_MS: u64 = 3 * 60 * 1_000;
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     /// Returns the state of an unsent message.
-    pub fn of_unsent(entry: &Entry) -> Self {
+    pub fn of_unsent(entry: &UnsentMessage) -> Self {
         entry.refused.map_or(Self::Sending, Self::NotSent)
     }
 }
@@ -81,7 +81,7 @@ pub struct Row {
     /// The delivery state, for the user's own messages.
     pub progress: Option<Progress>,
     /// Whether a reload would lose the message, because the browser's storage refused it.
-    pub unkept: bool,
+    pub unsaved: bool,
 }
 
 /// Inputs of the projection other than the messages.
@@ -93,14 +93,14 @@ pub struct Scene {
     pub theirs: Marks,
     pub divider: Option<Divider>,
     /// The time zone that decides when a day begins.
-    pub local: Local,
+    pub local: TimeContext,
 }
 
 /// Returns the rows: stored messages in order, then unsent ones.
 pub fn project<'a>(
     scene: Scene,
     messages: impl Iterator<Item = &'a Message>,
-    unsent: &[&Entry],
+    unsent: &[&UnsentMessage],
 ) -> Vec<Row> {
     let mut rows: Vec<Row> = messages.map(|message| stored(scene, message)).collect();
     if !unsent.is_empty() {
@@ -125,11 +125,11 @@ fn stored(scene: Scene, message: &Message) -> Row {
         unread_above: None,
         opens_group: false,
         progress: mine.then(|| Progress::of(message, scene.theirs)),
-        unkept: false,
+        unsaved: false,
     }
 }
 
-fn waiting(entry: &Entry) -> Row {
+fn waiting(entry: &UnsentMessage) -> Row {
     Row {
         key: Key { mine: true, client_id: entry.client_id },
         seq: None,
@@ -139,7 +139,7 @@ fn waiting(entry: &Entry) -> Row {
         unread_above: None,
         opens_group: false,
         progress: Some(Progress::of_unsent(entry)),
-        unkept: entry.unkept,
+        unsaved: entry.unsaved,
     }
 }
 
@@ -173,20 +173,20 @@ mod tests {
 
     use super::*;
 
-    struct Talk {
+    struct TestConversation {
         me: UserId,
         peer: UserId,
         id: ConversationId,
         messages: Vec<Message>,
     }
 
-    impl Talk {
+    impl TestConversation {
         fn new() -> Self {
             let (me, peer, id) = (UserId::new(), UserId::new(), ConversationId::new());
             Self { me, peer, id, messages: Vec::new() }
         }
 
-        fn say(&mut self, sender: UserId, minute: i64) {
+        fn add_message(&mut self, sender: UserId, minute: i64) {
             let seq = Seq(self.messages.len().try_into().unwrap_or(0) + 1);
             self.messages.push(Message {
                 conversation: self.id,
@@ -203,32 +203,32 @@ mod tests {
                 me: self.me,
                 theirs: Marks { delivered: Seq(2), read: Seq(1) },
                 divider: None,
-                local: Local::default(),
+                local: TimeContext::default(),
             }
         }
     }
 
-    fn unsent(talk: &Talk, client_id: ClientId) -> Entry {
-        Entry {
+    fn unsent(conversation: &TestConversation, client_id: ClientId) -> UnsentMessage {
+        UnsentMessage {
             client_id,
-            conversation: talk.id,
+            conversation: conversation.id,
             body: "later".into(),
             written_at: Timestamp(10 * 60_000),
             refused: None,
             tab: 0,
-            unkept: false,
+            unsaved: false,
         }
     }
 
     #[test]
-    fn my_messages_say_how_far_they_have_come() {
-        let mut talk = Talk::new();
+    fn own_messages_show_their_progress() {
+        let mut conversation = TestConversation::new();
         for _ in 0..3 {
-            talk.say(talk.me, 0);
+            conversation.add_message(conversation.me, 0);
         }
-        talk.say(talk.peer, 1);
-        let entry = unsent(&talk, ClientId::new());
-        let rows = project(talk.scene(), talk.messages.iter(), &[&entry]);
+        conversation.add_message(conversation.peer, 1);
+        let entry = unsent(&conversation, ClientId::new());
+        let rows = project(conversation.scene(), conversation.messages.iter(), &[&entry]);
         let progress: Vec<_> = rows.iter().map(|row| row.progress).collect();
         let (read, delivered) = (Some(Progress::Read), Some(Progress::Delivered));
         let (sent, sending) = (Some(Progress::Sent), Some(Progress::Sending));
@@ -236,24 +236,25 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_message_whose_answer_was_lost_is_shown_once() {
-        let mut talk = Talk::new();
-        talk.say(talk.me, 0);
-        let entry = unsent(&talk, talk.messages[0].client_id);
-        assert_eq!(project(talk.scene(), talk.messages.iter(), &[&entry]).len(), 1);
+    fn a_stored_message_still_in_the_outbox_is_shown_once() {
+        let mut conversation = TestConversation::new();
+        conversation.add_message(conversation.me, 0);
+        let entry = unsent(&conversation, conversation.messages[0].client_id);
+        assert_eq!(project(conversation.scene(), conversation.messages.iter(), &[&entry]).len(), 1);
     }
 
     #[test]
-    fn groups_end_with_the_sender_the_pause_the_day_and_the_divider() {
-        let mut talk = Talk::new();
-        let (me, peer) = (talk.me, talk.peer);
+    fn groups_end_at_another_sender_a_pause_a_new_day_or_the_divider() {
+        let mut conversation = TestConversation::new();
+        let (me, peer) = (conversation.me, conversation.peer);
         for (sender, minute) in
             [(peer, 0), (peer, 2), (peer, 5), (me, 5), (peer, 6), (peer, 7), (peer, 1_440)]
         {
-            talk.say(sender, minute);
+            conversation.add_message(sender, minute);
         }
         let divider = Some(Divider { after: Seq(3), unread: 3 });
-        let rows = project(Scene { divider, ..talk.scene() }, talk.messages.iter(), &[]);
+        let rows =
+            project(Scene { divider, ..conversation.scene() }, conversation.messages.iter(), &[]);
         let opens: Vec<bool> = rows.iter().map(|row| row.opens_group).collect();
         assert_eq!(opens, [true, false, true, true, true, false, true]);
         let days: Vec<bool> = rows.iter().map(|row| row.new_day).collect();

@@ -9,9 +9,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{Body, ClientFrame, ClientId, ConversationId, Refusal, Sent, Timestamp};
 
-use super::outbox::Entry;
+use super::outbox::UnsentMessage;
 use super::rows::Key;
-use super::{catch_up, keeping, storage};
+use super::{resync, storage, unsaved};
 use crate::dom::{moment, uptime_ms};
 use crate::error::AppError;
 use crate::server_fns::send_message;
@@ -21,7 +21,7 @@ use crate::state::{Applied, Connection, State};
 const HTTP_AFTER_MS: i64 = 10_000;
 
 /// The transport available now.
-enum Way {
+enum Transport {
     Socket,
     Http,
     /// None yet; check again at this time.
@@ -33,59 +33,61 @@ enum Way {
 /// Takes a new message: stores it, shows it, then sends it.
 pub fn send(state: State, conversation: ConversationId, body: Body) {
     let now = moment();
-    let mut entry = Entry {
+    let mut entry = UnsentMessage {
         client_id: state.read_outbox(|outbox| outbox.next_id(conversation)),
         conversation,
         body: body.into_string(),
         written_at: Timestamp(now.wall_ms),
         refused: None,
-        tab: state.tab.get_value(),
-        unkept: false,
+        tab: state.client.tab.get_value(),
+        unsaved: false,
     };
-    entry.unkept = !storage::put(state, &entry);
+    entry.unsaved = !storage::put(state, &entry);
     state.with_outbox(|outbox| outbox.add(entry, now));
-    keeping::show(state);
+    unsaved::show(state);
     pump(state);
 }
 
 /// Sends due messages, and schedules itself for the next due time.
 pub fn pump(state: State) {
     let now = uptime_ms();
-    let way = way(state, now);
-    if let Way::NotBefore(at) = way {
+    let transport = transport(state, now);
+    if let Transport::NotBefore(at) = transport {
         if !state.outbox_is_empty() {
-            look_again(state, at - now);
+            pump_later(state, at - now);
         }
         return;
     }
-    if matches!(way, Way::None) {
+    if matches!(transport, Transport::None) {
         return;
     }
     for entry in state.take_due(now) {
-        if matches!(way, Way::Http) {
+        if matches!(transport, Transport::Http) {
             spawn_local(send_over_http(state, entry));
             continue;
         }
         let client_id = entry.client_id;
         let frame =
             ClientFrame::Send { conversation: entry.conversation, client_id, body: entry.body };
-        if !state.say(frame) {
+        if !state.client.send_frame(frame) {
             state.with_outbox(|outbox| outbox.unanswered(client_id, now));
         }
     }
     if let Some(at) = state.next_due_ms(now) {
-        look_again(state, at - now);
+        pump_later(state, at - now);
     }
 }
 
-fn way(state: State, now: i64) -> Way {
-    match (state.connection.get_untracked(), state.down_since.get_value()) {
-        (Connection::Live, _) => Way::Socket,
-        (Connection::Polling, _) => Way::Http,
-        (Connection::SignedOut | Connection::Outdated | Connection::WrongAddress, _) => Way::None,
+fn transport(state: State, now: i64) -> Transport {
+    match (state.connection.get_untracked(), state.client.down_since.get_value()) {
+        (Connection::Live, _) => Transport::Socket,
+        (Connection::Polling, _) => Transport::Http,
+        (Connection::SignedOut | Connection::Outdated | Connection::WrongAddress, _) => {
+            Transport::None
+        }
         (Connection::Connecting | Connection::TooManyTabs, since) => {
             let from = since.unwrap_or(now) + HTTP_AFTER_MS;
-            if from <= now { Way::Http } else { Way::NotBefore(from) }
+            if from <= now { Transport::Http } else { Transport::NotBefore(from) }
         }
     }
 }
@@ -96,12 +98,12 @@ pub fn is_stuck(state: State) -> bool {
     state.with_outbox(|outbox| outbox.is_stuck(uptime_ms())).unwrap_or_default()
 }
 
-fn look_again(state: State, in_ms: i64) {
+fn pump_later(state: State, in_ms: i64) {
     let delay = Duration::from_millis(u64::try_from(in_ms.max(50)).unwrap_or(50));
     set_timeout(move || pump(state), delay);
 }
 
-async fn send_over_http(state: State, entry: Entry) {
+async fn send_over_http(state: State, entry: UnsentMessage) {
     let sender = state.me().map(|me| me.id);
     let client_id = entry.client_id;
     match send_message(entry.conversation, client_id, entry.body, sender).await {
@@ -134,10 +136,10 @@ pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
 }
 
 /// Stores a changed entry.
-fn keep(state: State, entry: &Entry) {
+fn keep(state: State, entry: &UnsentMessage) {
     let is_kept = storage::put(state, entry);
-    state.with_outbox(|outbox| outbox.note_kept(entry.client_id, is_kept));
-    keeping::show(state);
+    state.with_outbox(|outbox| outbox.note_saved(entry.client_id, is_kept));
+    unsaved::show(state);
 }
 
 /// Follows up an applied message: removes it from the storage and fetches gaps.
@@ -146,7 +148,7 @@ pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) 
         storage::remove(state, client_id);
         pump(state);
     }
-    catch_up::after_event(state, conversation, applied.known);
+    resync::after_event(state, conversation, applied.freshness);
 }
 
 /// Sends a refused message again at the user's request.

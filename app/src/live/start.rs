@@ -6,10 +6,10 @@ use protocol::{ClientId, UserId};
 use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
 
-use super::storage::{self, Change};
-use super::{connection, device, drafts, keeping, person, sender, today, writing};
-use crate::attention;
+use super::storage::{self, StorageChange};
+use super::{connection, device, drafts, sender, session_watch, today, unsaved, writing};
 use crate::dom::{self, Listener};
+use crate::notifications;
 use crate::state::State;
 
 /// Starts the live client: local times, data from the browser's storage, the connection. It waits
@@ -28,18 +28,19 @@ pub fn start(state: State) {
         state.project_open();
         let tab = dom::tab_number();
         if let Some(me) = me {
+            state.client.tab.set_value(tab);
             state.begin_outbox(tab);
             bring_back(state, me);
             listen_to_other_tabs(state, me);
             come_back(state, me);
-            keeping::start(state);
-            person::begin(state, me, connection::start(state));
+            unsaved::start(state);
+            session_watch::begin(state, me, connection::start(state));
         }
         device::start(state, me);
-        person::tell_other_tabs(me, tab);
+        session_watch::tell_other_tabs(me, tab);
         // Pages without a user start it too, so that no notification or count of an earlier user
         // remains.
-        attention::start(state);
+        notifications::start(state);
         spawn_local(async {
             // One turn later every effect of this render has run and all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;
@@ -60,15 +61,15 @@ fn listen_to_other_tabs(state: State, me: UserId) {
         let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
         let Some(key) = event.key() else { return };
         match storage::change(me, &key, event.old_value(), event.new_value()) {
-            Some(Change::Put(entry)) => {
+            Some(StorageChange::Put(entry)) => {
                 state.with_outbox(|outbox| outbox.add(entry, dom::moment()));
                 sender::pump(state);
             }
-            Some(Change::Gone(client_id)) => {
+            Some(StorageChange::Gone(client_id)) => {
                 state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));
                 sender::pump(state);
             }
-            Some(Change::Draft(conversation, _, after)) => {
+            Some(StorageChange::Draft(conversation, _, after)) => {
                 writing::show_draft(state, conversation, drafts::shown(&after));
             }
             None => {}
@@ -83,18 +84,18 @@ fn come_back(state: State, me: UserId) {
     Listener::new(&window(), "pageshow", move |event| {
         let held = js_sys::Reflect::get(&event, &"persisted".into());
         if held.is_ok_and(|held| held.is_truthy()) {
-            catch_up_with_other_tabs(state, me);
+            read_missed_changes(state, me);
         }
     })
     .forget();
 }
 
-fn catch_up_with_other_tabs(state: State, me: UserId) {
+fn read_missed_changes(state: State, me: UserId) {
     let kept = storage::unsent(me);
     let is_gone = |id: &ClientId| kept.iter().all(|entry| entry.client_id != *id);
     let gone: Vec<ClientId> = state.read_outbox(|outbox| {
-        let unkept: Vec<ClientId> = outbox.unkept().map(|entry| entry.client_id).collect();
-        outbox.ids().filter(|id| is_gone(id) && !unkept.contains(id)).collect()
+        let unsaved: Vec<ClientId> = outbox.unsaved().map(|entry| entry.client_id).collect();
+        outbox.ids().filter(|id| is_gone(id) && !unsaved.contains(id)).collect()
     });
     for client_id in gone {
         state.with_outbox(|outbox| outbox.settled_elsewhere(client_id));

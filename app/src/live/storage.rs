@@ -2,14 +2,14 @@
 //! copies of messages for users who enabled them.
 //!
 //! Each entry has its own key, so that tabs do not overwrite each other. Data that the storage
-//! refuses stays in memory, and [`super::keeping`] retries. Browser only.
+//! refuses stays in memory, and [`super::unsaved`] retries. Browser only.
 
 use leptos::prelude::{GetValue, UpdateValue, WithValue, window};
 use protocol::{ClientId, ConversationId, Seq, UserId};
 use web_sys::Storage;
 
-use super::outbox::Entry;
-use super::{drafts, keeping};
+use super::outbox::UnsentMessage;
+use super::{drafts, unsaved};
 use crate::json;
 use crate::state::State;
 
@@ -31,9 +31,9 @@ fn draft_key(user: UserId, conversation: ConversationId) -> String {
 }
 
 /// A change made by another tab.
-pub enum Change {
+pub enum StorageChange {
     /// An unsent message was added or changed.
-    Put(Entry),
+    Put(UnsentMessage),
     /// An unsent message was sent or deleted.
     Gone(ClientId),
     /// A draft changed, from the first stored form to the second.
@@ -47,19 +47,19 @@ pub fn change(
     key: &str,
     before: Option<String>,
     after: Option<String>,
-) -> Option<Change> {
+) -> Option<StorageChange> {
     if let Some(id) = key.strip_prefix(&outbox_prefix(user)) {
         return match after {
-            Some(value) => json::read(&value).ok().map(Change::Put),
-            None => id.parse().ok().map(Change::Gone),
+            Some(value) => json::read(&value).ok().map(StorageChange::Put),
+            None => id.parse().ok().map(StorageChange::Gone),
         };
     }
     let id = key.strip_prefix(&draft_prefix(user))?.parse().ok()?;
-    Some(Change::Draft(id, before.unwrap_or_default(), after.unwrap_or_default()))
+    Some(StorageChange::Draft(id, before.unwrap_or_default(), after.unwrap_or_default()))
 }
 
 /// Returns all unsent messages of a user.
-pub fn unsent(user: UserId) -> Vec<Entry> {
+pub fn unsent(user: UserId) -> Vec<UnsentMessage> {
     values(&outbox_prefix(user))
         .into_iter()
         .filter_map(|(_, json)| json::read(&json).ok())
@@ -90,11 +90,11 @@ fn keys(storage: &Storage) -> impl Iterator<Item = String> + use<'_> {
 }
 
 /// Stores an unsent message. Returns whether the browser accepted it.
-pub fn put(state: State, entry: &Entry) -> bool {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return true };
+pub fn put(state: State, entry: &UnsentMessage) -> bool {
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return true };
     let key = outbox_prefix(me.id) + &entry.client_id.to_string();
     let done = serde_json::to_string(entry).is_ok_and(|json| write(&key, Some(&json)));
-    keeping::note(state, done);
+    unsaved::note(state, done);
     done
 }
 
@@ -103,15 +103,15 @@ pub fn remove(state: State, client_id: ClientId) {
     let Some(me) = state.me() else { return };
     // A storage that refuses the removal has never accepted the message.
     write(&(outbox_prefix(me.id) + &client_id.to_string()), None);
-    keeping::try_again(state);
+    unsaved::try_again(state);
 }
 
 /// Returns the stored form of a conversation's draft, merged with texts that the browser refused to
 /// store.
 pub fn draft(state: State, conversation: ConversationId) -> String {
     let kept = kept_draft(state, conversation);
-    state.unkept_drafts.with_value(|drafts| match drafts.get(&conversation) {
-        Some(Unkept { before, draft }) => drafts::merged(before, draft, &kept),
+    state.client.unsaved_drafts.with_value(|drafts| match drafts.get(&conversation) {
+        Some(UnsavedDraft { before, draft }) => drafts::merged(before, draft, &kept),
         None => kept,
     })
 }
@@ -125,7 +125,7 @@ fn kept_draft(state: State, conversation: ConversationId) -> String {
 }
 
 /// A draft that the browser refused to store, in its stored form.
-pub struct Unkept {
+pub struct UnsavedDraft {
     /// The stored value at the time of the refusal.
     before: String,
     draft: String,
@@ -134,21 +134,21 @@ pub struct Unkept {
 /// Stores a draft in its stored form; an empty one is deleted. A refused draft stays in memory as
 /// long as the page lives.
 pub fn put_draft(state: State, conversation: ConversationId, kept: &str) {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
     let value = (!kept.is_empty()).then_some(kept);
     let before = kept_draft(state, conversation);
     let done = write(&draft_key(me.id, conversation), value) || kept.is_empty();
-    state.unkept_drafts.update_value(|drafts| {
+    state.client.unsaved_drafts.update_value(|drafts| {
         if done {
             drafts.remove(&conversation);
         } else {
-            drafts.insert(conversation, Unkept { before, draft: kept.to_owned() });
+            drafts.insert(conversation, UnsavedDraft { before, draft: kept.to_owned() });
         }
     });
     if kept.is_empty() {
-        keeping::try_again(state);
+        unsaved::try_again(state);
     } else {
-        keeping::note(state, done);
+        unsaved::note(state, done);
     }
 }
 
@@ -176,7 +176,7 @@ fn forget(prefix: &str) {
 /// The scroll position in a conversation that was left: a message and its distance from the top of
 /// the view, because a pixel offset alone loses its meaning when rows change.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct KeptPlace {
+pub struct SavedPosition {
     pub seq: Seq,
     /// Distance from the top of the view in 1/64 pixel, the resolution of browser layout.
     pub offset: i32,
@@ -184,34 +184,33 @@ pub struct KeptPlace {
     pub last: Seq,
 }
 
-fn place_key(user: UserId, conversation: ConversationId) -> String {
+fn position_key(user: UserId, conversation: ConversationId) -> String {
     format!("duet:{user}:place:{conversation}")
 }
 
 /// Returns the stored scroll position, unless unread messages arrived since; these take precedence.
 /// It is stored per tab and survives a reload.
-pub fn place(state: State, conversation: ConversationId) -> Option<KeptPlace> {
-    let key = place_key(state.me()?.id, conversation);
+pub fn position(state: State, conversation: ConversationId) -> Option<SavedPosition> {
+    let key = position_key(state.me()?.id, conversation);
     let text = window().session_storage().ok()??.get_item(&key).ok()??;
     let mut parts = text.split(' ');
     let mut seq = || parts.next()?.parse().ok().map(Seq);
     let (seq, last) = (seq()?, seq()?);
-    let kept = KeptPlace { seq, last, offset: parts.next()?.parse().ok()? };
+    let kept = SavedPosition { seq, last, offset: parts.next()?.parse().ok()? };
     let summary = state.summary(conversation)?;
     let exists = kept.seq <= summary.last_seq;
     (exists && (summary.unread == 0 || summary.last_seq <= kept.last)).then_some(kept)
 }
 
 /// Stores the scroll position; `None`, at the newest message, deletes it.
-pub fn put_place(state: State, conversation: ConversationId, place: Option<KeptPlace>) {
-    let Some(me) = state.me().filter(|_| !state.has_left.get_value()) else { return };
+pub fn put_position(state: State, conversation: ConversationId, position: Option<SavedPosition>) {
+    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
     let Some(storage) = window().session_storage().ok().flatten() else { return };
-    let key = place_key(me.id, conversation);
+    let key = position_key(me.id, conversation);
     // If the browser refuses, the conversation opens at its end.
-    _ = match place {
-        Some(place) => {
-            storage.set_item(&key, &format!("{} {} {}", place.seq, place.last, place.offset))
-        }
+    _ = match position {
+        Some(position) => storage
+            .set_item(&key, &format!("{} {} {}", position.seq, position.last, position.offset)),
         None => storage.remove_item(&key),
     };
 }
@@ -284,10 +283,10 @@ fn remove_all(storage: &Storage, is_meant: &dyn Fn(&str) -> bool) -> bool {
 
 /// Returns whether no tab has announced this message yet, and records that this tab does. Without
 /// storage every tab announces it.
-pub fn first_to_tell(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
+pub fn first_to_notify(user: UserId, conversation: ConversationId, seq: Seq) -> bool {
     let name = format!("{user}:told:{conversation}");
-    let told = kept(&name).and_then(|told| told.parse().ok()).unwrap_or(0);
-    let first = seq.0 > told;
+    let newest = kept(&name).and_then(|newest| newest.parse().ok()).unwrap_or(0);
+    let first = seq.0 > newest;
     if first {
         keep(&name, &seq.0.to_string());
     }

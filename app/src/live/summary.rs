@@ -7,44 +7,44 @@ use protocol::{Conversation, Marks, Message, Seq, UserId};
 /// Whether an entry is still exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Known {
-    Exactly,
+pub enum Freshness {
+    Current,
     /// The page missed events: the entry must be fetched again.
-    Inexactly,
+    Outdated,
 }
 
 /// Applies a message. A repeated message changes nothing.
-pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) -> Known {
+pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) -> Freshness {
     if message.seq <= entry.last_seq {
-        return Known::Exactly;
+        return Freshness::Current;
     }
-    let known =
-        if message.seq == entry.last_seq.next() { Known::Exactly } else { Known::Inexactly };
+    let freshness =
+        if message.seq == entry.last_seq.next() { Freshness::Current } else { Freshness::Outdated };
     entry.last_seq = message.seq;
     entry.active_at = entry.active_at.max(message.sent_at);
     entry.last = Some(message.clone());
     if message.sender != me && message.seq > entry.mine.read {
         entry.unread = entry.unread.saturating_add(1).min(MAX_UNREAD);
     }
-    known
+    freshness
 }
 
 /// Applies marks. Marks only move forward, so a late receipt changes nothing.
-pub fn apply_receipt(entry: &mut Conversation, user: UserId, marks: Marks) -> Known {
+pub fn apply_receipt(entry: &mut Conversation, user: UserId, marks: Marks) -> Freshness {
     let mine = user != entry.peer.user.id;
     let held = if mine { &mut entry.mine } else { &mut entry.theirs };
     let before = held.read;
     advance(held, marks);
     if !mine || held.read == before {
-        return Known::Exactly;
+        return Freshness::Current;
     }
     if held.read >= entry.last_seq {
         entry.unread = 0;
-        return Known::Exactly;
+        return Freshness::Current;
     }
     // The messages read here are partly the peer's and partly the user's own; only the store can
     // count the rest.
-    if entry.unread == 0 { Known::Exactly } else { Known::Inexactly }
+    if entry.unread == 0 { Freshness::Current } else { Freshness::Outdated }
 }
 
 /// Moves marks forward, never back.
@@ -116,45 +116,45 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_counted_once_and_a_gap_is_noticed() {
+    fn a_message_is_counted_once_and_a_gap_is_detected() {
         let (me, mut entry) = (UserId::new(), entry(3, 3));
         let peer = entry.peer.user.id;
         let next = message(&entry, 4, peer);
-        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
-        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
+        assert_eq!(apply_message(&mut entry, &next, me), Freshness::Current);
+        assert_eq!(apply_message(&mut entry, &next, me), Freshness::Current);
         assert_eq!(entry.unread, 1);
         let own = message(&entry, 5, me);
-        assert_eq!(apply_message(&mut entry, &own, me), Known::Exactly);
+        assert_eq!(apply_message(&mut entry, &own, me), Freshness::Current);
         assert_eq!(entry.unread, 1, "one's own is never unread");
         let beyond = message(&entry, 9, peer);
-        assert_eq!(apply_message(&mut entry, &beyond, me), Known::Inexactly);
+        assert_eq!(apply_message(&mut entry, &beyond, me), Freshness::Outdated);
     }
 
     #[test]
-    fn marks_move_forward_only_and_reading_all_clears_the_count() {
+    fn marks_only_move_forward_and_reading_everything_clears_the_count() {
         let (me, mut entry) = (UserId::new(), entry(5, 2));
         let marks = |delivered, read| Marks { delivered: Seq(delivered), read: Seq(read) };
-        assert_eq!(apply_receipt(&mut entry, me, marks(5, 4)), Known::Inexactly);
-        assert_eq!(apply_receipt(&mut entry, me, marks(5, 5)), Known::Exactly);
+        assert_eq!(apply_receipt(&mut entry, me, marks(5, 4)), Freshness::Outdated);
+        assert_eq!(apply_receipt(&mut entry, me, marks(5, 5)), Freshness::Current);
         assert_eq!(entry.unread, 0);
         let peer = entry.peer.user.id;
-        assert_eq!(apply_receipt(&mut entry, peer, marks(4, 1)), Known::Exactly);
-        assert_eq!(apply_receipt(&mut entry, peer, marks(2, 0)), Known::Exactly);
+        assert_eq!(apply_receipt(&mut entry, peer, marks(4, 1)), Freshness::Current);
+        assert_eq!(apply_receipt(&mut entry, peer, marks(2, 0)), Freshness::Current);
         assert_eq!(entry.theirs, marks(4, 1));
     }
 
     #[test]
-    fn an_overtaken_answer_does_not_turn_the_entry_back() {
+    fn a_late_response_does_not_revert_the_entry() {
         let (me, mut entry) = (UserId::new(), entry(3, 3));
         let stale = entry.clone();
         let next = message(&entry, 4, entry.peer.user.id);
-        assert_eq!(apply_message(&mut entry, &next, me), Known::Exactly);
+        assert_eq!(apply_message(&mut entry, &next, me), Freshness::Current);
         adopt(&mut entry, stale);
         assert_eq!((entry.last_seq, entry.unread), (Seq(4), 1));
     }
 
     #[test]
-    fn what_came_after_my_place_stays_unread_though_the_server_does_not_know_my_place() {
+    fn messages_after_the_pages_own_mark_stay_unread_before_the_server_has_that_mark() {
         let (mut held, mut read) = (entry(9, 9), entry(12, 8));
         read.id = held.id;
         adopt(&mut held, read);

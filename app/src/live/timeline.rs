@@ -139,7 +139,7 @@ impl Timeline {
     }
 
     /// Returns the gaps after the oldest cached message: first and last seq of each.
-    pub fn holes(&self) -> Vec<(Seq, Seq)> {
+    pub fn gaps(&self) -> Vec<(Seq, Seq)> {
         let ends = self.runs.iter().skip(1).map(Run::first);
         let ends = ends.chain([self.last_seq.next()]);
         self.runs
@@ -190,15 +190,15 @@ mod tests {
         /// Guards law 4: pages and live messages that arrive late, early or twice give one timeline
         /// once the gaps are fetched.
         #[test]
-        fn any_order_doubles_and_holes_give_one_timeline(
+        fn any_order_with_repeats_and_gaps_merges_to_the_same_timeline(
             pieces in proptest::collection::vec((0_usize..60, 1_usize..12), 1..40),
         ) {
             let all = conversation();
             let mut timeline = Timeline::default();
             for (from, length) in pieces {
                 let slice = &all[from..(from + length).min(all.len())];
-                if let [one] = slice {
-                    timeline.merge(one.clone());
+                if let [message] = slice {
+                    timeline.merge(message.clone());
                 } else {
                     timeline.merge_page(&page(slice, slice.last().unwrap().seq.0));
                 }
@@ -209,31 +209,31 @@ mod tests {
             timeline.note_last(Seq(60));
             let oldest = timeline.runs[0].first();
             timeline.merge_page(&page(&all[..usize::try_from(oldest.0).unwrap()], 60));
-            for (first, last) in timeline.holes() {
+            for (first, last) in timeline.gaps() {
                 let (first, last) = (first.0 - 1, last.0);
                 let missing = &all[usize::try_from(first).unwrap()..usize::try_from(last).unwrap()];
                 timeline.merge_page(&page(missing, 60));
             }
-            prop_assert!(timeline.holes().is_empty());
+            prop_assert!(timeline.gaps().is_empty());
             prop_assert_eq!(held(&timeline), all);
         }
     }
 
     #[test]
-    fn a_message_beyond_the_next_leaves_a_hole_that_is_named() {
+    fn a_message_after_a_gap_reports_the_gap() {
         let all = conversation();
         let mut timeline = Timeline::default();
         timeline.merge_page(&page(&all[..10], 10));
         timeline.merge(all[13].clone());
-        assert_eq!(timeline.holes(), [(Seq(11), Seq(13))]);
+        assert_eq!(timeline.gaps(), [(Seq(11), Seq(13))]);
         timeline.note_last(Seq(20));
-        assert_eq!(timeline.holes(), [(Seq(11), Seq(13)), (Seq(15), Seq(20))]);
+        assert_eq!(timeline.gaps(), [(Seq(11), Seq(13)), (Seq(15), Seq(20))]);
         assert_eq!(timeline.run_around(Seq(4)).unwrap().last(), Seq(10));
         assert!(timeline.run_around(Seq(12)).is_none());
     }
 
     #[test]
-    fn a_place_below_one_is_ignored() {
+    fn a_seq_below_one_is_ignored() {
         let mut timeline = Timeline::default();
         let mut message = conversation().remove(0);
         message.seq = Seq(-3);

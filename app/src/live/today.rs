@@ -21,8 +21,8 @@ const SHORTEST_MS: i64 = 500;
 
 /// Starts the checks. The page still shows the times that the server rendered.
 pub fn start(state: State) {
-    let written_at = state.local_time.with_untracked(|local| local.written_at());
-    told(state, written_at, dom::uptime_ms());
+    let written_at = state.time_context.with_untracked(|local| local.written_at());
+    note_server_time(state, written_at, dom::uptime_ms());
     for (target, event) in [
         (web_sys::EventTarget::from(document()), "visibilitychange"),
         (window().into(), "pageshow"),
@@ -34,8 +34,8 @@ pub fn start(state: State) {
 }
 
 /// Records the server's time, which is at most `ago_ms` old. It replaces a wrong device clock.
-pub fn told(state: State, server: Timestamp, ago_ms: i64) {
-    time::heard(server, ago_ms);
+pub fn note_server_time(state: State, server: Timestamp, ago_ms: i64) {
+    time::note_server_time(server, ago_ms);
     look(state);
 }
 
@@ -51,9 +51,9 @@ fn look_later(state: State) {
 }
 
 fn look(state: State) {
-    if let Some(renewed) = state.local_time.with_untracked(|local| local.renewed()) {
+    if let Some(renewed) = state.time_context.with_untracked(|local| local.renewed()) {
         // All displayed times depend on this signal.
-        state.local_time.set(renewed);
+        state.time_context.set(renewed);
         state.project_open();
     }
 }

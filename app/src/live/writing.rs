@@ -11,10 +11,10 @@ use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Event, HtmlTextAreaElemen
 
 use super::drafts::{self, Draft, Follow};
 use super::sender;
-use super::storage::{self, Change};
+use super::storage::{self, StorageChange};
 use crate::dom::{Listener, has_keyboard, is_live, uptime_ms};
 use crate::state::{State, use_state};
-use crate::text::{self, Written};
+use crate::text::{self, TextStats};
 
 /// Pause after which a draft is stored, so that not every key causes a write.
 const DRAFT_PAUSE: Duration = Duration::from_millis(250);
@@ -31,14 +31,14 @@ const TYPES_FOR_MS: i64 = 5_000;
 
 /// The draft of one composer. A cheap copy of handles.
 #[derive(Clone, Copy)]
-pub struct Keeper {
+pub struct DraftKeeper {
     state: State,
     conversation: ConversationId,
     draft: StoredValue<Draft>,
     /// The pending write of the draft.
     pause: StoredValue<Option<TimeoutHandle>>,
     /// Properties of the text that the composer shows.
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
 }
 
 /// Adopts text typed before the page was live, or restores the draft. `refuse_files` is called when
@@ -46,11 +46,11 @@ pub struct Keeper {
 pub fn start(
     conversation: ConversationId,
     field: NodeRef<Textarea>,
-    written: RwSignal<Written>,
+    written: RwSignal<TextStats>,
     refuse_files: Callback<()>,
-) -> Keeper {
+) -> DraftKeeper {
     let state = use_state();
-    let keeper = Keeper {
+    let keeper = DraftKeeper {
         state,
         conversation,
         draft: StoredValue::new(Draft::default()),
@@ -80,13 +80,13 @@ pub fn start(
         // Another conversation is opening: store the text typed during the last pause.
         if let Some(element) = field.try_get_untracked().flatten() {
             keeper.keep_now(&element);
-            say_typing(state, conversation, false);
+            send_typing(state, conversation, false);
         }
     });
     keeper
 }
 
-impl Keeper {
+impl DraftKeeper {
     /// Sets the field's first text: the stored draft and the text typed before the page was live.
     fn begin(self, element: &HtmlTextAreaElement) {
         let early = element.value();
@@ -123,7 +123,7 @@ impl Keeper {
                 let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
                 let Some(key) = event.key() else { return };
                 match storage::change(me, &key, event.old_value(), event.new_value()) {
-                    Some(Change::Draft(of, before, after)) if of == self.conversation => {
+                    Some(StorageChange::Draft(of, before, after)) if of == self.conversation => {
                         self.follow(&follower, &before, &after);
                     }
                     _ => {}
@@ -231,24 +231,24 @@ fn holds_files(data: &DataTransfer) -> bool {
 }
 
 /// Properties of the field's text for the composer.
-pub fn written_in(element: &HtmlTextAreaElement) -> Written {
+pub fn written_in(element: &HtmlTextAreaElement) -> TextStats {
     if is_very_long(element) {
-        Written::long(usize::try_from(element.text_length()).unwrap_or(usize::MAX))
+        TextStats::long(usize::try_from(element.text_length()).unwrap_or(usize::MAX))
     } else {
-        Written::of(&element.value())
+        TextStats::of(&element.value())
     }
 }
 
 /// Handles an input event.
-pub fn typed(keeper: Keeper, element: &HtmlTextAreaElement) {
+pub fn typed(keeper: DraftKeeper, element: &HtmlTextAreaElement) {
     set_direction(element);
     fit(element);
-    say_typing(keeper.state, keeper.conversation, element.text_length() > 0);
+    send_typing(keeper.state, keeper.conversation, element.text_length() > 0);
     keeper.changed(element);
 }
 
 /// Handles a message being sent; the field is empty already.
-pub fn sent(keeper: Keeper, element: &HtmlTextAreaElement, body: Body) {
+pub fn sent(keeper: DraftKeeper, element: &HtmlTextAreaElement, body: Body) {
     keeper.stop_pause();
     if keeper.with(|draft| draft.replaces_another(body.as_str())) == Some(true) {
         keeper.keep(body.as_str());
@@ -257,7 +257,7 @@ pub fn sent(keeper: Keeper, element: &HtmlTextAreaElement, body: Body) {
     // draft in the field.
     sender::send(keeper.state, keeper.conversation, body);
     keeper.keep("");
-    say_typing(keeper.state, keeper.conversation, false);
+    send_typing(keeper.state, keeper.conversation, false);
     set_direction(element);
     fit(element);
     keeper.state.own_message_written();
@@ -282,25 +282,25 @@ pub fn show_draft(state: State, conversation: ConversationId, text: String) {
 }
 
 /// Sends the typing event again on a new connection, which has not received it.
-pub fn say_typing_again(state: State) {
-    state.typing_said_ms.set_value(None);
-    if let Some((conversation, at)) = state.typed.get_value()
+pub fn resend_typing(state: State) {
+    state.client.typing_sent_ms.set_value(None);
+    if let Some((conversation, at)) = state.client.typed.get_value()
         && uptime_ms() - at < TYPES_FOR_MS
     {
-        say_typing(state, conversation, true);
+        send_typing(state, conversation, true);
     }
 }
 
-fn say_typing(state: State, conversation: ConversationId, active: bool) {
+fn send_typing(state: State, conversation: ConversationId, active: bool) {
     let now = uptime_ms();
-    state.typed.set_value(active.then_some((conversation, now)));
-    let said = state.typing_said_ms.get_value();
-    let due = match said {
-        Some(said) => !active || now - said >= TYPING_EVERY_MS,
+    state.client.typed.set_value(active.then_some((conversation, now)));
+    let sent_ms = state.client.typing_sent_ms.get_value();
+    let due = match sent_ms {
+        Some(sent_ms) => !active || now - sent_ms >= TYPING_EVERY_MS,
         None => active,
     };
-    if due && state.say(ClientFrame::Typing { conversation, active }) {
-        state.typing_said_ms.set_value(active.then_some(now));
+    if due && state.client.send_frame(ClientFrame::Typing { conversation, active }) {
+        state.client.typing_sent_ms.set_value(active.then_some(now));
     }
 }
 

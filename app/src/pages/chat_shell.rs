@@ -6,15 +6,15 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use protocol::SearchResults;
 
+use crate::bootstrap::use_bootstrap;
 use crate::components::{
-    Banner, ConversationList, Found, Icon, PeopleSearch, ProfileBar, Question, Search, Wordmark,
+    Banner, ConversationList, Found, Icon, PeopleSearch, ProfileBar, Prompt, Search, Wordmark,
 };
-use crate::first_view::use_read_ahead;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
-use crate::session::use_session;
+use crate::preload::use_preloaded;
 use crate::state::use_state;
-use crate::words;
 
 /// The layout of all pages for signed-in users.
 #[component]
@@ -22,12 +22,12 @@ pub fn ChatShell() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     if state.me().is_none() {
         #[cfg(feature = "ssr")]
-        crate::context::redirect(&paths::sign_in_then(&crate::context::asked_path()));
+        crate::response::redirect(&paths::sign_in_then(&crate::request::asked_path()));
         return view! { <SignedOut /> }.into_any();
     }
-    let invitations_open = use_session().invitations_open;
+    let invitations_open = use_bootstrap().invitations_open;
     let typed = use_query_map().with_untracked(|query| query.get("find"));
-    let (found, error) = match use_read_ahead().pane() {
+    let (found, error) = match use_preloaded().pane() {
         Some(Ok(pane)) => {
             state.adopt_list(pane.page, true);
             state.others.set_value(!pane.found.people.is_empty());
@@ -35,8 +35,8 @@ pub fn ChatShell() -> impl IntoView {
         }
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
-            crate::context::say(error);
-            (SearchResults::default(), Some(words::sentence(t, error)))
+            crate::response::set_error_status(error);
+            (SearchResults::default(), Some(error_message(t, error)))
         }
         None => (SearchResults::default(), None),
     };
@@ -45,8 +45,8 @@ pub fn ChatShell() -> impl IntoView {
     let navigate = use_navigate();
     // Opens the conversation of a clicked notification.
     Effect::new(move |_| {
-        if let Some(id) = state.attention.wanted.get() {
-            state.attention.wanted.set(None);
+        if let Some(id) = state.notifications.wanted.get() {
+            state.notifications.wanted.set(None);
             navigate(&paths::conversation(id), NavigateOptions::default());
         }
     });
@@ -64,7 +64,7 @@ pub fn ChatShell() -> impl IntoView {
                     })}
                 </header>
                 <div class="pane-body">
-                    <Question />
+                    <Prompt />
                     <PeopleSearch search=search />
                     <div class="list-frame">
                         // Hidden once connected, because the live client fetches the list and

@@ -15,11 +15,11 @@ use protocol::{ConversationId, ErrorCode, Retry, Seq};
 
 use crate::components::{Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton};
 use crate::error::AppError;
-use crate::first_view::{Place, read_conversation, use_read_ahead};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
-use crate::state::{Entry, FirstPage, OpenConversation, State, use_state};
-use crate::words;
+use crate::preload::{OpeningPosition, load_conversation, use_preloaded};
+use crate::state::{ConversationSignals, FirstPage, OpenConversation, State, use_state};
 
 /// The page of a conversation. Changing the conversation creates a new view.
 #[component]
@@ -28,10 +28,10 @@ pub fn ConversationPage() -> impl IntoView {
     let query = use_query_map();
     let asked = Memo::new(move |_| {
         let id = params.with(|params| params.get("conversation")?.parse::<ConversationId>().ok());
-        (id, Place::named(&|name| query.with(|query| query.get(name))))
+        (id, OpeningPosition::from_query(&|name| query.with(|query| query.get(name))))
     });
     move || match asked.get() {
-        (Some(id), place) => view! { <OpenedConversation id=id place=place /> }.into_any(),
+        (Some(id), position) => view! { <OpenedConversation id=id position=position /> }.into_any(),
         (None, _) => view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any(),
     }
 }
@@ -40,7 +40,7 @@ pub fn ConversationPage() -> impl IntoView {
 #[derive(Clone)]
 enum Rows {
     /// The rows are being fetched.
-    Reading,
+    Loading,
     /// The rows are loaded.
     Read(OpenConversation),
     /// Only unsent messages are loaded; the history is being fetched, or failed with an error.
@@ -51,19 +51,19 @@ enum Rows {
 
 /// Fetching of one conversation.
 #[derive(Clone, Copy)]
-struct Reading {
+struct ConversationLoader {
     state: State,
     id: ConversationId,
-    place: Place,
+    position: OpeningPosition,
     rows: RwSignal<Rows>,
     /// The number of the latest attempt; answers to earlier attempts are ignored.
     attempt: StoredValue<u32>,
 }
 
-impl Reading {
+impl ConversationLoader {
     /// Shows cached rows; false if there are none.
-    fn show_held(self) -> bool {
-        let kept = kept_place(self.state, self.id);
+    fn show_cached(self) -> bool {
+        let kept = kept_position(self.state, self.id);
         let held = self.state.first_page_from_memory(self.id, kept);
         held.inspect(|first| self.show(first)).is_some()
     }
@@ -83,11 +83,11 @@ impl Reading {
         #[cfg(feature = "hydrate")]
         set_timeout(move || spawn_local(fail(AppError::Unreached)), patience(self.state));
         spawn_local(async move {
-            let place = match (self.place, kept_place(self.state, self.id)) {
-                (Place::Unread, Some(kept)) => Place::Message(kept),
-                (place, _) => place,
+            let position = match (self.position, kept_position(self.state, self.id)) {
+                (OpeningPosition::Unread, Some(kept)) => OpeningPosition::Message(kept),
+                (position, _) => position,
             };
-            match read_conversation(self.id, place).await {
+            match load_conversation(self.id, position).await {
                 Ok(first) if is_wanted() => self.show(&first),
                 Ok(_) => {}
                 Err(error) => fail(error).await,
@@ -102,7 +102,7 @@ impl Reading {
     /// Whether an answer would still be used, even after the error was shown.
     fn is_awaited(self) -> bool {
         let rows = self.rows.try_get_untracked();
-        matches!(rows, Some(Rows::Reading | Rows::Lacking(..) | Rows::Refused(_)))
+        matches!(rows, Some(Rows::Loading | Rows::Lacking(..) | Rows::Refused(_)))
     }
 
     /// What to show after a failed fetch.
@@ -110,11 +110,11 @@ impl Reading {
         if error.retry() == Retry::Never {
             return Rows::Refused(error);
         }
-        let place = match self.place {
-            Place::Message(seq) => Some(seq),
+        let position = match self.position {
+            OpeningPosition::Message(seq) => Some(seq),
             _ => None,
         };
-        match self.state.open_held(self.id, place) {
+        match self.state.open_cached(self.id, position) {
             Some(held) => Rows::Read(held),
             None => self.lacking(Some(error)).unwrap_or(Rows::Refused(error)),
         }
@@ -125,7 +125,7 @@ impl Reading {
     }
 
     fn again(self) {
-        let rows = self.lacking(None).unwrap_or(Rows::Reading);
+        let rows = self.lacking(None).unwrap_or(Rows::Loading);
         self.rows.set(rows);
         self.begin();
     }
@@ -146,7 +146,7 @@ impl Reading {
         Effect::new(move |before: Option<u32>| {
             let wrote = state.wrote.get();
             if before.is_some_and(|before| before != wrote)
-                && matches!(rows.get_untracked(), Rows::Reading)
+                && matches!(rows.get_untracked(), Rows::Loading)
                 && let Some(lacking) = self.lacking(None)
             {
                 rows.set(lacking);
@@ -161,26 +161,26 @@ impl Reading {
 fn OpenedConversation(
     id: ConversationId,
     /// The position at which the conversation opens.
-    place: Place,
+    position: OpeningPosition,
 ) -> impl IntoView {
     let state = use_state();
     on_cleanup(move || state.close(id));
-    let (rows, attempt) = (RwSignal::new(Rows::Reading), StoredValue::new(0));
-    let reading = Reading { state, id, place, rows, attempt };
-    match use_read_ahead().conversation(id, place) {
-        Some(Ok(first)) => reading.show(&first),
+    let (rows, attempt) = (RwSignal::new(Rows::Loading), StoredValue::new(0));
+    let loader = ConversationLoader { state, id, position, rows, attempt };
+    match use_preloaded().conversation(id, position) {
+        Some(Ok(first)) => loader.show(&first),
         Some(Err(error)) => {
             #[cfg(feature = "ssr")]
-            crate::context::say(error);
-            reading.rows.set(reading.without(error));
+            crate::response::set_error_status(error);
+            loader.rows.set(loader.without(error));
         }
         // Navigation within the application, so the server did not load this page ahead.
-        None if place == Place::Unread && reading.show_held() => {}
-        None => reading.begin(),
+        None if position == OpeningPosition::Unread && loader.show_cached() => {}
+        None => loader.begin(),
     }
-    reading.go_on();
+    loader.go_on();
     let entry = Memo::new_with_compare(
-        move |_| match reading.rows.get() {
+        move |_| match loader.rows.get() {
             Rows::Refused(error) => Err(error),
             _ => Ok(state.entry(id)),
         },
@@ -191,14 +191,14 @@ fn OpenedConversation(
         },
     );
     move || match entry.get() {
-        Ok(Some(entry)) => view! { <Conversation reading=reading entry=entry /> }.into_any(),
+        Ok(Some(entry)) => view! { <Conversation loader=loader entry=entry /> }.into_any(),
         Ok(None) => {
             view! { <main class="pane-conversation" id="content"><TimelineSkeleton /></main> }
                 .into_any()
         }
         Err(error) => {
             let again =
-                (error.retry() != Retry::Never).then(|| Callback::new(move |()| reading.again()));
+                (error.retry() != Retry::Never).then(|| Callback::new(move |()| loader.again()));
             view! { <Unavailable error=error again=again /> }.into_any()
         }
     }
@@ -214,12 +214,12 @@ fn patience(state: State) -> Duration {
 
 /// The message at which the user left the conversation.
 #[cfg(feature = "hydrate")]
-fn kept_place(state: State, id: ConversationId) -> Option<Seq> {
-    crate::live::storage::place(state, id).map(|place| place.seq)
+fn kept_position(state: State, id: ConversationId) -> Option<Seq> {
+    crate::live::storage::position(state, id).map(|position| position.seq)
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn kept_place(_: State, _: ConversationId) -> Option<Seq> {
+fn kept_position(_: State, _: ConversationId) -> Option<Seq> {
     None
 }
 
@@ -231,16 +231,16 @@ async fn bring_from_device(_: State, _: ConversationId) {}
 
 #[component]
 fn Conversation(
-    reading: Reading,
+    loader: ConversationLoader,
     /// The conversation's entry in the list, which holds the peer.
-    entry: Entry,
+    entry: ConversationSignals,
 ) -> impl IntoView {
     let t = use_texts();
-    let Reading { id, place, rows, .. } = reading;
+    let ConversationLoader { id, position, rows, .. } = loader;
     let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
     let name = t.name(&user).to_owned();
-    let target = match place {
-        Place::Message(seq) => Some(seq),
+    let target = match position {
+        OpeningPosition::Message(seq) => Some(seq),
         _ => None,
     };
     let seen = match rows.get_untracked() {
@@ -249,14 +249,14 @@ fn Conversation(
     };
     let peer = name.clone();
     let log = move || {
-        let again = Callback::new(move |()| reading.again());
+        let again = Callback::new(move |()| loader.again());
         let (open, instead) = match rows.get() {
             Rows::Read(open) => (open, None),
             Rows::Lacking(open, None) => (open, Some(view! { <TimelineSkeleton /> }.into_any())),
             Rows::Lacking(open, Some(error)) => {
                 (open, Some(view! { <NotRead error=error again=again /> }.into_any()))
             }
-            Rows::Reading | Rows::Refused(_) => return view! { <TimelineSkeleton /> }.into_any(),
+            Rows::Loading | Rows::Refused(_) => return view! { <TimelineSkeleton /> }.into_any(),
         };
         view! { <Timeline open=open name=peer.clone() target=target instead=instead /> }.into_any()
     };
@@ -282,7 +282,7 @@ pub fn Unavailable(
     again: Option<Callback<()>>,
 ) -> impl IntoView {
     #[cfg(feature = "ssr")]
-    crate::context::say(error);
+    crate::response::set_error_status(error);
     let t = use_texts();
     view! {
         <Title text=t.not_available />
@@ -291,7 +291,7 @@ pub fn Unavailable(
                 <h1 class="text-xl font-semibold">{t.cannot_be_shown}</h1>
                 {match again {
                     Some(again) => view! { <NotRead error=error again=again /> }.into_any(),
-                    None => view! { <p class="mt-2 text-muted">{words::sentence(t, error)}</p> }.into_any(),
+                    None => view! { <p class="mt-2 text-muted">{error_message(t, error)}</p> }.into_any(),
                 }}
                 <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{t.back_to_your_conversations}</a>
             </div>

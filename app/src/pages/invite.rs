@@ -10,15 +10,15 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::{ConversationId, Invitation, WaitingInvitation};
 
+use crate::bootstrap::use_bootstrap;
 use crate::components::{Avatar, ForWhom, FormAlert, Icon, QrCode};
 use crate::error::AppError;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{create_invitation, list_invitations, withdraw_invitation};
-use crate::session::use_session;
 use crate::state::{State, use_state};
 use crate::time;
-use crate::words;
 
 /// The state of the page.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ struct Inviting {
 
 impl Inviting {
     fn new() -> Self {
-        let (made, refused) = (RwSignal::new(None), RwSignal::new(use_session().echo.error));
+        let (made, refused) = (RwSignal::new(None), RwSignal::new(use_bootstrap().echo.error));
         let (busy, arrived) = (RwSignal::new(false), RwSignal::new(None));
         let waiting = RwSignal::new(Vec::new());
         Self { state: use_state(), made, refused, busy, arrived, waiting }
@@ -93,7 +93,8 @@ impl Inviting {
         spawn_local(async move {
             let answer = withdraw_invitation(id.clone()).await;
             _ = self.refused.try_set(answer.err());
-            let is_shown = |made: &Option<Invitation>| made.as_ref().is_some_and(|it| it.id == id);
+            let is_shown =
+                |made: &Option<Invitation>| made.as_ref().is_some_and(|made| made.id == id);
             if answer.is_ok() && self.made.try_with_untracked(is_shown) == Some(true) {
                 keep(None);
                 self.made.set(None);
@@ -127,7 +128,7 @@ impl Inviting {
 /// Whether a link was used, withdrawn or has expired. False if the check fails.
 async fn is_used(invitation: &Invitation) -> bool {
     let waiting = list_invitations().await;
-    waiting.is_ok_and(|waiting| waiting.iter().all(|one| one.id != invitation.id))
+    waiting.is_ok_and(|waiting| waiting.iter().all(|other| other.id != invitation.id))
 }
 
 /// The page in the right pane.
@@ -165,7 +166,7 @@ pub fn InvitePage() -> impl IntoView {
                     <div role="status" class="empty:absolute">{move || arrived.get().map(|id| view! { <Arrived id=id /> })}</div>
                     <div class="contents" class:hidden=move || arrived.with(Option::is_some)>
                         <p class="text-muted">{t.invite_help}</p>
-                        <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
+                        <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
                         <div role="status" class="empty:absolute">
                             {move || made.get().map(|invitation| view! { <Link invitation=invitation /> })}
                         </div>
@@ -196,12 +197,12 @@ pub fn InvitePage() -> impl IntoView {
 /// The unused links, each with a button to withdraw it.
 #[component]
 fn Waiting(inviting: Inviting) -> impl IntoView {
-    let (t, local) = (use_texts(), inviting.state.local_time);
-    let row = move |one: WaitingInvitation| {
+    let (t, local) = (use_texts(), inviting.state.time_context);
+    let row = move |waiting: WaitingInvitation| {
         let is_shown =
-            inviting.made.with(|made| made.as_ref().is_some_and(|shown| shown.id == one.id));
-        let until = t.valid_until.replace("{}", &time::moment(t, one.expires_at, local.get()));
-        let id = one.id;
+            inviting.made.with(|made| made.as_ref().is_some_and(|shown| shown.id == waiting.id));
+        let until = t.valid_until.replace("{}", &time::moment(t, waiting.expires_at, local.get()));
+        let id = waiting.id;
         view! {
             <li class="device">
                 <span class="min-w-0 flex-1">
@@ -247,7 +248,7 @@ fn Arrived(id: ConversationId) -> impl IntoView {
 /// A link, with copy and share buttons and a QR code.
 #[component]
 fn Link(invitation: Invitation) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let address = address_of(&paths::invitation(&invitation.token));
     let copied = RwSignal::new(false);
     let (to_copy, to_share) = (address.clone(), address.clone());

@@ -9,14 +9,14 @@ use protocol::{ErrorCode, InvitationInfo, User};
 
 use super::leave_for;
 use super::sign_up::SignUpForm;
+use crate::bootstrap::use_bootstrap;
 use crate::components::{Avatar, ForWhom, FormAlert, Greeting, Wordmark};
 use crate::error::AppError;
-use crate::first_view::use_read_ahead;
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
+use crate::preload::use_preloaded;
 use crate::server_fns::accept_invitation;
-use crate::session::use_session;
-use crate::words;
 
 /// The page: a sign-up form for new users, a button for signed-in users.
 #[component]
@@ -26,7 +26,7 @@ pub fn Invited() -> impl IntoView {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                {match use_read_ahead().invitation() {
+                {match use_preloaded().invitation() {
                     Some(Ok(info)) => view! { <Welcome info=info token=token /> }.into_any(),
                     Some(Err(error)) => view! { <Gone error=error /> }.into_any(),
                     // Unreachable: every link here loads the page, and the server reads the
@@ -45,7 +45,7 @@ fn Welcome(
     /// The secret token of the link.
     token: String,
 ) -> impl IntoView {
-    let (t, session) = (use_texts(), use_session());
+    let (t, bootstrap) = (use_texts(), use_bootstrap());
     let name = info.inviter.display_name.clone();
     let title = t.fill(t.invited_by, &name);
     let sign_in = paths::sign_in_then(&paths::invitation(&token));
@@ -55,7 +55,7 @@ fn Welcome(
             <Avatar user=info.inviter.clone() class="avatar-large" />
             <h1 class="mt-4 text-2xl font-semibold tracking-tight">{title}</h1>
         </div>
-        {match session.me {
+        {match bootstrap.me {
             Some(me) => view! { <Accept me=me name=name token=token /> }.into_any(),
             None => view! {
                 <div class="text-center">
@@ -82,7 +82,7 @@ fn Accept(
     token: String,
 ) -> impl IntoView {
     let t = use_texts();
-    let refused = RwSignal::new(use_session().echo.error);
+    let refused = RwSignal::new(use_bootstrap().echo.error);
     let busy = RwSignal::new(false);
     let action = paths::invitation(&token);
     let on_submit = move |event: SubmitEvent| {
@@ -105,7 +105,7 @@ fn Accept(
     view! {
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
             <ForWhom />
-            <FormAlert text=Signal::derive(move || refused.get().map(|error| words::sentence(t, error))) />
+            <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
             <p class="text-center text-muted">{t.fill(t.already_signed_in_as, &me.display_name)}</p>
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
                 {t.fill(t.talk_with, &name)}
@@ -118,12 +118,12 @@ fn Accept(
 #[component]
 fn Gone(error: AppError) -> impl IntoView {
     #[cfg(feature = "ssr")]
-    crate::context::say(error);
+    crate::response::set_error_status(error);
     let t = use_texts();
     view! {
         <Title text=t.invitation_gone />
         <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.invitation_gone}</h1>
-        <p class="mt-2 text-muted">{words::sentence(t, error)}</p>
+        <p class="mt-2 text-muted">{error_message(t, error)}</p>
         <a class="button-primary mt-6 inline-flex" href=paths::HOME rel="external">{t.go_to_conversations}</a>
     }
 }

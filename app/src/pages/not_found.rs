@@ -11,7 +11,7 @@ use crate::paths;
 #[component]
 pub fn NotFound() -> impl IntoView {
     #[cfg(feature = "ssr")]
-    crate::context::set_status(axum::http::StatusCode::NOT_FOUND);
+    crate::response::set_status(axum::http::StatusCode::NOT_FOUND);
     let t = use_texts();
     view! {
         <Title text=t.page_not_found />

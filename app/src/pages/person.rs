@@ -10,11 +10,11 @@ use protocol::{Conversation, ConversationId, ErrorCode, Retry, Timestamp};
 use super::conversation::Unavailable;
 use crate::components::{Avatar, Icon};
 use crate::error::AppError;
-use crate::first_view::{Place, use_read_ahead};
 use crate::language::use_texts;
 use crate::paths;
+use crate::preload::{OpeningPosition, use_preloaded};
 use crate::server_fns::get_conversation;
-use crate::state::{Entry, use_state};
+use crate::state::{ConversationSignals, use_state};
 use crate::{text, time};
 
 /// The page, beside the list. Another conversation builds another view.
@@ -44,7 +44,7 @@ fn Found(id: ConversationId) -> impl IntoView {
         read.set(None);
         spawn_local(async move { adopt(get_conversation(id).await) });
     };
-    if let Some(first) = use_read_ahead().conversation(id, Place::Unread) {
+    if let Some(first) = use_preloaded().conversation(id, OpeningPosition::Unread) {
         adopt(first.map(|first| first.conversation));
     } else if read.with_untracked(Option::is_none) {
         ask();
@@ -68,8 +68,8 @@ fn Found(id: ConversationId) -> impl IntoView {
 
 /// The details of the person.
 #[component]
-fn Person(id: ConversationId, entry: Entry) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+fn Person(id: ConversationId, entry: ConversationSignals) -> impl IntoView {
+    let (t, local) = (use_texts(), use_state().time_context);
     let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
     let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
     let presence = move || {

@@ -5,16 +5,16 @@ use leptos::task::spawn_local;
 use leptos_meta::Title;
 use protocol::{SessionInfo, Settings};
 
+use crate::bootstrap::use_bootstrap;
 use crate::components::settings::{
     Appearance, ChangePassword, DeleteAccount, Devices, PrivacyChoices, Profile, SettingsSection,
 };
 use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
-use crate::first_view::{read_settings, use_read_ahead};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
-use crate::session::use_session;
+use crate::preload::{load_settings, use_preloaded};
 use crate::state::use_state;
-use crate::words;
 
 /// The page in the right pane.
 #[component]
@@ -42,14 +42,14 @@ pub fn SettingsPage() -> impl IntoView {
 #[component]
 fn Read() -> impl IntoView {
     let state = use_state();
-    let read = RwSignal::new(use_read_ahead().settings());
+    let read = RwSignal::new(use_preloaded().settings());
     #[cfg(feature = "ssr")]
     if let Some(Err(error)) = read.get_untracked() {
-        crate::context::say(error);
+        crate::response::set_error_status(error);
     }
     let again = Callback::new(move |()| {
         spawn_local(async move {
-            let answer = read_settings().await;
+            let answer = load_settings().await;
             // The page may have been left meanwhile.
             _ = read.try_set(Some(answer));
         });
@@ -80,7 +80,7 @@ fn Sections(
 ) -> impl IntoView {
     let (t, shortcuts) = (use_texts(), use_shortcuts());
     // A refused plain form shows its error here; after hydration each form shows its own error.
-    let refused = use_session().echo.error.map(|error| words::sentence(t, error));
+    let refused = use_bootstrap().echo.error.map(|error| error_message(t, error));
     view! {
         <FormAlert text=Signal::stored(refused) />
         <Profile user=settings.user />

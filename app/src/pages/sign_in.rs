@@ -7,23 +7,23 @@ use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
+use crate::bootstrap::use_bootstrap;
 use crate::components::{FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::sign_in;
-use crate::session::use_session;
-use crate::words;
 
 /// The page `/sign-in`.
 #[component]
 pub fn SignIn() -> impl IntoView {
-    let (t, session) = (use_texts(), use_session());
+    let (t, bootstrap) = (use_texts(), use_bootstrap());
     let next = use_query_map()
         .with_untracked(|query| query.get("next").map(|next| paths::safe(&next).to_owned()))
         .unwrap_or_else(|| paths::HOME.to_owned());
     #[cfg(feature = "ssr")]
-    if session.me.is_some() {
-        crate::context::redirect(&next);
+    if bootstrap.me.is_some() {
+        crate::response::redirect(&next);
     }
     let action =
         if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
@@ -33,7 +33,7 @@ pub fn SignIn() -> impl IntoView {
     };
     let (username, password) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     begin_in(username);
-    let error = RwSignal::new(session.echo.error);
+    let error = RwSignal::new(bootstrap.echo.error);
     let busy = RwSignal::new(false);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -67,11 +67,11 @@ pub fn SignIn() -> impl IntoView {
                 <Greeting />
                 <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.sign_in}</h1>
                 <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
-                    <FormAlert text=Signal::derive(move || error.get().map(|error| words::sentence(t, error))) />
+                    <FormAlert text=Signal::derive(move || error.get().map(|error| error_message(t, error))) />
                     <TextField
                         kind=FieldKind::Username
                         node_ref=username
-                        value=session.echo.username
+                        value=bootstrap.echo.username
                         error=Signal::derive(|| None)
                     />
                     <TextField
@@ -84,14 +84,14 @@ pub fn SignIn() -> impl IntoView {
                         {move || if busy.get() { t.signing_in } else { t.sign_in }}
                     </button>
                 </form>
-                {if session.registration_open {
+                {if bootstrap.registration_open {
                     view! {
                         <p class="mt-6 text-center text-muted">
                             {t.new_here}<a class="link" href=sign_up rel="external">{t.create_an_account}</a>
                         </p>
                     }.into_any()
                 } else {
-                    let closed = if session.invitations_open { t.registration_invited } else { t.registration_closed };
+                    let closed = if bootstrap.invitations_open { t.registration_invited } else { t.registration_closed };
                     view! { <p class="mt-6 text-center text-muted">{closed}</p> }.into_any()
                 }}
             </div>

@@ -10,30 +10,30 @@ use leptos_router::hooks::use_query_map;
 use protocol::ErrorCode;
 
 use super::sign_in::leave_for;
+use crate::bootstrap::use_bootstrap;
 use crate::components::{FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
 use crate::error::AppError;
+use crate::error_messages::{FormField, error_message, field_of};
 use crate::language::{Language, Texts, use_texts};
 use crate::paths;
 use crate::server_fns::{free_usernames, sign_up};
-use crate::session::use_session;
 use crate::text;
-use crate::words::{self, Field};
 
 /// The page `/sign-up`.
 #[component]
 pub fn SignUp() -> impl IntoView {
-    let (t, session) = (use_texts(), use_session());
+    let (t, bootstrap) = (use_texts(), use_bootstrap());
     let query = use_query_map().get_untracked();
     let next = query.get("next").map(|next| paths::safe(&next).to_owned());
     let next = next.unwrap_or_else(|| paths::HOME.to_owned());
     #[cfg(feature = "ssr")]
-    if session.me.is_some() {
-        crate::context::redirect(&next);
+    if bootstrap.me.is_some() {
+        crate::response::redirect(&next);
     }
     let sign_in = paths::sign_in_then(&next);
-    let invitation = query.get("invitation").filter(|_| session.invitations_open);
-    let open = session.registration_open || invitation.is_some();
-    let closed = match session.invitations_open {
+    let invitation = query.get("invitation").filter(|_| bootstrap.invitations_open);
+    let open = bootstrap.registration_open || invitation.is_some();
+    let closed = match bootstrap.invitations_open {
         true => t.registration_invited,
         false => t.registration_closed,
     };
@@ -67,7 +67,7 @@ pub(super) fn SignUpForm(
     /// The invitation token; the new account then starts in the conversation with the inviter.
     invitation: Option<String>,
 ) -> impl IntoView {
-    let (t, echo) = (use_texts(), use_session().echo);
+    let (t, echo) = (use_texts(), use_bootstrap().echo);
     let action = match (&invitation, next.as_str()) {
         (Some(token), _) => format!("{}?invitation={}", paths::SIGN_UP, paths::encode(token)),
         (None, paths::HOME) => paths::SIGN_UP.to_owned(),
@@ -106,14 +106,11 @@ pub(super) fn SignUpForm(
             }
         });
     };
-    let at = move |field: Field| {
+    let at = move |field: FormField| {
         Signal::derive(move || error.get().and_then(|error| at_field(t, error, field)))
     };
     let elsewhere = Signal::derive(move || {
-        error
-            .get()
-            .filter(|error| words::field(*error).is_none())
-            .map(|error| words::sentence(t, error))
+        error.get().filter(|error| field_of(*error).is_none()).map(|error| error_message(t, error))
     });
     let keep_in_step = move |event| fields.keep_in_step(&event, t.language == Language::German);
     view! {
@@ -123,13 +120,13 @@ pub(super) fn SignUpForm(
         <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit on:input=keep_in_step>
             <FormAlert text=elsewhere />
             {invitation.map(|token| view! { <input type="hidden" name="invitation" value=token /> })}
-            <TextField kind=FieldKind::NewName node_ref=fields.name value=echo.display_name error=at(Field::DisplayName) />
+            <TextField kind=FieldKind::NewName node_ref=fields.name value=echo.display_name error=at(FormField::DisplayName) />
             <div>
-                <TextField kind=FieldKind::NewUsername node_ref=fields.username value=echo.username error=at(Field::Username) />
+                <TextField kind=FieldKind::NewUsername node_ref=fields.username value=echo.username error=at(FormField::Username) />
                 <noscript inner_html=format!("<p class=\"field-help\">{}</p>", t.username_made)></noscript>
                 <FreeNames free=free fields=fields />
             </div>
-            <TextField kind=FieldKind::NewPassword node_ref=fields.password value=String::new() error=at(Field::Password) />
+            <TextField kind=FieldKind::NewPassword node_ref=fields.password value=String::new() error=at(FormField::Password) />
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
                 {move || if busy.get() { t.creating } else { t.create_account }}
             </button>
@@ -208,9 +205,9 @@ impl Fields {
 
     /// Focuses the field that was refused.
     fn turn_to(self, refused: AppError) {
-        let wrong = match words::field(refused) {
-            Some(Field::Password) => self.password,
-            Some(Field::DisplayName) => self.name,
+        let wrong = match field_of(refused) {
+            Some(FormField::Password) => self.password,
+            Some(FormField::DisplayName) => self.name,
             _ => self.username,
         };
         if let Some(field) = wrong.get_untracked() {
@@ -219,6 +216,6 @@ impl Fields {
     }
 }
 
-fn at_field(t: &Texts, error: AppError, field: Field) -> Option<String> {
-    (words::field(error) == Some(field)).then(|| words::sentence(t, error))
+fn at_field(t: &Texts, error: AppError, field: FormField) -> Option<String> {
+    (field_of(error) == Some(field)).then(|| error_message(t, error))
 }

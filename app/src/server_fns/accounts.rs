@@ -19,8 +19,8 @@ pub async fn sign_up(
     password: String,
     #[server(default)] invitation: Option<String>,
 ) -> Result<Option<ConversationId>, AppError> {
-    use crate::context;
-    let (chat, from) = (context::chat()?, context::client());
+    use crate::{client, request, response};
+    let (chat, from) = (request::chat()?, client::client());
     let invitation = invitation.filter(|token| !token.is_empty());
     let username = match username.trim() {
         "" => made_from(&display_name, invitation.as_deref()).await?,
@@ -32,9 +32,9 @@ pub async fn sign_up(
             chat.sign_up_invited(&token, &username, &display_name, &password, from).await
         }
     };
-    let (signed_in, conversation) = made.map_err(context::fail)?;
-    context::end_session_before().await;
-    context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
+    let (signed_in, conversation) = made.map_err(response::fail)?;
+    request::end_session_before().await;
+    response::set_cookie(request::session_cookie()?.issue(&signed_in.token));
     Ok(conversation)
 }
 
@@ -43,13 +43,13 @@ pub async fn sign_up(
 #[cfg(feature = "ssr")]
 async fn made_from(display_name: &str, invitation: Option<&str>) -> Result<String, AppError> {
     use crate::language::Language;
-    use crate::{context, text};
-    let wanted = text::username(display_name, context::language() == Language::German);
+    use crate::{client, request, response, text};
+    let wanted = text::username(display_name, request::language() == Language::German);
     // A name of one or two letters is too short for a username, but not with a number appended.
     let wanted = if wanted.is_empty() { display_name.trim().to_lowercase() } else { wanted };
-    let from = context::client().address;
-    let free = context::chat()?.free_usernames(&wanted, invitation, from).await;
-    Ok(free.map_err(context::fail)?.into_iter().next().unwrap_or_default())
+    let from = client::client().address;
+    let free = request::chat()?.free_usernames(&wanted, invitation, from).await;
+    Ok(free.map_err(response::fail)?.into_iter().next().unwrap_or_default())
 }
 
 /// Returns free usernames similar to the wanted one, at most two.
@@ -61,11 +61,11 @@ pub async fn free_usernames(
     wanted: String,
     invitation: Option<String>,
 ) -> Result<Vec<String>, AppError> {
-    use crate::context;
-    let from = context::client().address;
+    use crate::{client, request, response};
+    let from = client::client().address;
     let invitation = invitation.as_deref().filter(|token| !token.is_empty());
-    let free = context::chat()?.free_usernames(&wanted, invitation, from).await;
-    free.map_err(context::fail)
+    let free = request::chat()?.free_usernames(&wanted, invitation, from).await;
+    free.map_err(response::fail)
 }
 
 /// Signs in.
@@ -74,12 +74,12 @@ pub async fn free_usernames(
 /// When the username or the password is wrong, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "sign_in", output = JsonCall)]
 pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
-    use crate::context;
-    let chat = context::chat()?;
+    use crate::{client, request, response};
+    let chat = request::chat()?;
     let signed_in =
-        chat.sign_in(&username, &password, context::client()).await.map_err(context::fail)?;
-    context::end_session_before().await;
-    context::set_cookie(context::session_cookie()?.issue(&signed_in.token));
+        chat.sign_in(&username, &password, client::client()).await.map_err(response::fail)?;
+    request::end_session_before().await;
+    response::set_cookie(request::session_cookie()?.issue(&signed_in.token));
     Ok(())
 }
 
@@ -89,10 +89,10 @@ pub async fn sign_in(username: String, password: String) -> Result<(), AppError>
 /// When the store cannot be written.
 #[server(client = Calls, prefix = "/api", endpoint = "sign_out", output = JsonCall)]
 pub async fn sign_out() -> Result<(), AppError> {
-    use crate::context;
-    if let Some(session) = context::session() {
-        context::chat()?.sign_out(session.id).await.map_err(context::fail)?;
+    use crate::{request, response};
+    if let Some(session) = request::session() {
+        request::chat()?.sign_out(session.id).await.map_err(response::fail)?;
     }
-    context::set_cookie(context::session_cookie()?.clear());
+    response::set_cookie(request::session_cookie()?.clear());
     Ok(())
 }

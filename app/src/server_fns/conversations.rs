@@ -15,9 +15,9 @@ use crate::json::JsonCall;
 /// When the caller is not signed in, or the user does not exist or is the caller.
 #[server(client = Calls, prefix = "/api", endpoint = "open_conversation", output = JsonCall)]
 pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.open_conversation(me.user.id, peer).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.open_conversation(me.user.id, peer).await.map_err(response::fail)
 }
 
 /// Returns a page of the list, newest first.
@@ -26,9 +26,9 @@ pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError>
 /// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_conversations", input = JsonCall, output = JsonCall)]
 pub async fn list_conversations(after: Option<ListCursor>) -> Result<ConversationPage, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.conversations(me.user.id, after).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.conversations(me.user.id, after).await.map_err(response::fail)
 }
 
 /// Returns one conversation, as the list shows it.
@@ -37,9 +37,9 @@ pub async fn list_conversations(after: Option<ListCursor>) -> Result<Conversatio
 /// When the caller is not signed in, or not a member of an existing conversation with this id.
 #[server(client = Calls, prefix = "/api", endpoint = "get_conversation", input = JsonCall, output = JsonCall)]
 pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.conversation(me.user.id, id).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.conversation(me.user.id, id).await.map_err(response::fail)
 }
 
 /// Moves the caller's marks. Marks only move forward, so a repeated or late call has no effect.
@@ -53,10 +53,10 @@ pub async fn mark_conversation(
     delivered: Seq,
     read: Seq,
 ) -> Result<(), AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
+    use crate::{request, response};
+    let me = request::signed_in()?;
     let marks = protocol::Marks { delivered: delivered.max(read), read };
-    context::chat()?.mark(me.user.id, id, marks).await.map_err(context::fail)
+    request::chat()?.mark(me.user.id, id, marks).await.map_err(response::fail)
 }
 
 /// Returns the peer's marks with their times, for the details of a receipt tick.
@@ -65,7 +65,7 @@ pub async fn mark_conversation(
 /// When the caller is not signed in or not a member of the conversation.
 #[server(client = Calls, name = GetTickTimes, prefix = "/api", endpoint = "tick_times", input = JsonCall, output = JsonCall)]
 pub async fn tick_times(conversation: ConversationId) -> Result<TickTimes, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.tick_times(me.user.id, conversation).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.tick_times(me.user.id, conversation).await.map_err(response::fail)
 }

@@ -14,9 +14,9 @@ use crate::json::JsonCall;
 /// ones, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "create_invitation", output = JsonCall)]
 pub async fn create_invitation() -> Result<Invitation, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.create_invitation(me.user.id).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.create_invitation(me.user.id).await.map_err(response::fail)
 }
 
 /// Returns the caller's pending invitations, newest first.
@@ -25,9 +25,9 @@ pub async fn create_invitation() -> Result<Invitation, AppError> {
 /// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_invitations", input = JsonCall, output = JsonCall)]
 pub async fn list_invitations() -> Result<Vec<WaitingInvitation>, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.waiting_invitations(me.user.id).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.waiting_invitations(me.user.id).await.map_err(response::fail)
 }
 
 /// Withdraws one of the caller's invitations. A repeated call has no further effect.
@@ -36,9 +36,9 @@ pub async fn list_invitations() -> Result<Vec<WaitingInvitation>, AppError> {
 /// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "withdraw_invitation", output = JsonCall)]
 pub async fn withdraw_invitation(id: String) -> Result<(), AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.withdraw_invitation(me.user.id, &id).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.withdraw_invitation(me.user.id, &id).await.map_err(response::fail)
 }
 
 /// Returns the inviter of an invitation. Callers need not be signed in.
@@ -47,9 +47,9 @@ pub async fn withdraw_invitation(id: String) -> Result<(), AppError> {
 /// When the invitation is invalid, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "get_invitation", input = JsonCall, output = JsonCall)]
 pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
-    use crate::context;
-    let from = context::client().address;
-    context::chat()?.invitation(&token, from).await.map_err(context::fail)
+    use crate::{client, request, response};
+    let from = client::client().address;
+    request::chat()?.invitation(&token, from).await.map_err(response::fail)
 }
 
 /// Accepts an invitation as a signed-in user. Returns the conversation with the inviter.
@@ -59,8 +59,8 @@ pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
 /// applies.
 #[server(client = Calls, prefix = "/api", endpoint = "accept_invitation", output = JsonCall)]
 pub async fn accept_invitation(token: String) -> Result<ConversationId, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    let from = context::client().address;
-    context::chat()?.accept_invitation(&me.user, &token, from).await.map_err(context::fail)
+    use crate::{client, request, response};
+    let me = request::signed_in()?;
+    let from = client::client().address;
+    request::chat()?.accept_invitation(&me.user, &token, from).await.map_err(response::fail)
 }

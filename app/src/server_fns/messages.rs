@@ -14,9 +14,9 @@ use crate::json::JsonCall;
 /// range.
 #[server(client = Calls, prefix = "/api", endpoint = "load_history", input = JsonCall, output = JsonCall)]
 pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryPage, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.history(me.user.id, id, cursor).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.history(me.user.id, id, cursor).await.map_err(response::fail)
 }
 
 /// Sends a message without a socket. A repeated `client_id` returns the first answer.
@@ -34,11 +34,11 @@ pub async fn send_message(
     body: String,
     #[server(default)] sender: Option<UserId>,
 ) -> Result<Sent, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
+    use crate::{request, response};
+    let me = request::signed_in()?;
     if sender.is_some_and(|sender| sender != me.user.id) {
-        return Err(context::refuse(protocol::ErrorCode::Unauthenticated.into()));
+        return Err(response::refuse(protocol::ErrorCode::Unauthenticated.into()));
     }
-    let chat = context::chat()?;
-    chat.send_message(me.user.id, conversation, client_id, &body).await.map_err(context::fail)
+    let chat = request::chat()?;
+    chat.send_message(me.user.id, conversation, client_id, &body).await.map_err(response::fail)
 }

@@ -14,9 +14,9 @@ use crate::json::JsonCall;
 /// When the caller is not signed in, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "find_people", input = JsonCall, output = JsonCall)]
 pub async fn find_people(typed: String) -> Result<Vec<Person>, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.find_people(me.user.id, &typed).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.find_people(me.user.id, &typed).await.map_err(response::fail)
 }
 
 /// Returns the caller's conversations and other users whose names match, with their total. `all`
@@ -31,8 +31,8 @@ pub async fn search(
 ) -> Result<SearchResults, AppError> {
     use protocol::limits::{MOST_FOUND, PAGE_PEOPLE};
 
-    use crate::context;
-    let me = context::signed_in()?;
+    use crate::{request, response};
+    let me = request::signed_in()?;
     let limit = if all { MOST_FOUND } else { PAGE_PEOPLE };
-    context::chat()?.search(&me.user, &typed, limit).await.map_err(context::fail)
+    request::chat()?.search(&me.user, &typed, limit).await.map_err(response::fail)
 }

@@ -13,9 +13,9 @@ use crate::json::JsonCall;
 /// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "list_sessions", input = JsonCall, output = JsonCall)]
 pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.sessions(&me).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.sessions(&me).await.map_err(response::fail)
 }
 
 /// Ends one of the caller's sessions. Ending the current one signs out.
@@ -24,11 +24,11 @@ pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
 /// When the caller is not signed in, or has no active session with this id.
 #[server(client = Calls, prefix = "/api", endpoint = "end_session", output = JsonCall)]
 pub async fn end_session(id: SessionId) -> Result<(), AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.end_session(&me, id).await.map_err(context::fail)?;
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.end_session(&me, id).await.map_err(response::fail)?;
     if id == me.id {
-        context::set_cookie(context::session_cookie()?.clear());
+        response::set_cookie(request::session_cookie()?.clear());
     }
     Ok(())
 }
@@ -39,7 +39,7 @@ pub async fn end_session(id: SessionId) -> Result<(), AppError> {
 /// When the caller is not signed in.
 #[server(client = Calls, prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
 pub async fn end_other_sessions() -> Result<(), AppError> {
-    use crate::context;
-    let me = context::signed_in()?;
-    context::chat()?.end_other_sessions(&me).await.map_err(context::fail)
+    use crate::{request, response};
+    let me = request::signed_in()?;
+    request::chat()?.end_other_sessions(&me).await.map_err(response::fail)
 }

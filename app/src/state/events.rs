@@ -8,14 +8,14 @@ use protocol::{
 };
 
 use super::{State, set_if_changed};
-use crate::live::summary::{self, Known};
+use crate::live::summary::{self, Freshness};
 
 /// Follow-up that the caller must do after applying an event.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Applied {
     /// Whether the conversation's entry is exact or must be fetched again.
-    pub known: Known,
+    pub freshness: Freshness,
     /// The outbox message that the event settled.
     pub settled: Option<ClientId>,
     /// Whether the message is new. A repeated message is announced once.
@@ -27,13 +27,13 @@ impl State {
     pub fn apply_message(&self, message: &Message) -> Applied {
         let id = message.conversation;
         let mine = self.is_me(message.sender);
-        let is_news = !self.knows(message);
+        let is_news = !self.has_message(message);
         let is_behind = self.is_behind(message);
-        let known = match (self.entry(id), self.me()) {
+        let freshness = match (self.entry(id), self.me()) {
             (Some(entry), Some(me)) => {
                 let mut summary = entry.summary.get_untracked();
                 let grows = message.seq > summary.last_seq;
-                let known = summary::apply_message(&mut summary, message, me.id);
+                let freshness = summary::apply_message(&mut summary, message, me.id);
                 if grows {
                     summary.active_at = summary.active_at.max(self.above_the_others(id));
                 }
@@ -41,26 +41,26 @@ impl State {
                 if !mine {
                     entry.typing.set(false);
                 }
-                if is_behind { Known::Inexactly } else { known }
+                if is_behind { Freshness::Outdated } else { freshness }
             }
-            _ => Known::Inexactly,
+            _ => Freshness::Outdated,
         };
         let settled = self
-            .held
-            .try_update_value(|held| {
-                if let Some(timeline) = held.timelines.get_mut(&id) {
-                    held.contradicted |= timeline.contradicts(message);
+            .cache
+            .try_update_value(|cache| {
+                if let Some(timeline) = cache.timelines.get_mut(&id) {
+                    cache.contradicted |= timeline.contradicts(message);
                     timeline.merge(message.clone());
                 }
-                mine.then(|| held.outbox.settle(message.client_id))?.map(|entry| entry.client_id)
+                mine.then(|| cache.outbox.settle(message.client_id))?.map(|entry| entry.client_id)
             })
             .flatten();
         if is_news && !mine {
-            self.hear(message);
+            self.receive(message);
         }
         self.sort_list();
         self.project_if_open(id);
-        Applied { known, settled, is_news }
+        Applied { freshness, settled, is_news }
     }
 
     /// Returns a time after the top entry of the list, for a conversation with a new message. The
@@ -73,13 +73,14 @@ impl State {
 
     /// Returns whether the message arrived before: it is in the timeline, or, without a timeline,
     /// its seq is not after the entry's last.
-    fn knows(&self, message: &Message) -> bool {
+    fn has_message(&self, message: &Message) -> bool {
         let id = message.conversation;
-        let held = self.held.with_value(|held| {
-            let timeline = held.timelines.get(&id)?;
+        let in_timeline = self.cache.with_value(|cache| {
+            let timeline = cache.timelines.get(&id)?;
             Some(timeline.run_around(message.seq).is_some())
         });
-        held.unwrap_or_else(|| self.summary(id).is_some_and(|held| held.last_seq >= message.seq))
+        in_timeline
+            .unwrap_or_else(|| self.summary(id).is_some_and(|entry| entry.last_seq >= message.seq))
     }
 
     /// Returns whether the message's seq is not after the entry's last, in a conversation without a
@@ -87,19 +88,19 @@ impl State {
     /// restored from a backup.
     fn is_behind(&self, message: &Message) -> bool {
         let id = message.conversation;
-        let is_held = self.held.with_value(|held| held.timelines.contains_key(&id));
+        let has_timeline = self.cache.with_value(|cache| cache.timelines.contains_key(&id));
         let is_behind = |known: Conversation| {
             let is_last = known.last.is_some_and(|last| last.client_id == message.client_id);
             message.seq <= known.last_seq && !is_last
         };
-        !is_held && self.summary(id).is_some_and(is_behind)
+        !has_timeline && self.summary(id).is_some_and(is_behind)
     }
 
     /// Applies the acknowledgement of a message that this tab sent.
     pub fn apply_sent(&self, sent: Sent) -> Applied {
         let body = self
-            .held
-            .with_value(|held| held.outbox.get(sent.client_id).map(|entry| entry.body.clone()));
+            .cache
+            .with_value(|cache| cache.outbox.get(sent.client_id).map(|entry| entry.body.clone()));
         match (body, self.me()) {
             (Some(body), Some(me)) => self.apply_message(&Message {
                 conversation: sent.conversation,
@@ -109,38 +110,39 @@ impl State {
                 body,
                 sent_at: sent.sent_at,
             }),
-            _ => Applied { known: self.know_of(sent), settled: None, is_news: false },
+            _ => Applied { freshness: self.note_sent(sent), settled: None, is_news: false },
         }
     }
 
     /// Records a stored message whose body this tab no longer has. Usually the message arrived as
     /// an event; otherwise it must be fetched.
-    fn know_of(&self, sent: Sent) -> Known {
-        let held = self.held.try_update_value(|held| {
-            let timeline = held.timelines.get_mut(&sent.conversation)?;
+    fn note_sent(&self, sent: Sent) -> Freshness {
+        let in_timeline = self.cache.try_update_value(|cache| {
+            let timeline = cache.timelines.get_mut(&sent.conversation)?;
             timeline.note_last(sent.seq);
             timeline.run_around(sent.seq).map(|_| ())
         });
-        if held.flatten().is_some() { Known::Exactly } else { Known::Inexactly }
+        if in_timeline.flatten().is_some() { Freshness::Current } else { Freshness::Outdated }
     }
 
     /// Applies a receipt.
-    pub fn apply_receipt(&self, id: ConversationId, user: UserId, marks: Marks) -> Known {
-        let Some(entry) = self.entry(id) else { return Known::Inexactly };
+    pub fn apply_receipt(&self, id: ConversationId, user: UserId, marks: Marks) -> Freshness {
+        let Some(entry) = self.entry(id) else { return Freshness::Outdated };
         let mut summary = entry.summary.get_untracked();
-        let known = summary::apply_receipt(&mut summary, user, marks);
+        let freshness = summary::apply_receipt(&mut summary, user, marks);
         set_if_changed(&entry.summary, summary);
         self.project_if_open(id);
-        known
+        freshness
     }
 
     /// Applies a presence event.
     pub fn apply_presence(&self, user: UserId, presence: Presence) {
-        for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
+        for entry in
+            self.cache.with_value(|cache| cache.entries.values().cloned().collect::<Vec<_>>())
         {
             let mut summary = entry.summary.get_untracked();
             if summary.peer.user.id == user {
-                entry.presence_told.set_value(true);
+                entry.presence_received.set_value(true);
                 summary.peer.presence = presence;
                 set_if_changed(&entry.summary, summary);
                 if !presence.online {
@@ -155,7 +157,8 @@ impl State {
         if self.is_me(user.id) {
             self.me.set(Some(user.clone()));
         }
-        for entry in self.held.with_value(|held| held.entries.values().cloned().collect::<Vec<_>>())
+        for entry in
+            self.cache.with_value(|cache| cache.entries.values().cloned().collect::<Vec<_>>())
         {
             let mut summary = entry.summary.get_untracked();
             if summary.peer.user.id == user.id {
@@ -167,14 +170,14 @@ impl State {
 
     /// Merges a page of history. If the page shows that the entry is outdated, the entry must be
     /// fetched again, because a page cannot determine the unread count.
-    pub fn merge_page(&self, page: &HistoryPage) -> Known {
-        let mut known = Known::Exactly;
-        self.held.update_value(|held| {
-            let timeline = held.timelines.entry(page.conversation).or_default();
-            held.contradicted |= page.messages.iter().any(|one| timeline.contradicts(one));
+    pub fn merge_page(&self, page: &HistoryPage) -> Freshness {
+        let mut freshness = Freshness::Current;
+        self.cache.update_value(|cache| {
+            let timeline = cache.timelines.entry(page.conversation).or_default();
+            cache.contradicted |= page.messages.iter().any(|message| timeline.contradicts(message));
             timeline.merge_page(page);
-            if let Some(open) = held.open.as_mut() {
-                open.find_place(page);
+            if let Some(open) = cache.open.as_mut() {
+                open.anchor_at_newest(page);
             }
         });
         if let (Some(entry), Some(me)) = (self.entry(page.conversation), self.me()) {
@@ -184,14 +187,14 @@ impl State {
             _ = summary::apply_receipt(&mut summary, peer, page.theirs);
             summary::advance(&mut summary.mine, page.mine);
             if let Some(message) = page.messages.last() {
-                known = summary::apply_message(&mut summary, message, me.id);
+                freshness = summary::apply_message(&mut summary, message, me.id);
             }
             if page.last_seq > summary.last_seq {
-                known = Known::Inexactly;
+                freshness = Freshness::Outdated;
             }
             set_if_changed(&entry.summary, summary);
         }
         self.project_if_open(page.conversation);
-        known
+        freshness
     }
 }

@@ -6,24 +6,24 @@ use leptos::prelude::*;
 use protocol::limits::MAX_UNREAD_ELSEWHERE;
 use protocol::{Conversation, ConversationId, ConversationPage, ListCursor, Seq};
 
-use super::{Held, State};
+use super::{Cache, State};
 
 impl State {
     /// Counts the user's unread messages in all conversations, from the entries in the list and
     /// from the server's counts for the rest. The counter owns its signals, because the server
     /// calls it for the title when the page's owner may be disposed.
     pub fn unread_counter(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
-        let (list, held) = (ArcRwSignal::from(self.list), ArcStoredValue::from(self.held));
+        let (list, cache) = (ArcRwSignal::from(self.list), ArcStoredValue::from(self.cache));
         let elsewhere = ArcRwSignal::from(self.unread_elsewhere);
         move || {
             let unread = |id: &ConversationId| {
-                let entry = held.with_value(|held| held.entries.get(id).cloned());
+                let entry = cache.with_value(|cache| cache.entries.get(id).cloned());
                 entry.map(|entry| entry.summary.with(|summary| summary.unread))
             };
             list.with(|list| {
                 let elsewhere: u32 = elsewhere.with(|elsewhere| {
-                    let behind = elsewhere.iter().filter(|it| !list.contains(&it.id));
-                    behind.map(|it| it.unread).sum()
+                    let behind = elsewhere.iter().filter(|count| !list.contains(&count.id));
+                    behind.map(|count| count.unread).sum()
                 });
                 elsewhere + list.iter().filter_map(unread).sum::<u32>()
             })
@@ -32,12 +32,12 @@ impl State {
 
     /// Merges a page of the list.
     pub fn adopt_list(&self, page: ConversationPage, is_first: bool) {
-        let anew = is_first
+        let was_reset = is_first
             && self
-                .held
-                .try_update_value(|held| std::mem::take(&mut held.anew))
+                .cache
+                .try_update_value(|cache| std::mem::take(&mut cache.was_reset))
                 .unwrap_or_default();
-        if anew || !is_first || self.list.with_untracked(Vec::is_empty) {
+        if was_reset || !is_first || self.list.with_untracked(Vec::is_empty) {
             self.list_has_more.set(page.has_more);
         }
         if is_first {
@@ -45,24 +45,24 @@ impl State {
         }
         let end = page.conversations.last();
         let end = end.map(|last| ListCursor { active_at: last.active_at, id: last.id });
-        let deeper = |one: ListCursor, other: ListCursor| {
-            if (one.active_at, one.id) < (other.active_at, other.id) { one } else { other }
+        let deeper = |left: ListCursor, right: ListCursor| {
+            if (left.active_at, left.id) < (right.active_at, right.id) { left } else { right }
         };
-        self.held.update_value(|held| {
-            held.list_end = match (held.list_end, end) {
-                (Some(held), Some(end)) => Some(deeper(held, end)),
-                (held, end) => held.or(end),
+        self.cache.update_value(|cache| {
+            cache.list_end = match (cache.list_end, end) {
+                (Some(before), Some(end)) => Some(deeper(before, end)),
+                (before, end) => before.or(end),
             };
         });
         for conversation in page.conversations {
-            self.held.update_value(|held| {
-                held.listed.insert(conversation.id);
+            self.cache.update_value(|cache| {
+                cache.listed.insert(conversation.id);
             });
             self.adopt_quietly(conversation);
         }
-        if anew {
+        if was_reset {
             // Remove conversations that the new store lacks. The open one is fetched separately.
-            self.held.update_value(|Held { entries, listed, open, .. }| {
+            self.cache.update_value(|Cache { entries, listed, open, .. }| {
                 let open = open.as_ref().map(|open| open.id);
                 entries.retain(|id, _| listed.contains(id) || open == Some(*id));
             });
@@ -82,7 +82,8 @@ impl State {
         }
         for (id, last_seq) in behind {
             let Some(entry) = self.entry(*id) else { continue };
-            let counted = elsewhere.iter().find(|it| it.id == *id).map_or(0, |it| it.unread);
+            let counted =
+                elsewhere.iter().find(|count| count.id == *id).map_or(0, |count| count.unread);
             let is_over =
                 |summary: &Conversation| summary.last_seq == *last_seq && counted < summary.unread;
             if entry.summary.with_untracked(is_over) {
@@ -94,7 +95,7 @@ impl State {
     /// Returns the cursor of the next page of the list. Entries that came from an event or the open
     /// conversation do not move it, because entries before them may not be fetched yet.
     pub fn list_cursor(&self) -> Option<ListCursor> {
-        self.held.with_value(|held| held.list_end)
+        self.cache.with_value(|cache| cache.list_end)
     }
 
     /// Sorts the list. Until the page is live it contains only entries from fetched pages. The open
@@ -103,8 +104,8 @@ impl State {
     pub(crate) fn sort_list(&self) {
         let live = self.live.get_untracked();
         // A heap, because a general sort adds more code to the WebAssembly.
-        let order: BinaryHeap<_> = self.held.with_value(|held| {
-            let shown = held.entries.iter().filter(|(id, _)| live || held.listed.contains(id));
+        let order: BinaryHeap<_> = self.cache.with_value(|cache| {
+            let shown = cache.entries.iter().filter(|(id, _)| live || cache.listed.contains(id));
             shown
                 .map(|(_, entry)| &entry.summary)
                 .map(|summary| summary.with_untracked(|summary| (summary.active_at, summary.id)))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::window::Window;
 use super::{State, set_if_changed};
 use crate::live::rows::{self, Divider, Key, Row, Scene};
-use crate::live::summary::Known;
+use crate::live::summary::Freshness;
 use crate::live::timeline::{Run, Timeline};
 
 /// A conversation with more unread messages than this opens at the first of them, because they do
@@ -54,9 +54,9 @@ pub struct OpenConversation {
     /// Number of the peer's messages that arrived while the view was not at the bottom.
     pub below: ArcRwSignal<u32>,
     /// The last message of the peer that arrived while the conversation was open.
-    pub heard: ArcRwSignal<Option<Message>>,
+    pub received: ArcRwSignal<Option<Message>>,
     /// Whether the entry was exact when the conversation was opened, or must be fetched again.
-    pub known: Known,
+    pub freshness: Freshness,
     /// The unread divider, fixed at opening.
     pub divider: Option<Divider>,
     rows: ArcRwSignal<HashMap<Key, ArcRwSignal<Row>>>,
@@ -65,7 +65,7 @@ pub struct OpenConversation {
     /// The part of the run that is on the page.
     window: Window,
     /// The approximate seq at the reader's position.
-    place: Seq,
+    position: Seq,
     /// Whether the view shows new messages as they arrive, and gaps are fetched for that.
     pub(super) follows: bool,
     /// Whether no message was fetched yet; the conversation's page then fetches the first ones.
@@ -102,9 +102,9 @@ impl OpenConversation {
 
     /// Resets the view after the cached messages were discarded. It shows no stored message until
     /// the newest page is merged.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.anchor = LOST;
-        self.place = LOST;
+        self.position = LOST;
         self.window = Window::from(BEGINNING);
         self.follows = true;
         self.divider = None;
@@ -112,10 +112,10 @@ impl OpenConversation {
     }
 
     /// Anchors the view at the end of the newest page, the first after a reset.
-    pub(super) fn find_place(&mut self, page: &HistoryPage) {
+    pub(super) fn anchor_at_newest(&mut self, page: &HistoryPage) {
         if self.anchor == LOST && self.id == page.conversation {
             self.anchor = page.messages.last().map_or(BEGINNING, |message| message.seq);
-            self.place = self.anchor;
+            self.position = self.anchor;
         }
     }
 
@@ -153,13 +153,13 @@ impl State {
             has_older: ArcRwSignal::new(false),
             has_newer: ArcRwSignal::new(false),
             below: ArcRwSignal::new(0),
-            heard: ArcRwSignal::new(None),
-            known: Known::Exactly,
+            received: ArcRwSignal::new(None),
+            freshness: Freshness::Current,
             divider,
             rows: ArcRwSignal::new(HashMap::new()),
             anchor: first.page.messages.last().map_or(BEGINNING, |message| message.seq),
             window: Window::from(first.page.messages.first().map_or(Seq::ZERO, |first| first.seq)),
-            place: first
+            position: first
                 .page
                 .messages
                 .get(first.page.messages.len() / 2)
@@ -168,41 +168,41 @@ impl State {
             lacks_rows: false,
             at_bottom: true,
         };
-        self.held.update_value(|held| held.open = Some(open.clone()));
-        let known = self.merge_page(&first.page);
+        self.cache.update_value(|cache| cache.open = Some(open.clone()));
+        let freshness = self.merge_page(&first.page);
         // Cached messages may extend beyond this page; all newer ones of the run are shown.
-        self.held.update_value(|held| {
-            let newest = held.timelines.get(&id).map(Timeline::last_seq);
-            let shown = held.timelines.get(&id).and_then(|timeline| {
+        self.cache.update_value(|cache| {
+            let newest = cache.timelines.get(&id).map(Timeline::last_seq);
+            let shown = cache.timelines.get(&id).and_then(|timeline| {
                 timeline.run_around(first.page.messages.last()?.seq).map(Run::last)
             });
-            if let Some(open) = held.open.as_mut() {
+            if let Some(open) = cache.open.as_mut() {
                 open.follows = first.page.messages.is_empty() || shown == newest;
             }
         });
         self.project_if_open(id);
-        OpenConversation { known, ..open }
+        OpenConversation { freshness, ..open }
     }
 
     /// Closes a conversation if it is still the open one.
     pub fn close(&self, id: ConversationId) {
-        _ = self.held.try_update_value(|held| {
-            if held.open.as_ref().is_some_and(|open| open.id == id) {
-                held.open = None;
+        _ = self.cache.try_update_value(|cache| {
+            if cache.open.as_ref().is_some_and(|open| open.id == id) {
+                cache.open = None;
             }
         });
     }
 
     pub fn open_conversation(&self) -> Option<OpenConversation> {
-        self.held.try_with_value(|held| held.open.clone()).flatten()
+        self.cache.try_with_value(|cache| cache.open.clone()).flatten()
     }
 
     /// Returns the page to fetch so that the open conversation reaches its newest message. `None`
     /// if the view does not follow new messages.
     pub fn missing_newer(&self) -> Option<(ConversationId, Cursor)> {
-        self.held.with_value(|held| {
-            let open = held.open.as_ref().filter(|open| open.follows)?;
-            open.missing(held.timelines.get(&open.id))
+        self.cache.with_value(|cache| {
+            let open = cache.open.as_ref().filter(|open| open.follows)?;
+            open.missing(cache.timelines.get(&open.id))
         })
     }
 
@@ -231,9 +231,9 @@ impl State {
     }
 
     fn step(&self, go: impl FnOnce(&mut OpenConversation, &Timeline) -> Option<Step>) -> Step {
-        let step = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
-            let step = go(open, held.timelines.get(&open.id)?)?;
+        let step = self.cache.try_update_value(|cache| {
+            let open = cache.open.as_mut()?;
+            let step = go(open, cache.timelines.get(&open.id)?)?;
             Some((open.id, step))
         });
         let Some((id, step)) = step.flatten() else { return Step::Nothing };
@@ -245,9 +245,9 @@ impl State {
 
     /// Returns the open conversation, if newer messages are missing after the run on the page.
     pub fn latest_is_elsewhere(&self) -> Option<ConversationId> {
-        self.held.with_value(|held| {
-            let open = held.open.as_ref()?;
-            open.missing(held.timelines.get(&open.id)).map(|(id, _)| id)
+        self.cache.with_value(|cache| {
+            let open = cache.open.as_ref()?;
+            open.missing(cache.timelines.get(&open.id)).map(|(id, _)| id)
         })
     }
 
@@ -257,7 +257,7 @@ impl State {
             let run = timeline.newest_run()?;
             if !open.follows {
                 open.anchor = run.last();
-                open.place = run.last();
+                open.position = run.last();
                 open.window = Window::newest(run.span());
                 open.follows = true;
             }
@@ -270,7 +270,7 @@ impl State {
         self.turn(|open, timeline| {
             let run = timeline.run_around(seq)?;
             open.anchor = seq;
-            open.place = seq;
+            open.position = seq;
             open.window = Window::around(seq, run.span());
             open.follows = false;
             Some(())
@@ -278,9 +278,9 @@ impl State {
     }
 
     fn turn(&self, to: impl FnOnce(&mut OpenConversation, &Timeline) -> Option<()>) -> bool {
-        let id = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
-            to(open, held.timelines.get(&open.id)?)?;
+        let id = self.cache.try_update_value(|cache| {
+            let open = cache.open.as_mut()?;
+            to(open, cache.timelines.get(&open.id)?)?;
             Some(open.id)
         });
         let id = id.flatten();
@@ -292,8 +292,8 @@ impl State {
 
     /// Removes the unread divider.
     pub fn dismiss_divider(&self) {
-        let id = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
+        let id = self.cache.try_update_value(|cache| {
+            let open = cache.open.as_mut()?;
             open.divider.take().map(|_| open.id)
         });
         if let Some(id) = id.flatten() {
@@ -302,10 +302,10 @@ impl State {
     }
 
     /// Records the reader's position, and whether the newest row is in view.
-    pub fn set_place(&self, place: Option<Seq>, at_bottom: bool) {
-        let changed = self.held.try_update_value(|held| {
-            let open = held.open.as_mut()?;
-            open.place = place.unwrap_or(open.place);
+    pub fn set_position(&self, position: Option<Seq>, at_bottom: bool) {
+        let changed = self.cache.try_update_value(|cache| {
+            let open = cache.open.as_mut()?;
+            open.position = position.unwrap_or(open.position);
             let changed = open.at_bottom != at_bottom;
             open.at_bottom = at_bottom;
             changed.then(|| open.clone())
@@ -319,13 +319,13 @@ impl State {
     }
 
     /// Counts a live message of the peer if it is out of view, and passes it to screen readers.
-    pub(super) fn hear(&self, message: &Message) {
+    pub(super) fn receive(&self, message: &Message) {
         let open = self.open_conversation().filter(|open| open.id == message.conversation);
         let Some(open) = open else { return };
         if !open.at_bottom {
             open.below.update(|below| *below += 1);
         }
-        open.heard.set(Some(message.clone()));
+        open.received.set(Some(message.clone()));
     }
 
     /// Updates the rows of the open conversation, for example after the time zone changed.
@@ -338,20 +338,20 @@ impl State {
     /// Projects the rows of a conversation if it is open, and updates those that changed.
     pub(super) fn project_if_open(&self, id: ConversationId) {
         let (Some(me), Some(summary)) = (self.me(), self.summary(id)) else { return };
-        let local = self.local_time.get_untracked();
-        let projected = self.held.try_update_value(|held| {
-            let open = held.open.as_mut().filter(|open| open.id == id)?;
-            let timeline = held.timelines.get(&id)?;
+        let local = self.time_context.get_untracked();
+        let projected = self.cache.try_update_value(|cache| {
+            let open = cache.open.as_mut().filter(|open| open.id == id)?;
+            let timeline = cache.timelines.get(&id)?;
             let run = open.run(timeline);
             let last = run.map_or(Seq::ZERO, Run::last);
             if let Some(run) = run {
                 let at_bottom = open.at_bottom && open.follows;
-                open.window.bound(run.span(), open.place, at_bottom);
+                open.window.bound(run.span(), open.position, at_bottom);
             }
             let reaches_end = open.window.is_open() && last >= timeline.last_seq();
             open.follows = reaches_end || (open.follows && open.window.is_open());
             let unsent: Vec<_> =
-                if open.follows { held.outbox.of(id).collect() } else { Vec::new() };
+                if open.follows { cache.outbox.of(id).collect() } else { Vec::new() };
             let scene = Scene { me: me.id, theirs: summary.theirs, divider: open.divider, local };
             let messages = run.into_iter().flat_map(|run| run.from(open.window.first()));
             let end = open.window.last();
@@ -371,16 +371,16 @@ impl State {
 /// Puts rows on the page: adds new ones, sets changed ones, removes the rest.
 fn show(open: &OpenConversation, rows: Vec<Row>) {
     let keys: Vec<Key> = rows.iter().map(|row| row.key).collect();
-    open.rows.update_untracked(|held| {
-        if held.len() > keys.len() {
+    open.rows.update_untracked(|shown| {
+        if shown.len() > keys.len() {
             let kept: std::collections::HashSet<&Key> = keys.iter().collect();
-            held.retain(|key, _| kept.contains(key));
+            shown.retain(|key, _| kept.contains(key));
         }
         for row in rows {
-            match held.get(&row.key) {
+            match shown.get(&row.key) {
                 Some(signal) => set_if_changed(signal, row),
                 None => {
-                    held.insert(row.key, ArcRwSignal::new(row));
+                    shown.insert(row.key, ArcRwSignal::new(row));
                 }
             }
         }

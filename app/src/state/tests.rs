@@ -7,10 +7,10 @@ use protocol::{
 };
 
 use super::{FirstPage, OpenConversation, State, Step};
-use crate::live::summary::Known;
+use crate::live::summary::Freshness;
 
 /// A conversation with one peer, open in one tab.
-struct Talk {
+struct TestConversation {
     state: State,
     open: OpenConversation,
     id: ConversationId,
@@ -19,7 +19,7 @@ struct Talk {
     _owner: Owner,
 }
 
-impl Talk {
+impl TestConversation {
     /// Opens a conversation without messages.
     fn empty() -> Self {
         let owner = Owner::new();
@@ -69,22 +69,22 @@ fn page(conversation: ConversationId, messages: Vec<Message>) -> HistoryPage {
 }
 
 #[test]
-fn a_conversation_that_was_empty_reads_what_it_missed_from_the_beginning() {
-    let talk = Talk::empty();
-    let third = talk.message(3, talk.peer);
-    assert_eq!(talk.state.apply_message(&third).known, Known::Inexactly);
-    assert_eq!(talk.shown(), [0; 0], "nothing is shown above a hole");
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
-    let missed = vec![talk.message(1, talk.me), talk.message(2, talk.peer), third];
-    _ = talk.state.merge_page(&page(talk.id, missed));
-    assert_eq!(talk.shown(), [1, 2, 3]);
-    assert_eq!(talk.state.missing_newer(), None);
+fn an_empty_conversation_fetches_missed_messages_from_the_first() {
+    let test = TestConversation::empty();
+    let third = test.message(3, test.peer);
+    assert_eq!(test.state.apply_message(&third).freshness, Freshness::Outdated);
+    assert_eq!(test.shown(), [0; 0], "nothing is shown above a gap");
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq::ZERO))));
+    let missed = vec![test.message(1, test.me), test.message(2, test.peer), third];
+    _ = test.state.merge_page(&page(test.id, missed));
+    assert_eq!(test.shown(), [1, 2, 3]);
+    assert_eq!(test.state.missing_newer(), None);
 }
 
 #[test]
-fn a_conversation_with_news_goes_to_the_top_whatever_the_clock_said_before() {
-    let talk = Talk::empty();
-    talk.state.live.set(true);
+fn a_new_message_moves_its_conversation_to_the_top_regardless_of_clocks() {
+    let test = TestConversation::empty();
+    test.state.live.set(true);
     // A clock that was ahead stamped its last message.
     let other = Conversation {
         id: ConversationId::new(),
@@ -96,204 +96,204 @@ fn a_conversation_with_news_goes_to_the_top_whatever_the_clock_said_before() {
         mine: Marks::default(),
         theirs: Marks::default(),
     };
-    let listed = || talk.state.list.get_untracked();
-    talk.state.adopt(other.clone());
-    assert_eq!(listed(), [other.id, talk.id]);
-    _ = talk.state.apply_message(&talk.message(1, talk.peer));
-    assert_eq!(listed(), [talk.id, other.id]);
+    let listed = || test.state.list.get_untracked();
+    test.state.adopt(other.clone());
+    assert_eq!(listed(), [other.id, test.id]);
+    _ = test.state.apply_message(&test.message(1, test.peer));
+    assert_eq!(listed(), [test.id, other.id]);
     // A page of history does not move a conversation.
-    _ = talk.state.merge_page(&page(talk.id, vec![talk.message(1, talk.peer)]));
-    let news = Message { conversation: other.id, ..talk.message(2, talk.me) };
-    _ = talk.state.apply_message(&news);
-    assert_eq!(listed(), [other.id, talk.id]);
+    _ = test.state.merge_page(&page(test.id, vec![test.message(1, test.peer)]));
+    let news = Message { conversation: other.id, ..test.message(2, test.me) };
+    _ = test.state.apply_message(&news);
+    assert_eq!(listed(), [other.id, test.id]);
     // A repeated message changes nothing.
-    _ = talk.state.apply_message(&talk.message(1, talk.peer));
-    assert_eq!(listed(), [other.id, talk.id]);
+    _ = test.state.apply_message(&test.message(1, test.peer));
+    assert_eq!(listed(), [other.id, test.id]);
 }
 
 #[test]
-fn an_acknowledged_message_whose_words_are_gone_is_read_again() {
-    let talk = Talk::empty();
-    let first = talk.message(1, talk.peer);
-    assert_eq!(talk.state.apply_message(&first).known, Known::Exactly);
-    let second = talk.message(2, talk.me);
+fn an_acknowledged_message_without_a_body_is_fetched() {
+    let test = TestConversation::empty();
+    let first = test.message(1, test.peer);
+    assert_eq!(test.state.apply_message(&first).freshness, Freshness::Current);
+    let second = test.message(2, test.me);
     let sent = Sent {
-        conversation: talk.id,
+        conversation: test.id,
         client_id: second.client_id,
         seq: second.seq,
         sent_at: second.sent_at,
     };
-    assert_eq!(talk.state.apply_sent(sent).known, Known::Inexactly);
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
+    assert_eq!(test.state.apply_sent(sent).freshness, Freshness::Outdated);
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq::ZERO))));
     // A later message does not hide the gap.
-    _ = talk.state.apply_message(&talk.message(3, talk.peer));
-    assert_eq!(talk.shown(), [1]);
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq::ZERO))));
-    _ = talk.state.merge_page(&page(talk.id, vec![second]));
-    assert_eq!(talk.shown(), [1, 2, 3]);
-    assert_eq!(talk.state.apply_sent(sent).known, Known::Exactly);
+    _ = test.state.apply_message(&test.message(3, test.peer));
+    assert_eq!(test.shown(), [1]);
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq::ZERO))));
+    _ = test.state.merge_page(&page(test.id, vec![second]));
+    assert_eq!(test.shown(), [1, 2, 3]);
+    assert_eq!(test.state.apply_sent(sent).freshness, Freshness::Current);
 }
 
 #[test]
-fn a_page_that_knows_more_than_the_entry_has_it_read_again() {
-    let talk = Talk::empty();
-    let first = talk.message(1, talk.peer);
-    assert_eq!(talk.state.merge_page(&page(talk.id, vec![first.clone()])), Known::Exactly);
-    let fourth = talk.message(4, talk.peer);
-    assert_eq!(talk.state.merge_page(&page(talk.id, vec![fourth])), Known::Inexactly);
+fn a_page_of_history_newer_than_the_entry_makes_the_entry_outdated() {
+    let test = TestConversation::empty();
+    let first = test.message(1, test.peer);
+    assert_eq!(test.state.merge_page(&page(test.id, vec![first.clone()])), Freshness::Current);
+    let fourth = test.message(4, test.peer);
+    assert_eq!(test.state.merge_page(&page(test.id, vec![fourth])), Freshness::Outdated);
     // An older page also shows that newer messages exist.
-    let mut older = page(talk.id, vec![first]);
-    assert_eq!(talk.state.merge_page(&older), Known::Exactly);
+    let mut older = page(test.id, vec![first]);
+    assert_eq!(test.state.merge_page(&older), Freshness::Current);
     older.last_seq = Seq(6);
-    assert_eq!(talk.state.merge_page(&older), Known::Inexactly);
+    assert_eq!(test.state.merge_page(&older), Freshness::Outdated);
 }
 
 #[test]
-fn ten_thousand_messages_are_read_up_and_down_through_a_window() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=10_000).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, messages));
-    assert!(talk.shown().len() <= 300);
-    talk.state.set_place(Some(Seq(9_990)), false);
+fn ten_thousand_messages_scroll_through_a_bounded_window() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=10_000).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, messages));
+    assert!(test.shown().len() <= 300);
+    test.state.set_position(Some(Seq(9_990)), false);
     let mut steps: i32 = 0;
-    while talk.state.show_older() == Step::Shown {
-        let shown = talk.shown();
+    while test.state.show_older() == Step::Shown {
+        let shown = test.shown();
         assert!(shown.len() <= 300, "{}", shown.len());
         assert!(shown.windows(2).all(|pair| pair[0] + 1 == pair[1]));
-        talk.state.set_place(shown.first().map(|first| Seq(first + 5)), false);
+        test.state.set_position(shown.first().map(|first| Seq(first + 5)), false);
         steps += 1;
     }
-    assert_eq!(talk.shown().first(), Some(&1));
-    assert!(talk.open.has_newer.get_untracked() && !talk.open.has_older.get_untracked());
+    assert_eq!(test.shown().first(), Some(&1));
+    assert!(test.open.has_newer.get_untracked() && !test.open.has_older.get_untracked());
     // A message that arrives meanwhile is not put below a gap.
-    _ = talk.state.apply_message(&talk.message(10_001, talk.peer));
-    assert_eq!((talk.shown().last(), talk.open.below.get_untracked()), (Some(&300), 1));
-    while talk.state.show_newer() == Step::Shown {
-        let shown = talk.shown();
+    _ = test.state.apply_message(&test.message(10_001, test.peer));
+    assert_eq!((test.shown().last(), test.open.below.get_untracked()), (Some(&300), 1));
+    while test.state.show_newer() == Step::Shown {
+        let shown = test.shown();
         assert!(shown.len() <= 300);
-        talk.state.set_place(shown.last().map(|last| Seq(last - 5)), false);
+        test.state.set_position(shown.last().map(|last| Seq(last - 5)), false);
         steps -= 1;
     }
-    assert_eq!(talk.shown().last(), Some(&10_001));
-    assert!(!talk.open.has_newer.get_untracked() && steps.abs() < 10, "{steps}");
+    assert_eq!(test.shown().last(), Some(&10_001));
+    assert!(!test.open.has_newer.get_untracked() && steps.abs() < 10, "{steps}");
 }
 
 #[test]
-fn a_place_far_back_is_turned_to_and_left_again() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=1_000).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, messages));
-    assert!(talk.state.turn_to(Seq(400)));
-    assert!(talk.shown().contains(&400) && !talk.shown().contains(&1_000));
-    assert_eq!(talk.state.missing_newer(), None, "the view does not follow");
-    talk.state.follow_latest();
-    assert_eq!(talk.shown().last(), Some(&1_000));
-    assert!(!talk.state.turn_to(Seq(2_000)));
+fn the_view_moves_to_a_distant_seq_and_back() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=1_000).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, messages));
+    assert!(test.state.turn_to(Seq(400)));
+    assert!(test.shown().contains(&400) && !test.shown().contains(&1_000));
+    assert_eq!(test.state.missing_newer(), None, "the view does not follow");
+    test.state.follow_latest();
+    assert_eq!(test.shown().last(), Some(&1_000));
+    assert!(!test.state.turn_to(Seq(2_000)));
 }
 
 #[test]
-fn what_is_told_twice_is_counted_and_announced_once() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=30).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, messages));
-    talk.state.set_place(Some(Seq(10)), false);
-    let message = talk.message(31, talk.peer);
-    assert!(talk.state.apply_message(&message).is_news);
-    talk.open.heard.set(None);
-    assert!(!talk.state.apply_message(&message).is_news);
-    assert_eq!(talk.open.heard.get_untracked(), None);
-    assert_eq!(talk.open.below.get_untracked(), 1);
-    assert_eq!(talk.shown().iter().filter(|seq| **seq == 31).count(), 1);
+fn a_repeated_message_is_counted_and_announced_once() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=30).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, messages));
+    test.state.set_position(Some(Seq(10)), false);
+    let message = test.message(31, test.peer);
+    assert!(test.state.apply_message(&message).is_news);
+    test.open.received.set(None);
+    assert!(!test.state.apply_message(&message).is_news);
+    assert_eq!(test.open.received.get_untracked(), None);
+    assert_eq!(test.open.below.get_untracked(), 1);
+    assert_eq!(test.shown().iter().filter(|seq| **seq == 31).count(), 1);
 }
 
 /// Returns the entry of a conversation whose newest message is `last`.
-fn entry(talk: &Talk, last: &Message) -> Conversation {
+fn entry(test: &TestConversation, last: &Message) -> Conversation {
     let last_seq = last.seq;
-    let known = talk.state.summary(talk.id).expect("an entry");
+    let known = test.state.summary(test.id).expect("an entry");
     Conversation { last: Some(last.clone()), last_seq, ..known }
 }
 
 #[test]
-fn another_message_in_a_place_that_is_held_means_another_store() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=10).map(|seq| talk.message(seq, talk.peer)).collect();
+fn another_message_with_a_cached_seq_means_another_store() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=10).map(|seq| test.message(seq, test.peer)).collect();
     let tenth = messages[9].clone();
-    _ = talk.state.merge_page(&page(talk.id, messages));
-    _ = talk.state.apply_message(&tenth);
-    _ = talk.state.merge_page(&page(talk.id, vec![tenth.clone()]));
-    talk.state.adopt(entry(&talk, &tenth));
-    assert!(!talk.state.takes_doubt(), "the same again is no contradiction");
+    _ = test.state.merge_page(&page(test.id, messages));
+    _ = test.state.apply_message(&tenth);
+    _ = test.state.merge_page(&page(test.id, vec![tenth.clone()]));
+    test.state.adopt(entry(&test, &tenth));
+    assert!(!test.state.take_contradiction(), "the same again is no contradiction");
 
-    _ = talk.state.apply_message(&talk.message(6, talk.peer));
-    assert!(talk.state.takes_doubt(), "by an event");
-    _ = talk.state.merge_page(&page(talk.id, vec![talk.message(8, talk.me)]));
-    assert!(talk.state.takes_doubt(), "by a page");
-    talk.state.adopt(entry(&talk, &talk.message(10, talk.peer)));
-    assert!(talk.state.takes_doubt(), "by the list");
-    let sent = talk.message(9, talk.me);
-    talk.state.with_outbox(|outbox| {
-        let entry = crate::live::outbox::Entry {
+    _ = test.state.apply_message(&test.message(6, test.peer));
+    assert!(test.state.take_contradiction(), "by an event");
+    _ = test.state.merge_page(&page(test.id, vec![test.message(8, test.me)]));
+    assert!(test.state.take_contradiction(), "by a page");
+    test.state.adopt(entry(&test, &test.message(10, test.peer)));
+    assert!(test.state.take_contradiction(), "by the list");
+    let sent = test.message(9, test.me);
+    test.state.with_outbox(|outbox| {
+        let entry = crate::live::outbox::UnsentMessage {
             client_id: sent.client_id,
-            conversation: talk.id,
+            conversation: test.id,
             body: sent.body.clone(),
             written_at: sent.sent_at,
             refused: None,
             tab: 0,
-            unkept: false,
+            unsaved: false,
         };
         let now = crate::live::outbox::Moment { uptime_ms: 0, wall_ms: sent.sent_at.0 };
         outbox.add(entry, now);
     });
-    let (conversation, client_id) = (talk.id, sent.client_id);
+    let (conversation, client_id) = (test.id, sent.client_id);
     let sent = Sent { conversation, client_id, seq: sent.seq, sent_at: sent.sent_at };
-    _ = talk.state.apply_sent(sent);
-    assert!(talk.state.takes_doubt(), "by the answer to a message of one's own");
-    assert!(!talk.state.takes_doubt());
+    _ = test.state.apply_sent(sent);
+    assert!(test.state.take_contradiction(), "by the answer to a message of one's own");
+    assert!(!test.state.take_contradiction());
 }
 
 #[test]
-fn what_is_missing_is_asked_for_with_the_last_one_that_is_held() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=10).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, messages));
+fn a_fetch_of_missing_messages_includes_the_last_cached_one() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=10).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, messages));
     // The store was restored up to message five and continued from there.
-    _ = talk.state.apply_message(&talk.message(12, talk.peer));
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq(9)))));
-    let newer = (10..=12).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, newer));
-    assert!(talk.state.takes_doubt());
+    _ = test.state.apply_message(&test.message(12, test.peer));
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq(9)))));
+    let newer = (10..=12).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, newer));
+    assert!(test.state.take_contradiction());
 }
 
 #[test]
-fn what_was_forgotten_is_read_from_its_end_and_what_is_gone_leaves_the_list() {
-    let talk = Talk::empty();
-    let messages: Vec<_> = (1..=500).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, messages.clone()));
-    talk.state.set_place(Some(Seq(480)), false);
-    assert!(talk.state.turn_to(Seq(100)), "the reader is far back");
-    let other = Conversation { id: ConversationId::new(), ..entry(&talk, &messages[0]) };
-    talk.state.adopt(other.clone());
-    talk.state.live.set(true);
+fn after_a_reset_the_newest_page_is_fetched_and_missing_conversations_leave_the_list() {
+    let test = TestConversation::empty();
+    let messages: Vec<_> = (1..=500).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, messages.clone()));
+    test.state.set_position(Some(Seq(480)), false);
+    assert!(test.state.turn_to(Seq(100)), "the reader is far back");
+    let other = Conversation { id: ConversationId::new(), ..entry(&test, &messages[0]) };
+    test.state.adopt(other.clone());
+    test.state.live.set(true);
 
-    talk.state.forget();
-    assert_eq!(talk.shown(), [0; 0]);
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::Latest)));
+    test.state.forget();
+    assert_eq!(test.shown(), [0; 0]);
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::Latest)));
     // A message that arrives during the fetch does not end it.
-    let fourth = talk.message(4, talk.peer);
-    _ = talk.state.apply_message(&fourth);
-    let conversations = vec![entry(&talk, &fourth)];
-    talk.state.adopt_list(ConversationPage { conversations, ..Default::default() }, true);
-    assert_eq!(talk.state.list.get_untracked(), [talk.id], "{:?} is gone", other.id);
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::Latest)));
-    _ = talk.state.merge_page(&page(talk.id, messages[..3].to_vec()));
-    assert_eq!(talk.shown(), [1, 2, 3, 4]);
-    assert!(!talk.state.takes_doubt());
-    assert_eq!(talk.state.missing_newer(), None);
+    let fourth = test.message(4, test.peer);
+    _ = test.state.apply_message(&fourth);
+    let conversations = vec![entry(&test, &fourth)];
+    test.state.adopt_list(ConversationPage { conversations, ..Default::default() }, true);
+    assert_eq!(test.state.list.get_untracked(), [test.id], "{:?} is gone", other.id);
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::Latest)));
+    _ = test.state.merge_page(&page(test.id, messages[..3].to_vec()));
+    assert_eq!(test.shown(), [1, 2, 3, 4]);
+    assert!(!test.state.take_contradiction());
+    assert_eq!(test.state.missing_newer(), None);
 
-    talk.state.forget();
-    _ = talk.state.merge_page(&page(talk.id, Vec::new()));
-    _ = talk.state.apply_message(&messages[0]);
-    assert_eq!(talk.shown(), [1], "also one that has nothing any more");
+    test.state.forget();
+    _ = test.state.merge_page(&page(test.id, Vec::new()));
+    _ = test.state.apply_message(&messages[0]);
+    assert_eq!(test.shown(), [1], "also one that has nothing any more");
 }
 
 fn listed(unread: u32, active_at: i64) -> Conversation {
@@ -310,7 +310,7 @@ fn listed(unread: u32, active_at: i64) -> Conversation {
 }
 
 #[test]
-fn what_is_unread_is_counted_beyond_the_pages_that_were_read() {
+fn the_unread_count_includes_conversations_beyond_the_fetched_pages() {
     let owner = Owner::new();
     owner.set();
     let state = State::new(Some(user("ben")));
@@ -318,7 +318,7 @@ fn what_is_unread_is_counted_beyond_the_pages_that_were_read() {
     let first: Vec<_> = (0..3).map(|n| listed(1, 100 - n)).collect();
     let mut behind = listed(4, 50);
     let other = listed(5, 40);
-    let elsewhere = [&behind, &other].map(|it| Unread { id: it.id, unread: it.unread });
+    let elsewhere = [&behind, &other].map(|entry| Unread { id: entry.id, unread: entry.unread });
     let page = ConversationPage {
         conversations: first.clone(),
         has_more: true,
@@ -349,7 +349,7 @@ fn what_is_unread_is_counted_beyond_the_pages_that_were_read() {
 }
 
 #[test]
-fn entries_behind_the_first_page_count_no_more_than_the_server_does() {
+fn unread_counts_beyond_the_first_page_never_exceed_the_servers() {
     let owner = Owner::new();
     owner.set();
     let state = State::new(Some(user("ben")));
@@ -361,7 +361,7 @@ fn entries_behind_the_first_page_count_no_more_than_the_server_does() {
         has_more: true,
         unread_elsewhere,
     };
-    let of = |it: &Conversation| Unread { id: it.id, unread: it.unread };
+    let of = |entry: &Conversation| Unread { id: entry.id, unread: entry.unread };
     state.adopt_list(first_page(vec![of(&read), of(&grown)]), true);
     let second =
         ConversationPage { conversations: vec![read.clone(), grown.clone()], ..Default::default() };
@@ -376,40 +376,40 @@ fn entries_behind_the_first_page_count_no_more_than_the_server_does() {
 }
 
 #[test]
-fn a_conversation_of_which_nothing_was_read_shows_what_is_written_and_leaves_reading_to_its_page() {
-    let talk = Talk::empty();
+fn a_conversation_without_cached_messages_shows_unsent_ones_and_lets_its_page_fetch() {
+    let test = TestConversation::empty();
     let other = listed(0, 5);
-    talk.state.adopt(other.clone());
-    let open = talk.state.open_without_rows(other.id).expect("an entry");
-    talk.state.with_outbox(|outbox| {
-        let entry = crate::live::outbox::Entry {
+    test.state.adopt(other.clone());
+    let open = test.state.open_without_rows(other.id).expect("an entry");
+    test.state.with_outbox(|outbox| {
+        let entry = crate::live::outbox::UnsentMessage {
             client_id: ClientId::new(),
             conversation: other.id,
             body: "written in the dark".to_owned(),
             written_at: Timestamp(1),
             refused: None,
             tab: 0,
-            unkept: false,
+            unsaved: false,
         };
         outbox.add(entry, crate::live::outbox::Moment::default());
     });
     assert_eq!(open.keys.get_untracked().len(), 1);
-    assert_eq!(talk.state.missing_newer(), None);
-    assert_eq!(talk.state.latest_is_elsewhere(), None);
-    assert_eq!(talk.state.show_newer(), Step::Nothing);
+    assert_eq!(test.state.missing_newer(), None);
+    assert_eq!(test.state.latest_is_elsewhere(), None);
+    assert_eq!(test.state.show_newer(), Step::Nothing);
     assert!(!open.has_newer.get_untracked() && !open.has_older.get_untracked());
 }
 
 #[test]
-fn what_is_held_is_shown_though_newer_ones_are_missing_which_are_then_fetched() {
-    let talk = Talk::empty();
-    let held: Vec<Message> = (1..=60).map(|seq| talk.message(seq, talk.peer)).collect();
-    _ = talk.state.merge_page(&page(talk.id, held));
-    _ = talk.state.merge_page(&HistoryPage { last_seq: Seq(400), ..page(talk.id, Vec::new()) });
-    assert_eq!(talk.state.first_page_from_memory(talk.id, None), None, "too much is missing");
-    let open = talk.state.open_held(talk.id, None).expect("rows are held");
+fn cached_messages_are_shown_while_newer_ones_are_fetched() {
+    let test = TestConversation::empty();
+    let held: Vec<Message> = (1..=60).map(|seq| test.message(seq, test.peer)).collect();
+    _ = test.state.merge_page(&page(test.id, held));
+    _ = test.state.merge_page(&HistoryPage { last_seq: Seq(400), ..page(test.id, Vec::new()) });
+    assert_eq!(test.state.first_page_from_memory(test.id, None), None, "too much is missing");
+    let open = test.state.open_cached(test.id, None).expect("rows are held");
     assert_eq!((open.first_seq(), open.last_seq()), (Seq(11), Seq(60)));
-    assert_eq!(talk.state.missing_newer(), Some((talk.id, Cursor::After(Seq(59)))));
-    let around = talk.state.open_held(talk.id, Some(Seq(30))).expect("the place is held");
+    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq(59)))));
+    let around = test.state.open_cached(test.id, Some(Seq(30))).expect("the place is held");
     assert!(around.first_seq() < Seq(30) && around.last_seq() > Seq(30));
 }

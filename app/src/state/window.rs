@@ -75,14 +75,14 @@ impl Window {
 
     /// Enforces the bound: removes the oldest rows if the newest message is in view, else rows at
     /// the end that is farther from the reader's seq.
-    pub(super) fn bound(&mut self, run: (Seq, Seq), place: Seq, at_bottom: bool) {
+    pub(super) fn bound(&mut self, run: (Seq, Seq), position: Seq, at_bottom: bool) {
         let (first, last) = (self.first.max(run.0), self.last.min(run.1));
         if last.0 - first.0 < MOST_ROWS {
             return;
         }
         if at_bottom && self.is_open() {
             self.first = Seq(last.0 - KEPT_ROWS + 1);
-        } else if place.0 - first.0 > last.0 - place.0 {
+        } else if position.0 - first.0 > last.0 - position.0 {
             self.first = Seq(last.0 - MOST_ROWS + 1);
         } else {
             self.last = Seq(first.0 + MOST_ROWS - 1);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn it_slides_to_the_first_message_and_back_and_never_holds_more() {
+    fn the_window_slides_to_the_first_message_and_back_within_its_bound() {
         let mut window = Window::newest(RUN);
         assert_eq!((window.first(), window.is_open()), (Seq(10_000 - PAGE + 1), true));
         while window.first > Seq(1) {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn new_messages_take_the_oldest_rows_away_in_one_go() {
+    fn new_messages_remove_the_oldest_rows_at_once() {
         let mut window = Window::from(Seq(9_700));
         window.bound(RUN, Seq(10_000), true);
         assert_eq!((shown(window), window.is_open()), (KEPT_ROWS, true));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_reads_older_ones_keeps_them_while_new_ones_come() {
+    fn rows_in_view_stay_while_new_messages_arrive() {
         let mut window = Window::from(Seq(9_700));
         window.bound(RUN, Seq(9_720), false);
         assert_eq!((window.first(), window.last()), (Seq(9_700), Seq(9_999)));

@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
+use super::characters::{CharRole, is_picture, is_unspaced, role_of};
 use super::links::{host, port, run, turns_around};
-use super::signs::{Part, is_picture, is_unspaced, part};
 
 /// Common top-level domains that are not words.
 const DOMAINS: &str = "com org net edu gov eu de uk fr nl ch pl cz sk dk fi hu ro gr pt ie ru ua \
@@ -42,7 +42,7 @@ pub(super) fn address(text: &str, free: usize, dot: usize) -> Result<Range<usize
 fn in_label(c: char) -> bool {
     match c {
         _ if c.is_ascii() => c.is_ascii_alphanumeric() || c == '-',
-        _ => part(c) == Part::Inside && !is_unspaced(c) && !is_picture(c),
+        _ => role_of(c) == CharRole::Inside && !is_unspaced(c) && !is_picture(c),
     }
 }
 
@@ -59,7 +59,8 @@ fn may_begin_behind(before: Option<char>) -> bool {
 }
 
 fn may_end_before(rest: &str) -> bool {
-    let goes_on = |c: char| c.is_ascii() && matches!(part(c), Part::Inside | Part::Opens(_));
+    let goes_on =
+        |c: char| c.is_ascii() && matches!(role_of(c), CharRole::Inside | CharRole::Opens(_));
     !rest.starts_with(goes_on)
         && !rest.starts_with('\\')
         && !rest.starts_with("://")
@@ -102,7 +103,7 @@ pub(super) fn number(text: &str, free: usize, plus: usize) -> Option<Range<usize
     let is_number = (8..=15).contains(&digits)
         && !text[start..].starts_with('0')
         && may_begin_behind(text[free..plus].chars().next_back())
-        && !text[end..].starts_with(|c: char| c.is_ascii() && part(c) == Part::Inside);
+        && !text[end..].starts_with(|c: char| c.is_ascii() && role_of(c) == CharRole::Inside);
     is_number.then_some(plus..end)
 }
 
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_as_people_type_them() {
+    fn addresses_without_a_scheme_are_found() {
         for address in [
             "example.org",
             "Example.org",
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_has_a_dot_in_it_is_no_address() {
+    fn a_dot_alone_does_not_make_an_address() {
         for text in [
             "e.g. this",
             "z.B. das",
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_certainly_a_telephone_number_is_one() {
+    fn only_unambiguous_telephone_numbers_are_found() {
         for (text, number, dial) in [
             ("call +49 30 1234567.", "+49 30 1234567", "+49301234567"),
             ("(+1-202-555-0123)", "+1-202-555-0123", "+12025550123"),
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_word_of_dots_is_looked_at_once() {
+    fn a_long_word_of_dots_is_scanned_once() {
         let text = "-.".repeat(2_000_000);
         assert_eq!(links(&text), Vec::<&str>::new());
     }

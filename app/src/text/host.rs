@@ -95,7 +95,7 @@ mod tests {
     use super::real;
 
     #[test]
-    fn a_host_of_other_letters_is_shown_as_the_network_knows_it() {
+    fn a_host_with_non_latin_letters_is_shown_in_ascii() {
         let cases = [
             ("https://müller.de/a", Some("xn--mller-kva.de")),
             ("http://bücher.example:8080?q", Some("xn--bcher-kva.example")),

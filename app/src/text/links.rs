@@ -2,7 +2,7 @@
 //! both render the same body and hydration fails where they differ. Does not decide how a link is
 //! shown; only [`super::pieces`] calls this.
 //!
-//! [`super::signs`] defines where an address ends, by Unicode properties. This module handles
+//! [`super::characters`] defines where an address ends, by Unicode properties. This module handles
 //! addresses with `http://` or `https://` and those with an `@`; [`super::bare`] handles addresses
 //! without a scheme, and telephone numbers.
 
@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use super::bare;
 use super::browser::is_ipv6;
-use super::signs::{Part, is_picture, is_unspaced, part};
+use super::characters::{CharRole, is_picture, is_unspaced, role_of};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AddressKind {
     /// A web address with a scheme.
     Web,
     /// A web address without a scheme.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 /// Returns the addresses in a text, in order and without overlap.
-pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
+pub(super) fn find(text: &str) -> Vec<(Range<usize>, AddressKind)> {
     let mut found = Vec::new();
     // Text before `free` belongs to found addresses; text before `at` has been scanned.
     let (mut free, mut at) = (0, 0);
@@ -35,9 +35,9 @@ pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
         at = mark + 1;
         let here = match text.as_bytes()[mark] {
             b'@' => mail(text, free, mark),
-            b'+' => bare::number(text, free, mark).map(|range| (range, Kind::Phone)),
+            b'+' => bare::number(text, free, mark).map(|range| (range, AddressKind::Phone)),
             b'.' => match bare::address(text, free, mark) {
-                Ok(range) => Some((range, Kind::Bare)),
+                Ok(range) => Some((range, AddressKind::Bare)),
                 Err(end) => {
                     at = end;
                     None
@@ -56,7 +56,7 @@ pub(super) fn find(text: &str) -> Vec<(Range<usize>, Kind)> {
 }
 
 /// Returns the web address whose scheme ends at `colon`.
-fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
+fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, AddressKind)> {
     let start = ["https", "http"]
         .iter()
         .filter_map(|scheme| colon.checked_sub(scheme.len()).filter(|start| *start >= free))
@@ -71,7 +71,7 @@ fn web(text: &str, free: usize, colon: usize) -> Option<(Range<usize>, Kind)> {
         Some('/' | '?' | '#') => run(text, host, before),
         _ => host,
     };
-    (!turns_around(&text[end..])).then_some((start..end, Kind::Web))
+    (!turns_around(&text[end..])).then_some((start..end, AddressKind::Web))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -82,16 +82,16 @@ fn is_scheme(text: &str) -> bool {
 /// from what it contains, so an address in it must not become a link. Embeddings and isolates keep
 /// the order of letters; they only end an address.
 pub(super) fn turns_around(rest: &str) -> bool {
-    let mut rest = rest.chars().filter(|c| part(*c) != Part::Between);
+    let mut rest = rest.chars().filter(|c| role_of(*c) != CharRole::Between);
     let turns = |c| matches!(c, '\u{202D}' | '\u{202E}');
-    rest.next().is_some_and(turns) && rest.next().is_some_and(|c| part(c) == Part::Inside)
+    rest.next().is_some_and(turns) && rest.next().is_some_and(|c| role_of(c) == CharRole::Inside)
 }
 
 /// Returns the end of the authority (user, host, port) that begins at `start`. `None` without a
 /// host.
 fn authority(text: &str, start: usize) -> Option<usize> {
     let in_name = |c: char| c.is_ascii_alphanumeric() || "-._~+$&=%:".contains(c) || !c.is_ascii();
-    let name = text[start..].find(|c| !in_name(c) || part(c) == Part::Ends).unwrap_or(0);
+    let name = text[start..].find(|c| !in_name(c) || role_of(c) == CharRole::Ends).unwrap_or(0);
     let named = name > 0 && text[start + name..].starts_with('@');
     let behind_name = if named { host_and_port(text, start + name + 1) } else { None };
     behind_name.or_else(|| host_and_port(text, start))
@@ -122,16 +122,17 @@ pub(super) fn host(text: &str, start: usize) -> Option<usize> {
             if c.is_ascii() {
                 !(c.is_ascii_alphanumeric() || "-._".contains(c))
             } else {
-                part(c) == Part::Ends || (part(c) == Part::Between && !joins_labels(c))
+                role_of(c) == CharRole::Ends
+                    || (role_of(c) == CharRole::Between && !joins_labels(c))
             }
         })
         .unwrap_or(run.len());
     let run = &run[..run[..length].find("..").unwrap_or(length)];
     // A trailing dot belongs to the host only if a path follows.
     let followed = text[start + run.len()..].starts_with('/') && run.ends_with('.');
-    let name = run.trim_end_matches(|c| "-._".contains(c) || part(c) == Part::Between);
+    let name = run.trim_end_matches(|c| "-._".contains(c) || role_of(c) == CharRole::Between);
     let whole = if followed && name.len() + 1 == run.len() { run } else { name };
-    let is_whole = whole.starts_with(|c: char| part(c) == Part::Inside && c != '-');
+    let is_whole = whole.starts_with(|c: char| role_of(c) == CharRole::Inside && c != '-');
     let last = name.rfind('.').map_or(0, |dot| dot + 1);
     let cut = last + label_end(&name[last..]);
     (is_whole && cut > last).then_some(start + if cut < name.len() { cut } else { whole.len() })
@@ -167,20 +168,20 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
     // Open brackets, and the end of the address without each of them.
     let mut open: Vec<(char, usize)> = Vec::new();
     for (at, c) in text[start..].char_indices() {
-        match part(c) {
+        match role_of(c) {
             _ if Some(c) == closes => break,
-            Part::Ends => break,
-            Part::Between => continue,
-            Part::Inside if Some(c) == emphasis => continue,
-            Part::Inside => {}
-            Part::Opens(close) => {
+            CharRole::Ends => break,
+            CharRole::Between => continue,
+            CharRole::Inside if Some(c) == emphasis => continue,
+            CharRole::Inside => {}
+            CharRole::Opens(close) => {
                 open.push((close, end));
                 continue;
             }
-            Part::Closes if open.last().is_some_and(|(close, _)| *close == c) => {
+            CharRole::Closes if open.last().is_some_and(|(close, _)| *close == c) => {
                 open.pop();
             }
-            Part::Closes => break,
+            CharRole::Closes => break,
         }
         end = start + at + c.len_utf8();
     }
@@ -188,10 +189,10 @@ pub(super) fn run(text: &str, start: usize, before: Option<char>) -> usize {
 }
 
 /// Returns the mail address around the `@` at `at`.
-fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
+fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, AddressKind)> {
     let in_name = |c: char| match c {
         _ if c.is_ascii() => c.is_ascii_alphanumeric() || "._%+-~'&".contains(c),
-        _ => c.is_alphanumeric() && !is_unspaced(c) && part(c) == Part::Inside,
+        _ => c.is_alphanumeric() && !is_unspaced(c) && role_of(c) == CharRole::Inside,
     };
     let name = &text[free..at];
     let name = &name[name.trim_end_matches(in_name).len()..];
@@ -210,221 +211,15 @@ fn mail(text: &str, free: usize, at: usize) -> Option<(Range<usize>, Kind)> {
     let prefix = "mailto:";
     match start.checked_sub(prefix.len()).filter(|start| *start >= free) {
         Some(earlier)
-            if text.get(earlier..start).is_some_and(|it| it.eq_ignore_ascii_case(prefix)) =>
+            if text.get(earlier..start).is_some_and(|found| found.eq_ignore_ascii_case(prefix)) =>
         {
             let before = text[..earlier].chars().next_back();
             let end = if text[end..].starts_with('?') { run(text, end, before) } else { end };
-            Some((earlier..end, Kind::MailTo))
+            Some((earlier..end, AddressKind::MailTo))
         }
-        _ => Some((start..end, Kind::Mail)),
+        _ => Some((start..end, AddressKind::Mail)),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use icu_properties::CodePointMapData;
-    use icu_properties::props::GeneralCategory as G;
-
-    use super::*;
-
-    fn links(text: &str) -> Vec<&str> {
-        find(text).into_iter().map(|(range, _)| &text[range]).collect()
-    }
-
-    /// Returns every character whose category is punctuation, space, control or format.
-    fn signs() -> impl Iterator<Item = char> {
-        let category = CodePointMapData::<G>::new();
-        ('\0'..=char::MAX).filter(move |c| {
-            matches!(
-                category.get(*c),
-                G::ConnectorPunctuation
-                    | G::DashPunctuation
-                    | G::OpenPunctuation
-                    | G::ClosePunctuation
-                    | G::InitialPunctuation
-                    | G::FinalPunctuation
-                    | G::OtherPunctuation
-                    | G::SpaceSeparator
-                    | G::LineSeparator
-                    | G::ParagraphSeparator
-                    | G::Control
-                    | G::Format
-            )
-        })
-    }
-
-    /// Characters that RFC 3986 allows at the end of an address, and that occur there.
-    const KEPT_AT_THE_END: &str = "/#%&@-_";
-
-    #[test]
-    fn an_address_ends_before_every_punctuation_and_space_of_unicode() {
-        // Text around an address in each language of the page.
-        let sentences = [("See ", " and then"), ("Siehe ", " und dann"), ("انظر ", " ثم")];
-        let addresses = [
-            "https://example.org",
-            "https://example.org/",
-            "http://localhost:3000/a",
-            "https://example.org/a_(b)?c=d&e=%C3%A4#f",
-            "https://fa.wikipedia.org/wiki/می\u{200C}خواهم",
-            "https://ja.wikipedia.org/wiki/レオナルド・ダ・ヴィンチ",
-            "https://[2001:db8::1]/",
-            "http://[::1]:3000/x",
-            "anna.berg@example.org",
-            "mailto:anna@example.org",
-        ];
-        let mut tried = 0;
-        for sign in signs().filter(|sign| !KEPT_AT_THE_END.contains(*sign)) {
-            for (before, after) in sentences {
-                for address in addresses {
-                    for text in [
-                        format!("{before}{address}{sign}{after}"),
-                        format!("{before}{address}{sign}"),
-                        format!("{before}{address}{sign}{sign}\n{after}"),
-                        format!("{before}{address}.{sign}{after}"),
-                        format!("{before}{address}{sign}.{after}"),
-                    ] {
-                        assert_eq!(links(&text), [address], "U+{:04X}: {text:?}", u32::from(sign));
-                    }
-                    tried += 1;
-                }
-            }
-        }
-        assert!(tried > 900 * 3, "the properties were read: {tried}");
-    }
-
-    #[test]
-    fn punctuation_beyond_ascii_ends_an_address_without_a_space_behind() {
-        for sign in signs().filter(|sign| part(*sign) == Part::Ends && *sign > '\u{7F}') {
-            // Another test covers direction overrides.
-            if turns_around(&format!("{sign}a")) {
-                continue;
-            }
-            for after in ["然后", "then", "ثم", "dann"] {
-                let text = format!("见https://example.org/a{sign}{after}");
-                assert_eq!(links(&text), ["https://example.org/a"], "U+{:04X}", u32::from(sign));
-            }
-        }
-    }
-
-    #[test]
-    fn what_addresses_contain_stays_inside_them() {
-        for address in [
-            "https://en.wikipedia.org/wiki/Duet_(disambiguation)",
-            "https://en.wikipedia.org/wiki/Michelson–Morley_experiment",
-            "https://zh.wikipedia.org/wiki/维基百科",
-            "https://he.wikipedia.org/wiki/צה״ל",
-            "https://fr.wikipedia.org/wiki/L’Île",
-            "https://ca.wikipedia.org/wiki/Col·legi",
-            "https://bo.wikipedia.org/wiki/བོད་ལྗོངས",
-            "https://example.org/?a[0]=1&b={c}&d=a,b;c:d!e*f'g",
-            "https://example.org/#/route?x=~y+z$",
-            "https://youtu.be/dQw4w9WgXc-",
-            "https://example.org/folder/",
-            "https://example.org/?next=https://example.net/a",
-            "https://user:secret@example.org:8443/x",
-            "HTTPS://EXAMPLE.ORG/A",
-            "https://xn--mller-kva.de/",
-            "https://müller.de/a",
-            "https://例え.テスト/道",
-            "https://example.org./a",
-            "http://192.0.2.7:8080/a",
-            "http://[::1]:3000/x",
-            "https://[2001:db8::1]/",
-            "https://[::ffff:192.0.2.7]",
-            "https://i❤.ws/",
-            "https://example.org/👩‍👩‍👧‍👦",
-        ] {
-            assert_eq!(links(address), [address]);
-            assert_eq!(links(&format!("({address})")), [address]);
-            assert_eq!(links(&format!("“{address}”, “{address}”")), [address, address]);
-        }
-    }
-
-    #[test]
-    fn brackets_and_quotes_around_an_address_are_not_its_own() {
-        let brackets =
-            ["()", "[]", "{}", "<>", "「」", "『』", "《》", "«»", "»«", "‹›", "“”", "„“", "‘’"];
-        let more =
-            ["''", "\"\"", "``", "**", "__", "（）", "【】", "〈〉", "❝❞", "״״", "׳׳", "’’", "‚‘"];
-        for pair in brackets.iter().chain(&more) {
-            let (open, close) =
-                (pair.chars().next().unwrap_or(' '), pair.chars().last().unwrap_or(' '));
-            for after in ["", " next", "然后", "."] {
-                // Emphasis and Hebrew marks may be part of text that follows without a space.
-                if after == "然后" && "*_״׳".contains(close) {
-                    continue;
-                }
-                for address in ["https://example.org/a", "https://example.org"] {
-                    let text = format!("见{open}{address}{close}{after}");
-                    assert_eq!(links(&text), [address], "{text}");
-                }
-            }
-        }
-        assert_eq!(
-            links("[https://a.example](https://b.example/c)"),
-            ["https://a.example", "https://b.example/c"]
-        );
-        assert_eq!(links("https://example.org/a(see there"), ["https://example.org/a"]);
-        assert_eq!(links("https://example.org/a_(b), c)"), ["https://example.org/a_(b)"]);
-    }
-
-    #[test]
-    fn a_text_that_goes_on_without_a_space_is_not_the_host() {
-        for after in ["です", "然后", "에서", "ครับ", "🙂", "→", "。", "、x"] {
-            assert_eq!(links(&format!("https://example.org{after}")), ["https://example.org"]);
-            assert_eq!(links(&format!("anna@example.org{after}")), ["anna@example.org"]);
-        }
-        assert_eq!(links("请写信给anna@example.org"), ["anna@example.org"]);
-        assert_eq!(links("https://аpple.cоm/"), ["https://аpple.cоm/"], "a look-alike stays whole");
-    }
-
-    #[test]
-    fn what_is_no_address_is_no_link() {
-        for text in [
-            "https://",
-            "https:///a",
-            "http://.",
-            "https://-",
-            "http://[::1",
-            "http://[not]/",
-            "http://[1:2]/",
-            "xhttps://example.org",
-            "git+https://example.org",
-            "ftp://example.org",
-            "mailto:",
-            "@anna",
-            "anna@",
-            "anna@localhost",
-            "a@b.c",
-            "anna@192.0.2.7",
-            "12:30 @ home",
-            "https://example.org/\u{202E}gpj.exe",
-            "https://example.org.\u{202D}gpj.exe",
-            "://",
-            ":",
-            "@",
-        ] {
-            assert_eq!(links(text), Vec::<&str>::new(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn mail_addresses_are_found_as_people_write_them() {
-        for (text, expected) in [
-            ("write to anna+x@example.org.", "anna+x@example.org"),
-            ("'anna@example.org'", "anna@example.org"),
-            ("<anna@example.org>", "anna@example.org"),
-            ("«anna@example.org»", "anna@example.org"),
-            ("o'brien@mail.example.org!", "o'brien@mail.example.org"),
-            ("jürgen@müller.de, und", "jürgen@müller.de"),
-            (
-                "MAILTO:anna@example.org?subject=Hi%20there.",
-                "MAILTO:anna@example.org?subject=Hi%20there",
-            ),
-            ("mailto:anna@example.org؟", "mailto:anna@example.org"),
-            ("//anna@example.org/x", "anna@example.org"),
-        ] {
-            assert_eq!(links(text), [expected], "{text}");
-        }
-    }
-}
+mod tests;

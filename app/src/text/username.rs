@@ -96,7 +96,7 @@ mod tests {
     use super::username;
 
     #[test]
-    fn a_name_becomes_what_any_keyboard_can_type() {
+    fn a_display_name_suggests_a_username() {
         for (name, expected) in [
             ("Anna Berg", "anna.berg"),
             ("  Anna   Maria  O'Neill ", "anna.maria.oneill"),

@@ -7,7 +7,7 @@ use protocol::Timestamp;
 use wasm_bindgen::JsValue;
 
 use super::calendar::Calendar;
-use super::{Local, Zone};
+use super::{TimeContext, Zone};
 
 const DAY_MS: i64 = 86_400_000;
 /// A device clock within this distance of the server's counts as right.
@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// Updates the clock correction from a server time that is at most `ago_ms` old.
-pub fn heard(server: Timestamp, ago_ms: i64) {
+pub fn note_server_time(server: Timestamp, ago_ms: i64) {
     let off = date_now() - server.0;
     let wrong = if off < 0 { off < -RIGHT_WITHIN_MS } else { off - ago_ms > RIGHT_WITHIN_MS };
     AHEAD_MS.set(if wrong { -off } else { 0 });
@@ -58,8 +58,8 @@ pub fn until_midnight_ms() -> i64 {
     DAY_MS - (now.0 + ahead_ms(now)).rem_euclid(DAY_MS)
 }
 
-impl Local {
-    /// Parses the value of [`Local::sent`].
+impl TimeContext {
+    /// Parses the value of [`TimeContext::sent`].
     pub fn received(sent: String) -> Self {
         // Leaked once per page load; the text is needed as long as the page lives.
         let mut parts = String::leak(sent).splitn(4, '|');

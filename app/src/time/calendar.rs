@@ -1,7 +1,7 @@
 //! Names and order of days, months and hours in the viewer's region.
 //!
 //! The data is one line of `calendars.txt`, generated from Unicode's CLDR. The server chooses the
-//! line (`super::customs`) and sends it inside the page. Server and browser therefore write the
+//! line (`super::conventions`) and sends it inside the page. Server and browser therefore write the
 //! same text, and a page contains the names of one region only. The browser's `Intl` is not used:
 //! each browser has another version of CLDR, so the text would change when the page goes live.
 

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn machines_read_utc() {
+fn the_datetime_attribute_is_in_utc() {
     let cases = [
         (0, "1970-01-01T00:00:00Z"),
         (951_782_399_000, "2000-02-28T23:59:59Z"),
@@ -16,15 +16,16 @@ fn machines_read_utc() {
 
 #[cfg(feature = "ssr")]
 #[test]
-fn days_are_counted_by_the_viewers_clock() {
+fn days_begin_at_midnight_in_the_viewers_time_zone() {
     use crate::language::Language;
 
     const HOUR_MS: i64 = 3_600_000;
     let t = Language::English.texts();
-    let told = customs::Told::parse("Asia/Kolkata.h23.en-GB");
+    let reported = conventions::ReportedClock::parse("Asia/Kolkata.h23.en-GB");
     // Tuesday, half past six in the evening in Kolkata.
     let now = Timestamp(1_795_525_200_000);
-    let local = Local { now, ..customs::local(told, "", Language::English, None) };
+    let local =
+        TimeContext { now, ..conventions::time_context(reported, "", Language::English, None) };
     let ago = |hours: i64| Timestamp(now.0 - hours * HOUR_MS);
     let cases = [
         (-3, "Today", "21:30"),
@@ -42,5 +43,5 @@ fn days_are_counted_by_the_viewers_clock() {
         assert_eq!(short(t, ago(hours), local), brief, "{hours}");
     }
     assert_eq!(moment(t, now, local), "Tuesday, 24 November 2026 at 18:30");
-    assert!(moment(t, now, Local { zone: Zone::Utc, ..local }).ends_with(" at 13:00 UTC"));
+    assert!(moment(t, now, TimeContext { zone: Zone::Utc, ..local }).ends_with(" at 13:00 UTC"));
 }

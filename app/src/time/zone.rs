@@ -1,7 +1,7 @@
 //! Offset of the viewer's time zone from UTC.
 //!
-//! The server looks the zone up by the name that the browser sends (`super::customs`); the browser
-//! uses its own.
+//! The server looks the zone up by the name that the browser sends (`super::conventions`); the
+//! browser uses its own.
 
 use protocol::Timestamp;
 

@@ -13,16 +13,17 @@ use web_sys::{
     ScrollLogicalPosition,
 };
 
-use super::{Reader, article_of, menu, top};
+use super::ScrollController;
+use super::geometry::{article_of, top};
 use crate::dom::Listener;
 
 /// Listens until the conversation is closed.
-pub(super) fn listen(reader: &Rc<Reader>) {
-    let Some(pane) = reader.scroller.closest("main").ok().flatten() else { return };
-    let weak = Rc::downgrade(reader);
+pub(super) fn listen(controller: &Rc<ScrollController>) {
+    let Some(pane) = controller.scroller.closest("main").ok().flatten() else { return };
+    let weak = Rc::downgrade(controller);
     let listener = Listener::new(&pane, "keydown", move |event| {
-        if let (Some(reader), Ok(event)) = (weak.upgrade(), event.dyn_into::<KeyboardEvent>())
-            && on_key(&reader, &event) == Some(())
+        if let (Some(controller), Ok(event)) = (weak.upgrade(), event.dyn_into::<KeyboardEvent>())
+            && on_key(&controller, &event) == Some(())
         {
             event.prevent_default();
         }
@@ -32,7 +33,7 @@ pub(super) fn listen(reader: &Rc<Reader>) {
 }
 
 /// Handles a key; `None` for a key without a function here.
-fn on_key(reader: &Rc<Reader>, event: &KeyboardEvent) -> Option<()> {
+fn on_key(controller: &Rc<ScrollController>, event: &KeyboardEvent) -> Option<()> {
     let target: Element = event.target()?.dyn_into().ok()?;
     // Input method composition, menus and dialogs handle their own keys.
     let elsewhere = event.default_prevented()
@@ -45,50 +46,56 @@ fn on_key(reader: &Rc<Reader>, event: &KeyboardEvent) -> Option<()> {
         return None;
     }
     let field = target.dyn_ref::<HtmlTextAreaElement>();
-    let in_log = reader.scroller.contains(Some(&target));
+    let in_log = controller.scroller.contains(Some(&target));
     if field.is_none() && !in_log {
         return None;
     }
     let empty = field.is_none_or(|field| field.value().is_empty());
     match (event.key().as_str(), event.ctrl_key(), event.shift_key()) {
         ("Escape", false, false) => {
-            reader.state.dismiss_divider();
-            reader.go_to_latest();
-            reader.focus_composer(in_log)
+            controller.state.dismiss_divider();
+            controller.go_to_latest();
+            controller.focus_composer(in_log)
         }
-        ("PageUp", false, true) => reader.go_to_divider(),
-        ("PageUp", false, false) => reader.scroll_pages(-1.0),
-        ("PageDown", false, false) => reader.scroll_pages(1.0),
+        ("PageUp", false, true) => controller.go_to_divider(),
+        ("PageUp", false, false) => controller.scroll_pages(-1.0),
+        ("PageDown", false, false) => controller.scroll_pages(1.0),
         ("Home", true, false) if empty => {
-            reader
+            controller
                 .scroller
-                .scroll_by_with_x_and_y(0.0, -f64::from(reader.scroller.scroll_height()));
+                .scroll_by_with_x_and_y(0.0, -f64::from(controller.scroller.scroll_height()));
         }
-        ("End", true, false) if empty => reader.go_to_latest(),
-        ("ArrowUp", false, false) if empty && !in_log => return reader.focus_last_own(),
-        _ if in_log => return on_key_in_log(reader, event, &target),
+        ("End", true, false) if empty => controller.go_to_latest(),
+        ("ArrowUp", false, false) if empty && !in_log => return controller.focus_last_own(),
+        _ if in_log => return on_key_in_log(controller, event, &target),
         _ => return None,
     }
     Some(())
 }
 
-fn on_key_in_log(reader: &Rc<Reader>, event: &KeyboardEvent, target: &Element) -> Option<()> {
+fn on_key_in_log(
+    controller: &Rc<ScrollController>,
+    event: &KeyboardEvent,
+    target: &Element,
+) -> Option<()> {
     let article = target.closest("article").ok()?;
     let on_message = article.as_ref().is_some_and(|article| article == target);
     match (event.key().as_str(), event.ctrl_key(), event.shift_key()) {
-        ("ArrowUp", false, false) => reader.step(article.as_ref(), -1),
-        ("ArrowDown", false, false) => reader.step(article.as_ref(), 1),
-        ("Home", false, false) => reader.focus_row(0),
-        ("End", false, false) => reader.focus_row(reader.list.children().length().checked_sub(1)?),
+        ("ArrowUp", false, false) => controller.step(article.as_ref(), -1),
+        ("ArrowDown", false, false) => controller.step(article.as_ref(), 1),
+        ("Home", false, false) => controller.focus_row(0),
+        ("End", false, false) => {
+            controller.focus_row(controller.list.children().length().checked_sub(1)?)
+        }
         ("Enter" | "ContextMenu", false, false) | ("F10", false, true) if on_message => {
-            menu::open(reader, &article?.closest("li").ok()??, target);
+            controller.menu.show_menu(&article?.closest("li").ok()??, target);
             Some(())
         }
         _ => None,
     }
 }
 
-impl Reader {
+impl ScrollController {
     fn scroll_pages(&self, pages: f64) {
         let page = f64::from(self.scroller.client_height()) * 0.9;
         self.scroller.scroll_by_with_x_and_y(0.0, pages * page);
@@ -144,7 +151,7 @@ impl Reader {
         let options = ScrollIntoViewOptions::new();
         options.set_block(ScrollLogicalPosition::Nearest);
         article.scroll_into_view_with_scroll_into_view_options(&options);
-        self.point_at(article.closest("li").ok().flatten());
+        self.menu.point_at(article.closest("li").ok().flatten());
         Some(())
     }
 

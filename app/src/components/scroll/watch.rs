@@ -13,76 +13,76 @@ use web_sys::{
     MutationObserver, MutationObserverInit, ResizeObserver,
 };
 
-use super::Reader;
+use super::ScrollController;
 use crate::dom::Listener;
 
 /// Longer than the animation of a new row, even if a busy machine starts it late.
 const MOVES_FOR: Duration = Duration::from_secs(1);
 
 /// Listens until the conversation is closed.
-pub(super) fn watch(reader: &Rc<Reader>) {
-    let weak = Rc::downgrade(reader);
-    let on = |react: fn(&Rc<Reader>)| {
+pub(super) fn watch(controller: &Rc<ScrollController>) {
+    let weak = Rc::downgrade(controller);
+    let on = |react: fn(&Rc<ScrollController>)| {
         let weak = weak.clone();
         move |_: web_sys::Event| {
-            if let Some(reader) = weak.upgrade() {
-                react(&reader);
+            if let Some(controller) = weak.upgrade() {
+                react(&controller);
             }
         }
     };
     let folding = {
         let weak = weak.clone();
         move |event: web_sys::Event| {
-            if let Some(reader) = weak.upgrade() {
-                before_folding(&reader, &event);
+            if let Some(controller) = weak.upgrade() {
+                before_folding(&controller, &event);
             }
         }
     };
     let listeners = [
-        Listener::new(&reader.scroller, "scroll", on(Reader::on_scroll)),
-        Listener::new(&window(), "focus", on(Reader::look)),
-        Listener::new(&window(), "pagehide", on(|reader| reader.leave())),
-        Listener::new(&document(), "visibilitychange", on(Reader::look)),
-        Listener::before(&reader.scroller, "click", folding),
+        Listener::new(&controller.scroller, "scroll", on(ScrollController::on_scroll)),
+        Listener::new(&window(), "focus", on(ScrollController::mark_seen_soon)),
+        Listener::new(&window(), "pagehide", on(|controller| controller.leave())),
+        Listener::new(&document(), "visibilitychange", on(ScrollController::mark_seen_soon)),
+        Listener::before(&controller.scroller, "click", folding),
     ];
-    let changes = observe_rows(reader);
-    let sizes = observe_sizes(reader);
-    let edges = observe_edges(reader);
-    let kept = StoredValue::new_local((listeners, changes, sizes, edges, Rc::clone(reader)));
+    let changes = observe_rows(controller);
+    let sizes = observe_sizes(controller);
+    let edges = observe_edges(controller);
+    let kept = StoredValue::new_local((listeners, changes, sizes, edges, Rc::clone(controller)));
     on_cleanup(move || {
-        kept.with_value(|(_, (changes, _), (sizes, _), (edges, _), reader)| {
-            reader.leave();
+        kept.with_value(|(_, (changes, _), (sizes, _), (edges, _), controller)| {
+            controller.leave();
             changes.disconnect();
             sizes.disconnect();
             edges.disconnect();
-            reader.edges.borrow_mut().take();
+            controller.edges.borrow_mut().take();
         });
         kept.dispose();
     });
 }
 
 /// Unfolding keeps the top of the message in place; folding keeps the button under the pointer.
-fn before_folding(reader: &Reader, event: &web_sys::Event) {
+fn before_folding(controller: &ScrollController, event: &web_sys::Event) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let Some(button) = target.and_then(|target| target.closest(".fold").ok().flatten()) else {
         return;
     };
     let unfolded = button.get_attribute("aria-expanded").as_deref() == Some("true");
     let article = button.closest("article").ok().flatten().filter(|_| !unfolded);
-    reader.hold(&article.unwrap_or(button));
+    controller.hold(&article.unwrap_or(button));
 }
 
 type RowObserver = (MutationObserver, Closure<dyn FnMut()>);
 
 /// Mutation observers run after the rows change and before the next paint.
-fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
-    let weak = Rc::downgrade(reader);
-    let mut newest = reader.list.last_element_child();
+fn observe_rows(controller: &Rc<ScrollController>) -> RowObserver {
+    let weak = Rc::downgrade(controller);
+    let mut newest = controller.list.last_element_child();
     let react = Closure::<dyn FnMut()>::new(move || {
-        if let Some(reader) = weak.upgrade() {
-            let last = reader.list.last_element_child();
+        if let Some(controller) = weak.upgrade() {
+            let last = controller.list.last_element_child();
             move_in(mem::replace(&mut newest, last.clone()), last);
-            reader.hold_still();
+            controller.hold_still();
         }
     });
     let observer = MutationObserver::new(react.as_ref().unchecked_ref())
@@ -91,7 +91,7 @@ fn observe_rows(reader: &Rc<Reader>) -> RowObserver {
     options.set_child_list(true);
     options.set_subtree(true);
     // Fails only for options that observe nothing.
-    _ = observer.observe_with_options(&reader.list, &options);
+    _ = observer.observe_with_options(&controller.list, &options);
     (observer, react)
 }
 
@@ -112,20 +112,20 @@ type SizeObserver = (ResizeObserver, Closure<dyn FnMut()>);
 
 /// Resize observers run after layout and before the next paint: for a narrower window, fonts that
 /// load late, a taller composer, an unfolded message.
-fn observe_sizes(reader: &Rc<Reader>) -> SizeObserver {
-    let react = holding(reader);
+fn observe_sizes(controller: &Rc<ScrollController>) -> SizeObserver {
+    let react = holding(controller);
     let observer = ResizeObserver::new(react.as_ref().unchecked_ref())
         .expect("a resize observer takes any function");
-    observer.observe(&reader.scroller);
-    observer.observe(&reader.content);
+    observer.observe(&controller.scroller);
+    observer.observe(&controller.content);
     (observer, react)
 }
 
-fn holding(reader: &Rc<Reader>) -> Closure<dyn FnMut()> {
-    let weak = Rc::downgrade(reader);
+fn holding(controller: &Rc<ScrollController>) -> Closure<dyn FnMut()> {
+    let weak = Rc::downgrade(controller);
     Closure::new(move || {
-        if let Some(reader) = weak.upgrade() {
-            reader.hold_still();
+        if let Some(controller) = weak.upgrade() {
+            controller.hold_still();
         }
     })
 }
@@ -133,30 +133,30 @@ fn holding(reader: &Rc<Reader>) -> Closure<dyn FnMut()> {
 type EdgeObserver = (IntersectionObserver, Closure<dyn FnMut(js_sys::Array)>);
 
 /// Loads rows when the oldest or the newest row is less than a screen away.
-fn observe_edges(reader: &Rc<Reader>) -> EdgeObserver {
-    let weak = Rc::downgrade(reader);
+fn observe_edges(controller: &Rc<ScrollController>) -> EdgeObserver {
+    let weak = Rc::downgrade(controller);
     let react = Closure::<dyn FnMut(js_sys::Array)>::new(move |entries: js_sys::Array| {
-        let Some(reader) = weak.upgrade() else { return };
+        let Some(controller) = weak.upgrade() else { return };
         for entry in
             entries.iter().filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
         {
             if entry.is_intersecting() {
                 let edge = entry.target().get_attribute("data-edge");
-                reader.load(edge.as_deref() == Some("older"));
+                controller.load(edge.as_deref() == Some("older"));
             }
         }
     });
     let options = IntersectionObserverInit::new();
-    options.set_root(Some(&reader.scroller));
+    options.set_root(Some(&controller.scroller));
     options.set_root_margin("100% 0px 100% 0px");
     let observer = IntersectionObserver::new_with_options(react.as_ref().unchecked_ref(), &options)
         .expect("an intersection observer takes any function and a margin in per cent");
-    *reader.edges.borrow_mut() = Some(observer.clone());
-    reader.observe_edges_anew();
+    *controller.edges.borrow_mut() = Some(observer.clone());
+    controller.observe_edges_anew();
     (observer, react)
 }
 
-impl Reader {
+impl ScrollController {
     /// Observes the edges again, which reports an edge that is still near.
     pub(super) fn observe_edges_anew(&self) {
         let Some(observer) = &*self.edges.borrow() else { return };

@@ -5,33 +5,33 @@ use leptos::html::Form;
 use leptos::prelude::*;
 
 use super::{PlainSave, SettingsSection};
+use crate::bootstrap::use_bootstrap;
 use crate::language::{Language, use_texts};
-use crate::look::{Hours, Theme};
 use crate::paths;
-use crate::session::use_session;
+use crate::preferences::{Hours, Theme};
 
-/// The three settings. Each value is a word of [`crate::look::Look::parse`]; an empty value follows
-/// the browser.
+/// The three settings. Each value is a word of [`crate::preferences::Preferences::parse`]; an empty
+/// value follows the browser.
 #[component]
 pub fn Appearance() -> impl IntoView {
-    let (t, look) = (use_texts(), use_session().look);
+    let (t, preferences) = (use_texts(), use_bootstrap().preferences);
     let form = NodeRef::<Form>::new();
     let on_change = move |_: Event| {
         #[cfg(feature = "hydrate")]
         if let Some(form) = form.get_untracked() {
-            live::choose(look, &form);
+            live::choose(preferences, &form);
         }
         // Stub for the server.
         #[cfg(not(feature = "hydrate"))]
         let _ = form;
     };
-    let theme = look.theme.map_or("", Theme::name);
-    let hours = look.hours.map_or("", Hours::cycle);
-    let language = look.language.map_or("", Language::tag);
+    let theme = preferences.theme.map_or("", Theme::name);
+    let hours = preferences.hours.map_or("", Hours::cycle);
+    let language = preferences.language.map_or("", Language::tag);
     let languages = Language::ALL.map(|language| (language.tag(), language.own_name()));
     view! {
         <SettingsSection id="appearance" title=t.appearance>
-            <form node_ref=form class="flex flex-col gap-5" method="post" action=paths::SET_LOOK on:change=on_change>
+            <form node_ref=form class="flex flex-col gap-5" method="post" action=paths::SET_PREFERENCES on:change=on_change>
                 <Segments name="theme" label=t.theme chosen=theme options=[("", t.as_the_system), ("light", t.light), ("dark", t.dark)] />
                 <div class="field">
                     <label for="language">{t.page_language}</label>
@@ -82,28 +82,28 @@ mod live {
     use web_sys::{Element, FormData, HtmlDocument, HtmlFormElement};
 
     use crate::dom;
-    use crate::look::{Look, Theme};
+    use crate::preferences::{Preferences, Theme};
 
     /// Stores the choice. A theme applies immediately; another language or clock reloads the page,
     /// which keeps drafts.
-    pub fn choose(rendered: Look, form: &HtmlFormElement) {
+    pub fn choose(rendered: Preferences, form: &HtmlFormElement) {
         let Ok(data) = FormData::new_with_form(form) else { return };
         let value = |name| data.get(name).as_string().unwrap_or_default();
         let words = [value("theme"), value("language"), value("hours")].join(".");
-        let look = Look::parse(&words);
+        let preferences = Preferences::parse(&words);
         let secure = window().location().protocol().is_ok_and(|protocol| protocol == "https:");
         if let Ok(document) = document().dyn_into::<HtmlDocument>() {
             // Fails only if cookies are disabled; the choice then lasts until the page is left.
-            _ = document.set_cookie(&look.cookie(secure));
+            _ = document.set_cookie(&preferences.cookie(secure));
         }
-        if (look.language, look.hours) != (rendered.language, rendered.hours) {
+        if (preferences.language, preferences.hours) != (rendered.language, rendered.hours) {
             _ = window().location().reload();
         } else if let Some(root) = document().document_element() {
-            _ = match look.theme.map(Theme::name) {
+            _ = match preferences.theme.map(Theme::name) {
                 Some(theme) => root.set_attribute("data-theme", theme),
                 None => root.remove_attribute("data-theme"),
             };
-            colour_bars(&root, look.theme);
+            colour_bars(&root, preferences.theme);
         }
     }
 
@@ -112,7 +112,8 @@ mod live {
     /// theme.
     fn colour_bars(root: &Element, chosen: Option<Theme>) {
         let system = "(prefers-color-scheme: dark)";
-        let is_dark = window().match_media(system).ok().flatten().is_some_and(|it| it.matches());
+        let is_dark =
+            window().match_media(system).ok().flatten().is_some_and(|query| query.matches());
         for meta in dom::all(root, "meta[name=theme-color]") {
             let dark = meta.get_attribute("media").map_or(is_dark, |media| media == system);
             let theme = chosen.unwrap_or(if dark { Theme::Dark } else { Theme::Light });

@@ -6,11 +6,11 @@ use leptos::prelude::*;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
 use crate::components::{FieldKind, ForWhom, TextField};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::delete_account;
 use crate::state::use_state;
-use crate::words;
 
 /// The consequences and the form, in a collapsed section.
 #[component]
@@ -23,7 +23,7 @@ pub fn DeleteAccount() -> impl IntoView {
         let Some(field) = password.get_untracked() else { return };
         ask(outcome, delete_account(field.value()), move |()| {
             #[cfg(feature = "hydrate")]
-            crate::live::keeping::forget_person(state);
+            crate::live::unsaved::forget_person(state);
             _ = state;
             // A full page load clears the memory of this user.
             _ = window().location().assign(paths::SIGN_IN);
@@ -40,7 +40,7 @@ pub fn DeleteAccount() -> impl IntoView {
                         kind=FieldKind::CurrentPassword
                         node_ref=password
                         value=String::new()
-                        error=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error)))
+                        error=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error)))
                     />
                     <SaveButton outcome=outcome label=t.delete_for_ever busy=t.deleting done="" danger=true />
                 </form>

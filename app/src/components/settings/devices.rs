@@ -6,12 +6,12 @@ use protocol::SessionInfo;
 
 use super::{Outcome, SettingsSection, ask};
 use crate::components::{ForWhom, FormAlert};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::{end_other_sessions, end_session};
 use crate::state::use_state;
 use crate::time;
-use crate::words;
 
 /// The list of sessions, the current one first.
 #[component]
@@ -27,7 +27,7 @@ pub fn Devices(sessions: Vec<SessionInfo>) -> impl IntoView {
     };
     view! {
         <SettingsSection id="devices" title=t.devices help=t.devices_help>
-            <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error))) />
+            <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
             <ul class="devices">
                 <For each=move || sessions.get() key=|session| session.id let:session>
                     <Device session=session sessions=sessions outcome=outcome />
@@ -53,7 +53,7 @@ fn Device(
     /// The outcome of ending a session.
     outcome: RwSignal<Outcome>,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().local_time);
+    let (t, local) = (use_texts(), use_state().time_context);
     let id = session.id;
     let name = if session.device.is_empty() { t.unknown_device.to_owned() } else { session.device };
     let label = t.fill(t.sign_out_of, &name);

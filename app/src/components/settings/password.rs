@@ -8,11 +8,11 @@ use protocol::ErrorCode;
 use super::{Outcome, SaveButton, SettingsSection, ask};
 use crate::components::{FieldKind, ForWhom, FormAlert, TextField};
 use crate::error::AppError;
+use crate::error_messages::{FormField, error_message, field_of};
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::change_password;
 use crate::state::use_state;
-use crate::words::{self, Field};
 
 /// The form. On success the server ends every other session.
 #[component]
@@ -30,10 +30,10 @@ pub fn ChangePassword() -> impl IntoView {
             field.set_value("");
         });
     };
-    let at = move |wanted: At| {
+    let at = move |wanted: FormPart| {
         Signal::derive(move || {
-            let error = outcome.get().error().filter(|error| place(*error) == wanted)?;
-            Some(words::sentence(t, error))
+            let error = outcome.get().error().filter(|error| part_of(*error) == wanted)?;
+            Some(error_message(t, error))
         })
     };
     view! {
@@ -42,9 +42,9 @@ pub fn ChangePassword() -> impl IntoView {
                 <ForWhom />
                 // Tells password managers which account the password belongs to.
                 <input type="text" name="username" autocomplete="username" value=me.map(|me| me.username) hidden=true />
-                <FormAlert text=at(At::Form) />
-                <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(At::Current) />
-                <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(At::New) />
+                <FormAlert text=at(FormPart::Form) />
+                <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(FormPart::Current) />
+                <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(FormPart::New) />
                 <SaveButton outcome=outcome label=t.change_password busy=t.saving done=t.password_changed />
             </form>
         </SettingsSection>
@@ -53,16 +53,16 @@ pub fn ChangePassword() -> impl IntoView {
 
 /// The part of the form that shows an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
+enum FormPart {
     Current,
     New,
     Form,
 }
 
-fn place(error: AppError) -> At {
-    match (error.code(), words::field(error)) {
-        (Some(ErrorCode::WrongPassword), _) => At::Current,
-        (_, Some(Field::Password)) => At::New,
-        _ => At::Form,
+fn part_of(error: AppError) -> FormPart {
+    match (error.code(), field_of(error)) {
+        (Some(ErrorCode::WrongPassword), _) => FormPart::Current,
+        (_, Some(FormField::Password)) => FormPart::New,
+        _ => FormPart::Form,
     }
 }

@@ -9,11 +9,11 @@ use protocol::Privacy;
 use super::ask;
 use super::{KeepOnDevice, Outcome, PlainSave, SettingsSection, Switch};
 use crate::components::{ForWhom, FormAlert};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 #[cfg(feature = "hydrate")]
 use crate::server_fns::set_privacy;
-use crate::words;
 
 /// Two switches that apply at once, and [`KeepOnDevice`].
 #[component]
@@ -35,7 +35,7 @@ pub fn PrivacyChoices(privacy: Privacy) -> impl IntoView {
         <SettingsSection id="privacy" title=t.privacy>
             <form node_ref=form class="choices" method="post" action=paths::SET_PRIVACY on:change=on_change>
                 <ForWhom />
-                <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error))) />
+                <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
                 <Switch name="receipts" label=t.read_receipts help=t.read_receipts_help on=privacy.receipts />
                 <Switch name="last_seen" label=t.show_last_seen help=t.show_last_seen_help on=privacy.last_seen />
                 <PlainSave />

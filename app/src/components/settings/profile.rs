@@ -6,13 +6,13 @@ use leptos::prelude::*;
 use protocol::User;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
+use crate::bootstrap::use_bootstrap;
 use crate::components::{Avatar, FieldKind, ForWhom, TextField};
+use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::server_fns::set_display_name;
-use crate::session::use_session;
 use crate::state::use_state;
-use crate::words;
 
 /// The form for the display name, with the avatar.
 #[component]
@@ -20,7 +20,7 @@ pub fn Profile(
     /// The signed-in user.
     user: User,
 ) -> impl IntoView {
-    let (t, state, echo) = (use_texts(), use_state(), use_session().echo);
+    let (t, state, echo) = (use_texts(), use_state(), use_bootstrap().echo);
     let outcome = RwSignal::new(Outcome::Untouched);
     let field = NodeRef::<Input>::new();
     let shown = RwSignal::new(user.clone());
@@ -53,7 +53,7 @@ pub fn Profile(
                     kind=FieldKind::DisplayName
                     node_ref=field
                     value=value
-                    error=Signal::derive(move || outcome.get().error().map(|error| words::sentence(t, error)))
+                    error=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error)))
                 />
                 <SaveButton outcome=outcome label=t.save busy=t.saving done=t.saved />
             </form>

@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use protocol::{ConversationId, ConversationPage, Marks, Seq, UserId};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::attention::worker;
 use crate::dom::{Listener, moment};
 use crate::json;
 use crate::live::{device, storage};
+use crate::notifications::worker;
 use crate::state::{Connection, FirstPage, State};
 
 /// Number of conversations stored, the most recently opened ones.
@@ -101,11 +101,11 @@ fn keep_page() {
 fn save(state: State) {
     let Some(me) = state.me().map(|me| me.id) else { return };
     let signed_out = state.connection.get_untracked() == Connection::SignedOut;
-    if signed_out || state.has_left.get_value() || !device::is_chosen(state) {
+    if signed_out || state.client.has_left.get_value() || !device::is_chosen(state) {
         return;
     }
     let mut is_new = false;
-    for (id, (first, last)) in state.held_runs() {
+    for (id, (first, last)) in state.cached_runs() {
         let Some(summary) = state.summary(id) else { continue };
         let first = first.max(Seq(last.0 - MOST_MESSAGES + 1));
         let mark = ((first, last), summary.theirs, summary.mine);

@@ -1,0 +1,169 @@
+//! The request context of pages and server functions: the chat, the session, the settings that the
+//! browser sends. Server only.
+//!
+//! `server` passes the result of [`provider`] to every route that renders; pages and server
+//! functions read the context from here. A missing context never panics, because Leptos runs the
+//! application once at start without a request to list its routes.
+
+use std::sync::Arc;
+
+use axum::http::header::ACCEPT_LANGUAGE;
+use axum::http::request::Parts;
+use chat::{Chat, Session};
+use leptos::prelude::{provide_context, use_context};
+use protocol::ErrorCode;
+
+use crate::cookies::{SessionCookie, cookies};
+use crate::error::AppError;
+use crate::language::Language;
+use crate::preferences::{self, Preferences};
+use crate::response::refuse;
+use crate::time::TimeContext;
+use crate::time::conventions::{self, ReportedClock};
+
+/// The origins of the site, the public one first, separated by spaces.
+#[derive(Clone, Debug)]
+pub struct Addresses(pub Arc<str>);
+
+/// The operator's introduction for users who are not signed in.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// Who runs this server; "Duet" if the operator set no name.
+    pub name: Arc<str>,
+    /// A welcome text; may be empty.
+    pub welcome: Arc<str>,
+}
+
+/// Returns the function that provides the chat, the cookie, the origins and the greeting as
+/// contexts.
+pub fn provider(
+    chat: Chat,
+    cookie: SessionCookie,
+    addresses: Addresses,
+    greeting: Greeting,
+) -> impl Fn() + Clone + Send + Sync + 'static {
+    move || {
+        provide_context(chat.clone());
+        provide_context(cookie.clone());
+        provide_context(addresses.clone());
+        provide_context(greeting.clone());
+    }
+}
+
+/// The chat.
+///
+/// # Errors
+/// `Internal` if a route was set up without [`provider`].
+pub fn chat() -> Result<Chat, AppError> {
+    use_context::<Chat>().ok_or_else(|| ErrorCode::Internal.into())
+}
+
+/// The session of the request, if the user is signed in.
+pub fn session() -> Option<Session> {
+    use_context::<Parts>()?.extensions.get::<Session>().cloned()
+}
+
+/// The session of the request.
+///
+/// # Errors
+/// `Unauthenticated`, with its status, if the user is not signed in.
+pub fn signed_in() -> Result<Session, AppError> {
+    session().ok_or_else(|| refuse(ErrorCode::Unauthenticated.into()))
+}
+
+/// Ends the previous session of this browser. Its cookie is being replaced, so no client could end
+/// that session later. Its open pages are notified at once.
+pub async fn end_session_before() {
+    let (Some(before), Ok(chat)) = (session(), chat()) else { return };
+    if let Err(error) = chat.sign_out(before.id).await {
+        // The session expires by itself; signing in does not fail because of this error.
+        tracing::warn!(%error, "could not end the previous session");
+    }
+}
+
+/// The user's appearance settings, from their cookie.
+pub fn preferences() -> Preferences {
+    let Some(parts) = use_context::<Parts>() else { return Preferences::default() };
+    cookies(&parts.headers)
+        .find_map(|(name, value)| (name == preferences::COOKIE).then(|| Preferences::parse(value)))
+        .unwrap_or_default()
+}
+
+/// The language of the page: the chosen one, else the best match in `Accept-Language`.
+pub fn language() -> Language {
+    let accepted = || {
+        let parts = use_context::<Parts>()?;
+        Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?)
+    };
+    preferences().language.or_else(accepted).unwrap_or_default()
+}
+
+/// The time zone and conventions in which the page writes times.
+pub fn time_context() -> TimeContext {
+    let Some(parts) = use_context::<Parts>() else { return TimeContext::default() };
+    let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+    let reported = clock_cookie(&parts).map(ReportedClock::parse).unwrap_or_default();
+    conventions::time_context(
+        reported,
+        accepted.unwrap_or_default(),
+        language(),
+        preferences().hours,
+    )
+}
+
+/// The time zone that the user's browser reported, if known.
+pub fn zone() -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    let zone = clock_cookie(&parts).map(ReportedClock::parse)?.zone;
+    (!zone.is_empty()).then(|| zone.to_owned())
+}
+
+fn clock_cookie(parts: &Parts) -> Option<&str> {
+    cookies(&parts.headers).find_map(|(name, value)| (name == conventions::COOKIE).then_some(value))
+}
+
+/// The settings of the session cookie.
+///
+/// # Errors
+/// `Internal` if a route was set up without [`provider`].
+pub fn session_cookie() -> Result<SessionCookie, AppError> {
+    use_context::<SessionCookie>().ok_or_else(|| ErrorCode::Internal.into())
+}
+
+/// The build of the page that this process serves; empty if unknown.
+pub fn build() -> String {
+    chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The origins of the site, separated by spaces.
+pub fn addresses() -> Arc<str> {
+    use_context::<Addresses>().map(|Addresses(all)| all).unwrap_or_default()
+}
+
+/// The name of the operator (empty if not set) and the welcome text.
+pub fn greeting() -> (String, String) {
+    /// The name if the operator set none.
+    const NOBODY: &str = "Duet";
+    let Some(Greeting { name, welcome }) = use_context::<Greeting>() else {
+        return Default::default();
+    };
+    let name = if *name == *NOBODY { String::new() } else { name.to_string() };
+    (name, welcome.to_string())
+}
+
+/// Whether an account may be created without an invitation.
+pub fn registration_open() -> bool {
+    chat().is_ok_and(|chat| chat.registration_open())
+}
+
+/// Whether an account may be created with an invitation.
+pub fn invitations_open() -> bool {
+    chat().is_ok_and(|chat| chat.invitations_open())
+}
+
+/// The path and query of the requested page.
+pub fn asked_path() -> String {
+    use_context::<Parts>()
+        .and_then(|parts| parts.uri.path_and_query().map(ToString::to_string))
+        .unwrap_or_else(|| "/".to_owned())
+}
