@@ -1,11 +1,13 @@
 //! The message menu, the note on a message's progress, and the toast. One menu and one note serve
 //! the whole log. Both are native popovers in the top layer.
 //!
-//! This module renders the elements. `controls` (browser) opens, positions and closes them; `views`
-//! is their content, whose code is loaded lazily.
+//! This module renders the elements. In the browser, `controls` reacts to the user and `popovers`
+//! opens, positions and closes them; `views` is their content, whose code is loaded lazily.
 
 #[cfg(feature = "hydrate")]
 pub(super) mod controls;
+#[cfg(feature = "hydrate")]
+mod popovers;
 pub(super) mod views;
 
 use std::time::Duration;
@@ -24,7 +26,7 @@ use crate::state::OpenConversation;
 /// How long a toast such as "Copied" is shown.
 const TOAST_FOR: Duration = Duration::from_secs(2);
 
-/// The elements and signals that `controls` opens and positions.
+/// The elements and signals that `popovers` opens and positions.
 #[derive(Clone, Copy)]
 pub(super) struct MenuParts {
     /// The menu button beside the message under the pointer.
@@ -104,7 +106,7 @@ pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl Into
 }
 
 #[cfg(feature = "hydrate")]
-use controls::walk_items;
+use popovers::walk_items;
 
 /// Stub for the server.
 #[cfg(not(feature = "hydrate"))]

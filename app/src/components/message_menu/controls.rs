@@ -1,36 +1,26 @@
-//! Opens the message menu (by its button, a long press or the keyboard) and the note (by a click on
-//! the ticks), positions both, and closes them on Escape and when they lose the focus. Browser
+//! Reacts to the user: opens the message menu (by its button, a long press or the keyboard) and the
+//! note (by a click on the ticks), and closes them on Escape and when they lose the focus. Browser
 //! only; `scroll` owns the [`MenuControls`] of the open conversation.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use gloo_timers::future::TimeoutFuture;
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlElement, PointerEvent};
 
 use super::MenuParts;
+use super::popovers::{GAP_PX, close, note_beside, px, show};
 use crate::components::timeline::row_of;
 use crate::dom::{Listener, keeps_focus};
-use crate::paths;
-use crate::server_fns::tick_times;
 use crate::state::OpenConversation;
 
 /// A touch of this length opens the menu.
 const LONG_PRESS: Duration = Duration::from_millis(500);
-/// The size of the menu button, and the gap around menu and note.
+/// The size of the menu button.
 const BUTTON_PX: f64 = 32.0;
-const GAP_PX: f64 = 4.0;
-
-thread_local! {
-    /// The element that had the focus before the menu opened.
-    static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
-}
 
 /// The menu button, the long press and the chosen message of one open conversation.
 pub struct MenuControls {
@@ -265,142 +255,4 @@ impl MenuControls {
         _ = style.set_property("left", &px(left));
         _ = style.set_property("top", &px(top));
     }
-}
-
-/// Shows the note on the message whose menu was open.
-pub fn show_note(parts: MenuParts, id: ConversationId) {
-    if let Ok(Some(article)) = document().query_selector(".is-chosen article") {
-        note_beside(parts, id, article);
-    }
-}
-
-/// Shows the note on the chosen message, first without the times, then with them once fetched.
-fn note_beside(parts: MenuParts, id: ConversationId, beside: Element) {
-    parts.times.set(None);
-    show(parts, parts.note, beside.clone());
-    spawn_local(async move {
-        let Ok(times) = tick_times(id).await else { return };
-        parts.times.try_set(Some(times));
-        TimeoutFuture::new(0).await;
-        if let Some(note) = parts.note.try_get_untracked().flatten() {
-            place_beside(&note, &beside);
-        }
-    });
-}
-
-/// Opens a popover beside an element once its content is rendered, and focuses it.
-fn show(parts: MenuParts, part: NodeRef<leptos::html::Div>, beside: Element) {
-    let Some(part) = part.get_untracked() else { return };
-    let before =
-        document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
-    BEFORE.set(before);
-    spawn_local(async move {
-        if parts.overlays.load().await.is_err() {
-            parts.show_toast(parts.t.unreached);
-            return;
-        }
-        TimeoutFuture::new(0).await;
-        if part.show_popover().is_err() {
-            return;
-        }
-        place_beside(&part, &beside);
-        let first = part.query_selector("[role=menuitem]").ok().flatten();
-        let first = first.and_then(|first| first.dyn_into::<HtmlElement>().ok());
-        _ = first.as_ref().unwrap_or(&part).focus();
-    });
-}
-
-/// Positions a popover below `beside`, or above it if there is no room: inside the window, and
-/// clear of the message if the window is large enough.
-fn place_beside(part: &HtmlElement, beside: &Element) {
-    let style = part.style();
-    // Reset first, because the previous position would limit the measured width.
-    _ = style.set_property("left", "0");
-    let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
-    let message = document().query_selector(".is-chosen article").ok().flatten();
-    let message = message.as_ref().unwrap_or(beside).get_bounding_client_rect();
-    let size = |value: Result<wasm_bindgen::JsValue, _>| {
-        value.ok().and_then(|value| value.as_f64()).unwrap_or_default()
-    };
-    let (width, height) = (size(window().inner_width()), size(window().inner_height()));
-    let inside = |value: f64, most: f64| value.min(most).max(GAP_PX);
-    // An element beside the message opens the popover away from the message. Otherwise the popover
-    // aligns with the side of the element that is nearer to the window's edge.
-    let is_before = other.right() <= message.left();
-    let is_behind = other.left() >= message.right();
-    let left = if is_before || (!is_behind && other.left() + other.right() > width) {
-        other.right() - own.width()
-    } else {
-        other.left()
-    };
-    let left = inside(left, width - own.width() - GAP_PX);
-    let is_clear = left >= message.right() || left + own.width() <= message.left();
-    let kept = if is_clear { other } else { message };
-    let below = kept.bottom() + GAP_PX;
-    let fits = below + own.height() + GAP_PX <= height;
-    let top = if fits { below } else { kept.top() - own.height() - GAP_PX };
-    _ = style.set_property("left", &px(left));
-    _ = style.set_property("top", &px(inside(top, height - own.height() - GAP_PX)));
-}
-
-/// A length in CSS pixels, rounded.
-#[expect(clippy::cast_possible_truncation, reason = "no window is that large")]
-fn px(length: f64) -> String {
-    format!("{}px", length.round() as i32)
-}
-
-/// Closes menu and note, and returns the focus.
-pub fn close(parts: MenuParts) {
-    let before = BEFORE.take();
-    for part in
-        [parts.menu, parts.note].iter().filter_map(GetUntracked::try_get_untracked).flatten()
-    {
-        _ = part.hide_popover();
-    }
-    if let Some(before) = before {
-        _ = before.focus();
-    }
-}
-
-/// Arrow keys, Home and End move through the menu entries, wrapping around.
-pub fn walk_items(event: &KeyboardEvent) {
-    let Some(menu) = event.current_target().and_then(|menu| menu.dyn_into::<Element>().ok()) else {
-        return;
-    };
-    let Ok(items) = menu.query_selector_all("[role=menuitem]") else { return };
-    let focused = document().active_element();
-    let items: Vec<HtmlElement> =
-        (0..items.length()).filter_map(|index| items.item(index)?.dyn_into().ok()).collect();
-    let here =
-        items.iter().position(|item| focused.as_ref().is_some_and(|focused| **item == *focused));
-    let (here, count) = (here.unwrap_or_default(), items.len());
-    let next = match event.key().as_str() {
-        "ArrowDown" => here + 1,
-        "ArrowUp" => here + count - 1,
-        "Home" => 0,
-        "End" => count - 1,
-        _ => return,
-    };
-    event.prevent_default();
-    if let Some(item) = items.get(next % count.max(1)) {
-        _ = item.focus();
-    }
-}
-
-/// Selects the text of the chosen message, because a long press opens the menu and selects nothing.
-/// The user can then move the ends of the selection.
-pub fn select_text() {
-    let Ok(Some(row)) = document().query_selector(".is-chosen") else { return };
-    _ = row.class_list().add_1("is-selectable");
-    if let (Ok(Some(body)), Ok(Some(selection))) =
-        (row.query_selector(".body"), window().get_selection())
-    {
-        _ = selection.select_all_children(&body);
-    }
-}
-
-/// The absolute address of a message.
-pub fn link(id: ConversationId, seq: Seq) -> String {
-    let origin = window().location().origin().unwrap_or_default();
-    origin + &paths::message(id, seq)
 }

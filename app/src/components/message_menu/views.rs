@@ -138,7 +138,7 @@ fn moment(t: &Texts, at: Timestamp, local: TimeContext) -> String {
 }
 
 #[cfg(feature = "hydrate")]
-use super::controls::{close, link, select_text, show_note};
+use super::popovers::{close, link, select_text, show_note};
 #[cfg(feature = "hydrate")]
 use crate::dom::{copy_text, has_keyboard};
 #[cfg(feature = "hydrate")]
