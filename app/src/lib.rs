@@ -10,7 +10,7 @@
 //! data loaded before the first render; [`bootstrap`] the user and the settings embedded in a page;
 //! [`state`] the reactive state; [`live`] the live client that updates the state;
 //! [`notifications`] notices, sound and unread count; [`error_messages`] the sentences for error
-//! codes; [`lazy`] lazily loaded code; `keyboard` (browser) the global shortcuts; `history_layers`
+//! codes; [`mod@lazy`] lazily loaded code; `keyboard` (browser) the global shortcuts; `history_layers`
 //! (browser) closing popovers and dialogs with Back; `start` (browser), `structure` (server) and
 //! `page.js` the start of the page. On the server only: `request` and `response` (what pages and
 //! server functions read and set), `client`, `cookies`, `content_security_policy`, and

@@ -23,8 +23,8 @@ test.describe("a public URL with a typo", () => {
     await form.submit("alice", "a walk in the rain");
     await expect(page.getByText(`Duet only works at ${right}. Open it there and try again.`)).toBeVisible();
     await form.signIn.click();
-    await expect.poll(() => server.log).toContain(`Set DUET_PUBLIC_URL=${server.url}`);
-    expect(server.log.split(`Set DUET_PUBLIC_URL=${server.url}`)).toHaveLength(2);
+    await expect.poll(() => server.log).toContain(`set DUET_PUBLIC_URL=${server.url}`);
+    expect(server.log.split(`set DUET_PUBLIC_URL=${server.url}`)).toHaveLength(2);
   });
 
   test("a page without scripts shows the right address, too", async ({ browser, server, watch }) => {
