@@ -77,13 +77,17 @@ test("a list entry moves to the top and can be pressed meanwhile", async ({ alic
   const home = await alice.home();
   const first = alice.page.locator(".list-entry").first();
   await expect(first).toContainText("Carl Cole");
-  // The browser reports every animation, however short.
-  const moved = alice.page.evaluate(
-    () => new Promise((told) => document.querySelector(".conversation-list")?.addEventListener("transitionrun", (event) => told((event as TransitionEvent).propertyName), { once: true })),
-  );
+  // The browser reports every animation, however short. The listener is there before the message is sent.
+  await alice.page.evaluate(() => {
+    const list = document.querySelector(".conversation-list");
+    const moved = new Promise((resolve) =>
+      list?.addEventListener("transitionrun", (event) => resolve((event as TransitionEvent).propertyName), { once: true }),
+    );
+    Object.assign(window, { moved });
+  });
   await bob.apiSend(conversation, "Third");
   await expect(first).toContainText("Bob Byrne");
-  expect(["opacity", "translate"]).toContain(await moved);
+  expect(["opacity", "translate"]).toContain(await alice.page.evaluate(() => (window as unknown as { moved: Promise<string> }).moved));
   // The entry can be pressed meanwhile.
   await home.entry("Carl Cole").click();
   await alice.page.waitForURL(/\/c\//);
