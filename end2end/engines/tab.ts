@@ -27,8 +27,21 @@ export abstract class Tab {
   /** Loads a page and waits until it is live. */
   async open(url: string): Promise<void> {
     await this.#keepProblems();
-    await this.load(url);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await this.load(url);
+      if (await this.#runsInlineScripts()) break;
+    }
     await this.live();
+  }
+
+  /**
+   * Whether the inline script of the page ran. WebKitGTK refuses the inline scripts of about one load in thirty after a
+   * sign-out, although the page and its policy carry the same nonce. Such a load is repeated; a page whose scripts never
+   * run still fails.
+   */
+  async #runsInlineScripts(): Promise<boolean> {
+    await this.until("the page is read", () => document.readyState !== "loading");
+    return this.evaluate(() => "duetPage" in globalThis);
   }
 
   async live(): Promise<void> {
