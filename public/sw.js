@@ -50,17 +50,18 @@ async function keep() {
 
 async function begin() {
   for (const name of await caches.keys()) if (name !== CACHE && name !== PAGE) await caches.delete(name);
-  // The browser requests the page while this worker starts, so the start adds no latency.
-  await self.registration.navigationPreload?.enable();
+  // An earlier version enabled the preload. WebKit then answers some navigations with the policy of another request, which
+  // refuses the scripts of the page.
+  await self.registration.navigationPreload?.disable();
   await self.clients.claim();
 }
 
 async function page(event, pathname) {
   try {
-    const answer = (await event.preloadResponse) ?? (await fetch(event.request));
+    const answer = await fetch(event.request);
     isKept = false;
     // Signing in follows a sign-out or the end of a session, so the cached page is out of date.
-    if (answer.ok && /^\/sign-(in|up)/.test(pathname)) await caches.delete(PAGE);
+    if (answer.ok && /^\/sign-(in|up)/.test(pathname)) event.waitUntil(caches.delete(PAGE));
     return answer;
   } catch {
     // The cached page renders itself by its address. Other pages need data that is not cached.

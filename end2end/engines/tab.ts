@@ -27,16 +27,8 @@ export abstract class Tab {
   /** Loads a page and waits until it is live. */
   async open(url: string): Promise<void> {
     await this.#keepProblems();
-    for (let attempt = 1; attempt <= 3; attempt += 1) {
-      await this.load(url);
-      if (await this.runsInlineScripts()) break;
-    }
+    await this.load(url);
     await this.live();
-  }
-
-  /** Whether the inline scripts of a loaded page ran. An engine that may refuse them overrides this. */
-  protected async runsInlineScripts(): Promise<boolean> {
-    return true;
   }
 
   async live(): Promise<void> {

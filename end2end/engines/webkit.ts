@@ -49,15 +49,6 @@ export class WebKit extends Tab {
     return new WebKit(processes, `${driver}/session/${sessionId}`);
   }
 
-  /**
-   * WebKitGTK refuses the inline scripts of about one load in thirty after a sign-out, although the page and its policy
-   * carry the same nonce. Such a load is repeated; a page whose scripts never run still fails.
-   */
-  protected override async runsInlineScripts(): Promise<boolean> {
-    await this.until("the page is read", () => document.readyState !== "loading");
-    return this.evaluate(() => "duetPage" in globalThis);
-  }
-
   protected async load(url: string): Promise<void> {
     await this.#execute("window.isLeft = true;");
     await post(`${this.session}/url`, { url });
