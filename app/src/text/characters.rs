@@ -116,11 +116,31 @@ const ENDS: &[u32] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use icu_properties::CodePointMapData;
     use icu_properties::props::GeneralCategory;
 
     use super::*;
+
+    /// Returns whether a category is punctuation, space, control or format.
+    pub(in crate::text) fn is_sign(category: GeneralCategory) -> bool {
+        use GeneralCategory as G;
+        matches!(
+            category,
+            G::ConnectorPunctuation
+                | G::DashPunctuation
+                | G::OpenPunctuation
+                | G::ClosePunctuation
+                | G::InitialPunctuation
+                | G::FinalPunctuation
+                | G::OtherPunctuation
+                | G::SpaceSeparator
+                | G::LineSeparator
+                | G::ParagraphSeparator
+                | G::Control
+                | G::Format
+        )
+    }
 
     /// Returns whether `c` is an invisible character whose category is not space, or a quote whose
     /// category is not punctuation.
@@ -132,25 +152,10 @@ mod tests {
 
     #[test]
     fn the_table_of_ends_agrees_with_unicode_properties() {
-        use GeneralCategory as G;
         let category = CodePointMapData::<GeneralCategory>::new();
         let mut expected: Vec<(char, char)> = Vec::new();
         for c in ('\u{80}'..=char::MAX).filter(|c| !joins(*c)) {
-            let ends = matches!(
-                category.get(c),
-                G::ConnectorPunctuation
-                    | G::DashPunctuation
-                    | G::OpenPunctuation
-                    | G::ClosePunctuation
-                    | G::InitialPunctuation
-                    | G::FinalPunctuation
-                    | G::OtherPunctuation
-                    | G::SpaceSeparator
-                    | G::LineSeparator
-                    | G::ParagraphSeparator
-                    | G::Control
-                    | G::Format
-            ) || is_one_all_the_same(c);
+            let ends = is_sign(category.get(c)) || is_one_all_the_same(c);
             assert_eq!(
                 role_of(c) == CharRole::Ends,
                 ends,

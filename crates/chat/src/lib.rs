@@ -16,6 +16,7 @@
 //! - `hub`, `relay`, `presence`: live connections, event delivery, online state
 //! - `cluster`: several nodes on one store: leases, the broker, the leader, resyncs
 //! - `health`: failures of the store, and its readiness
+//! - `begin`, `upkeep`: the start of a chat, and its periodic work
 //! - `supervision`: detects a task that ended unexpectedly
 //! - [`store`]: durable state; all SQL is below it
 //!
@@ -29,6 +30,7 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod begin;
 mod clock;
 mod cluster;
 mod config;
@@ -49,17 +51,18 @@ mod settings;
 pub mod store;
 mod supervision;
 mod throttle;
+mod upkeep;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{CloseCode, Epoch, SessionId};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, Session, SignedIn};
+pub use begin::{BeginError, migrate};
 pub use cluster::BrokerError;
 pub use config::{Broker, Config, Database, Rates, Registration};
 pub use connection::Connection;
@@ -71,30 +74,19 @@ pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
 
 use accounts::Passwords;
-use cluster::{Cluster, Leadership, Node};
 use health::{Health, Work};
 use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
 use relay::Relay;
-use store::postgres::PostgresStore;
-use store::sqlite::SqliteStore;
-use store::{NodeId, NodeKey, Store, postgres, sqlite};
+use store::Store;
 use supervision::Supervisor;
 use throttle::Throttle;
-use writer::{Commits, LocalCommits, Writer};
+use writer::Writer;
 
-/// How often the sessions of open connections are checked. Sign-out closes connections at once; the
-/// check finds expired sessions, and those that another node ended without being able to report it.
-const SESSIONS_EVERY: Duration = Duration::from_secs(5);
-/// How often expired sessions and limiter state are removed.
-const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Connections closed per second when this node stops and other nodes take them over.
 const CLOSED_PER_SECOND: u32 = 1_000;
 /// Upper bound of that time, regardless of the number of connections.
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
-/// Sessions per query.
-const SESSIONS_AT_ONCE: usize = 500;
-
 /// A chat on one store; the entry point to everything users can do. Cheap to clone.
 #[derive(Clone)]
 pub struct Chat(Arc<Parts>);
@@ -115,147 +107,7 @@ struct Parts {
     end: CancellationToken,
 }
 
-/// Why a chat could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// The file of the embedded store could not be opened.
-    #[error(transparent)]
-    Sqlite(#[from] sqlite::OpenError),
-    /// The shared store could not be opened.
-    #[error(transparent)]
-    Postgres(#[from] postgres::OpenError),
-    /// The broker could not be used.
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
-    /// A broker is configured with a store that only one process can open.
-    #[error(
-        "NATS connects several nodes, which share a Postgres: set DUET_DATABASE_URL, \
-         or unset DUET_NATS_URL"
-    )]
-    BrokerAlone,
-    /// Password hashing could not be prepared.
-    #[error("cannot prepare password hashing: {0}")]
-    Passwords(Error),
-    /// The operating system returned no random numbers.
-    #[error("the operating system returned no random numbers")]
-    Randomness,
-}
-
-async fn open_store(config: &Config) -> std::result::Result<Arc<dyn Store>, BeginError> {
-    Ok(match &config.database {
-        Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
-        Database::Postgres { url, connections } => {
-            let wait = config.database_wait;
-            Arc::new(PostgresStore::open_within(url, *connections, wait).await?)
-        }
-    })
-}
-
-/// Creates or migrates the tables of a store and closes it: for a server whose database role may
-/// not create tables.
-///
-/// # Errors
-/// One line for the operator.
-pub async fn migrate(config: &Config) -> std::result::Result<(), BeginError> {
-    open_store(config).await?.close().await;
-    Ok(())
-}
-
 impl Chat {
-    /// Opens the store and starts the chat's tasks. Call [`Chat::close`] at the end.
-    ///
-    /// # Errors
-    /// One line for the operator.
-    pub async fn begin(config: Config) -> std::result::Result<Self, BeginError> {
-        let store = open_store(&config).await?;
-        Self::on(config, store).await
-    }
-
-    /// As [`Chat::begin`], on an open store.
-    pub(crate) async fn on(
-        config: Config,
-        store: Arc<dyn Store>,
-    ) -> std::result::Result<Self, BeginError> {
-        let passwords =
-            Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
-        let (hub, leavers) = Hub::new(
-            config.max_connections,
-            config.max_connections_per_user,
-            config.presence_grace,
-        );
-        let cluster = match (&config.broker, store.cluster_state()) {
-            (Some(broker), Some(shared)) => {
-                Cluster::connect(broker, store.epoch(), shared.instance(), hub.clone()).await?
-            }
-            (Some(_), None) => return Err(BeginError::BrokerAlone),
-            (None, _) => Cluster::default(),
-        };
-        let relay = Relay::new(hub.clone(), cluster.clone());
-        let tasks = TaskTracker::new();
-        let health = Arc::new(Health::default());
-        let end = CancellationToken::new();
-        let supervisor = Supervisor::new(end.clone());
-        let (leadership, leader) = watch::channel(Leadership::Nobody);
-        let id = NodeId::new();
-        let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
-        let clustered = cluster.commits(id, leader, &store, &health);
-        let commits: Arc<dyn Commits> = match &clustered {
-            Some(clustered) => clustered.clone(),
-            None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
-        };
-        let (writer, writing) = Writer::start(commits, relay.clone());
-        tasks.spawn(supervisor.essential("the writer", writing));
-        if let Some(commits) = clustered {
-            let answering = cluster::answer_leader_requests(commits, tasks.clone(), end.clone());
-            tasks.spawn(supervisor.temporary("the task that answers leader requests", answering));
-        }
-        cluster.start(hub.clone(), &tasks, &end, &supervisor);
-        tasks.spawn(watch_store(store.clone(), supervisor.clone(), end.clone()));
-        let presence = Arc::new(PresenceBoard::new(
-            id,
-            hub.clone(),
-            relay.clone(),
-            store.clone(),
-            writer.clone(),
-            config.presence_grace,
-        ));
-        let watching = presence.clone().watch(leavers, end.clone());
-        tasks.spawn(supervisor.essential("presence", watching));
-        let throttle = Throttle::new(&config.rates, store.clone());
-        let node = Node {
-            id,
-            key,
-            store: store.clone(),
-            hub: hub.clone(),
-            cluster,
-            presence: presence.clone(),
-            leadership,
-        };
-        let leasing = node.hold_lease(end.clone());
-        // A node with a store of its own holds no lease.
-        match store.cluster_state().is_some() {
-            true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
-            false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
-        };
-        let parts = Parts {
-            config,
-            store,
-            writer,
-            hub,
-            relay,
-            presence,
-            passwords,
-            throttle,
-            health,
-            tasks,
-            supervisor: supervisor.clone(),
-            end,
-        };
-        let chat = Self(Arc::new(parts));
-        chat.0.tasks.spawn(supervisor.essential("the tidying task", chat.clone().keep_tidy()));
-        Ok(chat)
-    }
-
     /// Returns the build of the page that this process serves, if known.
     pub fn build(&self) -> Option<&str> {
         self.0.config.build.as_deref()
@@ -371,53 +223,6 @@ impl Chat {
         Ok(!self.store().good_sessions(&[session], life).await?.is_empty())
     }
 
-    async fn keep_tidy(self) {
-        let mut sessions = tokio::time::interval(SESSIONS_EVERY);
-        let seen_every = TIDY_EVERY.min(self.seen_every() / 2).max(Duration::from_millis(1));
-        let mut seen = tokio::time::interval(seen_every);
-        let mut rest = tokio::time::interval(TIDY_EVERY);
-        loop {
-            let done = tokio::select! {
-                () = self.0.end.cancelled() => return,
-                _ = sessions.tick() => self.close_ended_sessions().await,
-                _ = seen.tick() => self.record_use_of_connected_sessions().await,
-                _ = rest.tick() => {
-                    self.delete_expired().await
-                }
-            };
-            // The next tick retries.
-            if let Err(error) = done {
-                self.note_failure(&error);
-            }
-        }
-    }
-
-    async fn delete_expired(&self) -> Result<()> {
-        self.throttle().tidy().await?;
-        Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
-    }
-
-    /// Counts an open connection as use of its session, even if the connection only receives: the
-    /// user reads the page, and an expired session would sign them out of it.
-    async fn record_use_of_connected_sessions(&self) -> Result<()> {
-        let now = clock::now();
-        let noted_before = clock::before(now, self.seen_every());
-        for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {
-            self.store().see_sessions(some, now, noted_before).await?;
-        }
-        Ok(())
-    }
-
-    async fn close_ended_sessions(&self) -> Result<()> {
-        let life = self.session_life(clock::now());
-        for some in self.hub().sessions().chunks(SESSIONS_AT_ONCE) {
-            let good = self.store().good_sessions(some, life).await?;
-            let ended: Vec<_> = some.iter().copied().filter(|id| !good.contains(id)).collect();
-            self.hub().close_sessions(&ended, CloseCode::SessionEnded);
-        }
-        Ok(())
-    }
-
     fn config(&self) -> &Config {
         &self.0.config
     }
@@ -448,13 +253,5 @@ impl Chat {
 
     fn throttle(&self) -> &Throttle {
         &self.0.throttle
-    }
-}
-
-/// Reports a thread of the store that has ended. Ends with the chat.
-async fn watch_store(store: Arc<dyn Store>, supervisor: Supervisor, end: CancellationToken) {
-    tokio::select! {
-        () = end.cancelled() => {}
-        name = store.failed() => supervisor.fail(name),
     }
 }

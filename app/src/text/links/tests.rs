@@ -2,6 +2,7 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory as G;
 
 use super::*;
+use crate::text::characters::tests::is_sign;
 
 fn links(text: &str) -> Vec<&str> {
     find(text).into_iter().map(|(range, _)| &text[range]).collect()
@@ -10,23 +11,7 @@ fn links(text: &str) -> Vec<&str> {
 /// Returns every character whose category is punctuation, space, control or format.
 fn signs() -> impl Iterator<Item = char> {
     let category = CodePointMapData::<G>::new();
-    ('\0'..=char::MAX).filter(move |c| {
-        matches!(
-            category.get(*c),
-            G::ConnectorPunctuation
-                | G::DashPunctuation
-                | G::OpenPunctuation
-                | G::ClosePunctuation
-                | G::InitialPunctuation
-                | G::FinalPunctuation
-                | G::OtherPunctuation
-                | G::SpaceSeparator
-                | G::LineSeparator
-                | G::ParagraphSeparator
-                | G::Control
-                | G::Format
-        )
-    })
+    ('\0'..=char::MAX).filter(move |c| is_sign(category.get(*c)))
 }
 
 /// Characters that RFC 3986 allows at the end of an address, and that occur there.
