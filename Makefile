@@ -25,11 +25,11 @@ dev: ## serve a debug build, rebuild and reload on every change
 	@$(ENV) exec cargo leptos watch
 
 fmt: ## format the Rust code
-	@cargo fmt --all
+	@$(ENV) exec cargo fmt --all
 
-lint: ## check formatting, lints, crate dependencies and documentation only
+lint: ## check formatting, lints, dependencies and documentation only
 	@scripts/setup tools npm lints
-	@scripts/check format scripts arrows lint lint-wasm docs types
+	@scripts/check format scripts arrows deny advisories lint lint-wasm docs types
 
 unit: ## run unit and integration tests only
 	@scripts/setup servers

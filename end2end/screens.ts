@@ -2,6 +2,7 @@
 import path from "node:path";
 import type { Page } from "@playwright/test";
 import { ready, SignInPage, SignUpPage } from "./support/pages";
+import { painted } from "./support/painting";
 import { Network } from "./support/network";
 import { expect, test } from "./support/test";
 
@@ -25,7 +26,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await signUp.goto();
         await ready(page);
         await shoot(page, "sign-up");
-        await signUp.submit("anna.berg", "Anna Berg", "sunshine");
+        await signUp.submit("anna.berg", "Anna Berg", "sunshinesunshine");
         await expect(signUp.password).toHaveAttribute("aria-invalid", "true");
         await shoot(page, "sign-up-refused");
         const signIn = new SignInPage(page);
@@ -55,7 +56,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         const anna = await createUser("Anna Berg");
         const others = ["Emil Sand", "Noor Haddad", "Jonas Wirth", "Mei Tanaka", "Sofia Rossi", "Grandma Inge"];
         const [emil, noor, jonas, mei, sofia, inge] = await Promise.all(others.map((name) => createUser(name)));
-        if (!emil || !noor || !jonas || !mei || !sofia || !inge) throw new Error("somebody is missing");
+        if (!emil || !noor || !jonas || !mei || !sofia || !inge) throw new Error("a user is missing");
 
         await jonas.apiSend(await jonas.apiConversation(anna), "The train leaves at 8:12, platform 4.");
         await anna.apiSend(await anna.apiConversation(mei), "The photos are wonderful, thank you!");
@@ -154,8 +155,8 @@ for (const colorScheme of ["light", "dark"] as const) {
         await shoot(anna.page, "message-menu");
         await anna.page.keyboard.press("Escape");
         await anna.page.getByRole("button", { name: /emoji/i }).click();
-        await expect(anna.page.getByRole("dialog")).toBeVisible();
-        await anna.page.waitForTimeout(700);
+        await expect(anna.page.getByRole("dialog").getByRole("option").first()).toBeVisible();
+        await painted(anna.page);
         await shoot(anna.page, "emoji");
         await anna.page.keyboard.press("Escape");
         await anna.page.keyboard.press("Control+/");

@@ -1,10 +1,10 @@
 // Duet's service worker: the offline page, and clicks on notifications. It caches no data of a user and no part of the
-// application, unless the user stores messages on this device (app/src/live/device.rs). Then it caches the user's page
-// with its code, and serves the page when the server is unreachable. The page registers this worker
+// application, unless the user stores messages on this device (app/src/live/offline_copies.rs). Then it caches the
+// user's page with its code, and serves the page when the server is unreachable. The page registers this worker
 // (app/src/notifications/worker.rs) after hydration.
 
 // Increase the number when one of the files below changes; activation deletes older caches.
-const CACHE = "duet-offline-2";
+const CACHE = "duet-offline-3";
 const OFFLINE = "/offline.html";
 const KEPT = [OFFLINE, "/offline.css", "/offline.js", "/favicon.svg"];
 // The cache of a user's page, if the user stores messages on this device.

@@ -6,6 +6,7 @@
 // first test that opens such a page fails.
 import { readFileSync, writeFileSync } from "node:fs";
 import binaryen from "binaryen";
+import { features } from "./wasm-features.mjs";
 
 // The ends of the mangled names: asynchronous hydration with its futures and closures, and hydration of a page written
 // without values (`template!`).
@@ -13,11 +14,6 @@ const CLOSURE = String.raw`(28_\$u7b\$\$u7b\$closure\$u7d\$\$u7d\$)`;
 const NEVER_CALLED = new RegExp(
   `(13hydrate_async${CLOSURE}{0,2}|21hydrate_from_template)17h[0-9a-f]{16}E`,
 );
-
-// The features that the compiler uses and every supported browser has. With more features, binaryen could emit
-// instructions that only some browsers support.
-const { MutableGlobals, BulkMemory, NontrappingFPToInt, SignExt, ReferenceTypes, Multivalue } = binaryen.Features;
-const features = MutableGlobals | BulkMemory | NontrappingFPToInt | SignExt | ReferenceTypes | Multivalue;
 
 let all = 0;
 for (const file of process.argv.slice(2)) {

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use protocol::{ClientId, User};
 use serde::{Deserialize, Serialize};
 
+use crate::browser::provide_time_context;
 use crate::error::AppError;
 use crate::json::Json;
 use crate::language::Language;
@@ -59,12 +60,7 @@ pub fn provide() -> Bootstrap {
     #[cfg(feature = "ssr")]
     provide_context(crate::request::time_context());
     let mut bootstrap = SharedValue::<_, Json>::new_with_encoding(read).into_inner();
-    let times = std::mem::take(&mut bootstrap.times);
-    #[cfg(feature = "hydrate")]
-    provide_context(crate::time::TimeContext::received(times));
-    // Native code has no use for the serialised value.
-    #[cfg(not(feature = "hydrate"))]
-    drop(times);
+    provide_time_context(std::mem::take(&mut bootstrap.times));
     provide_context(bootstrap.language);
     provide_context(bootstrap.clone());
     bootstrap

@@ -13,13 +13,11 @@ use leptos::server_fn::Bytes;
 use leptos::server_fn::client::Client;
 use leptos::server_fn::client::browser::BrowserClient;
 use leptos::server_fn::request::browser::BrowserRequest;
-#[cfg(feature = "hydrate")]
 use leptos::server_fn::response::ClientRes;
 use leptos::server_fn::response::browser::BrowserResponse;
 
 use crate::error::AppError;
 
-#[cfg(feature = "hydrate")]
 pub use page::{SessionChange, begin};
 
 /// The client type of all server functions.
@@ -30,10 +28,8 @@ impl Client<AppError> for Calls {
     type Response = BrowserResponse;
 
     async fn send(request: BrowserRequest) -> Result<BrowserResponse, AppError> {
-        #[cfg(feature = "hydrate")]
         page::mark(&request);
         let answer = <BrowserClient as Client<AppError>>::send(request).await?;
-        #[cfg(feature = "hydrate")]
         page::notice(ClientRes::<AppError>::status(&answer));
         Ok(answer)
     }
@@ -59,7 +55,6 @@ impl Client<AppError> for Calls {
 }
 
 /// The page that sends the requests.
-#[cfg(feature = "hydrate")]
 mod page {
     use std::cell::OnceCell;
 

@@ -5,6 +5,7 @@ mod announcer;
 mod avatar;
 mod banner;
 mod brand;
+mod code_field;
 mod composer;
 mod conversation_header;
 mod conversation_list;
@@ -17,16 +18,11 @@ mod message_row;
 mod no_conversations;
 mod notification_choices;
 mod overlays;
-mod people_search;
 mod profile_bar;
 mod prompt;
 mod qr_code;
-#[cfg(feature = "hydrate")]
 mod scroll;
-#[cfg(feature = "hydrate")]
-mod search_keys;
-mod search_option;
-mod search_results;
+mod search;
 pub mod settings;
 mod shortcuts;
 mod sign_out_dialog;
@@ -36,6 +32,7 @@ mod timeline;
 pub use avatar::Avatar;
 pub use banner::Banner;
 pub use brand::{DuetMark, Wordmark};
+pub use code_field::CodeField;
 pub use composer::Composer;
 #[cfg(feature = "ssr")]
 pub(crate) use composer::escaped;
@@ -50,10 +47,10 @@ pub use notification_choices::NotificationChoices;
 pub use overlays::LazyOverlays;
 #[cfg(feature = "hydrate")]
 pub(crate) use overlays::load_what_is_shown;
-pub use people_search::{Found, PeopleSearch, Search};
 pub use profile_bar::ProfileBar;
 pub use prompt::Prompt;
 pub use qr_code::QrCode;
+pub use search::{Found, PeopleSearch, Search};
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::{NotRead, TimelineSkeleton};
 pub use timeline::Timeline;

@@ -1,23 +1,32 @@
-//! Cookies: parsing those of a request, and the name and attributes of the session cookie. Server
-//! only; `server` authenticates requests with it.
+//! Cookies: parsing those of a request, and the names and attributes of the cookies that the server
+//! sets. Server only; `server` authenticates requests with the session cookie.
 
 use std::sync::Arc;
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 
-/// The name and attributes of the session cookie.
+/// The cookies that the server sets.
 #[derive(Clone, Debug)]
-pub struct SessionCookie {
+pub struct ServerCookies {
+    /// Holds the token of the session.
+    pub session: ServerCookie,
+    /// Holds the token of the device on which a user has signed in, also after the sign-out.
+    pub device: ServerCookie,
+}
+
+/// The name and attributes of a cookie that no script can read.
+#[derive(Clone, Debug)]
+pub struct ServerCookie {
     /// `__Host-…` over HTTPS; a plain name over HTTP, where browsers reject that prefix.
     pub name: Arc<str>,
     /// Whether to set the `Secure` attribute.
     pub secure: bool,
-    /// `Max-Age`: the maximum lifetime of a session.
+    /// `Max-Age`.
     pub seconds: u32,
 }
 
-impl SessionCookie {
+impl ServerCookie {
     /// The `Set-Cookie` header that stores a token.
     pub fn issue(&self, token: &str) -> HeaderValue {
         self.header(token, self.seconds)
@@ -53,15 +62,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_session_cookie_is_http_only_secure_and_same_site() {
+    fn a_cookie_is_http_only_secure_and_same_site() {
         let seconds = 2_592_000;
-        let cookie = SessionCookie { name: "__Host-duet".into(), secure: true, seconds };
+        let cookie = ServerCookie { name: "__Host-duet".into(), secure: true, seconds };
         let issued = cookie.issue("abc");
         assert_eq!(
             issued.to_str().ok(),
             Some("__Host-duet=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure")
         );
-        let plain = SessionCookie { name: "duet".into(), secure: false, seconds };
+        let plain = ServerCookie { name: "duet".into(), secure: false, seconds };
         assert_eq!(
             plain.clear().to_str().ok(),
             Some("duet=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")

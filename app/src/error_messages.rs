@@ -3,6 +3,7 @@
 use protocol::ErrorCode;
 use protocol::limits::{MAX_BODY_CHARS, MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS};
 
+use crate::browser::right_address;
 use crate::error::AppError;
 use crate::language::Texts;
 
@@ -33,46 +34,56 @@ pub fn error_message(t: &Texts, error: AppError) -> String {
     let AppError::Refused(refusal) = error else {
         return t.unreached.to_owned();
     };
-    let numbered = |sentence: &str, number: usize| sentence.replace("{}", &number.to_string());
-    let later = |sentence: &str| sentence.replace("{}", &soon(t, refusal.retry_after_ms));
-    match refusal.code {
-        ErrorCode::Malformed | ErrorCode::OutOfRange => t.malformed.into(),
-        ErrorCode::Unauthenticated => t.unauthenticated.into(),
-        ErrorCode::OtherPerson => t.other_person.into(),
-        ErrorCode::NotFound => t.not_found.into(),
-        ErrorCode::BodyBlank => t.body_blank.into(),
-        ErrorCode::BodyTooLong => numbered(t.body_too_long, MAX_BODY_CHARS),
-        ErrorCode::BodyControlCharacter => t.body_control_character.into(),
-        ErrorCode::ClientIdReused => t.client_id_reused.into(),
-        ErrorCode::NotWithOneself => t.not_with_oneself.into(),
-        ErrorCode::UsernameInvalid => t.username_invalid.into(),
-        ErrorCode::UsernameTaken => t.username_taken.into(),
-        ErrorCode::DisplayNameInvalid => numbered(t.display_name_invalid, MAX_DISPLAY_NAME_CHARS),
-        ErrorCode::PasswordTooShort => numbered(t.password_too_short, MIN_PASSWORD_CHARS),
-        ErrorCode::PasswordTooLong => t.password_too_long.into(),
-        ErrorCode::PasswordInvalid => t.password_invalid.into(),
-        ErrorCode::PasswordCommon => t.password_common.into(),
-        ErrorCode::WrongCredentials => t.wrong_credentials.into(),
-        ErrorCode::WrongPassword => t.wrong_password.into(),
-        ErrorCode::InvitationInvalid => t.invitation_invalid.into(),
-        ErrorCode::TooManyInvitations => t.too_many_invitations.into(),
-        ErrorCode::PeerDeleted => t.peer_deleted.into(),
-        ErrorCode::RegistrationClosed => t.registration_refused.into(),
-        ErrorCode::RateLimited => later(t.rate_limited),
-        ErrorCode::Busy | ErrorCode::Unavailable => later(t.busy),
-        ErrorCode::TimedOut => t.timed_out.into(),
-        ErrorCode::ForeignOrigin => t.fill(t.foreign_origin, &right_address()),
-        ErrorCode::Internal => t.internal.into(),
-    }
+    let sentence = sentence(t, refusal.code);
+    let value = match refusal.code {
+        ErrorCode::BodyTooLong => MAX_BODY_CHARS.to_string(),
+        ErrorCode::DisplayNameInvalid => MAX_DISPLAY_NAME_CHARS.to_string(),
+        ErrorCode::PasswordTooShort => MIN_PASSWORD_CHARS.to_string(),
+        ErrorCode::RateLimited
+        | ErrorCode::Busy
+        | ErrorCode::StorageFull
+        | ErrorCode::Unavailable => soon(t, refusal.retry_after_ms),
+        ErrorCode::ForeignOrigin => return t.fill(sentence, &right_address()),
+        _ => return sentence.to_owned(),
+    };
+    sentence.replace("{}", &value)
 }
 
-/// Returns the address under which the site accepts requests. Only the browser uses it, because the
-/// server refuses a foreign page before it chooses a message.
-fn right_address() -> String {
-    #[cfg(feature = "hydrate")]
-    return crate::dom::right_address();
-    #[cfg(not(feature = "hydrate"))]
-    String::new()
+/// Returns the sentence for an error code. `{}` stands for a limit, a delay or an address.
+fn sentence(t: &Texts, code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Malformed | ErrorCode::OutOfRange => t.malformed,
+        ErrorCode::Unauthenticated => t.unauthenticated,
+        ErrorCode::OtherPerson => t.other_person,
+        ErrorCode::NotFound => t.not_found,
+        ErrorCode::BodyBlank => t.body_blank,
+        ErrorCode::BodyTooLong => t.body_too_long,
+        ErrorCode::BodyControlCharacter => t.body_control_character,
+        ErrorCode::ClientIdReused => t.client_id_reused,
+        ErrorCode::NotWithOneself => t.not_with_oneself,
+        ErrorCode::UsernameInvalid => t.username_invalid,
+        ErrorCode::UsernameTaken => t.username_taken,
+        ErrorCode::DisplayNameInvalid => t.display_name_invalid,
+        ErrorCode::PasswordTooShort => t.password_too_short,
+        ErrorCode::PasswordTooLong => t.password_too_long,
+        ErrorCode::PasswordInvalid => t.password_invalid,
+        ErrorCode::PasswordCommon => t.password_common,
+        ErrorCode::WrongCredentials => t.wrong_credentials,
+        ErrorCode::WrongPassword => t.wrong_password,
+        ErrorCode::CodeNeeded => t.code_needed,
+        ErrorCode::WrongCode => t.wrong_code,
+        ErrorCode::SecondFactorChanged => t.second_factor_changed,
+        ErrorCode::InvitationInvalid => t.invitation_invalid,
+        ErrorCode::TooManyInvitations => t.too_many_invitations,
+        ErrorCode::PeerDeleted => t.peer_deleted,
+        ErrorCode::RegistrationClosed => t.registration_refused,
+        ErrorCode::RateLimited => t.rate_limited,
+        ErrorCode::Busy | ErrorCode::Unavailable => t.busy,
+        ErrorCode::StorageFull => t.storage_full,
+        ErrorCode::TimedOut => t.timed_out,
+        ErrorCode::ForeignOrigin => t.foreign_origin,
+        ErrorCode::Internal => t.internal,
+    }
 }
 
 /// Returns a delay in words: "in 40 seconds".

@@ -12,7 +12,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, History, HtmlDialogElement, HtmlElement};
 
-use crate::dom::{Listener, all};
+use crate::browser::dom::{Listener, elements};
 
 /// The state of our history entry, which distinguishes the entry from those of pages.
 const MARK: &str = "layer";
@@ -70,8 +70,8 @@ pub fn changed(is_open: bool) {
 }
 
 fn open_layers() -> Vec<HtmlElement> {
-    // The query fails in a browser without popovers.
-    document().document_element().map(|page| all(&page, OPEN)).unwrap_or_default()
+    // Empty in a browser without popovers, where the query fails.
+    elements(OPEN)
 }
 
 fn history() -> Option<History> {

@@ -72,8 +72,16 @@ impl<T: Serialize> Encodes<T> for Json {
 impl<T: DeserializeOwned> Decodes<T> for Json {
     type Error = serde_json::Error;
 
+    /// Reads the arguments of a call.
     fn decode(bytes: Bytes) -> serde_json::Result<T> {
-        serde_json::from_slice(&bytes)
+        use serde::de::Error as _;
+
+        use crate::strict;
+
+        if !strict::call_is_of_type(Self::CONTENT_TYPE) {
+            return Err(serde_json::Error::custom("another content type"));
+        }
+        strict::json(&bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The global shortcuts, handled by one listener on the document. The composer, the list and the
 //! timeline handle their own keys. No shortcut replaces one of the browser's. Browser only;
-//! `components::ShortcutsSheet` calls [`start`] and lists all shortcuts.
+//! `components::ShortcutsSheet` starts them and lists all shortcuts.
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
@@ -9,8 +9,7 @@ use protocol::ConversationId;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::components::Shortcuts;
-use crate::dom::{self, Listener};
+use crate::browser::dom::{self, Listener};
 use crate::paths;
 use crate::state::State;
 
@@ -27,16 +26,16 @@ const PARTS: [(&str, &str); 5] = [
     (".composer-frame", ".composer textarea"),
 ];
 
-/// Listens for the lifetime of the page.
-pub fn start(state: State, shortcuts: Shortcuts, navigate: impl Navigate) {
+/// Listens for the lifetime of the page. `list_shortcuts` opens the list of shortcuts.
+pub fn start(state: State, list_shortcuts: impl Fn() + 'static, navigate: impl Navigate) {
     Listener::new(&document(), "keydown", move |event| {
         let Ok(event) = event.dyn_into::<KeyboardEvent>() else { return };
         // An open dialog handles its own keys.
-        let covered = document().query_selector("dialog[open]").is_ok_and(|open| open.is_some());
+        let covered = dom::element("dialog[open]").is_some();
         if event.default_prevented() || event.is_composing() || covered {
             return;
         }
-        if act(state, shortcuts, &navigate, &event) {
+        if act(state, &list_shortcuts, &navigate, &event) {
             event.prevent_default();
         }
     })
@@ -46,7 +45,7 @@ pub fn start(state: State, shortcuts: Shortcuts, navigate: impl Navigate) {
 /// Handles a key; false for a key without a function here.
 fn act(
     state: State,
-    shortcuts: Shortcuts,
+    list_shortcuts: &impl Fn(),
     navigate: &impl Navigate,
     event: &KeyboardEvent,
 ) -> bool {
@@ -55,7 +54,7 @@ fn act(
     match (event.key().as_str(), event.alt_key()) {
         ("k" | "K", false) if command && !shift => find(navigate),
         // Some keyboard layouts need Shift for the slash.
-        ("/", false) if command => shortcuts.open(),
+        ("/", false) if command => list_shortcuts(),
         ("F6", false) if ctrl && !meta => next_part(shift),
         ("ArrowUp", true) if !ctrl && !meta => go(state, navigate, true, shift),
         ("ArrowDown", true) if !ctrl && !meta => go(state, navigate, false, shift),
@@ -65,8 +64,7 @@ fn act(
 }
 
 fn shown(selector: &str) -> Option<HtmlElement> {
-    let found =
-        document().query_selector(selector).ok().flatten()?.dyn_into::<HtmlElement>().ok()?;
+    let found = dom::element(selector)?.dyn_into::<HtmlElement>().ok()?;
     found.offset_parent().is_some().then_some(found)
 }
 

@@ -10,6 +10,7 @@ mod arabic;
 mod english;
 mod german;
 mod texts;
+mod two_step;
 
 use leptos::prelude::use_context;
 use protocol::User;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
+pub use two_step::TwoStepTexts;
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,11 +6,11 @@
 //! [`summary`] (list entries), [`drafts`], [`backoff`], [`heartbeat`] (detects a dead connection).
 //!
 //! Browser only: `client` (state that pages do not read), `connection` (the task that owns the
-//! socket), `activity` (network and user activity), `polling` (polling over HTTP), `session_watch`
-//! (session changes in other tabs), `resync` (fetches what the page missed), `sender` (sends the
-//! outbox), `marks` (delivered and read receipts), `writing` (drafts and typing events), `storage`
-//! (browser storage), `unsaved` (data that the storage refused), `device` (offline copies of
-//! messages), `today` (updates displayed dates).
+//! socket), `wake` (wakes that task), `activity` (network and user activity), `polling` (polling
+//! over HTTP), `session_watch` (session changes in other tabs), `resync` (fetches what the page
+//! missed), `sender` (sends the outbox), `marks` (delivered and read receipts), `writing` (drafts
+//! and typing events), `storage` (browser storage), `saving` (saves unsent messages and drafts, and
+//! keeps unsaved text), `offline_copies` (of messages), `today` (updates displayed dates).
 //!
 //! No module here touches the DOM outside the composer field: changes go through
 //! [`crate::state::State`].
@@ -31,13 +31,15 @@ mod client;
 #[cfg(feature = "hydrate")]
 pub mod connection;
 #[cfg(feature = "hydrate")]
-pub mod device;
-#[cfg(feature = "hydrate")]
 pub mod marks;
+#[cfg(feature = "hydrate")]
+pub mod offline_copies;
 #[cfg(feature = "hydrate")]
 mod polling;
 #[cfg(feature = "hydrate")]
 pub mod resync;
+#[cfg(feature = "hydrate")]
+pub mod saving;
 #[cfg(feature = "hydrate")]
 pub mod sender;
 #[cfg(feature = "hydrate")]
@@ -47,7 +49,7 @@ pub mod storage;
 #[cfg(feature = "hydrate")]
 pub mod today;
 #[cfg(feature = "hydrate")]
-pub mod unsaved;
+mod wake;
 #[cfg(feature = "hydrate")]
 pub mod writing;
 

@@ -4,9 +4,9 @@
 //!
 //! # Layout
 //! [`choices`] the user's settings in this browser; [`due`] which signals a message triggers
-//! (pure). In the browser only: `badge`, `notices`, `sound`, `claim` (one tab notifies, not all of
-//! them), `worker`, `prompts` (the prompts for notifications and for `install`), and `arrival`,
-//! which connects them.
+//! (pure). In the browser only: `stored_choices`, `badge`, `notices`, `sound`, `claim` (one tab
+//! notifies, not all of them), `worker`, `prompts` (the prompts for notifications and for
+//! `install`), and `arrival`, which connects them.
 //!
 //! No prompt and no notification appears on load, and messages of the conversation in view trigger
 //! none. The live client reports messages, `live::start` calls `start`, and components read
@@ -32,6 +32,8 @@ mod notices;
 mod prompts;
 #[cfg(feature = "hydrate")]
 mod sound;
+#[cfg(feature = "hydrate")]
+pub(crate) mod stored_choices;
 #[cfg(feature = "hydrate")]
 pub(crate) mod worker;
 

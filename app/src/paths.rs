@@ -12,6 +12,8 @@ pub const SIGN_OUT: &str = "/sign-out";
 pub const OPEN: &str = "/open";
 /// The settings page.
 pub const SETTINGS: &str = "/settings";
+/// The list of the user's sessions.
+pub const DEVICES: &str = "/settings#devices";
 /// The plain form that changes the display name.
 pub const SET_NAME: &str = "/settings/name";
 /// The plain form that changes the password.
@@ -26,6 +28,15 @@ pub const SET_PREFERENCES: &str = "/settings/look";
 pub const INVITE: &str = "/invite";
 /// The plain form that ends all other sessions.
 pub const END_OTHER_SESSIONS: &str = "/settings/sessions/end-others";
+
+/// The plain form that begins the set-up of two-step sign-in.
+pub const BEGIN_TWO_STEP: &str = "/settings/two-step-begin";
+/// The plain form that confirms the set-up of two-step sign-in.
+pub const CONFIRM_TWO_STEP: &str = "/settings/two-step-confirm";
+/// The plain form that replaces the recovery codes.
+pub const RENEW_RECOVERY_CODES: &str = "/settings/recovery-codes";
+/// The plain form that turns two-step sign-in off.
+pub const TURN_OFF_TWO_STEP: &str = "/settings/two-step-off";
 
 /// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";

@@ -9,10 +9,11 @@
 mod invite;
 mod settings;
 mod stale;
+mod two_step;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Path, Request};
+use axum::extract::{Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,7 +30,7 @@ use crate::server_fns::{
     accept_invitation, free_usernames, mark_conversation, open_conversation, send_message, sign_in,
     sign_out, sign_up,
 };
-use crate::{paths, preload};
+use crate::{paths, preload, strict};
 
 #[derive(Deserialize)]
 struct AccountForm {
@@ -40,6 +41,15 @@ struct AccountForm {
     password: String,
     #[serde(default)]
     invitation: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SignInForm {
+    #[serde(default)]
+    username: String,
+    password: String,
+    #[serde(default)]
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +66,13 @@ struct FormUser {
     #[serde(rename = "for", alias = "sender", default)]
     user: Option<UserId>,
 }
+
+/// Names of the fields of [`FormUser`], which every form may have.
+const USER_FIELDS: [&str; 2] = ["for", "sender"];
+
+/// A form without fields of its own.
+#[derive(Deserialize)]
+struct NoFields {}
 
 /// The message text of a form, if present.
 #[derive(Deserialize)]
@@ -84,6 +101,7 @@ where
     let forms = PlainForms { provide, options };
     Router::new()
         .merge(settings::routes(&forms))
+        .merge(two_step::routes(&forms))
         .route(paths::SIGN_IN, forms.post(PlainForms::sign_in))
         .route(paths::SIGN_UP, forms.post(PlainForms::sign_up))
         .route(paths::SIGN_OUT, forms.post(PlainForms::sign_out))
@@ -131,12 +149,14 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
 
     async fn sign_in(self, request: Request) -> Response {
         let next = next(&request);
-        let (parts, form) = match self.read::<AccountForm>(request).await {
+        let (parts, form) = match self.read::<SignInForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
         let echo = FormEcho { username: form.username.clone(), ..FormEcho::default() };
-        let done = within(&parts, &self.provide, || sign_in(form.username, form.password)).await;
+        let done =
+            within(&parts, &self.provide, || sign_in(form.username, form.password, form.code));
+        let done = done.await;
         self.answer(parts, done, echo, |()| next).await
     }
 
@@ -166,7 +186,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     }
 
     async fn sign_out(self, request: Request) -> Response {
-        let (parts, _) = match self.check(request).await {
+        let (parts, NoFields {}) = match self.read(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -222,7 +242,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     }
 
     async fn accept(self, token: String, request: Request) -> Response {
-        let (parts, _) = match self.check(request).await {
+        let (parts, NoFields {}) = match self.read(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
@@ -238,12 +258,18 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
             return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
         };
-        let form = parsed::<FormUser>(&parts, body.clone()).await.unwrap_or_default();
+        if !strict::is_of_type(&parts.headers, strict::FORM) {
+            let text = "This address takes a form of one of Duet's own pages.";
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response());
+        }
+        let Ok(form) = serde_urlencoded::from_bytes::<FormUser>(&body) else {
+            return Err(malformed());
+        };
         if let (Some(user), Some(session)) = (form.user, parts.extensions.get::<chat::Session>())
             && session.user.id != user
         {
-            let text =
-                parsed::<MessageText>(&parts, body).await.ok().map(|MessageText { body }| body);
+            let text = serde_urlencoded::from_bytes(&body).ok();
+            let text = text.map(|MessageText { body }| body);
             return Err(self.stale(&parts, ErrorCode::OtherPerson, text).await);
         }
         Ok((parts, body))
@@ -252,7 +278,10 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     /// Parses a form and keeps the head of the request.
     async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<(Parts, T), Response> {
         let (parts, body) = self.check(request).await?;
-        parsed(&parts, body).await.map(|form| (parts, form))
+        match strict::form(&body, &USER_FIELDS) {
+            Ok(form) => Ok((parts, form)),
+            Err(_) => Err(malformed()),
+        }
     }
 
     /// Redirects after success; otherwise renders the page again with the error.
@@ -305,13 +334,10 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     }
 }
 
-/// Parses a form from the bytes of a request.
-async fn parsed<T: DeserializeOwned>(parts: &Parts, body: Bytes) -> Result<T, Response> {
-    let request = Request::from_parts(parts.clone(), Body::from(body));
-    match axum::Form::<T>::from_request(request, &()).await {
-        Ok(axum::Form(form)) => Ok(form),
-        Err(rejection) => Err(rejection.into_response()),
-    }
+/// The response to a body that no form of this address sends.
+fn malformed() -> Response {
+    let text = "The form could not be read. Nothing was changed.";
+    (StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
 }
 
 /// The redirect target after signing in or up: the `next` parameter of the page.

@@ -6,15 +6,16 @@
 
 use leptos::prelude::*;
 use protocol::{
-    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, SearchResults, Seq,
-    SessionInfo, Settings,
+    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, SearchResults,
+    SecondFactorState, Seq, SessionInfo, Settings,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
 use crate::json::Json;
 use crate::server_fns::{
-    get_conversation, get_settings, list_conversations, list_sessions, load_history, search,
+    get_conversation, get_second_factor, get_settings, list_conversations, list_sessions,
+    load_history, search,
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -60,8 +61,8 @@ pub struct PreloadedData {
     invitation: Option<Result<InvitationInfo, AppError>>,
 }
 
-/// The user's settings and sessions.
-pub type OwnAccount = (Settings, Vec<SessionInfo>);
+/// The user's settings, sessions and two-step sign-in.
+pub type OwnAccount = (Settings, Vec<SessionInfo>, SecondFactorState);
 
 /// A handle to the preloaded data. Each method takes its part out, because later the live client
 /// has newer data.
@@ -139,12 +140,12 @@ pub async fn load_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, found })
 }
 
-/// Loads the user's settings and sessions.
+/// Loads the user's settings, sessions and two-step sign-in.
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
 pub async fn load_settings() -> Result<OwnAccount, AppError> {
-    Ok((get_settings().await?, list_sessions().await?))
+    Ok((get_settings().await?, list_sessions().await?, get_second_factor().await?))
 }
 
 /// Loads the part of a conversation that is shown first.

@@ -13,7 +13,7 @@ use chat::{Chat, Session};
 use leptos::prelude::{provide_context, use_context};
 use protocol::ErrorCode;
 
-use crate::cookies::{SessionCookie, cookies};
+use crate::cookies::{ServerCookie, ServerCookies, cookies};
 use crate::error::AppError;
 use crate::language::Language;
 use crate::preferences::{self, Preferences};
@@ -34,17 +34,17 @@ pub struct Greeting {
     pub welcome: Arc<str>,
 }
 
-/// Returns the function that provides the chat, the cookie, the origins and the greeting as
+/// Returns the function that provides the chat, the cookies, the origins and the greeting as
 /// contexts.
 pub fn provider(
     chat: Chat,
-    cookie: SessionCookie,
+    cookies: ServerCookies,
     addresses: Addresses,
     greeting: Greeting,
 ) -> impl Fn() + Clone + Send + Sync + 'static {
     move || {
         provide_context(chat.clone());
-        provide_context(cookie.clone());
+        provide_context(cookies.clone());
         provide_context(addresses.clone());
         provide_context(greeting.clone());
     }
@@ -126,8 +126,16 @@ fn clock_cookie(parts: &Parts) -> Option<&str> {
 ///
 /// # Errors
 /// `Internal` if a route was set up without [`provider`].
-pub fn session_cookie() -> Result<SessionCookie, AppError> {
-    use_context::<SessionCookie>().ok_or_else(|| ErrorCode::Internal.into())
+pub fn session_cookie() -> Result<ServerCookie, AppError> {
+    server_cookies().map(|cookies| cookies.session)
+}
+
+/// The settings of the cookies that the server sets.
+///
+/// # Errors
+/// `Internal` if a route was set up without [`provider`].
+pub fn server_cookies() -> Result<ServerCookies, AppError> {
+    use_context::<ServerCookies>().ok_or_else(|| ErrorCode::Internal.into())
 }
 
 /// The build of the page that this process serves; empty if unknown.
@@ -162,7 +170,7 @@ pub fn invitations_open() -> bool {
 }
 
 /// The path and query of the requested page.
-pub fn asked_path() -> String {
+pub fn requested_path() -> String {
     use_context::<Parts>()
         .and_then(|parts| parts.uri.path_and_query().map(ToString::to_string))
         .unwrap_or_else(|| "/".to_owned())

@@ -21,6 +21,7 @@ use crate::paths;
 
 /// Turns an error of `chat` into a response. Logs internal errors, and answers every
 /// error with its code and HTTP status.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` calls")]
 pub fn fail(error: chat::Error) -> AppError {
     let refusal = error.refusal();
     if let Some(chat) = use_context::<Chat>() {
@@ -42,14 +43,14 @@ pub fn refuse(refusal: Refusal) -> AppError {
     AppError::Refused(refusal)
 }
 
-/// Logs refusals that may need the operator's attention at `info`, all others at `debug`.
+/// Logs refusals that may need the operator's attention at `info`, all others at `debug`. The
+/// security log has those of malformed calls, and, by `server`, those of rate limits.
 fn log_refusal(code: ErrorCode) {
     match code {
-        ErrorCode::RateLimited | ErrorCode::Busy | ErrorCode::Unavailable
-            if is_first_in_second() =>
-        {
+        ErrorCode::Busy | ErrorCode::Unavailable if is_first_in_second() => {
             tracing::info!(client.ip = %client().address, ?code, "a call was refused for now");
         }
+        ErrorCode::Malformed => chat::log_refused_request(client().address, "malformed"),
         _ => tracing::debug!(?code, "a call was refused"),
     }
 }
@@ -72,20 +73,26 @@ pub fn set_error_status(error: AppError) {
 /// The HTTP status of a refusal.
 pub fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::Unauthenticated | ErrorCode::WrongCredentials => StatusCode::UNAUTHORIZED,
-        ErrorCode::RegistrationClosed | ErrorCode::ForeignOrigin | ErrorCode::WrongPassword => {
-            StatusCode::FORBIDDEN
+        ErrorCode::Unauthenticated | ErrorCode::WrongCredentials | ErrorCode::CodeNeeded => {
+            StatusCode::UNAUTHORIZED
         }
+        // Not 401, because the settings send codes too, and there 401 means signed out.
+        ErrorCode::WrongCode
+        | ErrorCode::RegistrationClosed
+        | ErrorCode::ForeignOrigin
+        | ErrorCode::WrongPassword => StatusCode::FORBIDDEN,
         // No other refusal has this status, so the page can recognise this one by the status alone.
         ErrorCode::OtherPerson => StatusCode::PRECONDITION_FAILED,
         ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
         ErrorCode::ClientIdReused
         | ErrorCode::UsernameTaken
         | ErrorCode::TooManyInvitations
+        | ErrorCode::SecondFactorChanged
         | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::TimedOut => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

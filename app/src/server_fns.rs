@@ -10,8 +10,10 @@ mod conversations;
 mod invitations;
 mod messages;
 mod people;
+mod second_factor;
 mod sessions;
 mod settings;
+mod transport;
 
 pub use accounts::{
     FreeUsernames, SignIn, SignOut, SignUp, free_usernames, sign_in, sign_out, sign_up,
@@ -26,6 +28,13 @@ pub use invitations::{
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
 pub use people::{FindPeople, Search, find_people, search};
+#[cfg(feature = "ssr")]
+pub(crate) use second_factor::set_up_again;
+pub use second_factor::{
+    BeginSecondFactor, ConfirmSecondFactor, GetSecondFactor, RenewRecoveryCodes,
+    TurnOffSecondFactor, begin_second_factor, confirm_second_factor, get_second_factor,
+    renew_recovery_codes, turn_off_second_factor,
+};
 pub use sessions::{
     EndOtherSessions, EndSession, ListSessions, end_other_sessions, end_session, list_sessions,
 };

@@ -4,54 +4,64 @@
 //! `page.js`, which is inline in each page, chooses between the two, because a panic ends the
 //! WebAssembly instance and with it every decision here. After a panic `page.js` reloads the page
 //! and has it rendered from scratch. If that fails too, it leaves the plain page with its native
-//! forms. The live client ([`crate::live::start()`]) waits for [`begun`], so a failed start runs
-//! none of it.
+//! forms. The live client ([`crate::live::start()`]) waits for [`page_script::begun`], so a failed
+//! start runs none of it.
 
-use std::cell::OnceCell;
 use std::panic;
 use std::sync::Arc;
 
 use hydration_context::{HydrateSharedContext, SharedContext};
-use js_sys::{Function, Promise, Reflect};
 use leptos::mount::{hydrate_from, mount_to};
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::HtmlElement;
 
-use crate::{App, ROOT_ID, load};
-
-thread_local! {
-    static BEGUN: OnceCell<ArcRwSignal<bool>> = const { OnceCell::new() };
-}
+use crate::browser::page_script::{self, call};
+use crate::language::Language;
+use crate::lazy::NotLoaded;
+use crate::pages::lazy_pages;
+use crate::{App, ROOT_ID, components};
 
 /// Starts the program.
 pub fn start() {
     panic::set_hook(Box::new(|what| {
         console_error_panic_hook::hook(what);
-        call_page_script("fail");
+        call("fail");
     }));
     let root = document().get_element_by_id(ROOT_ID).and_then(|element| element.dyn_into().ok());
     // Without the root element there is nothing to hydrate; native forms still work.
     let Some(root) = root else { return };
     spawn_local(async move {
         if load().await.is_err() {
-            call_page_script("plain");
+            call("plain");
             return;
         }
-        match call_page_script("prepare").and_then(|how| how.as_string()).as_deref() {
+        match call("prepare").and_then(|how| how.as_string()).as_deref() {
             Some("plain") => return,
             Some("hydrate") => hydrate_from(root, App).forget(),
             _ => render_anew(root).await,
         }
-        call_page_script("started");
-        begun().set(true);
+        call("started");
+        page_script::begun().set(true);
     });
 }
 
-/// Returns a signal that is true once the whole view is in place.
-pub fn begun() -> ArcRwSignal<bool> {
-    BEGUN.with(|begun| begun.get_or_init(|| ArcRwSignal::new(false)).clone())
+/// Loads all lazy code that the present page needs. Called before hydration, because hydration
+/// cannot be suspended half-way.
+///
+/// # Errors
+/// Some of the code could not be loaded.
+async fn load() -> Result<(), NotLoaded> {
+    let root = document().document_element();
+    // Not `lang`, because translation tools change that attribute.
+    let tag = root.and_then(|root| root.get_attribute("data-language")).unwrap_or_default();
+    let path = window().location().pathname().unwrap_or_default();
+    let language = Language::from_tag(&tag).unwrap_or_default();
+    // The rendered page has prefetch links for this code, so the browser is fetching it already.
+    lazy_pages::load(&path).await?;
+    components::load_what_is_shown().await?;
+    language.load().await
 }
 
 /// Renders the page from scratch, with the data embedded in it.
@@ -67,25 +77,4 @@ async fn render_anew(root: HtmlElement) {
     shared.hydration_complete();
     // The router builds routes in tasks; one turn later all of them have run.
     gloo_timers::future::TimeoutFuture::new(0).await;
-}
-
-/// Waits until `page.js` has found out whether the server accepts this address.
-pub async fn address_is_known() {
-    let asked = call_page_script("address").and_then(|asked| asked.dyn_into::<Promise>().ok());
-    if let Some(asked) = asked {
-        // The promise never rejects and always settles.
-        _ = JsFuture::from(asked).await;
-    }
-}
-
-/// Marks the page as live, for tests and for styles that depend on scripts.
-pub fn mark_live() {
-    call_page_script("live");
-}
-
-/// Calls a function of `page.js`; does nothing if the script did not run.
-fn call_page_script(name: &str) -> Option<JsValue> {
-    let page = Reflect::get(&window(), &"duetPage".into()).ok()?;
-    let function = Reflect::get(&page, &name.into()).ok()?.dyn_into::<Function>().ok()?;
-    function.call0(&page).ok()
 }

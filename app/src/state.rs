@@ -102,6 +102,8 @@ pub struct State {
     pub connection: RwSignal<Connection>,
     /// Whether the server delivers another build of the page.
     pub newer_build: RwSignal<bool>,
+    /// The device of the last sign-in elsewhere, until the user dismisses the notice.
+    pub signed_in_elsewhere: RwSignal<Option<String>>,
     /// State of notifications.
     pub notifications: Notifications,
     /// The time zone and format of displayed times.
@@ -142,6 +144,7 @@ impl State {
             unread_elsewhere: RwSignal::new(Vec::new()),
             connection: RwSignal::new(Connection::Connecting),
             newer_build: RwSignal::new(false),
+            signed_in_elsewhere: RwSignal::new(None),
             notifications: Notifications::new(),
             time_context: RwSignal::new(TimeContext::default()),
             live: RwSignal::new(false),

@@ -1,5 +1,6 @@
 //! Plain text for the page: links, large emoji, initials. Never HTML, apart from [`as_html`].
 
+mod address;
 mod bare;
 mod browser;
 mod characters;

@@ -13,6 +13,8 @@ mod civil;
 pub mod conventions;
 mod zone;
 
+use std::cell::Cell;
+
 use protocol::Timestamp;
 
 use crate::language::Texts;
@@ -21,7 +23,7 @@ use civil::Civil;
 use zone::Zone;
 
 #[cfg(feature = "hydrate")]
-pub use browser::{note_server_time, own_time, until_midnight_ms};
+pub use browser::{note_server_time, provide_time_context, until_midnight_ms};
 
 /// The viewer's time zone and calendar, and the current time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,17 +115,15 @@ pub fn machine(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Returns the server's current time.
-#[cfg(feature = "ssr")]
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or_default()))
+thread_local! {
+    /// Offset of the server's clock from this device's, or zero if the device's clock is right. The
+    /// server's own clock is right.
+    static AHEAD_MS: Cell<i64> = const { Cell::new(0) };
 }
 
-/// Returns a time of this device's clock unchanged, because native code needs no clock correction.
-#[cfg(not(feature = "hydrate"))]
-pub const fn own_time(at: Timestamp) -> Timestamp {
-    at
+/// Corrects a time of this device's clock by the offset of the server's.
+pub fn own_time(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 + AHEAD_MS.get())
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ export function collectProblems(): void {
   const report = (what: string) => problems.push(`${location.pathname}: ${what}`);
   addEventListener("error", ({ message, filename, lineno }) => message && report(`thrown: ${message} (${filename}:${lineno})`));
   addEventListener("unhandledrejection", ({ reason }) => report(`rejected: ${reason}`));
-  addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => report(`policy: ${violatedDirective} ${blockedURI}`));
+  addEventListener("securitypolicyviolation", ({ disposition, violatedDirective, blockedURI }) => {
+    if (disposition === "enforce") report(`policy: ${violatedDirective} ${blockedURI}`);
+  });
   for (const kind of ["error", "warn", "log"] as const) {
     const original = console[kind].bind(console);
     console[kind] = (...args: unknown[]) => {

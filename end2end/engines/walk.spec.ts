@@ -24,7 +24,7 @@ async function signIn(tab: Tab, url: string, username: string): Promise<void> {
 /** Signs up by the API, because only the empty home page of the new user is tested. */
 async function signUp(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-up`);
-  const fields = { username, display_name: "Nora Newcomer", password: "new in town" };
+  const fields = { username, display_name: "Nora Newcomer", password: "new in town this year" };
   const status = await tab.evaluate(async (given) => {
     const body = new URLSearchParams(given);
     return (await fetch("/api/sign_up", { method: "POST", headers: { Accept: "application/json" }, body })).status;
@@ -33,19 +33,19 @@ async function signUp(tab: Tab, url: string, username: string): Promise<void> {
 }
 
 async function signOut(tab: Tab): Promise<void> {
-  await tab.evaluate(() => fetch("/api/sign_out", { method: "POST", headers: { Accept: "application/json" } }).then(() => undefined));
+  await tab.evaluate(() => fetch("/api/sign_out", { method: "POST", body: new URLSearchParams() }).then(() => undefined));
 }
 
 /**
- * Creates many conversations of a user, and returns their addresses. The first conversations
- * are at the end of the list, out of sight; each of them has more unread messages than a screen shows.
+ * Creates many conversations of a user, and returns their addresses. The first ones are at the end of the list, out of sight, and
+ * have more unread messages than a screen shows.
  */
 async function createConversations(server: Server, to: ApiUser, count: number): Promise<string[]> {
   const conversations: string[] = [];
   const peer = await to.id();
   for (let index = 0; index < count; index += 1) {
     const writer = await ApiUser.create(server, `person${index}`);
-    const conversation = (await writer.call("open_conversation", { peer })) as string;
+    const conversation = await writer.openConversation(peer);
     for (let line = index < SIZES.length ? 12 : 1; line > 0; line -= 1) await writer.send(conversation, `Line ${line}, with enough words for two lines`);
     conversations.push(`/c/${conversation}`);
   }
@@ -59,7 +59,7 @@ interface State {
   enter?: (tab: Tab) => Promise<void>;
 }
 
-/** Reports composer and headers that are outside of the window. Runs in the page. */
+/** Returns the headers and the composer if they are outside of the window, as sentences. Runs in the page. */
 function measureControls(): string[] {
   const offences: string[] = [];
   for (const part of document.querySelectorAll("textarea, main > header, .pane-list > header")) {
@@ -89,7 +89,7 @@ async function measureResized(tab: Tab, url: string, states: State[]): Promise<s
   return offences;
 }
 
-/** The same for pages that depend on their first load: each size has an address that was not opened before. */
+/** The same for pages whose frame depends on their first load: each size gets an address that was not opened before. */
 async function measureLoaded(tab: Tab, url: string, name: string, paths: string[]): Promise<string[]> {
   const offences: string[] = [];
   for (const [index, size] of SIZES.entries()) {
@@ -120,7 +120,7 @@ for (const engine of ENGINES) {
       { name: "sign-up", path: "/sign-up" },
     ]);
     await signUp(tab, server.url, "nora");
-    offences.push(...(await measureResized(tab, server.url, [{ name: "an empty house", path: "/" }])));
+    offences.push(...(await measureResized(tab, server.url, [{ name: "an empty home page", path: "/" }])));
     await signOut(tab);
     await signIn(tab, server.url, anna.name);
     offences.push(...(await measureLoaded(tab, server.url, "the list", ["/"])));
@@ -128,10 +128,10 @@ for (const engine of ENGINES) {
     offences.push(
       ...(await measureResized(tab, server.url, [
         { name: "the search", path: "/", enter: search },
-        { name: "the emoji", path: conversations.at(-1) ?? "", enter: chooseEmoji },
+        { name: "the emoji picker", path: conversations.at(-1) ?? "", enter: chooseEmoji },
         { name: "settings", path: "/settings" },
         { name: "an invitation", path: "/invite" },
-        { name: "no such page", path: "/nothing/here" },
+        { name: "a page that is not found", path: "/nothing/here" },
       ])),
     );
     expect.soft(offences, "the frame has no offence").toEqual([]);

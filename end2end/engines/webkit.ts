@@ -55,7 +55,7 @@ export class WebKit extends Tab {
     // The previous page answers for a while, and an unloading page answers with an error.
     const listens = `if (window.isLeft || !document.body) return false; (${collectProblems})(); return true;`;
     for (const started = Date.now(); !(await this.#execute(listens).catch(() => false)); await delay(5)) {
-      if (Date.now() - started > 60_000) throw new Error(`${url} did not come:\n${this.processes.output}`);
+      if (Date.now() - started > 60_000) throw new Error(`${url} did not load:\n${this.processes.output}`);
     }
   }
 
@@ -78,7 +78,7 @@ export class WebKit extends Tab {
       (${script})(arguments[0]).then((answer) => (call.answer = answer), (error) => (call.thrown = String(error)));`;
     await post(`${this.session}/execute/sync`, { script: noted, args: [given] });
     for (;;) {
-      const { answer, thrown } = (await this.#execute(`return window.call?.id === ${id} ? window.call : { thrown: "the page went away" };`)) as Call;
+      const { answer, thrown } = (await this.#execute(`return window.call?.id === ${id} ? window.call : { thrown: "the page was unloaded" };`)) as Call;
       if (thrown !== undefined) throw new Error(thrown);
       if (answer !== undefined) return answer;
       await delay(5);

@@ -10,9 +10,9 @@ export class ApiUser {
     readonly name: string,
   ) {}
 
-  static async create(server: Site, name: string): Promise<ApiUser> {
+  static async create(server: Site, name: string, displayName = name): Promise<ApiUser> {
     const user = new ApiUser(server, name);
-    await user.call("sign_up", { username: name, password: `${name} likes long walks` });
+    await user.call("sign_up", { username: name, display_name: displayName, password: `${name} likes long walks` });
     return user;
   }
 
@@ -32,6 +32,11 @@ export class ApiUser {
     expect(answer.status, `${name}: ${text}`).toBe(200);
     this.cookie = answer.headers.getSetCookie()[0]?.split(";")[0] ?? this.cookie;
     return JSON.parse(text);
+  }
+
+  /** Returns the id of the conversation with a peer, given by the peer's id; creates the conversation if necessary. */
+  async openConversation(peer: string): Promise<string> {
+    return (await this.call("open_conversation", { peer })) as string;
   }
 
   async send(conversation: string, body: string): Promise<void> {

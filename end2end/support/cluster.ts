@@ -43,7 +43,7 @@ export class Cluster {
   }
 
   /** Kills a node like a crash, stops it in order, or starts it again. */
-  async tell(verb: "kill" | "stop" | "start", node: number): Promise<void> {
+  async command(verb: "kill" | "stop" | "start", node: number): Promise<void> {
     this.child.stdin?.write(`${verb} ${node}\n`);
     const { value } = await this.lines.next();
     if (value !== "done") throw new Error(`${verb} ${node}: ${value}`);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type BrowserContext, chromium, expect, type Page } from "@playwright/test";
 import { browser } from "./browser";
+import { holdWasm } from "./hold";
 import { ready } from "./pages";
 import type { Server } from "./server";
 
@@ -12,8 +13,6 @@ export const KINDS: Kind[] = ["beside", "around", "comments", "font", "removed",
 
 /** A browser with a real extension, which changes each page when the browser is idle. */
 export class ExtendedBrowser {
-  #release = () => {};
-
   private constructor(
     readonly context: BrowserContext,
     private readonly kind: Kind,
@@ -44,23 +43,16 @@ export class ExtendedBrowser {
 
   /** Opens a page and delays its program until the extension has run and `early` has typed. */
   async load(page: Page, address: string, early: () => Promise<void>): Promise<void> {
-    const arrived = new Promise<void>((resolve) => (this.#release = resolve));
-    const program = /\.wasm(\?|$)/;
-    await page.route(program, async (route) => {
-      await arrived;
-      await route.continue();
-    });
+    const release = await holdWasm(page);
     await page.goto(address, { waitUntil: "commit" });
     await expect(page.locator("html")).toHaveAttribute("data-extension", this.kind);
     await early();
     await expect(page.locator("html")).not.toHaveAttribute("data-hydrated");
-    this.#release();
+    release();
     await ready(page);
-    await page.unroute(program);
   }
 
   async close(): Promise<void> {
-    this.#release();
     await this.context.close();
     await rm(this.profile, { recursive: true, force: true });
   }

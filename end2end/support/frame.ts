@@ -1,4 +1,5 @@
 import { expect, type Page } from "@playwright/test";
+import { painted } from "./painting";
 
 /** From the narrowest phone to a wide desk, and a phone on its side. */
 export const SIZES = [
@@ -69,8 +70,7 @@ export async function expectFrame(page: Page, state: string): Promise<void> {
 export async function expectFrameInEverySize(page: Page, state: string, sizes = SIZES): Promise<void> {
   for (const size of sizes) {
     await page.setViewportSize(size);
-    // A new size takes effect in the next frame.
-    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    await painted(page);
     await expectFrame(page, `${state}, ${size.width} by ${size.height}`);
   }
 }
@@ -82,7 +82,7 @@ export async function expectWheelMovesNothing(page: Page, selector: string): Pro
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   for (const distance of [600, -600]) {
     await page.mouse.wheel(0, distance);
-    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    await painted(page);
     expect(await page.evaluate(() => [scrollX, scrollY]), `a wheel over ${selector}`).toEqual([0, 0]);
   }
 }

@@ -5,6 +5,25 @@ export async function ready(page: Page): Promise<void> {
   await expect(page.locator("html")).toHaveAttribute("data-hydrated", "true", { timeout: 60_000 });
 }
 
+/** Waits until an open layer (a menu, a dialog, the results of a search) has its history entry, which Back removes. */
+export async function expectLayer(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate(() => history.state)).toBe("layer");
+}
+
+/** Waits until a closed layer has removed its history entry, because the removal would cancel another navigation. */
+export async function expectNoLayer(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate(() => history.state)).not.toBe("layer");
+}
+
+/** Creates an invitation on its page, and returns the address of the invitation. */
+export async function createInvitation(page: Page): Promise<string> {
+  await page.goto("/invite");
+  await ready(page);
+  const link = page.getByRole("textbox", { name: "Invitation link" });
+  await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+  return link.inputValue();
+}
+
 /** The accessibility tree of a part of the page, as text. */
 export async function ariaSnapshot(part: Locator): Promise<string> {
   return part.ariaSnapshot();
@@ -146,7 +165,10 @@ export class ConversationPage {
     await this.box.press("Enter");
   }
 
-  /** Waits until a message of this user is in a state. */
+  /**
+   * Waits until a message of this user is in a state. After ten seconds without a socket the page sends by HTTP, so a longer bound
+   * would accept a page that never connects.
+   */
   async expectState(body: string, state: State, timeout = 10_000): Promise<void> {
     await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toBe(state);
   }
@@ -154,11 +176,6 @@ export class ConversationPage {
   /** Waits until the server has stored a message of this user. */
   async expectStored(body: string, timeout = 10_000): Promise<void> {
     await expect.poll(() => this.state(body), { message: `state of "${body}"`, timeout }).toMatch(/^(sent|delivered|read)$/);
-  }
-
-  /** Waits until a closed layer has removed its history entry, because the removal would cancel another navigation. */
-  async expectNoLayer(): Promise<void> {
-    await expect.poll(() => this.page.evaluate(() => history.state)).not.toBe("layer");
   }
 
   private async state(body: string): Promise<string> {
@@ -182,6 +199,15 @@ export class ConversationPage {
     await expect(this.messages).toContainText(bodies);
     await expect(this.messages).toHaveCount(bodies.length);
   }
+}
+
+/** Waits until two pages show exactly these bodies, in the same order. */
+export async function expectSameOrder(one: ConversationPage, other: ConversationPage, bodies: string[], timeout?: number): Promise<void> {
+  await expect(async () => {
+    const order = await one.order(...bodies);
+    expect([...order].sort()).toEqual([...bodies].sort());
+    expect(await other.order(...bodies)).toEqual(order);
+  }).toPass({ timeout });
 }
 
 export type State = "sending" | "sent" | "delivered" | "read" | "not sent";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server as HttpServer } from "node:http";
 import { connect, type Socket } from "node:net";
+import { listen } from "./listen";
 
 /** A proxy's treatment of WebSocket handshakes: pass, refuse, strip the Upgrade header, or never answer. */
 export type Sockets = "pass" | "refuse" | "strip" | "hang";
@@ -19,11 +20,7 @@ export class Proxy {
 
   static async create(): Promise<Proxy> {
     const http = createServer();
-    http.listen(0, "127.0.0.1");
-    await once(http, "listening");
-    const address = http.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    const proxy = new Proxy(`http://127.0.0.1:${address.port}`, http);
+    const proxy = new Proxy(`http://127.0.0.1:${await listen(http)}`, http);
     http.on("connection", (socket) => proxy.#keep(socket));
     http.on("request", (from, to) => {
       const headers = { ...from.headers };

@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { connect, createServer, type Server as TcpServer, type Socket } from "node:net";
+import { listen } from "./listen";
 
 /** A TCP proxy in front of a server. It can drop all data without closing a connection, as a phone between two cells does. */
 export class TcpProxy {
@@ -13,11 +13,8 @@ export class TcpProxy {
   ) {}
 
   static async create(): Promise<TcpProxy> {
-    const listener = createServer().listen(0, "127.0.0.1");
-    await once(listener, "listening");
-    const address = listener.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    const proxy = new TcpProxy(`http://127.0.0.1:${address.port}`, listener);
+    const listener = createServer();
+    const proxy = new TcpProxy(`http://127.0.0.1:${await listen(listener)}`, listener);
     listener.on("connection", (client) => {
       const server = connect(proxy.#port, "127.0.0.1");
       for (const [from, to] of [[client, server], [server, client]] as const) {

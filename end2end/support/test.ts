@@ -1,6 +1,7 @@
 import { test as base, type BrowserContextOptions } from "@playwright/test";
-import { User } from "./user";
 import { Server, type Settings } from "./server";
+import type { User } from "./user";
+import { Users } from "./users";
 import { Watch } from "./watch";
 
 export { expect } from "@playwright/test";
@@ -10,6 +11,8 @@ interface Fixtures {
   settings: Settings;
   server: Server;
   watch: Watch;
+  /** Creates users at any server; `createUser` creates them at the server of the test. */
+  users: Users;
   /** Creates a user with an account and a browser context. */
   createUser: (name: string, options?: BrowserContextOptions) => Promise<User>;
   alice: User;
@@ -42,17 +45,13 @@ export const test = base.extend<Fixtures>({
     await use(context);
   },
 
-  createUser: async ({ browser, server, watch }, use) => {
-    const people: User[] = [];
-    await use(async (name, options) => {
-      const context = await browser.newContext({ baseURL: server.url, ...options });
-      watch.over(context);
-      const user = await User.create(name, context, server);
-      people.push(user);
-      return user;
-    });
-    for (const user of people) await user.context.close();
+  users: async ({ browser, watch }, use) => {
+    const users = new Users(browser, watch);
+    await use(users);
+    await users.close();
   },
+
+  createUser: async ({ users, server }, use) => use((name, options) => users.create(name, server, options)),
 
   alice: async ({ createUser }, use) => use(await createUser("Alice Arden")),
   bob: async ({ createUser }, use) => use(await createUser("Bob Byrne")),

@@ -54,6 +54,12 @@ export class User {
     return (await opened.json()) as string;
   }
 
+  /** The user's id, with which others open a conversation. */
+  async apiId(): Promise<string> {
+    const settings = await this.apiPost("get_settings", {}, "json");
+    return ((await settings.json()) as { user: { id: string } }).user.id;
+  }
+
   async apiSend(conversation: string, ...bodies: string[]): Promise<void> {
     for (const body of bodies) await this.apiPost("send_message", { conversation, client_id: uuid7(), body });
   }

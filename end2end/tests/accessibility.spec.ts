@@ -1,5 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
+import { appCode } from "../support/one-time-code";
 import { ConversationPage, HomePage, ready, SignInPage, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
@@ -13,7 +14,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     test.describe(`axe finds no violation, ${colorScheme}, ${size}`, () => {
       test.use({ colorScheme, viewport });
 
-      test("on settings, and on both ends of an invitation", async ({ alice, browser, server, watch }) => {
+      test("on the settings, and on the pages of the inviter and of the invited", async ({ alice, browser, server, watch }) => {
         watch.allow(REFUSAL);
         await alice.page.goto("/settings");
         await ready(alice.page);
@@ -30,11 +31,44 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expectNoViolations(alice.page);
         const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
         const page = await visitor.newPage();
+        await expect(link).toHaveValue(/\/invite\//);
         for (const address of [await link.inputValue(), "/invite/nothing"]) {
           await page.goto(address);
           await ready(page);
           await expectNoViolations(page);
         }
+        await visitor.close();
+      });
+
+      test("while two-step sign-in is set up, and at the sign-in with a code", async ({ alice, browser, server, watch }) => {
+        watch.allow(REFUSAL);
+        await alice.page.goto("/settings");
+        await ready(alice.page);
+        const part = alice.page.getByRole("region", { name: "Two-step sign-in" });
+        await part.getByRole("button", { name: "Set up two-step sign-in" }).click();
+        const key = (await part.locator(".two-step-key").innerText()).replaceAll(/\s/g, "");
+        const code = alice.page.getByLabel("Code", { exact: true });
+        const confirm = part.getByRole("button", { name: "Turn on two-step sign-in" });
+        await code.fill("no");
+        await confirm.click();
+        await expect(code).toHaveAttribute("aria-invalid", "true");
+        await expectNoViolations(alice.page);
+        await code.fill(appCode(key));
+        await confirm.click();
+        await expect(part.getByRole("listitem")).toHaveCount(10);
+        await expectNoViolations(alice.page);
+        await part.getByRole("button", { name: "I have saved them" }).click();
+        await part.getByText("New recovery codes…").click();
+        await part.getByText("Turn off…").click();
+        await expectNoViolations(alice.page);
+        const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await visitor.newPage();
+        const signIn = new SignInPage(page);
+        await signIn.goto();
+        await ready(page);
+        await signIn.submit(alice.username, alice.password);
+        await expect(page.getByLabel("Code", { exact: true })).toBeVisible();
+        await expectNoViolations(page);
         await visitor.close();
       });
 
@@ -115,6 +149,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         watch.allow(/status of 404/);
         for (const path of ["/nothing/here", "/c/01890000-0000-7000-8000-000000000000"]) {
           await alice.page.goto(path);
+          await ready(alice.page);
           await expectNoViolations(alice.page);
         }
       });
@@ -149,12 +184,12 @@ test("every action is possible with the keyboard alone", async ({ page, context,
   const here = new ConversationPage(page, bob.name);
   await expect(here.heading).toBeVisible();
   await tabTo(page, here.box);
-  await page.keyboard.type("Not one click");
+  await page.keyboard.type("Without a click");
   await page.keyboard.press("Enter");
-  await here.expectStored("Not one click");
+  await here.expectStored("Without a click");
 });
 
-/** Presses Tab until something has the focus. */
+/** Presses Tab until an element has the focus. */
 async function tabTo(page: Page, target: Locator): Promise<void> {
   for (let presses = 0; presses < 60; presses += 1) {
     if (await target.evaluate((element) => element === document.activeElement)) return;
@@ -164,6 +199,9 @@ async function tabTo(page: Page, target: Locator): Promise<void> {
 }
 
 async function expectNoViolations(page: Page): Promise<void> {
+  // The colours of a transition that still runs are not those of the page.
+  const running = () => document.getAnimations().filter(({ playState, effect }) => playState === "running" && effect?.getTiming().iterations !== Infinity).length;
+  await expect.poll(() => page.evaluate(running), { message: "all transitions have ended" }).toBe(0);
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"];
   const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
   const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));

@@ -1,5 +1,6 @@
-import type { Locator, Page } from "@playwright/test";
+import type { Locator } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "../support/pages";
+import { painted, steadyTop } from "../support/painting";
 import { fillConversation } from "../support/user";
 import { expect, test } from "../support/test";
 
@@ -23,7 +24,7 @@ test.describe("with a hundred and thirty messages", () => {
       { width: 1280, height: 800 },
     ]) {
       await here.page.setViewportSize(viewport);
-      await frames(here.page);
+      await painted(here.page);
       expect(Math.abs((await fromTop(here, anchor)) - before), JSON.stringify(viewport)).toBeLessThanOrEqual(1);
     }
   });
@@ -33,11 +34,11 @@ test.describe("with a hundred and thirty messages", () => {
     const anchor = await scrolledTo(here, 100);
     const before = await fromTop(here, anchor);
     await here.box.fill("one\ntwo\nthree\nfour\nfive");
-    await frames(here.page);
+    await painted(here.page);
     expect(Math.abs((await fromTop(here, anchor)) - before)).toBeLessThanOrEqual(1);
     await here.box.fill("");
     await here.page.evaluate(() => (document.documentElement.style.fontSize = "20px"));
-    await frames(here.page);
+    await painted(here.page);
     expect(Math.abs((await fromTop(here, anchor)) - before)).toBeLessThanOrEqual(1);
   });
 
@@ -73,6 +74,7 @@ test.describe("with a hundred and thirty messages", () => {
     await home.entry(alice.name).click();
     await same("after the list");
     await home.entry(carol.name).click();
+    await here.page.waitForURL((url) => !url.pathname.includes(conversation));
     await expect(new ConversationPage(here.page, carol.name).heading).toBeVisible();
     await here.page.goBack();
     await same("after going back");
@@ -80,7 +82,7 @@ test.describe("with a hundred and thirty messages", () => {
     await ready(here.page);
     await same("after a reload");
 
-    // At the end there is no position to keep.
+    // A conversation left at its end opens at its end.
     await here.page.getByRole("button", { name: /latest/ }).click();
     await expect(here.message(line(130))).toBeInViewport();
     await here.page.reload();
@@ -88,7 +90,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message(line(130))).toBeInViewport();
   });
 
-  test("messages that arrived after the user left take precedence over the scroll position", async ({ bob, alice, conversation }) => {
+  test("a conversation with messages that arrived after the user left opens at these messages, not at the old scroll position", async ({ bob, alice, conversation }) => {
     const here = await bob.open(conversation, alice);
     await scrolledTo(here, 100);
     await here.page.goto("/");
@@ -99,7 +101,7 @@ test.describe("with a hundred and thirty messages", () => {
     await expect(here.message("News from today")).toBeInViewport();
   });
 
-  test("the layout does not shift while the page becomes live and while older messages load", async ({ bob, alice, conversation }) => {
+  test("the layout does not shift while the page becomes live, nor while older messages load", async ({ bob, alice, conversation }) => {
     await bob.page.addInitScript(() => {
       Object.assign(window, { shifted: 0 });
       new PerformanceObserver((list) => {
@@ -110,31 +112,31 @@ test.describe("with a hundred and thirty messages", () => {
     });
     const shifted = () => bob.page.evaluate(() => (window as unknown as { shifted: number }).shifted);
     const here = await bob.open(conversation, alice);
-    await frames(here.page);
+    await painted(here.page);
     expect(await shifted(), "while the page becomes live").toBeLessThan(0.05);
-    for (let turn = 0; turn < 8; turn += 1) {
+    await expect(async () => {
       await here.log.evaluate((log) => log.scrollBy(0, -1500));
-      await here.page.waitForTimeout(150);
-    }
-    await expect(here.message(line(1))).toHaveCount(1);
+      await expect(here.message(line(1))).toHaveCount(1, { timeout: 200 });
+    }).toPass();
+    await painted(here.page);
     expect(await shifted(), "while older messages loaded").toBeLessThan(0.05);
   });
 });
 
-test("of ten thousand messages the page holds a few hundred rows at most, and the first message is reachable", async ({ alice, bob, conversation }) => {
+test("of ten thousand messages the page contains at most three hundred rows, and the first message is reachable", async ({ alice, bob, conversation }) => {
   test.setTimeout(900_000);
   await fillConversation(conversation, [bob, alice], Array.from({ length: 10_000 }, (_, index) => `${index + 1}. ${WORDS}`));
   await bob.apiRead(conversation, 10_000);
   const here = await bob.open(conversation, alice);
   await expect(here.messages.last()).toContainText(/ (99[6-9]\d|10000)\. /);
-  // From a link near the beginning up to the first message, and down again further than the page holds.
+  // From a link near the beginning up to the first message, and down again beyond the rows that the page contains at a time.
   await bob.open(`${conversation}?m=700`, alice);
   await expect(here.messages.first()).toContainText(/ 6\d\d\. /);
   let most = 0;
   await expect(async () => {
     for (let turn = 0; turn < 20; turn += 1) {
       await here.log.evaluate((log) => log.scrollBy(0, -4_000));
-      await here.page.waitForTimeout(60);
+      await painted(here.page);
       most = Math.max(most, await here.messages.count());
     }
     await expect(here.page.getByText("Beginning of conversation")).toBeInViewport({ timeout: 200 });
@@ -143,10 +145,10 @@ test("of ten thousand messages the page holds a few hundred rows at most, and th
   expect(most).toBeLessThanOrEqual(300);
   expect(most).toBeGreaterThanOrEqual(250);
   const seen = new Set<number>();
-  for (let turn = 0; turn < 400 && !seen.has(600); turn += 1) {
+  while (Math.max(0, ...seen) < 600) {
     for (const text of await inView(here)) seen.add(Number(text.match(/(\d+)\. /)?.[1]));
     await here.log.evaluate((log) => log.scrollBy(0, 450));
-    await here.page.waitForTimeout(40);
+    await painted(here.page);
     expect(await here.messages.count()).toBeLessThanOrEqual(300);
   }
   for (let number = 1; number <= 550; number += 1) expect(seen, "no message is skipped").toContain(number);
@@ -168,7 +170,7 @@ async function scrolledTo(here: ConversationPage, number: number): Promise<Locat
   }).toPass();
   await message.evaluate((element) => element.scrollIntoView({ block: "start" }));
   await here.log.evaluate((log) => log.scrollBy(0, -20));
-  await here.page.waitForTimeout(300);
+  await steadyTop(message);
   return message;
 }
 
@@ -189,7 +191,3 @@ async function inView(here: ConversationPage): Promise<string[]> {
   });
 }
 
-/** Waits until changes have been laid out, handled and painted. */
-async function frames(page: Page): Promise<void> {
-  await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))));
-}

@@ -74,6 +74,7 @@ test("screen readers get the settings as specified", async ({ alice }) => {
       - region "Change password":
         - textbox "Current password"
         - textbox "New password"
+        - switch "Also withdraw open invitations"
         - button "Change password"
       - region "Keyboard":
         - button "Show all shortcuts"

@@ -1,6 +1,6 @@
 // The history on a phone, where a page covers the list: the system's Back does not return to pages that the user has left.
 import type { Page } from "@playwright/test";
-import { ConversationPage, ready } from "../support/pages";
+import { ConversationPage, expectLayer, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 
 test.use({ viewport: { width: 390, height: 844 } });
@@ -9,8 +9,8 @@ function arrow(page: Page) {
   return page.getByRole("link", { name: "Back to conversations" });
 }
 
-/** Asserts that the page is the list, and that Back leaves Duet. */
-async function leaves(page: Page): Promise<void> {
+/** Asserts that the page is the list, and that Back leaves Duet from there. */
+async function expectBackLeaves(page: Page): Promise<void> {
   await expect.poll(() => new URL(page.url()).pathname).toBe("/");
   await expect(page.getByRole("navigation", { name: "Conversations" })).toBeVisible();
   await page.goBack();
@@ -28,13 +28,13 @@ test("the back arrow of a conversation goes back in the history, and Back then l
     await arrow(page).click();
     await expect(home.entry(bob.name)).toBeFocused();
   }
-  await leaves(page);
+  await expectBackLeaves(page);
 });
 
 test("in a conversation opened by a link, the back arrow replaces the page with the list", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await arrow(here.page).click();
-  await leaves(here.page);
+  await expectBackLeaves(here.page);
 });
 
 test("opening another conversation replaces the history entry of the first", async ({ alice, bob, createUser, conversation }) => {
@@ -49,7 +49,7 @@ test("opening another conversation replaces the history entry of the first", asy
   await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
   await expect.poll(() => new URL(page.url()).pathname).toBe(`/c/${conversation}`);
   await arrow(page).click();
-  await leaves(page);
+  await expectBackLeaves(page);
 });
 
 test("the back arrows of settings and of invitations go back", async ({ alice }) => {
@@ -61,11 +61,11 @@ test("the back arrows of settings and of invitations go back", async ({ alice })
     await arrow(page).click();
     await expect.poll(() => new URL(page.url()).pathname).toBe("/");
   }
-  await leaves(page);
+  await expectBackLeaves(page);
   await page.goto("/settings");
   await ready(page);
   await arrow(page).click();
-  await leaves(page);
+  await expectBackLeaves(page);
 });
 
 test("Back closes the search and stays on the list", async ({ alice, bob, conversation }) => {
@@ -75,16 +75,18 @@ test("Back closes the search and stays on the list", async ({ alice, bob, conver
   for (let turn = 0; turn < 2; turn += 1) {
     await home.search.fill("Bo");
     await expect(home.result(bob.name)).toBeVisible();
+    await expectLayer(page);
     await page.goBack();
     await expect(home.result(bob.name)).toBeHidden();
     await expect(home.search).toHaveValue("");
     await expect(home.search).not.toBeFocused();
     await expect(home.entry(bob.name)).toBeVisible();
   }
-  // A result that is opened takes the entry of the search: one step leads back to the list.
+  // A conversation opened from the results replaces the history entry of the search: one step leads back to the list.
   await home.search.fill("Bo");
   await home.result(bob.name).click();
   await expect(new ConversationPage(page, bob.name).heading).toBeVisible();
+  await expect.poll(() => new URL(page.url()).pathname).toBe(`/c/${conversation}`);
   await page.goBack();
-  await leaves(page);
+  await expectBackLeaves(page);
 });

@@ -1,17 +1,18 @@
-import { holdWasm } from "../support/hold-wasm";
+import { holdWasm } from "../support/hold";
 import { ConversationPage, HomePage, ready, SignUpPage } from "../support/pages";
+import { painted } from "../support/painting";
 import { expect, test } from "../support/test";
 
 test("a conversation can be read before the page is live, and text typed meanwhile is kept", async ({ alice, bob, conversation }) => {
   await bob.apiSend(conversation, "Read me early");
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
   const here = new ConversationPage(alice.page, bob.name);
   await expect(here.message("Read me early")).toBeInViewport();
   await here.box.pressSequentially("Typed on a slow line");
   await expect(alice.page.locator("html")).not.toHaveAttribute("data-hydrated", "true");
 
-  arrive();
+  release();
   await ready(alice.page);
   await expect(here.box).toHaveValue("Typed on a slow line");
   await expect(here.box).toBeFocused();
@@ -21,14 +22,14 @@ test("a conversation can be read before the page is live, and text typed meanwhi
 });
 
 test("the search keeps its focus while the page becomes live", async ({ alice, bob, conversation }) => {
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
   const home = new HomePage(alice.page);
   await home.search.pressSequentially("Bo");
-  arrive();
+  release();
   await ready(alice.page);
   // An unwanted focus on the message box would happen in the next frame.
-  await alice.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await painted(alice.page);
   await alice.page.keyboard.type("b");
   await expect(home.search).toHaveValue("Bob");
   await expect(new ConversationPage(alice.page, bob.name).box).toHaveValue("");
@@ -42,11 +43,11 @@ test("a switch that is turned before the page is live takes effect, and the othe
   const sound = settings.getByRole("switch", { name: "Play a sound" });
   await expect(receipts).toBeChecked();
   await expect(sound).toBeChecked();
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   await settings.goto("/settings", { waitUntil: "commit" });
   await receipts.uncheck();
   const stored = settings.waitForResponse((response) => response.url().includes("set_privacy"));
-  arrive();
+  release();
   await stored;
   await expect(receipts).not.toBeChecked();
   await expect(sound).toBeChecked();
@@ -56,13 +57,13 @@ test("a switch that is turned before the page is live takes effect, and the othe
 });
 
 test("a message can be sent before the page is live", async ({ alice, bob, conversation }) => {
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
   const here = new ConversationPage(alice.page, bob.name);
   await here.box.fill("By the plain form");
   await here.send.click();
   await expect(here.message("By the plain form")).toBeVisible();
-  arrive();
+  release();
   await ready(alice.page);
   await here.expectBodies("By the plain form");
   await here.write("By the live page");
@@ -71,15 +72,18 @@ test("a message can be sent before the page is live", async ({ alice, bob, conve
 });
 
 test("Enter sends once before the page is live, and text typed meanwhile is kept", async ({ alice, bob, conversation }) => {
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   const { page } = alice;
-  await page.goto(`/c/${conversation}`, { waitUntil: "commit" });
+  // The script that handles Enter is at the end of the document.
+  await page.goto(`/c/${conversation}`, { waitUntil: "domcontentloaded" });
   const here = new ConversationPage(page, bob.name);
   await expect(here.box).toHaveAttribute("enterkeyhint", "enter");
   await here.box.fill("First line");
   await here.box.press("Shift+Enter");
   await here.box.pressSequentially("second line");
+  const loaded = page.waitForEvent("domcontentloaded");
   await here.box.press("Enter");
+  await loaded;
   await expect(here.message("second line")).toBeVisible();
   await expect(here.box).toHaveValue("");
   const posts: string[] = [];
@@ -95,7 +99,7 @@ test("Enter sends once before the page is live, and text typed meanwhile is kept
   await expect(here.message("Third line")).toBeVisible();
   await expect(here.box).toHaveValue("and more");
   expect(posts).toHaveLength(1);
-  arrive();
+  release();
   await ready(page);
   await expect(here.box).toHaveValue("and more");
   await expect(here.box).toHaveAttribute("enterkeyhint", "send");
@@ -106,13 +110,13 @@ test("Enter sends once before the page is live, and text typed meanwhile is kept
 });
 
 test("text filled into a form before the page is live is kept", async ({ page, context }) => {
-  const arrive = await holdWasm(context);
+  const release = await holdWasm(context);
   const form = new SignUpPage(page);
   await page.goto("/sign-up", { waitUntil: "commit" });
   await form.displayName.fill("Early Bird");
   await form.username.fill("early.bird");
   await form.password.fill("a walk in the rain");
-  arrive();
+  release();
   await ready(page);
   await expect(form.username).toHaveValue("early.bird");
   await form.create.click();

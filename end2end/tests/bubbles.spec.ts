@@ -1,4 +1,4 @@
-// The look of a message: position of its time, ticks, emoji, animation, highlight.
+// The appearance of a message: position of its time, ticks, emoji, animation, highlight.
 import type { Locator } from "@playwright/test";
 import { contrast, pixels } from "../support/pixels";
 import { expect, test } from "../support/test";
@@ -52,9 +52,9 @@ for (const [size, viewport] of Object.entries({ wide: { width: 1280, height: 800
       expect(wrong).toEqual([]);
 
       const short = rows.nth(0).locator(".bubble");
-      expect((await rectangle(short)).height, "one line is enough for a word and its time").toBeLessThan(40);
+      expect((await rectangle(short)).height, "a word and its time fit into one line").toBeLessThan(40);
       const turns = await Promise.all([rectangle(rows.nth(0)), rectangle(rows.nth(1))]);
-      expect((turns[1]?.y ?? 0) - (turns[0]?.y ?? 0), "two turns of one line").toBeLessThan(53);
+      expect((turns[1]?.y ?? 0) - (turns[0]?.y ?? 0), "two messages of one line each").toBeLessThan(53);
     });
   }
 }
@@ -94,7 +94,7 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("an emoji in a message is in colour, also if the text font contains an outline of the emoji", async ({ alice, bob, conversation }) => {
+test("an emoji in a message is in colour, even if the text font contains an outline of the emoji", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Well 😂 ☺ 1 2 3 © ™ #", "Plain");
   const here = await bob.open(conversation, alice);
   const fonts = await here.page.evaluate(() =>
@@ -113,7 +113,7 @@ test("an emoji in a message is in colour, also if the text font contains an outl
   expect(await pixels(here.message("Plain").locator(".body"), yellow)).toEqual([]);
 });
 
-test("elements change under a hovering pointer only, and always when they are pressed", async ({ alice, bob, conversation }) => {
+test("a control changes under the pointer only on devices that can hover, and changes when pressed on every device", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "Hello");
   const here = await bob.open(conversation, alice);
   const rules = await here.page.evaluate(() => {
@@ -163,7 +163,7 @@ test("a message is highlighted while its menu is open, and the menu does not cov
   await here.page.keyboard.press("Enter");
   await expect(menu).toBeVisible();
   await expect.poll(() => background(last.locator(".bubble"))).not.toBe(before);
-  expect(await overlap(menu, last)).toBe(0);
+  await expect.poll(() => overlap(menu, last)).toBe(0);
   await here.page.keyboard.press("ArrowDown");
   expect(await menu.getByRole("menuitem").nth(1).evaluate((item) => parseFloat(getComputedStyle(item).borderRadius)), "a round ring").toBeGreaterThan(4);
 });
@@ -176,7 +176,7 @@ test("a long press gives feedback at once, and the menu does not cover the messa
   const message = here.message("Hold me");
   const bubble = message.locator(".bubble");
   const before = await background(bubble);
-  // The feedback before the menu opens.
+  // Records the feedback before the menu opens.
   await here.page.evaluate(() => {
     const seen: string[] = [];
     Object.assign(window, { seen });
@@ -192,7 +192,7 @@ test("a long press gives feedback at once, and the menu does not cover the messa
   await expect(menu).toBeVisible();
   expect(await here.page.evaluate(() => (window as unknown as { seen: string[] }).seen)).toContain("scale");
   await expect.poll(() => background(bubble)).not.toBe(before);
-  expect(await overlap(menu, message)).toBe(0);
+  await expect.poll(() => overlap(menu, message)).toBe(0);
   await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   await menu.getByRole("menuitem", { name: "Select text" }).tap();
   await expect(menu).toBeHidden();
@@ -200,30 +200,40 @@ test("a long press gives feedback at once, and the menu does not cover the messa
   await expect.poll(() => background(bubble)).toBe(before);
 });
 
-test("copying shows a short confirmation, and also works without HTTPS", async ({ alice, bob, conversation }) => {
+test("copying shows a confirmation for a moment, and works without HTTPS as well", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Earlier ${index + 1}`), "Copy me");
   await bob.apiRead(conversation, 41);
   // A page loaded over http has no `navigator.clipboard`.
   await bob.page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "clipboard"));
   const here = await bob.open(conversation, alice);
   const position = await rectangle(here.message("Copy me"));
+  // The confirmation is measured when it appears, because it is shown for two seconds only.
+  await here.page.evaluate(() => {
+    const toasts: object[] = [];
+    Object.assign(window, { toasts });
+    const [toast, composer] = [document.querySelector(".toast"), document.querySelector("textarea[name=body]")];
+    if (!toast || !composer) throw new Error("a part is missing");
+    new MutationObserver(() => {
+      const { bottom, height } = toast.getBoundingClientRect();
+      const text = toast.textContent;
+      if (text) toasts.push({ text, isAboveComposer: bottom < composer.getBoundingClientRect().top, isTall: height > 20 });
+    }).observe(toast, { characterData: true, childList: true, subtree: true });
+  });
   await here.message("Copy me").hover();
   await here.page.getByRole("button", { name: "Message menu" }).click();
   await here.page.getByRole("menuitem", { name: "Copy text" }).click();
-  const status = here.page.getByRole("status").filter({ hasText: "Copied" });
-  await expect(status).toBeVisible();
-  const [toast, box] = [await rectangle(status), await rectangle(here.box)];
-  expect(toast.height).toBeGreaterThan(20);
-  expect(toast.y + toast.height).toBeLessThan(box.y);
+  await expect.poll(() => here.page.evaluate(() => (window as unknown as { toasts: object[] }).toasts)).toEqual([
+    { text: "Copied", isAboveComposer: true, isTall: true },
+  ]);
   expect(await rectangle(here.message("Copy me")), "nothing moves").toEqual(position);
-  await expect(status).toHaveCount(0);
+  await expect(here.page.getByRole("status").filter({ hasText: "Copied" })).toHaveCount(0);
   await here.box.focus();
   await here.page.keyboard.press("Control+V");
   await expect(here.box).toHaveValue("Copy me");
 });
 
-test("a new message is briefly animated, but not on opening or paging, and not with reduced motion", async ({ alice, bob, conversation }) => {
-  await alice.apiSend(conversation, ...Array.from({ length: 120 }, (_, index) => `Earlier ${index + 1}`));
+test("a new message is animated, but messages of an opened conversation or of older pages are not, nor any with reduced motion", async ({ alice, bob, conversation }) => {
+  await alice.apiSend(conversation, ...Array.from({ length: 120 }, (_, index) => `Earlier ${index + 1}.`));
   await bob.apiRead(conversation, 120);
   await bob.page.addInitScript(() => {
     const moved: string[] = [];
@@ -234,10 +244,12 @@ test("a new message is briefly animated, but not on opening or paging, and not w
   });
   const moved = () => bob.page.evaluate(() => (window as unknown as { moved: string[] }).moved.splice(0));
   const here = await bob.open(conversation, alice);
-  await here.log.evaluate((log) => log.scrollBy(0, -10_000));
-  await expect(here.message("Earlier 1").first()).toBeAttached();
+  await expect(async () => {
+    await here.log.evaluate((log) => log.scrollBy(0, -10_000));
+    await expect(here.message("Earlier 1.")).toBeAttached({ timeout: 200 });
+  }).toPass();
   await here.log.evaluate((log) => log.scrollBy(0, 10_000));
-  await expect(here.message("Earlier 120")).toBeInViewport();
+  await expect(here.message("Earlier 120.")).toBeInViewport();
   expect(await moved()).toEqual([]);
   await alice.apiSend(conversation, "Something new");
   await expect(here.message("Something new")).toBeInViewport();

@@ -13,15 +13,15 @@ test("the box grows to eight lines, then scrolls, and shrinks when the message i
   const line = Number.parseFloat(await here.box.evaluate((box) => getComputedStyle(box).lineHeight));
   for (let lines = 2; lines <= 8; lines += 1) {
     await here.box.press("Shift+Enter");
-    expect(await height(here)).toBeCloseTo(one + (lines - 1) * line, 0);
+    await expect.poll(() => height(here)).toBeCloseTo(one + (lines - 1) * line, 0);
   }
   await here.box.press("Shift+Enter");
   await here.box.pressSequentially("The ninth line");
-  expect(await height(here)).toBeCloseTo(one + 7 * line, 0);
+  await expect.poll(() => height(here)).toBeCloseTo(one + 7 * line, 0);
   const scrolls = await here.box.evaluate((box) => box.scrollHeight > box.clientHeight && box.scrollTop > 0);
   expect(scrolls).toBe(true);
   await here.box.press("Enter");
-  expect(await height(here)).toBeCloseTo(one, 0);
+  await expect.poll(() => height(here)).toBeCloseTo(one, 0);
 });
 
 test("a long name does not make the empty box grow", async ({ alice, createUser }) => {
@@ -31,7 +31,7 @@ test("a long name does not make the empty box grow", async ({ alice, createUser 
   expect(await height(here)).toBeLessThanOrEqual(50);
 });
 
-test("the box shows its focus by a single ring", async ({ alice, bob, conversation }) => {
+test("a focused box has a single ring", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.focus();
   const rings = await here.box.evaluate((box) => {
@@ -171,7 +171,7 @@ test("invisible characters do not prevent the sending of a pasted text", async (
   await here.expectStored("from a\nword processor, [32mgreen");
 });
 
-test("Enter does not send while an input method composes, also if the composition ends before the key event", async ({ alice, bob, conversation }) => {
+test("Enter does not send while an input method composes, nor when the composition ends just before the key event", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   await here.box.fill("日本");
   const enter = (init: { isComposing?: boolean; keyCode?: number }) =>
@@ -216,7 +216,7 @@ test("the list shows the draft of each conversation, also after a reload", async
   await expect(entry).not.toContainText("Draft");
 });
 
-test("text written while a message fails is kept beside that message", async ({ alice, bob, conversation, watch }) => {
+test("a draft is kept beside a message that waits to be sent", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);

@@ -1,4 +1,5 @@
 import type { Page } from "@playwright/test";
+import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 
 /** The stored drafts of all conversations. */
@@ -16,6 +17,18 @@ async function closeTab(page: Page): Promise<void> {
   await expect.poll(() => page.isClosed()).toBe(true);
 }
 
+/** Makes a tab miss the next change of a draft in another tab, as if both tabs changed their drafts at once. */
+async function missNextDraft(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const miss = (event: StorageEvent) => {
+      if (!event.key?.includes(":draft:")) return;
+      event.stopImmediatePropagation();
+      removeEventListener("storage", miss, { capture: true });
+    };
+    addEventListener("storage", miss, { capture: true });
+  });
+}
+
 test("a tab without changes does not overwrite a draft when it closes", async ({ alice, bob, conversation }) => {
   const idle = await alice.open(conversation, bob);
   const here = await alice.open(conversation, bob, await alice.tab());
@@ -28,7 +41,7 @@ test("a tab without changes does not overwrite a draft when it closes", async ({
   await expect(back.box).toHaveValue("Written in the other tab");
 });
 
-test("a text that was sent in a tab is not a draft in another tab, in whichever way that tab closes", async ({ alice, bob, conversation }) => {
+test("a text that was sent in a tab is not a draft in any other tab, whether that tab is reloaded or closed", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   await first.box.fill("Say this once");
   await first.expectDraftStored("Say this once");
@@ -43,6 +56,7 @@ test("a text that was sent in a tab is not a draft in another tab, in whichever 
     await expect(here.send).toHaveClass(/is-idle/);
   }
   await first.page.reload();
+  await ready(first.page);
   await closeTab(third.page);
   await closeTab(second.page);
   const back = await alice.open(conversation, bob, first.page);
@@ -66,8 +80,7 @@ test("a draft that is continued in another tab remains a single draft", async ({
 test("texts typed in two tabs at once are both kept", async ({ alice, bob, conversation }) => {
   const first = await alice.open(conversation, bob);
   const second = await alice.open(conversation, bob, await alice.tab());
-  // Neither tab receives the other's change before both have typed.
-  for (const here of [first, second]) await here.page.evaluate(() => window.addEventListener("storage", (event) => event.stopImmediatePropagation(), { capture: true, once: true }));
+  for (const here of [first, second]) await missNextDraft(here.page);
   await first.box.fill("One thing");
   await first.expectDraftStored("One thing");
   await second.box.fill("And another");
@@ -84,19 +97,19 @@ test("texts typed in two tabs at once are both kept", async ({ alice, bob, conve
   expect(await storedDrafts(back.page)).toEqual([]);
 });
 
-test("an unfocused box takes over changes of other tabs when the page is shown again", async ({ alice, bob, conversation }) => {
-  // As after a return from the back/forward cache, where storage events are lost. This listener must be the first.
+test("a page that the browser restores from its cache shows the drafts of other tabs", async ({ alice, bob, conversation }) => {
+  // A page in the back/forward cache gets no storage events. This listener must be the first.
   await alice.page.addInitScript(() => {
     window.addEventListener("storage", (event) => document.documentElement.dataset.frozen && event.stopImmediatePropagation(), { capture: true });
   });
   const here = await alice.open(conversation, bob);
-  await here.box.fill("Sent while I was frozen");
-  await here.expectDraftStored("Sent while I was frozen");
+  await here.box.fill("Sent meanwhile");
+  await here.expectDraftStored("Sent meanwhile");
   await here.page.evaluate(() => (document.documentElement.dataset.frozen = "true"));
   const other = await alice.open(conversation, bob, await alice.tab());
   await other.box.press("Enter");
-  await other.expectStored("Sent while I was frozen");
-  await expect(here.box).toHaveValue("Sent while I was frozen");
+  await other.expectStored("Sent meanwhile");
+  await expect(here.box).toHaveValue("Sent meanwhile");
   await here.page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
   await expect(here.box).toHaveValue("");
 });

@@ -1,17 +1,15 @@
 import { ExtendedBrowser, KINDS } from "../support/extension";
-import { ConversationPage, HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
+import { ConversationPage, createInvitation, HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// Extensions run when the browser is idle, which is before the program has loaded. Each run visits all forms.
+// Extensions run when the browser is idle, which is before the program has loaded. Each test visits all forms.
 
 for (const kind of KINDS) {
   test(`every form works after an extension changed the page: ${kind}`, async ({ server, alice, bob, watch }) => {
     test.setTimeout(600_000);
     watch.allow(REFUSAL);
-    await alice.page.goto("/invite");
-    await ready(alice.page);
-    const invitation = await alice.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
+    const invitation = await createInvitation(alice.page);
     const extended = await ExtendedBrowser.start(server, kind);
     watch.over(extended.context);
     const page = await extended.context.newPage();

@@ -1,8 +1,9 @@
 import type { Locator, Page } from "@playwright/test";
 import { ApiUser } from "../support/api-user";
 import { expectFrame, expectFrameInEverySize, expectWheelMovesNothing, SIZES } from "../support/frame";
-import { HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
-import { fillConversation, type User } from "../support/user";
+import { expectNoLayer, HomePage, ready, SignInPage, signOutOf, SignUpPage } from "../support/pages";
+import { painted } from "../support/painting";
+import { fillConversation } from "../support/user";
 import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
@@ -19,19 +20,14 @@ async function createManyUsers(server: Server): Promise<ApiUser[]> {
   return users;
 }
 
-async function idOf(person: User, server: Server): Promise<string> {
-  const answer = await person.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
-  return ((await answer.json()) as { user: { id: string } }).user.id;
-}
-
 /** The bounding box of a part of the page. */
 async function boxOf(part: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
   const box = await part.boundingBox();
-  if (!box) throw new Error("it is not shown");
+  if (!box) throw new Error(`${part} is not shown`);
   return box;
 }
 
-test("card pages do not move, and scroll inside", async ({ page, alice, watch }) => {
+test("on a page with a card the card scrolls, and the window does not", async ({ page, alice, watch }) => {
   test.slow();
   watch.allow(REFUSAL);
   for (const address of ["/sign-in", "/sign-up", "/nothing/here", "/invite/nothing"]) {
@@ -56,16 +52,17 @@ test("card pages do not move, and scroll inside", async ({ page, alice, watch })
   await expect(page.getByRole("alert").filter({ hasText: /\w/ })).toBeVisible();
   await expectFrameInEverySize(page, "a refused sign-in");
   await alice.page.goto("/nothing/here");
-  await expectFrameInEverySize(alice.page, "nothing at an address, signed in");
+  await expectFrameInEverySize(alice.page, "no page at an address, signed in");
 });
 
-test("on a new server with many people everything is reachable in every size", async ({ server, alice }) => {
+test("with many users and no conversations every control is reachable in every size", async ({ server, alice }) => {
   test.slow();
   await createManyUsers(server);
   const home = await alice.home();
   const { page } = home;
   for (const size of SIZES) {
     await page.setViewportSize(size);
+    await painted(page);
     const within = `${size.width} by ${size.height}`;
     await expect(home.search, within).toBeInViewport({ ratio: 1 });
     for (const part of [home.list.locator(".profile-link"), signOutOf(page)]) await expect(part, within).toBeInViewport({ ratio: 1 });
@@ -85,18 +82,17 @@ test("on a new server with many people everything is reachable in every size", a
   await expectFrameInEverySize(page, "an empty list");
 });
 
-test("a long list does not move, and scrolling loads its older part without a jump", async ({ server, alice, watch }) => {
+test("a long list scrolls inside its pane, and its older entries load without a jump", async ({ server, alice, watch }) => {
   test.slow();
   watch.allow(OUTAGE);
-  const me = await idOf(alice, server);
-  for (const one of await createManyUsers(server)) {
-    await one.send((await one.call("open_conversation", { peer: me })) as string, `Hello from ${one.name}`);
-  }
+  const me = await alice.apiId();
+  for (const user of await createManyUsers(server)) await user.send(await user.openConversation(me), `Hello from ${user.name}`);
   await alice.page.setViewportSize(WIDE);
   const home = await alice.home();
   const { page } = home;
   await expectFrameInEverySize(page, "a long list");
   await page.setViewportSize({ width: 844, height: 390 });
+  await painted(page);
   expect((await boxOf(page.locator(".conversation-list"))).height, "the list fills most of a phone in landscape").toBeGreaterThan(390 * 0.6);
   await page.setViewportSize(WIDE);
   for (const part of [".pane-list-header", ".profile-bar", ".conversation-list"]) await expectWheelMovesNothing(page, part);
@@ -115,6 +111,7 @@ test("a long list does not move, and scrolling loads its older part without a ju
   const before = await boxOf(last);
   await again.click();
   await expect(entries).toHaveCount(MANY);
+  await painted(page);
   expect(Math.abs((await boxOf(last)).y - before.y), "the entry in view does not move").toBeLessThan(2);
   await expect(home.list.getByRole("button", { name: /Try again|Older|Loading/ })).toHaveCount(0);
 
@@ -150,25 +147,29 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
     await open();
     await expectFrameInEverySize(page, what, [SIZES[0], WIDE] as typeof SIZES);
     await page.keyboard.press("Escape");
-    await here.expectNoLayer();
+    await expectNoLayer(page);
   }
 
   for (const width of [390, 800, 900, 1280, 2560]) {
     await page.setViewportSize({ width, height: 800 });
+    await painted(page);
     const [rows, composer] = [await boxOf(page.locator(".timeline-inner")), await boxOf(page.locator(".composer"))];
-    expect(rows.x, `one line at ${width}`).toBeCloseTo(composer.x, 0);
-    expect(rows.x + rows.width, `one line at ${width}`).toBeCloseTo(composer.x + composer.width, 0);
+    expect(rows.x, `rows and composer are aligned at ${width}`).toBeCloseTo(composer.x, 0);
+    expect(rows.x + rows.width, `rows and composer are aligned at ${width}`).toBeCloseTo(composer.x + composer.width, 0);
   }
 
   // The banner takes space above the rows, and the rows in view do not move.
   for (const [size, list] of [[WIDE, 0], [PHONE, 0], [WIDE, -600]] as const) {
     await page.setViewportSize(size);
+    await painted(page);
     await here.log.evaluate((log, top) => log.scrollTo(0, top), list);
+    await painted(page);
     const row = here.messages.nth((await here.messages.count()) - (list === 0 ? 1 : 12));
     const before = await boxOf(row);
     await network.cut();
     const banner = page.locator(".banner:not(.hidden)").first();
     await expect(banner).toBeVisible();
+    await painted(page);
     const [shown, pane] = [await boxOf(banner), await boxOf(page.locator("main.pane-conversation"))];
     const [header, timeline] = [await boxOf(page.locator(".conversation-header")), await boxOf(page.locator(".timeline"))];
     expect(shown.x + shown.width / 2, "in the middle of its pane").toBeCloseTo(pane.x + pane.width / 2, 0);
@@ -178,6 +179,7 @@ test("the frame of a conversation does not move in any state", async ({ alice, b
     await expectFrame(page, "with a banner");
     network.restore();
     await expect(banner).toBeHidden();
+    await painted(page);
     expect((await boxOf(row)).y, "the row in view").toBeCloseTo(before.y, 0);
   }
 });

@@ -1,5 +1,6 @@
-import type { Locator } from "@playwright/test";
+import { hold } from "../support/hold";
 import { ready } from "../support/pages";
+import { steadyTop } from "../support/painting";
 import { expect, test } from "../support/test";
 
 const bodies = Array.from({ length: 130 }, (_, index) => `Page ${String(index + 1).padStart(3, "0")} of the diary`);
@@ -35,19 +36,14 @@ test("scrolling up loads older pages, and the view does not jump", async ({ bob,
     await here.page.mouse.wheel(0, -100_000);
   };
 
-  // Delays the answer, so that the position of a message can be measured before and after.
-  let release = () => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await here.page.route("**/api/load_history", async (route) => {
-    await released;
-    await route.continue();
-  });
-  let asked = false;
-  here.page.on("request", (request) => (asked ||= request.url().includes("/api/load_history")));
+  // Delays the older page, so that the position of a message can be measured before and after.
+  const release = await hold(here.page, "**/api/load_history");
+  let requested = false;
+  here.page.on("request", (request) => (requested ||= request.url().includes("/api/load_history")));
   // Repeated, because a layout during the scroll may stop the scroll.
   await expect(async () => {
     await scrollUp();
-    expect(asked).toBe(true);
+    expect(requested).toBe(true);
   }).toPass();
   const anchor = here.message((await top().innerText()).match(/Page \d+ of the diary/)?.[0] ?? "");
   await expect(anchor).toBeInViewport();
@@ -99,17 +95,3 @@ test("a link to a missing message opens the conversation", async ({ bob, alice, 
     await expect(bob.page.getByRole("heading", { name: alice.name })).toBeVisible();
   }
 });
-
-/** The position of a message in the window after the message has stopped moving. */
-async function steadyTop(message: Locator): Promise<number> {
-  let last = Number.NaN;
-  await expect
-    .poll(async () => {
-      const now = (await message.boundingBox())?.y ?? Number.NaN;
-      const still = now === last;
-      last = now;
-      return still;
-    })
-    .toBe(true);
-  return last;
-}

@@ -44,7 +44,7 @@ test("browsers accept the manifest, and each icon has its declared size", async 
   expect(manifest.icons.filter(({ purpose }) => purpose === "maskable").length).toBeGreaterThan(0);
 });
 
-test("without a network the offline page is shown, and no user data was cached", async ({ alice, bob, conversation, server, watch }) => {
+test("when the server is unreachable the offline page is shown, and the browser has cached no user data", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Between us");
   const here = await alice.open(conversation, bob);
@@ -60,7 +60,7 @@ test("without a network the offline page is shown, and no user data was cached",
   await server.stop();
   await page.goto(`/c/${conversation}`);
   await expect(page.getByRole("heading", { name: "Duet cannot be reached" })).toBeVisible();
-  // Only in the browser's language.
+  // In the browser's language only.
   await expect(page.getByText("You seem to be offline")).toBeVisible();
   for (const words of ["Du bist anscheinend offline", "يبدو أنك غير متصل"]) await expect(page.getByText(words)).toBeHidden();
   await expect(page.getByText("Between us")).toHaveCount(0);

@@ -1,25 +1,20 @@
-import { ConversationPage, HomePage, ready } from "../support/pages";
+import { recordAppearances } from "../support/appearances";
+import { ConversationPage, createInvitation, HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
-
-/** Creates an invitation on the page, and returns its address. */
-async function invite(page: import("@playwright/test").Page): Promise<string> {
-  await page.goto("/invite");
-  await ready(page);
-  const link = page.getByRole("textbox", { name: "Invitation link" });
-  await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
-  return link.inputValue();
-}
 
 test("a user invites a new user, whose sign-up opens the conversation", async ({ createUser, browser, server, watch }) => {
   const anna = await createUser("Anna Alone");
   await anna.home();
   await anna.page.getByRole("link", { name: "Invite someone" }).first().click();
   await anna.page.waitForURL("/invite");
-  const address = await anna.page.getByRole("textbox", { name: "Invitation link" }).inputValue();
+  const link = anna.page.getByRole("textbox", { name: "Invitation link" });
+  await expect(link).toHaveValue(/\/invite\/[\w-]{43}$/);
+  const address = await link.inputValue();
   await anna.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const buttons = await recordAppearances(anna.page, "button");
   await anna.page.getByRole("button", { name: "Copy link" }).click();
-  await expect(anna.page.getByRole("button", { name: "Copied" })).toBeVisible();
+  await expect.poll(buttons).toContain("Copied");
   expect(await anna.page.evaluate(() => navigator.clipboard.readText())).toBe(address);
   await expect(anna.page.getByRole("img", { name: "QR code of the invitation link" })).toBeVisible();
 
@@ -49,7 +44,7 @@ test("a user invites a new user, whose sign-up opens the conversation", async ({
 });
 
 test("an invitation works without scripts, also after a rejected field", async ({ alice, browser, server }) => {
-  const address = await invite(alice.page);
+  const address = await createInvitation(alice.page);
   const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(address);
@@ -57,6 +52,7 @@ test("an invitation works without scripts, also after a rejected field", async (
   await page.getByLabel("Username").fill("carla.plain");
   await page.getByLabel("Password", { exact: true }).fill("sunshine");
   await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page.getByLabel("Password", { exact: true })).toHaveAttribute("aria-invalid", "true");
   await page.getByLabel("Password", { exact: true }).fill("carla likes long walks");
   await page.getByRole("button", { name: "Create account" }).click();
   await expect(page).toHaveURL(/\/c\//);
@@ -64,9 +60,9 @@ test("an invitation works without scripts, also after a rejected field", async (
   await context.close();
 });
 
-test("an existing user accepts an invitation with a single press, and an inviter cannot use up the invitation", async ({ alice, bob, watch }) => {
+test("an existing user accepts an invitation with a single press, and the inviter cannot accept it", async ({ alice, bob, watch }) => {
   watch.allow(REFUSAL);
-  const address = await invite(alice.page);
+  const address = await createInvitation(alice.page);
   await alice.page.goto(address);
   await ready(alice.page);
   await alice.page.getByRole("button", { name: /^Chat with/ }).click();

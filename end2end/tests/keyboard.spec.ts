@@ -1,13 +1,13 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
-import { ConversationPage, HomePage, ready, SignInPage, signOutOf } from "../support/pages";
+import { ConversationPage, expectNoLayer, HomePage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 
 function help(page: Page): Locator {
   return page.getByRole("dialog", { name: "Keyboard shortcuts" });
 }
 
-/** Presses Tab until something has the focus; a trap or a missing stop fails. */
+/** Presses Tab until an element has the focus. Fails if the focus is trapped or never reaches the element. */
 async function tabTo(page: Page, target: Locator, key = "Tab"): Promise<void> {
   for (let presses = 0; presses < 40; presses += 1) {
     if (await target.evaluate((element) => element === document.activeElement)) return;
@@ -63,6 +63,7 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   for (let presses = 0; presses < 30; presses += 1) await keys.press("PageUp");
   await expect(bobHere.message("Line 60.")).not.toBeInViewport();
   const jump = page.getByRole("button", { name: /Jump to latest/ });
+  await expect(jump).toBeVisible();
   await tabTo(page, jump);
   await keys.press("Enter");
   await expect(bobHere.message("Line 60.")).toBeInViewport();
@@ -73,13 +74,14 @@ test("a user can sign in, chat and sign out by keyboard alone", async ({ alice, 
   await expect(help(page)).toBeVisible();
   await keys.press("Escape");
   await expect(help(page)).toBeHidden();
+  await expectNoLayer(page);
   await expect(bobHere.box).toBeFocused();
   await tabTo(page, signOutOf(page), "Shift+Tab");
   await keys.press("Enter");
   await page.waitForURL(/\/sign-in/);
 });
 
-test("the list is a single tab stop, and arrow keys move in the list", async ({ alice, bob, createUser, conversation }) => {
+test("the list is a single tab stop, and arrow keys move within the list", async ({ alice, bob, createUser, conversation }) => {
   const names = ["Carol Cole", "Dora Dean"];
   await bob.apiSend(conversation, "From Bob");
   for (const name of names) {
@@ -114,7 +116,7 @@ test("the list is a single tab stop, and arrow keys move in the list", async ({ 
   await expect(home.entry(bob.name)).not.toHaveAttribute("tabindex", "-1");
 });
 
-test("Alt and arrows move through the conversations, with Shift through the unread conversations", async ({ alice, bob, createUser, conversation }) => {
+test("Alt with an arrow key moves through the conversations, and with Shift through those with unread messages", async ({ alice, bob, createUser, conversation }) => {
   const carol = await createUser("Carol Cole");
   const dora = await createUser("Dora Dean");
   const [withCarol, withDora] = [await alice.apiConversation(carol), await alice.apiConversation(dora)];
@@ -125,22 +127,22 @@ test("Alt and arrows move through the conversations, with Shift through the unre
   await alice.apiSend(withDora, "To Dora");
   const home = await alice.home();
   const { keyboard } = home.page;
-  const is = (id: string) => expect.poll(() => new URL(home.page.url()).pathname).toBe(`/c/${id}`);
+  const expectOpen = (id: string) => expect.poll(() => new URL(home.page.url()).pathname).toBe(`/c/${id}`);
   await keyboard.press("Alt+ArrowDown");
-  await is(withDora);
+  await expectOpen(withDora);
   await keyboard.press("Alt+ArrowDown");
-  await is(withCarol);
+  await expectOpen(withCarol);
   await keyboard.press("Alt+ArrowUp");
-  await is(withDora);
+  await expectOpen(withDora);
   await expect(new ConversationPage(home.page, dora.name).box).toBeFocused();
   await keyboard.press("Alt+Shift+ArrowDown");
-  await is(conversation);
+  await expectOpen(conversation);
   await home.expectUnread(bob.name, 0);
   await keyboard.press("Alt+Shift+ArrowUp");
-  await is(conversation);
+  await expectOpen(conversation);
 });
 
-test("the list of shortcuts opens by its key, disables other keys meanwhile, and returns the focus", async ({ alice, bob, conversation }) => {
+test("the list of shortcuts opens by its shortcut, disables the other shortcuts meanwhile, and returns the focus", async ({ alice, bob, conversation }) => {
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await here.box.focus();
@@ -162,7 +164,7 @@ test("the list of shortcuts opens by its key, disables other keys meanwhile, and
   await expect(sheet).toBeHidden();
 
   // A mouse click shows no focus ring.
-  await here.expectNoLayer();
+  await expectNoLayer(page);
   await page.goto("/settings");
   await ready(page);
   const button = page.getByRole("button", { name: "Show all shortcuts" });
@@ -195,7 +197,7 @@ for (const [colorScheme, locale] of [
 }
 
 test("Ctrl+F6 moves through the sections of the page", async ({ alice, bob, conversation }) => {
-  await bob.apiSend(conversation, "Round we go");
+  await bob.apiSend(conversation, "All around");
   const here = await alice.open(conversation, bob);
   const { page } = here;
   await expect(here.box).toBeFocused();
@@ -216,7 +218,7 @@ test("text typed or pasted anywhere in a conversation goes into the message box"
   const { page } = here;
   const { keyboard } = page;
   const last = here.message("Line 40.");
-  const writes = async (what: string, text: string) => {
+  const expectTyped = async (what: string, text: string) => {
     await keyboard.type(text);
     await expect(here.box, what).toHaveValue(text);
     await expect(here.box, what).toBeFocused();
@@ -224,35 +226,35 @@ test("text typed or pasted anywhere in a conversation goes into the message box"
   };
   await here.log.click({ position: { x: 4, y: 200 } });
   await expect(here.box).not.toBeFocused();
-  await writes("after a click beside the messages", "one");
+  await expectTyped("after a click beside the messages", "one");
   await last.click();
-  await writes("after a click on a message", "two words");
+  await expectTyped("after a click on a message", "two words");
   await keyboard.press("ArrowUp");
   await here.log.focus();
   await keyboard.press("ArrowUp");
-  await writes("from a message that has the focus", "Three?");
+  await expectTyped("from a message that has the focus", "Three?");
   await here.log.focus();
   await keyboard.press("Control+Home");
   await page.getByRole("button", { name: /Jump to latest/ }).click();
   await expect(last).toBeInViewport();
   await expect(here.box).toBeFocused();
-  await writes("after the jump to the latest", "four");
+  await expectTyped("after the jump to the latest", "four");
   await last.hover();
   await page.getByRole("button", { name: "Message menu" }).click();
   await page.getByRole("menuitem", { name: "Copy text" }).click();
   await expect(page.getByRole("menu")).toBeHidden();
-  await writes("after the menu of a message", "five");
+  await expectTyped("after the menu of a message", "five");
   await last.hover();
   await page.getByRole("button", { name: "Message menu" }).click();
   await expect(page.getByRole("menuitem", { name: "Copy text" })).toBeFocused();
   await keyboard.press("Escape");
   await expect(here.box).toBeFocused();
-  await writes("after a menu that was closed", "six");
+  await expectTyped("after a menu that was closed", "six");
   await page.getByRole("button", { name: "Emoji" }).click();
   await expect(page.getByRole("dialog", { name: "Emoji" })).toBeVisible();
   await keyboard.press("Escape");
   await expect(page.getByRole("dialog", { name: "Emoji" })).toBeHidden();
-  await writes("after the emoji", "seven");
+  await expectTyped("after the emoji", "seven");
 
   // By paste, input method and dead key.
   await last.click();
@@ -280,7 +282,7 @@ test("text typed or pasted anywhere in a conversation goes into the message box"
 test.describe("on a touch screen", () => {
   test.use({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
 
-  test("a button that disappears does not lose the focus, and no button opens the keyboard", async ({ alice, bob, conversation }) => {
+  test("a pressed button that disappears moves the focus within the page, and does not open the keyboard", async ({ alice, bob, conversation }) => {
     await bob.apiSend(conversation, ...Array.from({ length: 40 }, (_, index) => `Line ${index + 1}.`));
     await alice.apiRead(conversation, 40);
     const here = await alice.open(conversation, bob);

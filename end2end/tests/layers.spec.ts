@@ -1,5 +1,5 @@
 import type { Locator, Page } from "@playwright/test";
-import type { ConversationPage } from "../support/pages";
+import { type ConversationPage, expectLayer, expectNoLayer } from "../support/pages";
 import { expect, test } from "../support/test";
 
 /** The layers above a conversation: how to open each, and the opened element. */
@@ -13,7 +13,7 @@ const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
     },
   ],
   [
-    "the note on a message, opened from its menu",
+    "the details of a message, opened from its menu",
     async ({ page }) => {
       await page.keyboard.press("ArrowUp");
       await page.keyboard.press("Enter");
@@ -22,14 +22,14 @@ const layers: [string, (here: ConversationPage) => Promise<Locator>][] = [
     },
   ],
   [
-    "the list of keys",
+    "the list of shortcuts",
     async ({ page }) => {
       await page.keyboard.press("ControlOrMeta+/");
       return page.getByRole("dialog", { name: "Keyboard shortcuts" });
     },
   ],
   [
-    "the emoji",
+    "the emoji picker",
     async ({ page }) => {
       await page.getByRole("button", { name: "Emoji" }).click();
       return page.getByRole("dialog", { name: "Emoji" });
@@ -42,12 +42,12 @@ for (const [name, open] of layers) {
     const here = await start(alice.page, () => alice.open(conversation, bob));
     const layer = await open(here);
     await expect(layer).toBeVisible();
-    await here.page.waitForTimeout(300);
+    await expectLayer(here.page);
     await here.page.goBack();
     await expect(layer).toBeHidden();
     await expect(here.heading).toBeVisible();
     expect(new URL(here.page.url()).pathname).toBe(`/c/${conversation}`);
-    expect(await here.page.evaluate(() => document.activeElement !== document.body), "the focus is somewhere").toBe(true);
+    await expect.poll(() => here.page.evaluate(() => document.activeElement !== document.body), { message: "an element has the focus" }).toBe(true);
     await here.page.goBack();
     await expect(here.heading).toBeHidden();
   });
@@ -59,7 +59,7 @@ for (const [name, open] of layers) {
       await expect(layer).toBeVisible();
       await here.page.keyboard.press("Escape");
       await expect(layer).toBeHidden();
-      await here.expectNoLayer();
+      await expectNoLayer(here.page);
       await here.box.focus();
     }
     await here.page.goBack();
@@ -67,7 +67,7 @@ for (const [name, open] of layers) {
   });
 }
 
-/** A conversation with messages, opened from the list; the focus is in the message box. */
+/** Opens a conversation with a message after the list; the focus is in the message box. */
 async function start(page: Page, open: () => Promise<ConversationPage>): Promise<ConversationPage> {
   await page.goto("/");
   const here = await open();

@@ -1,9 +1,10 @@
 import { ready } from "../support/pages";
+import { painted } from "../support/painting";
 import { expect, test } from "../support/test";
 
 const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft and https://example.org/a/very/long/address/that/does/not/end/anywhere?soon=no";
 
-test("no content is cut off or pushed out from 320 to 2560 pixels", async ({ alice, bob, conversation, watch }) => {
+test("no content is cut off or outside of the window from 320 to 2560 pixels", async ({ alice, bob, conversation, watch }) => {
   test.slow();
   watch.allow(/status of 404/);
   await bob.apiSend(conversation, LONG, "Short");
@@ -11,9 +12,10 @@ test("no content is cut off or pushed out from 320 to 2560 pixels", async ({ ali
   const { page } = alice;
   for (const path of ["/", `/c/${conversation}`, "/settings", "/invite", "/nothing/here"]) {
     await page.goto(path);
-    await page.locator("h1").or(page.getByRole("combobox")).first().waitFor();
+    await ready(page);
     for (const width of [320, 390, 600, 767, 768, 820, 1024, 1920, 2560]) {
       await page.setViewportSize({ width, height: width < 768 ? 640 : 900 });
+      await painted(page);
       const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(beyond, `${path} at ${width}`).toBeLessThanOrEqual(0);
       if (path.startsWith("/c/")) {
@@ -60,7 +62,7 @@ test.describe("in forced colours", () => {
   });
 });
 
-test("the page draws its own controls, except in forced colours", async ({ alice }) => {
+test("controls have the page's own appearance, except in forced colours", async ({ alice }) => {
   const { page } = alice;
   await page.setViewportSize({ width: 320, height: 640 });
   await page.goto("/settings");

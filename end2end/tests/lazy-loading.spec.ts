@@ -1,10 +1,11 @@
+import { ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
 // Code that a conversation page does not contain is loaded lazily. In these tests the load fails, as without a network or when
 // the server has another build.
 
-test("the server renders a page whose lazily loaded code fails to load", async ({ alice, watch }) => {
+test("a page whose lazily loaded code fails to load is loaded from the server", async ({ alice, watch }) => {
   watch.allow(OUTAGE);
   const home = await alice.home();
   await home.page.route(/split_settings_view/, (route) => route.abort(), { times: 1 });
@@ -12,7 +13,7 @@ test("the server renders a page whose lazily loaded code fails to load", async (
   await home.page.getByRole("link", { name: "Settings" }).click();
   await expect(home.page.getByRole("heading", { name: "Settings", level: 1 })).toBeVisible();
   await home.page.waitForURL(/\/settings$/);
-  await expect(home.page.locator("html")).toHaveAttribute("data-hydrated", "true");
+  await ready(home.page);
   expect(await home.page.evaluate(() => "before" in window), "the page was reloaded").toBe(false);
 });
 
@@ -30,7 +31,7 @@ test("a page whose language table fails to load stays as the server rendered it"
   await expect(messages.filter({ hasText: "Moin" })).toBeVisible();
 });
 
-test("a menu whose code failed to load opens at the next press", async ({ alice, bob, conversation, watch }) => {
+test("a menu whose code failed to load opens at a later press", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE);
   await bob.apiSend(conversation, "Press me");
   let refused = 0;

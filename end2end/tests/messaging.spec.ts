@@ -1,4 +1,4 @@
-import { ConversationPage } from "../support/pages";
+import { ConversationPage, expectSameOrder, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import { Network } from "../support/network";
 
@@ -50,10 +50,7 @@ test("two users who open a conversation at the same time get the same conversati
   expect(aliceHere.id).toBe(bobHere.id);
   await Promise.all([aliceHere.write("You too?"), bobHere.write("Me too!")]);
   await Promise.all([aliceHere.expectStored("You too?"), bobHere.expectStored("Me too!")]);
-  await expect(aliceHere.messages).toHaveCount(2);
-  await expect(bobHere.messages).toHaveCount(2);
-  const both = ["You too?", "Me too!"];
-  expect(await aliceHere.order(...both)).toEqual(await bobHere.order(...both));
+  await expectSameOrder(aliceHere, bobHere, ["You too?", "Me too!"]);
 });
 
 test("Enter sends, Shift+Enter breaks the line", async ({ alice, bob, conversation }) => {
@@ -119,6 +116,7 @@ test("message bodies are shown as text, and only web addresses become links", as
     await expect(here.page).not.toHaveTitle(/owned/);
   }
   await bobHere.page.reload();
+  await ready(bobHere.page);
   await expect(bobHere.message(hostile)).toBeVisible();
 });
 

@@ -3,17 +3,11 @@ import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 import { Network } from "../support/network";
 
-// Upper bound, on a busy machine, for a page to reconnect by itself after an outage.
+/** Upper bound, on a busy machine, for a page to reconnect by itself after an outage. */
 const RETURN = 120_000;
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`messages written during a server restart (${signal}) are sent once`, async ({
-    alice,
-    bob,
-    conversation,
-    server,
-    watch,
-  }) => {
+  test(`messages written during a restart of the server (${signal}) are sent once`, async ({ alice, bob, conversation, server, watch }) => {
     watch.allow(OUTAGE);
     const aliceHere = await alice.open(conversation, bob);
     const bobHere = await bob.open(conversation, alice);
@@ -43,7 +37,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("after a kill of the server during a stream of messages, each message arrives once and in order", async ({ alice, bob, conversation, server, watch }) => {
+test("messages written while the server is killed several times arrive once and in order", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE);
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
@@ -134,39 +128,44 @@ test("a draft survives a reload and navigation, and is deleted when it is sent",
   await expect(here.box).toHaveValue("");
 });
 
-test("when the session ends during writing, message and draft are kept until the user signs in again", async ({ alice, bob, conversation, watch }) => {
+test("a waiting message and a draft are kept when the session ends, until the user signs in again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const bobHere = await bob.open(conversation, alice);
   const here = await alice.open(conversation, bob);
   await here.write("While signed in");
   await here.expectState("While signed in", "read");
 
-  await alice.apiEndSession();
-  const signIn = here.page.getByRole("link", { name: "Sign in" });
-  await expect(signIn).toBeVisible();
-  await here.write("While signed out");
-  await here.expectState("While signed out", "sending");
+  await alice.context.setOffline(true);
+  await here.write("While offline");
+  await here.expectState("While offline", "sending");
   await here.box.fill("And a draft");
   await here.expectDraftStored("And a draft");
+  await alice.apiEndSession();
+  await alice.context.setOffline(false);
+  const signIn = here.page.getByRole("link", { name: "Sign in" });
+  await expect(signIn).toBeVisible();
 
   await signIn.click();
-  const form = new SignInPage(here.page);
-  await form.submit(alice.username, alice.password);
-  await here.page.waitForURL(`**/c/${conversation}`);
-  await here.expectState("While signed out", "read", RETURN);
+  await here.page.waitForURL(/\/sign-in/);
+  await ready(here.page);
+  await new SignInPage(here.page).submit(alice.username, alice.password);
+  await here.page.waitForURL((url) => url.pathname === `/c/${conversation}`);
+  await here.expectState("While offline", "read", RETURN);
   await expect(here.box).toHaveValue("And a draft");
-  await here.expectBodies("While signed in", "While signed out");
-  await bobHere.expectBodies("While signed in", "While signed out");
+  await here.expectBodies("While signed in", "While offline");
+  await bobHere.expectBodies("While signed in", "While offline");
 });
 
-test("another user of the same browser never sends a user's unsent messages", async ({ alice, bob, createUser, conversation, watch }) => {
+test("unsent messages of a user are never sent by another user of the same browser", async ({ alice, bob, createUser, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const carol = await createUser("Carol Cole");
   const here = await alice.open(conversation, bob);
-  await alice.apiEndSession();
-  await expect(here.page.getByRole("link", { name: "Sign in" })).toBeVisible();
+  await alice.context.setOffline(true);
   await here.write("From Alice alone");
   await here.expectState("From Alice alone", "sending");
+  await alice.apiEndSession();
+  await alice.context.setOffline(false);
+  await expect(here.page.getByRole("link", { name: "Sign in" })).toBeVisible();
   await here.page.goto("/sign-in");
   await ready(here.page);
   await new SignInPage(here.page).submit(carol.username, carol.password);
@@ -206,7 +205,7 @@ test("a permanently refused message shows an error and can be retried or deleted
   await here.expectBodies("Try this again");
 });
 
-/** Ends the tab's process, as running out of memory would. */
+/** Ends the process of the tab, as a lack of memory does. */
 async function crash(here: ConversationPage): Promise<void> {
   const crashed = here.page.waitForEvent("crash");
   const session = await here.page.context().newCDPSession(here.page);

@@ -1,5 +1,6 @@
 import { Cluster } from "../support/cluster";
-import { User } from "../support/user";
+import { expectSameOrder } from "../support/pages";
+import type { User } from "../support/user";
 import { expect, test as base } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
@@ -24,18 +25,7 @@ const test = base.extend<Fixtures, WorkerFixtures>({
 
   baseURL: async ({ cluster }, use) => use(cluster.url),
 
-  at: async ({ browser, cluster, watch }, use) => {
-    const people: User[] = [];
-    await use(async (name, node) => {
-      const site = node === undefined ? cluster : cluster.node(node);
-      const context = await browser.newContext({ baseURL: site.url });
-      watch.over(context);
-      const person = await User.create(name, context, site);
-      people.push(person);
-      return person;
-    });
-    for (const person of people) await person.context.close();
-  },
+  at: async ({ users, cluster }, use) => use((name, node) => users.create(name, node === undefined ? cluster : cluster.node(node))),
 });
 
 // A single cluster for all tests.
@@ -67,8 +57,7 @@ test("two users on two nodes exchange messages as on a single node", async ({ at
   for (const [n, word] of words.entries()) await (n % 2 ? bobHere : aliceHere).write(word);
   for (const word of words) await expect(aliceHere.message(word)).toHaveCount(1);
   for (const word of words) await expect(bobHere.message(word)).toHaveCount(1);
-  const all = ["Which node are you on?", "The other one", ...words];
-  expect(await aliceHere.order(...all)).toEqual(await bobHere.order(...all));
+  await expectSameOrder(aliceHere, bobHere, ["Which node are you on?", "The other one", ...words]);
 });
 
 test("signing out at a node ends the page at another node", async ({ at, cluster }) => {
@@ -85,19 +74,18 @@ test("nodes are replaced one after another while users exchange messages", async
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
   const bodies: string[] = [];
-  const say = async (body: string) => {
+  const writeNext = async (body: string) => {
     bodies.push(body);
     await (bodies.length % 2 ? aliceHere : bobHere).write(body);
   };
   for (const node of [1, 2]) {
-    await say(`Before node ${node} goes`);
-    await cluster.tell("stop", node);
-    await say(`Without node ${node}`);
-    await cluster.tell("start", node);
-    await say(`With node ${node} again`);
+    await writeNext(`Before node ${node} goes`);
+    await cluster.command("stop", node);
+    await writeNext(`Without node ${node}`);
+    await cluster.command("start", node);
+    await writeNext(`With node ${node} again`);
   }
-  await expect(bobHere.messages).toHaveCount(bodies.length, { timeout: RETURN });
-  await aliceHere.expectBodies(...(await bobHere.order(...bodies)));
+  await expectSameOrder(aliceHere, bobHere, bodies, RETURN);
   await expect(aliceHere.page.getByText("Not sent")).toHaveCount(0);
 });
 
@@ -109,13 +97,13 @@ test("after a kill of a node, its users continue at the other node", async ({ at
   const bobHere = await bob.open(conversation, alice);
   await aliceHere.write("Still here?");
   await expect(bobHere.message("Still here?")).toBeVisible();
-  await cluster.tell("kill", 1);
+  await cluster.command("kill", 1);
   await aliceHere.write("And now?");
   await bobHere.write("Yes, still");
   await expect(bobHere.message("And now?")).toBeVisible({ timeout: RETURN });
   await expect(aliceHere.message("Yes, still")).toBeVisible({ timeout: RETURN });
   await aliceHere.expectState("And now?", "read", RETURN);
-  await cluster.tell("start", 1);
+  await cluster.command("start", 1);
   await bobHere.write("Both are back");
   await expect(aliceHere.message("Both are back")).toBeVisible({ timeout: RETURN });
 });

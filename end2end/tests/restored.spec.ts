@@ -1,78 +1,62 @@
-import { HomePage } from "../support/pages";
+import { HomePage, ready } from "../support/pages";
+import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
+import type { User } from "../support/user";
 import { OUTAGE, REFUSAL } from "../support/watch";
 
-// Upper bound for the page to reconnect by itself after an outage.
+/** Upper bound for the page to reconnect by itself after an outage. */
 const RETURN = 40_000;
+
+/** Opens Alice's conversation with two messages that a copy of the store lacks; returns her page and the copy. */
+async function openWithLostMessages(server: Server, conversation: string, alice: User, bob: User) {
+  await alice.apiSend(conversation, "Before the copy");
+  const copy = await server.keepCopy();
+  const here = await alice.open(conversation, bob);
+  await alice.apiSend(conversation, "Lost, one");
+  await bob.apiSend(conversation, "Lost, two");
+  await here.expectBodies("Before the copy", "Lost, one", "Lost, two");
+  return { here, copy };
+}
 
 // The server detects a restored backup of the database file. Only pages detect a restored snapshot, which contains all files.
 for (const what of ["database", "everything"] as const) {
-  test(`after a restored copy of the store (${what}) the page shows the content of the store and keeps typed text`, async ({
-    alice,
-    bob,
-    conversation,
-    server,
-    watch,
-  }) => {
+  test(`after the restore of a copy (${what}) the page shows the content of the store and keeps typed text`, async ({ alice, bob, conversation, server, watch }) => {
     watch.allow(OUTAGE, REFUSAL);
-    await alice.apiSend(conversation, "Before the copy");
-    const copy = await server.keepCopy();
-
-    const aliceHere = await alice.open(conversation, bob);
-    await alice.apiSend(conversation, "Lost, one");
-    await bob.apiSend(conversation, "Lost, two");
-    await aliceHere.expectBodies("Before the copy", "Lost, one", "Lost, two");
-    await aliceHere.box.fill("Still typing");
-    await aliceHere.expectDraftStored("Still typing");
+    const { here, copy } = await openWithLostMessages(server, conversation, alice, bob);
+    await here.box.fill("Still typing");
+    await here.expectDraftStored("Still typing");
 
     await server.putBack(copy, what);
-    await aliceHere.expectBodies("Before the copy");
-    await expect(aliceHere.box).toHaveValue("Still typing");
+    await here.expectBodies("Before the copy");
+    await expect(here.box).toHaveValue("Still typing");
 
     await bob.apiSend(conversation, "After it");
-    await aliceHere.expectBodies("Before the copy", "After it");
-    await aliceHere.box.press("Enter");
-    await aliceHere.expectStored("Still typing", RETURN);
-    await aliceHere.expectBodies("Before the copy", "After it", "Still typing");
-    await aliceHere.page.reload();
-    await aliceHere.expectBodies("Before the copy", "After it", "Still typing");
+    await here.expectBodies("Before the copy", "After it");
+    await here.box.press("Enter");
+    await here.expectStored("Still typing", RETURN);
+    await here.expectBodies("Before the copy", "After it", "Still typing");
+    await here.page.reload();
+    await ready(here.page);
+    await here.expectBodies("Before the copy", "After it", "Still typing");
   });
 }
 
-test("after a restored snapshot with more new messages than were lost, the page shows the content of the store", async ({
-  alice,
-  bob,
-  conversation,
-  server,
-  watch,
-}) => {
+test("after the restore of a snapshot with more new messages than were lost, the page shows the content of the store", async ({ alice, bob, conversation, server, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
-  await alice.apiSend(conversation, "Before the copy");
-  const copy = await server.keepCopy();
-  const aliceHere = await alice.open(conversation, bob);
-  await bob.apiSend(conversation, "Lost, one", "Lost, two");
-  await aliceHere.expectBodies("Before the copy", "Lost, one", "Lost, two");
-
+  const { here, copy } = await openWithLostMessages(server, conversation, alice, bob);
   await alice.context.setOffline(true);
   await server.putBack(copy, "everything");
-  await aliceHere.write("Written meanwhile");
-  await aliceHere.expectState("Written meanwhile", "sending");
-  const said = ["One", "Two", "Three", "Four"].map((number) => `${number}, in the new life`);
-  await bob.apiSend(conversation, ...said);
+  await here.write("Written meanwhile");
+  await here.expectState("Written meanwhile", "sending");
+  const added = ["One", "Two", "Three", "Four"].map((number) => `${number}, after the restore`);
+  await bob.apiSend(conversation, ...added);
   await alice.context.setOffline(false);
-  await aliceHere.expectBodies("Before the copy", ...said, "Written meanwhile");
-  await aliceHere.expectStored("Written meanwhile", RETURN);
+  await here.expectBodies("Before the copy", ...added, "Written meanwhile");
+  await here.expectStored("Written meanwhile", RETURN);
 });
 
 for (const [what, opened] of [["database", "Carol Cole"], ["everything", "Carol Cole"], ["everything", "Bob Byrne"]] as const) {
-  test(`a conversation that the restored copy lacks is removed from the page (${what}, at ${opened})`, async ({
-    alice,
-    bob,
-    createUser,
-    conversation,
-    server,
-    watch,
-  }) => {
+  test(`a conversation that the restored copy lacks is removed from the page (${what}, with ${opened} open)`, async ({ alice, bob, createUser, conversation, server, watch }) => {
     watch.allow(OUTAGE, REFUSAL);
     await bob.apiSend(conversation, "Before the copy");
     const carol = await createUser("Carol Cole");

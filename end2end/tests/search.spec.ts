@@ -1,15 +1,18 @@
 import type { Locator, Page } from "@playwright/test";
+import { ApiUser } from "../support/api-user";
 import { expectFrameInEverySize } from "../support/frame";
-import { ConversationPage, HomePage } from "../support/pages";
+import { hold } from "../support/hold";
+import { ConversationPage, expectNoLayer, HomePage } from "../support/pages";
+import { painted } from "../support/painting";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 
 test("the search finds people by any word of a name, lists conversations first, and marks the user's own account", async ({ alice, conversation, createUser, server }) => {
   await alice.apiSend(conversation, "Hello");
   await createUser("Emil Sand");
-  await signUp(server.url, "jogar", "José García");
-  await signUp(server.url, "nour", "نور حداد");
-  await signUp(server.url, "alina", "Alina Byrne");
+  await ApiUser.create(server, "jogar", "José García");
+  await ApiUser.create(server, "nour", "نور حداد");
+  await ApiUser.create(server, "alina", "Alina Byrne");
   const home = await alice.home();
   const results = alice.page.getByRole("listbox", { name: "People" });
   for (const [typed, found] of [
@@ -35,7 +38,7 @@ test("the search finds people by any word of a name, lists conversations first, 
   await expect(results).toBeHidden();
 });
 
-test("the results cover the list, and keys move through the results and back", async ({ alice, bob, conversation, createUser }) => {
+test("the results cover the list, and keys lead through the results and back to the conversation", async ({ alice, bob, conversation, createUser }) => {
   await alice.apiSend(conversation, "Hello");
   const berta = await createUser("Berta Brook");
   const here = await alice.open(conversation, bob);
@@ -58,7 +61,7 @@ test("the results cover the list, and keys move through the results and back", a
   await expect(active).toHaveText(/Bob Byrne/);
   await keys.press("ArrowDown");
   await expect(active).toHaveText(/Berta Brook/);
-  expect(await home.search.getAttribute("aria-activedescendant")).toBe(await home.result(berta.name).getAttribute("id"));
+  await expect(home.search).toHaveAttribute("aria-activedescendant", (await home.result(berta.name).getAttribute("id")) ?? "");
   await keys.press("ArrowDown");
   await expect(active).toHaveText(/Bob Byrne/);
   await expect(home.search).toBeFocused();
@@ -68,20 +71,20 @@ test("the results cover the list, and keys move through the results and back", a
   await expect(results(alice.page)).toBeHidden();
   await expect(here.box).toBeFocused();
 
-  // A press elsewhere closes the results, too; the typed text stays.
+  // A click elsewhere closes the results as well; the typed text stays.
   await home.search.fill("brook");
   await expect(home.result(berta.name)).toBeVisible();
   await here.log.click();
   await expect(results(alice.page)).toBeHidden();
   await expect(home.search).toHaveValue("brook");
 
-  // Enter opens the first result, also if Enter comes before the answer.
+  // Enter opens the first result, even if it is pressed before the results arrive.
   await home.search.fill("nobody");
   await expect(status(alice.page)).toHaveText(/Nobody/);
-  const answer = await holdAnswers(alice.page);
+  const release = await hold(alice.page, "**/api/search");
   await home.search.fill("berta");
   await home.search.press("Enter");
-  answer.release();
+  release();
   await alice.page.waitForURL((url) => !url.pathname.includes(conversation));
   const there = new ConversationPage(alice.page, berta.name);
   await expect(there.box).toBeFocused();
@@ -89,10 +92,10 @@ test("the results cover the list, and keys move through the results and back", a
   await expect(results(alice.page)).toBeHidden();
 });
 
-test("with very many people the count is correct, and scrolling loads more results", async ({ alice, conversation, server }) => {
+test("with many results the count is correct, and scrolling loads further results", async ({ alice, conversation, server }) => {
   test.slow();
   await alice.apiSend(conversation, "Hello");
-  for (let number = 0; number < 43; number += 1) await signUp(server.url, `lee${number}`, `Rare Lee ${String(number).padStart(2, "0")}`);
+  for (let number = 0; number < 43; number += 1) await ApiUser.create(server, `lee${number}`, `Rare Lee ${String(number).padStart(2, "0")}`);
   await alice.page.setViewportSize({ width: 320, height: 640 });
   const home = await alice.home();
   await home.search.fill("lee");
@@ -104,6 +107,7 @@ test("with very many people the count is correct, and scrolling loads more resul
   await expectFrameInEverySize(alice.page, "results of a search");
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }]) {
     await alice.page.setViewportSize(size);
+    await painted(alice.page);
     const [pane, found] = await Promise.all([box(alice.page, ".pane-foot"), box(alice.page, ".people")]);
     expect(found.y + found.height, "the results reach the bottom of the pane").toBeCloseTo(pane.y, 0);
     await options.last().scrollIntoViewIfNeeded();
@@ -111,18 +115,19 @@ test("with very many people the count is correct, and scrolling loads more resul
   }
 });
 
-test("an older answer never replaces a newer answer, and a failed search recovers", async ({ alice, bob, conversation, createUser, watch }) => {
+test("results that arrive late never replace newer results, and a failed search recovers", async ({ alice, bob, conversation, createUser, watch }) => {
   watch.allow(OUTAGE);
   await alice.apiSend(conversation, "Hello");
   const emil = await createUser("Emil Sand");
   const home = await alice.home();
-  const first = await holdAnswers(alice.page);
+  const release = await hold(alice.page, "**/api/search");
+  const requested = alice.page.waitForRequest("**/api/search");
   await home.search.fill("em");
-  await first.asked;
+  await requested;
   await expect(alice.page.getByText(/nobody found/i)).toBeHidden();
   await home.search.fill("bob");
   await expect(home.result(bob.name), "cached results appear at once").toBeVisible();
-  first.release();
+  release();
   await expect(status(alice.page)).toHaveText("1 person found");
   await expect(home.result(emil.name)).toBeHidden();
 
@@ -144,8 +149,8 @@ test("an older answer never replaces a newer answer, and a failed search recover
   await expect(again).toBeHidden();
 });
 
-test("a new user sees the other users and can reach everything", async ({ alice, server }) => {
-  for (let number = 0; number < 12; number += 1) await signUp(server.url, `lee${number}`, `Lee ${number}`);
+test("a user without conversations sees the other users, and every control is reachable in every size", async ({ alice, server }) => {
+  for (let number = 0; number < 12; number += 1) await ApiUser.create(server, `lee${number}`, `Lee ${number}`);
   for (const size of [{ width: 320, height: 640 }, { width: 844, height: 390 }, { width: 1280, height: 800 }]) {
     await alice.page.setViewportSize(size);
     const home = await alice.home();
@@ -157,8 +162,7 @@ test("a new user sees the other users and can reach everything", async ({ alice,
     await home.search.fill("nobody");
     await expect(status(alice.page)).toHaveText("Nobody found for “nobody”.");
     await home.search.press("Escape");
-    // The history entry of the open search is gone before the next page is asked for.
-    await expect.poll(() => alice.page.evaluate(() => history.state)).not.toBe("layer");
+    await expectNoLayer(alice.page);
     await expect(home.result("Lee 1").first()).toBeVisible();
   }
 });
@@ -168,7 +172,7 @@ test.describe("without JavaScript", () => {
 
   test("the page contains the results, with the list below them", async ({ alice, bob, conversation, server }) => {
     await bob.apiSend(conversation, "Hello");
-    for (let number = 0; number < 25; number += 1) await signUp(server.url, `bob${number}`, `Bob ${number}`);
+    for (let number = 0; number < 25; number += 1) await ApiUser.create(server, `bob${number}`, `Bob ${number}`);
     await alice.page.setViewportSize({ width: 320, height: 640 });
     await alice.page.goto("/?find=bob");
     const home = new HomePage(alice.page);
@@ -192,28 +196,9 @@ function results(page: Page): Locator {
   return page.getByRole("listbox", { name: "People" });
 }
 
-/** Delays the answers of the search until they are released. */
-async function holdAnswers(page: Page): Promise<{ asked: Promise<unknown>; release: () => void }> {
-  let release = () => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await page.route("**/api/search", async (route) => {
-    await released;
-    await route.continue();
-  });
-  return { asked: page.waitForRequest("**/api/search"), release };
-}
-
 async function box(page: Page, selector: string) {
   return page.locator(selector).evaluate((element) => {
     const { y, height } = element.getBoundingClientRect();
     return { y, height };
   });
-}
-
-/** Creates an account without a browser. */
-async function signUp(url: string, username: string, name: string): Promise<void> {
-  const headers = { Accept: "application/json", Origin: url, "Content-Type": "application/x-www-form-urlencoded" };
-  const body = new URLSearchParams({ username, display_name: name, password: "likes very long walks" });
-  const answer = await fetch(`${url}/api/sign_up`, { method: "POST", headers, body });
-  expect(answer.status, await answer.text()).toBe(200);
 }

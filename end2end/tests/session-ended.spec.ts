@@ -1,5 +1,5 @@
-import type { Browser, BrowserContext } from "@playwright/test";
-import { type ConversationPage, HomePage, ready, SignInPage } from "../support/pages";
+import type { Browser, BrowserContext, Page } from "@playwright/test";
+import { HomePage, ready, SignInPage } from "../support/pages";
 import type { User } from "../support/user";
 import type { Server } from "../support/server";
 import { expect, test } from "../support/test";
@@ -7,14 +7,17 @@ import { OUTAGE, REFUSAL } from "../support/watch";
 
 const banner = /You’ve been signed out\. Anything you wrote is saved/;
 
-/** Ways in which a session ends while its page is offline. */
+/** The box for a message, which the page hides when its session ends. */
+const hiddenBox = (page: Page) => page.getByRole("textbox", { name: "Message", includeHidden: true });
+
+/** The ways in which a session ends while its page is offline. */
 const ends: Record<string, (alice: User, browser: Browser, server: Server) => Promise<void>> = {
   "another device signed it out": (alice) => alice.apiEndSession(),
   "the password was changed elsewhere": (alice, browser, server) =>
     callElsewhere(alice, browser, server, "change_password", { current: alice.password, new: "a quiet evening by the lake" }),
   "the account was deleted": (alice, browser, server) => callElsewhere(alice, browser, server, "delete_account", { password: alice.password }),
-  // A session that was idle for too long leaves an invalid cookie.
-  "the server has forgotten the session": (alice) => invalidateCookie(alice.context),
+  // The cookie of such a session is invalid.
+  "the session was idle for too long": (alice) => invalidateCookie(alice.context),
 };
 
 for (const [how, end] of Object.entries(ends)) {
@@ -24,17 +27,18 @@ for (const [how, end] of Object.entries(ends)) {
     await here.box.fill("Half a thought");
     await here.expectDraftStored("Half a thought");
     await alice.context.setOffline(true);
+    const refused = here.page.waitForEvent("console", (message) => /WebSocket connection/.test(message.text()));
     // An open socket may survive the emulated outage; a restart ends it for good.
     await server.restart();
-    await here.page.waitForEvent("console", (message) => /WebSocket connection/.test(message.text()));
+    await refused;
     await end(alice, browser, server);
     await alice.context.setOffline(false);
 
-    await expect(here.page.getByText(banner)).toBeVisible({ timeout: 30_000 });
+    await expect(here.page.getByText(banner)).toBeVisible();
     await expect(here.page.getByText(/offline/)).toBeHidden();
-    await expect(here.box).toHaveValue("Half a thought");
+    await expect(hiddenBox(here.page)).toHaveValue("Half a thought");
     const link = here.page.getByRole("link", { name: "Sign in again" });
-    expect(await link.getAttribute("href")).toBe(`/sign-in?next=/c/${conversation}`);
+    await expect(link).toHaveAttribute("href", `/sign-in?next=/c/${conversation}`);
     await link.click();
     await here.page.waitForURL(/\/sign-in\?next=/);
   });
@@ -55,20 +59,63 @@ test("any call that finds the session ended shows the banner, and the page recov
   await invalidateCookie(alice.context);
   await new HomePage(here.page).search.fill("Bo");
   await expect(here.page.getByText(banner)).toBeVisible();
-  await expect(here.box).toHaveValue("Half a thought");
+  await expect(hiddenBox(here.page)).toHaveValue("Half a thought");
 
-  // Simulates a sign-in in another tab of the same browser by its cookie and its page.
+  // Simulates a sign-in in another tab of the same browser: its cookie, and its page.
   await alice.context.addCookies(cookies);
   const other = await alice.tab();
   await other.goto("/");
   await ready(other);
-  await expect(here.page.getByText(banner)).toBeHidden({ timeout: 20_000 });
+  await expect(here.page.getByText(banner)).toBeHidden();
   await here.box.press("Enter");
   await here.expectStored("Half a thought");
   await here.expectBodies("Before", "Half a thought");
 });
 
-test("after a sign-in in another tab the first tab is live again", async ({ alice, bob, conversation, watch }) => {
+test("a page whose session ended shows only the notice, in all tabs, until the user signs in again", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE, REFUSAL);
+  const here = await alice.open(conversation, bob);
+  await here.write("For my eyes only");
+  await here.expectStored("For my eyes only");
+  const list = await alice.tab();
+  await list.goto("/");
+  await ready(list);
+  await alice.apiEndSession();
+  for (const page of [here.page, list]) {
+    await expect(page.getByText(banner)).toBeVisible();
+    await expect(page.getByRole("link", { name: "Sign in again" })).toBeFocused();
+    await expect(page.getByText("For my eyes only").locator("visible=true")).toHaveCount(0);
+    await expect(page.getByText(bob.name).locator("visible=true")).toHaveCount(0);
+    await expect(page).toHaveTitle("Duet");
+  }
+  await expect(here.box).toBeHidden();
+
+  const { username, password } = alice;
+  const other = await alice.tab();
+  await other.goto("/sign-in");
+  await ready(other);
+  await new SignInPage(other).submit(username, password);
+  await expect(here.message("For my eyes only")).toBeVisible();
+});
+
+test("text that the browser cannot save stays visible when the session ends", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(OUTAGE, REFUSAL);
+  await alice.page.addInitScript(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  const here = await alice.open(conversation, bob);
+  await here.write("For my eyes only");
+  await here.box.fill("Half a thought");
+  await alice.apiEndSession();
+  await expect(here.page.getByText(/Copy anything you wrote/)).toBeVisible();
+  await expect(here.message("For my eyes only")).toBeHidden();
+  await expect(here.box).toBeVisible();
+  await expect(here.box).toHaveValue("Half a thought");
+});
+
+test("after a sign-in in another tab the first tab sends messages again", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const here = await alice.open(conversation, bob);
   await alice.apiEndSession();
@@ -78,14 +125,10 @@ test("after a sign-in in another tab the first tab is live again", async ({ alic
   await ready(other);
   await new SignInPage(other).submit(alice.username, alice.password);
   await other.waitForURL(/\/$/);
-  await expect(here.page.getByText(banner)).toBeHidden({ timeout: 20_000 });
-  await expectSending(here, "Alive again");
+  await expect(here.page.getByText(banner)).toBeHidden();
+  await here.write("Alive again");
+  await here.expectStored("Alive again");
 });
-
-async function expectSending(here: ConversationPage, body: string): Promise<void> {
-  await here.write(body);
-  await here.expectStored(body);
-}
 
 /** Replaces the browser's cookie with a cookie of no session. */
 async function invalidateCookie(context: BrowserContext): Promise<void> {
@@ -94,7 +137,7 @@ async function invalidateCookie(context: BrowserContext): Promise<void> {
   await context.addCookies([{ ...cookie, value: "A".repeat(cookie.value.length) }]);
 }
 
-/** Signs in in another browser and sends a call there. */
+/** Signs in with another browser and sends a call from there. */
 async function callElsewhere(alice: User, browser: Browser, server: Server, call: string, form: Record<string, string>): Promise<void> {
   const context = await browser.newContext({ baseURL: server.url });
   const headers = { Accept: "application/json", Origin: server.url };

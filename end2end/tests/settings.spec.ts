@@ -3,7 +3,7 @@ import { fieldMessage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-/** Signs in on another device. */
+/** Signs in, as on another device. */
 async function signIn(page: Page, username: string, password: string): Promise<void> {
   const form = new SignInPage(page);
   await form.goto();
@@ -27,7 +27,7 @@ test("a changed display name is shown at once to the user and to others", async 
   await name.fill("x".repeat(65));
   await alice.page.getByRole("button", { name: "Save" }).click();
   await expect(name).toHaveAttribute("aria-invalid", "true");
-  expect(await fieldMessage(name)).toMatch(/up to/);
+  await expect.poll(() => fieldMessage(name)).toMatch(/up to/);
 });
 
 test("a new password signs out every other device and works for sign-in", async ({ alice, conversation, browser, server, watch }) => {
@@ -50,12 +50,12 @@ test("a new password signs out every other device and works for sign-in", async 
   const change = page.getByRole("button", { name: "Change password" });
   await change.click();
   await expect(current).toHaveAttribute("aria-invalid", "true");
-  expect(await fieldMessage(current)).toMatch(/password/);
+  await expect.poll(() => fieldMessage(current)).toMatch(/password/);
   await current.fill(alice.password);
   await change.click();
   await expect(page.getByText("Password changed")).toBeVisible();
   await expect(other.getByText("You’ve been signed out. Anything you wrote is saved.")).toBeVisible();
-  await expect(other.getByRole("textbox", { name: "Message" })).toHaveValue("A draft of mine");
+  await expect(other.getByRole("textbox", { name: "Message", includeHidden: true })).toHaveValue("A draft of mine");
   await page.reload();
   await ready(page);
   await expect(page.getByRole("region", { name: "Devices" }).getByRole("listitem")).toHaveCount(1);
@@ -75,7 +75,25 @@ test("a device can be signed out from another device", async ({ alice, browser, 
   await elsewhere.close();
 });
 
-test("without read receipts neither user sees read marks, and delivered marks are still sent", async ({ alice, bob, conversation }) => {
+test("a sign-in elsewhere is shown on the user's open pages", async ({ alice, bob, conversation, browser, server }) => {
+  const here = await alice.open(conversation, bob);
+  const elsewhere = await browser.newContext({ baseURL: server.url, userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" });
+  const other = await elsewhere.newPage();
+  await signIn(other, alice.username, alice.password);
+  const notice = here.page.getByText("Someone just signed in to your account: Firefox · Linux.");
+  await expect(notice).toBeVisible();
+  await here.page.getByRole("button", { name: "That was me" }).click();
+  await expect(notice).toBeHidden();
+  await elsewhere.clearCookies();
+  await signIn(other, alice.username, alice.password);
+  await expect(notice).toBeVisible();
+  await here.page.getByRole("link", { name: "Review devices" }).click();
+  await expect(here.page.getByRole("button", { name: "Sign out of Firefox · Linux" })).toHaveCount(2);
+  await expect(notice).toBeHidden();
+  await elsewhere.close();
+});
+
+test("without read receipts neither user sees read marks, but both see delivered marks", async ({ alice, bob, conversation }) => {
   await alice.page.goto("/settings");
   await ready(alice.page);
   const receipts = alice.page.getByRole("switch", { name: "Read receipts" });
@@ -98,7 +116,7 @@ test("without read receipts neither user sees read marks, and delivered marks ar
   await there.expectState("Have you seen this?", "delivered");
 });
 
-test("without last seen neither user sees the presence of the other", async ({ alice, bob, conversation }) => {
+test("if a user hides presence, neither user sees the presence of the other", async ({ alice, bob, conversation }) => {
   await alice.page.goto("/settings");
   await ready(alice.page);
   const saved = alice.page.waitForResponse((response) => response.url().includes("set_privacy"));
@@ -118,17 +136,17 @@ test("the theme changes at once and is in the HTML of the next page", async ({ a
   const light = await paper();
   await page.getByRole("radio", { name: "Dark" }).check();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
-  expect(await paper()).not.toBe(light);
-  // The colour of the browser's toolbars follows.
+  await expect.poll(paper).not.toBe(light);
+  // The colour of the browser's toolbars changes as well.
   const bars = () => page.locator("meta[name=theme-color]").evaluateAll((metas) => metas.map((meta) => meta.getAttribute("content")));
-  expect(new Set(await bars())).toEqual(new Set(["#201b18"]));
+  await expect.poll(async () => new Set(await bars())).toEqual(new Set(["#201b18"]));
   expect(await (await page.request.get("/settings")).text()).toContain('data-theme="dark"');
   await page.reload();
   await ready(page);
   await expect(page.getByRole("radio", { name: "Dark" })).toBeChecked();
   await page.getByRole("radio", { name: "System" }).check();
   await expect.poll(paper).toBe(light);
-  expect(await bars()).toEqual(["#fffdf9"]);
+  await expect.poll(bars).toEqual(["#fffdf9"]);
 });
 
 test("the time format follows the setting", async ({ alice, bob, conversation }) => {
@@ -140,6 +158,7 @@ test("the time format follows the setting", async ({ alice, bob, conversation })
     const reloaded = page.waitForEvent("load");
     await page.getByRole("radio", { name: hours }).check();
     await reloaded;
+    await ready(page);
     const here = await alice.open(conversation, bob);
     await expect(here.message("What time is it?").locator("time")).toHaveText(form);
   }

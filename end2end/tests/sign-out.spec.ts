@@ -1,10 +1,11 @@
 import type { Page } from "@playwright/test";
+import { holdWasm } from "../support/hold";
 import { HomePage, ready, SignInPage, signOutOf } from "../support/pages";
 import { expect, test } from "../support/test";
 import { OUTAGE, REFUSAL } from "../support/watch";
 import { Network } from "../support/network";
 
-/** The whole storage of this browser, as text. */
+/** The whole storage of this browser. */
 async function storageText(page: Page): Promise<string> {
   return page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
 }
@@ -75,9 +76,10 @@ for (const deletes of [true, false]) {
     const here = await alice.open(conversation, bob);
     await here.box.fill("An early draft");
     await here.expectDraftStored("An early draft");
-    await alice.context.route(/\.wasm(\?|$)/, (route) => new Promise(() => route));
-    await here.page.goto("/", { waitUntil: "commit" });
+    await holdWasm(alice.context);
     here.page.on("dialog", (dialog) => (deletes ? dialog.accept() : dialog.dismiss()));
+    // The script that asks is at the end of the document.
+    await here.page.goto("/", { waitUntil: "domcontentloaded" });
     await signOutOf(here.page).click();
     await here.page.waitForURL(/\/sign-in/);
     const left = await storageText(here.page);
@@ -90,8 +92,8 @@ test("deleting an account before the page is live leaves no data in the browser"
   const here = await alice.open(conversation, bob);
   await here.box.fill("A last draft");
   await here.expectDraftStored("A last draft");
-  await alice.context.route(/\.wasm(\?|$)/, (route) => new Promise(() => route));
-  await here.page.goto("/settings", { waitUntil: "commit" });
+  await holdWasm(alice.context);
+  await here.page.goto("/settings", { waitUntil: "domcontentloaded" });
   await here.page.getByText("Delete account…").click();
   await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
@@ -125,7 +127,7 @@ test("deleted drafts do not reappear from another tab", async ({ alice, bob, con
   await signOutOf(home.page).click();
   await dialogOf(home.page).getByRole("button", { name: "Delete and sign out" }).click();
   await home.page.waitForURL(/\/sign-in/);
-  await expect(other.box).toHaveValue("");
+  await expect(other.page.getByRole("textbox", { name: "Message", includeHidden: true })).toHaveValue("");
   await other.page.goto("/sign-in");
   expect(await storageText(home.page)).not.toContain("Written over there");
 });

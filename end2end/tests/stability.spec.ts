@@ -1,5 +1,6 @@
 import type { BrowserContextOptions, Page } from "@playwright/test";
-import { holdWasm } from "../support/hold-wasm";
+import { holdWasm } from "../support/hold";
+import { painted } from "../support/painting";
 import { ConversationPage, ready } from "../support/pages";
 import { fillConversation, type User } from "../support/user";
 import { expect, test } from "../support/test";
@@ -25,18 +26,16 @@ async function snapshotOf(page: Page): Promise<string[]> {
   });
 }
 
-/** Opens a page and compares its content before and after it goes live. */
+/** Opens a page, and asserts that its content is the same before and after it goes live. */
 async function expectSteady(page: Page, path: string): Promise<void> {
-  const arrive = await holdWasm(page.context());
-  await page.goto(path, { waitUntil: "commit" });
+  const release = await holdWasm(page.context());
   // The script at the end of the document waits for the whole document and its styles.
-  await expect.poll(() => page.evaluate(() => document.readyState)).not.toBe("loading");
+  await page.goto(path, { waitUntil: "domcontentloaded" });
   const before = await snapshotOf(page);
   expect(before.length, path).toBeGreaterThan(5);
-  arrive();
+  release();
   await ready(page);
-  await page.context().unroute(/\.wasm(\?|$)/);
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await painted(page);
   expect(await snapshotOf(page), path).toEqual(before);
   expect(await page.locator("html").getAttribute("data-start"), path).toBe("hydrate");
 }
@@ -57,13 +56,14 @@ async function layoutShift(page: Page): Promise<number> {
   );
 }
 
-/** Messages over several turns, long and short. */
-const TALK = Array.from({ length: 60 }, (_, n) => `${n} ` + "words of a longer talk ".repeat((n * 7) % 13));
+/** Short and long messages. */
+const BODIES = Array.from({ length: 60 }, (_, n) => `${n} ` + "words of a longer text ".repeat((n * 7) % 13));
 
-async function readBefore(person: User, conversation: string, other: User): Promise<void> {
-  await fillConversation(conversation, [other], TALK.slice(0, 30));
-  await person.apiRead(conversation, 30);
-  await fillConversation(conversation, [other], TALK.slice(30));
+/** Fills a conversation with messages of the peer, of which the user has read the first half. */
+async function fillHalfRead(conversation: string, user: User, peer: User): Promise<void> {
+  await fillConversation(conversation, [peer], BODIES.slice(0, 30));
+  await user.apiRead(conversation, 30);
+  await fillConversation(conversation, [peer], BODIES.slice(30));
 }
 
 const PEOPLE: [string, BrowserContextOptions][] = [
@@ -77,7 +77,7 @@ for (const [name, options] of PEOPLE) {
     test.slow();
     const person = await createUser(name, options);
     const conversation = await bob.apiConversation(person);
-    await readBefore(person, conversation, bob);
+    await fillHalfRead(conversation, person, bob);
     const { page } = person;
     // The first page sends the user's time zone to the server.
     await page.goto("/sign-in");
@@ -87,8 +87,7 @@ for (const [name, options] of PEOPLE) {
     const log = page.getByRole("log");
     const top = async () => ((await divider.boundingBox())?.y ?? 0) - ((await log.boundingBox())?.y ?? 0);
     expect(Math.abs(await top())).toBeLessThan(48);
-    // The pages for signed-out users.
-    // A call of the live page without its cookie would be refused, so the page is left first.
+    // The pages for signed-out users. A call of the live page without its cookie would be refused, so the page is left first.
     await page.goto("about:blank");
     await person.context.clearCookies();
     for (const path of ["/sign-in", "/sign-up"]) await expectSteady(page, path);
@@ -99,7 +98,7 @@ test("pages on a slow phone do not shift", async ({ createUser, bob }) => {
   test.slow();
   const phone = await createUser("Pia Phone", { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const conversation = await bob.apiConversation(phone);
-  await readBefore(phone, conversation, bob);
+  await fillHalfRead(conversation, phone, bob);
   const { page } = phone;
   await page.goto("/sign-in");
   const devtools = await page.context().newCDPSession(page);
@@ -114,11 +113,13 @@ test("pages on a slow phone do not shift", async ({ createUser, bob }) => {
 });
 
 test("a reloaded page has its former scroll position before the program has loaded", async ({ alice, bob, conversation }) => {
-  await fillConversation(conversation, [bob], TALK);
+  await fillConversation(conversation, [bob], BODIES);
   await alice.apiRead(conversation, 60);
   const here = await alice.open(conversation, bob);
   await here.messages.nth(25).scrollIntoViewIfNeeded();
   await here.log.evaluate((log) => log.scrollBy(0, -37));
+  // The page notes its scroll position in the next frame.
+  await painted(alice.page);
   const inView = () =>
     here.log.evaluate((log) => {
       const top = log.getBoundingClientRect().top;
@@ -126,11 +127,11 @@ test("a reloaded page has its former scroll position before the program has load
       return `${first?.textContent} ${Math.round(first?.getBoundingClientRect().top ?? 0)}`;
     });
   const before = await inView();
-  const arrive = await holdWasm(alice.context);
+  const release = await holdWasm(alice.context);
   await alice.page.reload({ waitUntil: "commit" });
   await expect(new ConversationPage(alice.page, bob.name).log).toHaveAttribute("data-placed");
   expect(await inView()).toBe(before);
-  arrive();
+  release();
   await ready(alice.page);
   expect(await inView()).toBe(before);
 });

@@ -1,11 +1,14 @@
 import type { Page } from "@playwright/test";
+import { holdWasm } from "../support/hold";
 import { ConversationPage, HomePage, ready, SignInPage } from "../support/pages";
 import { rewrite } from "../support/rewrite";
 import { expect, test } from "../support/test";
 import { REFUSAL } from "../support/watch";
 
-// A page that cannot be hydrated is rendered anew; a page that cannot be rendered stays plain. No page looks live without being live.
+// A page that cannot be hydrated is rendered anew, and a page that cannot be rendered stays plain: no page appears live without being
+// live.
 
+/** How the program started the page. */
 const start = (page: Page) => page.locator("html").getAttribute("data-start");
 
 /** Changes the part of a page that the program hydrates. */
@@ -29,13 +32,13 @@ test("an unchanged page is hydrated", async ({ alice, bob, conversation, page, w
 
 const proxies: Record<string, (html: string) => string> = {
   "without comments": (html) => html.replace(/<!--.*?-->|<!>/gs, ""),
-  "without the blanks between elements": inside((part) => part.replace(/> </g, "><")),
+  "without the spaces between elements": inside((part) => part.replace(/> </g, "><")),
   "with an element before the text box": inside((part) => part.replace("<textarea", "<div>stranger</div><textarea")),
   "with an element before each field": inside((part) => part.replace(/<input/g, "<i></i><input")),
   // Not the first button, which is in a `noscript` that hydration ignores.
   "without a button": inside((part) => part.replace(/<button type="submit".*?<\/button>/s, "")),
   "without a heading": inside((part) => part.replace(/<h1.*?<\/h1>/s, "")),
-  "with words in elements of a translator": inside((part) => part.replace(/>([^<>]*\w[^<>]*)<\/(h1|p|span|a)>/g, "><font>$1</font></$2>")),
+  "with texts in the elements of a translator": inside((part) => part.replace(/>([^<>]*\w[^<>]*)<\/(h1|p|span|a)>/g, "><font>$1</font></$2>")),
   "without the hash of its structure": (html) => html.replace(/<meta name="structure"[^>]*>/, ""),
 };
 
@@ -46,33 +49,28 @@ for (const [what, change] of Object.entries(proxies)) {
     const here = await alice.open(conversation, bob);
     expect(await start(alice.page)).toBe("draw");
     await here.expectBodies("Before");
-    await here.write("From a drawn page");
-    await here.expectStored("From a drawn page");
+    await here.write("From the new page");
+    await here.expectStored("From the new page");
     await bob.apiSend(conversation, "An answer");
-    await here.expectBodies("Before", "From a drawn page", "An answer");
+    await here.expectBodies("Before", "From the new page", "An answer");
     await alice.page.goto("/settings");
     await ready(alice.page);
     await alice.page.getByLabel("Your name").fill("Alice Anew");
     await alice.page.getByRole("button", { name: "Save" }).click();
     await expect(alice.page.getByText("Saved", { exact: true })).toBeVisible();
     await alice.page.getByRole("link", { name: bob.name }).first().click();
-    await here.expectBodies("Before", "From a drawn page", "An answer");
+    await here.expectBodies("Before", "From the new page", "An answer");
   });
 }
 
 test("typed text, also a password, is kept when a page is rendered anew", async ({ page, alice }) => {
   await rewrite(page, (html) => html.replace(/<!--.*?-->|<!>/gs, ""));
-  let arrive = () => {};
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
-  await page.route(/\.wasm(\?|$)/, async (route) => {
-    await arrived;
-    await route.continue();
-  });
+  const release = await holdWasm(page);
   const form = new SignInPage(page);
   await page.goto("/sign-in", { waitUntil: "commit" });
   await form.username.fill(alice.username);
   await form.password.fill(alice.password);
-  arrive();
+  release();
   await ready(page);
   expect(await start(page)).toBe("draw");
   await expect(form.username).toHaveValue(alice.username);
@@ -90,21 +88,16 @@ test("a page whose hydration panics is reloaded and rendered anew with the typed
   await alice.page.addInitScript(() => {
     Object.defineProperty(Comment, Symbol.hasInstance, { value: () => false });
   });
-  let arrive = () => {};
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
-  await alice.page.route(/\.wasm(\?|$)/, async (route) => {
-    await arrived;
-    await route.continue();
-  });
+  const release = await holdWasm(alice.page);
   await alice.page.goto(`/c/${conversation}`, { waitUntil: "commit" });
   const here = new ConversationPage(alice.page, bob.name);
-  await here.box.fill("Typed on a page that dies");
-  arrive();
+  await here.box.fill("Typed on a page that panics");
+  release();
   await ready(alice.page);
   expect(await start(alice.page)).toBe("draw");
-  await expect(here.box).toHaveValue("Typed on a page that dies");
+  await expect(here.box).toHaveValue("Typed on a page that panics");
   await here.box.press("Enter");
-  await here.expectStored("Typed on a page that dies");
+  await here.expectStored("Typed on a page that panics");
 });
 
 test("a page that can be neither hydrated nor rendered stays plain, and a reload tries again", async ({ alice, bob, conversation, watch }) => {

@@ -56,7 +56,7 @@ test("a full storage shows a warning while text would be lost, and leaving the p
   await expect(here.message("Not kept anywhere")).toContainText("couldn’t save this message");
   await expect(warning(here.page)).toBeVisible();
   const offline = here.page.getByText("You’re offline");
-  await expect(offline).toBeVisible({ timeout: 15_000 });
+  await expect(offline).toBeVisible();
   await expect(offline).toContainText("can’t save");
   await expect(here.page.getByText("Your messages will be sent")).toHaveCount(0);
 

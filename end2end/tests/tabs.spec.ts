@@ -36,7 +36,7 @@ test("a draft is not overwritten by the draft of another tab", async ({ alice, b
   await expect(second.box).toHaveValue("Mine too");
 });
 
-test("signing out in a tab ends the connection of the other tab within two seconds", async ({ alice, bob, conversation, watch }) => {
+test("signing out in a tab ends the connection of the other tab at once", async ({ alice, bob, conversation, watch }) => {
   watch.allow(OUTAGE, REFUSAL);
   const page = alice.page;
   const socket = page.waitForEvent("websocket");
@@ -47,7 +47,7 @@ test("signing out in a tab ends the connection of the other tab within two secon
   await ready(other.page);
   const speed = new MachineSpeed();
   for (let turn = 0; turn < 3; turn += 1) await speed.inPage(page);
-  // The node also checks each session every five seconds, so the bound shows that the sign-out itself closes the connection.
+  // The server also checks each session every five seconds, so this bound proves that the sign-out itself closes the connection.
   const bound = 4_000 * speed.slowness();
   await Promise.all([open.waitForEvent("close", { timeout: bound }), signOutOf(other.page).click()]);
   await expect(here.page.getByRole("link", { name: "Sign in" }).or(here.page.getByRole("button", { name: "Sign in" }))).toBeVisible();

@@ -1,5 +1,7 @@
 import type { Page } from "@playwright/test";
-import type { ConversationPage } from "../support/pages";
+import { recordAppearances } from "../support/appearances";
+import { type ConversationPage, expectNoLayer } from "../support/pages";
+import { steadyTop } from "../support/painting";
 import { expect, test } from "../support/test";
 import { OUTAGE } from "../support/watch";
 import { Network } from "../support/network";
@@ -42,10 +44,11 @@ test("the day is shown during scrolling and is hidden from screen readers", asyn
   const here = await bob.open(conversation, alice);
   const chip = here.page.locator(".day-chip");
   await expect(chip).toHaveCSS("opacity", "0");
+  await expect(chip).toHaveAttribute("aria-hidden", "true");
+  const shown = await recordAppearances(here.page, ".day-chip.is-shown");
   await here.log.hover();
   await here.page.mouse.wheel(0, -600);
-  await expect(chip).toHaveClass(/is-shown/);
-  await expect(chip).toHaveText("Today");
+  await expect.poll(shown).toContain("Today");
   await expect(chip).toHaveAttribute("aria-hidden", "true");
   await expect(chip).not.toHaveClass(/is-shown/);
 });
@@ -59,18 +62,17 @@ test("the server renders a long message folded, and it unfolds and folds in plac
   const fold = message.getByRole("button", { name: "Read more" });
   await expect(fold).toHaveAttribute("aria-expanded", "false");
   const low = await height(message);
-  const top = await topOf(message);
+  const top = await steadyTop(message);
   await fold.click();
   const unfold = message.getByRole("button", { name: "Show less" });
   await expect(unfold).toHaveAttribute("aria-expanded", "true");
   expect(await height(message)).toBeGreaterThan(low * 2);
-  expect(Math.abs((await topOf(message)) - top), "its beginning stays where it was").toBeLessThanOrEqual(1);
+  expect(Math.abs((await steadyTop(message)) - top), "its beginning stays where it was").toBeLessThanOrEqual(1);
   await unfold.scrollIntoViewIfNeeded();
-  await here.page.waitForTimeout(100);
-  const below = await topOf(unfold);
+  const below = await steadyTop(unfold);
   await unfold.click();
   await expect(fold).toBeVisible();
-  expect(Math.abs((await topOf(fold)) - below), "the button stays under the pointer").toBeLessThanOrEqual(2);
+  expect(Math.abs((await steadyTop(fold)) - below), "the button stays under the pointer").toBeLessThanOrEqual(2);
   expect(await height(message)).toBe(low);
   // The whole text can be selected.
   expect(await message.textContent()).toContain("Verse 40");
@@ -130,12 +132,12 @@ test("the message menu copies the text and the link, and returns the focus", asy
   await here.page.getByRole("button", { name: "Message menu" }).click();
   await menu.getByRole("menuitem", { name: "Copy link" }).click();
   await expect.poll(() => clipboard(here.page)).toBe(`${server.url}/c/${conversation}?m=1`);
-  await here.expectNoLayer();
+  await expectNoLayer(here.page);
   await here.page.goto(await clipboard(here.page));
   await expect(here.message("Copy me")).toBeInViewport();
 });
 
-test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, createUser }) => {
+test("a long press opens the menu, and a tap elsewhere closes the menu", async ({ alice, createUser }) => {
   const dora = await createUser("Dora Dale", { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const conversation = await dora.apiConversation(alice);
   await alice.apiSend(conversation, "Hold me");
@@ -147,13 +149,13 @@ test("a long press opens the menu, a tap elsewhere closes it", async ({ alice, c
   const menu = here.page.getByRole("menu", { name: "Message menu" });
   await expect(menu).toBeVisible();
   await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
-  await here.page.waitForTimeout(200);
+  await steadyTop(menu);
   await expect(menu).toBeVisible();
   await here.page.touchscreen.tap(200, 300);
   await expect(menu).toBeHidden();
 });
 
-test("the log is a single tab stop: arrows move between messages, Enter opens the menu, Escape closes the menu", async ({ alice, bob, conversation }) => {
+test("the log is a single tab stop: arrow keys move between messages, Enter opens the menu, Escape closes the menu", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, "First", "Second with https://example.org/a", "Third");
   await bob.apiSend(conversation, "Mine");
   const here = await bob.open(conversation, alice);
@@ -172,7 +174,7 @@ test("the log is a single tab stop: arrows move between messages, Enter opens th
   await expect(second).toBeFocused();
   await here.page.keyboard.press("Home");
   await expect(here.message("First")).toBeFocused();
-  expect(await here.log.locator("[tabindex='0']").count(), "one stop").toBe(1);
+  await expect(here.log.locator("[tabindex='0']"), "a single stop").toHaveCount(1);
   await expect(here.log).toHaveAttribute("tabindex", "-1");
   await here.page.keyboard.press("End");
   await expect(here.message("Mine")).toBeFocused();
@@ -189,7 +191,7 @@ test("the log is a single tab stop: arrows move between messages, Enter opens th
   await expect(here.box).toBeFocused();
 });
 
-test("keys scroll during writing, and reach both ends only from an empty box", async ({ alice, bob, conversation }) => {
+test("Page Up and Page Down scroll while text is in the box, and Ctrl+Home and Ctrl+End do only while the box is empty", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 45 }, (_, index) => `Earlier ${index + 1}`));
   await bob.apiRead(conversation, 45);
   const here = await bob.open(conversation, alice);
@@ -235,7 +237,7 @@ test("the ticks describe in words the state of a message and the reason for wait
   await expect(note).toContainText("Waiting for a connection");
 });
 
-test("a screen reader announces a peer's message once, and neither the user's own messages nor older pages", async ({ alice, bob, conversation }) => {
+test("a screen reader announces a peer's message once, but neither the user's own messages nor older pages of history", async ({ alice, bob, conversation }) => {
   await alice.apiSend(conversation, ...Array.from({ length: 80 }, (_, index) => `Earlier ${index + 1}.`));
   await bob.apiRead(conversation, 80);
   const here = await bob.open(conversation, alice);
@@ -265,37 +267,28 @@ test("a screen reader announces a peer's message once, and neither the user's ow
   await expect.poll(announced).toContain("Alice Arden is typing");
 });
 
-test("messages in view are marked as read, also when the user answers or leaves immediately", async ({ alice, bob, createUser, conversation }) => {
+test("messages in view are marked as read, also when the user leaves immediately", async ({ alice, bob, createUser, conversation }) => {
   const carol = await createUser("Carol Cole");
   await carol.apiSend(await carol.apiConversation(bob), "Hello from Carol");
   const aliceHere = await alice.open(conversation, bob);
   const bobHere = await bob.open(conversation, alice);
+  // Bob's page leaves by itself one frame after the message has appeared.
+  await bobHere.page.evaluate((name) => {
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("[role=log]")?.textContent?.includes("Leave at once")) return;
+      observer.disconnect();
+      requestAnimationFrame(() => {
+        [...document.querySelectorAll<HTMLElement>("nav a")].find((entry) => entry.textContent?.includes(name))?.click();
+      });
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  }, carol.name);
   await aliceHere.write("Leave at once");
-  await bobHere.page.evaluate(
-    (name) =>
-      new Promise<void>((done) => {
-        new MutationObserver((_, observer) => {
-          if (!document.querySelector("[role=log]")?.textContent?.includes("Leave at once")) return;
-          observer.disconnect();
-          requestAnimationFrame(() => {
-            [...document.querySelectorAll<HTMLElement>("nav a")].find((entry) => entry.textContent?.includes(name))?.click();
-            done();
-          });
-        }).observe(document.body, { childList: true, subtree: true, characterData: true });
-      }),
-    carol.name,
-  );
   await bobHere.page.waitForURL((url) => !url.pathname.includes(conversation));
   await aliceHere.expectState("Leave at once", "read");
 });
 
 async function height(part: ReturnType<ConversationPage["message"]>): Promise<number> {
   return part.evaluate((element) => element.getBoundingClientRect().height);
-}
-
-async function topOf(part: ReturnType<ConversationPage["message"]>): Promise<number> {
-  await part.page().evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  return part.evaluate((element) => element.getBoundingClientRect().top);
 }
 
 async function clipboard(page: Page): Promise<string> {

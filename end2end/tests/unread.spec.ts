@@ -7,12 +7,11 @@ const PEOPLE = 70;
 
 test("the total of unread messages includes conversations that are not loaded, and stays correct", async ({ server, alice }) => {
   test.slow();
-  const settings = await alice.context.request.post("/api/get_settings", { data: {}, headers: { Origin: server.url } });
-  const me = ((await settings.json()) as { user: { id: string } }).user.id;
+  const me = await alice.apiId();
   const all: { who: ApiUser; id: string }[] = [];
   for (let n = 0; n < PEOPLE; n += 1) {
     const who = await ApiUser.create(server, `person${String(n).padStart(2, "0")}`);
-    const id = (await who.call("open_conversation", { peer: me })) as string;
+    const id = await who.openConversation(me);
     await who.send(id, `Hello from ${who.name}`);
     all.push({ who, id });
   }

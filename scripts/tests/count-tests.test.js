@@ -2,7 +2,7 @@ const { test } = require("node:test");
 const assert = require("node:assert/strict");
 const { countCargo, countPlaywright, countTorture } = require("../count-tests");
 
-test("cargo's results are summed over all binaries, with and without colours", () => {
+test("the results of cargo are summed over all test binaries, with and without colours", () => {
   const log = [
     "running 2 tests",
     "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
@@ -14,14 +14,14 @@ test("cargo's results are summed over all binaries, with and without colours", (
   assert.deepEqual(countCargo(log), { passed: 5, failed: 1, skipped: 1, failures: ["stored::once"] });
 });
 
-test("a run that compiled nothing counts nothing", () => {
+test("a run that did not compile counts no tests", () => {
   assert.deepEqual(countCargo("error: could not compile `chat`"), { passed: 0, failed: 0, skipped: 0, failures: [] });
 });
 
-test("a flaky browser test and an error outside of the tests are failures, and are named", () => {
+test("flaky browser tests and errors outside of the tests count as failures and are named", () => {
   const spec = (title, status, ...messages) => ({
     title,
-    file: "talking.spec.ts",
+    file: "messaging.spec.ts",
     line: 7,
     tests: [{ status, results: messages.map((message) => (message ? { error: { message } } : {})) }],
   });
@@ -30,12 +30,12 @@ test("a flaky browser test and an error outside of the tests are failures, and a
     errors: [{ message: "no such\n  file" }],
     suites: [
       {
-        specs: [spec("one writes", "expected", undefined)],
+        specs: [spec("a user writes", "expected", undefined)],
         suites: [
           {
             specs: [
-              spec("one reads", "unexpected", "\x1b[31mexpected\x1b[0m 1\nreceived 2\nCall log:\n  waiting"),
-              spec("one waits", "flaky", "too late\n    at line 8", undefined),
+              spec("a user reads", "unexpected", "\x1b[31mexpected\x1b[0m 1\nreceived 2\nCall log:\n  waiting"),
+              spec("a user waits", "flaky", "too late\n    at line 8", undefined),
             ],
           },
         ],
@@ -47,14 +47,14 @@ test("a flaky browser test and an error outside of the tests are failures, and a
     failed: 3,
     skipped: 2,
     failures: [
-      "talking.spec.ts:7 one reads: expected 1 received 2",
-      "talking.spec.ts:7 one waits: too late",
+      "messaging.spec.ts:7 a user reads: expected 1 received 2",
+      "messaging.spec.ts:7 a user waits: too late",
       "no such file",
     ],
   });
 });
 
-test("a round of the torture is a test, and one that is not possible here is skipped", () => {
+test("each round of the torture counts as a test, and impossible rounds count as skipped", () => {
   const log = [
     "SKIPPED full: this user may not mount a file system, or there is no C compiler",
     "seed 7",

@@ -13,7 +13,7 @@ const names = (language) => {
 };
 const script = path.join(root, "scripts/emoji-data");
 
-test("every language names the same emoji in the same order", () => {
+test("the names of every language list the same emoji in the same order", () => {
   execFileSync(script);
   const [en, de, ar] = ["en", "de", "ar"].map((language) => names(language).flat());
   assert.ok(en.length > 1800);
@@ -21,13 +21,13 @@ test("every language names the same emoji in the same order", () => {
   for (const [emoji, name, shortcodes] of [...en, ...de, ...ar]) assert.ok(name && shortcodes, emoji);
 });
 
-test("nearly all names are the language's own", () => {
+test("nearly all Arabic names are in Arabic script", () => {
   execFileSync(script);
   const foreign = names("ar").flat().filter(([, name]) => !/\p{Script=Arabic}/u.test(name));
   assert.ok(foreign.length < 10, foreign.map(([, name]) => name).join(", "));
 });
 
-test("what did not change is not written again", () => {
+test("unchanged files are not written again", () => {
   execFileSync(script);
   const file = path.join(root, "public/emoji/names/en.js");
   const before = fs.statSync(file).mtimeMs;

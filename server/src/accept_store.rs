@@ -1,5 +1,5 @@
 //! `duet accept-store`: the operator confirms that the SQLite store on disk is the intended one.
-//! `chat` implements the command.
+//! `chat` implements the command; `main` calls it.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -35,7 +35,7 @@ impl FromStr for Proxies {
 }
 
 impl Proxies {
-    fn contains(&self, ip: IpAddr) -> bool {
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&ip))
     }
 }
@@ -59,7 +59,7 @@ fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// Returns the nearest address on the way to the client that is not a trusted proxy.
-pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
+pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
     let peer = peer.to_canonical();
     let (usual, standard) =
         (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(FORWARDED));
@@ -90,7 +90,7 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr
 
 /// Logs once that a trusted proxy sends no forwarding header. Call this only for requests that
 /// count towards a limit: a health check sent by the proxy itself has no client to name.
-pub fn warn_of_missing_header(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
+pub(crate) fn warn_of_missing_header(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) {
     static LOGGED: Once = Once::new();
     let peer = peer.to_canonical();
     let has_header = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
@@ -234,7 +234,7 @@ fn warn_of_unreadable_entry(peer: IpAddr, entry: &str) {
     }
 }
 
-pub fn peer_ip(peer: SocketAddr) -> IpAddr {
+pub(crate) fn peer_ip(peer: SocketAddr) -> IpAddr {
     peer.ip().to_canonical()
 }
 

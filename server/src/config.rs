@@ -1,6 +1,8 @@
 //! The settings of the operator, from flags and environment variables. The doc comments of
-//! [`Config`] are the texts of `duet --help`. `reading` converts the settings for the parts of the
-//! process.
+//! [`Config`] are the texts of `duet --help`, so they address the operator. Called by `main` and by
+//! tests.
+//!
+//! - `reading`: converts the settings for the parts of the process
 
 mod reading;
 
@@ -18,6 +20,10 @@ use crate::accept_store::AcceptStore;
 use crate::client_ip::Proxies;
 use crate::migrate::Migrate;
 use crate::moving::Move;
+use crate::replace_secret::ReplaceSecret;
+use crate::security_txt;
+use crate::time_limits::TimeLimits;
+use crate::turn_off_two_step::TurnOffTwoStep;
 
 pub(crate) use reading::parse_database;
 
@@ -87,6 +93,11 @@ pub struct Config {
     #[arg(long, env = "DUET_WELCOME", default_value = "", value_parser = welcome)]
     pub welcome: String,
 
+    /// Where to report a vulnerability of this server, for /.well-known/security.txt: an e-mail
+    /// address, or a URL of https, mailto or tel. The file is served only if this is set.
+    #[arg(long, env = "DUET_SECURITY_CONTACT", value_parser = security_txt::contact)]
+    pub security_contact: Option<String>,
+
     /// Whether search matches the beginning of names (open), or only an exact username (closed).
     #[arg(long, env = "DUET_DIRECTORY", default_value = "open")]
     pub directory: Directory,
@@ -123,9 +134,27 @@ pub struct Config {
     #[arg(long, env = "DUET_MESSAGES_PER_MINUTE", default_value_t = chat::Rates::default().messages_per_minute)]
     pub messages_per_minute: NonZeroU32,
 
+    /// Maximum number of mebibytes of messages per user and day. Above it, a user can still send as
+    /// fast as the allowance refills. Each node counts for itself.
+    #[arg(long, env = "DUET_MESSAGE_MEBIBYTES_PER_DAY", default_value_t = chat::Rates::default().message_mebibytes_per_day)]
+    pub message_mebibytes_per_day: NonZeroU32,
+
+    /// Maximum number of new conversations per user and hour; per day, four times as many.
+    #[arg(long, env = "DUET_CONVERSATIONS_PER_HOUR", default_value_t = chat::Rates::default().conversations_per_hour)]
+    pub conversations_per_hour: NonZeroU32,
+
+    /// Maximum number of reads of conversations and history per user and minute.
+    #[arg(long, env = "DUET_READS_PER_MINUTE", default_value_t = chat::Rates::default().reads_per_minute)]
+    pub reads_per_minute: NonZeroU32,
+
     /// Maximum number of frames per live connection and second.
     #[arg(long, env = "DUET_FRAMES_PER_SECOND", default_value_t = chat::Rates::default().frames_per_second)]
     pub frames_per_second: NonZeroU32,
+
+    /// Size of the stored data in bytes at which messages, new accounts and new conversations are
+    /// refused. Measured every ten seconds. No limit if not set.
+    #[arg(long, env = "DUET_MAX_STORE_BYTES")]
+    pub max_store_bytes: Option<u64>,
 
     /// Maximum number of passwords that are hashed at the same time. Each takes 46 MiB of memory.
     /// Defaults to the number of CPU cores.
@@ -139,6 +168,12 @@ pub struct Config {
     /// Maximum number of live connections per user.
     #[arg(long, env = "DUET_MAX_CONNECTIONS_PER_USER", default_value_t = 10)]
     pub max_connections_per_user: usize,
+
+    /// Maximum number of connections per client address (IPv6: per /64 network), of any kind, and
+    /// behind a trusted proxy of live connections. Defaults to 256, or to a quarter of the
+    /// connections that the limit of open files allows, whichever is less.
+    #[arg(long, env = "DUET_MAX_CONNECTIONS_PER_ADDRESS")]
+    pub max_connections_per_address: Option<NonZeroUsize>,
 
     /// Seconds for which a user stays online after their last connection has closed.
     #[arg(long, env = "DUET_PRESENCE_GRACE", default_value_t = 30)]
@@ -164,6 +199,10 @@ pub struct Config {
     /// Log format.
     #[arg(long, env = "DUET_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+
+    /// Not a setting of the operator.
+    #[arg(skip)]
+    pub time_limits: TimeLimits,
 }
 
 /// The subcommands of `duet`. Without one, `duet` serves.
@@ -178,6 +217,12 @@ pub enum Command {
     /// Creates or updates the tables of the store, then exits. A server started afterwards needs
     /// only a database role that can read and change rows.
     Migrate(Migrate),
+    /// Replaces the secret by which the nodes on a Postgres authenticate each other: after somebody
+    /// else may have read the database or a backup of it. Nodes keep running.
+    ReplaceSecret(ReplaceSecret),
+    /// Turns two-step sign-in off for a user who has lost the authenticator app and the recovery
+    /// codes.
+    TurnOffTwoStep(TurnOffTwoStep),
 }
 
 /// A whole number of days.

@@ -23,7 +23,7 @@ pub struct Budget {
 }
 
 /// Raises the soft limit of open files to the hard limit and returns the limit in effect.
-pub fn raise_limit() -> Option<u64> {
+pub(crate) fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return current;
@@ -38,7 +38,7 @@ pub fn raise_limit() -> Option<u64> {
 }
 
 /// Counts the files that this process has open.
-pub fn open_files() -> usize {
+pub(crate) fn open_files() -> usize {
     // Without /proc, the usual number for a server with an open store.
     std::fs::read_dir("/proc/self/fd").map_or(64, Iterator::count)
 }
@@ -84,6 +84,10 @@ struct Counted {
 impl Connections {
     pub fn new(budget: Budget) -> Self {
         Self(Arc::new(Counted { open: AtomicUsize::new(0), budget }))
+    }
+
+    pub fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     /// Counts one more connection. Returns `None` if the limit is reached.

@@ -1,5 +1,8 @@
 //! Checks in front of every route: URL length, same origin for requests that change state, and the
 //! session of the user.
+//!
+//! These checks identify the user and refuse forged requests; `chat` decides what a user may do.
+//! [`crate::router`] puts them around the routes.
 
 use app::cookies::cookies;
 use app::error::AppError;
@@ -18,7 +21,7 @@ use crate::state::AppState;
 const MAX_URI_BYTES: usize = 4 * 1024;
 
 /// Refuses URLs that are longer than any that Duet uses.
-pub async fn limit_uri_length(request: Request, next: Next) -> Response {
+pub(crate) async fn limit_uri_length(request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
         return (StatusCode::URI_TOO_LONG, "The URL is too long.").into_response();
     }
@@ -28,7 +31,11 @@ pub async fn limit_uri_length(request: Request, next: Next) -> Response {
 /// Refuses requests that could change state and do not come from this site's own pages. Browsers
 /// send `Sec-Fetch-Site`, and `Origin` with every request other than GET and HEAD. Other clients
 /// have to send `Origin` themselves.
-pub async fn same_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn same_origin(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if is_read || is_same_origin(&state, request.headers()) {
         return next.run(request).await;
@@ -49,8 +56,13 @@ fn is_same_origin(state: &AppState, headers: &HeaderMap) -> bool {
 
 /// Adds the session of a valid cookie to the request. Refuses a request whose headers name another
 /// user than the session's. On a page request, issues a new token if the current one is a day old.
-pub async fn session(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let Some(token) = session_token(request.headers(), &state.cookie.name).map(str::to_owned)
+pub(crate) async fn session(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(token) =
+        session_token(request.headers(), &state.cookies.session.name).map(str::to_owned)
     else {
         return next.run(request).await;
     };
@@ -73,7 +85,7 @@ pub async fn session(State(state): State<AppState>, mut request: Request, next: 
     if rotate_token {
         match state.chat.rotate(id, &token).await {
             Ok(Some(token)) => {
-                response.headers_mut().append(SET_COOKIE, state.cookie.issue(&token));
+                response.headers_mut().append(SET_COOKIE, state.cookies.session.issue(&token));
             }
             Ok(None) => {}
             // The old token stays valid.
@@ -114,7 +126,7 @@ fn session_token<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Response when the store is not reachable.
-pub fn unavailable() -> Response {
+pub(crate) fn unavailable() -> Response {
     let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
     let text = "Duet can’t reach its database right now. No data is lost. Please try again soon.";
     (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response()

@@ -1,4 +1,5 @@
-//! The security and cache headers of every response.
+//! The security and cache headers of every response. A page sets its own content security policy,
+//! which this module must not replace. [`crate::router`] puts the middleware around all routes.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -55,7 +56,7 @@ const SVG: HeaderValue = HeaderValue::from_static(
 
 /// The Strict-Transport-Security header, for one year. Subdomains are included only on request,
 /// because other services without https may run there.
-pub fn hsts(setting: Hsts) -> Option<HeaderValue> {
+pub(crate) fn hsts(setting: Hsts) -> Option<HeaderValue> {
     match setting {
         Hsts::On => Some(HeaderValue::from_static("max-age=31536000")),
         Hsts::Subdomains => Some(HeaderValue::from_static("max-age=31536000; includeSubDomains")),
@@ -63,7 +64,23 @@ pub fn hsts(setting: Hsts) -> Option<HeaderValue> {
     }
 }
 
-pub async fn secure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// The header lines of an answer in plain text that no route produces.
+pub(crate) fn of_plain_answer(hsts: Option<&HeaderValue>) -> String {
+    let no_store = HeaderValue::from_static("no-store");
+    let more = [(CONTENT_SECURITY_POLICY, NOT_A_PAGE), (CACHE_CONTROL, no_store)];
+    let hsts = hsts.map(|hsts| (STRICT_TRANSPORT_SECURITY, hsts.clone()));
+    // Every value is visible ASCII.
+    let line = |(name, value): (HeaderName, HeaderValue)| {
+        format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
+    };
+    ALWAYS.into_iter().chain(more).chain(hsts).map(line).collect()
+}
+
+pub(crate) async fn secure(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_offline = matches!(request.uri().path(), "/sw.js" | "/offline.html");
     let is_icon =
         request.uri().path() == "/favicon.svg" || request.uri().path().starts_with("/icons/");

@@ -1,17 +1,21 @@
-//! The heartbeat of a WebSocket: when to ping a silent client, and when to give it up.
+//! The heartbeat of a WebSocket: when to ping a silent client, and when to close the connection.
+//! This module only keeps the times; [`crate::socket`] sends and closes.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Silence before a ping. Below the one minute after which proxies close an idle connection.
 const PING_AFTER: Duration = Duration::from_secs(25);
 /// Time limit for any sign of life after a ping.
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     waiting: Waiting,
-    until: Instant,
+    /// One timer serves the whole life of the socket, because the creation of a timer takes the lock of
+    /// the runtime's timers, and a later deadline does not.
+    timer: Pin<Box<Sleep>>,
     /// A few seconds that differ between sockets, so that the pings spread over time.
     offset: Duration,
 }
@@ -24,7 +28,7 @@ enum Waiting {
 
 /// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeartbeatAction {
+pub(crate) enum HeartbeatAction {
     /// Send a ping.
     Ping,
     /// The client has not answered in time.
@@ -33,27 +37,28 @@ pub enum HeartbeatAction {
 
 impl Heartbeat {
     /// Starts the heartbeat. `spread` is any number that differs between sockets.
-    pub fn start(spread: u32) -> Self {
+    pub(crate) fn start(spread: u32) -> Self {
         let offset = Duration::from_millis(u64::from(spread % 5_000));
-        Self { waiting: Waiting::ToPing, until: Instant::now() + PING_AFTER - offset, offset }
+        let timer = Box::pin(sleep_until(Instant::now() + PING_AFTER - offset));
+        Self { waiting: Waiting::ToPing, timer, offset }
     }
 
     /// Restarts the timer after the client sent something.
-    pub fn received(&mut self) {
+    pub(crate) fn received(&mut self) {
         self.waiting = Waiting::ToPing;
-        self.until = Instant::now() + PING_AFTER - self.offset;
+        self.timer.as_mut().reset(Instant::now() + PING_AFTER - self.offset);
     }
 
     /// Waits for the next action.
     ///
     /// # Cancel safety
     /// Cancelling this call changes nothing.
-    pub async fn next_action(&mut self) -> HeartbeatAction {
-        sleep_until(self.until).await;
+    pub(crate) async fn next_action(&mut self) -> HeartbeatAction {
+        self.timer.as_mut().await;
         match self.waiting {
             Waiting::ToPing => {
                 self.waiting = Waiting::ForPong;
-                self.until = Instant::now() + PONG_WITHIN;
+                self.timer.as_mut().reset(Instant::now() + PONG_WITHIN);
                 HeartbeatAction::Ping
             }
             Waiting::ForPong => HeartbeatAction::Dead,

@@ -1,4 +1,5 @@
-//! Converts every refused API call or WebSocket handshake into the JSON of the protocol.
+//! Makes every answer to an API call, and every refused WebSocket handshake, the JSON of the
+//! protocol.
 //!
 //! Routes already answer in JSON. The layers around them (limits of size and time, origin check,
 //! panic handler) and the libraries answer in text or without a body, which an API client would
@@ -8,7 +9,7 @@
 use app::error::AppError;
 use axum::extract::Request;
 use axum::http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING,
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, REFERER, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -19,9 +20,15 @@ use protocol::{ErrorCode, Refusal, SOCKET_PATH};
 const CALLS: &str = "/api/";
 
 /// Middleware that replaces the body of a failed API call or handshake with JSON.
-pub async fn as_json(request: Request, next: Next) -> Response {
+pub(crate) async fn as_json(mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_call = path.starts_with(CALLS) || path == SOCKET_PATH;
+    if is_call {
+        // Leptos would answer the form of a browser with a redirect to the `Referer`, which the
+        // client can choose.
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request.headers_mut().remove(REFERER);
+    }
     let response = next.run(request).await;
     let failed = response.status().is_client_error() || response.status().is_server_error();
     if !is_call || !failed || is_json(response.headers()) {

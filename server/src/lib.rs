@@ -6,20 +6,26 @@
 //! - `router`: every route; `requests`, `guard` and `headers`: the middleware of every request
 //! - `json_errors`: turns errors of the layers into JSON for API clients
 //! - `client_ip`: the address of the client; `origin_check`: refusal of requests from other sites
-//! - `socket`, `heartbeat`: the live connection
-//! - `listener`: the TCP listener, with limits on request heads; `descriptors`: the connection
-//!   limits
+//! - `socket`, `heartbeat`: the live connection; `csp_reports`: reports of browsers
+//! - `listener`: the TCP listener, with limits on request heads and slow readers; `descriptors`,
+//!   `addresses`: the connection limits; `time_limits`: the time limits; `bodies`: request bodies
 //! - [`telemetry`], `log_once`: the log; [`error_chain`]: an error as one line
+//! - [`core_dumps`]: no copies of the memory on the disk
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
-//! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`
+//! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`;
+//!   [`replace_secret`]: `duet replace-secret`; [`turn_off_two_step`]: `duet turn-off-two-step`
 //!
 //! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
 //! signal.
 
 pub mod accept_store;
+mod addresses;
+mod bodies;
 mod client_ip;
 pub mod config;
+pub mod core_dumps;
+mod csp_reports;
 mod descriptors;
 pub mod error_chain;
 mod guard;
@@ -33,34 +39,45 @@ pub mod migrate;
 pub mod moving;
 mod origin_check;
 pub mod origins;
+pub mod replace_secret;
 mod requests;
 mod router;
+mod security_txt;
 pub mod signals;
 mod site;
 mod socket;
 mod spelling;
 mod state;
 pub mod telemetry;
+pub mod time_limits;
+pub mod turn_off_two_step;
 mod variables;
 
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use app::cookies::SessionCookie;
+use app::cookies::{ServerCookie, ServerCookies};
 use app::request::Greeting;
 use chat::Chat;
 use leptos::config::LeptosOptions;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use addresses::{AddressLimits, Addresses};
 use config::{Config, Days};
+use csp_reports::ReportCounts;
 use descriptors::{Budget, Connections};
+use listener::Answers;
 use origins::Origins;
 use state::{AppState, Draining};
+
+/// Lifetime of the cookie of a known device, from the last sign-in: 400 days, the longest that
+/// browsers accept.
+const DEVICE_SECONDS: u32 = 400 * 24 * 60 * 60;
 
 /// Time limit at shutdown for sockets and requests.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -111,26 +128,18 @@ pub async fn run(
     let budget = Budget::new(limit, descriptors::open_files() + config.store_files());
     budget.warn_if_below(config.max_connections);
     let open = Connections::new(budget);
+    let security_txt = config
+        .security_contact
+        .as_ref()
+        .map(|contact| security_txt::text(contact, origins.first(), SystemTime::now()))
+        .transpose()?;
     let state = AppState {
-        chat: chat.clone(),
-        cookie: session_cookie(&origins, config.session_days),
-        greeting: Greeting {
-            name: config.name.as_str().into(),
-            welcome: config.welcome.as_str().into(),
-        },
-        hsts: headers::hsts(config.hsts).filter(|_| origins.is_https()),
-        origins: Arc::new(origins),
-        misconfigurations: origin_check::Misconfigurations::default(),
-        trusted_proxies: Arc::new(config.trusted_proxies.clone()),
-        connections: open.clone(),
-        sockets: TaskTracker::new(),
-        draining: Draining::default(),
-        leptos,
-        site: Arc::new(site),
+        security_txt: security_txt.map(Into::into),
+        ..app_state(&config, &chat, origins, (site, leptos), open)
     };
     let (sockets, draining) = (state.sockets.clone(), state.draining.clone());
     let url = state.origins.first().to_owned();
-    let mut accepting = listener::HttpListener::start(listener, router::router(state), open);
+    let mut accepting = listener::HttpListener::start(listener, state);
     tracing::info!(
         listen = %address,
         version = env!("CARGO_PKG_VERSION"),
@@ -156,6 +165,43 @@ pub async fn run(
     end(&chat, accepting, sockets, failed).await
 }
 
+fn app_state(
+    config: &Config,
+    chat: &Chat,
+    origins: Origins,
+    (site, leptos): (PathBuf, LeptosOptions),
+    connections: Connections,
+) -> AppState {
+    let trusted_proxies = Arc::new(config.trusted_proxies.clone());
+    let each = config.max_connections_per_address;
+    let addresses = AddressLimits::new(connections.budget(), each, trusted_proxies.clone());
+    let hsts = headers::hsts(config.hsts).filter(|_| origins.is_https());
+    AppState {
+        chat: chat.clone(),
+        cookies: server_cookies(&origins, config.session_days),
+        greeting: Greeting {
+            name: config.name.as_str().into(),
+            welcome: config.welcome.as_str().into(),
+        },
+        answers: Arc::new(Answers::new(hsts.as_ref())),
+        hsts,
+        security_txt: None,
+        origins: Arc::new(origins),
+        misconfigurations: origin_check::Misconfigurations::default(),
+        trusted_proxies,
+        connections,
+        peers: Addresses::new(addresses.clone()),
+        clients: Addresses::new(addresses),
+        time_limits: config.time_limits,
+        reports: ReportCounts::default(),
+        sockets: TaskTracker::new(),
+        draining: Draining::default(),
+        leptos,
+        site: Arc::new(site),
+    }
+}
+
+/// Shuts down in order. Returns `failed`, if the reason was the end of an essential task.
 async fn end(
     chat: &Chat,
     accepting: listener::HttpListener,
@@ -199,16 +245,20 @@ async fn print_first_invitation(chat: &Chat, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Names the session cookie. Browsers accept the prefix `__Host-` only over https. The name
-/// contains the port, because browsers send cookies to every port of a host: two servers on one
-/// host would otherwise sign out each other's users.
-fn session_cookie(origins: &Origins, life: Days) -> SessionCookie {
-    let name = match (origins.is_https(), origins.port()) {
-        (true, 443) => "__Host-sid".to_owned(),
-        (true, port) => format!("__Host-sid-{port}"),
-        (false, port) => format!("duet-dev-sid-{port}"),
+/// Names the cookies. Browsers accept the prefix `__Host-` only over https. The name contains the
+/// port, because browsers send cookies to every port of a host: two servers on one host would
+/// otherwise sign out each other's users.
+fn server_cookies(origins: &Origins, life: Days) -> ServerCookies {
+    let cookie = |name: &str, seconds| {
+        let name = match (origins.is_https(), origins.port()) {
+            (true, 443) => format!("__Host-{name}"),
+            (true, port) => format!("__Host-{name}-{port}"),
+            (false, port) => format!("duet-dev-{name}-{port}"),
+        };
+        ServerCookie { name: name.into(), secure: origins.is_https(), seconds }
     };
-    SessionCookie { name: name.into(), secure: origins.is_https(), seconds: life.seconds() }
+    let (session, device) = (cookie("sid", life.seconds()), cookie("device", DEVICE_SECONDS));
+    ServerCookies { session, device }
 }
 
 /// Name of the file beside the binary in which the build lists the hashes of the page's files.

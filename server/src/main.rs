@@ -1,13 +1,18 @@
 //! The binary `duet`: reads the configuration and serves until a shutdown signal, or runs a
-//! subcommand.
+//! subcommand. Contains only what a test must not do to its own process: exit codes, signals, the
+//! panic hook and the log.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use server::config::{Command, Config};
 use server::telemetry::{self, LogQueue};
-use server::{Failed, accept_store, error_chain, migrate, moving, run, signals};
+use server::{
+    Failed, accept_store, core_dumps, error_chain, migrate, moving, replace_secret, run, signals,
+    turn_off_two_step,
+};
 use tokio::net::TcpListener;
 
 /// Exit code after an internal failure. A supervisor may restart the process without any change.
@@ -16,10 +21,12 @@ const FAILED: u8 = 70;
 const END_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    // Before secrets are read from the environment.
+    let without_dumps = core_dumps::forbid();
     let config = Config::read();
     let log = LogQueue::start();
     telemetry::log_panics();
-    let served = serve(config, &log);
+    let served = serve(config, &log, without_dumps);
     let code = match &served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -31,8 +38,11 @@ fn main() -> ExitCode {
     code
 }
 
-fn serve(config: Config, log: &LogQueue) -> Result<()> {
+fn serve(config: Config, log: &LogQueue, without_dumps: io::Result<()>) -> Result<()> {
     telemetry::start(&config, log)?;
+    if let Err(error) = without_dumps {
+        tracing::warn!(%error, "could not forbid core dumps, which contain messages and secrets");
+    }
     Config::warn_of_unknown_variables();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -43,6 +53,8 @@ fn serve(config: Config, log: &LogQueue) -> Result<()> {
             Some(Command::Move(arguments)) => moving::run(arguments).await,
             Some(Command::Migrate(arguments)) => migrate::run(arguments).await,
             Some(Command::AcceptStore(arguments)) => accept_store::run(arguments),
+            Some(Command::ReplaceSecret(arguments)) => replace_secret::run(arguments).await,
+            Some(Command::TurnOffTwoStep(arguments)) => turn_off_two_step::run(arguments).await,
             None => listen(config).await,
         }
     });

@@ -1,4 +1,5 @@
-//! `duet migrate`: creates or updates the tables of a store. `chat` defines the tables.
+//! `duet migrate`: creates or updates the tables of a store. `chat` defines the tables; `main`
+//! calls this module.
 
 use std::io::Write;
 use std::path::PathBuf;

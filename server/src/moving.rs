@@ -1,5 +1,5 @@
 //! `duet move`: reads source and target of the move and shows its progress. `chat` implements the
-//! move.
+//! move; `main` calls this module.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;

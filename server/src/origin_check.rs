@@ -128,8 +128,18 @@ fn difference(page: &Url, ours: &str) -> &'static str {
     }
 }
 
+/// Marks the response to a foreign request, for the security log.
+#[derive(Clone, Copy)]
+pub(crate) struct ForeignOrigin;
+
 /// Builds the refusal: JSON for API calls, an HTML page for forms, otherwise plain text.
-pub fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
+pub(crate) fn refuse(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
+    let mut response = refusal(origins, path, headers);
+    response.extensions_mut().insert(ForeignOrigin);
+    response
+}
+
+fn refusal(origins: &Origins, path: &str, headers: &HeaderMap) -> Response {
     let header = |name: HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
@@ -168,7 +178,7 @@ fn page(language: Language, address: &str) -> String {
 }
 
 /// Whether a WebSocket handshake lost its hop-by-hop headers at a proxy that passed the others on.
-pub fn lost_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn lost_upgrade(headers: &HeaderMap) -> bool {
     let has = |name: HeaderName, word: &str| {
         headers
             .get_all(name)

@@ -1,5 +1,6 @@
 //! The origins of this site's own pages. Every request that changes state and every WebSocket
-//! handshake is checked against them.
+//! handshake is compared with them by `guard` and `socket`; the pages get them to
+//! detect that they were opened under another address.
 
 use anyhow::{Context, Result, bail};
 use axum::http::HeaderMap;

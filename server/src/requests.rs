@@ -1,8 +1,10 @@
 //! The outermost middleware: gives each request an id and the client's address. Log lines of a
-//! request carry the id, and so does the response.
+//! request carry the id, and so does the response. [`crate::router`] puts this middleware outside
+//! all others.
 //!
 //! The access log, one line per response at level debug, names the route and never the requested
-//! URL, because URLs contain invitation tokens and search terms.
+//! URL, because URLs contain invitation tokens and search terms. The security log has a line for
+//! each kind of request that no page of Duet sends.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -11,19 +13,20 @@ use std::time::Instant;
 
 use app::client::ClientIp;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
 use crate::client_ip::{client_ip, warn_of_missing_header};
+use crate::origin_check::ForeignOrigin;
 use crate::state::AppState;
 
 /// Response header with the id of the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Adds id and client address to the request and writes the access log.
-pub async fn identify(
+pub(crate) async fn identify(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
@@ -42,6 +45,9 @@ pub async fn identify(
     let span = tracing::error_span!("request", id);
     let answering = async {
         let response = next.run(request).await;
+        if let Some(code) = refused_as(&response) {
+            chat::log_refused_request(ip, code);
+        }
         tracing::debug!(
             client.ip = %ip,
             method = %method,
@@ -57,6 +63,19 @@ pub async fn identify(
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// The kind of a refusal that is not about the content of a valid request.
+fn refused_as(response: &Response) -> Option<&'static str> {
+    if response.extensions().get::<ForeignOrigin>().is_some() {
+        return Some("foreign_origin");
+    }
+    match response.status() {
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => Some("malformed"),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => Some("too_long"),
+        StatusCode::TOO_MANY_REQUESTS => Some("rate_limited"),
+        _ => None,
+    }
 }
 
 /// Returns an id that is unique across restarts and nodes.

@@ -1,17 +1,19 @@
-//! All routes and the middleware in front of them.
+//! All routes and the middleware in front of them, in their order. Contains no logic of a route.
+//! Called by [`crate::run`].
 
+use std::convert::Infallible;
 use std::path::Path;
-use std::time::Duration;
 
+use app::content_security_policy::REPORTS_PATH;
 use app::error::AppError;
 use app::{App, shell};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use leptos_axum::{LeptosRoutes, generate_route_list, render_app_async_with_context};
 use protocol::limits::MAX_REQUEST_BYTES;
 use protocol::{ErrorCode, SOCKET_PATH};
@@ -22,19 +24,18 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
 
 use crate::state::AppState;
-use crate::{guard, headers, health, json_errors, requests, socket};
-
-/// Time limit for a whole request, body included.
-const REQUEST_WITHIN: Duration = Duration::from_secs(20);
+use crate::{
+    bodies, csp_reports, guard, headers, health, json_errors, requests, security_txt, socket,
+};
 
 /// Compression level of pages. Brotli level 5 makes a page a seventh smaller than gzip at about the
 /// same CPU cost.
 const PAGE_QUALITY: CompressionLevel = CompressionLevel::Precise(5);
 
-pub fn router(state: AppState) -> Router {
+pub(crate) fn router(state: AppState) -> Router {
     let addresses = app::request::Addresses(state.origins.all().into());
-    let (chat, cookie) = (state.chat.clone(), state.cookie.clone());
-    let provide = app::request::provider(chat, cookie, addresses, state.greeting.clone());
+    let (chat, cookies) = (state.chat.clone(), state.cookies.clone());
+    let provide = app::request::provider(chat, cookies, addresses, state.greeting.clone());
     let options = state.leptos.clone();
     let preload = provide.clone();
     let not_found_options = options.clone();
@@ -59,17 +60,38 @@ pub fn router(state: AppState) -> Router {
         // Routes from here on have no session: health checks and the built files.
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
+        .merge(security_file(&state))
         .nest_service("/pkg", built_files(&state))
+        .layer(from_fn_with_state(state.clone(), limit_time))
+        .layer(from_fn_with_state(state.clone(), bodies::complete))
         .layer(from_fn_with_state(state.clone(), guard::same_origin))
+        .route(REPORTS_PATH, reports(&state))
         .layer(from_fn(guard::limit_uri_length))
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(MAX_REQUEST_BYTES))
-        .layer(from_fn(limit_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(json_errors::as_json))
         .layer(from_fn_with_state(state.clone(), headers::secure))
         .layer(from_fn_with_state(state.clone(), requests::identify))
         .with_state(state)
+}
+
+/// Serves `security.txt` if the operator has set a contact; otherwise the path has the page for
+/// unknown addresses.
+fn security_file(state: &AppState) -> Router<AppState> {
+    match state.security_txt.clone() {
+        Some(text) => {
+            Router::new().route(security_txt::PATH, get(move || async move { text.to_string() }))
+        }
+        None => Router::new(),
+    }
+}
+
+/// Receives the reports of browsers.
+fn reports(state: &AppState) -> MethodRouter<AppState> {
+    post(csp_reports::receive)
+        .layer::<_, Infallible>(from_fn_with_state(state.clone(), bodies::complete))
+        .layer(RequestBodyLimitLayer::new(csp_reports::MAX_BYTES))
 }
 
 /// Serves icons, manifest and service worker; every other path gets the page `not_found`. The
@@ -107,11 +129,11 @@ fn built_files(state: &AppState) -> Router {
     }))
 }
 
-/// Ends a request that exceeds the time limit. The requested change may have been made; the
-/// response says so, for pages and API calls alike.
-async fn limit_time(request: Request, next: Next) -> Response {
+/// Ends the work on a complete request that exceeds the time limit. The requested change may have
+/// been made; the response says so, for pages and API calls alike.
+async fn limit_time(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let is_call = request.uri().path().starts_with("/api/");
-    match tokio::time::timeout(REQUEST_WITHIN, next.run(request)).await {
+    match tokio::time::timeout(state.time_limits.answer, next.run(request)).await {
         Ok(response) => response,
         Err(_) if is_call => {
             let refused = AppError::from(ErrorCode::TimedOut);

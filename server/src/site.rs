@@ -13,7 +13,7 @@ use crate::HASHES;
 ///
 /// # Errors
 /// Fails if such a file is missing. The message tells the operator what to install.
-pub fn check(site: &Path, options: &LeptosOptions) -> Result<()> {
+pub(crate) fn check(site: &Path, options: &LeptosOptions) -> Result<()> {
     let list = options.hash_files.then(|| {
         let binary = std::env::current_exe().unwrap_or_default();
         std::fs::read_to_string(binary.with_file_name(HASHES)).unwrap_or_default()
@@ -96,7 +96,7 @@ mod tests {
             (None, &plain[1..]),
             (Some(list), &plain),
             (Some(list), &hashed[1..]),
-            (Some(list), &["duet.XXX.js", "duet.BBB.wasm", "duet.CCC.css"]),
+            (Some(list), &["duet.DDD.js", "duet.BBB.wasm", "duet.CCC.css"]),
             (Some("js: AAA\nwasm: BBB\ncss: CCC\nsplit: DDD\n"), &hashed),
         ] {
             let error = checked(list, files).expect_err("refused").to_string();

@@ -4,8 +4,10 @@
 //! frame size limit, the heartbeat and the deadline of every write. Each socket has one task, which
 //! ends with the client, the session, the heartbeat or the process.
 
+use std::error::Error as _;
 use std::time::Duration;
 
+use app::client::ClientIp;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{self, CloseFrame, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
@@ -18,8 +20,11 @@ use futures::{SinkExt, StreamExt};
 use protocol::limits::MAX_FRAME_BYTES;
 use protocol::{CloseCode, SOCKET_PATH, SUBPROTOCOL};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 
 use crate::heartbeat::{Heartbeat, HeartbeatAction};
+use crate::listener;
 use crate::origin_check;
 use crate::state::AppState;
 
@@ -32,15 +37,16 @@ const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;
 /// Time limit for a write. A client that accepts no data for this long counts as gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// Time limit for the client's close frame.
+/// Time limit for the client's close frame, and the delay of the end of a socket that cannot be read.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Rate at which clients may reconnect after a restart.
 const RECONNECTS_PER_SECOND: usize = 500;
 
 /// Checks the handshake and starts the socket.
-pub async fn upgrade(
+pub(crate) async fn upgrade(
     State(state): State<AppState>,
     session: Option<Extension<Session>>,
+    Extension(ClientIp(client)): Extension<ClientIp>,
     headers: HeaderMap,
     request: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -81,10 +87,15 @@ pub async fn upgrade(
     }
     // The last free connections are reserved for page requests, which are short.
     if !state.connections.allow_socket() {
-        let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
-        let text = "Too many connections. Please try again soon.";
-        return (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response();
+        return full();
     }
+    let slot = match state.clients.acquire(client) {
+        Ok(slot) => slot,
+        Err(limit) => {
+            listener::log_full_address(client, limit);
+            return full();
+        }
+    };
     let sockets = state.sockets.clone();
     request
         .max_message_size(MAX_FRAME_BYTES)
@@ -92,7 +103,19 @@ pub async fn upgrade(
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .on_upgrade(move |socket| sockets.track_future(serve(state, session, socket)))
+        .on_upgrade(move |socket| {
+            sockets.track_future(async move {
+                serve(state, session, socket).await;
+                drop(slot);
+            })
+        })
+}
+
+/// Response to a handshake beyond a connection limit.
+fn full() -> Response {
+    let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
+    let text = "Too many connections. Please try again soon.";
+    (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response()
 }
 
 /// The reason why a socket ends.
@@ -133,10 +156,8 @@ async fn run(socket: &mut WebSocket, connection: &mut Connection) -> End {
                     Some(Ok(ws::Message::Text(text))) => connection.on_text(&text).await,
                     Some(Ok(ws::Message::Binary(_))) => return End::Close(CloseCode::Binary),
                     Some(Ok(ws::Message::Ping(_) | ws::Message::Pong(_))) => {}
-                    Some(Err(error)) if is_too_large(&error) => {
-                        return End::Close(CloseCode::TooLarge);
-                    }
-                    Some(Ok(ws::Message::Close(_)) | Err(_)) | None => return End::Gone,
+                    Some(Err(error)) => return broken(&error).map_or(End::Gone, End::Close),
+                    Some(Ok(ws::Message::Close(_))) | None => return End::Gone,
                 }
             },
             action = heartbeat.next_action() => match action {
@@ -178,10 +199,19 @@ async fn close(socket: &mut WebSocket, code: CloseCode, at_once: usize) {
         // Reads until the client has answered. Otherwise its unread frames would reset the
         // connection before the client has received the close reason.
         while let Some(Ok(_)) = socket.next().await {}
+        if is_unreadable(code) {
+            // The rest of a broken frame cannot be read, so only time can delay the reset.
+            tokio::time::sleep(CLOSE_WITHIN).await;
+        }
         Ok::<_, axum::Error>(())
     };
     // The socket ends here, whether or not the close handshake succeeded.
     let _ = timeout(CLOSE_WITHIN, closing).await;
+}
+
+/// Whether the socket can read nothing more after this reason for its end.
+fn is_unreadable(code: CloseCode) -> bool {
+    matches!(code, CloseCode::Protocol | CloseCode::NotUtf8 | CloseCode::TooLarge)
 }
 
 /// Returns a random delay in milliseconds before a client reconnects, so that clients that are
@@ -197,13 +227,20 @@ fn random() -> u32 {
     getrandom::u32().unwrap_or_default()
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.to_string().contains("too long") || error.to_string().contains("too large") {
-            return true;
+/// Returns the close code for a frame that cannot be read; `None` if the connection itself has
+/// ended.
+fn broken(error: &axum::Error) -> Option<CloseCode> {
+    match error.source().and_then(|error| error.downcast_ref())? {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            Some(CloseCode::TooLarge)
         }
-        source = error.source();
+        tungstenite::Error::Utf8(_) => Some(CloseCode::NotUtf8),
+        tungstenite::Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::ReceivedAfterClosing
+            | ProtocolError::SendAfterClosing,
+        ) => None,
+        tungstenite::Error::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
     }
-    false
 }

@@ -1,8 +1,9 @@
-//! Spelling suggestions for settings that cannot be read.
+//! Spelling suggestions for settings that cannot be read. Called by `variables` and by the parser
+//! of `DUET_LOG`.
 
 /// Returns the candidate with the smallest edit distance, if that distance is small enough for a
 /// typo.
-pub fn suggest<'a>(
+pub(crate) fn suggest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

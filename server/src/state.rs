@@ -1,10 +1,11 @@
-//! The state that every route can access.
+//! The state that every route can access: handles and settings, made once by [`crate::run`] and not
+//! changed afterwards, except for counters and the flag of the shutdown.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use app::cookies::SessionCookie;
+use app::cookies::ServerCookies;
 use app::request::Greeting;
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
@@ -12,20 +13,26 @@ use chat::Chat;
 use leptos::config::LeptosOptions;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::Addresses;
 use crate::client_ip::Proxies;
+use crate::csp_reports::ReportCounts;
 use crate::descriptors::Connections;
+use crate::listener::Answers;
 use crate::origin_check::Misconfigurations;
 use crate::origins::Origins;
+use crate::time_limits::TimeLimits;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     /// The chat: everything a user can do.
     pub chat: Chat,
-    /// Name and attributes of the session cookie.
-    pub cookie: SessionCookie,
+    /// Names and attributes of the cookies.
+    pub cookies: ServerCookies,
     /// The texts for visitors who are not signed in.
     pub greeting: Greeting,
+    /// The text of `security.txt`, if it is served.
+    pub security_txt: Option<Arc<str>>,
     /// The origins of this site's own pages.
     pub origins: Arc<Origins>,
     /// The misconfigurations that were logged recently.
@@ -36,6 +43,15 @@ pub struct AppState {
     pub hsts: Option<HeaderValue>,
     /// Counter of the open connections of any kind.
     pub connections: Connections,
+    /// Counter of the open connections of any kind per TCP peer.
+    pub(crate) peers: Addresses,
+    /// Counter of the live connections per client.
+    pub(crate) clients: Addresses,
+    pub time_limits: TimeLimits,
+    /// The answers that no route produces.
+    pub(crate) answers: Arc<Answers>,
+    /// Counter of the reports of browsers.
+    pub(crate) reports: ReportCounts,
     /// The socket tasks; shutdown waits for them.
     pub sockets: TaskTracker,
     /// Set at shutdown.

@@ -1,5 +1,5 @@
 //! The log, on standard error. Must never contain message bodies, passwords, cookies or tokens. A
-//! caller that logs never waits for standard error and never fails with it.
+//! caller that logs never waits for standard error and never fails with it. Started by `main`.
 //!
 //! - `queue`: writes log lines to standard error
 //! - `filter`: parses `DUET_LOG`

@@ -14,7 +14,7 @@ const BUILD_VARIABLES: [&str; 1] = ["DUET_TOOLS"];
 
 /// Treats empty variables as unset, because an empty line in a settings file stands for the
 /// default.
-pub fn without_empty(command: Command) -> Command {
+pub(crate) fn without_empty(command: Command) -> Command {
     let subcommands: Vec<String> =
         command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let command = command.mut_args(|argument| {
@@ -32,7 +32,7 @@ pub fn without_empty(command: Command) -> Command {
 }
 
 /// Logs a warning for each variable that no setting reads.
-pub fn warn_of_unknown(command: &Command) {
+pub(crate) fn warn_of_unknown(command: &Command) {
     let set = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()));
     for (name, suggestion) in unknown(command, set) {
@@ -41,7 +41,7 @@ pub fn warn_of_unknown(command: &Command) {
                 tracing::warn!("unknown variable {name}; did you mean {suggestion}?");
             }
             None => {
-                tracing::warn!("unknown variable {name}; `duet --help` lists the known variables")
+                tracing::warn!("unknown variable {name}; `duet --help` lists the known variables");
             }
         }
     }

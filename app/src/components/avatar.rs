@@ -8,6 +8,7 @@ use crate::text;
 /// The initials of a user. Hidden from screen readers, because the name is always beside the
 /// avatar.
 #[component]
+#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 pub fn Avatar(
     user: User,
     /// Whether to show the online mark.

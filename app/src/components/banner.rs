@@ -1,36 +1,28 @@
 //! The banner about the connection: one line, shown only if a problem lasts.
 
-#[cfg(feature = "hydrate")]
 use std::time::Duration;
 
+use leptos::html::A;
 use leptos::prelude::*;
 
-#[cfg(feature = "hydrate")]
-use crate::dom::{is_online, uptime_ms};
+use crate::browser::{down_since, is_online, uptime_ms};
 use crate::language::{Texts, use_texts};
 use crate::paths;
-use crate::state::use_state;
-#[cfg(feature = "hydrate")]
-use crate::state::{Connection, State};
+use crate::state::{Connection, State, use_state};
 use crate::text;
 
 /// An outage shorter than this, in milliseconds, is not shown. A longer one has outlasted the first
 /// reconnection attempts.
-#[cfg(feature = "hydrate")]
 const PATIENCE_MS: i64 = 4_000;
 /// The same when the browser reports no network, which also happens while it switches networks.
-#[cfg(feature = "hydrate")]
 const NO_NETWORK_MS: i64 = 500;
 /// Outage in milliseconds after which the banner says "offline" instead of "connecting".
-#[cfg(feature = "hydrate")]
 const OFFLINE_AFTER_MS: i64 = 8_000;
 /// How long "connected" is shown, in milliseconds.
-#[cfg(feature = "hydrate")]
 const RELIEF_MS: i64 = 1_500;
 
 /// The banner's states. The server always renders `Nothing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "browser only"))]
 enum Notice {
     Nothing,
     Connecting,
@@ -60,13 +52,15 @@ impl Notice {
     }
 }
 
-/// The banner, the warning that storage fails, and the notice of a newer build.
+/// The banner, the warning that storage fails, and the notices of a newer build and of a sign-in
+/// elsewhere.
 #[component]
 pub fn Banner() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let notice = RwSignal::new(Notice::Nothing);
-    #[cfg(feature = "hydrate")]
+    let sign_in = NodeRef::<A>::new();
     watch(state, notice);
+    focus_when_signed_out(state, notice, sign_in);
     view! {
         <div class="banners">
             <div
@@ -77,6 +71,7 @@ pub fn Banner() -> impl IntoView {
             >
                 <span inner_html=move || text::as_html(notice.get().words(t, state.storage_works.get()))></span>
                 <a
+                    node_ref=sign_in
                     class="link ms-3"
                     rel="external"
                     class:hidden=move || notice.get() != Notice::SignedOut
@@ -113,9 +108,41 @@ pub fn Banner() -> impl IntoView {
                     {t.not_now}
                 </button>
             </div>
+            <div role="status" class="banner" class:hidden=move || state.signed_in_elsewhere.with(Option::is_none)>
+                <span inner_html=move || text::as_html(&sign_in_notice(t, state))></span>
+                <a class="link ms-3" href=paths::DEVICES on:click=move |_| state.signed_in_elsewhere.set(None)>
+                    {t.review_devices}
+                </a>
+                <button class="link ms-3" type="button" on:click=move |_| state.signed_in_elsewhere.set(None)>
+                    {t.that_was_me}
+                </button>
+            </div>
             <noscript inner_html=without_scripts(t)></noscript>
         </div>
     }
+}
+
+/// Focuses the link to sign in again once the page is hidden, unless the user must copy typed text.
+fn focus_when_signed_out(state: State, notice: RwSignal<Notice>, sign_in: NodeRef<A>) {
+    Effect::new(move |_| {
+        if notice.get() == Notice::SignedOut && state.storage_works.get_untracked() {
+            request_animation_frame(move || {
+                if let Some(link) = sign_in.get_untracked() {
+                    // Fails only for an element that is gone.
+                    _ = link.focus();
+                }
+            });
+        }
+    });
+}
+
+/// The notice of a sign-in elsewhere; empty without one.
+fn sign_in_notice(t: &Texts, state: State) -> String {
+    state.signed_in_elsewhere.with(|device| match device.as_deref() {
+        None => String::new(),
+        Some("") => t.new_sign_in.to_owned(),
+        Some(device) => t.fill(t.new_sign_in_from, device),
+    })
 }
 
 /// The notice for pages without scripts. A string, because browsers that run scripts do not parse
@@ -136,7 +163,6 @@ fn here(notice: Notice) -> String {
 }
 
 /// Updates the notice from the connection state.
-#[cfg(feature = "hydrate")]
 fn watch(state: State, notice: RwSignal<Notice>) {
     let (since, timer) = (StoredValue::new(None), StoredValue::new(None));
     let outage = Outage { state, notice, since, timer };
@@ -167,7 +193,6 @@ fn watch(state: State, notice: RwSignal<Notice>) {
 
 /// An outage. All its timeouts share one timer, so that no timeout of an earlier outage fires in a
 /// later one.
-#[cfg(feature = "hydrate")]
 #[derive(Clone, Copy)]
 struct Outage {
     state: State,
@@ -176,12 +201,11 @@ struct Outage {
     timer: StoredValue<Option<TimeoutHandle>>,
 }
 
-#[cfg(feature = "hydrate")]
 impl Outage {
     /// Shows the notice for the time that has passed, and schedules the next change.
     fn update(self) {
         let now = uptime_ms();
-        let down_since = self.state.client.down_since.get_value();
+        let down_since = down_since(self.state);
         let since = self.since.get_value().or(down_since).unwrap_or(now);
         self.since.set_value(Some(since));
         let lasted = now - since;

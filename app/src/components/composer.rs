@@ -7,9 +7,11 @@ use leptos::prelude::*;
 use protocol::limits::MAX_BODY_CHARS;
 use protocol::{Body, BodyError, ConversationId, ErrorCode, Seq, UserId};
 
-use super::emoji::{EmojiButton, fetch_emoji};
+use super::emoji::EmojiButton;
 use super::{ForWhom, Icon};
 use crate::bootstrap::use_bootstrap;
+use crate::browser::writing::{DraftKeeper, sent, start, typed, written_in};
+use crate::browser::{fetch_emoji, has_keyboard};
 use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
 use crate::paths;
@@ -22,6 +24,7 @@ const COUNTER_FROM: usize = 200;
 const SPOKEN_EVERY: usize = 50;
 
 #[component]
+#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 pub fn Composer(
     conversation: ConversationId,
     /// The peer's name.
@@ -49,7 +52,6 @@ pub fn Composer(
         no_emoji: Callback::new(move |()| notice.set(Some(t.emoji.failed))),
     };
     let (problem, label) = (writing.problem, t.fill(t.message_to, &name));
-    let live = use_state().live;
     view! {
         <div class="composer-frame">
             <p
@@ -80,33 +82,41 @@ pub fn Composer(
                 <input type="hidden" name="seen" value=seen.to_string() />
                 <div class="composer-box">
                     <EmojiButton on_failure=writing.no_emoji />
-                    <textarea
-                        node_ref=field
-                        name="body"
-                        rows="1"
-                        aria-label=label.clone()
-                        placeholder=label
-                        required=true
-                        dir="auto"
-                        autocomplete="off"
-                        enterkeyhint=move || if live.get() && has_keyboard() { "send" } else { "enter" }
-                        aria-invalid=move || problem.with(Option::is_some).then_some("true")
-                        aria-describedby="message-problem"
-                        on:input=move |_| writing.changed()
-                        on:keydown=move |event: KeyboardEvent| {
-                            if is_send_key(&event) {
-                                event.prevent_default();
-                                writing.submit();
-                            }
-                        }
-                        inner_html=escaped(&echoed)
-                    ></textarea>
+                    {message_field(writing, label, &echoed)}
                 </div>
                 <SendButton written=written />
             </form>
             <Counter written=written />
             <noscript inner_html=without_scripts(t, conversation, seen, me)></noscript>
         </div>
+    }
+}
+
+/// The field of the text, with the text of a refused form.
+fn message_field(writing: ComposerState, label: String, echoed: &str) -> impl IntoView + use<> {
+    let (live, problem) = (use_state().live, writing.problem);
+    view! {
+        <textarea
+            node_ref=writing.field
+            name="body"
+            rows="1"
+            aria-label=label.clone()
+            placeholder=label
+            required=true
+            dir="auto"
+            autocomplete="off"
+            enterkeyhint=move || if live.get() && has_keyboard() { "send" } else { "enter" }
+            aria-invalid=move || problem.with(Option::is_some).then_some("true")
+            aria-describedby="message-problem"
+            on:input=move |_| writing.changed()
+            on:keydown=move |event: KeyboardEvent| {
+                if is_send_key(&event) {
+                    event.prevent_default();
+                    writing.submit();
+                }
+            }
+            inner_html=escaped(echoed)
+        ></textarea>
     }
 }
 
@@ -278,45 +288,6 @@ pub(crate) fn escaped(text: &str) -> String {
         return String::new();
     }
     format!("\n{}", text::as_html(text))
-}
-
-#[cfg(feature = "hydrate")]
-use crate::dom::has_keyboard;
-#[cfg(feature = "hydrate")]
-use crate::live::writing::{DraftKeeper, sent, start, typed, written_in};
-
-#[cfg(not(feature = "hydrate"))]
-use plain::{DraftKeeper, has_keyboard, sent, start, typed, written_in};
-
-/// Stubs for the server.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use leptos::html::Textarea;
-    use leptos::prelude::*;
-    use leptos::web_sys::HtmlTextAreaElement;
-    use protocol::{Body, ConversationId};
-
-    use crate::text::TextStats;
-
-    #[derive(Clone, Copy)]
-    pub struct DraftKeeper;
-
-    pub fn has_keyboard() -> bool {
-        true
-    }
-    pub fn start(
-        _: ConversationId,
-        _: NodeRef<Textarea>,
-        _: RwSignal<TextStats>,
-        _: Callback<()>,
-    ) -> DraftKeeper {
-        DraftKeeper
-    }
-    pub fn written_in(_: &HtmlTextAreaElement) -> TextStats {
-        TextStats::default()
-    }
-    pub fn typed(_: DraftKeeper, _: &HtmlTextAreaElement) {}
-    pub fn sent(_: DraftKeeper, _: &HtmlTextAreaElement, _: Body) {}
 }
 
 #[cfg(test)]

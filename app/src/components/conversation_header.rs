@@ -14,7 +14,8 @@ pub fn ConversationHeader(
     /// The conversation's entry in the list, which holds the peer.
     entry: ConversationSignals,
 ) -> impl IntoView {
-    let (t, local) = (use_texts(), use_state().time_context);
+    let (t, state) = (use_texts(), use_state());
+    let local = state.time_context;
     let user = {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))
@@ -24,13 +25,21 @@ pub fn ConversationHeader(
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.presence))
     };
-    let typing = entry.typing.clone();
+    let typing = entry.typing;
+    // Several peers in the list may have one display name.
+    let shared = Memo::new(move |_| state.shared_names());
+    let handle = move || {
+        user.with(|user| match shared.with(|shared| shared.contains(&user.display_name)) {
+            true => text::handle(&user.username) + " · ",
+            false => String::new(),
+        })
+    };
     // Never empty, so that the layout does not shift.
     let words = Memo::new(move |_| match (typing.get(), presence.get()) {
         (true, _) => t.typing.to_owned(),
-        (_, presence) if presence.online => t.online.to_owned(),
+        (_, presence) if presence.online => handle() + t.online,
         (_, presence) => match presence.last_seen {
-            Some(at) => time::last_seen(t, at, local.get()),
+            Some(at) => handle() + &time::last_seen(t, at, local.get()),
             None => user.with(|user| text::handle(&user.username)),
         },
     });

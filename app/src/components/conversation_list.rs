@@ -7,8 +7,9 @@ use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
 use super::{Avatar, NoConversations};
+use crate::browser::{element, keeps_focus, walk, writing};
 use crate::language::{Texts, use_texts};
-use crate::live::rows::Progress;
+use crate::live::rows::Tick;
 use crate::paths;
 use crate::server_fns::list_conversations;
 use crate::state::{ConversationSignals, State, use_state};
@@ -19,75 +20,38 @@ use crate::time;
 #[component]
 pub fn ConversationList() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let (loading, failed) = (RwSignal::new(false), RwSignal::new(false));
-    let load = move || {
-        if !loading.get_untracked() {
-            loading.set(true);
-            spawn_local(async move {
-                failed.set(!load_more(state).await);
-                loading.set(false);
-            });
-        }
-    };
-    // After a failure loading resumes on a click or on the next connection.
-    let load_near_end = move || {
-        if state.list_has_more.get_untracked() && !failed.get_untracked() && is_near_end() {
-            load();
-        }
-    };
-    Effect::new(move |was_connected: Option<bool>| {
-        let connected = state.connection.get().brings_news();
-        if connected && was_connected == Some(false) {
-            failed.set(false);
-        }
-        state.list.track();
-        loading.track();
-        load_near_end();
-        connected
-    });
-    // Roving tab stop: the focused entry, else the open conversation, else the first entry.
-    let focused = RwSignal::new(None::<ConversationId>);
-    let path = use_location().pathname;
-    let stop = Memo::new(move |_| {
-        let open = path.with(|path| paths::opened(path));
-        state.list.with(|list| {
-            let held = |id: &ConversationId| list.contains(id);
-            focused.get().filter(held).or(open.filter(held)).or(list.first().copied())
-        })
-    });
+    let loader = ListLoader { state, loading: RwSignal::new(false), failed: RwSignal::new(false) };
+    loader.follow();
+    let focused = RwSignal::new(None);
+    let stop = tab_stop(state, focused);
+    let shared = Memo::new(move |_| state.shared_names());
     view! {
         <Show when=move || !state.others.get_value() && state.list.with(Vec::is_empty)>
-            <div class="nobody-yet md:hidden">
+            <div class="no-conversations md:hidden">
                 <p class="font-semibold">{t.no_conversations}</p>
                 <NoConversations />
             </div>
         </Show>
         <ul
             class="conversation-list"
-            on:scroll=move |_| load_near_end()
-            on:keydown=move |event| {
-                #[cfg(feature = "hydrate")]
-                crate::dom::walk(&event, "a.list-entry");
-                _ = event;
-            }
+            on:scroll=move |_| loader.load_near_end()
+            on:keydown=move |event| walk(&event, "a.list-entry")
             on:focusout=move |event| {
-                #[cfg(feature = "hydrate")]
-                if !crate::dom::keeps_focus(&event) {
+                if !keeps_focus(&event) {
                     focused.set(None);
                 }
-                _ = event;
             }
         >
             <For each=move || state.list.get() key=|id| *id let:id>
-                {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused /> })}
+                {state.entry(id).map(|entry| view! { <ListEntry id=id entry=entry stop=stop focused=focused shared=shared /> })}
             </For>
             <Show when=move || state.list_has_more.get()>
                 <li class="older-conversations">
                     <button
                         class="button-quiet"
                         type="button"
-                        on:click=move |_| load()
-                        inner_html=move || match (loading.get(), failed.get()) {
+                        on:click=move |_| loader.load()
+                        inner_html=move || match (loader.loading.get(), loader.failed.get()) {
                             (true, _) => t.loading,
                             (_, true) => t.try_again,
                             _ => t.older_conversations,
@@ -99,33 +63,84 @@ pub fn ConversationList() -> impl IntoView {
     }
 }
 
+/// Returns the tab stop of the list: the focused entry, else the open conversation, else the first
+/// entry.
+fn tab_stop(
+    state: State,
+    focused: RwSignal<Option<ConversationId>>,
+) -> Memo<Option<ConversationId>> {
+    let path = use_location().pathname;
+    Memo::new(move |_| {
+        let open = path.with(|path| paths::opened(path));
+        state.list.with(|list| {
+            let listed = |id: &ConversationId| list.contains(id);
+            focused.get().filter(listed).or(open.filter(listed)).or(list.first().copied())
+        })
+    })
+}
+
+/// Loading of older conversations.
+#[derive(Clone, Copy)]
+struct ListLoader {
+    state: State,
+    loading: RwSignal<bool>,
+    /// Whether the last attempt failed. Loading then resumes on a click or on the next connection.
+    failed: RwSignal<bool>,
+}
+
+impl ListLoader {
+    fn load(self) {
+        if !self.loading.get_untracked() {
+            self.loading.set(true);
+            spawn_local(async move {
+                self.failed.set(!load_more(self.state).await);
+                self.loading.set(false);
+            });
+        }
+    }
+
+    fn load_near_end(self) {
+        let wanted = self.state.list_has_more.get_untracked() && !self.failed.get_untracked();
+        if wanted && is_near_end() {
+            self.load();
+        }
+    }
+
+    /// Loads whenever the list or the connection changes and the end is near.
+    fn follow(self) {
+        let Self { state, loading, failed } = self;
+        Effect::new(move |was_connected: Option<bool>| {
+            let connected = state.connection.get().brings_news();
+            if connected && was_connected == Some(false) {
+                failed.set(false);
+            }
+            state.list.track();
+            loading.track();
+            self.load_near_end();
+            connected
+        });
+    }
+}
+
 /// Loads the next page of the list; false if that failed.
 async fn load_more(state: State) -> bool {
     let page = list_conversations(state.list_cursor()).await;
     let came = page.is_ok();
     if let Ok(page) = page {
         state.adopt_list(page, false);
-        #[cfg(feature = "hydrate")]
-        crate::live::writing::show_drafts(state);
+        writing::show_drafts(state);
     }
     came
 }
 
 /// Whether the end of the list is less than `NEAR_PX` below the view. False while the list is
 /// hidden.
-#[cfg(feature = "hydrate")]
 fn is_near_end() -> bool {
     const NEAR_PX: i32 = 400;
-    let list = document().query_selector(".conversation-list").ok().flatten();
-    list.is_some_and(|list| {
+    element(".conversation-list").is_some_and(|list| {
         let height = list.client_height();
         height > 0 && list.scroll_height() - list.scroll_top() - height < NEAR_PX
     })
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn is_near_end() -> bool {
-    false
 }
 
 #[component]
@@ -136,6 +151,8 @@ fn ListEntry(
     stop: Memo<Option<ConversationId>>,
     /// The focused entry.
     focused: RwSignal<Option<ConversationId>>,
+    /// The display names of several peers.
+    shared: Memo<Vec<String>>,
 ) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let (local, live) = (state.time_context, state.live);
@@ -148,6 +165,12 @@ fn ListEntry(
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| summary.peer.user.clone()))
     };
+    let handle = Memo::new(move |_| {
+        user.with(|user| match shared.with(|shared| shared.contains(&user.display_name)) {
+            true => text::handle(&user.username),
+            false => String::new(),
+        })
+    });
     let part = |read: fn(&Conversation) -> u32| {
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(read))
@@ -156,8 +179,7 @@ fn ListEntry(
     let online = part(|summary| u32::from(summary.peer.presence.online));
     let at = {
         let summary = entry.summary.clone();
-        // Not `active_at`, which may be later than the message after the server's clock was turned
-        // back.
+        // Not `active_at`, which is a sort key and may differ from the time of the last message.
         Memo::new(move |_| summary.with(|summary| summary.last.as_ref().map(|last| last.sent_at)))
     };
     view! {
@@ -173,6 +195,11 @@ fn ListEntry(
                 <span class="min-w-0 flex-1">
                     <span class="flex items-baseline gap-2">
                         <span class="min-w-0 flex-1 truncate font-semibold" dir="auto">{move || user.with(|user| t.name(user).to_owned())}</span>
+                        <span
+                            class="min-w-0 truncate text-xs text-muted"
+                            class:hidden=move || handle.with(String::is_empty)
+                            inner_html=move || handle.with(|handle| text::as_html(handle))
+                        ></span>
                         <span class="sr-only" inner_html=move || if online.get() == 1 { aside(t.online) } else { String::new() }></span>
                         <span
                             class="shrink-0 text-xs text-muted"
@@ -234,35 +261,35 @@ fn Preview(
         SecondLine::Draft => (None, draft.with(|draft| text::preview(draft))),
         SecondLine::Typing => (None, String::new()),
     });
-    let progress = Memo::new(move |_| line.with(|line| line.0));
+    let tick = Memo::new(move |_| line.with(|line| line.0));
     view! {
         <span class="preview">
-            {move || progress.get().map(Progress::draw)}
-            <span class="sr-only" inner_html=move || progress.get().map(|_| t.fill(t.you_said, "")).unwrap_or_default()></span>
+            {move || tick.get().map(Tick::draw)}
+            <span class="sr-only" inner_html=move || tick.get().map(|_| t.fill(t.you_said, "")).unwrap_or_default()></span>
             <span
                 class="preview-kind"
                 class:is-draft=move || kind.get() == SecondLine::Draft
                 inner_html=move || text::as_html(kind.get().words(t))
             ></span>
             <bdi inner_html=move || line.with(|line| text::as_html(&line.1))></bdi>
-            <span class="sr-only" inner_html=move || progress.get().map(|progress| aside(progress.word(t))).unwrap_or_default()></span>
+            <span class="sr-only" inner_html=move || tick.get().map(|tick| aside(tick.label(t))).unwrap_or_default()></span>
         </span>
     }
 }
 
-/// The last message, with its progress if it is the user's own.
-fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Progress>, String) {
+/// The last message, with its tick if it is the user's own.
+fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Tick>, String) {
     let stored = summary.last.as_ref();
     let waiting = state.newest_waiting(summary.id, |entry| {
         // A message can be stored and still be in the outbox, if the answer was lost.
         let is_stored = stored.is_some_and(|last| last.client_id == entry.client_id);
-        (!is_stored).then(|| (Some(Progress::of_unsent(entry)), text::preview(&entry.body)))
+        (!is_stored).then(|| (Some(Tick::of_unsent(entry)), text::preview(&entry.body)))
     });
     waiting.flatten().unwrap_or_else(|| match stored {
         None => (None, t.say_hello.to_owned()),
         Some(last) => {
             let mine = last.sender != summary.peer.user.id;
-            (mine.then(|| Progress::of(last, summary.theirs)), text::preview(&last.body))
+            (mine.then(|| Tick::of(last, summary.theirs)), text::preview(&last.body))
         }
     })
 }

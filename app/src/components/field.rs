@@ -4,6 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use crate::bootstrap::use_bootstrap;
+use crate::browser::{has_keyboard, while_shown};
 use crate::language::{Texts, use_texts};
 
 /// The purpose of a field.
@@ -25,6 +26,10 @@ pub enum FieldKind {
     PresentPassword,
     /// The new password, in the form that changes the password.
     NextPassword,
+    /// A code of an authenticator app, or a recovery code.
+    Code,
+    /// The first code of an authenticator app, in the set-up.
+    AppCode,
 }
 
 struct Shape {
@@ -81,6 +86,17 @@ impl FieldKind {
             }
             Self::NextPassword => Shape { name: "new", label: t.next_password, ..new_password },
             Self::NewPassword => new_password,
+            Self::Code => Shape {
+                name: "code",
+                label: t.language.two_step().code,
+                autocomplete: "one-time-code",
+                enter: "go",
+                help: Some(t.code_needed),
+                ..username
+            },
+            Self::AppCode => {
+                Shape { help: Some(t.language.two_step().app_code_help), ..Self::Code.shape(t) }
+            }
         }
     }
 }
@@ -94,10 +110,14 @@ pub fn TextField(
     value: String,
     /// The error, if any.
     error: Signal<Option<String>>,
+    /// The id, if the page has another field of the same name.
+    #[prop(optional)]
+    id: Option<&'static str>,
 ) -> impl IntoView {
     let t = use_texts();
     let shape = kind.shape(t);
-    let (help_id, error_id) = (format!("{}-help", shape.name), format!("{}-error", shape.name));
+    let id = id.unwrap_or(shape.name);
+    let (help_id, error_id) = (format!("{id}-help"), format!("{id}-error"));
     let has_error = Memo::new(move |_| error.with(Option::is_some));
     // The error replaces the help, because it says which input is valid.
     let described_by = {
@@ -107,11 +127,11 @@ pub fn TextField(
     let is_secret = shape.kind == "password";
     view! {
         <div class="field">
-            <label for=shape.name>{shape.label}</label>
+            <label for=id>{shape.label}</label>
             <div class="field-box">
                 <input
                     node_ref=node_ref
-                    id=shape.name
+                    id=id
                     name=shape.name
                     type=shape.kind
                     value=value
@@ -156,11 +176,7 @@ fn Eye(
         }
         shown.set(show);
     };
-    #[cfg(feature = "hydrate")]
-    {
-        let sent = window_event_listener(leptos::ev::submit, move |_| show(false));
-        on_cleanup(move || sent.remove());
-    }
+    while_shown(leptos::ev::submit, move |_| show(false));
     view! {
         <button
             class="field-eye"
@@ -190,14 +206,6 @@ pub fn begin_in(field: NodeRef<Input>) {
             _ = field.focus();
         }
     });
-}
-
-#[cfg(feature = "hydrate")]
-use crate::dom::has_keyboard;
-
-#[cfg(not(feature = "hydrate"))]
-fn has_keyboard() -> bool {
-    false
 }
 
 /// The id of the user a page was rendered for, as a hidden field of a plain form. The server

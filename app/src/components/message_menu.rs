@@ -1,4 +1,4 @@
-//! The message menu, the note on a message's progress, and the toast. One menu and one note serve
+//! The message menu, the note on a message's tick, and the toast. One menu and one note serve
 //! the whole log. Both are native popovers in the top layer.
 //!
 //! This module renders the elements. In the browser, `controls` reacts to the user and `popovers`
@@ -15,10 +15,11 @@ use std::time::Duration;
 use leptos::ev::KeyboardEvent;
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
-use protocol::TickTimes;
+use protocol::{ConversationId, TickTimes};
 
 use super::Icon;
 use super::overlays::{LazyOverlays, use_overlays};
+use crate::browser::walk_menu;
 use crate::language::{Texts, use_texts};
 use crate::live::rows::Row;
 use crate::state::OpenConversation;
@@ -29,10 +30,11 @@ const TOAST_FOR: Duration = Duration::from_secs(2);
 /// The elements and signals that `popovers` opens and positions.
 #[derive(Clone, Copy)]
 pub(super) struct MenuParts {
+    pub conversation: ConversationId,
     /// The menu button beside the message under the pointer.
     pub button: NodeRef<Button>,
     pub menu: NodeRef<Div>,
-    /// The note on a message's progress.
+    /// The note on a message's tick.
     pub note: NodeRef<Div>,
     /// The message that menu and note are about.
     pub chosen: RwSignal<Option<Row>>,
@@ -46,8 +48,9 @@ pub(super) struct MenuParts {
 }
 
 impl MenuParts {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(conversation: ConversationId) -> Self {
         Self {
+            conversation,
             button: NodeRef::new(),
             menu: NodeRef::new(),
             note: NodeRef::new(),
@@ -64,13 +67,31 @@ impl MenuParts {
         _ = self.toast.try_set(words);
         set_timeout(move || _ = self.toast.try_set(""), TOAST_FOR);
     }
+
+    /// Closes menu and note, and returns the focus.
+    fn close(self) {
+        #[cfg(feature = "hydrate")]
+        popovers::close(self);
+    }
+
+    /// Shows the note on the message whose menu was open.
+    fn show_note(self) {
+        #[cfg(feature = "hydrate")]
+        popovers::show_note(self);
+    }
+
+    /// Selects the text of the chosen message.
+    fn select_text(self) {
+        #[cfg(feature = "hydrate")]
+        popovers::select_text();
+    }
 }
 
 /// The menu button, the menu, the note and the toast.
 #[component]
 pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl IntoView {
-    let (t, overlays, id) = (parts.t, parts.overlays, open.id);
-    let chosen = move |row| overlays.when_loaded(|overlays| (overlays.items)(id, parts, row));
+    let (t, overlays) = (parts.t, parts.overlays);
+    let chosen = move |row| overlays.when_loaded(|overlays| (overlays.items)(parts, row));
     let is_chosen = Memo::new(move |_| parts.chosen.with(Option::is_some));
     let note = move || {
         is_chosen
@@ -94,7 +115,7 @@ pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl Into
             role="menu"
             tabindex="-1"
             aria-label=t.message_actions
-            on:keydown=|event: KeyboardEvent| walk_items(&event)
+            on:keydown=|event: KeyboardEvent| walk_menu(&event)
         >
             {move || parts.chosen.get().map(chosen)}
         </div>
@@ -104,10 +125,3 @@ pub(super) fn MessageMenu(open: OpenConversation, parts: MenuParts) -> impl Into
         <p class="toast" role="status" inner_html=move || parts.toast.get()></p>
     }
 }
-
-#[cfg(feature = "hydrate")]
-use popovers::walk_items;
-
-/// Stub for the server.
-#[cfg(not(feature = "hydrate"))]
-fn walk_items(_: &KeyboardEvent) {}

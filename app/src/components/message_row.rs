@@ -1,18 +1,19 @@
-//! One message. The row exists from sending on: the same element shows every progress up to "read".
+//! One message. The row exists from sending on: the same element shows every tick up to "read".
 
 use leptos::prelude::*;
 
 use super::Icon;
+use crate::browser::sender::{delete, retry};
 use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
-use crate::live::rows::{Key, Progress, Row};
+use crate::live::rows::{Key, Row, Tick};
 use crate::state::{OpenConversation, use_state};
 use crate::text::{self, Piece};
 use crate::time;
 
-impl Progress {
+impl Tick {
     /// The label.
-    pub fn word(self, t: &Texts) -> &'static str {
+    pub fn label(self, t: &Texts) -> &'static str {
         match self {
             Self::Sending => t.sending,
             Self::Sent => t.sent,
@@ -37,6 +38,7 @@ impl Progress {
 
 /// A message, with the day and the unread divider above it.
 #[component]
+#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 pub fn MessageRow(
     open: OpenConversation,
     key: Key,
@@ -54,9 +56,9 @@ pub fn MessageRow(
         let row = row.clone();
         Memo::new(move |_| row.with(|row| row.opens_group))
     };
-    let progress = {
+    let tick = {
         let row = row.clone();
-        Memo::new(move |_| row.with(|row| row.progress))
+        Memo::new(move |_| row.with(|row| row.tick))
     };
     let at = {
         let row = row.clone();
@@ -74,7 +76,7 @@ pub fn MessageRow(
                 title=move || time::moment(t, at.get(), local.get())
                 inner_html=move || text::as_html(&time::clock(at.get(), local.get()))
             ></time>
-            {key.mine.then(|| view! { <Ticks progress=progress /> })}
+            {key.mine.then(|| view! { <Ticks tick=tick /> })}
         </p>
     };
     // Inside the last line of the text if there is room. A folded text has no last line, so its
@@ -91,7 +93,7 @@ pub fn MessageRow(
             <article
                 class:is-large=large
                 class:is-folded=folded
-                class:is-not-sent=move || matches!(progress.get(), Some(Progress::NotSent(_)))
+                class:is-not-sent=move || matches!(tick.get(), Some(Tick::NotSent(_)))
             >
                 <span class="sr-only"><bdi>{author}</bdi>": "</span>
                 <div class="bubble">
@@ -99,7 +101,7 @@ pub fn MessageRow(
                     {long.then(|| view! { <Fold folded=folded /> })}
                     {below}
                 </div>
-                {key.mine.then(|| view! { <NotSent key=key row=row progress=progress /> })}
+                {key.mine.then(|| view! { <NotSent key=key row=row tick=tick /> })}
             </article>
         </li>
     })
@@ -150,23 +152,23 @@ fn Fold(folded: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-/// The progress of the user's own message: an icon, and a label for screen readers. A click opens
+/// The tick of the user's own message: an icon, and a label for screen readers. A click opens
 /// the note; by keyboard, the message menu does.
 #[component]
-fn Ticks(progress: Memo<Option<Progress>>) -> impl IntoView {
+fn Ticks(tick: Memo<Option<Tick>>) -> impl IntoView {
     let t = use_texts();
     move || {
-        progress.get().map(|progress| {
-            let word = progress.word(t);
+        tick.get().map(|tick| {
+            let label = tick.label(t);
             view! {
                 <button
                     class="ticks"
                     type="button"
                     tabindex="-1"
-                    aria-label=word.to_owned() + ". " + t.details
+                    aria-label=label.to_owned() + ". " + t.details
                 >
-                    <span class="sr-only" inner_html=format!(". {}", text::as_html(word))></span>
-                    {progress.draw()}
+                    <span class="sr-only" inner_html=format!(". {}", text::as_html(label))></span>
+                    {tick.draw()}
                 </button>
             }
         })
@@ -175,12 +177,12 @@ fn Ticks(progress: Memo<Option<Progress>>) -> impl IntoView {
 
 /// The actions for a refused message, and the warning that a reload would lose an unsent one.
 #[component]
-fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) -> impl IntoView {
+fn NotSent(key: Key, row: ArcRwSignal<Row>, tick: Memo<Option<Tick>>) -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     let unsaved = Memo::new(move |_| row.with(|row| row.unsaved));
     let lost = move || unsaved.get().then(|| view! { <p class="not-kept">{t.not_kept}</p> });
-    let refused = move || match progress.get() {
-        Some(Progress::NotSent(code)) => Some(view! {
+    let refused = move || match tick.get() {
+        Some(Tick::NotSent(code)) => Some(view! {
             <div class="not-sent">
                 <p role="alert">{t.not_sent_because} {error_message(t, code.into())}</p>
                 <button class="link" type="button" on:click=move |_| retry(state, key)>{t.retry}</button>
@@ -192,13 +194,19 @@ fn NotSent(key: Key, row: ArcRwSignal<Row>, progress: Memo<Option<Progress>>) ->
     (lost, refused)
 }
 
+/// Returns the data of a rendered row. Rows are rendered in the order of the conversation's keys.
 #[cfg(feature = "hydrate")]
-use crate::live::sender::{delete, retry};
-
-#[cfg(not(feature = "hydrate"))]
-fn retry(_: crate::state::State, _: Key) {}
-#[cfg(not(feature = "hydrate"))]
-fn delete(_: crate::state::State, _: Key) {}
+pub(super) fn row_of(
+    open: &OpenConversation,
+    list: &web_sys::Element,
+    row: &web_sys::Element,
+) -> Option<crate::live::rows::Row> {
+    let rows = list.children();
+    let index = (0..rows.length())
+        .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
+    let key = open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
+    open.row(key).map(|row| row.get_untracked())
+}
 
 /// After hydration the log is one tab stop: links and buttons are reached from their message.
 fn one_stop(live: bool) -> Option<&'static str> {

@@ -4,9 +4,10 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::browser::stored_choices::{choose_notices, choose_sound, choose_text};
 use crate::language::use_texts;
 use crate::notifications::Notifications;
-use crate::notifications::choices::{Permission, choose_notices, choose_sound, choose_text};
+use crate::notifications::choices::Permission;
 use crate::state::use_state;
 
 #[component]

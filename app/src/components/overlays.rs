@@ -3,17 +3,14 @@
 //! The code is preloaded a moment after hydration, so that a menu opens at once, also without a
 //! network. An overlay that is opened earlier waits for its code.
 
-#[cfg(feature = "hydrate")]
 use std::cell::Cell;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::ConversationId;
 
 use super::message_menu::{MenuParts, views};
-use super::people_search::Search;
-use super::search_results;
-use super::shortcuts::{self, Shortcuts};
+use super::search::{Search, results};
+use super::shortcuts::sheet;
 use super::sign_out_dialog::{self, SignOutState};
 use crate::lazy::{NotLoaded, lazy_functions, soon};
 use crate::live::Unsent;
@@ -24,32 +21,32 @@ use crate::state::OpenConversation;
 #[derive(Clone, Copy)]
 pub struct Overlays {
     /// The list of keys.
-    pub shortcuts: fn(Shortcuts) -> AnyView,
+    pub shortcuts: fn(RwSignal<bool>) -> AnyView,
     /// The entries of the message menu.
-    pub(super) items: fn(ConversationId, MenuParts, Row) -> AnyView,
-    /// The note on a message's progress.
+    pub(super) items: fn(MenuParts, Row) -> AnyView,
+    /// The note on a message's tick.
     pub(super) note: fn(OpenConversation, MenuParts) -> AnyView,
     /// The dialog at signing out.
     pub(super) sign_out: fn(SignOutState, Unsent) -> AnyView,
     /// What a search found.
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `found_at_first`"))]
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `LazyOverlays::found`"))]
     pub(super) found: fn(Search) -> AnyView,
 }
 
 lazy_functions! {
     fn load_overlays() -> Overlays {
         Overlays {
-            shortcuts: shortcuts::sheet,
+            shortcuts: sheet::sheet,
             items: views::items,
             note: views::note,
             sign_out: sign_out_dialog::dialog,
-            found: search_results::found,
+            found: results::found,
         }
     }
 }
 
-#[cfg(feature = "hydrate")]
 thread_local! {
+    /// The overlays that were loaded before hydration; none on the server.
     static AT_FIRST: Cell<Option<Overlays>> = const { Cell::new(None) };
 }
 
@@ -65,16 +62,6 @@ pub(crate) async fn load_what_is_shown() -> Result<(), NotLoaded> {
     Ok(())
 }
 
-/// The search results on the page that the server renders.
-#[cfg(not(feature = "hydrate"))]
-pub(super) fn found_at_first(search: Search) -> Option<AnyView> {
-    search.shown.get_untracked().then(|| {
-        #[cfg(feature = "ssr")]
-        leptos::prefetch_lazy_fn_on_server("load_overlays");
-        search_results::found(search)
-    })
-}
-
 /// The overlays of this page, as soon as their code is loaded. `App` provides this context.
 #[derive(Clone, Copy)]
 pub struct LazyOverlays(RwSignal<Option<Overlays>>);
@@ -82,11 +69,7 @@ pub struct LazyOverlays(RwSignal<Option<Overlays>>);
 impl LazyOverlays {
     /// Creates the context and schedules the preload of the code.
     pub fn new() -> Self {
-        #[cfg(feature = "hydrate")]
-        let loaded = AT_FIRST.get();
-        #[cfg(not(feature = "hydrate"))]
-        let loaded = None;
-        let overlays = Self(RwSignal::new(loaded));
+        let overlays = Self(RwSignal::new(AT_FIRST.get()));
         // Effects run in the browser only.
         Effect::new(move |_| soon(async move { _ = overlays.load().await }));
         overlays
@@ -110,10 +93,17 @@ impl LazyOverlays {
         spawn_local(async move { _ = self.load().await });
     }
 
-    /// Returns the overlays if their code is loaded.
-    #[cfg(feature = "hydrate")]
-    pub fn loaded(self) -> Option<Overlays> {
-        self.0.get()
+    /// Returns the results of a search if their code is loaded; on the server, the results that the
+    /// rendered page shows.
+    pub(super) fn found(self, search: Search) -> Option<AnyView> {
+        #[cfg(feature = "hydrate")]
+        return self.0.get().map(|overlays| (overlays.found)(search));
+        #[cfg(not(feature = "hydrate"))]
+        search.shown.get_untracked().then(|| {
+            #[cfg(feature = "ssr")]
+            leptos::prefetch_lazy_fn_on_server("load_overlays");
+            results::found(search)
+        })
     }
 
     /// Returns a view of an overlay; loads the code if needed.

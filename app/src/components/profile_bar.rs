@@ -11,6 +11,7 @@ use leptos::task::spawn_local;
 use super::overlays::use_overlays;
 use super::sign_out_dialog::{Decision, SignOutState};
 use super::{Avatar, ForWhom, Icon};
+use crate::browser::saving::{forget_all_but_unsent, forget_person, unsent};
 use crate::error::AppError;
 use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
@@ -121,23 +122,4 @@ fn leave(t: &'static Texts, state: State, problem: RwSignal<Option<String>>, dec
             Err(error) => problem.set(Some(error_message(t, error))),
         }
     });
-}
-
-#[cfg(feature = "hydrate")]
-use crate::live::unsaved::{forget_all_but_unsent, forget_person, unsent};
-
-#[cfg(not(feature = "hydrate"))]
-use plain::{forget_all_but_unsent, forget_person, unsent};
-
-/// Stubs for the server, which stores no local data.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use crate::live::Unsent;
-    use crate::state::State;
-
-    pub fn unsent(_: State) -> Unsent {
-        Unsent::default()
-    }
-    pub fn forget_all_but_unsent(_: State) {}
-    pub fn forget_person(_: State) {}
 }

@@ -4,10 +4,12 @@
 mod appearance;
 mod delete_account;
 mod devices;
-mod on_device;
+mod offline_copies;
 mod password;
 mod privacy;
 mod profile;
+mod recovery_codes;
+mod two_step;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -15,10 +17,13 @@ use leptos::task::spawn_local;
 pub use appearance::Appearance;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
-pub use on_device::KeepOnDevice;
+pub use offline_copies::OfflineCopies;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;
 pub use profile::Profile;
+#[cfg(feature = "ssr")]
+pub(crate) use recovery_codes::{grouped, recovery_code_list, recovery_file_link};
+pub use two_step::TwoStep;
 
 use crate::error::AppError;
 use crate::language::use_texts;

@@ -7,46 +7,17 @@
 
 use leptos::html::{Div, Ol};
 use leptos::prelude::*;
-use protocol::{ConversationId, Seq, Timestamp};
+use protocol::{ConversationId, Seq};
 
 use super::announcer::Announcer;
-use super::message_menu::{MenuParts, MessageMenu};
+use super::message_menu::MessageMenu;
+use super::scroll::{self, ScrollSignals};
 use super::{Icon, MessageRow};
 use crate::language::use_texts;
 use crate::paths;
 use crate::state::{OpenConversation, use_state};
 use crate::text;
 use crate::time;
-
-/// Signals that `scroll` derives from the scroll position.
-#[derive(Clone, Copy)]
-pub(super) struct ScrollSignals {
-    /// Whether the newest message is more than a screen away.
-    pub away: RwSignal<bool>,
-    /// Whether the newest message is in view.
-    pub at_end: RwSignal<bool>,
-    /// A time within the day in view.
-    pub day: RwSignal<Option<Timestamp>>,
-    /// Whether the day chip is visible.
-    pub day_shown: RwSignal<bool>,
-    /// A text for the announcer.
-    pub announce: RwSignal<Option<String>>,
-    /// The message menu.
-    pub menu: MenuParts,
-}
-
-impl ScrollSignals {
-    fn new() -> Self {
-        Self {
-            away: RwSignal::new(false),
-            at_end: RwSignal::new(true),
-            day: RwSignal::new(None),
-            day_shown: RwSignal::new(false),
-            announce: RwSignal::new(None),
-            menu: MenuParts::new(),
-        }
-    }
-}
 
 /// The log of a conversation.
 #[component]
@@ -62,8 +33,8 @@ pub fn Timeline(
     let t = use_texts();
     let scroller = NodeRef::<Div>::new();
     let list = NodeRef::<Ol>::new();
-    let view = ScrollSignals::new();
-    let jump = start_scrolling(&open, scroller, list, view, target);
+    let view = ScrollSignals::new(open.id);
+    let jump = scroll::start(&open, scroller, list, view, target);
     let keys = open.keys.clone();
     let is_empty = {
         let keys = keys.clone();
@@ -214,40 +185,4 @@ fn JumpToLatest(
             </span>
         </button>
     }
-}
-
-/// Returns the data of a rendered row. Rows are rendered in the order of the conversation's keys.
-#[cfg(feature = "hydrate")]
-pub(super) fn row_of(
-    open: &OpenConversation,
-    list: &web_sys::Element,
-    row: &web_sys::Element,
-) -> Option<crate::live::rows::Row> {
-    let rows = list.children();
-    let index = (0..rows.length())
-        .find(|index| rows.item(*index).is_some_and(|other| other.is_same_node(Some(row))))?;
-    let key = open.keys.with_untracked(|keys| keys.get(index as usize).copied())?;
-    open.row(key).map(|row| row.get_untracked())
-}
-
-#[cfg(feature = "hydrate")]
-fn start_scrolling(
-    open: &OpenConversation,
-    scroller: NodeRef<Div>,
-    list: NodeRef<Ol>,
-    view: ScrollSignals,
-    target: Option<Seq>,
-) -> Callback<()> {
-    super::scroll::start(use_state(), open, scroller, list, view, target)
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn start_scrolling(
-    _: &OpenConversation,
-    _: NodeRef<Div>,
-    _: NodeRef<Ol>,
-    _: ScrollSignals,
-    _: Option<Seq>,
-) -> Callback<()> {
-    Callback::new(|()| {})
 }

@@ -35,7 +35,7 @@ pub(super) static TEXTS: Texts = Texts {
     display_name: "اسمك",
     display_name_help: "هكذا يراك الآخرون.",
     password: "كلمة المرور",
-    password_help: "10 أحرف على الأقل، ويصعب تخمينها. لا يمكن استعادة كلمة مرور مفقودة: احفظها جيدًا، في مدير كلمات مرور مثلًا.",
+    password_help: "15 حرفًا على الأقل، ويصعب تخمينها. لا يمكن استعادة كلمة مرور مفقودة: احفظها جيدًا، في مدير كلمات مرور مثلًا.",
     show_password: "إظهار كلمة المرور",
 
     // The list of conversations.
@@ -125,6 +125,10 @@ pub(super) static TEXTS: Texts = Texts {
     reload: "إعادة التحميل",
     storage_fails: "لا يستطيع هذا المتصفح حفظ شيء لـ Duet لأن ذاكرته ممتلئة أو معطلة. ستُفقد المسودات والرسائل غير المرسلة عند إعادة التحميل.",
     without_scripts: "لا تتحدّث هذه الصفحة تلقائيًا. أعد تحميلها لترى الرسائل الجديدة.",
+    new_sign_in: "سُجِّل الدخول إلى حسابك للتو من مكان آخر.",
+    new_sign_in_from: "سُجِّل الدخول إلى حسابك للتو: {}.",
+    review_devices: "مراجعة الأجهزة",
+    that_was_me: "كان هذا أنا",
 
     // New versions and notifications.
     newer_build: "يتوفر إصدار جديد.",
@@ -181,7 +185,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "إعادة الإرسال",
     delete: "حذف",
 
-    // The message menu and a message's progress.
+    // The message menu and a message's tick.
     message_actions: "قائمة الرسالة",
     copy_text: "نسخ النص",
     select_text: "تحديد النص",
@@ -334,6 +338,8 @@ pub(super) static TEXTS: Texts = Texts {
     present_password: "كلمة المرور الحالية",
     next_password: "كلمة المرور الجديدة",
     password_changed: "غُيِّرت كلمة المرور",
+    withdraw_invitations: "إلغاء الدعوات المفتوحة أيضًا",
+    withdraw_invitations_help: "تتوقف عن العمل روابط الدعوة التي لم يستخدمها أحد بعد.",
     devices: "الأجهزة",
     devices_help: "الأجهزة التي سجّلت الدخول منها.",
     this_device: "هذا الجهاز",
@@ -390,18 +396,22 @@ pub(super) static TEXTS: Texts = Texts {
     username_invalid: "استخدم من 3 إلى 32 حرفًا أو رقمًا أو نقطة أو شرطة.",
     username_taken: "اسم المستخدم هذا محجوز. إن كان لك فسجّل الدخول.",
     display_name_invalid: "استخدم {} حرفًا مرئيًا على الأكثر.",
-    password_too_short: "استخدم {} أحرف على الأقل.",
+    password_too_short: "استخدم {} حرفًا على الأقل.",
     password_too_long: "كلمة المرور هذه طويلة جدًا.",
     password_invalid: "تحتوي كلمة مرورك على محارف غير مرئية، مثل فواصل الأسطر. إذا كنت قد لصقتها فاكتبها بنفسك.",
     password_common: "كلمة المرور هذه سهلة التخمين. اختر غيرها.",
     wrong_credentials: "اسم المستخدم أو كلمة المرور غير صحيحة.",
     wrong_password: "هذه ليست كلمة مرورك الحالية.",
+    code_needed: "أدخِل الرمز من تطبيق المصادقة، أو أحد رموز الاسترداد.",
+    wrong_code: "هذا الرمز غير صحيح أو سبق استخدامه. أدخِل الرمز التالي.",
+    second_factor_changed: "تغيّر تسجيل الدخول بخطوتين في مكان آخر. أعِد تحميل الصفحة.",
     invitation_invalid: "استُخدمت هذه الدعوة من قبل أو انتهت صلاحيتها. اطلب دعوة جديدة.",
     too_many_invitations: "لديك دعوات كثيرة لم تُستخدم. حاول مجددًا بعد بضعة أيام.",
     peer_deleted: "حُذف هذا الحساب، ولم يعد بإمكانه استقبال الرسائل.",
     registration_refused: "لا يقبل هذا الخادم حسابات جديدة.",
     rate_limited: "محاولات كثيرة. حاول مجددًا {}.",
     busy: "الخادم مشغول. حاول مجددًا {}.",
+    storage_full: "مساحة التخزين في الخادم ممتلئة. حاول مجددًا {}.",
     timed_out: "استغرق الخادم وقتًا طويلًا. تحقق مما إذا حُفظ التغيير قبل أن تحاول مجددًا.",
     foreign_origin: "يعمل Duet على {} فقط. افتحه هناك وحاول مجددًا.",
     wrong_address: "يعمل Duet على {} فقط. فُتحت هذه الصفحة من عنوان آخر، لذلك يُرفض هنا تسجيل الدخول والإرسال.",

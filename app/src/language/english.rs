@@ -35,7 +35,7 @@ pub(super) static TEXTS: Texts = Texts {
     display_name: "Your name",
     display_name_help: "The name that others see.",
     password: "Password",
-    password_help: "At least 10 characters, and hard to guess. A lost password can’t be recovered, so keep it safe, for example in a password manager.",
+    password_help: "At least 15 characters, and hard to guess. A lost password can’t be recovered, so keep it safe, for example in a password manager.",
     show_password: "Show password",
 
     // The list of conversations.
@@ -97,6 +97,10 @@ pub(super) static TEXTS: Texts = Texts {
     reload: "Reload",
     storage_fails: "This browser can’t save data for Duet, because its storage is full or turned off. If you reload, drafts and unsent messages will be lost.",
     without_scripts: "This page doesn’t update itself. Reload it to see new messages.",
+    new_sign_in: "Someone just signed in to your account.",
+    new_sign_in_from: "Someone just signed in to your account: {}.",
+    review_devices: "Review devices",
+    that_was_me: "That was me",
 
     // New versions and notifications.
     newer_build: "A new version is available.",
@@ -146,7 +150,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "Retry",
     delete: "Delete",
 
-    // The message menu and a message's progress.
+    // The message menu and a message's tick.
     message_actions: "Message menu",
     copy_text: "Copy text",
     select_text: "Select text",
@@ -271,6 +275,8 @@ pub(super) static TEXTS: Texts = Texts {
     present_password: "Current password",
     next_password: "New password",
     password_changed: "Password changed",
+    withdraw_invitations: "Also withdraw open invitations",
+    withdraw_invitations_help: "Invitation links that nobody has used yet stop working.",
     devices: "Devices",
     devices_help: "Where you’re signed in.",
     this_device: "This device",
@@ -333,12 +339,16 @@ pub(super) static TEXTS: Texts = Texts {
     password_common: "This password is too easy to guess. Choose another one.",
     wrong_credentials: "Wrong username or password.",
     wrong_password: "That’s not your current password.",
+    code_needed: "Enter the code from your authenticator app, or a recovery code.",
+    wrong_code: "This code is wrong, or it was already used. Enter the next one.",
+    second_factor_changed: "Two-step sign-in was changed somewhere else. Reload the page.",
     invitation_invalid: "This invitation has expired or has already been used. Ask for a new one.",
     too_many_invitations: "You have too many unused invitations. Try again in a few days.",
     peer_deleted: "This account was deleted. It can’t receive messages any more.",
     registration_refused: "This server isn’t accepting new accounts.",
     rate_limited: "Too many attempts. Try again {}.",
     busy: "The server is busy. Try again {}.",
+    storage_full: "The server’s storage is full. Try again {}.",
     timed_out: "The server took too long to answer. Check whether your change was made before you try again.",
     foreign_origin: "Duet only works at {}. Open it there and try again.",
     wrong_address: "Duet only works at {}. You opened it at a different address, so you can’t sign in or send messages here.",

@@ -35,7 +35,7 @@ pub(super) static TEXTS: Texts = Texts {
     display_name: "Dein Name",
     display_name_help: "So sehen dich die anderen.",
     password: "Passwort",
-    password_help: "Mindestens 10 Zeichen, und schwer zu erraten. Ein verlorenes Passwort lässt sich nicht wiederherstellen: Bewahre es gut auf, zum Beispiel in einem Passwortmanager.",
+    password_help: "Mindestens 15 Zeichen, und schwer zu erraten. Ein verlorenes Passwort lässt sich nicht wiederherstellen: Bewahre es gut auf, zum Beispiel in einem Passwortmanager.",
     show_password: "Passwort anzeigen",
 
     // The list of conversations.
@@ -97,6 +97,10 @@ pub(super) static TEXTS: Texts = Texts {
     reload: "Neu laden",
     storage_fails: "Dieser Browser kann für Duet nichts speichern, weil sein Speicher voll oder ausgeschaltet ist. Entwürfe und ungesendete Nachrichten gehen beim Neuladen verloren.",
     without_scripts: "Diese Seite aktualisiert sich nicht von selbst. Lade sie neu, um neue Nachrichten zu sehen.",
+    new_sign_in: "Gerade hat sich jemand in deinem Konto angemeldet.",
+    new_sign_in_from: "Gerade hat sich jemand in deinem Konto angemeldet: {}.",
+    review_devices: "Geräte prüfen",
+    that_was_me: "Das war ich",
 
     // New versions and notifications.
     newer_build: "Es gibt eine neue Version.",
@@ -146,7 +150,7 @@ pub(super) static TEXTS: Texts = Texts {
     retry: "Erneut senden",
     delete: "Löschen",
 
-    // The message menu and a message's progress.
+    // The message menu and a message's tick.
     message_actions: "Menü der Nachricht",
     copy_text: "Text kopieren",
     select_text: "Text auswählen",
@@ -271,6 +275,8 @@ pub(super) static TEXTS: Texts = Texts {
     present_password: "Aktuelles Passwort",
     next_password: "Neues Passwort",
     password_changed: "Passwort geändert",
+    withdraw_invitations: "Auch offene Einladungen zurückziehen",
+    withdraw_invitations_help: "Einladungslinks, die noch niemand benutzt hat, gelten dann nicht mehr.",
     devices: "Geräte",
     devices_help: "Wo du angemeldet bist.",
     this_device: "Dieses Gerät",
@@ -333,12 +339,16 @@ pub(super) static TEXTS: Texts = Texts {
     password_common: "Dieses Passwort ist zu leicht zu erraten. Nimm ein anderes.",
     wrong_credentials: "Benutzername oder Passwort ist falsch.",
     wrong_password: "Das ist nicht dein aktuelles Passwort.",
+    code_needed: "Gib den Code aus deiner Authenticator-App ein, oder einen Wiederherstellungscode.",
+    wrong_code: "Dieser Code ist falsch oder wurde schon benutzt. Gib den nächsten ein.",
+    second_factor_changed: "Die Anmeldung in zwei Schritten wurde anderswo geändert. Lade die Seite neu.",
     invitation_invalid: "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte um eine neue.",
     too_many_invitations: "Du hast zu viele offene Einladungen. Versuche es in ein paar Tagen noch einmal.",
     peer_deleted: "Dieses Konto wurde gelöscht. Es kann keine Nachrichten mehr empfangen.",
     registration_refused: "Dieser Server nimmt keine neuen Konten an.",
     rate_limited: "Zu viele Versuche. Versuche es {} noch einmal.",
     busy: "Der Server ist beschäftigt. Versuche es {} noch einmal.",
+    storage_full: "Der Speicher des Servers ist voll. Versuche es {} noch einmal.",
     timed_out: "Der Server hat zu lange gebraucht. Prüfe, ob deine Änderung angekommen ist, bevor du es noch einmal versuchst.",
     foreign_origin: "Duet funktioniert nur unter {}. Öffne es dort und versuche es noch einmal.",
     wrong_address: "Duet funktioniert nur unter {}. Du hast es unter einer anderen Adresse geöffnet und kannst dich hier weder anmelden noch etwas senden.",

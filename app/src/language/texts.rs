@@ -117,6 +117,10 @@ pub struct Texts {
     pub reload: &'static str,
     pub storage_fails: &'static str,
     pub without_scripts: &'static str,
+    pub new_sign_in: &'static str,
+    pub new_sign_in_from: &'static str,
+    pub review_devices: &'static str,
+    pub that_was_me: &'static str,
 
     // New versions and notifications.
     pub newer_build: &'static str,
@@ -166,7 +170,7 @@ pub struct Texts {
     pub retry: &'static str,
     pub delete: &'static str,
 
-    // The message menu and a message's progress.
+    // The message menu and a message's tick.
     pub message_actions: &'static str,
     pub copy_text: &'static str,
     pub select_text: &'static str,
@@ -238,6 +242,8 @@ pub struct Texts {
     pub present_password: &'static str,
     pub next_password: &'static str,
     pub password_changed: &'static str,
+    pub withdraw_invitations: &'static str,
+    pub withdraw_invitations_help: &'static str,
     pub devices: &'static str,
     pub devices_help: &'static str,
     pub this_device: &'static str,
@@ -300,12 +306,16 @@ pub struct Texts {
     pub password_common: &'static str,
     pub wrong_credentials: &'static str,
     pub wrong_password: &'static str,
+    pub code_needed: &'static str,
+    pub wrong_code: &'static str,
+    pub second_factor_changed: &'static str,
     pub invitation_invalid: &'static str,
     pub too_many_invitations: &'static str,
     pub peer_deleted: &'static str,
     pub registration_refused: &'static str,
     pub rate_limited: &'static str,
     pub busy: &'static str,
+    pub storage_full: &'static str,
     /// The request timed out; the server may have completed it.
     pub timed_out: &'static str,
     pub foreign_origin: &'static str,

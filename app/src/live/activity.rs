@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use leptos::prelude::*;
 
-use super::connection::Wake;
 use super::heartbeat::Interest;
-use crate::dom::{self, Listener};
+use super::wake::Wake;
+use crate::browser::dom::{self, Listener};
 use crate::state::{Connection, State};
 
 /// The user counts as inactive after this long without input.

@@ -8,7 +8,7 @@ use futures::channel::mpsc;
 use leptos::prelude::*;
 use protocol::{ClientFrame, ConversationId};
 
-use super::storage::UnsavedDraft;
+use super::drafts::UnsavedDraft;
 
 /// A cheap copy of handles.
 #[derive(Clone, Copy)]
@@ -17,7 +17,7 @@ pub(crate) struct LiveClient {
     pub(crate) tab: StoredValue<u64>,
     /// The outbound queue of the open socket.
     pub(crate) link: StoredValue<Option<mpsc::Sender<ClientFrame>>>,
-    /// Since when there is no socket, on the clock of [`crate::dom::uptime_ms`].
+    /// Since when there is no socket, on the clock of [`crate::browser::dom::uptime_ms`].
     pub(crate) down_since: StoredValue<Option<i64>>,
     /// When the current attempt to open a socket began, on the same clock.
     pub(crate) opening_since: StoredValue<Option<i64>>,
@@ -27,7 +27,7 @@ pub(crate) struct LiveClient {
     pub(crate) calls_work: StoredValue<bool>,
     /// Whether a fetch of missing messages is running.
     pub(crate) filling: StoredValue<bool>,
-    /// When the last typing event was sent, on the clock of [`crate::dom::uptime_ms`]; `None` after
+    /// When the last typing event was sent, on the clock of [`crate::browser::dom::uptime_ms`]; `None` after
     /// the event that ends typing.
     pub(crate) typing_sent_ms: StoredValue<Option<i64>>,
     /// Where and when the user typed last, on the same clock; `None` once the field is empty.

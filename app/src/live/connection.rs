@@ -3,9 +3,6 @@
 //! `start` spawns the task; it runs as long as the page. It applies each frame to the state in the
 //! order of arrival. Browser only.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt, select};
 use gloo_net::websocket::futures::WebSocket;
@@ -22,8 +19,9 @@ use wasm_bindgen::JsValue;
 use super::activity::{self, interest};
 use super::backoff::Backoff;
 use super::heartbeat::{Beat, Heartbeat, Interest};
+use super::wake::Wake;
 use super::{frames, marks, polling, resync, sender, session_watch, today, writing};
-use crate::dom;
+use crate::browser::{dom, page_script};
 use crate::notifications;
 use crate::state::{Connection, State};
 
@@ -53,27 +51,13 @@ enum End {
     OtherPerson,
 }
 
-/// Wakes the connection task, so that it tries at once. The channel holds one pending wake-up, and
-/// a full channel needs no second one. All clones share one sender, because each clone of an
-/// `mpsc::Sender` adds a slot.
-#[derive(Clone)]
-pub struct Wake(Rc<RefCell<mpsc::Sender<()>>>);
-
-impl Wake {
-    pub fn wake(&self) {
-        _ = self.0.borrow_mut().try_send(());
-    }
-}
-
 /// Starts the connection task.
 pub fn start(state: State) -> Wake {
-    // A capacity of zero leaves the one slot that the sender itself adds.
-    let (wake, mut woken) = mpsc::channel::<()>(0);
-    let wake = Wake(Rc::new(RefCell::new(wake)));
+    let (wake, mut woken) = Wake::new();
     activity::listen(state, &wake);
     let own_wake = wake.clone();
     spawn_local(async move {
-        crate::start::address_is_known().await;
+        page_script::address_is_known().await;
         // The server refuses every request from this address; `page.js` shows the notice.
         if dom::is_wrong_address() {
             return state.connection.set(Connection::WrongAddress);
@@ -107,6 +91,11 @@ pub fn start(state: State) -> Wake {
         }
     });
     wake
+}
+
+/// Returns since when there is no socket, on the clock of [`dom::uptime_ms`].
+pub fn down_since(state: State) -> Option<i64> {
+    state.client.down_since.get_value()
 }
 
 fn is_signed_out(state: State) -> bool {
@@ -356,6 +345,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),
+        ServerFrame::SignedIn { device } => state.signed_in_elsewhere.set(Some(device)),
         ServerFrame::Typing { conversation, user, active } => {
             if !state.is_me(user) {
                 show_typing(state, conversation, active);

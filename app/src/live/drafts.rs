@@ -20,19 +20,32 @@ fn joined(texts: &[String]) -> String {
     texts.join("\n\n")
 }
 
-/// Merges a draft that could not replace the stored value `before` into the stored value `now`: the
-/// texts in `now`, then the texts that this tab added.
-pub fn merged(before: &str, unsaved: &str, now: &str) -> String {
-    if before == now {
-        return unsaved.to_owned();
+/// A draft that the browser refused to store, in its stored form.
+pub struct UnsavedDraft {
+    /// The stored value at the time of the refusal.
+    before: String,
+    draft: String,
+}
+
+impl UnsavedDraft {
+    pub fn new(before: String, draft: String) -> Self {
+        Self { before, draft }
     }
-    let (before, mut all) = (texts(before), texts(now));
-    for text in texts(unsaved) {
-        if !before.contains(&text) && !all.contains(&text) {
-            all.push(text);
+
+    /// Merges the draft into the stored value `now`: the texts in `now`, then the texts that this
+    /// tab added.
+    pub fn merged(&self, now: &str) -> String {
+        if self.before == now {
+            return self.draft.clone();
         }
+        let (before, mut all) = (texts(&self.before), texts(now));
+        for text in texts(&self.draft) {
+            if !before.contains(&text) && !all.contains(&text) {
+                all.push(text);
+            }
+        }
+        all.join(&BETWEEN.to_string())
     }
-    all.join(&BETWEEN.to_string())
 }
 
 /// How a composer reacts when another tab changed the stored draft.
@@ -291,6 +304,9 @@ mod tests {
 
     #[test]
     fn an_unsaved_draft_replaces_no_text_of_another_tab() {
+        let merged = |before: &str, draft: &str, now: &str| {
+            UnsavedDraft::new(before.to_owned(), draft.to_owned()).merged(now)
+        };
         assert_eq!(merged("", "mine", ""), "mine");
         assert_eq!(merged("", "mine", "theirs"), "theirs\u{1e}mine");
         assert_eq!(merged("old", "old\u{1e}mine", "old, edited"), "old, edited\u{1e}mine");

@@ -28,6 +28,7 @@ enum Type {
     Receipt,
     Presence,
     User,
+    SignedIn,
     Typing,
     Pong,
 }
@@ -71,6 +72,11 @@ struct OfPresence {
 }
 
 #[derive(Deserialize)]
+struct SignedIn {
+    device: String,
+}
+
+#[derive(Deserialize)]
 struct Typing {
     conversation: ConversationId,
     user: UserId,
@@ -104,6 +110,10 @@ pub fn read(text: &str) -> Result<ServerFrame, Unreadable> {
             ServerFrame::Presence { user, presence: Presence { online, last_seen } }
         }
         Type::User => ServerFrame::User(json::read(text)?),
+        Type::SignedIn => {
+            let SignedIn { device } = json::read(text)?;
+            ServerFrame::SignedIn { device }
+        }
         Type::Typing => {
             let Typing { conversation, user, active } = json::read(text)?;
             ServerFrame::Typing { conversation, user, active }
@@ -122,7 +132,7 @@ mod tests {
     fn every_frame_of_the_protocol_readme_is_decoded_as_by_serde() {
         let blocks = PAGE.split("```json server\n").skip(1);
         let frames: Vec<&str> = blocks.filter_map(|rest| rest.split("\n```").next()).collect();
-        assert_eq!(frames.len(), 9);
+        assert_eq!(frames.len(), 10);
         for text in frames {
             let expected: ServerFrame = serde_json::from_str(text).expect("a frame");
             assert_eq!(read(text), Ok(expected), "{text}");

@@ -6,9 +6,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{ClientFrame, ConversationId, Marks, Refusal, Retry, Seq};
 
-use super::resync;
-use super::summary;
-use crate::dom::is_watched;
+use super::summary::{self, Freshness};
+use crate::browser::dom::is_watched;
 use crate::server_fns::mark_conversation;
 use crate::state::{Connection, State};
 
@@ -27,17 +26,16 @@ pub fn deliver(state: State, id: ConversationId) {
     }
 }
 
-/// Sends a read receipt up to a seq if the window is focused and there is something unread.
-pub fn seen(state: State, id: ConversationId, up_to: Seq) {
-    let (Some(me), Some(entry)) = (state.me(), state.summary(id)) else { return };
+/// Sends a read receipt up to a seq if the window is focused and there is something unread. Returns
+/// whether the entry is still exact if the receipt was sent.
+pub fn seen(state: State, id: ConversationId, up_to: Seq) -> Option<Freshness> {
+    let (me, entry) = (state.me()?, state.summary(id)?);
     if entry.unread == 0 || up_to <= entry.mine.read || !is_watched() {
-        return;
+        return None;
     }
     let marks = Marks { delivered: up_to, read: up_to };
-    if send_marks(state, ClientFrame::Read { conversation: id, up_to }, id, marks) {
-        let freshness = state.apply_receipt(id, me.id, marks);
-        resync::after_event(state, id, freshness);
-    }
+    send_marks(state, ClientFrame::Read { conversation: id, up_to }, id, marks)
+        .then(|| state.apply_receipt(id, me.id, marks))
 }
 
 /// Sends a mark over the socket, or over HTTP while polling. Returns whether it was sent. A failed

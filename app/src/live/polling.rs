@@ -10,9 +10,9 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::connection::Wake;
+use super::wake::Wake;
 use super::{resync, sender};
-use crate::dom::uptime_ms;
+use crate::browser::dom::uptime_ms;
 use crate::error::AppError;
 use crate::state::{Connection, State};
 

@@ -24,7 +24,7 @@ pub struct Key {
 
 /// Delivery state of one of the user's own messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum Tick {
     /// Not acknowledged yet.
     Sending,
     /// Stored by the server.
@@ -37,7 +37,7 @@ pub enum Progress {
     NotSent(ErrorCode),
 }
 
-impl Progress {
+impl Tick {
     /// Returns the state of a stored message.
     pub fn of(message: &Message, theirs: Marks) -> Self {
         if message.seq <= theirs.read {
@@ -57,7 +57,7 @@ impl Progress {
 
 /// The unread divider, fixed when the conversation is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Divider {
+pub struct UnreadDivider {
     /// The read mark at that time.
     pub after: Seq,
     /// The unread count at that time.
@@ -79,7 +79,7 @@ pub struct Row {
     /// Whether the row begins a group.
     pub opens_group: bool,
     /// The delivery state, for the user's own messages.
-    pub progress: Option<Progress>,
+    pub tick: Option<Tick>,
     /// Whether a reload would lose the message, because the browser's storage refused it.
     pub unsaved: bool,
 }
@@ -91,7 +91,7 @@ pub struct Scene {
     pub me: UserId,
     /// The peer's marks.
     pub theirs: Marks,
-    pub divider: Option<Divider>,
+    pub divider: Option<UnreadDivider>,
     /// The time zone that decides when a day begins.
     pub local: TimeContext,
 }
@@ -124,7 +124,7 @@ fn stored(scene: Scene, message: &Message) -> Row {
         new_day: false,
         unread_above: None,
         opens_group: false,
-        progress: mine.then(|| Progress::of(message, scene.theirs)),
+        tick: mine.then(|| Tick::of(message, scene.theirs)),
         unsaved: false,
     }
 }
@@ -138,7 +138,7 @@ fn waiting(entry: &UnsentMessage) -> Row {
         new_day: false,
         unread_above: None,
         opens_group: false,
-        progress: Some(Progress::of_unsent(entry)),
+        tick: Some(Tick::of_unsent(entry)),
         unsaved: entry.unsaved,
     }
 }
@@ -229,10 +229,10 @@ mod tests {
         conversation.add_message(conversation.peer, 1);
         let entry = unsent(&conversation, ClientId::new());
         let rows = project(conversation.scene(), conversation.messages.iter(), &[&entry]);
-        let progress: Vec<_> = rows.iter().map(|row| row.progress).collect();
-        let (read, delivered) = (Some(Progress::Read), Some(Progress::Delivered));
-        let (sent, sending) = (Some(Progress::Sent), Some(Progress::Sending));
-        assert_eq!(progress, [read, delivered, sent, None, sending]);
+        let tick: Vec<_> = rows.iter().map(|row| row.tick).collect();
+        let (read, delivered) = (Some(Tick::Read), Some(Tick::Delivered));
+        let (sent, sending) = (Some(Tick::Sent), Some(Tick::Sending));
+        assert_eq!(tick, [read, delivered, sent, None, sending]);
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
         {
             conversation.add_message(sender, minute);
         }
-        let divider = Some(Divider { after: Seq(3), unread: 3 });
+        let divider = Some(UnreadDivider { after: Seq(3), unread: 3 });
         let rows =
             project(Scene { divider, ..conversation.scene() }, conversation.messages.iter(), &[]);
         let opens: Vec<bool> = rows.iter().map(|row| row.opens_group).collect();

@@ -11,8 +11,8 @@ use protocol::{Body, ClientFrame, ClientId, ConversationId, Refusal, Sent, Times
 
 use super::outbox::UnsentMessage;
 use super::rows::Key;
-use super::{resync, storage, unsaved};
-use crate::dom::{moment, uptime_ms};
+use super::{resync, saving};
+use crate::browser::dom::{moment, uptime_ms};
 use crate::error::AppError;
 use crate::server_fns::send_message;
 use crate::state::{Applied, Connection, State};
@@ -42,9 +42,9 @@ pub fn send(state: State, conversation: ConversationId, body: Body) {
         tab: state.client.tab.get_value(),
         unsaved: false,
     };
-    entry.unsaved = !storage::put(state, &entry);
+    entry.unsaved = !saving::put(state, &entry);
     state.with_outbox(|outbox| outbox.add(entry, now));
-    unsaved::show(state);
+    saving::show(state);
     pump(state);
 }
 
@@ -121,7 +121,7 @@ pub fn on_sent(state: State, sent: Sent) {
     let applied = state.apply_sent(sent);
     // If the message arrived as an event before, only the entry remains to be removed.
     state.settle(sent.client_id);
-    storage::remove(state, sent.client_id);
+    saving::remove(state, sent.client_id);
     on_applied(state, sent.conversation, applied);
     pump(state);
 }
@@ -137,15 +137,15 @@ pub fn on_refused(state: State, client_id: ClientId, refusal: Refusal) {
 
 /// Stores a changed entry.
 fn keep(state: State, entry: &UnsentMessage) {
-    let is_kept = storage::put(state, entry);
+    let is_kept = saving::put(state, entry);
     state.with_outbox(|outbox| outbox.note_saved(entry.client_id, is_kept));
-    unsaved::show(state);
+    saving::show(state);
 }
 
 /// Follows up an applied message: removes it from the storage and fetches gaps.
 pub fn on_applied(state: State, conversation: ConversationId, applied: Applied) {
     if let Some(client_id) = applied.settled {
-        storage::remove(state, client_id);
+        saving::remove(state, client_id);
         pump(state);
     }
     resync::after_event(state, conversation, applied.freshness);
@@ -162,6 +162,6 @@ pub fn retry(state: State, key: Key) {
 /// Deletes an unsent message at the user's request.
 pub fn delete(state: State, key: Key) {
     state.settle(key.client_id);
-    storage::remove(state, key.client_id);
+    saving::remove(state, key.client_id);
     pump(state);
 }

@@ -12,10 +12,10 @@ use protocol::UserId;
 use wasm_bindgen::JsCast;
 use web_sys::{PageTransitionEvent, StorageEvent};
 
-use super::connection::Wake;
 use super::storage;
+use super::wake::Wake;
+use crate::browser::dom::Listener;
 use crate::calls::{self, SessionChange};
-use crate::dom::Listener;
 use crate::paths;
 use crate::server_fns::get_settings;
 use crate::state::{Connection, State};

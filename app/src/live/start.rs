@@ -7,8 +7,9 @@ use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
 
 use super::storage::{self, StorageChange};
-use super::{connection, device, drafts, sender, session_watch, today, unsaved, writing};
-use crate::dom::{self, Listener};
+use super::{connection, drafts, offline_copies, saving, sender, session_watch, today, writing};
+use crate::browser::dom::{self, Listener};
+use crate::browser::page_script;
 use crate::notifications;
 use crate::state::State;
 
@@ -16,7 +17,7 @@ use crate::state::State;
 /// for the whole view, so that it cannot change the first render and a page whose start failed runs
 /// none of it.
 pub fn start(state: State) {
-    let begun = crate::start::begun();
+    let begun = page_script::begun();
     let me = state.me().map(|me| me.id);
     Effect::new(move |_| {
         if !begun.get() {
@@ -33,10 +34,10 @@ pub fn start(state: State) {
             bring_back(state, me);
             listen_to_other_tabs(state, me);
             come_back(state, me);
-            unsaved::start(state);
+            saving::start(state);
             session_watch::begin(state, me, connection::start(state));
         }
-        device::start(state, me);
+        offline_copies::start(state, me);
         session_watch::tell_other_tabs(me, tab);
         // Pages without a user start it too, so that no notification or count of an earlier user
         // remains.
@@ -44,7 +45,7 @@ pub fn start(state: State) {
         spawn_local(async {
             // One turn later every effect of this render has run and all handlers are in place.
             gloo_timers::future::TimeoutFuture::new(0).await;
-            crate::start::mark_live();
+            page_script::mark_live();
         });
     });
 }
@@ -70,7 +71,7 @@ fn listen_to_other_tabs(state: State, me: UserId) {
                 sender::pump(state);
             }
             Some(StorageChange::Draft(conversation, _, after)) => {
-                writing::show_draft(state, conversation, drafts::shown(&after));
+                writing::show_draft(state, conversation, &drafts::shown(&after));
             }
             None => {}
         }

@@ -1,21 +1,25 @@
 //! Data that survives a reload, per user: unsent messages, drafts and scroll positions; and offline
 //! copies of messages for users who enabled them.
 //!
-//! Each entry has its own key, so that tabs do not overwrite each other. Data that the storage
-//! refuses stays in memory, and [`super::unsaved`] retries. Browser only.
+//! Each entry has its own key, so that tabs do not overwrite each other. [`super::saving`] handles
+//! messages and drafts that the storage refuses. Browser only.
 
-use leptos::prelude::{GetValue, UpdateValue, WithValue, window};
+use leptos::prelude::{GetValue, window};
 use protocol::{ClientId, ConversationId, Seq, UserId};
 use web_sys::Storage;
 
 use super::outbox::UnsentMessage;
-use super::{drafts, unsaved};
 use crate::json;
 use crate::state::State;
 
 /// Returns the local storage, if the browser grants it.
 fn storage() -> Option<Storage> {
     window().local_storage().ok().flatten()
+}
+
+/// Returns the storage of this tab, if the browser grants it.
+pub fn of_tab() -> Option<Storage> {
+    window().session_storage().ok().flatten()
 }
 
 fn outbox_prefix(user: UserId) -> String {
@@ -90,66 +94,27 @@ fn keys(storage: &Storage) -> impl Iterator<Item = String> + use<'_> {
 }
 
 /// Stores an unsent message. Returns whether the browser accepted it.
-pub fn put(state: State, entry: &UnsentMessage) -> bool {
-    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return true };
-    let key = outbox_prefix(me.id) + &entry.client_id.to_string();
-    let done = serde_json::to_string(entry).is_ok_and(|json| write(&key, Some(&json)));
-    unsaved::note(state, done);
-    done
+pub fn put(user: UserId, entry: &UnsentMessage) -> bool {
+    let key = outbox_prefix(user) + &entry.client_id.to_string();
+    serde_json::to_string(entry).is_ok_and(|json| write(&key, Some(&json)))
 }
 
-/// Removes a message that was sent or deleted.
-pub fn remove(state: State, client_id: ClientId) {
-    let Some(me) = state.me() else { return };
-    // A storage that refuses the removal has never accepted the message.
-    write(&(outbox_prefix(me.id) + &client_id.to_string()), None);
-    unsaved::try_again(state);
+/// Removes an unsent message. A storage that refuses the removal has never accepted the message.
+pub fn remove(user: UserId, client_id: ClientId) {
+    write(&(outbox_prefix(user) + &client_id.to_string()), None);
 }
 
-/// Returns the stored form of a conversation's draft, merged with texts that the browser refused to
-/// store.
-pub fn draft(state: State, conversation: ConversationId) -> String {
-    let kept = kept_draft(state, conversation);
-    state.client.unsaved_drafts.with_value(|drafts| match drafts.get(&conversation) {
-        Some(UnsavedDraft { before, draft }) => drafts::merged(before, draft, &kept),
-        None => kept,
-    })
-}
-
-fn kept_draft(state: State, conversation: ConversationId) -> String {
-    let kept = || {
-        let key = draft_key(state.me()?.id, conversation);
-        storage()?.get_item(&key).ok().flatten()
-    };
+/// Returns the stored form of a conversation's draft.
+pub fn draft(user: UserId, conversation: ConversationId) -> String {
+    let kept = || storage()?.get_item(&draft_key(user, conversation)).ok().flatten();
     kept().unwrap_or_default()
 }
 
-/// A draft that the browser refused to store, in its stored form.
-pub struct UnsavedDraft {
-    /// The stored value at the time of the refusal.
-    before: String,
-    draft: String,
-}
-
-/// Stores a draft in its stored form; an empty one is deleted. A refused draft stays in memory as
-/// long as the page lives.
-pub fn put_draft(state: State, conversation: ConversationId, kept: &str) {
-    let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
+/// Stores a draft in its stored form; an empty one is deleted. Returns whether the browser accepted
+/// it.
+pub fn put_draft(user: UserId, conversation: ConversationId, kept: &str) -> bool {
     let value = (!kept.is_empty()).then_some(kept);
-    let before = kept_draft(state, conversation);
-    let done = write(&draft_key(me.id, conversation), value) || kept.is_empty();
-    state.client.unsaved_drafts.update_value(|drafts| {
-        if done {
-            drafts.remove(&conversation);
-        } else {
-            drafts.insert(conversation, UnsavedDraft { before, draft: kept.to_owned() });
-        }
-    });
-    if kept.is_empty() {
-        unsaved::try_again(state);
-    } else {
-        unsaved::note(state, done);
-    }
+    write(&draft_key(user, conversation), value) || kept.is_empty()
 }
 
 /// Returns whether the storage would accept a message of usual length.
@@ -167,8 +132,7 @@ pub fn forget_person(user: UserId) {
 }
 
 fn forget(prefix: &str) {
-    let in_tab = window().session_storage().ok().flatten();
-    for storage in storage().into_iter().chain(in_tab) {
+    for storage in storage().into_iter().chain(of_tab()) {
         remove_all(&storage, &|key| key.starts_with(prefix));
     }
 }
@@ -192,7 +156,7 @@ fn position_key(user: UserId, conversation: ConversationId) -> String {
 /// It is stored per tab and survives a reload.
 pub fn position(state: State, conversation: ConversationId) -> Option<SavedPosition> {
     let key = position_key(state.me()?.id, conversation);
-    let text = window().session_storage().ok()??.get_item(&key).ok()??;
+    let text = of_tab()?.get_item(&key).ok()??;
     let mut parts = text.split(' ');
     let mut seq = || parts.next()?.parse().ok().map(Seq);
     let (seq, last) = (seq()?, seq()?);
@@ -202,10 +166,15 @@ pub fn position(state: State, conversation: ConversationId) -> Option<SavedPosit
     (exists && (summary.unread == 0 || summary.last_seq <= kept.last)).then_some(kept)
 }
 
+/// Returns the message at which the user left a conversation; see [`position`].
+pub fn left_at(state: State, conversation: ConversationId) -> Option<Seq> {
+    position(state, conversation).map(|position| position.seq)
+}
+
 /// Stores the scroll position; `None`, at the newest message, deletes it.
 pub fn put_position(state: State, conversation: ConversationId, position: Option<SavedPosition>) {
     let Some(me) = state.me().filter(|_| !state.client.has_left.get_value()) else { return };
-    let Some(storage) = window().session_storage().ok().flatten() else { return };
+    let Some(storage) = of_tab() else { return };
     let key = position_key(me.id, conversation);
     // If the browser refuses, the conversation opens at its end.
     _ = match position {
@@ -231,7 +200,7 @@ fn rows_prefix(user: UserId) -> String {
     format!("duet:{user}:{ROWS}")
 }
 
-/// Key part of offline copies; see [`super::device`].
+/// Key part of offline copies; see [`super::offline_copies`].
 const ROWS: &str = "rows:";
 
 /// Returns a stored item of the offline copies.

@@ -13,7 +13,7 @@ pub enum Freshness {
     Outdated,
 }
 
-/// Applies a message. A repeated message changes nothing.
+/// Applies a message, except to the entry's place in the list. A repeated message changes nothing.
 pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) -> Freshness {
     if message.seq <= entry.last_seq {
         return Freshness::Current;
@@ -21,7 +21,6 @@ pub fn apply_message(entry: &mut Conversation, message: &Message, me: UserId) ->
     let freshness =
         if message.seq == entry.last_seq.next() { Freshness::Current } else { Freshness::Outdated };
     entry.last_seq = message.seq;
-    entry.active_at = entry.active_at.max(message.sent_at);
     entry.last = Some(message.clone());
     if message.sender != me && message.seq > entry.mine.read {
         entry.unread = entry.unread.saturating_add(1).min(MAX_UNREAD);

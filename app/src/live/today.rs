@@ -10,7 +10,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use protocol::Timestamp;
 
-use crate::dom::{self, Listener};
+use crate::browser::dom::{self, Listener};
 use crate::state::State;
 use crate::time;
 

@@ -10,9 +10,9 @@ use wasm_bindgen::JsCast;
 use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Event, HtmlTextAreaElement, StorageEvent};
 
 use super::drafts::{self, Draft, Follow};
-use super::sender;
 use super::storage::{self, StorageChange};
-use crate::dom::{Listener, has_keyboard, is_live, uptime_ms};
+use super::{saving, sender};
+use crate::browser::dom::{Listener, has_keyboard, is_live, uptime_ms};
 use crate::state::{State, use_state};
 use crate::text::{self, TextStats};
 
@@ -90,7 +90,7 @@ impl DraftKeeper {
     /// Sets the field's first text: the stored draft and the text typed before the page was live.
     fn begin(self, element: &HtmlTextAreaElement) {
         let early = element.value();
-        let kept = storage::draft(self.state, self.conversation);
+        let kept = saving::draft(self.state, self.conversation);
         let draft = self.with(|draft| draft.adopt(&kept)).unwrap_or_default();
         let text = match (early.is_empty(), draft.is_empty() || early.contains(&draft)) {
             (true, _) => draft,
@@ -99,7 +99,7 @@ impl DraftKeeper {
             (false, false) => format!("{draft}\n\n{early}"),
         };
         self.show(element, &text);
-        show_draft(self.state, self.conversation, text);
+        show_draft(self.state, self.conversation, &text);
         if !early.is_empty() {
             self.changed(element);
         }
@@ -117,7 +117,7 @@ impl DraftKeeper {
             Listener::new(&window(), "pagehide", move |_| self.keep_now(&leaving)),
             Listener::new(&window(), "pageshow", move |_| {
                 let known = self.with(|draft| draft.kept()).unwrap_or_default();
-                self.follow(&back, &known, &storage::draft(self.state, self.conversation));
+                self.follow(&back, &known, &saving::draft(self.state, self.conversation));
             }),
             Listener::new(&window(), "storage", move |event| {
                 let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
@@ -176,10 +176,10 @@ impl DraftKeeper {
     }
 
     fn keep(self, text: &str) {
-        let before = storage::draft(self.state, self.conversation);
+        let before = saving::draft(self.state, self.conversation);
         if let Some(kept) = self.with(|draft| draft.keep(&before, text)) {
-            storage::put_draft(self.state, self.conversation, &kept);
-            show_draft(self.state, self.conversation, drafts::shown(&kept));
+            saving::put_draft(self.state, self.conversation, &kept);
+            show_draft(self.state, self.conversation, &drafts::shown(&kept));
         }
     }
 
@@ -267,13 +267,13 @@ pub fn sent(keeper: DraftKeeper, element: &HtmlTextAreaElement, body: Body) {
 pub fn show_drafts(state: State) {
     let Some(me) = state.me() else { return };
     for (conversation, kept) in storage::drafts(me.id) {
-        show_draft(state, conversation, drafts::shown(&kept));
+        show_draft(state, conversation, &drafts::shown(&kept));
     }
 }
 
 /// Shows the beginning of a draft in the list.
-pub fn show_draft(state: State, conversation: ConversationId, text: String) {
-    let text = text::preview(&text);
+pub fn show_draft(state: State, conversation: ConversationId, text: &str) {
+    let text = text::preview(text);
     if let Some(entry) = state.entry(conversation)
         && entry.draft.with_untracked(|draft| *draft != text)
     {

@@ -8,8 +8,8 @@ use protocol::{ConversationId, Message};
 
 use super::PromptView;
 use super::due::{Looking, due, may_ask};
-use super::{badge, choices, claim, install, notices, prompts, sound};
-use crate::dom::{self, Listener};
+use super::{badge, claim, install, notices, prompts, sound, stored_choices};
+use crate::browser::dom::{self, Listener};
 use crate::state::State;
 use crate::text;
 
@@ -21,7 +21,7 @@ const KNOWN_AFTER: u32 = 20;
 /// Installs the unread effect and the listeners, and shows a prompt if one is due. Called once.
 pub fn start(state: State) {
     let notifications = state.notifications;
-    choices::read(notifications);
+    stored_choices::read(notifications);
     install::count_visit();
     ask(state);
     let unread = state.unread_counter();
@@ -46,7 +46,7 @@ pub fn start(state: State) {
 /// Reads settings again when the page gains focus, because another tab may have changed them.
 fn back(state: State) {
     if dom::is_watched() {
-        choices::read(state.notifications);
+        stored_choices::read(state.notifications);
         ask(state);
     }
 }
@@ -59,7 +59,7 @@ fn ask(state: State) {
         may_ask(notifications.choices.get_untracked(), notifications.permission.get_untracked());
     let prompt = match may && notifications.missed.get_value() {
         true => Some(prompts::notices as PromptView),
-        false => install::prompt(state),
+        false => install::due(state).map(prompts::installation),
     };
     // A prompt that is already shown stays.
     if notifications.prompt.with_untracked(Option::is_some) != prompt.is_some() {
@@ -97,7 +97,7 @@ async fn notify(state: State, message: Message) {
     if !claim::claim(me.id, id, message.seq).await {
         return;
     }
-    choices::read(notifications);
+    stored_choices::read(notifications);
     let choices = notifications.choices.get_untracked();
     let due = due(looking, choices, notifications.permission.get_untracked());
     if due.sound {

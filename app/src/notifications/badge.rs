@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::dom;
+use crate::browser::dom;
 
 const PLAIN: &str = "/favicon.svg";
 const WITH_DOT: &str = "/icons/favicon-unread.svg";
@@ -23,7 +23,7 @@ extern "C" {
 pub fn show(unread: u32) {
     let address = if unread > 0 { WITH_DOT } else { PLAIN };
     // Browsers fetch the icon again whenever `href` is set, even to the same address.
-    if let Ok(Some(icon)) = document().query_selector("link[rel=icon]")
+    if let Some(icon) = dom::element("link[rel=icon]")
         && icon.get_attribute("href").as_deref() != Some(address)
     {
         _ = icon.set_attribute("href", address);

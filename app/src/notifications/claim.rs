@@ -11,7 +11,7 @@ use protocol::{ConversationId, Seq, UserId};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-use crate::dom;
+use crate::browser::dom;
 use crate::live::storage;
 
 /// How long a claim is held. A tab that receives the message later finds it in storage.

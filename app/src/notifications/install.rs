@@ -3,7 +3,7 @@
 //!
 //! A browser that can install the page fires `beforeinstallprompt` once and early, so `page.js`
 //! stores the event. On iPhone and iPad only the user can install the page, so the prompt explains
-//! how.
+//! how. `prompts` has the views.
 
 use js_sys::{Date, Function, Promise, Reflect};
 use leptos::prelude::*;
@@ -11,8 +11,8 @@ use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use super::Notifications;
 use super::due::{Visits, may_offer};
-use super::{Notifications, PromptView, prompts};
 use crate::live::storage;
 use crate::state::State;
 
@@ -26,7 +26,7 @@ const DAY_MS: f64 = 86_400_000.0;
 
 /// Counts this visit. A tab counts once, however often its page loads.
 pub fn count_visit() {
-    let tab = window().session_storage().ok().flatten();
+    let tab = storage::of_tab();
     let is_counted =
         |tab: &web_sys::Storage| tab.get_item(COUNTED).is_ok_and(|count| count.is_some());
     if tab.as_ref().is_some_and(is_counted) {
@@ -52,8 +52,17 @@ fn today() -> u32 {
     (Date::now() / DAY_MS) as u32
 }
 
-/// The prompt, if it is due.
-pub fn prompt(state: State) -> Option<PromptView> {
+/// How the app can be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installation {
+    /// By the browser.
+    ByBrowser,
+    /// By the user, from the browser's menu.
+    ByHand,
+}
+
+/// The installation to offer, if an offer is due.
+pub fn due(state: State) -> Option<Installation> {
     if storage::kept(ANSWER).is_some() {
         return None;
     }
@@ -63,12 +72,12 @@ pub fn prompt(state: State) -> Option<PromptView> {
         return None;
     }
     if offer().is_some() {
-        return Some(prompts::install);
+        return Some(Installation::ByBrowser);
     }
     // Only browsers that can put a page on the home screen define `navigator.standalone`.
     let standalone = Reflect::get(&window().navigator(), &"standalone".into());
     let is_page = standalone.is_ok_and(|standalone| standalone.as_bool() == Some(false));
-    is_page.then_some(prompts::home_screen as PromptView)
+    is_page.then_some(Installation::ByHand)
 }
 
 /// The stored `beforeinstallprompt` event.

@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
 use web_sys::{AudioContext, OscillatorType};
 
-use crate::dom;
+use crate::browser::dom;
 
 /// Start of each note in seconds, and its frequency in hertz.
 const NOTES: [(f64, f32); 2] = [(0.0, 587.33), (0.13, 880.0)];

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageEvent, ServiceWorkerContainer, ServiceWorkerRegistration};
 
 use super::Notifications;
-use crate::dom::{self, Listener};
+use crate::browser::dom::{self, Listener};
 use crate::paths;
 
 const SCRIPT: &str = "/sw.js";

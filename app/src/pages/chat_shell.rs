@@ -14,7 +14,7 @@ use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
 use crate::preload::use_preloaded;
-use crate::state::use_state;
+use crate::state::{Connection, State, use_state};
 
 /// The layout of all pages for signed-in users.
 #[component]
@@ -22,7 +22,7 @@ pub fn ChatShell() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
     if state.me().is_none() {
         #[cfg(feature = "ssr")]
-        crate::response::redirect(&paths::sign_in_then(&crate::request::asked_path()));
+        crate::response::redirect(&paths::sign_in_then(&crate::request::requested_path()));
         return view! { <SignedOut /> }.into_any();
     }
     let invitations_open = use_bootstrap().invitations_open;
@@ -53,7 +53,11 @@ pub fn ChatShell() -> impl IntoView {
     let is_list = Memo::new(move |_| path.get() == paths::HOME);
     view! {
         <a class="skip-link" href="#content" rel="external">{t.skip_to_conversation}</a>
-        <div class="panes" data-list=move || if is_list.get() { "true" } else { "false" }>
+        <div
+            class="panes"
+            data-list=move || if is_list.get() { "true" } else { "false" }
+            data-ended=move || session_ended(state)
+        >
             <nav class="pane-list" aria-label=t.conversations>
                 <header class="pane-list-header">
                     <Wordmark />
@@ -83,6 +87,14 @@ pub fn ChatShell() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// The attribute by which the style sheet hides the page after the end of its session, because the
+/// next user of this browser must not read the page. "unkept" leaves the typed text visible, because
+/// the user must copy the text. The page appears again after a sign-in in another tab.
+fn session_ended(state: State) -> Option<&'static str> {
+    let is_ended = state.connection.get() == Connection::SignedOut;
+    is_ended.then(|| if state.storage_works.get() { "" } else { "unkept" })
 }
 
 /// Shown if the client did not follow the redirect to the sign-in page.

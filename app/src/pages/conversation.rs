@@ -4,7 +4,6 @@
 //! stay; only the rows are fetched. If fetching fails, the page shows cached rows and retries when
 //! the connection is back.
 
-#[cfg(feature = "hydrate")]
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -13,6 +12,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use protocol::{ConversationId, ErrorCode, Retry, Seq};
 
+use crate::browser::{after, left_at, offline_copies};
 use crate::components::{Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton};
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -26,11 +26,11 @@ use crate::state::{ConversationSignals, FirstPage, OpenConversation, State, use_
 pub fn ConversationPage() -> impl IntoView {
     let params = use_params_map();
     let query = use_query_map();
-    let asked = Memo::new(move |_| {
+    let requested = Memo::new(move |_| {
         let id = params.with(|params| params.get("conversation")?.parse::<ConversationId>().ok());
         (id, OpeningPosition::from_query(&|name| query.with(|query| query.get(name))))
     });
-    move || match asked.get() {
+    move || match requested.get() {
         (Some(id), position) => view! { <OpenedConversation id=id position=position /> }.into_any(),
         (None, _) => view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any(),
     }
@@ -63,8 +63,8 @@ struct ConversationLoader {
 impl ConversationLoader {
     /// Shows cached rows; false if there are none.
     fn show_cached(self) -> bool {
-        let kept = kept_position(self.state, self.id);
-        let held = self.state.first_page_from_memory(self.id, kept);
+        let left_at = left_at(self.state, self.id);
+        let held = self.state.first_page_from_memory(self.id, left_at);
         held.inspect(|first| self.show(first)).is_some()
     }
 
@@ -75,16 +75,15 @@ impl ConversationLoader {
         // False after a newer attempt, and once the view is disposed of because the user left.
         let is_wanted = move || self.attempt.try_get_value() == Some(attempt) && self.is_awaited();
         let fail = move |error| async move {
-            bring_from_device(self.state, self.id).await;
+            offline_copies::bring(self.state, self.id).await;
             if is_wanted() {
                 self.rows.set(self.without(error));
             }
         };
-        #[cfg(feature = "hydrate")]
-        set_timeout(move || spawn_local(fail(AppError::Unreached)), patience(self.state));
+        after(patience(self.state), move || spawn_local(fail(AppError::Unreached)));
         spawn_local(async move {
-            let position = match (self.position, kept_position(self.state, self.id)) {
-                (OpeningPosition::Unread, Some(kept)) => OpeningPosition::Message(kept),
+            let position = match (self.position, left_at(self.state, self.id)) {
+                (OpeningPosition::Unread, Some(left_at)) => OpeningPosition::Message(left_at),
                 (position, _) => position,
             };
             match load_conversation(self.id, position).await {
@@ -206,28 +205,10 @@ fn OpenedConversation(
 
 /// How long to wait for the rows before showing cached ones. On a connection that is dead without a
 /// reset, a call takes minutes to fail.
-#[cfg(feature = "hydrate")]
 fn patience(state: State) -> Duration {
     let is_away = !state.connection.get_untracked().brings_news();
     Duration::from_secs(if is_away { 4 } else { 10 })
 }
-
-/// The message at which the user left the conversation.
-#[cfg(feature = "hydrate")]
-fn kept_position(state: State, id: ConversationId) -> Option<Seq> {
-    crate::live::storage::position(state, id).map(|position| position.seq)
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn kept_position(_: State, _: ConversationId) -> Option<Seq> {
-    None
-}
-
-#[cfg(feature = "hydrate")]
-use crate::live::device::bring as bring_from_device;
-
-#[cfg(not(feature = "hydrate"))]
-async fn bring_from_device(_: State, _: ConversationId) {}
 
 #[component]
 fn Conversation(

@@ -3,6 +3,9 @@
 //! The page creates a link when it opens, shows the same link again while it is valid, and opens
 //! the conversation once the link is used.
 
+use std::cell::RefCell;
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
@@ -11,6 +14,7 @@ use leptos_router::hooks::use_navigate;
 use protocol::{ConversationId, Invitation, WaitingInvitation};
 
 use crate::bootstrap::use_bootstrap;
+use crate::browser::{address_of, can_share, copy, element, share};
 use crate::components::{Avatar, ForWhom, FormAlert, Icon, QrCode};
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -19,6 +23,15 @@ use crate::paths;
 use crate::server_fns::{create_invitation, list_invitations, withdraw_invitation};
 use crate::state::{State, use_state};
 use crate::time;
+
+/// How long the page shows who accepted, before the conversation opens.
+const SHOWN_FOR: Duration = Duration::from_millis(1_500);
+
+thread_local! {
+    /// The link that is waiting, in the browser. Kept here, because the server cannot show a link
+    /// again.
+    static MADE: RefCell<Option<Invitation>> = const { RefCell::new(None) };
+}
 
 /// The state of the page.
 #[derive(Clone, Copy)]
@@ -43,7 +56,7 @@ impl Inviting {
 
     /// Shows the link of an earlier visit if it is unused; otherwise creates one.
     fn begin(self) {
-        let Some(earlier) = earlier() else { return self.make() };
+        let Some(earlier) = MADE.with_borrow(Clone::clone) else { return self.make() };
         self.busy.set(true);
         spawn_local(async move {
             if is_used(&earlier).await {
@@ -72,7 +85,7 @@ impl Inviting {
     }
 
     fn show(self, invitation: Invitation) {
-        keep(Some(&invitation));
+        MADE.set(Some(invitation.clone()));
         _ = self.busy.try_set(false);
         _ = self.refused.try_set(None);
         _ = self.made.try_set(Some(invitation));
@@ -96,7 +109,7 @@ impl Inviting {
             let is_shown =
                 |made: &Option<Invitation>| made.as_ref().is_some_and(|made| made.id == id);
             if answer.is_ok() && self.made.try_with_untracked(is_shown) == Some(true) {
-                keep(None);
+                MADE.set(None);
                 self.made.set(None);
             }
             self.look();
@@ -104,15 +117,16 @@ impl Inviting {
     }
 
     /// When a new conversation appears, checks whether the shown link was used.
-    fn watch(self, then: impl Fn(ConversationId) + Copy + 'static) {
+    fn watch(self, then: impl Fn(ConversationId) + Clone + 'static) {
         Effect::new(move |before: Option<Vec<ConversationId>>| {
             let list = self.state.list.get();
             let new =
                 before.and_then(|before| list.iter().find(|id| !before.contains(id)).copied());
             if let (Some(new), Some(invitation)) = (new, self.made.get_untracked()) {
+                let then = then.clone();
                 spawn_local(async move {
                     if is_used(&invitation).await {
-                        keep(None);
+                        MADE.set(None);
                         _ = self.made.try_set(None);
                         _ = self.arrived.try_set(Some(new));
                         self.look();
@@ -131,21 +145,30 @@ async fn is_used(invitation: &Invitation) -> bool {
     waiting.is_ok_and(|waiting| waiting.iter().all(|other| other.id != invitation.id))
 }
 
+/// Whether the user is doing something else on the page.
+fn is_busy_elsewhere() -> bool {
+    const BEGUN: &str = "input:not([readonly]):focus, textarea:focus, dialog[open], :popover-open";
+    element(BEGUN).is_some()
+}
+
 /// The page in the right pane.
 #[component]
 pub fn InvitePage() -> impl IntoView {
     let t = use_texts();
     let inviting = Inviting::new();
     let Inviting { made, refused, busy, arrived, .. } = inviting;
-    let navigate = StoredValue::new_local(use_navigate());
+    // Owned by the effect, because the server may drop the values of a page on another thread.
+    let navigate = use_navigate();
     Effect::new(move |_| inviting.begin());
     inviting.watch(move |conversation| {
-        when_seen(move || {
-            if arrived.try_get_untracked().is_some() {
+        let navigate = navigate.clone();
+        let open = move || {
+            if arrived.try_get_untracked().is_some() && !is_busy_elsewhere() {
                 let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
-                navigate.with_value(|go| go(&paths::conversation(conversation), options));
+                navigate(&paths::conversation(conversation), options);
             }
-        });
+        };
+        set_timeout(open, SHOWN_FOR);
     });
     let label = move || match (made.with(Option::is_some), busy.get()) {
         (_, true) => t.making_a_link,
@@ -272,101 +295,4 @@ fn Link(invitation: Invitation) -> impl IntoView {
             <QrCode text=address label=t.qr_code />
         </div>
     }
-}
-
-#[cfg(feature = "hydrate")]
-use live::{address_of, can_share, copy, earlier, keep, share, when_seen};
-#[cfg(not(feature = "hydrate"))]
-use plain::{address_of, can_share, copy, earlier, keep, share, when_seen};
-
-#[cfg(feature = "hydrate")]
-mod live {
-    use std::cell::RefCell;
-    use std::time::Duration;
-
-    use leptos::prelude::*;
-    use leptos::task::spawn_local;
-    use protocol::Invitation;
-    use wasm_bindgen_futures::JsFuture;
-    use web_sys::ShareData;
-
-    use crate::dom;
-
-    /// How long "copied" is shown.
-    const COPIED_FOR: Duration = Duration::from_secs(2);
-    /// How long the page shows who accepted, before the conversation opens.
-    const SAID_FOR: Duration = Duration::from_millis(1_500);
-    /// Signs that the user is doing something else.
-    const BEGUN: &str = "input:not([readonly]):focus, textarea:focus, dialog[open], :popover-open";
-
-    thread_local! {
-        /// The link that is waiting. Kept here, because the server cannot show a link again.
-        static MADE: RefCell<Option<Invitation>> = const { RefCell::new(None) };
-    }
-
-    pub fn earlier() -> Option<Invitation> {
-        MADE.with_borrow(Clone::clone)
-    }
-
-    pub fn keep(invitation: Option<&Invitation>) {
-        MADE.set(invitation.cloned());
-    }
-
-    /// Continues after [`SAID_FOR`], unless the user is doing something else.
-    pub fn when_seen(go_on: impl FnOnce() + 'static) {
-        let go_on = move || {
-            if document().query_selector(BEGUN).ok().flatten().is_none() {
-                go_on();
-            }
-        };
-        set_timeout(go_on, SAID_FOR);
-    }
-
-    pub fn address_of(path: &str) -> String {
-        window().location().origin().unwrap_or_default() + path
-    }
-
-    pub fn copy(text: &str, copied: RwSignal<bool>) {
-        let text = text.to_owned();
-        spawn_local(async move {
-            // If copying fails, the user can still copy the link from its field.
-            if dom::copy_text(&text).await {
-                _ = copied.try_set(true);
-                set_timeout(move || _ = copied.try_set(false), COPIED_FOR);
-            }
-        });
-    }
-
-    pub fn can_share() -> bool {
-        dom::has(&window().navigator(), "share")
-    }
-
-    pub fn share(address: &str) {
-        let data = ShareData::new();
-        data.set_url(address);
-        let shared = JsFuture::from(window().navigator().share_with_data(&data));
-        // Rejected if the user cancels.
-        spawn_local(async move { _ = shared.await });
-    }
-}
-
-/// Stubs for the server.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use leptos::prelude::RwSignal;
-    use protocol::Invitation;
-
-    pub fn earlier() -> Option<Invitation> {
-        None
-    }
-    pub fn keep(_: Option<&Invitation>) {}
-    pub fn when_seen(_: impl FnOnce() + 'static) {}
-    pub fn address_of(path: &str) -> String {
-        path.to_owned()
-    }
-    pub fn copy(_: &str, _: RwSignal<bool>) {}
-    pub fn can_share() -> bool {
-        false
-    }
-    pub fn share(_: &str) {}
 }

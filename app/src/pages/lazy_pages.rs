@@ -1,21 +1,16 @@
 //! Pages whose code is loaded lazily.
 
 use leptos::prelude::*;
-#[cfg(feature = "hydrate")]
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use leptos_router::{Lazy, LazyRoute};
 
 use super::{InvitePage, Invited, PersonPage, SettingsPage, SignIn, SignUp};
-#[cfg(feature = "hydrate")]
 use crate::components::NotRead;
-#[cfg(feature = "hydrate")]
 use crate::error::AppError;
-#[cfg(feature = "hydrate")]
 use crate::language::use_texts;
 use crate::lazy::{NotLoaded, lazy_functions};
 use crate::paths;
-#[cfg(feature = "hydrate")]
 use crate::state::use_state;
 
 macro_rules! lazy_pages {
@@ -87,39 +82,35 @@ pub async fn load(path: &str) -> Result<(), NotLoaded> {
 /// build. Without a network the reload would lose the present page, so the view waits for the
 /// connection.
 fn ask_the_server(path: Memo<String>) -> AnyView {
-    #[cfg(feature = "hydrate")]
-    {
-        let state = use_state();
-        let ask = move || {
-            if let Some(path) = path.try_get_untracked() {
-                _ = window().location().assign(&path);
+    let state = use_state();
+    let ask = move || {
+        if let Some(path) = path.try_get_untracked() {
+            _ = window().location().assign(&path);
+        }
+    };
+    if state.me().is_some() && !state.connection.get_untracked().brings_news() {
+        Effect::new(move |_| {
+            if state.connection.get().brings_news() {
+                ask();
             }
-        };
-        if state.me().is_some() && !state.connection.get_untracked().brings_news() {
-            Effect::new(move |_| {
-                if state.connection.get().brings_news() {
+        });
+        let again = Callback::new(move |()| {
+            spawn_local(async move {
+                if load(&path.get_untracked()).await.is_ok() {
                     ask();
                 }
             });
-            let again = Callback::new(move |()| {
-                spawn_local(async move {
-                    if load(&path.get_untracked()).await.is_ok() {
-                        ask();
-                    }
-                });
-            });
-            return view! {
-                <main class="pane-conversation" id="content">
-                    <div class="m-auto max-w-sm px-8 text-center">
-                        <NotRead error=AppError::Unreached again=again />
-                        <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{use_texts().back_to_your_conversations}</a>
-                    </div>
-                </main>
-            }
-            .into_any();
+        });
+        return view! {
+            <main class="pane-conversation" id="content">
+                <div class="m-auto max-w-sm px-8 text-center">
+                    <NotRead error=AppError::Unreached again=again />
+                    <a class="button-quiet mt-6 inline-flex" href=paths::HOME>{use_texts().back_to_your_conversations}</a>
+                </div>
+            </main>
         }
-        ask();
+        .into_any();
     }
-    _ = path;
+    ask();
     ().into_any()
 }

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_params_map;
 use protocol::{Conversation, ConversationId, ErrorCode, Retry, Timestamp};
 
 use super::conversation::Unavailable;
+use crate::browser::{copy, element, while_shown};
 use crate::components::{Avatar, Icon};
 use crate::error::AppError;
 use crate::language::use_texts;
@@ -21,10 +22,10 @@ use crate::{text, time};
 #[component]
 pub fn PersonPage() -> impl IntoView {
     let params = use_params_map();
-    let asked = Memo::new(move |_| {
+    let requested = Memo::new(move |_| {
         params.with(|params| params.get("conversation")?.parse::<ConversationId>().ok())
     });
-    move || match asked.get() {
+    move || match requested.get() {
         Some(id) => view! { <Found id=id /> }.into_any(),
         None => view! { <Unavailable error=ErrorCode::NotFound.into() /> }.into_any(),
     }
@@ -120,22 +121,18 @@ fn begun(id: ConversationId) -> Timestamp {
 fn Header(id: ConversationId) -> impl IntoView {
     let t = use_texts();
     let back = NodeRef::<html::A>::new();
-    #[cfg(feature = "hydrate")]
-    {
-        let escape = window_event_listener(leptos::ev::keydown, move |event| {
-            let wanted = event.key() == "Escape" && !event.default_prevented() && !is_elsewhere();
-            if let Some(back) = back.get_untracked().filter(|_| wanted) {
-                event.prevent_default();
-                back.click();
-            }
-        });
-        on_cleanup(move || escape.remove());
-        Effect::new(move |_| {
-            if let Some(back) = back.get() {
-                _ = back.focus();
-            }
-        });
-    }
+    while_shown(leptos::ev::keydown, move |event| {
+        let wanted = event.key() == "Escape" && !event.default_prevented() && !is_elsewhere();
+        if let Some(back) = back.get_untracked().filter(|_| wanted) {
+            event.prevent_default();
+            back.click();
+        }
+    });
+    Effect::new(move |_| {
+        if let Some(back) = back.get() {
+            _ = back.focus();
+        }
+    });
     // `page.js` goes back in the history instead if the conversation is the entry before.
     view! {
         <header class="conversation-header">
@@ -152,6 +149,12 @@ fn Header(id: ConversationId) -> impl IntoView {
     }
 }
 
+/// Whether an element has the focus or is open that handles Escape itself.
+fn is_elsewhere() -> bool {
+    const ELSEWHERE: &str = "input:focus, dialog[open], :popover-open";
+    element(ELSEWHERE).is_some()
+}
+
 /// The username. A press copies the username.
 #[component]
 fn Username(username: String) -> impl IntoView {
@@ -164,46 +167,4 @@ fn Username(username: String) -> impl IntoView {
             <span role="status" class="font-semibold text-accent" inner_html=move || if copied.get() { t.copied } else { t.copy }></span>
         </button>
     }
-}
-
-#[cfg(feature = "hydrate")]
-use live::{copy, is_elsewhere};
-#[cfg(not(feature = "hydrate"))]
-use plain::copy;
-
-#[cfg(feature = "hydrate")]
-mod live {
-    use std::time::Duration;
-
-    use leptos::prelude::*;
-    use leptos::task::spawn_local;
-
-    use crate::dom;
-
-    /// How long "Copied" is shown.
-    const COPIED_FOR: Duration = Duration::from_secs(2);
-    /// Elements that handle Escape themselves.
-    const ELSEWHERE: &str = "input:focus, dialog[open], :popover-open";
-
-    pub fn is_elsewhere() -> bool {
-        document().query_selector(ELSEWHERE).ok().flatten().is_some()
-    }
-
-    pub fn copy(username: &str, copied: RwSignal<bool>) {
-        let username = username.to_owned();
-        spawn_local(async move {
-            if dom::copy_text(&username).await {
-                _ = copied.try_set(true);
-                set_timeout(move || _ = copied.try_set(false), COPIED_FOR);
-            }
-        });
-    }
-}
-
-/// The server renders the button only.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use leptos::prelude::RwSignal;
-
-    pub fn copy(_: &str, _: RwSignal<bool>) {}
 }

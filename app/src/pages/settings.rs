@@ -3,11 +3,12 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use protocol::{SessionInfo, Settings};
+use protocol::{SecondFactorState, SessionInfo, Settings};
 
 use crate::bootstrap::use_bootstrap;
 use crate::components::settings::{
     Appearance, ChangePassword, DeleteAccount, Devices, PrivacyChoices, Profile, SettingsSection,
+    TwoStep,
 };
 use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
 use crate::error_messages::error_message;
@@ -63,8 +64,9 @@ fn Read() -> impl IntoView {
         }
     });
     move || match read.get() {
-        Some(Ok((settings, sessions))) => {
-            view! { <Sections settings=settings sessions=sessions /> }.into_any()
+        Some(Ok((settings, sessions, second_factor))) => {
+            view! { <Sections settings=settings sessions=sessions second_factor=second_factor /> }
+                .into_any()
         }
         Some(Err(error)) => view! { <NotRead error=error again=again /> }.into_any(),
         None => ().into_any(),
@@ -77,6 +79,8 @@ fn Sections(
     settings: Settings,
     /// The user's sessions.
     sessions: Vec<SessionInfo>,
+    /// The user's two-step sign-in.
+    second_factor: SecondFactorState,
 ) -> impl IntoView {
     let (t, shortcuts) = (use_texts(), use_shortcuts());
     // A refused plain form shows its error here; after hydration each form shows its own error.
@@ -90,6 +94,7 @@ fn Sections(
         </SettingsSection>
         <PrivacyChoices privacy=settings.privacy />
         <ChangePassword />
+        <TwoStep state=second_factor />
         <SettingsSection id="keyboard" title=t.keyboard>
             <button class="button-quiet is-edged self-start" type="button" on:click=move |_| shortcuts.open()>
                 {t.keyboard_show}

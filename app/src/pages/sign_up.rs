@@ -74,37 +74,18 @@ pub(super) fn SignUpForm(
         (None, next) => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
     };
     let token = invitation.clone();
-    let fields = Fields::default();
-    let error = RwSignal::new(echo.error);
-    let busy = RwSignal::new(false);
-    let free: Vec<_> = echo.free.split_whitespace().map(str::to_owned).collect();
-    let free = RwSignal::new(free);
+    let free = echo.free.split_whitespace().map(str::to_owned).collect();
+    let form = SignUpState {
+        fields: Fields::default(),
+        error: RwSignal::new(echo.error),
+        busy: RwSignal::new(false),
+        free: RwSignal::new(free),
+    };
+    let SignUpState { fields, error, busy, free } = form;
     begin_in(fields.name);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let Some([name, username, secret]) = fields.values() else { return };
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        error.set(None);
-        free.set(Vec::new());
-        let (next, token) = (next.clone(), token.clone());
-        spawn_local(async move {
-            match sign_up(username.clone(), name, secret, token.clone()).await {
-                Ok(opened) => leave_for(&opened.map_or(next, paths::conversation)),
-                Err(refused) => {
-                    busy.set(false);
-                    error.set(Some(refused));
-                    fields.turn_to(refused);
-                    if refused.code() == Some(ErrorCode::UsernameTaken)
-                        && let Ok(names) = free_usernames(username, token).await
-                    {
-                        _ = free.try_set(names);
-                    }
-                }
-            }
-        });
+        form.submit(&next, token.as_ref());
     };
     let at = move |field: FormField| {
         Signal::derive(move || error.get().and_then(|error| at_field(t, error, field)))
@@ -131,6 +112,45 @@ pub(super) fn SignUpForm(
                 {move || if busy.get() { t.creating } else { t.create_account }}
             </button>
         </form>
+    }
+}
+
+/// The state of the form.
+#[derive(Clone, Copy)]
+struct SignUpState {
+    fields: Fields,
+    error: RwSignal<Option<AppError>>,
+    busy: RwSignal<bool>,
+    /// Free usernames, if the requested one is taken.
+    free: RwSignal<Vec<String>>,
+}
+
+impl SignUpState {
+    /// Creates the account, then opens the conversation with the inviter, or `next`.
+    fn submit(self, next: &str, token: Option<&String>) {
+        let Some([name, username, secret]) = self.fields.values() else { return };
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        self.error.set(None);
+        self.free.set(Vec::new());
+        let (next, token) = (next.to_owned(), token.cloned());
+        spawn_local(async move {
+            match sign_up(username.clone(), name, secret, token.clone()).await {
+                Ok(opened) => leave_for(&opened.map_or(next, paths::conversation)),
+                Err(refused) => {
+                    self.busy.set(false);
+                    self.error.set(Some(refused));
+                    self.fields.turn_to(refused);
+                    if refused.code() == Some(ErrorCode::UsernameTaken)
+                        && let Ok(names) = free_usernames(username, token).await
+                    {
+                        _ = self.free.try_set(names);
+                    }
+                }
+            }
+        });
     }
 }
 

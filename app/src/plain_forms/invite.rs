@@ -9,8 +9,8 @@ use axum::response::{Html, IntoResponse, Response};
 use leptos::prelude::*;
 use protocol::Invitation;
 
-use super::PlainForms;
 use super::stale::{POLICY, document};
+use super::{NoFields, PlainForms};
 use crate::bootstrap::FormEcho;
 use crate::components::QrCode;
 use crate::request;
@@ -20,7 +20,7 @@ use crate::{paths, time};
 
 impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     pub(super) async fn invite(self, request: Request) -> Response {
-        let (parts, _) = match self.check(request).await {
+        let (parts, NoFields {}) = match self.read(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };

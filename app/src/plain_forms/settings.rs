@@ -8,7 +8,7 @@ use axum::response::Response;
 use protocol::SessionId;
 use serde::Deserialize;
 
-use super::{PlainForms, see_other};
+use super::{NoFields, PlainForms, see_other};
 use crate::bootstrap::FormEcho;
 use crate::paths;
 use crate::preferences::Preferences;
@@ -28,6 +28,11 @@ struct NameForm {
 struct PasswordForm {
     current: String,
     new: String,
+    #[serde(default)]
+    withdraw_invitations: bool,
+    /// Tells password managers which account the password belongs to.
+    #[serde(rename = "username", default)]
+    _username: String,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +100,10 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let done = within(&parts, &self.provide, || change_password(form.current, form.new)).await;
+        let done = within(&parts, &self.provide, || {
+            change_password(form.current, form.new, form.withdraw_invitations)
+        })
+        .await;
         self.answer(parts, done, FormEcho::default(), back).await
     }
 
@@ -137,7 +145,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
     }
 
     async fn end_other_sessions(self, request: Request) -> Response {
-        let (parts, _) = match self.check(request).await {
+        let (parts, NoFields {}) = match self.read(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };

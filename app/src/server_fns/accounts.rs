@@ -5,6 +5,7 @@ use protocol::ConversationId;
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Creates an account and signs in. With an invitation, returns the conversation with the inviter.
@@ -12,7 +13,7 @@ use crate::json::JsonCall;
 ///
 /// # Errors
 /// When a field or the invitation is invalid, registration is closed, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "sign_up", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "sign_up", input = FormCall, output = JsonCall)]
 pub async fn sign_up(
     #[server(default)] username: String,
     #[server(default)] display_name: String,
@@ -33,9 +34,19 @@ pub async fn sign_up(
         }
     };
     let (signed_in, conversation) = made.map_err(response::fail)?;
-    request::end_session_before().await;
-    response::set_cookie(request::session_cookie()?.issue(&signed_in.token));
+    set_cookies(&signed_in).await?;
     Ok(conversation)
+}
+
+/// Replaces the session of the browser, and lets the browser keep that the user signed in here.
+#[cfg(feature = "ssr")]
+async fn set_cookies(signed_in: &chat::SignedIn) -> Result<(), AppError> {
+    use crate::{request, response};
+    request::end_session_before().await;
+    let cookies = request::server_cookies()?;
+    response::set_cookie(cookies.session.issue(&signed_in.token));
+    response::set_cookie(cookies.device.issue(signed_in.device_token.as_str()));
+    Ok(())
 }
 
 /// Returns a free username derived from a display name. Empty if none can be derived; sign-up then
@@ -44,6 +55,9 @@ pub async fn sign_up(
 async fn made_from(display_name: &str, invitation: Option<&str>) -> Result<String, AppError> {
     use crate::language::Language;
     use crate::{client, request, response, text};
+    if display_name.len() > protocol::limits::MAX_DISPLAY_NAME_BYTES {
+        return Err(response::refuse(protocol::ErrorCode::DisplayNameInvalid.into()));
+    }
     let wanted = text::username(display_name, request::language() == Language::German);
     // A name of one or two letters is too short for a username, but not with a number appended.
     let wanted = if wanted.is_empty() { display_name.trim().to_lowercase() } else { wanted };
@@ -68,26 +82,29 @@ pub async fn free_usernames(
     free.map_err(response::fail)
 }
 
-/// Signs in.
+/// Signs in. `code` is a code of the user's authenticator app or a recovery code, for an account
+/// with two-step sign-in.
 ///
 /// # Errors
-/// When the username or the password is wrong, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "sign_in", output = JsonCall)]
-pub async fn sign_in(username: String, password: String) -> Result<(), AppError> {
+/// When the username, the password or the code is wrong, a code is needed, or a rate limit applies.
+#[server(client = Calls, prefix = "/api", endpoint = "sign_in", input = FormCall, output = JsonCall)]
+pub async fn sign_in(
+    username: String,
+    password: String,
+    #[server(default)] code: String,
+) -> Result<(), AppError> {
     use crate::{client, request, response};
-    let chat = request::chat()?;
-    let signed_in =
-        chat.sign_in(&username, &password, client::client()).await.map_err(response::fail)?;
-    request::end_session_before().await;
-    response::set_cookie(request::session_cookie()?.issue(&signed_in.token));
+    let (chat, from) = (request::chat()?, client::client());
+    let signed_in = chat.sign_in_with_code(&username, &password, &code, from).await;
+    set_cookies(&signed_in.map_err(response::fail)?).await?;
     Ok(())
 }
 
-/// Ends this session. A repeated call has no further effect.
+/// Ends this session. A repeated call has no further effect. The device stays known.
 ///
 /// # Errors
 /// When the store cannot be written.
-#[server(client = Calls, prefix = "/api", endpoint = "sign_out", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "sign_out", input = FormCall, output = JsonCall)]
 pub async fn sign_out() -> Result<(), AppError> {
     use crate::{request, response};
     if let Some(session) = request::session() {

@@ -7,17 +7,18 @@ use protocol::{
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Returns the conversation with a user, and creates it if there is none.
 ///
 /// # Errors
 /// When the caller is not signed in, or the user does not exist or is the caller.
-#[server(client = Calls, prefix = "/api", endpoint = "open_conversation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "open_conversation", input = FormCall, output = JsonCall)]
 pub async fn open_conversation(peer: UserId) -> Result<ConversationId, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.open_conversation(me.user.id, peer).await.map_err(response::fail)
+    request::chat()?.open_conversation(me.caller(), peer).await.map_err(response::fail)
 }
 
 /// Returns a page of the list, newest first.
@@ -47,7 +48,7 @@ pub async fn get_conversation(id: ConversationId) -> Result<Conversation, AppErr
 /// # Errors
 /// When the caller is not signed in or not a member of the conversation, or a mark is beyond its
 /// end.
-#[server(client = Calls, prefix = "/api", endpoint = "mark_conversation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "mark_conversation", input = FormCall, output = JsonCall)]
 pub async fn mark_conversation(
     id: ConversationId,
     delivered: Seq,
@@ -56,7 +57,7 @@ pub async fn mark_conversation(
     use crate::{request, response};
     let me = request::signed_in()?;
     let marks = protocol::Marks { delivered: delivered.max(read), read };
-    request::chat()?.mark(me.user.id, id, marks).await.map_err(response::fail)
+    request::chat()?.mark(me.caller(), id, marks).await.map_err(response::fail)
 }
 
 /// Returns the peer's marks with their times, for the details of a receipt tick.

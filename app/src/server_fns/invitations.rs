@@ -5,6 +5,7 @@ use protocol::{ConversationId, Invitation, InvitationInfo, WaitingInvitation};
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Creates an invitation. Only this response contains its token.
@@ -12,11 +13,11 @@ use crate::json::JsonCall;
 /// # Errors
 /// When the caller is not signed in, invitations are disabled, the caller has too many pending
 /// ones, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "create_invitation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "create_invitation", input = FormCall, output = JsonCall)]
 pub async fn create_invitation() -> Result<Invitation, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.create_invitation(me.user.id).await.map_err(response::fail)
+    request::chat()?.create_invitation(me.caller()).await.map_err(response::fail)
 }
 
 /// Returns the caller's pending invitations, newest first.
@@ -34,11 +35,11 @@ pub async fn list_invitations() -> Result<Vec<WaitingInvitation>, AppError> {
 ///
 /// # Errors
 /// When the caller is not signed in, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "withdraw_invitation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "withdraw_invitation", input = FormCall, output = JsonCall)]
 pub async fn withdraw_invitation(id: String) -> Result<(), AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.withdraw_invitation(me.user.id, &id).await.map_err(response::fail)
+    request::chat()?.withdraw_invitation(me.caller(), &id).await.map_err(response::fail)
 }
 
 /// Returns the inviter of an invitation. Callers need not be signed in.
@@ -57,10 +58,10 @@ pub async fn get_invitation(token: String) -> Result<InvitationInfo, AppError> {
 /// # Errors
 /// When the caller is not signed in, the invitation is invalid or the caller's own, or a rate limit
 /// applies.
-#[server(client = Calls, prefix = "/api", endpoint = "accept_invitation", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "accept_invitation", input = FormCall, output = JsonCall)]
 pub async fn accept_invitation(token: String) -> Result<ConversationId, AppError> {
     use crate::{client, request, response};
     let me = request::signed_in()?;
     let from = client::client().address;
-    request::chat()?.accept_invitation(&me.user, &token, from).await.map_err(response::fail)
+    request::chat()?.accept_invitation(&me, &token, from).await.map_err(response::fail)
 }

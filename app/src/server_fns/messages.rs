@@ -5,6 +5,7 @@ use protocol::{ClientId, ConversationId, Cursor, HistoryPage, Sent, UserId};
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Returns a page of a conversation's history, for paging, resync and links to messages.
@@ -27,7 +28,7 @@ pub async fn load_history(id: ConversationId, cursor: Cursor) -> Result<HistoryP
 /// # Errors
 /// When the caller is not signed in as `sender` or not a member of the conversation, or the body is
 /// invalid.
-#[server(client = Calls, prefix = "/api", endpoint = "send_message", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "send_message", input = FormCall, output = JsonCall)]
 pub async fn send_message(
     conversation: ConversationId,
     client_id: ClientId,
@@ -40,5 +41,5 @@ pub async fn send_message(
         return Err(response::refuse(protocol::ErrorCode::Unauthenticated.into()));
     }
     let chat = request::chat()?;
-    chat.send_message(me.user.id, conversation, client_id, &body).await.map_err(response::fail)
+    chat.send_message(me.caller(), conversation, client_id, &body).await.map_err(response::fail)
 }

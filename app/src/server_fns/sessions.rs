@@ -5,6 +5,7 @@ use protocol::{SessionId, SessionInfo};
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Returns the caller's sessions: the current one, then the others, most recently used first.
@@ -22,7 +23,7 @@ pub async fn list_sessions() -> Result<Vec<SessionInfo>, AppError> {
 ///
 /// # Errors
 /// When the caller is not signed in, or has no active session with this id.
-#[server(client = Calls, prefix = "/api", endpoint = "end_session", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "end_session", input = FormCall, output = JsonCall)]
 pub async fn end_session(id: SessionId) -> Result<(), AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
@@ -37,7 +38,7 @@ pub async fn end_session(id: SessionId) -> Result<(), AppError> {
 ///
 /// # Errors
 /// When the caller is not signed in.
-#[server(client = Calls, prefix = "/api", endpoint = "end_other_sessions", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "end_other_sessions", input = FormCall, output = JsonCall)]
 pub async fn end_other_sessions() -> Result<(), AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;

@@ -5,6 +5,7 @@ use protocol::{Settings, User};
 
 use crate::calls::Calls;
 use crate::error::AppError;
+use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
 /// Returns the caller's account and privacy settings.
@@ -22,11 +23,11 @@ pub async fn get_settings() -> Result<Settings, AppError> {
 ///
 /// # Errors
 /// When the caller is not signed in, the name is invalid, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "set_display_name", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "set_display_name", input = FormCall, output = JsonCall)]
 pub async fn set_display_name(#[server(default)] display_name: String) -> Result<User, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.set_display_name(&me.user, &display_name).await.map_err(response::fail)
+    request::chat()?.set_display_name(&me, &display_name).await.map_err(response::fail)
 }
 
 /// Changes whether the caller shares receipts and the last-seen time. A user who does not share
@@ -34,7 +35,7 @@ pub async fn set_display_name(#[server(default)] display_name: String) -> Result
 ///
 /// # Errors
 /// When the caller is not signed in, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "set_privacy", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "set_privacy", input = FormCall, output = JsonCall)]
 pub async fn set_privacy(
     #[server(default)] receipts: bool,
     #[server(default)] last_seen: bool,
@@ -42,32 +43,47 @@ pub async fn set_privacy(
     use crate::{request, response};
     let me = request::signed_in()?;
     let privacy = protocol::Privacy { receipts, last_seen };
-    request::chat()?.set_privacy(me.user.id, privacy).await.map_err(response::fail)
+    request::chat()?.set_privacy(me.caller(), privacy).await.map_err(response::fail)
 }
 
-/// Changes the caller's password and ends all other sessions.
+/// Changes the caller's password, replaces the cookie's token and ends all other sessions. Only this
+/// device stays known. With `withdraw_invitations`, also withdraws all of the caller's open
+/// invitations.
 ///
 /// # Errors
 /// When the caller is not signed in, the current password is wrong, the new one is invalid, or a
 /// rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "change_password", output = JsonCall)]
-pub async fn change_password(current: String, new: String) -> Result<(), AppError> {
+#[server(client = Calls, prefix = "/api", endpoint = "change_password", input = FormCall, output = JsonCall)]
+pub async fn change_password(
+    current: String,
+    new: String,
+    #[server(default)] withdraw_invitations: bool,
+) -> Result<(), AppError> {
     use crate::{client, request, response};
     let me = request::signed_in()?;
-    let chat = request::chat()?;
-    chat.change_password(&me, &current, &new, client::client()).await.map_err(response::fail)
+    let (chat, cookies) = (request::chat()?, request::server_cookies()?);
+    let (current, new) = (&*current, &*new);
+    let withdraws_invitations = withdraw_invitations;
+    let change = chat::PasswordChange { current, new, withdraws_invitations };
+    let changed = chat.change_password(&me, change, client::client()).await;
+    let tokens = changed.map_err(response::fail)?;
+    response::set_cookie(cookies.session.issue(&tokens.session));
+    response::set_cookie(cookies.device.issue(tokens.device.as_str()));
+    Ok(())
 }
 
 /// Deletes the caller's account and signs out.
 ///
 /// # Errors
 /// When the caller is not signed in, the password is wrong, or a rate limit applies.
-#[server(client = Calls, prefix = "/api", endpoint = "delete_account", output = JsonCall)]
+#[server(client = Calls, prefix = "/api", endpoint = "delete_account", input = FormCall, output = JsonCall)]
 pub async fn delete_account(password: String) -> Result<(), AppError> {
     use crate::{client, request, response};
     let me = request::signed_in()?;
     let chat = request::chat()?;
     chat.delete_account(&me, &password, client::client()).await.map_err(response::fail)?;
-    response::set_cookie(request::session_cookie()?.clear());
+    let cookies = request::server_cookies()?;
+    response::set_cookie(cookies.session.clear());
+    response::set_cookie(cookies.device.clear());
     Ok(())
 }

@@ -34,8 +34,8 @@ impl State {
                 let mut summary = entry.summary.get_untracked();
                 let grows = message.seq > summary.last_seq;
                 let freshness = summary::apply_message(&mut summary, message, me.id);
-                if grows {
-                    summary.active_at = summary.active_at.max(self.above_the_others(id));
+                if grows && let Some(above) = self.key_above_the_others(id) {
+                    summary.active_at = above.max(message.sent_at);
                 }
                 set_if_changed(&entry.summary, summary);
                 if !mine {
@@ -63,12 +63,16 @@ impl State {
         Applied { freshness, settled, is_news }
     }
 
-    /// Returns a time after the top entry of the list, for a conversation with a new message. The
-    /// top entry may have a later time than this message, from a clock that was ahead.
-    fn above_the_others(&self, id: ConversationId) -> Timestamp {
-        let top = self.list.with_untracked(|list| list.first().copied()).filter(|top| *top != id);
+    /// Returns a sort key above the top entry of the list, for a conversation with a new message. The
+    /// top entry may have a later time than this message, from a clock that was ahead. `None` if the
+    /// conversation is at the top: it keeps its key, as in the store.
+    fn key_above_the_others(&self, id: ConversationId) -> Option<Timestamp> {
+        let top = self.list.with_untracked(|list| list.first().copied());
+        if top == Some(id) {
+            return None;
+        }
         let top = top.and_then(|top| self.summary(top));
-        top.map_or(Timestamp(0), |top| Timestamp(top.active_at.0.saturating_add(1)))
+        Some(top.map_or(Timestamp(0), |top| Timestamp(top.active_at.0.saturating_add(1))))
     }
 
     /// Returns whether the message arrived before: it is in the timeline, or, without a timeline,

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use protocol::limits::MAX_UNREAD_ELSEWHERE;
 use protocol::{Conversation, ConversationId, ConversationPage, ListCursor, Seq};
 
-use super::{Cache, State};
+use super::{Cache, ConversationSignals, State};
 
 impl State {
     /// Counts the user's unread messages in all conversations, from the entries in the list and
@@ -28,6 +28,19 @@ impl State {
                 elsewhere + list.iter().filter_map(unread).sum::<u32>()
             })
         }
+    }
+
+    /// Returns the display names that several peers in the list have, so that pages show their
+    /// usernames as well. Deleted accounts have no name.
+    pub fn shared_names(&self) -> Vec<String> {
+        let name = |conversation: &Conversation| conversation.peer.user.display_name.clone();
+        let entries: Vec<ConversationSignals> =
+            self.list.with(|list| list.iter().filter_map(|id| self.entry(*id)).collect());
+        let names: Vec<String> = entries.iter().map(|entry| entry.summary.with(name)).collect();
+        let is_shared = |(at, name): &(usize, &String)| {
+            !name.is_empty() && names.iter().skip(at + 1).any(|other| other == *name)
+        };
+        names.iter().enumerate().filter(is_shared).map(|(_, name)| name.clone()).collect()
     }
 
     /// Merges a page of the list.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Window;
 use super::{State, set_if_changed};
-use crate::live::rows::{self, Divider, Key, Row, Scene};
+use crate::live::rows::{self, Key, Row, Scene, UnreadDivider};
 use crate::live::summary::Freshness;
 use crate::live::timeline::{Run, Timeline};
 
@@ -58,7 +58,7 @@ pub struct OpenConversation {
     /// Whether the entry was exact when the conversation was opened, or must be fetched again.
     pub freshness: Freshness,
     /// The unread divider, fixed at opening.
-    pub divider: Option<Divider>,
+    pub divider: Option<UnreadDivider>,
     rows: ArcRwSignal<HashMap<Key, ArcRwSignal<Row>>>,
     /// A seq in the run that is shown.
     anchor: Seq,
@@ -145,7 +145,7 @@ impl State {
         let known = self.summary(id);
         let at_opening = known.as_ref().unwrap_or(&first.conversation);
         let divider = (at_opening.unread > 0)
-            .then_some(Divider { after: at_opening.mine.read, unread: at_opening.unread });
+            .then_some(UnreadDivider { after: at_opening.mine.read, unread: at_opening.unread });
         self.adopt(first.conversation.clone());
         let open = OpenConversation {
             id,

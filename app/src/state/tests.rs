@@ -1,9 +1,12 @@
 //! Tests of the state with messages that arrive out of order, repeatedly or late.
 
+mod another_store;
+mod list;
+
 use leptos::prelude::*;
 use protocol::{
-    ClientId, Conversation, ConversationId, ConversationPage, Cursor, HistoryPage, Marks, Message,
-    Person, Presence, Sent, Seq, Timestamp, Unread, User, UserId,
+    ClientId, Conversation, ConversationId, Cursor, HistoryPage, Marks, Message, Person, Presence,
+    Sent, Seq, Timestamp, User, UserId,
 };
 
 use super::{FirstPage, OpenConversation, State, Step};
@@ -68,6 +71,19 @@ fn page(conversation: ConversationId, messages: Vec<Message>) -> HistoryPage {
     HistoryPage { conversation, messages, last_seq, mine, theirs }
 }
 
+fn listed(unread: u32, active_at: i64) -> Conversation {
+    Conversation {
+        id: ConversationId::new(),
+        peer: Person { user: user("anna"), presence: Presence::default() },
+        last: None,
+        last_seq: Seq(i64::from(unread)),
+        active_at: Timestamp(active_at),
+        unread,
+        mine: Marks::default(),
+        theirs: Marks::default(),
+    }
+}
+
 #[test]
 fn an_empty_conversation_fetches_missed_messages_from_the_first() {
     let test = TestConversation::empty();
@@ -79,36 +95,6 @@ fn an_empty_conversation_fetches_missed_messages_from_the_first() {
     _ = test.state.merge_page(&page(test.id, missed));
     assert_eq!(test.shown(), [1, 2, 3]);
     assert_eq!(test.state.missing_newer(), None);
-}
-
-#[test]
-fn a_new_message_moves_its_conversation_to_the_top_regardless_of_clocks() {
-    let test = TestConversation::empty();
-    test.state.live.set(true);
-    // A clock that was ahead stamped its last message.
-    let other = Conversation {
-        id: ConversationId::new(),
-        peer: Person { user: user("carl"), presence: Presence::default() },
-        last: None,
-        last_seq: Seq(1),
-        active_at: Timestamp(1_000_000),
-        unread: 0,
-        mine: Marks::default(),
-        theirs: Marks::default(),
-    };
-    let listed = || test.state.list.get_untracked();
-    test.state.adopt(other.clone());
-    assert_eq!(listed(), [other.id, test.id]);
-    _ = test.state.apply_message(&test.message(1, test.peer));
-    assert_eq!(listed(), [test.id, other.id]);
-    // A page of history does not move a conversation.
-    _ = test.state.merge_page(&page(test.id, vec![test.message(1, test.peer)]));
-    let news = Message { conversation: other.id, ..test.message(2, test.me) };
-    _ = test.state.apply_message(&news);
-    assert_eq!(listed(), [other.id, test.id]);
-    // A repeated message changes nothing.
-    _ = test.state.apply_message(&test.message(1, test.peer));
-    assert_eq!(listed(), [other.id, test.id]);
 }
 
 #[test]
@@ -204,175 +190,6 @@ fn a_repeated_message_is_counted_and_announced_once() {
     assert_eq!(test.open.received.get_untracked(), None);
     assert_eq!(test.open.below.get_untracked(), 1);
     assert_eq!(test.shown().iter().filter(|seq| **seq == 31).count(), 1);
-}
-
-/// Returns the entry of a conversation whose newest message is `last`.
-fn entry(test: &TestConversation, last: &Message) -> Conversation {
-    let last_seq = last.seq;
-    let known = test.state.summary(test.id).expect("an entry");
-    Conversation { last: Some(last.clone()), last_seq, ..known }
-}
-
-#[test]
-fn another_message_with_a_cached_seq_means_another_store() {
-    let test = TestConversation::empty();
-    let messages: Vec<_> = (1..=10).map(|seq| test.message(seq, test.peer)).collect();
-    let tenth = messages[9].clone();
-    _ = test.state.merge_page(&page(test.id, messages));
-    _ = test.state.apply_message(&tenth);
-    _ = test.state.merge_page(&page(test.id, vec![tenth.clone()]));
-    test.state.adopt(entry(&test, &tenth));
-    assert!(!test.state.take_contradiction(), "the same again is no contradiction");
-
-    _ = test.state.apply_message(&test.message(6, test.peer));
-    assert!(test.state.take_contradiction(), "by an event");
-    _ = test.state.merge_page(&page(test.id, vec![test.message(8, test.me)]));
-    assert!(test.state.take_contradiction(), "by a page");
-    test.state.adopt(entry(&test, &test.message(10, test.peer)));
-    assert!(test.state.take_contradiction(), "by the list");
-    let sent = test.message(9, test.me);
-    test.state.with_outbox(|outbox| {
-        let entry = crate::live::outbox::UnsentMessage {
-            client_id: sent.client_id,
-            conversation: test.id,
-            body: sent.body.clone(),
-            written_at: sent.sent_at,
-            refused: None,
-            tab: 0,
-            unsaved: false,
-        };
-        let now = crate::live::outbox::Moment { uptime_ms: 0, wall_ms: sent.sent_at.0 };
-        outbox.add(entry, now);
-    });
-    let (conversation, client_id) = (test.id, sent.client_id);
-    let sent = Sent { conversation, client_id, seq: sent.seq, sent_at: sent.sent_at };
-    _ = test.state.apply_sent(sent);
-    assert!(test.state.take_contradiction(), "by the answer to a message of one's own");
-    assert!(!test.state.take_contradiction());
-}
-
-#[test]
-fn a_fetch_of_missing_messages_includes_the_last_cached_one() {
-    let test = TestConversation::empty();
-    let messages: Vec<_> = (1..=10).map(|seq| test.message(seq, test.peer)).collect();
-    _ = test.state.merge_page(&page(test.id, messages));
-    // The store was restored up to message five and continued from there.
-    _ = test.state.apply_message(&test.message(12, test.peer));
-    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::After(Seq(9)))));
-    let newer = (10..=12).map(|seq| test.message(seq, test.peer)).collect();
-    _ = test.state.merge_page(&page(test.id, newer));
-    assert!(test.state.take_contradiction());
-}
-
-#[test]
-fn after_a_reset_the_newest_page_is_fetched_and_missing_conversations_leave_the_list() {
-    let test = TestConversation::empty();
-    let messages: Vec<_> = (1..=500).map(|seq| test.message(seq, test.peer)).collect();
-    _ = test.state.merge_page(&page(test.id, messages.clone()));
-    test.state.set_position(Some(Seq(480)), false);
-    assert!(test.state.turn_to(Seq(100)), "the reader is far back");
-    let other = Conversation { id: ConversationId::new(), ..entry(&test, &messages[0]) };
-    test.state.adopt(other.clone());
-    test.state.live.set(true);
-
-    test.state.forget();
-    assert_eq!(test.shown(), [0; 0]);
-    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::Latest)));
-    // A message that arrives during the fetch does not end it.
-    let fourth = test.message(4, test.peer);
-    _ = test.state.apply_message(&fourth);
-    let conversations = vec![entry(&test, &fourth)];
-    test.state.adopt_list(ConversationPage { conversations, ..Default::default() }, true);
-    assert_eq!(test.state.list.get_untracked(), [test.id], "{:?} is gone", other.id);
-    assert_eq!(test.state.missing_newer(), Some((test.id, Cursor::Latest)));
-    _ = test.state.merge_page(&page(test.id, messages[..3].to_vec()));
-    assert_eq!(test.shown(), [1, 2, 3, 4]);
-    assert!(!test.state.take_contradiction());
-    assert_eq!(test.state.missing_newer(), None);
-
-    test.state.forget();
-    _ = test.state.merge_page(&page(test.id, Vec::new()));
-    _ = test.state.apply_message(&messages[0]);
-    assert_eq!(test.shown(), [1], "also one that has nothing any more");
-}
-
-fn listed(unread: u32, active_at: i64) -> Conversation {
-    Conversation {
-        id: ConversationId::new(),
-        peer: Person { user: user("anna"), presence: Presence::default() },
-        last: None,
-        last_seq: Seq(i64::from(unread)),
-        active_at: Timestamp(active_at),
-        unread,
-        mine: Marks::default(),
-        theirs: Marks::default(),
-    }
-}
-
-#[test]
-fn the_unread_count_includes_conversations_beyond_the_fetched_pages() {
-    let owner = Owner::new();
-    owner.set();
-    let state = State::new(Some(user("ben")));
-    let counter = state.unread_counter();
-    let first: Vec<_> = (0..3).map(|n| listed(1, 100 - n)).collect();
-    let mut behind = listed(4, 50);
-    let other = listed(5, 40);
-    let elsewhere = [&behind, &other].map(|entry| Unread { id: entry.id, unread: entry.unread });
-    let page = ConversationPage {
-        conversations: first.clone(),
-        has_more: true,
-        unread_elsewhere: elsewhere.to_vec(),
-    };
-    state.adopt_list(page.clone(), true);
-    assert_eq!(counter(), 3 + 4 + 5);
-    // The open conversation is known before the page is live, and joins the list afterwards.
-    state.adopt(behind.clone());
-    assert_eq!(counter(), 12);
-    state.live.set(true);
-    state.sort_list();
-    assert_eq!(counter(), 12);
-    let end = state.list_cursor().map(|cursor| cursor.id);
-    assert_eq!(end, Some(first[2].id), "the list goes on behind the page, not behind an older one");
-    // A message arrived there and was read.
-    behind.unread = 0;
-    behind.last_seq = Seq(5);
-    behind.mine = Marks { delivered: Seq(5), read: Seq(5) };
-    state.adopt(behind.clone());
-    assert_eq!(counter(), 8);
-    // The list is fetched again before the server has the read mark.
-    state.adopt_list(page, true);
-    assert_eq!(counter(), 8);
-    let second = ConversationPage { conversations: vec![behind, other], ..Default::default() };
-    state.adopt_list(second, false);
-    assert_eq!(counter(), 8);
-}
-
-#[test]
-fn unread_counts_beyond_the_first_page_never_exceed_the_servers() {
-    let owner = Owner::new();
-    owner.set();
-    let state = State::new(Some(user("ben")));
-    state.live.set(true);
-    let counter = state.unread_counter();
-    let (first, read, grown) = (listed(1, 100), listed(4, 50), listed(5, 40));
-    let first_page = |unread_elsewhere| ConversationPage {
-        conversations: vec![first.clone()],
-        has_more: true,
-        unread_elsewhere,
-    };
-    let of = |entry: &Conversation| Unread { id: entry.id, unread: entry.unread };
-    state.adopt_list(first_page(vec![of(&read), of(&grown)]), true);
-    let second =
-        ConversationPage { conversations: vec![read.clone(), grown.clone()], ..Default::default() };
-    state.adopt_list(second, false);
-    assert_eq!(counter(), 1 + 4 + 5);
-    // One conversation was read in another tab. In the other one a message arrived after the
-    // request.
-    state.adopt_list(first_page(vec![Unread { id: grown.id, unread: 4 }]), true);
-    let before = Seq(grown.last_seq.0 - 1);
-    state.lower_unread(&[(read.id, read.last_seq), (grown.id, before)]);
-    assert_eq!(counter(), 1 + 5);
 }
 
 #[test]

@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
+use super::address::{host, port, run, turns_around};
 use super::characters::{CharRole, is_picture, is_unspaced, role_of};
-use super::links::{host, port, run, turns_around};
 
 /// Common top-level domains that are not words.
 const DOMAINS: &str = "com org net edu gov eu de uk fr nl ch pl cz sk dk fi hu ro gr pt ie ru ua \

@@ -3,9 +3,9 @@
 //! server and browser render the same.
 
 #[cfg(not(feature = "hydrate"))]
-pub(super) use native::{folded, is_ipv6, is_letter, lowercase, uppercase};
+pub(super) use native::{folded, is_ipv6, is_letter, lowercase, opened_host, uppercase};
 #[cfg(feature = "hydrate")]
-pub(super) use page::{folded, is_ipv6, is_letter, lowercase, uppercase};
+pub(super) use page::{folded, is_ipv6, is_letter, lowercase, opened_host, uppercase};
 
 #[cfg(feature = "hydrate")]
 mod page {
@@ -28,6 +28,11 @@ mod page {
         let marks = RegExp::new(r"\p{M}", "gu");
         let plain = JsString::from(text).normalize("NFKD").replace_by_pattern(&marks, "");
         plain.to_upper_case().to_lower_case().into()
+    }
+
+    /// Returns the host that the browser opens for an address.
+    pub fn opened_host(url: &str) -> Option<String> {
+        web_sys::Url::new(url).ok().map(|url| url.hostname())
     }
 
     pub fn is_ipv6(text: &str) -> bool {
@@ -59,6 +64,11 @@ mod native {
         return chat::folded(text);
         #[cfg(not(feature = "ssr"))]
         text.to_lowercase()
+    }
+
+    /// Returns the host that browsers open for an address.
+    pub fn opened_host(url: &str) -> Option<String> {
+        url::Url::parse(url).ok()?.host_str().map(str::to_owned)
     }
 
     pub fn is_ipv6(text: &str) -> bool {

@@ -1,93 +1,36 @@
-//! Shows which host a web address really names. Letters of another alphabet can look Latin, and
-//! text before an `@` is not the host. Pure and identical on server and browser. Used for display
-//! only, so it does not implement every rule of internationalised names.
+//! Shows which host a web address really opens. Letters of another alphabet or of full width can
+//! look Latin, a number can be an IP address, and text before an `@` is not the host. Whether a host
+//! is shown depends on the text alone, so server and browser render the same elements; the host
+//! itself comes from the parser that opens the address.
 
-use super::browser::lowercase;
+use super::browser::opened_host;
 
-/// Returns the host in ASCII, if the address as written may look like another one.
+/// Shown in place of the host of an address that no browser opens.
+const UNKNOWN: &str = "?";
+
+/// Returns the host in ASCII as browsers open it, if the address as written may look like another
+/// one.
 pub(super) fn real(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let (named, host) =
         authority.rsplit_once('@').map_or((false, authority), |(_, host)| (true, host));
-    if !named && host.is_ascii() {
+    if !named && host.is_ascii() && !is_disguised_number(host) {
         return None;
     }
-    // The colons of an IPv6 address do not start a port.
-    let port = host.find(']').unwrap_or(0);
-    let host = host[port..].find(':').map_or(host, |colon| &host[..port + colon]);
-    // Per character, as browsers do: no character depends on its neighbours.
-    let host: String = host.chars().map(lowercase).collect();
-    // Browsers treat all of these as dots.
-    let labels: Vec<String> = host.split(['.', '。', '．', '｡']).map(label).collect();
-    Some(labels.join("."))
+    Some(opened_host(url).unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
-fn label(label: &str) -> String {
-    // DNS allows no longer labels.
-    if label.is_ascii() || label.chars().count() > 63 {
-        return label.to_owned();
-    }
-    format!("xn--{}", punycode(label))
-}
-
-/// Encodes a label by RFC 3492: the ASCII letters, then the position and value of the others.
-fn punycode(label: &str) -> String {
-    let letters: Vec<u32> = label.chars().map(u32::from).collect();
-    let mut out: String = label.chars().filter(char::is_ascii).collect();
-    let basic = u32::try_from(out.len()).unwrap_or(0);
-    let mut done = basic;
-    if basic > 0 {
-        out.push('-');
-    }
-    let (mut next, mut delta, mut bias) = (128, 0, 72);
-    while let Some(least) = letters.iter().copied().filter(|letter| *letter >= next).min() {
-        delta += (least - next) * (done + 1);
-        for letter in &letters {
-            if *letter < least {
-                delta += 1;
-            } else if *letter == least {
-                write_number(&mut out, delta, bias);
-                done += 1;
-                bias = adapted(delta, done, done - 1 == basic);
-                delta = 0;
-            }
-        }
-        delta += 1;
-        next = least + 1;
-    }
-    out
-}
-
-/// Writes a variable-length integer of RFC 3492.
-fn write_number(out: &mut String, mut number: u32, bias: u32) {
-    let mut k: u32 = 36;
-    loop {
-        let threshold = k.saturating_sub(bias).clamp(1, 26);
-        if number < threshold {
-            break;
-        }
-        out.push(digit(threshold + (number - threshold) % (36 - threshold)));
-        number = (number - threshold) / (36 - threshold);
-        k += 36;
-    }
-    out.push(digit(number));
-}
-
-fn adapted(delta: u32, done: u32, first: bool) -> u32 {
-    let mut delta = if first { delta / 700 } else { delta / 2 };
-    delta += delta / done;
-    let mut k = 0;
-    while delta > 455 {
-        delta /= 35;
-        k += 36;
-    }
-    k + 36 * delta / (delta + 38)
-}
-
-fn digit(number: u32) -> char {
-    // RFC 3492 orders letters before digits.
-    char::from_digit((number + 10) % 36, 36).unwrap_or('a')
+/// Whether browsers read an ASCII host as an IPv4 address that is not written in the usual form,
+/// such as `0x7f.1`.
+fn is_disguised_number(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_number = |label: &str| label.starts_with(|c: char| c.is_ascii_digit());
+    let is_usual =
+        |label: &str| label.parse::<u8>().is_ok() && (label == "0" || !label.starts_with('0'));
+    host.rsplit('.').next().is_some_and(is_number)
+        && !(host.split('.').count() == 4 && host.split('.').all(is_usual))
 }
 
 #[cfg(test)]
@@ -95,7 +38,7 @@ mod tests {
     use super::real;
 
     #[test]
-    fn a_host_with_non_latin_letters_is_shown_in_ascii() {
+    fn the_host_that_browsers_open_is_shown_if_the_text_may_look_like_another() {
         let cases = [
             ("https://müller.de/a", Some("xn--mller-kva.de")),
             ("http://bücher.example:8080?q", Some("xn--bcher-kva.example")),
@@ -104,10 +47,24 @@ mod tests {
             ("https://пример.рф/", Some("xn--e1afmkfd.xn--p1ai")),
             ("https://例え。テスト", Some("xn--r8jz45g.xn--zckzah")),
             ("https://BÜCHER.example", Some("xn--bcher-kva.example")),
+            // Browsers map these to ASCII.
+            ("https://ｂａｎｋ．example", Some("bank.example")),
+            ("https://ℯⓥｉ𝐥。example/bank.example", Some("evil.example")),
+            ("https://bank.ex\u{AD}ample", Some("bank.example")),
+            ("https://①②⑦.0.0.1/", Some("127.0.0.1")),
             ("https://bank.example@evil.example/", Some("evil.example")),
+            ("https://bank.example:443@EVIL.example/", Some("evil.example")),
             ("https://bank.example@[2001:db8::1]:3000/", Some("[2001:db8::1]")),
+            ("http://2130706433/", Some("127.0.0.1")),
+            ("http://0x7f.1:8080/", Some("127.0.0.1")),
+            ("http://192.0.02.7/", Some("192.0.2.7")),
+            ("http://192.0.2.999/", Some("?")),
+            ("http://192.0.2.7/", None),
+            ("http://10.0.0.1:3000/", None),
+            ("https://Bank.EXAMPLE/", None),
+            ("https://4chan.example/", None),
             ("https://[2001:db8::1]:3000/", None),
-            ("https://example.org/ä?ö=ü", None),
+            ("https://example.org/ä?ö=ü@x", None),
             ("mailto:a@example.org", None),
         ];
         for (url, host) in cases {

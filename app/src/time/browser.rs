@@ -3,19 +3,18 @@
 use std::cell::Cell;
 
 use js_sys::Date;
+use leptos::prelude::provide_context;
 use protocol::Timestamp;
 use wasm_bindgen::JsValue;
 
 use super::calendar::Calendar;
-use super::{TimeContext, Zone};
+use super::{AHEAD_MS, TimeContext, Zone, own_time};
 
 const DAY_MS: i64 = 86_400_000;
 /// A device clock within this distance of the server's counts as right.
 const RIGHT_WITHIN_MS: i64 = 60_000;
 
 thread_local! {
-    /// Offset of the server's clock from this device's, or zero if the device's clock is right.
-    static AHEAD_MS: Cell<i64> = const { Cell::new(0) };
     /// The day and the time zone offsets (now and in half a year) that the displayed times are
     /// based on.
     static BASIS: Cell<[i64; 3]> = const { Cell::new([0; 3]) };
@@ -26,11 +25,6 @@ pub fn note_server_time(server: Timestamp, ago_ms: i64) {
     let off = date_now() - server.0;
     let wrong = if off < 0 { off < -RIGHT_WITHIN_MS } else { off - ago_ms > RIGHT_WITHIN_MS };
     AHEAD_MS.set(if wrong { -off } else { 0 });
-}
-
-/// Corrects a time of this device's clock by the offset of the server's.
-pub fn own_time(at: Timestamp) -> Timestamp {
-    Timestamp(at.0 + AHEAD_MS.get())
 }
 
 fn now() -> Timestamp {
@@ -58,9 +52,14 @@ pub fn until_midnight_ms() -> i64 {
     DAY_MS - (now.0 + ahead_ms(now)).rem_euclid(DAY_MS)
 }
 
+/// Provides the context that the server sent with the page.
+pub fn provide_time_context(sent: String) {
+    provide_context(TimeContext::received(sent));
+}
+
 impl TimeContext {
     /// Parses the value of [`TimeContext::sent`].
-    pub fn received(sent: String) -> Self {
+    fn received(sent: String) -> Self {
         // Leaked once per page load; the text is needed as long as the page lives.
         let mut parts = String::leak(sent).splitn(4, '|');
         let mut part = || parts.next().unwrap_or_default();

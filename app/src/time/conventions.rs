@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use protocol::Timestamp;
 
 use super::TimeContext;
 use super::calendar::Calendar;
@@ -60,7 +62,13 @@ pub fn time_context(
     let (hours, line) = conventions(language, tag.and_then(region).unwrap_or_default());
     let hours = chosen.or(reported.hours.filter(|_| own.is_some())).unwrap_or(hours);
     let zone = named(reported.zone).map_or(Zone::Utc, Zone::Of);
-    TimeContext::new(zone, Calendar::new(line, hours == Hours::Twelve), super::now())
+    TimeContext::new(zone, Calendar::new(line, hours == Hours::Twelve), now())
+}
+
+/// Returns the server's current time.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or_default()))
 }
 
 /// Returns the region of a tag such as `de-AT` or `ar-u-nu-latn`, if there is one.

@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// An open connection.
-pub struct Call {
+pub(crate) struct Call {
     stream: TcpStream,
     address: SocketAddr,
     cookie: String,
@@ -40,7 +40,7 @@ impl Call {
     ///
     /// # Errors
     /// Fails if the connection cannot be opened.
-    pub async fn open(address: SocketAddr, cookie: &str, compressed: bool) -> Result<Self> {
+    pub(crate) async fn open(address: SocketAddr, cookie: &str, compressed: bool) -> Result<Self> {
         let stream = TcpStream::connect(address).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
         let answer = Vec::with_capacity(64 * 1024);
@@ -52,7 +52,7 @@ impl Call {
     ///
     /// # Errors
     /// Fails if the call is refused or not answered in time.
-    pub async fn time(&mut self, function: &str, arguments: &Value) -> Result<Duration> {
+    pub(crate) async fn time(&mut self, function: &str, arguments: &Value) -> Result<Duration> {
         let body = arguments.to_string();
         let (address, cookie) = (self.address, &self.cookie);
         let encoding = if self.compressed { "accept-encoding: gzip\r\n" } else { "" };
@@ -74,7 +74,7 @@ impl Call {
     ///
     /// # Errors
     /// Fails if the call is refused or the answer cannot be parsed.
-    pub async fn request<T: DeserializeOwned>(
+    pub(crate) async fn request<T: DeserializeOwned>(
         &mut self,
         function: &str,
         arguments: &Value,

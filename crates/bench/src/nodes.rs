@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::report::{self, Row};
 use crate::scenario::paced::{self, Pace};
+use crate::scenario::pairs::Load;
 use crate::scenario::{Bench, RECEIVED, idle, pairs};
 use crate::targets::{Disk, Target};
 
@@ -21,13 +22,13 @@ const TURNS: usize = 3;
 
 /// Number of idle connections in the measurement of memory per connection. With a broker, nodes
 /// hold a subscription for each user.
-pub const IDLE_CONNECTIONS: usize = 1_000;
+pub(crate) const IDLE_CONNECTIONS: usize = 1_000;
 
 /// Runs the measurements and prints tables and ratios.
 ///
 /// # Errors
 /// Fails if a measurement fails.
-pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<Row>> {
+pub(crate) async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<Row>> {
     let targets = [Target::Duet, Target::Nodes(1), Target::Nodes(nodes)];
     let mut rows = Vec::new();
     for &count in counts {
@@ -35,7 +36,7 @@ pub async fn run(bench: &Arc<Bench>, nodes: u8, counts: &[usize]) -> Result<Vec<
         for turn in 1..=TURNS {
             for target in targets {
                 eprintln!("pairs: {count}, {}, turn {turn}", target.name());
-                of_count.push(pairs::run(bench, target, &Disk::Own, count).await?);
+                of_count.push(pairs::run(bench, target, &Disk::Own, Load::both_ways(count)).await?);
             }
         }
         println!("{}", report::table(&of_count));

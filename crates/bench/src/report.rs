@@ -74,6 +74,23 @@ impl Row {
         self
     }
 
+    /// Returns a row with the median of each figure and the sum of the refusals; `None` without a
+    /// measurement.
+    pub fn median(rounds: &[Self]) -> Option<Self> {
+        let mut median = rounds.first()?.clone();
+        for (name, value) in &mut median.figures {
+            let mut values: Vec<f64> =
+                rounds.iter().filter_map(|round| round.figure(name)).collect();
+            values.sort_by(f64::total_cmp);
+            // For an even number, the mean of the two in the middle.
+            *value = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
+        }
+        for (code, times) in rounds[1..].iter().flat_map(|round| &round.refused) {
+            *median.refused.entry(code.clone()).or_default() += times;
+        }
+        Some(median)
+    }
+
     fn json(&self) -> Value {
         let figures: Map<String, Value> =
             self.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -135,6 +152,7 @@ pub fn json(rows: &[Row], settings: &Value) -> Value {
         "settings": settings,
         "ceiling": { "relay": of(Target::Relay), "store": of(Target::Store) },
         "duet": of(Target::Duet),
+        "other_build": of(Target::OtherBuild),
         "nodes": figures_of(rows, &nodes),
     })
 }
@@ -190,7 +208,10 @@ fn of_ceiling(row: &Row, rows: &[Row]) -> String {
     });
     let compared = |row: &Row| row.compared.and_then(|name| row.figure(name));
     match (compared(row), ceiling.and_then(compared)) {
-        (Some(mine), Some(most)) if row.system == Target::Duet.into() && most > 0.0 => {
+        (Some(mine), Some(most))
+            if most > 0.0
+                && [Target::Duet, Target::OtherBuild].map(System::from).contains(&row.system) =>
+        {
             format!("{:.2}", mine / most)
         }
         _ => String::new(),

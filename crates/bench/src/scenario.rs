@@ -101,7 +101,7 @@ impl Bench {
     /// Fails if the directory cannot be written.
     pub fn data(&self, target: Target) -> Result<TempDir> {
         match target {
-            Target::Duet => self.fixture.copy(),
+            Target::Duet | Target::OtherBuild => self.fixture.copy(),
             Target::Nodes(_) | Target::Relay | Target::Store => Ok(tempfile::tempdir()?),
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use harness::Fixture;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::nodes;
 use crate::report::{self, Row};
 use crate::scenario::paced::Pace;
 use crate::scenario::page::Subject;
+use crate::scenario::pairs::{Load, Traffic};
 use crate::scenario::{BODY_BYTES, Bench, herd, idle, paced, page, pairs, returning};
 use crate::server::Nodes;
 use crate::targets::{Binaries, Disk, MAX_NODES, Target};
@@ -70,6 +71,13 @@ pub struct Schedule {
     /// pairs: numbers of pairs.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 50, 200])]
     pairs: Vec<usize>,
+    /// pairs: also measure this server, for example that of the build before. It must accept the
+    /// database of the measured server. Only with SQLite.
+    #[arg(long)]
+    beside: Option<PathBuf>,
+    /// pairs: number of rounds. The systems take turns, and the figures are the medians.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
     /// Milliseconds added to each fsync in the measurements on a slow disk.
     #[arg(long, default_value_t = 4)]
     slow_disk_ms: u64,
@@ -108,8 +116,11 @@ impl Schedule {
     /// # Errors
     /// Fails if a measurement fails. The figures of earlier scenarios are in the results file.
     pub async fn run(self) -> Result<()> {
+        if self.store == Store::Postgres && (self.beside.is_some() || self.rounds > 1) {
+            bail!("--beside and --rounds need --store sqlite");
+        }
         std::fs::create_dir_all(&self.directory)?;
-        let binaries = Binaries::find(&self.duet)?;
+        let binaries = Binaries::find(&self.duet, self.beside.as_deref())?;
         let users = 2 * self.pairs.iter().copied().max().unwrap_or(1).max(PACED_PAIRS);
         let fixture = Fixture::prepare(users, &self.directory, &binaries.duet).await?;
         let duration = Duration::from_secs(self.seconds);
@@ -158,6 +169,7 @@ impl Schedule {
             "body_bytes": BODY_BYTES,
             "slow_disk_ms": self.slow_disk_ms,
             "pairs": self.pairs,
+            "rounds": self.rounds,
             "paced_pairs": PACED_PAIRS,
             "rates": self.rates,
             "connections": self.connections,
@@ -170,14 +182,29 @@ impl Schedule {
     async fn pairs(&self, bench: &Arc<Bench>) -> Result<Vec<Row>> {
         let slow = Disk::slowed(Duration::from_millis(self.slow_disk_ms), &self.directory)?;
         let mut rows = Vec::new();
-        for disk in [Disk::Own, slow] {
+        for (disk, traffic) in [
+            (&Disk::Own, Traffic::BothWays),
+            (&Disk::Own, Traffic::OneWay),
+            (&slow, Traffic::BothWays),
+        ] {
             for &count in &self.pairs {
-                for target in Target::ONE_SERVER {
-                    rows.push(pairs::measure(bench, target, &disk, count).await?);
-                }
+                rows.extend(self.rounds(bench, Load { count, traffic }, disk).await?);
             }
         }
         Ok(rows)
+    }
+
+    /// Measures all systems in turn. Returns one row per system.
+    async fn rounds(&self, bench: &Arc<Bench>, load: Load, disk: &Disk) -> Result<Vec<Row>> {
+        let other = self.beside.as_ref().map(|_| Target::OtherBuild);
+        let targets: Vec<_> = Target::ONE_SERVER.into_iter().chain(other).collect();
+        let mut measured = vec![Vec::new(); targets.len()];
+        for _ in 0..self.rounds {
+            for (&target, rounds) in targets.iter().zip(&mut measured) {
+                rounds.push(pairs::measure(bench, target, disk, load).await?);
+            }
+        }
+        Ok(measured.iter().filter_map(|rounds| Row::median(rounds)).collect())
     }
 
     async fn paced(&self, bench: &Arc<Bench>, before: &[Row]) -> Result<Vec<Row>> {

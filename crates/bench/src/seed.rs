@@ -19,16 +19,16 @@ use sha2::{Digest, Sha256};
 use crate::scenario::BODY_BYTES;
 
 /// File name of Duet's store in a data directory.
-pub const DATABASE: &str = "duet.db";
+pub(crate) const DATABASE: &str = "duet.db";
 
 /// A store that no server has open.
-pub struct Seed {
+pub(crate) struct Seed {
     database: Connection,
     now: i64,
 }
 
 /// A conversation to write.
-pub struct SeedConversation {
+pub(crate) struct SeedConversation {
     pub users: [UserId; 2],
     pub messages: i64,
     /// Whether the first user sent every message and the second has received none. Otherwise both
@@ -41,7 +41,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the directory contains no store.
-    pub fn open(data: &Path) -> Result<Self> {
+    pub(crate) fn open(data: &Path) -> Result<Self> {
         let database =
             Connection::open_with_flags(data.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // No durability, because the rows can be written again.
@@ -58,7 +58,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn users(&self, count: usize, like: &TestUser) -> Result<Vec<TestUser>> {
+    pub(crate) fn users(&self, count: usize, like: &TestUser) -> Result<Vec<TestUser>> {
         let mut users = self.database.prepare(
             "insert into users (id, username, username_key, display_name, display_key, \
              password_hash, created_at) values (?1, ?2, ?2, ?2, ?2, '', ?3)",
@@ -76,7 +76,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn session(&self, user: UserId, like: &TestUser) -> Result<String> {
+    pub(crate) fn session(&self, user: UserId, like: &TestUser) -> Result<String> {
         let (cookie, _) = like.cookie.split_once('=').context("the cookie has no name")?;
         let id = SessionId::new();
         let token = Sha256::digest(format!("{id} {user}"));
@@ -93,7 +93,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn write_conversation(
+    pub(crate) fn write_conversation(
         &self,
         conversation: &SeedConversation,
         minutes_ago: i64,
@@ -135,7 +135,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be read.
-    pub fn schema(&self) -> Result<u64> {
+    pub(crate) fn schema(&self) -> Result<u64> {
         let sql: String = self.database.query_row(
             "select group_concat(sql, ';') from (select sql from sqlite_schema order by name)",
             [],
@@ -150,7 +150,7 @@ impl Seed {
     ///
     /// # Errors
     /// Fails if the store cannot be written.
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         Ok(self.database.execute_batch("commit; pragma journal_mode = wal; pragma optimize")?)
     }
 }
@@ -159,7 +159,7 @@ impl Seed {
 ///
 /// # Errors
 /// Fails if the store cannot be read.
-pub fn sessions(data: &Path) -> Result<i64> {
+pub(crate) fn sessions(data: &Path) -> Result<i64> {
     let database = Connection::open(data.join(DATABASE))?;
     Ok(database.query_row("select count(*) from sessions", [], |row| row.get(0))?)
 }

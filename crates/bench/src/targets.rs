@@ -18,6 +18,8 @@ pub const MAX_NODES: u8 = 3;
 pub enum Target {
     /// One Duet server on SQLite.
     Duet,
+    /// One Duet server on SQLite, from the binary of another build.
+    OtherBuild,
     /// This many Duet nodes on one Postgres.
     Nodes(u8),
     /// A relay without a store: the cost of the sockets alone.
@@ -34,6 +36,7 @@ impl Target {
     pub fn name(self) -> &'static str {
         match self {
             Self::Duet => "Duet",
+            Self::OtherBuild => "Duet, other build",
             Self::Nodes(1) => "Duet, Postgres",
             Self::Nodes(2) => "Duet, 2 nodes",
             Self::Nodes(3) => "Duet, 3 nodes",
@@ -45,13 +48,13 @@ impl Target {
 
     /// Whether the system is Duet, with one node or several.
     pub fn is_duet(self) -> bool {
-        matches!(self, Self::Duet | Self::Nodes(_))
+        matches!(self, Self::Duet | Self::OtherBuild | Self::Nodes(_))
     }
 
     /// Whether the system flushes data to disk, and whether it does so before it acknowledges.
     pub fn fsynced(self) -> &'static str {
         match self {
-            Self::Duet | Self::Nodes(_) | Self::Store => "yes",
+            Self::Duet | Self::OtherBuild | Self::Nodes(_) | Self::Store => "yes",
             Self::Relay => "no",
         }
     }
@@ -112,18 +115,23 @@ impl Disk {
 pub struct Binaries {
     /// The server.
     pub duet: PathBuf,
+    /// The server of another build, to compare with.
+    pub other: Option<PathBuf>,
     /// `duet-bench`, which contains the ceilings.
     pub bench: PathBuf,
 }
 
 impl Binaries {
-    /// Finds the server, and `duet-bench` beside this program.
+    /// Finds the server, the other build's server if one is given, and `duet-bench` beside this
+    /// program.
     ///
     /// # Errors
-    /// Fails if there is no server at this path.
-    pub fn find(duet: &Path) -> Result<Self> {
+    /// Fails if there is no server at one of these paths.
+    pub fn find(duet: &Path, other: Option<&Path>) -> Result<Self> {
         let duet = duet.canonicalize().context("the server binary is missing: run `make bench`")?;
-        Ok(Self { duet, bench: std::env::current_exe()?.with_file_name("duet-bench") })
+        let other = other.map(Path::canonicalize).transpose();
+        let other = other.context("the other build's server binary is missing")?;
+        Ok(Self { duet, other, bench: std::env::current_exe()?.with_file_name("duet-bench") })
     }
 
     /// Starts a system on the given data.
@@ -133,6 +141,10 @@ impl Binaries {
     pub async fn start(&self, target: Target, disk: &Disk, data: TempDir) -> Result<ServerProcess> {
         let mut command = match target {
             Target::Duet => duet_command(&self.duet, data.path()),
+            Target::OtherBuild => {
+                let other = self.other.as_ref().context("this run has no other build")?;
+                duet_command(other, data.path())
+            }
             Target::Relay => ceiling(&self.bench, "relay", data.path()),
             Target::Store => ceiling(&self.bench, "store", data.path()),
             Target::Nodes(_) => bail!("several nodes are started by `Nodes`"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chat::store::postgres::PostgresStore;
 use chat::store::sqlite::SqliteStore;
-use chat::store::{Batch, NewMarks, NewMessage, NewSession, NewUser, Store};
+use chat::store::{Batch, Caller, NewMarks, NewMessage, NewSession, NewUser, Store};
 use harness::Postgres;
 use protocol::{ClientId, ConversationId, Marks, Seq, SessionId, Timestamp, User, UserId};
 
@@ -28,7 +28,7 @@ const WHOLE_MESSAGES: &str = "drop table messages; \
     sent_at bigint not null, primary key (conversation_id, seq))";
 
 struct Pair {
-    people: [UserId; 2],
+    people: [Caller; 2],
     conversation: ConversationId,
     last: i64,
 }
@@ -51,7 +51,8 @@ impl Contender {
             for side in ["a", "b"] {
                 people.push(person(&store, &format!("{side}{n}")).await);
             }
-            let conversation = store.open_conversation(people[0], people[1], Timestamp(1)).await;
+            let conversation =
+                store.open_conversation(people[0], people[1].user, Timestamp(1)).await;
             let conversation = conversation.expect("asked").expect("opened");
             pairs.push(Pair { people: [people[0], people[1]], conversation, last: 0 });
         }
@@ -67,14 +68,16 @@ impl Contender {
             let side = self.next / PAIRS;
             pair.last += 1;
             batch.messages.push(NewMessage {
-                sender: pair.people[side],
+                sender: pair.people[side].user,
+                session: pair.people[side].session,
                 conversation: pair.conversation,
                 client_id: ClientId::new(),
                 body: BODY.to_owned(),
             });
             let seq = Seq(pair.last);
             batch.marks.push(NewMarks {
-                user: pair.people[1 - side],
+                user: pair.people[1 - side].user,
+                session: pair.people[1 - side].session,
                 conversation: pair.conversation,
                 marks: Marks { delivered: seq, read: seq },
             });
@@ -100,7 +103,7 @@ impl Contender {
     }
 }
 
-async fn person(store: &impl Store, name: &str) -> UserId {
+async fn person(store: &impl Store, name: &str) -> Caller {
     let user = User { id: UserId::new(), username: name.into(), display_name: name.into() };
     let id = user.id;
     let session = SessionId::new();
@@ -112,9 +115,9 @@ async fn person(store: &impl Store, name: &str) -> UserId {
         display_key: name.into(),
         password_hash: String::new(),
     };
-    let session = NewSession { id: session, user: id, token_hash, device: String::new() };
-    store.create_user(new, session, None, Timestamp(1)).await.expect("an account");
-    id
+    let first = NewSession { id: session, user: id, token_hash, device: String::new() };
+    store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
+    Caller { user: id, session }
 }
 
 fn split_ids() -> String {

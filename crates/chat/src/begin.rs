@@ -1,4 +1,8 @@
 //! Starts a chat: opens the store, connects the cluster, and spawns the tasks.
+//!
+//! `server` calls [`Chat::begin`] once for each process, and [`migrate`], [`replace_secret`] and
+//! [`turn_off_two_step`] for its subcommands.
+//! Nothing is served before [`Chat::begin`] returns; [`Chat::close`] ends the tasks.
 
 use std::sync::Arc;
 
@@ -6,15 +10,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::Passwords;
-use crate::cluster::{self, BrokerError, Cluster, Leadership, Node};
-use crate::health::Health;
+use crate::accounts::{Devices, Passwords, fold};
+use crate::cluster::{self, BrokerError, Cluster, ClusterCommits, Leadership, Node};
+use crate::health::{Health, Work};
 use crate::hub::Hub;
 use crate::presence::PresenceBoard;
 use crate::relay::Relay;
+use crate::space::StoreSpace;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NodeId, NodeKey, Store, postgres, sqlite};
+use crate::store::{NodeId, NodeKey, Store, StoreError, postgres, sqlite};
 use crate::supervision::Supervisor;
 use crate::throttle::Throttle;
 use crate::writer::{Commits, LocalCommits, Writer};
@@ -44,9 +49,12 @@ pub enum BeginError {
     /// The operating system returned no random numbers.
     #[error("the operating system returned no random numbers")]
     Randomness,
+    /// The open store failed.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
 }
 
-async fn open_store(config: &Config) -> std::result::Result<Arc<dyn Store>, BeginError> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, BeginError> {
     Ok(match &config.database {
         Database::Sqlite(file) => Arc::new(SqliteStore::open(file).await?),
         Database::Postgres { url, connections } => {
@@ -61,9 +69,66 @@ async fn open_store(config: &Config) -> std::result::Result<Arc<dyn Store>, Begi
 ///
 /// # Errors
 /// One line for the operator.
-pub async fn migrate(config: &Config) -> std::result::Result<(), BeginError> {
+pub async fn migrate(config: &Config) -> Result<(), BeginError> {
     open_store(config).await?.close().await;
     Ok(())
+}
+
+/// Why the nodes' secret was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceSecretError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// One process owns the store, so there is no secret.
+    #[error(
+        "nodes that share a Postgres have a secret, and SQLite has none: set DUET_DATABASE_URL"
+    )]
+    NotShared,
+    /// Nodes may not have adopted the last replacement.
+    #[error("the secret was replaced less than a minute ago; wait a minute and try again")]
+    TooSoon,
+    /// The database failed.
+    #[error("cannot replace the secret: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Replaces the secret by which the nodes on a store authenticate each other. Running nodes adopt
+/// the new secret within 15 seconds, and refuse the old one after 45.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn replace_secret(config: &Config) -> Result<(), ReplaceSecretError> {
+    if let Database::Sqlite(_) = &config.database {
+        return Err(ReplaceSecretError::NotShared);
+    }
+    let store = open_store(config).await?;
+    let shared = store.cluster_state().ok_or(ReplaceSecretError::NotShared)?;
+    let replaced = shared.replace_secret().await;
+    store.close().await;
+    match replaced? {
+        true => Ok(()),
+        false => Err(ReplaceSecretError::TooSoon),
+    }
+}
+
+/// Turns two-step sign-in off without the user's password: for the operator, on behalf of a user
+/// who has lost the authenticator app and the recovery codes. False if there is no account of this
+/// username with two-step sign-in.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn turn_off_two_step(config: &Config, username: &str) -> Result<bool, BeginError> {
+    let store = open_store(config).await?;
+    let turned_off = async {
+        match store.credentials(&fold(username.trim())).await? {
+            Some((user, _)) => store.delete_second_factor(user.id).await,
+            None => Ok(false),
+        }
+    };
+    let turned_off = turned_off.await;
+    store.close().await;
+    Ok(turned_off?)
 }
 
 impl Chat {
@@ -71,16 +136,13 @@ impl Chat {
     ///
     /// # Errors
     /// One line for the operator.
-    pub async fn begin(config: Config) -> std::result::Result<Self, BeginError> {
+    pub async fn begin(config: Config) -> Result<Self, BeginError> {
         let store = open_store(&config).await?;
         Self::on(config, store).await
     }
 
     /// As [`Chat::begin`], on an open store.
-    pub(crate) async fn on(
-        config: Config,
-        store: Arc<dyn Store>,
-    ) -> std::result::Result<Self, BeginError> {
+    pub(crate) async fn on(config: Config, store: Arc<dyn Store>) -> Result<Self, BeginError> {
         let passwords =
             Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
         let (hub, leavers) = Hub::new(
@@ -88,34 +150,17 @@ impl Chat {
             config.max_connections_per_user,
             config.presence_grace,
         );
-        let cluster = match (&config.broker, store.cluster_state()) {
-            (Some(broker), Some(shared)) => {
-                Cluster::connect(broker, store.epoch(), shared.instance(), hub.clone()).await?
-            }
-            (Some(_), None) => return Err(BeginError::BrokerAlone),
-            (None, _) => Cluster::default(),
-        };
-        let relay = Relay::new(hub.clone(), cluster.clone());
-        let tasks = TaskTracker::new();
-        let health = Arc::new(Health::default());
-        let end = CancellationToken::new();
-        let supervisor = Supervisor::new(end.clone());
-        let (leadership, leader) = watch::channel(Leadership::Nobody);
         let id = NodeId::new();
+        let cluster = connect_cluster(&config, id, store.as_ref(), &hub).await?;
+        let relay = Relay::new(hub.clone(), cluster.clone());
+        let health = Arc::new(Health::default());
+        let tasks = Tasks::new();
+        let (leadership, leader) = watch::channel(Leadership::Nobody);
         let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
         let clustered = cluster.commits(id, leader, &store, &health);
-        let commits: Arc<dyn Commits> = match &clustered {
-            Some(clustered) => clustered.clone(),
-            None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
-        };
-        let (writer, writing) = Writer::start(commits, relay.clone());
-        tasks.spawn(supervisor.essential("the writer", writing));
-        if let Some(commits) = clustered {
-            let answering = cluster::answer_leader_requests(commits, tasks.clone(), end.clone());
-            tasks.spawn(supervisor.temporary("the task that answers leader requests", answering));
-        }
-        cluster.start(hub.clone(), &tasks, &end, &supervisor);
-        tasks.spawn(watch_store(store.clone(), supervisor.clone(), end.clone()));
+        let writer = tasks.start_writer(clustered, &store, &health, &relay);
+        cluster.start(hub.clone(), &tasks.tracker, &tasks.end, &tasks.supervisor);
+        tasks.watch_store(store.clone());
         let presence = Arc::new(PresenceBoard::new(
             id,
             hub.clone(),
@@ -124,10 +169,8 @@ impl Chat {
             writer.clone(),
             config.presence_grace,
         ));
-        let watching = presence.clone().watch(leavers, end.clone());
-        tasks.spawn(supervisor.essential("presence", watching));
-        let throttle = Throttle::new(&config.rates, store.clone());
-        let node = Node {
+        tasks.essential("presence", presence.clone().watch(leavers, tasks.end.clone()));
+        tasks.hold_lease(Node {
             id,
             key,
             store: store.clone(),
@@ -135,14 +178,16 @@ impl Chat {
             cluster,
             presence: presence.clone(),
             leadership,
-        };
-        let leasing = node.hold_lease(end.clone());
-        // A node with a store of its own holds no lease.
-        match store.cluster_state().is_some() {
-            true => tasks.spawn(supervisor.essential("the lease of this node", leasing)),
-            false => tasks.spawn(supervisor.temporary("the lease of this node", leasing)),
-        };
-        let parts = Parts {
+        });
+        let devices = Devices::new(store.secret());
+        let throttle = Throttle::new(&config.rates, store.clone());
+        let space = StoreSpace::new(config.max_store_bytes);
+        if let Err(error) = space.measure(store.as_ref()).await {
+            // The upkeep measures again.
+            health.failed(Work::Call, &error);
+        }
+        let Tasks { tracker, supervisor, end } = tasks;
+        let chat = Self(Arc::new(Parts {
             config,
             store,
             writer,
@@ -150,22 +195,97 @@ impl Chat {
             relay,
             presence,
             passwords,
+            devices,
             throttle,
+            space,
             health,
-            tasks,
-            supervisor: supervisor.clone(),
+            tasks: tracker,
+            supervisor,
             end,
-        };
-        let chat = Self(Arc::new(parts));
-        chat.0.tasks.spawn(supervisor.essential("the tidying task", chat.clone().keep_tidy()));
+        }));
+        let tidying = chat.0.supervisor.essential("the tidying task", chat.clone().keep_tidy());
+        chat.0.tasks.spawn(tidying);
         Ok(chat)
     }
 }
 
-/// Reports a thread of the store that has ended. Ends with the chat.
-async fn watch_store(store: Arc<dyn Store>, supervisor: Supervisor, end: CancellationToken) {
-    tokio::select! {
-        () = end.cancelled() => {}
-        name = store.failed() => supervisor.fail(name),
+/// Connects to the configured broker; without one, the node is alone.
+async fn connect_cluster(
+    config: &Config,
+    node: NodeId,
+    store: &dyn Store,
+    hub: &Arc<Hub>,
+) -> Result<Cluster, BeginError> {
+    match (&config.broker, store.cluster_state()) {
+        (Some(broker), Some(shared)) => {
+            Ok(Cluster::connect(broker, node, store.epoch(), shared, hub.clone()).await?)
+        }
+        (Some(_), None) => Err(BeginError::BrokerAlone),
+        (None, _) => Ok(Cluster::default()),
+    }
+}
+
+/// The tasks of a chat, which end with the token.
+struct Tasks {
+    tracker: TaskTracker,
+    supervisor: Supervisor,
+    end: CancellationToken,
+}
+
+impl Tasks {
+    fn new() -> Self {
+        let end = CancellationToken::new();
+        Self { tracker: TaskTracker::new(), supervisor: Supervisor::new(end.clone()), end }
+    }
+
+    fn essential(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(self.supervisor.essential(name, task));
+    }
+
+    fn temporary(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(self.supervisor.temporary(name, task));
+    }
+
+    /// Starts the writer, which commits through the cluster if there is one.
+    fn start_writer(
+        &self,
+        clustered: Option<Arc<ClusterCommits>>,
+        store: &Arc<dyn Store>,
+        health: &Arc<Health>,
+        relay: &Relay,
+    ) -> Writer {
+        let commits: Arc<dyn Commits> = match &clustered {
+            Some(clustered) => clustered.clone(),
+            None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
+        };
+        let (writer, writing) = Writer::start(commits, relay.clone());
+        self.essential("the writer", writing);
+        if let Some(commits) = clustered {
+            let (tracker, end) = (self.tracker.clone(), self.end.clone());
+            let answering = cluster::answer_leader_requests(commits, tracker, end);
+            self.temporary("the task that answers leader requests", answering);
+        }
+        writer
+    }
+
+    fn hold_lease(&self, node: Node) {
+        let shares_store = node.store.cluster_state().is_some();
+        let leasing = node.hold_lease(self.end.clone());
+        // A node with a store of its own holds no lease, so its task ends at once.
+        match shares_store {
+            true => self.essential("the lease of this node", leasing),
+            false => self.temporary("the lease of this node", leasing),
+        }
+    }
+
+    /// Reports a thread of the store that has ended.
+    fn watch_store(&self, store: Arc<dyn Store>) {
+        let (supervisor, end) = (self.supervisor.clone(), self.end.clone());
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = end.cancelled() => {}
+                name = store.failed() => supervisor.fail(name),
+            }
+        });
     }
 }

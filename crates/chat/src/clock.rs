@@ -1,4 +1,6 @@
-//! The server's clock, as timestamps. For display and expiry only: nothing is ordered by it.
+//! The server's clock, as timestamps. For display and expiry only: nothing may be ordered by the
+//! clock, because clocks are set back and differ between nodes. Called wherever a time is stored or
+//! compared with a stored one.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -11,11 +11,12 @@
 //! - `node`: the lease of this process, failed nodes, and the choice of the leader
 //! - `broker`: the connection to NATS, publishing, and the check that events arrive
 //! - `connect`: opening that connection, and its errors
+//! - `round_trips`: probes that prove that the connection works and subscriptions are active
 //! - `subscriptions`: one subscription per user with a connection here
+//! - `signed_events`, `signing`: signatures of events, notices and leader requests
 //! - `subject_space`: the subjects of one running database
 //! - `resync`: resyncs of all connections here, spread over time
-//! - `leader`, `leader_requests`, `signing`: the node that commits for all; how requests travel and
-//!   are signed
+//! - `leader`, `leader_requests`: the node that commits for all, and how requests travel
 //! - `merge`: merging the batches of several nodes into one transaction
 
 mod broker;
@@ -25,6 +26,8 @@ mod leader_requests;
 mod merge;
 mod node;
 mod resync;
+mod round_trips;
+mod signed_events;
 mod signing;
 mod subject_space;
 mod subscriptions;
@@ -38,7 +41,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::health::Health;
 use crate::hub::{FrameText, Hub};
-use crate::store::{Instance, NodeId, Store};
+use crate::store::{ClusterState, Instance, NodeId, Renewed, Store};
 use crate::supervision::Supervisor;
 use broker::Broker;
 use leader::LeaderClient;
@@ -59,24 +62,25 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to a broker. The epoch and the instance keep stores that share a broker apart.
+    /// Connects this node to a broker. The epoch and the instance keep stores that share a broker apart.
     ///
     /// # Errors
     /// One line for the operator. A broker that cannot be reached at present is not an error.
     pub(crate) async fn connect(
         broker: &crate::config::Broker,
+        node: NodeId,
         epoch: Epoch,
-        instance: &Instance,
+        shared: &dyn ClusterState,
         hub: Arc<Hub>,
     ) -> Result<Self, BrokerError> {
         let resync = Resync::default();
         let epoch = epoch.to_string();
-        let broker = Broker::connect(broker, &epoch, instance, hub, resync.clone()).await?;
+        let broker = Broker::connect(broker, node, &epoch, shared, hub, resync.clone()).await?;
         Ok(Self { resync, broker: Some(broker) })
     }
 
     /// Returns the commits of a node with a broker; `None` without one, because then no other node
-    /// can lead. `leadership` tells which node does.
+    /// can lead. `leadership` names the node that leads.
     pub(crate) fn commits(
         &self,
         node: NodeId,
@@ -141,11 +145,10 @@ impl Cluster {
         self.broker.as_ref()?.receives_from()
     }
 
-    /// Subscribes to the events of this instance in place of any other; does nothing if it is the
-    /// present one.
-    fn move_to(&self, instance: &Instance) {
+    /// Follows a change of the database's instance name, of the nodes' secrets or of the clock.
+    fn follow(&self, renewed: &Renewed) {
         if let Some(broker) = &self.broker {
-            broker.move_to(instance);
+            broker.follow(renewed);
         }
     }
 

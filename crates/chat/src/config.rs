@@ -1,4 +1,7 @@
-//! The settings of a chat that the operator controls.
+//! The settings of a chat that the operator controls, with their defaults.
+//!
+//! This module neither reads nor checks anything: `server` turns flags and variables into a
+//! [`Config`] for [`crate::Chat::begin`].
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -28,6 +31,9 @@ pub struct Config {
     /// Upper bound of concurrent password hashes, each of which takes 46 MiB of memory; `None`
     /// means one per core.
     pub password_hashes_at_once: Option<NonZeroUsize>,
+    /// Size of the stored data in bytes at which messages, new accounts and new conversations are
+    /// refused; `None` means no bound.
+    pub max_store_bytes: Option<u64>,
     /// Upper bound of live connections on this node.
     pub max_connections: usize,
     /// Upper bound of live connections per user on this node.
@@ -98,11 +104,11 @@ impl fmt::Debug for Database {
 /// Who may create an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// Anybody.
+    /// Every client.
     Open,
-    /// Only holders of an invitation.
+    /// Only the holder of an invitation.
     Invited,
-    /// Nobody.
+    /// No client, and no invitation can be created or used.
     Closed,
 }
 
@@ -111,14 +117,21 @@ pub enum Registration {
 pub struct Rates {
     /// New accounts per hour and client address; fifty times as many from the loopback address.
     pub sign_ups_per_hour: NonZeroU32,
-    /// Sign-in attempts per minute and client address; fifty times as many from the loopback
-    /// address.
+    /// Sign-in attempts per minute and client address, fifty times as many from the loopback
+    /// address; and passwords that one user enters on known devices and in sessions.
     pub sign_ins_per_minute: NonZeroU32,
     /// User searches per minute and user; the burst is half of it.
     pub searches_per_minute: NonZeroU32,
     /// Messages per minute and user; the burst is half of it, so that a client that reconnects with
     /// a full outbox is not throttled, and a flood is.
     pub messages_per_minute: NonZeroU32,
+    /// Stored bytes of messages per day and user, in mebibytes; the burst is the whole of it.
+    pub message_mebibytes_per_day: NonZeroU32,
+    /// New conversations per hour and user; the burst is half of it. Four times as many per day.
+    pub conversations_per_hour: NonZeroU32,
+    /// Reads of conversations, history, settings, sessions and invitations per minute and user; the
+    /// burst is half of it.
+    pub reads_per_minute: NonZeroU32,
     /// Frames per second and connection; the burst is six seconds' worth.
     pub frames_per_second: NonZeroU32,
 }
@@ -137,6 +150,9 @@ impl Default for Rates {
             sign_ins_per_minute: at_least_one(20),
             searches_per_minute: at_least_one(60),
             messages_per_minute: at_least_one(300),
+            message_mebibytes_per_day: at_least_one(256),
+            conversations_per_hour: at_least_one(60),
+            reads_per_minute: at_least_one(1_200),
             frames_per_second: at_least_one(50),
         }
     }
@@ -153,6 +169,7 @@ impl Config {
             directory_open: true,
             rates: Rates::default(),
             password_hashes_at_once: None,
+            max_store_bytes: None,
             max_connections: 10_000,
             max_connections_per_user: 10,
             presence_grace: Duration::from_secs(30),

@@ -12,6 +12,7 @@ use protocol::{
     ServerFrame, UserId,
 };
 
+use crate::allowance::TokenBucket;
 use crate::clock;
 use crate::cluster::Subscription;
 use crate::error::{Error, later};
@@ -28,6 +29,10 @@ const BURST_SECONDS: f64 = 6.0;
 const RATE_RETRY: Duration = Duration::from_secs(1);
 /// Malformed frames that a connection may send; the next one closes it.
 const MOST_MALFORMED: u32 = 20;
+/// Typing events per second that a connection passes on for one conversation, and at once. A page
+/// sends one in three seconds; further events are dropped, because they are hints.
+const TYPING_PER_SECOND: f64 = 1.0;
+const TYPING_BURST: f64 = 10.0;
 /// Peers cached per connection, so that `typing` queries the store once per conversation.
 const MOST_PEERS: usize = 64;
 
@@ -39,10 +44,15 @@ pub struct Connection {
     guard: ConnectionGuard,
     /// Declared after `guard` so that it is dropped after it.
     _subscription: Option<Arc<Subscription>>,
-    peers: HashMap<ConversationId, UserId>,
+    peers: HashMap<ConversationId, TypingPeer>,
     malformed: u32,
-    allowance: f64,
-    refilled: Instant,
+    frames: TokenBucket,
+}
+
+/// The peer of a conversation, and the typing events that may be passed on.
+struct TypingPeer {
+    user: UserId,
+    events: TokenBucket,
 }
 
 /// Encodes the `hello` frame of a connection.
@@ -70,8 +80,7 @@ impl Connection {
             _subscription: subscription,
             peers: HashMap::new(),
             malformed: 0,
-            allowance: f64::INFINITY,
-            refilled: Instant::now(),
+            frames: TokenBucket::full(Instant::now()),
         }
     }
 
@@ -116,11 +125,12 @@ impl Connection {
         match frame {
             ClientFrame::Send { conversation, client_id, body } => {
                 let checked = Body::parse(&body).map_err(Error::from).and_then(|body| {
-                    self.chat.throttle().message(self.session.user.id).map(|()| body)
+                    self.chat.may_send(self.session.user.id, body.as_str()).map(|()| body)
                 });
                 let message = match checked {
                     Ok(body) => NewMessage {
                         sender: self.session.user.id,
+                        session: self.session.id,
                         conversation,
                         client_id,
                         body: body.into_string(),
@@ -146,7 +156,8 @@ impl Connection {
     }
 
     fn mark(&self, re: &str, conversation: ConversationId, marks: Marks) {
-        let new = NewMarks { user: self.session.user.id, conversation, marks };
+        let (user, session) = (self.session.user.id, self.session.id);
+        let new = NewMarks { user, session, conversation, marks };
         let reply = Reply::Connection(self.guard.outbound().clone());
         if let Err(refusal) = self.chat.writer().submit(Write::Mark(new, reply)) {
             self.refuse(Some(re), Some(conversation), refusal);
@@ -154,23 +165,27 @@ impl Connection {
     }
 
     async fn typing(&mut self, conversation: ConversationId, active: bool) {
-        let me = self.session.user.id;
-        let peer = match self.peers.get(&conversation) {
-            Some(peer) => *peer,
-            None => match self.chat.peer(me, conversation).await {
-                Ok(peer) => {
+        let (me, now) = (self.session.user.id, Instant::now());
+        if !self.peers.contains_key(&conversation) {
+            match self.chat.peer(me, conversation).await {
+                Ok(user) => {
                     if self.peers.len() >= MOST_PEERS {
                         self.peers.clear();
                     }
-                    self.peers.insert(conversation, peer);
-                    peer
+                    let events = TokenBucket::full(now);
+                    self.peers.insert(conversation, TypingPeer { user, events });
                 }
                 Err(error) => {
                     self.chat.note_failure(&error);
                     return self.refuse(Some("typing"), Some(conversation), error.refusal());
                 }
-            },
-        };
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&conversation) else { return };
+        if !peer.events.take(now, TYPING_PER_SECOND, TYPING_BURST) {
+            return;
+        }
+        let peer = peer.user;
         let event = ServerFrame::Typing { conversation, user: me, active };
         self.chat.relay().publish(&[peer], &event, None);
     }
@@ -203,40 +218,37 @@ impl Connection {
     }
 
     fn refuse_send(&self, conversation: ConversationId, client_id: ClientId, refusal: Refusal) {
-        self.log_refusal("send", refusal);
-        self.guard.outbound().push(encode(&ServerFrame::Refused {
-            re: Some("send".to_owned()),
-            conversation: Some(conversation),
-            client_id: Some(client_id),
-            refusal,
-        }));
-    }
-
-    fn log_refusal(&self, frame: &str, refusal: Refusal) {
-        let user = self.session.user.id;
-        tracing::debug!(user.id = %user, frame, code = ?refusal.code, "a frame was refused");
+        self.push_refusal(Some("send"), Some(conversation), Some(client_id), refusal);
     }
 
     fn refuse(&self, re: Option<&str>, conversation: Option<ConversationId>, refusal: Refusal) {
-        self.log_refusal(re.unwrap_or("unknown"), refusal);
-        self.guard.outbound().push(encode(&ServerFrame::Refused {
-            re: re.map(str::to_owned),
-            conversation,
-            client_id: None,
-            refusal,
-        }));
+        self.push_refusal(re, conversation, None, refusal);
     }
 
-    /// Takes one frame from a token bucket that refills with time.
+    /// Answers a refused frame, or closes the connection of a user with too many: a client that does
+    /// not wait after refusals costs almost as much as one whose frames are accepted. Refusals of
+    /// the writer are not counted here, because the frame rate bounds them.
+    fn push_refusal(
+        &self,
+        re: Option<&str>,
+        conversation: Option<ConversationId>,
+        client_id: Option<ClientId>,
+        refusal: Refusal,
+    ) {
+        let (user, code) = (self.session.user.id, refusal.code);
+        let frame = re.unwrap_or("unknown");
+        tracing::debug!(user.id = %user, frame, ?code, "a frame was refused");
+        if !self.chat.throttle().refused_frame(user) {
+            return self.guard.outbound().close(CloseCode::TooManyRefused);
+        }
+        let re = re.map(str::to_owned);
+        let refused = ServerFrame::Refused { re, conversation, client_id, refusal };
+        self.guard.outbound().push(encode(&refused));
+    }
+
+    /// Takes one frame from the connection's allowance.
     fn take_allowance(&mut self, now: Instant) -> bool {
         let per_second = f64::from(self.chat.config().rates.frames_per_second.get());
-        let gained = now.duration_since(self.refilled).as_secs_f64() * per_second;
-        self.allowance = (self.allowance + gained).min(per_second * BURST_SECONDS);
-        self.refilled = now;
-        let may = self.allowance >= 1.0;
-        if may {
-            self.allowance -= 1.0;
-        }
-        may
+        self.frames.take(now, per_second, per_second * BURST_SECONDS)
     }
 }

@@ -1,4 +1,8 @@
 //! Conversations: opening, listing and reading them.
+//!
+//! Every call names the user, and each statement of the store checks that the user is a member; no
+//! check here may stand in its place. `app` calls these methods for its pages and server functions,
+//! and [`crate::Connection`] asks for the peer.
 
 use protocol::limits::{MAX_UNREAD_ELSEWHERE, PAGE_CONVERSATIONS, PAGE_MESSAGES};
 use protocol::{
@@ -6,8 +10,8 @@ use protocol::{
     TickTimes, UserId,
 };
 
-use crate::error::Result;
-use crate::store::{ConversationView, History};
+use crate::error::{Error, Result};
+use crate::store::{Caller, ConversationView, History};
 use crate::{Chat, clock};
 
 impl Chat {
@@ -15,10 +19,15 @@ impl Chat {
     /// same conversation, even if they open it at the same time.
     ///
     /// # Errors
-    /// `not_with_oneself`; `not_found` if the peer does not exist.
-    pub async fn open_conversation(&self, me: UserId, peer: UserId) -> Result<ConversationId> {
-        if me == peer {
+    /// `not_with_oneself`; `not_found` if the peer does not exist; `rate_limited` if the user has
+    /// created many conversations, `storage_full`; `unauthenticated` if the session has ended.
+    pub async fn open_conversation(&self, me: Caller, peer: UserId) -> Result<ConversationId> {
+        if me.user == peer {
             return Err(ErrorCode::NotWithOneself.into());
+        }
+        if !self.store().has_conversation(me.user, peer).await? {
+            self.space().require().map_err(Error::Refused)?;
+            self.throttle().open_conversation(me.user).await?;
         }
         let id = self.store().open_conversation(me, peer, clock::now()).await?;
         id.ok_or_else(|| ErrorCode::NotFound.into())
@@ -27,8 +36,9 @@ impl Chat {
     /// Returns one of the user's conversations.
     ///
     /// # Errors
-    /// `not_found` if it does not exist or the user is not a member.
+    /// `not_found` if it does not exist or the user is not a member; `rate_limited`.
     pub async fn conversation(&self, me: UserId, id: ConversationId) -> Result<Conversation> {
+        self.throttle().read(me)?;
         let found = self.store().conversation(me, id).await?;
         let mut seen = found.ok_or(ErrorCode::NotFound)?;
         self.note_presence(std::slice::from_mut(&mut seen)).await;
@@ -39,12 +49,13 @@ impl Chat {
     /// includes the unread counts of conversations after it.
     ///
     /// # Errors
-    /// Store errors only.
+    /// `rate_limited`.
     pub async fn conversations(
         &self,
         me: UserId,
         after: Option<ListCursor>,
     ) -> Result<ConversationPage> {
+        self.throttle().read(me)?;
         let mut found = self.store().conversations(me, after, PAGE_CONVERSATIONS + 1).await?;
         let has_more = found.len() > PAGE_CONVERSATIONS;
         found.truncate(PAGE_CONVERSATIONS);
@@ -64,13 +75,14 @@ impl Chat {
     ///
     /// # Errors
     /// `not_found` if the conversation does not exist or the user is not a member; `out_of_range`
-    /// for a cursor below zero or beyond the last seq.
+    /// for a cursor below zero or beyond the last seq; `rate_limited`.
     pub async fn history(
         &self,
         me: UserId,
         id: ConversationId,
         cursor: Cursor,
     ) -> Result<HistoryPage> {
+        self.throttle().read(me)?;
         match self.store().history(me, id, cursor, PAGE_MESSAGES).await? {
             History::Page(page) => Ok(page),
             History::OutOfRange => Err(ErrorCode::OutOfRange.into()),
@@ -82,8 +94,9 @@ impl Chat {
     /// move.
     ///
     /// # Errors
-    /// `not_found` if the conversation does not exist or the user is not a member.
+    /// `not_found` if the conversation does not exist or the user is not a member; `rate_limited`.
     pub async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<TickTimes> {
+        self.throttle().read(me)?;
         self.store().tick_times(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 

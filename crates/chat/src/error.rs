@@ -1,4 +1,7 @@
 //! The error of every [`crate::Chat`] call, and the refusal that a client gets for it.
+//!
+//! A refusal must not carry the cause of a failure: causes are for the log. `app` and
+//! [`crate::Connection`] send the refusals.
 
 use protocol::{BodyError, ErrorCode, Refusal};
 use std::time::Duration;
@@ -13,14 +16,14 @@ pub enum Error {
     Refused(Refusal),
     /// The store failed. The client is told to retry; the cause is only logged.
     #[error("the store failed: {0}")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// A fault of the server.
     #[error("internal: {0}")]
     Internal(&'static str),
 }
 
-/// The result of every call.
-pub type Result<T> = std::result::Result<T, Error>;
+/// The result of every call. The second parameter is for the few functions with another error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The retry delay sent after a store failure.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -32,6 +35,15 @@ impl Error {
             Self::Refused(refusal) => *refusal,
             Self::Store(_) => later(ErrorCode::Unavailable, STORE_RETRY),
             Self::Internal(_) => ErrorCode::Internal.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::SessionEnded => ErrorCode::Unauthenticated.into(),
+            error => Self::Store(error),
         }
     }
 }

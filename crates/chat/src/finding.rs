@@ -1,4 +1,9 @@
-//! The words that users are found by, computed alike for both storage engines.
+//! The words by which users are found. Both engines store the same words, and a query is split in
+//! the same way.
+//!
+//! This module only computes words: [`crate::store`] holds the index. Called by [`crate::people`],
+//! and by the engines when they store a name; `app` folds names with [`folded`] where it has no
+//! browser to do so.
 
 use protocol::words::{words_asked, words_of};
 use unicode_normalization::UnicodeNormalization;

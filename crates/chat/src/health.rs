@@ -4,15 +4,16 @@
 //! Calls, the writer and the tidying task report failures here. Each kind of failure is logged at
 //! once and then only counted for a while, so that a broken disk does not flood the log. A check
 //! writes to the store and reads from it, at most once a second; concurrent requests share its
-//! result.
+//! result. This module repairs nothing and ends nothing.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::mutex::lock;
 use crate::store::{Store, StoreError};
 
 /// Shortest interval between two log lines about one kind of failure.
@@ -24,7 +25,7 @@ const CHECKED_EVERY: Duration = Duration::from_secs(1);
 /// A check that takes longer has failed.
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a store counts as damaged after the last damage error. No check can prove that the
-/// damage is gone, because it may read only an intact part.
+/// damage is gone, because the check may read only an intact part.
 const DAMAGED_FOR: Duration = Duration::from_secs(60);
 
 /// The result of a check, combined with the outcome of recent calls.
@@ -115,7 +116,7 @@ impl Health {
         match more {
             0 => tracing::error!(%error, "{what}"),
             more => {
-                tracing::error!(%error, "{what} ({more} more failures of this kind since the last line)")
+                tracing::error!(%error, "{what} ({more} more failures of this kind since the last line)");
             }
         }
     }
@@ -165,8 +166,4 @@ impl Health {
         self.failed(Work::Check, &error);
         if error.is_damage() { Readiness::Damaged } else { found }
     }
-}
-
-fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -81,7 +81,7 @@ impl Queued {
 
 /// Identifies a live connection of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
+pub(crate) struct ConnectionId(u64);
 
 /// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,17 +324,17 @@ impl Hub {
         people.by_user.keys().chain(people.lingering.keys()).copied().collect()
     }
 
-    /// Visits every connection of a user except one, with the lock held.
+    /// Visits every connection of these users except `except`, with the lock held.
     pub(crate) fn for_each_outbound(
         &self,
-        user: UserId,
+        users: &[UserId],
         except: Option<ConnectionId>,
         visit: impl FnMut(&Outbound),
     ) {
-        if let Some(entries) = self.people().by_user.get(&user) {
-            let outbounds = entries.iter().map(|entry| &entry.outbound);
-            outbounds.filter(|outbound| Some(outbound.id()) != except).for_each(visit);
-        }
+        let people = self.people();
+        let entries = users.iter().filter_map(|user| people.by_user.get(user)).flatten();
+        let outbounds = entries.map(|entry| &entry.outbound);
+        outbounds.filter(|outbound| Some(outbound.id()) != except).for_each(visit);
     }
 
     pub(crate) fn is_connected(&self, user: UserId) -> bool {

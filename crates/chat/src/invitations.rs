@@ -2,7 +2,8 @@
 //! with the inviter.
 //!
 //! The token is the permission, so the store keeps only its hash. An invitation works once and
-//! expires after [`LIFE`]. Forged, used and expired ones are refused alike.
+//! expires after [`LIFE`]. Forged, used and expired invitations must get the same refusal. `app`
+//! calls these methods for the invitation pages, and `server` prints the first invitation.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,15 +11,15 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{
-    ConversationId, ErrorCode, Invitation, InvitationInfo, Seq, ServerFrame, User, UserId,
+    ConversationId, ErrorCode, Invitation, InvitationInfo, Seq, ServerFrame, UserId,
     WaitingInvitation,
 };
 
-use crate::accounts::{Client, SignedIn, Wanted, make_token, read_token};
+use crate::accounts::{Client, SignedIn, TOKEN_CHARS, Wanted, make_token, read_token};
 use crate::config::Registration;
 use crate::error::Result;
-use crate::store::{Acceptance, NewInvitation, Opened, TokenHash};
-use crate::{Chat, clock};
+use crate::store::{Acceptance, Caller, InvitationOutcome, NewInvitation, Opened, TokenHash};
+use crate::{Chat, Session, clock};
 
 /// Lifetime of an invitation.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -41,28 +42,30 @@ impl Chat {
     /// Creates an invitation.
     ///
     /// # Errors
-    /// `registration_closed`, `too_many_invitations`, `rate_limited`.
-    pub async fn create_invitation(&self, me: UserId) -> Result<Invitation> {
+    /// `registration_closed`, `too_many_invitations`, `rate_limited`; `unauthenticated` if the
+    /// account was deleted meanwhile.
+    pub async fn create_invitation(&self, me: Caller) -> Result<Invitation> {
         if !self.invitations_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
-        self.throttle().invite(me).await?;
+        self.throttle().invite(me.user).await?;
         let (token, token_hash) = make_token()?;
         let now = clock::now();
         let expires_at = clock::after(now, LIFE);
         let new = NewInvitation { token_hash, inviter: me, expires_at };
-        if self.store().create_invitation(new, MOST_OPEN, now).await? {
-            Ok(Invitation { id: id(&token_hash), token, expires_at })
-        } else {
-            Err(ErrorCode::TooManyInvitations.into())
+        match self.store().create_invitation(new, MOST_OPEN, now).await? {
+            InvitationOutcome::Made => Ok(Invitation { id: id(&token_hash), token, expires_at }),
+            InvitationOutcome::TooMany => Err(ErrorCode::TooManyInvitations.into()),
+            InvitationOutcome::NoAccount => Err(ErrorCode::Unauthenticated.into()),
         }
     }
 
     /// Returns the user's pending invitations, the newest first.
     ///
     /// # Errors
-    /// Store errors only.
+    /// `rate_limited`.
     pub async fn waiting_invitations(&self, me: UserId) -> Result<Vec<WaitingInvitation>> {
+        self.throttle().read(me)?;
         let rows = self.store().waiting_invitations(me, clock::now()).await?;
         let waiting = rows.into_iter().map(|row| WaitingInvitation {
             id: id(&row.token_hash),
@@ -77,9 +80,11 @@ impl Chat {
     ///
     /// # Errors
     /// `not_found` for a malformed id; `rate_limited`.
-    pub async fn withdraw_invitation(&self, me: UserId, id: &str) -> Result<()> {
-        self.throttle().change(me).await?;
-        let hash = BASE64_URL_SAFE_NO_PAD.decode(id).ok().and_then(|hash| hash.try_into().ok());
+    pub async fn withdraw_invitation(&self, me: Caller, id: &str) -> Result<()> {
+        self.throttle().change(me.user).await?;
+        let id = Some(id).filter(|id| id.len() == TOKEN_CHARS);
+        let hash = id.and_then(|id| BASE64_URL_SAFE_NO_PAD.decode(id).ok());
+        let hash = hash.and_then(|hash| hash.try_into().ok());
         let hash: TokenHash = hash.ok_or(ErrorCode::NotFound)?;
         self.store().withdraw_invitation(me, &hash).await?;
         Ok(())
@@ -103,14 +108,14 @@ impl Chat {
     /// `rate_limited`.
     pub async fn accept_invitation(
         &self,
-        me: &User,
+        me: &Session,
         token: &str,
         from: IpAddr,
     ) -> Result<ConversationId> {
         self.throttle().look_at_invitation(from).await?;
         let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
-        match self.store().accept_invitation(&hash, me.id, clock::now()).await? {
-            Acceptance::Opened(opened) => Ok(self.publish_to_inviter(me.id, opened)),
+        match self.store().accept_invitation(&hash, me.caller(), clock::now()).await? {
+            Acceptance::Opened(opened) => Ok(self.publish_to_inviter(me.user.id, &opened)),
             Acceptance::Own => Err(ErrorCode::NotWithOneself.into()),
             Acceptance::Invalid => Err(ErrorCode::InvitationInvalid.into()),
         }
@@ -151,13 +156,13 @@ impl Chat {
         let wanted = Wanted { username, display_name, password, invitation: Some(hash) };
         let (signed_in, opened) = self.make_account(wanted, from.into()).await?;
         let user = signed_in.session.user.id;
-        let conversation = opened.map(|opened| self.publish_to_inviter(user, opened));
+        let conversation = opened.map(|opened| self.publish_to_inviter(user, &opened));
         Ok((signed_in, conversation))
     }
 
     /// Notifies the inviter's open pages of a new conversation. A `receipt` with both marks at
     /// zero, for a conversation that a page does not hold, makes the page fetch it.
-    fn publish_to_inviter(&self, invited: UserId, opened: Opened) -> ConversationId {
+    fn publish_to_inviter(&self, invited: UserId, opened: &Opened) -> ConversationId {
         if opened.is_new {
             let (delivered, read) = (Seq::ZERO, Seq::ZERO);
             let conversation = opened.conversation;

@@ -15,21 +15,25 @@
 //! - `writer`: group commit, then answers and events, in this order
 //! - `hub`, `relay`, `presence`: live connections, event delivery, online state
 //! - `cluster`: several nodes on one store: leases, the broker, the leader, resyncs
+//! - `throttle`, `allowance`, `space`: rate limits by user and address, and of one connection; the
+//!   bound of the store's size
 //! - `health`: failures of the store, and its readiness
 //! - `begin`, `upkeep`: the start of a chat, and its periodic work
 //! - `supervision`: detects a task that ended unexpectedly
+//! - `clock`, `mutex`: timestamps; locks that ignore poisoning
 //! - [`store`]: durable state; all SQL is below it
 //!
 //! # Life of a message
 //! [`Connection::on_text`] checks the body and the rate and hands the message to the writer. The
-//! writer puts all queued writes into one transaction of the [`store`], which checks membership,
-//! recognises repeats and assigns the next seq. After the commit the writer answers `sent` to the
+//! writer puts all queued writes into one transaction of the [`store`], which checks the session
+//! and membership, recognises repeats and assigns the next seq. After the commit the writer answers `sent` to the
 //! connection and gives the event to the relay. The relay serialises the event once and queues it
 //! in the hub for every other connection of both users.
 
 #![warn(missing_docs)]
 
 mod accounts;
+mod allowance;
 mod begin;
 mod clock;
 mod cluster;
@@ -43,11 +47,14 @@ mod health;
 mod hub;
 mod invitations;
 mod messages;
+mod mutex;
 mod people;
 mod presence;
 mod relay;
+mod security_log;
 mod sessions;
 mod settings;
+mod space;
 pub mod store;
 mod supervision;
 mod throttle;
@@ -61,8 +68,8 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Client, Session, SignedIn};
-pub use begin::{BeginError, migrate};
+pub use accounts::{Authenticated, Client, DeviceToken, Session, SignedIn};
+pub use begin::{BeginError, ReplaceSecretError, migrate, replace_secret, turn_off_two_step};
 pub use cluster::BrokerError;
 pub use config::{Broker, Config, Database, Rates, Registration};
 pub use connection::Connection;
@@ -70,14 +77,19 @@ pub use error::{Error, Result};
 pub use finding::folded;
 pub use health::Readiness;
 pub use hub::{FrameText, Outgoing};
+pub use security_log::log_refused_request;
+pub use settings::{NewTokens, PasswordChange};
+pub use store::Caller;
 pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
+pub use throttle::network as client_network;
 
-use accounts::Passwords;
+use accounts::{Devices, Passwords};
 use health::{Health, Work};
 use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
 use relay::Relay;
+use space::StoreSpace;
 use store::Store;
 use supervision::Supervisor;
 use throttle::Throttle;
@@ -99,7 +111,9 @@ struct Parts {
     relay: Relay,
     presence: Arc<PresenceBoard>,
     passwords: Passwords,
+    devices: Devices,
     throttle: Throttle,
+    space: StoreSpace,
     health: Arc<Health>,
     /// The tasks of this chat. They end with [`Chat::close`].
     tasks: TaskTracker,
@@ -164,7 +178,7 @@ impl Chat {
     /// # Errors
     /// The close code to send instead: `TooMany` if the user has too many connections, `Unavailable`
     /// if the node has too many or the store failed, `SessionEnded` if the session has ended.
-    pub async fn connect(&self, session: Session) -> std::result::Result<Connection, CloseCode> {
+    pub async fn connect(&self, session: Session) -> Result<Connection, CloseCode> {
         let user = session.user.id;
         // Events that arrive before `hello` are dropped; the client fetches that state after
         // `hello`.
@@ -249,6 +263,14 @@ impl Chat {
 
     fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    fn devices(&self) -> &Devices {
+        &self.0.devices
+    }
+
+    fn space(&self) -> &StoreSpace {
+        &self.0.space
     }
 
     fn throttle(&self) -> &Throttle {

@@ -1,8 +1,13 @@
-//! User search.
+//! The search for users: by the words of their names, by their exact username, and the first
+//! suggestions of an empty search.
+//!
+//! A closed directory must not disclose users: then only peers and an exact username are found.
+//! Presence is shown only where both users share it. `app` calls these methods for the search field
+//! and its page.
 
 use std::collections::HashSet;
 
-use protocol::limits::{MOST_FOUND, PAGE_PEOPLE};
+use protocol::limits::{MAX_QUERY_BYTES, MOST_FOUND, PAGE_PEOPLE};
 use protocol::words::is_found;
 use protocol::{ConversationId, FoundConversation, Person, Presence, SearchResults, User, UserId};
 
@@ -26,7 +31,8 @@ impl Chat {
 
     /// Returns the user's conversations and the other users that match a query: each word of the
     /// query is a prefix of a word in one of their names (see [`protocol::words`]). Each list has
-    /// at most `limit` entries and never contains the user. An empty query returns the most recent
+    /// at most `limit` entries and never contains the user. A query longer than [`MAX_QUERY_BYTES`]
+    /// finds nobody. An empty query returns the most recent
     /// peers, then other users, in `people`. With a closed directory, only an exact username finds
     /// a user who is not a peer.
     ///
@@ -34,6 +40,9 @@ impl Chat {
     /// `rate_limited`.
     pub async fn search(&self, me: &User, typed: &str, limit: usize) -> Result<SearchResults> {
         let found = self.find(me.id, typed, limit).await?;
+        if typed.len() > MAX_QUERY_BYTES {
+            return Ok(found);
+        }
         let query_words = finding::query_words(typed);
         let own = finding::of_person(&me.username, &me.display_name);
         Ok(SearchResults {
@@ -48,6 +57,8 @@ impl Chat {
         let limit = limit.min(MOST_FOUND);
         let (peers, others) = if typed.is_empty() {
             (Counted::none(), self.to_begin_with(me, limit).await?)
+        } else if typed.len() > MAX_QUERY_BYTES {
+            (Counted::none(), Counted::none())
         } else {
             self.by_words(me, typed, limit).await?
         };

@@ -1,10 +1,10 @@
 //! Presence: pushes online state to peers. Only the last-seen time is stored for good.
 //!
 //! A user is online while they have a connection, and for a grace period after the last one ended.
-//! Nobody stays online for ever: a silent connection times out, and where nodes share a store, the
+//! No user stays online for ever: a silent connection times out, and where nodes share a store, the
 //! store lists the users of each node and drops the list when the node's lease expires. Every push
-//! queries the store for the peers who may see it, because both users must share presence. Called
-//! by [`crate::Chat`].
+//! queries the store for the peers who may see the presence, because both users must share it.
+//! Called by [`crate::Chat`], and by [`crate::cluster`] for the users of failed nodes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl PresenceBoard {
         })
     }
 
-    /// Notifies the peers who may see it that a user came online or went offline.
+    /// Notifies the peers who may see a user's presence that the user came online or went offline.
     pub(crate) async fn publish(&self, user: UserId, online: bool) {
         // A full queue is ignored, because the next presence change submits the write again.
         let _ = self.writer.submit(Write::SeenUser(user));

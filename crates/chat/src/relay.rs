@@ -40,7 +40,7 @@ impl Relay {
         self.cluster.has_broker() || self.hub.is_connected(user)
     }
 
-    /// Sends a frame to every connection of these users, except the one that caused it.
+    /// Sends a frame to every connection of these users, except the connection that caused the event.
     pub(crate) fn publish(&self, to: &[UserId], frame: &ServerFrame, except: Option<ConnectionId>) {
         let mut fanout = self.fanout();
         fanout.publish(to, frame, except);
@@ -49,7 +49,7 @@ impl Relay {
 
     /// Starts a fan-out.
     pub(crate) fn fanout(&self) -> Fanout<'_> {
-        Fanout { relay: self, frames: Vec::new() }
+        Fanout { relay: self, frames: Vec::new(), closes: Vec::new() }
     }
 }
 
@@ -59,6 +59,8 @@ impl Relay {
 pub(crate) struct Fanout<'relay> {
     relay: &'relay Relay,
     frames: Vec<(Outbound, FrameText)>,
+    /// Connections to close after their frames.
+    closes: Vec<(Outbound, CloseCode)>,
 }
 
 impl Fanout<'_> {
@@ -67,7 +69,7 @@ impl Fanout<'_> {
         self.frames.push((outbound, encode(frame)));
     }
 
-    /// Adds an event for every connection of these users, except the one that caused it.
+    /// Adds an event for every connection of these users, except the connection that caused the event.
     pub(crate) fn publish(
         &mut self,
         to: &[UserId],
@@ -75,26 +77,40 @@ impl Fanout<'_> {
         except: Option<ConnectionId>,
     ) {
         let frame = encode(frame);
+        self.relay.hub.for_each_outbound(to, except, |outbound| {
+            self.frames.push((outbound.clone(), frame.clone()));
+        });
         for user in to {
-            self.relay.hub.for_each_outbound(*user, except, |outbound| {
-                self.frames.push((outbound.clone(), frame.clone()));
-            });
             self.relay.cluster.publish(*user, &frame);
         }
     }
 
-    /// Queues all frames.
+    /// Closes a connection after its frames are queued; the close overtakes frames that the socket
+    /// has not taken yet. Does nothing without a connection.
+    pub(crate) fn close(&mut self, outbound: Option<Outbound>, code: CloseCode) {
+        self.closes.extend(outbound.map(|outbound| (outbound, code)));
+    }
+
+    /// Queues all frames, then closes connections.
     pub(crate) fn send(mut self) {
         // A stable sort keeps the order of each connection's frames.
         self.frames.sort_by_key(|(outbound, _)| outbound.id());
         for (outbound, frame) in self.frames {
             outbound.push(frame);
         }
+        for (outbound, code) in self.closes {
+            outbound.close(code);
+        }
     }
 }
 
+/// The initial size of the buffer for a frame: most frames fit without growth.
+const USUAL_FRAME_BYTES: usize = 512;
+
 /// Serialises a frame for the wire.
 pub(crate) fn encode(frame: &ServerFrame) -> FrameText {
-    // Cannot fail: frames contain only strings, numbers and ids.
-    serde_json::to_string(frame).map(FrameText::from).unwrap_or_default()
+    let mut json = Vec::with_capacity(USUAL_FRAME_BYTES);
+    // Neither step can fail, because frames contain only strings, numbers and ids, and JSON is UTF-8.
+    let written = serde_json::to_writer(&mut json, frame).ok();
+    written.and_then(|()| String::from_utf8(json).ok()).map(FrameText::from).unwrap_or_default()
 }

@@ -1,21 +1,54 @@
 //! Settings of a user's own account: name, privacy, password. A change applies at once to later
 //! reads and to open connections.
+//!
+//! A change of the password needs the present one, and the guesses of each session are limited. `app`
+//! calls these methods for the settings; [`crate::deletion`] and [`crate::accounts`] verify a
+//! password here.
 
-use std::net::IpAddr;
+use std::fmt;
 
 use protocol::{ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
 
-use crate::accounts::{Client, NewPassword, log_refused_password, names};
+use crate::accounts::{Client, DeviceToken, NewPassword, Requester, end_of, make_token, names};
 use crate::error::Result;
 use crate::presence::MOST_NOTIFIED;
-use crate::{Chat, Session};
+use crate::security_log::{SECURITY, log_refused_password};
+use crate::store::{Caller, ChangedPassword};
+use crate::throttle::Guesser;
+use crate::{Chat, Session, clock};
+
+/// A change of the user's own password.
+#[derive(Clone, Copy)]
+pub struct PasswordChange<'a> {
+    /// The present password.
+    pub current: &'a str,
+    /// The new password.
+    pub new: &'a str,
+    /// Whether to withdraw the user's open invitations as well.
+    pub withdraws_invitations: bool,
+}
+
+/// The tokens of this browser after a change of the password.
+pub struct NewTokens {
+    /// The token of the present session.
+    pub session: String,
+    /// The token of the device, which is the only known one from now on.
+    pub device: DeviceToken,
+}
+
+impl fmt::Debug for NewTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewTokens").finish_non_exhaustive()
+    }
+}
 
 impl Chat {
     /// Returns the user's names and privacy settings.
     ///
     /// # Errors
-    /// `unauthenticated` if the account was deleted meanwhile.
+    /// `unauthenticated` if the account was deleted meanwhile; `rate_limited`.
     pub async fn settings(&self, me: UserId) -> Result<Settings> {
+        self.throttle().read(me)?;
         self.store().settings(me).await?.ok_or_else(|| ErrorCode::Unauthenticated.into())
     }
 
@@ -25,85 +58,106 @@ impl Chat {
     /// # Errors
     /// `display_name_invalid`, `rate_limited`; `unauthenticated` if the account was deleted
     /// meanwhile.
-    pub async fn set_display_name(&self, me: &User, display_name: &str) -> Result<User> {
-        let (name, key) = names::display_name(display_name, &me.username)?;
-        self.throttle().change(me.id).await?;
-        let renamed = self.store().set_display_name(me.id, &name, &key).await?;
+    pub async fn set_display_name(&self, me: &Session, display_name: &str) -> Result<User> {
+        let (name, key) = names::display_name(display_name, &me.user.username)?;
+        self.throttle().change(me.user.id).await?;
+        let renamed = self.store().set_display_name(me.caller(), &name, &key).await?;
         let user = renamed.ok_or(ErrorCode::Unauthenticated)?;
         self.publish_user(&user).await;
         Ok(user)
     }
 
     /// Changes what the user lets others see, and so what they see of others. An open page keeps
-    /// the marks that it has received until it resyncs; presence is withdrawn from it at once.
+    /// the marks that it has received until it resyncs; presence is withdrawn from the page at
+    /// once.
     ///
     /// # Errors
-    /// `rate_limited`.
-    pub async fn set_privacy(&self, me: UserId, privacy: Privacy) -> Result<()> {
-        self.throttle().change(me).await?;
+    /// `rate_limited`; `unauthenticated` if the session has ended.
+    pub async fn set_privacy(&self, me: Caller, privacy: Privacy) -> Result<()> {
+        self.throttle().change(me.user).await?;
         if !privacy.last_seen {
             // Before the change, because the store then still lists the peers who see the presence.
-            self.presence().hide(me).await;
+            self.presence().hide(me.user).await;
         }
         self.store().set_privacy(me, privacy).await?;
         if privacy.last_seen {
-            self.presence().show(me).await;
+            self.presence().show(me.user).await;
         }
         Ok(())
     }
 
-    /// Changes the password. Every other session and its connections end.
+    /// Changes the password, and returns the new tokens of this browser; the earlier tokens of the
+    /// present session end at once. Every other session and its connections end, and every other
+    /// known device becomes unknown.
     ///
     /// # Errors
-    /// `wrong_password`, a `password_*` code for the new password, or `rate_limited`.
+    /// `wrong_password`, a `password_*` code for the new password, or `rate_limited`;
+    /// `unauthenticated` if the present session has ended meanwhile.
     pub async fn change_password(
         &self,
         me: &Session,
-        current: &str,
-        new: &str,
+        change: PasswordChange<'_>,
         from: impl Into<Client>,
-    ) -> Result<()> {
+    ) -> Result<NewTokens> {
+        let PasswordChange { current, new, withdraws_invitations } = change;
         let new = NewPassword::check(new)?;
-        let verified = self.verify_own(&me.user, current, from.into()).await?;
+        let from = from.into();
+        let address = from.address;
+        let verified = self.verify_own(me, current, from).await?;
         let names = [&me.user.username, &me.user.display_name].map(|name| names::fold(name));
-        let hash = self.passwords().hash_new(new, names).await?;
-        let mut ended = self.store().set_password(me.user.id, &verified, &hash, me.id).await?;
+        let hash = self.passwords().hash_new(new, names, Requester::Known).await?;
+        let (token, token_hash) = make_token()?;
+        let set = async |verified: &str| {
+            let (hash, token_hash) = (&hash, &token_hash);
+            let new = ChangedPassword { verified, hash, token_hash, withdraws_invitations };
+            self.store().set_password(me.caller(), new, clock::now()).await
+        };
+        let mut ended = set(&verified).await?;
         if ended.is_none()
-            && let Some(renewed) = self.verify_anew(me.user.id, current, &verified).await?
+            && let Some(renewed) =
+                self.verify_anew(me.user.id, current, &verified, Requester::Known).await?
         {
-            ended = self.store().set_password(me.user.id, &renewed, &hash, me.id).await?;
+            ended = set(&renewed).await?;
         }
         let ended = ended.ok_or(ErrorCode::WrongPassword)?;
         self.relay().end_sessions(&ended);
-        tracing::info!(user.id = %me.user.id, ended = ended.len(), "a password was changed");
-        Ok(())
+        tracing::info!(
+            target: SECURITY,
+            { user.id = %me.user.id, client.ip = %address, ended = ended.len() },
+            "a password was changed"
+        );
+        Ok(NewTokens { session: token, device: self.devices().token(me.user.id, &hash, None)? })
     }
 
-    /// Verifies a user's password under the limits of sign-in; returns the hash that it matches.
+    /// Verifies the password of a session's user; returns the hash that the password matches. Wrong
+    /// passwords count for this session alone: guesses of strangers do not block it, and its own
+    /// guesses do not block sign-ins.
     pub(crate) async fn verify_own(
         &self,
-        me: &User,
+        me: &Session,
         password: &str,
         from: Client,
     ) -> Result<String> {
-        let verified = self.verify_password_of(me, password, from.address).await;
+        let verified = self.verify_password_of(me, password).await;
         if let Err(error) = &verified {
             log_refused_password(from.address, error);
         }
         verified
     }
 
-    async fn verify_password_of(&self, me: &User, password: &str, from: IpAddr) -> Result<String> {
-        let key = names::fold(&me.username);
-        self.throttle().sign_in(from, &key).await?;
-        let hash = self.store().password_hash(me.id).await?.ok_or(ErrorCode::Unauthenticated)?;
-        if self.passwords().verify(password, Some(hash.clone())).await?.is_right() {
-            self.throttle().right_password(&key).await?;
-            Ok(hash)
-        } else {
-            self.throttle().wrong_password(&key).await?;
-            Err(ErrorCode::WrongPassword.into())
-        }
+    async fn verify_password_of(&self, me: &Session, password: &str) -> Result<String> {
+        let guess = self.throttle().guess(Guesser::Session(me.user.id, me.id)).await?;
+        let compared = self.compare_own(me.user.id, password).await;
+        self.throttle().end_guess(guess, end_of(&compared)).await;
+        compared?.ok_or_else(|| ErrorCode::WrongPassword.into())
+    }
+
+    /// Returns the user's password hash; `None` if the password does not match.
+    async fn compare_own(&self, me: UserId, password: &str) -> Result<Option<String>> {
+        let hash = self.store().password_hash(me).await?.ok_or(ErrorCode::Unauthenticated)?;
+        let verdict =
+            self.passwords().verify(password, Some(hash.clone()), Requester::Known).await?;
+        Ok(verdict.is_right().then_some(hash))
     }
 
     /// Sends a user's present names to their most recently active peers and to their own

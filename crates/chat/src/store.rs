@@ -5,11 +5,16 @@
 //! [`postgres`] is shared by several nodes. [`moving`] moves a store from SQLite to Postgres.
 //!
 //! All SQL is below this module. The statements of the engines are separate. `marks` and `window`
-//! hold rules that both engines share, and `rows` reads the rows of both. Engines do not check
-//! names, limits or rates. Engines check membership inside the statement or transaction that does
-//! the work, and assign a message's `seq` inside the transaction that stores it.
+//! hold rules that both engines share, `secret` derives keys from the store's secret, `rows` reads
+//! the rows of both, and `migrations` makes the migrators of both. Engines do not check names, limits
+//! or rates. Engines check membership inside the statement or transaction that does the work, and
+//! assign a message's `seq` inside the transaction that stores it. The same holds for the session of
+//! a [`Caller`]: a call with a caller fails with [`StoreError::SessionEnded`] if the session has
+//! ended. The calls of [`SecondFactorStore`] have no caller, because the operator uses them too.
 
 mod accounts;
+#[cfg(test)]
+mod captured_statements;
 mod cluster_state;
 mod conversations;
 #[cfg(test)]
@@ -17,10 +22,13 @@ mod every_statement;
 mod invitations;
 mod marks;
 mod messages;
+mod migrations;
 pub mod moving;
 mod people;
 pub mod postgres;
 mod rows;
+mod second_factors;
+mod secret;
 mod sessions;
 mod settings;
 pub mod sqlite;
@@ -31,17 +39,25 @@ use protocol::Epoch;
 
 pub use accounts::{AccountOutcome, AccountStore, NewUser};
 pub use cluster_state::{
-    Allowance, AskedBy, ClusterState, Instance, LeaseStore, NodeId, NodeKey, NodesSecret,
-    RateLimitStore, Renewed,
+    Allowance, AskedBy, ClusterState, DatabaseClock, GuessEnd, Instance, LeaseStore, NodeId,
+    NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
 };
 pub use conversations::{ConversationStore, ConversationView};
-pub use invitations::{Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened};
+pub use invitations::{
+    Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
+};
 pub use messages::{
-    Batch, Committed, History, MarkOutcome, MessageStore, NewMarks, NewMessage, SendOutcome,
+    Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage,
+    SendOutcome,
 };
 pub use people::{Counted, Found, PersonStore};
-pub use sessions::{NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession};
-pub use settings::SettingsStore;
+pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
+pub(crate) use secret::DerivedKey;
+pub use secret::StoreSecret;
+pub use sessions::{
+    Caller, NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession,
+};
+pub use settings::{ChangedPassword, SettingsStore};
 
 /// A failure of the store, for the log only: the text must not reach a client. After a failed
 /// [`MessageStore::commit`] the batch may be stored, because the connection can break after the
@@ -60,6 +76,9 @@ pub enum StoreError {
     /// The database server did not answer in time.
     #[error("the database did not answer in time")]
     Silent,
+    /// The session of a [`Caller`] has ended. Nothing was stored.
+    #[error("the session has ended")]
+    SessionEnded,
     /// A node in [`Batch::asked_by`] has no lease in this database. Nothing was stored.
     #[error("a node that does not stand on this database asked for a commit")]
     Elsewhere,
@@ -82,6 +101,7 @@ impl StoreError {
             },
             Self::Closed => "closed".to_owned(),
             Self::Silent => "silent".to_owned(),
+            Self::SessionEnded => "session ended".to_owned(),
             Self::Elsewhere => "elsewhere".to_owned(),
         }
     }
@@ -94,8 +114,9 @@ impl StoreError {
     }
 }
 
-/// The result of every call of the store.
-pub type Result<T> = std::result::Result<T, StoreError>;
+/// The result of every call of the store. The second parameter is for the few functions with
+/// another error.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A durable store of accounts, sessions, conversations and messages: the sum of its parts, and the
 /// calls for the store as a whole.
@@ -105,6 +126,7 @@ pub trait Store:
     + SessionStore
     + InvitationStore
     + SettingsStore
+    + SecondFactorStore
     + PersonStore
     + ConversationStore
     + MessageStore
@@ -112,11 +134,18 @@ pub trait Store:
     /// The store's epoch. Clients that have cached another epoch resync.
     fn epoch(&self) -> Epoch;
 
+    /// The store's secret.
+    fn secret(&self) -> &StoreSecret;
+
     /// Writes and commits a dummy value, to prove that writes work.
     async fn check_writable(&self) -> Result<()>;
 
     /// Runs a small query, to prove that reads work.
     async fn check_readable(&self) -> Result<()>;
+
+    /// The size of the stored data in bytes, without space that is free for reuse where the engine
+    /// knows it.
+    async fn size(&self) -> Result<u64>;
 
     /// Waits for calls in progress, then closes the files or connections.
     async fn close(&self);

@@ -2,8 +2,8 @@
 //!
 //! A task that panics leaves the senders of its channel without a receiver: messages would be
 //! refused for ever while the process looks alive. systemd, Docker or another supervisor restarts a
-//! process that exits, and nothing is lost. [`crate::Chat`] wraps each of its tasks here; `server`
-//! waits for [`crate::Chat::failed`]. This module itself ends nothing.
+//! process that exits, and nothing is lost. [`crate::begin`] and [`crate::cluster`] wrap each task
+//! here; `server` waits for [`crate::Chat::failed`]. This module itself ends nothing.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

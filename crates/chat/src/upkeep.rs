@@ -1,5 +1,8 @@
-//! The periodic work of a chat: ended sessions, use of sessions, and expired data. A failed step is
+//! The periodic work of a chat: ended sessions, use of sessions, expired data, the size of the store. A failed step is
 //! reported, and the next tick retries.
+//!
+//! No call may depend on this work: an expired session, for example, is refused before its row is
+//! deleted. [`crate::Chat::begin`] starts the task, which ends with the chat.
 
 use std::time::Duration;
 
@@ -9,10 +12,12 @@ use crate::error::Result;
 use crate::{Chat, clock};
 
 /// How often the sessions of open connections are checked. Sign-out closes connections at once; the
-/// check finds expired sessions, and those that another node ended without being able to report it.
+/// check finds expired sessions, and sessions that another node ended and could not report.
 const SESSIONS_EVERY: Duration = Duration::from_secs(5);
-/// How often expired sessions and limiter state are removed.
+/// How often expired sessions, reservations of usernames and limiter state are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How often the size of the store is compared with the operator's bound.
+const SPACE_EVERY: Duration = Duration::from_secs(10);
 /// Sessions per query.
 const SESSIONS_AT_ONCE: usize = 500;
 
@@ -23,6 +28,7 @@ impl Chat {
         let seen_every = TIDY_EVERY.min(self.seen_every() / 2).max(Duration::from_millis(1));
         let mut seen = tokio::time::interval(seen_every);
         let mut rest = tokio::time::interval(TIDY_EVERY);
+        let mut space = tokio::time::interval(SPACE_EVERY);
         loop {
             let done = tokio::select! {
                 () = self.0.end.cancelled() => return,
@@ -31,6 +37,7 @@ impl Chat {
                 _ = rest.tick() => {
                     self.delete_expired().await
                 }
+                _ = space.tick() => self.space().measure(self.store()).await.map_err(Into::into),
             };
             // The next tick retries.
             if let Err(error) = done {
@@ -41,6 +48,7 @@ impl Chat {
 
     async fn delete_expired(&self) -> Result<()> {
         self.throttle().tidy().await?;
+        self.store().forget_reservations(clock::now()).await?;
         Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
     }
 

@@ -85,7 +85,7 @@ impl Writer {
     }
 
     /// Queues a write, or refuses it because the queue is full.
-    pub(crate) fn submit(&self, write: Write) -> std::result::Result<(), Refusal> {
+    pub(crate) fn submit(&self, write: Write) -> Result<(), Refusal> {
         self.queue.try_send(Command::Write(write)).map_err(|_| later(ErrorCode::Busy, BUSY_RETRY))
     }
 
@@ -114,10 +114,9 @@ async fn run(commits: Arc<dyn Commits>, relay: Relay, mut waiting: mpsc::Receive
     let mut commands = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
         let first = PendingBatch::of(Deferred::default(), &mut commands, &mut waiting);
-        let mut decided = first.commit(commits.as_ref()).await;
+        let (mut decided, mut deferred) = first.commit(commits.as_ref()).await;
         // Under load the store commits the next batch while this one is answered.
         loop {
-            let deferred = decided.take_deferred();
             if !take_waiting(&mut commands, &mut waiting) && deferred.is_empty() {
                 break;
             }
@@ -125,7 +124,7 @@ async fn run(commits: Arc<dyn Commits>, relay: Relay, mut waiting: mpsc::Receive
                 tokio::time::sleep(DEFERRED_RETRY).await;
             }
             let next = PendingBatch::of(deferred, &mut commands, &mut waiting);
-            (decided, ()) = tokio::join!(
+            ((decided, deferred), ()) = tokio::join!(
                 biased;
                 next.commit(commits.as_ref()),
                 async { decided.answer(&relay) },

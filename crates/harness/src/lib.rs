@@ -6,6 +6,7 @@
 //! - `process`: a running server and its use of resources; `cpu_time`: CPU time
 //! - `fixture`: prepared users with sessions; `http_client`: the HTTP half of the protocol
 //! - `connection`: the WebSocket half of the protocol
+//! - `one_time_code`: the codes of an authenticator app
 //! - `postgres`: a private Postgres, also for the tests of the store
 //! - `nats`, `haproxy`, `pgbouncer`: private servers around the nodes
 //! - `process_guard`: ends all servers with this process
@@ -20,6 +21,7 @@ mod fixture;
 mod haproxy;
 mod http_client;
 mod nats;
+mod one_time_code;
 mod pgbouncer;
 mod postgres;
 mod process;
@@ -34,6 +36,7 @@ pub use fixture::{Fixture, TestUser, copy_files};
 pub use haproxy::Haproxy;
 pub use http_client::{HttpClient, cookie_at};
 pub use nats::Nats;
+pub use one_time_code::app_code;
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::{Postgres, PostgresPrograms, free_port, run_command};
 pub use process::{ServerProcess, duet_command, duet_command_at};

@@ -151,6 +151,8 @@ pub fn duet_command_at(binary: &Path, data: &Path, listen: &str) -> Command {
         "--sign-ins-per-minute",
         "--searches-per-minute",
         "--messages-per-minute",
+        "--conversations-per-hour",
+        "--reads-per-minute",
         "--frames-per-second",
     ] {
         command.args([rate, "1000000000"]);

@@ -1,4 +1,5 @@
-//! Users, conversations and messages, as the server sends them to a client.
+//! Users, conversations and messages, as the server sends them to a client. Data only: `chat` has
+//! the rules.
 
 use serde::{Deserialize, Serialize};
 
@@ -92,8 +93,9 @@ pub struct Conversation {
     pub last: Option<Message>,
     /// The newest seq; zero if there is no message.
     pub last_seq: Seq,
-    /// The sort key of the list, greatest first: the time of the last activity, or a later time if
-    /// a clock was ahead before. The key only grows. The time to display is that of [`Self::last`].
+    /// The sort key of the list, greatest first. The key only grows. It is the time at which the
+    /// conversation came to the top, or later if a clock was ahead; a conversation that stays at the
+    /// top may keep its key. The time to display is that of [`Self::last`].
     pub active_at: Timestamp,
     /// Number of the peer's messages after the user's own `read` mark, counted up to
     /// [`crate::limits::MAX_UNREAD`].

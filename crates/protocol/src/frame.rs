@@ -113,6 +113,12 @@ pub enum ServerFrame {
     /// A peer, or the user on another connection, changed their name. Empty names mean that the
     /// account was deleted.
     User(User),
+    /// A new session of the user began elsewhere: somebody signed in. A hint, which may be lost; the
+    /// list of sessions has every session.
+    SignedIn {
+        /// The browser or app that signed in; empty if unknown.
+        device: String,
+    },
     /// The peer is typing. Discard the state 6 seconds after the last such frame.
     Typing {
         /// The conversation.

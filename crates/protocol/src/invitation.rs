@@ -1,4 +1,5 @@
-//! Invitations: links that bring a new user into a conversation with their inviter.
+//! Invitations, as the server sends them to the inviter and to the holder of a token. Data only:
+//! `chat` has the rules.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Size limits that client and server share, each with its reason.
+//! Limits that client and server share, each with its reason. The server enforces them; a client
+//! applies them before it sends.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +35,18 @@ pub const MOST_FOUND: usize = 100;
 pub const MAX_UNREAD: u32 = 1_000;
 /// Shortest and longest username, in characters.
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
+/// Longest username as typed, in bytes. A name may be typed with white space around it and in another
+/// Unicode form: sixteen bytes for each character are plenty.
+pub const MAX_USERNAME_BYTES: usize = *USERNAME_CHARS.end() * 16;
 /// Longest display name, in characters.
 pub const MAX_DISPLAY_NAME_CHARS: usize = 64;
-/// Shortest password, in characters.
-pub const MIN_PASSWORD_CHARS: usize = 10;
+/// Longest display name as typed, in bytes.
+pub const MAX_DISPLAY_NAME_BYTES: usize = MAX_DISPLAY_NAME_CHARS * 16;
+/// Longest search text, in bytes. A longer one finds nobody.
+pub const MAX_QUERY_BYTES: usize = 1024;
+/// Shortest new password, in characters: the length for a password that is the only factor. Older
+/// accounts may have shorter ones.
+pub const MIN_PASSWORD_CHARS: usize = 15;
 /// Longest password, in bytes; bounds the cost of hashing.
 pub const MAX_PASSWORD_BYTES: usize = 256;
 

@@ -32,7 +32,8 @@ pub enum ErrorCode {
     NotWithOneself,
     /// The username has characters or a length that are not allowed, or mixes scripts.
     UsernameInvalid,
-    /// The username belongs to another account.
+    /// The username belongs to another account or looks like that of another one, was freed less than
+    /// 90 days ago, or is reserved for the operator.
     UsernameTaken,
     /// The display name is too long or contains characters that cannot be displayed.
     DisplayNameInvalid,
@@ -42,12 +43,20 @@ pub enum ErrorCode {
     PasswordTooLong,
     /// The password contains control characters or invisible ones.
     PasswordInvalid,
-    /// The password is among the most common ones or is the username.
+    /// The password is among the most common ones or easy to guess from the user's names.
     PasswordCommon,
     /// Unknown user or wrong password; the answer does not disclose which.
     WrongCredentials,
     /// The password does not match the account that is to be changed.
     WrongPassword,
+    /// The password is right, and the account also needs a code of the user's authenticator app, or
+    /// a recovery code. Repeat with a code.
+    CodeNeeded,
+    /// The code is wrong or was used before.
+    WrongCode,
+    /// Two-step sign-in is on where the call needs it off, or off where the call needs it on: it was
+    /// changed meanwhile.
+    SecondFactorChanged,
     /// The operator has closed registration.
     RegistrationClosed,
     /// The invitation does not exist, was used or has expired; the answer does not disclose which.
@@ -60,6 +69,8 @@ pub enum ErrorCode {
     RateLimited,
     /// The server is overloaded. Retry after `retry_after_ms`.
     Busy,
+    /// The store has reached the size that the operator allows. Retry after `retry_after_ms`.
+    StorageFull,
     /// The store cannot be written at present. Retry after `retry_after_ms`.
     Unavailable,
     /// The server did not answer in time. The request may have been done; repeating it is harmless.
@@ -87,6 +98,7 @@ impl ErrorCode {
         match self {
             Self::RateLimited
             | Self::Busy
+            | Self::StorageFull
             | Self::Unavailable
             | Self::TimedOut
             | Self::Internal => Retry::Later,

@@ -1,4 +1,4 @@
-//! Search results.
+//! The results of a search, as the server sends them to a client.
 
 use serde::{Deserialize, Serialize};
 

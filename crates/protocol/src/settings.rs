@@ -1,4 +1,5 @@
-//! The user's own account: settings, privacy and sessions.
+//! The user's own account: settings, privacy and sessions, as the server sends them to that user
+//! alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,26 @@ pub struct Settings {
     pub user: User,
     /// The user's privacy settings.
     pub privacy: Privacy,
+}
+
+/// The state of a user's two-step sign-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorState {
+    /// Whether sign-in needs a code as well as the password.
+    pub on: bool,
+    /// The number of unused recovery codes.
+    pub recovery_codes: u32,
+}
+
+/// The key of a new second factor, for an authenticator app. Shown to its user alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorSetUp {
+    /// The key in base32, without padding.
+    pub secret: String,
+    /// The key as an `otpauth:` link, which authenticator apps open.
+    pub link: String,
+    /// The link as a QR code: an SVG element.
+    pub qr: String,
 }
 
 /// One sign-in of a user, as shown to that user.

@@ -18,7 +18,7 @@ fn round_trip<T: serde::Serialize + for<'a> serde::Deserialize<'a>>(text: &str) 
 #[test]
 fn every_frame_reads_and_writes_as_documented() {
     let (client, server) = (blocks("json client"), blocks("json server"));
-    assert_eq!((client.len(), server.len()), (5, 9));
+    assert_eq!((client.len(), server.len()), (5, 10));
     client.into_iter().for_each(round_trip::<ClientFrame>);
     server.into_iter().for_each(round_trip::<ServerFrame>);
 }

@@ -30,12 +30,12 @@ use serde::Serialize;
 
 use crate::client_log::{Event, Tab};
 use crate::store::{Row, Stored};
-pub use copies::check_apart;
-pub use limits::Limits;
+pub(crate) use copies::check_apart;
+pub(crate) use limits::Limits;
 
 /// The promises that the checker decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
-pub enum Invariant {
+pub(crate) enum Invariant {
     /// Every acknowledged message is in the history exactly once.
     I1,
     /// The history contains only messages that a client sent.
@@ -67,14 +67,14 @@ pub enum Invariant {
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
+pub(crate) struct Violation {
     pub invariant: Invariant,
     /// Description for the report.
     pub text: String,
 }
 
 impl Violation {
-    pub fn new(invariant: Invariant, text: impl Into<String>) -> Self {
+    pub(crate) fn new(invariant: Invariant, text: impl Into<String>) -> Self {
         Self { invariant, text: text.into() }
     }
 }
@@ -94,7 +94,7 @@ impl fmt::Display for Violation {
 
 /// The final state of one conversation in one tab.
 #[derive(Clone, Debug, Serialize)]
-pub struct Screen {
+pub(crate) struct Screen {
     pub tab: Tab,
     pub user: UserId,
     pub conversation: ConversationId,
@@ -111,7 +111,7 @@ pub struct Screen {
 
 /// Everything the checker needs of a round.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// Ordered by time.
     pub events: Vec<Event>,
     /// Content of the store after the round.
@@ -137,7 +137,7 @@ impl Evidence {
 const LISTED: usize = 5;
 
 /// Returns all violations of all invariants.
-pub fn check(evidence: &Evidence) -> Vec<Violation> {
+pub(crate) fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
     messages::check(evidence, &mut found);
     reads::check(evidence, &mut found);
@@ -151,7 +151,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
 }
 
 /// Formats the first [`LISTED`] violations of each invariant, then the totals of those with more.
-pub fn abridged(found: &[Violation]) -> Vec<String> {
+pub(crate) fn abridged(found: &[Violation]) -> Vec<String> {
     let mut counts: HashMap<Invariant, usize> = HashMap::new();
     let mut lines = Vec::new();
     for violation in found {

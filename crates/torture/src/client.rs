@@ -7,9 +7,12 @@
 //! # Layout
 //! - `conversation`: one conversation as a tab holds it, pure
 //! - `connection`: one connection, from hello to its end
+//! - `receiving`: frames and answers; `sending`: messages and marks
 
 mod connection;
 mod conversation;
+mod receiving;
+mod sending;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +30,7 @@ use conversation::ConversationState;
 
 /// The phases of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Clients write, and deviate as their [`Behaviour`] says.
     Writing,
     /// Clients write nothing new, send their outbox and read everything.
@@ -38,7 +41,7 @@ pub enum Phase {
 
 /// A client's behaviour. Probabilities are in percent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     /// Per message: sends the message twice at once, or an old message again.
     pub repeats: u64,
     /// Sends another text under an old id.
@@ -64,7 +67,7 @@ pub struct Behaviour {
 
 /// State of a tab, from which the round detects that all tabs have settled.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Number of messages in the outbox.
     pub unsent: usize,
     /// The seq up to which each conversation is complete.
@@ -76,17 +79,17 @@ pub struct Progress {
 }
 
 /// The states of all tabs.
-pub type ProgressMap = Arc<Mutex<HashMap<Tab, Progress>>>;
+pub(crate) type ProgressMap = Arc<Mutex<HashMap<Tab, Progress>>>;
 
 /// A conversation and its other participant.
 #[derive(Clone, Copy, Debug)]
-pub struct Membership {
+pub(crate) struct Membership {
     pub conversation: ConversationId,
     pub peer: UserId,
 }
 
 /// A tab.
-pub struct Client {
+pub(crate) struct Client {
     pub tab: Tab,
     pub me: TestUser,
     address: Address,
@@ -109,7 +112,7 @@ impl Client {
     /// # Errors
     /// Fails if the HTTP client cannot be created.
     #[expect(clippy::too_many_arguments, reason = "each argument is a different part of the round")]
-    pub fn open(
+    pub(crate) fn open(
         tab: Tab,
         me: TestUser,
         address: Address,
@@ -143,15 +146,11 @@ impl Client {
     }
 
     /// Runs until the round is over. Returns the final screens.
-    pub async fn run(mut self) -> Vec<Screen> {
+    pub(crate) async fn run(mut self) -> Vec<Screen> {
         while *self.phase.borrow() != Phase::Ended {
             let ended = self.run_connection().await;
             if let Err(error) = &ended {
-                self.log.write(
-                    self.tab,
-                    self.me.id,
-                    Observation::Disconnected(format!("{error:#}")),
-                );
+                self.observe(Observation::Disconnected(format!("{error:#}")));
             }
             self.on_disconnect(ended.is_err());
             if *self.phase.borrow() != Phase::Ended {
@@ -164,13 +163,16 @@ impl Client {
 
     /// Resets the state of the old connection, on which no answer can arrive any more.
     fn on_disconnect(&mut self, lost: bool) {
-        for state in self.conversations.values_mut() {
-            if let Some(id) = state.connection_lost()
-                && lost
-            {
-                self.log.write(self.tab, self.me.id, Observation::Unknown { id });
-            }
+        let states = self.conversations.values_mut();
+        let pending: Vec<_> = states.filter_map(ConversationState::connection_lost).collect();
+        if lost {
+            pending.into_iter().for_each(|id| self.observe(Observation::Unknown { id }));
         }
+    }
+
+    /// Logs an observation of this tab.
+    fn observe(&self, observation: Observation) {
+        self.log.write(self.tab, self.me.id, observation);
     }
 
     fn report_progress(&self, connected: bool) {

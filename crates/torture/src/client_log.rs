@@ -6,16 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use protocol::{ClientId, ConversationId, ErrorCode, Marks, Message, UserId};
+use protocol::{ClientId, ConversationId, ErrorCode, HistoryPage, Marks, Message, UserId};
 use serde::Serialize;
 
 /// A browser tab, the same across reloads. Tab 0 is the harness itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Tab(pub u32);
+pub(crate) struct Tab(pub u32);
 
 /// An observation of a client.
 #[derive(Clone, Debug, Serialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// Microseconds since the start of the round.
     pub at: u64,
     /// Milliseconds since the Unix epoch.
@@ -27,7 +27,7 @@ pub struct Event {
 
 /// The kinds of observation.
 #[derive(Clone, Debug, Serialize)]
-pub enum Observation {
+pub(crate) enum Observation {
     /// A client sent a message; logged for each attempt.
     Attempted {
         id: ClientId,
@@ -92,9 +92,30 @@ pub enum Observation {
     Note(String),
 }
 
+impl Observation {
+    /// The arrival of a page that was requested at this time, after this seq.
+    pub(crate) fn history_page(
+        page: &HistoryPage,
+        peer: UserId,
+        requested: u64,
+        after: Option<i64>,
+    ) -> Self {
+        Self::HistoryPage {
+            conversation: page.conversation,
+            requested,
+            after,
+            messages: page.messages.iter().map(SeenMessage::from).collect(),
+            last_seq: page.last_seq.0,
+            mine: page.mine,
+            theirs: page.theirs,
+            peer,
+        }
+    }
+}
+
 /// A message as a client saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SeenMessage {
+pub(crate) struct SeenMessage {
     pub seq: i64,
     pub sender: UserId,
     pub id: ClientId,
@@ -114,23 +135,23 @@ impl From<&Message> for SeenMessage {
 
 /// The shared log. Clones write to the same list. The lock is held for one push.
 #[derive(Clone)]
-pub struct ClientLog {
+pub(crate) struct ClientLog {
     started: Instant,
     events: Arc<Mutex<Vec<Event>>>,
 }
 
 impl ClientLog {
     /// Creates an empty log and starts its clock.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { started: Instant::now(), events: Arc::default() }
     }
 
     /// Microseconds since the start of the round.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    pub fn write(&self, tab: Tab, user: UserId, observation: Observation) {
+    pub(crate) fn write(&self, tab: Tab, user: UserId, observation: Observation) {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,12 +160,12 @@ impl ClientLog {
     }
 
     /// Logs an injected fault.
-    pub fn fault(&self, text: impl Into<String>) {
+    pub(crate) fn fault(&self, text: impl Into<String>) {
         self.write_own(Observation::Fault(text.into()));
     }
 
     /// Logs a step that is not a fault.
-    pub fn note(&self, text: impl Into<String>) {
+    pub(crate) fn note(&self, text: impl Into<String>) {
         self.write_own(Observation::Note(text.into()));
     }
 
@@ -152,7 +173,7 @@ impl ClientLog {
         self.write(Tab(0), UserId(uuid::Uuid::nil()), observation);
     }
 
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

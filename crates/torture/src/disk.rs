@@ -22,7 +22,7 @@ const NAMESPACED: &str = "DUET_TORTURE_ALONE";
 const SHIM_FILE: &str = "DUET_TORTURE_EIO";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskKind {
+pub(crate) enum DiskKind {
     /// The machine's own disk, without faults.
     Own,
     /// A small disk that can be filled.
@@ -32,7 +32,7 @@ pub enum DiskKind {
 }
 
 /// A data directory and its fault switch.
-pub struct Disk {
+pub(crate) struct Disk {
     kind: DiskKind,
     directory: TempDir,
     shim: Option<PathBuf>,
@@ -44,7 +44,7 @@ impl Disk {
     ///
     /// # Errors
     /// Fails if a directory cannot be created, or if this process may not mount a small disk.
-    pub fn create(kind: DiskKind, files: &TempDir, shim: Option<&Path>) -> Result<Self> {
+    pub(crate) fn create(kind: DiskKind, files: &TempDir, shim: Option<&Path>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let disk = Self {
             kind,
@@ -64,16 +64,16 @@ impl Disk {
     }
 
     /// The data directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn kind(&self) -> DiskKind {
+    pub(crate) fn kind(&self) -> DiskKind {
         self.kind
     }
 
     /// Preloads the shim into a server command, if this disk has one.
-    pub fn preload_shim(&self, server: &mut tokio::process::Command) {
+    pub(crate) fn preload_shim(&self, server: &mut tokio::process::Command) {
         if let Some(shim) = &self.shim {
             server.env("LD_PRELOAD", shim).env(SHIM_FILE, self.failure_switch());
         }
@@ -83,7 +83,7 @@ impl Disk {
     ///
     /// # Errors
     /// Fails if the disk has no fault, or if the file cannot be written.
-    pub fn fail(&self) -> Result<()> {
+    pub(crate) fn fail(&self) -> Result<()> {
         match self.kind {
             DiskKind::Own => bail!("this disk cannot fail"),
             DiskKind::Failing => Ok(std::fs::write(self.failure_switch(), "")?),
@@ -103,7 +103,7 @@ impl Disk {
     ///
     /// # Errors
     /// Fails if the file cannot be removed.
-    pub fn repair(&self) -> Result<()> {
+    pub(crate) fn repair(&self) -> Result<()> {
         let file = match self.kind {
             DiskKind::Own => return Ok(()),
             DiskKind::Failing => self.failure_switch(),
@@ -134,13 +134,13 @@ impl Drop for Disk {
 }
 
 /// Whether this process has its own mount namespace.
-pub fn has_own_mounts() -> bool {
+pub(crate) fn has_own_mounts() -> bool {
     std::env::var_os(NAMESPACED).is_some()
 }
 
 /// Replaces this process with the same program in a mount namespace of its own. Returns if that is
 /// not possible; small disks are then unavailable.
-pub fn enter_own_mounts() {
+pub(crate) fn enter_own_mounts() {
     if has_own_mounts() {
         return;
     }

@@ -8,6 +8,23 @@
 
 mod disk;
 mod network;
-pub mod nodes;
-pub mod schedule;
-pub mod server;
+pub(crate) mod nodes;
+pub(crate) mod schedule;
+pub(crate) mod server;
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use harness::Random;
+
+/// Returns a random pause of `between` milliseconds before the next fault, which ends at `until` at
+/// the latest; `None` if that time has come.
+fn next_pause(until: Instant, between: &Range<u64>, random: &mut Random) -> Option<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then(|| random.millis(between.clone()).min(left))
+}
+
+/// Returns one of the possible faults; `None` if there are none.
+fn choose<F: Copy>(faults: &[F], random: &mut Random) -> Option<F> {
+    (!faults.is_empty()).then(|| faults[random.index(faults.len())])
+}

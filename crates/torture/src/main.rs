@@ -12,7 +12,7 @@
 //! - `nodes`: several nodes with Postgres and NATS, and the network around them
 //! - `shim`: libraries that make a server's disk or clock fail
 //! - `client_log`: the clients' log; `store`: the stored messages; `checker`: decides
-//! - `report`: statistics, and the files kept of a failed round
+//! - `report`: statistics, and the files of a failed round
 
 mod checker;
 mod client;
@@ -209,7 +209,7 @@ async fn one_round(
             only(&arguments.only)
         );
         let directory = arguments.directory.join(seed.to_string()).join(number.to_string());
-        report::keep(&directory, &outcome, &replay)?;
+        report::write_files(&directory, &outcome, &replay)?;
     }
     Ok(())
 }

@@ -20,8 +20,8 @@ use crate::client_log::ClientLog;
 use crate::proxy::{Condition, Proxy};
 use crate::store::{self, Stored};
 use crate::test_server::Address;
-pub use copy::StoreCopy;
-pub use shared_servers::SharedServers;
+pub(crate) use copy::StoreCopy;
+pub(crate) use shared_servers::SharedServers;
 
 /// Time limit for a node to become ready after a kill, while Postgres and NATS are available.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -30,13 +30,13 @@ const CLOCK: &str = "DUET_TORTURE_CLOCK";
 
 /// The servers that a node depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
+pub(crate) enum Backend {
     Broker,
     Database,
 }
 
 impl Backend {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Broker => "NATS",
             Self::Database => "Postgres",
@@ -51,7 +51,7 @@ struct NodeLinks {
 }
 
 /// The nodes of one round.
-pub struct Nodes<'a> {
+pub(crate) struct Nodes<'a> {
     /// Address for clients.
     pub address: Address,
     /// The network in front of all nodes.
@@ -65,7 +65,7 @@ pub struct Nodes<'a> {
 }
 
 /// The settings of a round's nodes.
-pub struct NodeSettings<'a> {
+pub(crate) struct NodeSettings<'a> {
     /// The binary that all nodes run at first.
     pub binary: &'a Path,
     /// The clock shim, and the clock error of each node in seconds.
@@ -77,7 +77,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if a server or node does not start.
-    pub async fn open(
+    pub(crate) async fn open(
         servers: &'a mut SharedServers,
         settings: &NodeSettings<'_>,
         round: u64,
@@ -123,7 +123,7 @@ impl<'a> Nodes<'a> {
         Ok(nodes)
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.links.len()
     }
 
@@ -132,7 +132,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if the node does not start, or not in time.
-    pub async fn start(&mut self, which: usize) -> Result<()> {
+    pub(crate) async fn start(&mut self, which: usize) -> Result<()> {
         let node = self.servers.cluster.nodes.get_mut(which).context("there is no such node")?;
         if node.running().is_some() {
             return Ok(());
@@ -154,7 +154,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if a node does not start, or not in time.
-    pub async fn start_all(&mut self) -> Result<()> {
+    pub(crate) async fn start_all(&mut self) -> Result<()> {
         for which in 0..self.count() {
             self.start(which).await?;
         }
@@ -165,7 +165,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if the node cannot be killed.
-    pub async fn kill(&mut self, which: usize) -> Result<()> {
+    pub(crate) async fn kill(&mut self, which: usize) -> Result<()> {
         self.collect_log(which);
         let node = &mut self.servers.cluster.nodes[which];
         if node.running().is_some() {
@@ -182,7 +182,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if the node does not shut down in order.
-    pub async fn stop(&mut self, which: usize) -> Result<()> {
+    pub(crate) async fn stop(&mut self, which: usize) -> Result<()> {
         self.collect_log(which);
         let others: Vec<_> = (0..self.count()).filter(|other| *other != which).collect();
         self.route_clients_to(&others);
@@ -198,19 +198,19 @@ impl<'a> Nodes<'a> {
     }
 
     /// Sets the binary for the next start of a node.
-    pub fn set_binary(&mut self, which: usize, binary: &Path) {
+    pub(crate) fn set_binary(&mut self, which: usize, binary: &Path) {
         let node: &mut PathBuf = &mut self.servers.cluster.nodes[which].binary;
         binary.clone_into(node);
     }
 
     /// Sets the network condition between a node and a server behind it.
-    pub fn set_condition(&self, which: usize, backend: Backend, condition: Condition) {
+    pub(crate) fn set_condition(&self, which: usize, backend: Backend, condition: Condition) {
         self.link(which, backend).set_all(condition);
     }
 
     /// Repairs the network between a node and a server behind it. Delayed data arrives, unless
     /// `cut` closes the connections.
-    pub fn repair_link(&self, which: usize, backend: Backend, cut: bool) {
+    pub(crate) fn repair_link(&self, which: usize, backend: Backend, cut: bool) {
         self.link(which, backend).repair(cut);
     }
 
@@ -222,7 +222,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// Postgres and NATS, for faults.
-    pub fn servers(&mut self) -> &mut SharedServers {
+    pub(crate) fn servers(&mut self) -> &mut SharedServers {
         self.servers
     }
 
@@ -231,7 +231,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if Postgres is not available.
-    pub fn terminate_connections(&self, percent: u64) -> Result<u64> {
+    pub(crate) fn terminate_connections(&self, percent: u64) -> Result<u64> {
         let terminated = self.servers.cluster.postgres.sql(
             "postgres",
             &format!(
@@ -247,7 +247,7 @@ impl<'a> Nodes<'a> {
     ///
     /// # Errors
     /// Fails if a server or node does not start.
-    pub async fn repair(&mut self) -> Result<()> {
+    pub(crate) async fn repair(&mut self) -> Result<()> {
         self.proxy.repair(false);
         for which in 0..self.count() {
             self.repair_link(which, Backend::Broker, false);
@@ -262,7 +262,10 @@ impl<'a> Nodes<'a> {
     /// # Errors
     /// Fails if the store cannot be read. A node that does not shut down in order is passed to
     /// `report_violation`.
-    pub async fn end(&mut self, report_violation: &mut impl FnMut(String)) -> Result<Stored> {
+    pub(crate) async fn end(
+        &mut self,
+        report_violation: &mut impl FnMut(String),
+    ) -> Result<Stored> {
         for which in 0..self.count() {
             if let Err(error) = self.stop(which).await {
                 report_violation(format!("{error:#}"));
@@ -274,7 +277,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// Returns the last log lines of the nodes.
-    pub fn server_log(&mut self) -> Vec<String> {
+    pub(crate) fn server_log(&mut self) -> Vec<String> {
         for which in 0..self.count() {
             self.collect_log(which);
         }

@@ -31,7 +31,7 @@ const CHUNK: usize = 4 * 1024;
 
 /// The condition of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// Bytes pass.
     Normal,
     /// Each chunk takes this much longer.
@@ -70,7 +70,7 @@ struct Upstream {
 }
 
 /// The proxy. Dropping it closes the listener and cuts all connections.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Address for clients.
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -89,7 +89,7 @@ impl Proxy {
     ///
     /// # Errors
     /// Fails if no port is available.
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         // Accepted sockets inherit the buffer sizes.
         let socket = small_socket()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -105,13 +105,13 @@ impl Proxy {
     }
 
     /// Sets the servers for new connections. Without a server, new connections are reset.
-    pub fn set_upstreams(&self, servers: &[SocketAddr]) {
+    pub(crate) fn set_upstreams(&self, servers: &[SocketAddr]) {
         let mut upstream = self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         servers.clone_into(&mut upstream.servers);
     }
 
     /// Sets the condition of all connections, including new ones.
-    pub fn set_all(&self, condition: Condition) {
+    pub(crate) fn set_all(&self, condition: Condition) {
         *self.shared.default_condition.lock().unwrap_or_else(PoisonError::into_inner) = condition;
         for connection in self.open().iter() {
             connection.condition.send_replace(condition);
@@ -120,7 +120,7 @@ impl Proxy {
 
     /// Sets the condition of one open connection, chosen by this number. Returns false if none is
     /// open.
-    pub fn set(&self, which: u64, condition: Condition) -> bool {
+    pub(crate) fn set(&self, which: u64, condition: Condition) -> bool {
         let mut open = self.open();
         open.retain(|connection| !connection.condition.is_closed());
         let count = u64::try_from(open.len()).unwrap_or(u64::MAX);
@@ -132,7 +132,7 @@ impl Proxy {
 
     /// Repairs all connections. Those that have lost bytes or are half-closed cannot be repaired
     /// and are cut.
-    pub fn repair(&self, cut_all: bool) {
+    pub(crate) fn repair(&self, cut_all: bool) {
         *self.shared.default_condition.lock().unwrap_or_else(PoisonError::into_inner) =
             Condition::Normal;
         let mut open = self.open();

@@ -18,7 +18,7 @@ const TOO_SLOW: &str = "code: Again";
 
 /// Totals over all rounds.
 #[derive(Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     rounds: u64,
     failed: u64,
     messages: u64,
@@ -37,7 +37,7 @@ pub struct Totals {
 
 impl Totals {
     /// Adds a round and returns its summary.
-    pub fn add(&mut self, outcome: &Outcome) -> String {
+    pub(crate) fn add(&mut self, outcome: &Outcome) -> String {
         let (mut attempted, mut acknowledged) =
             (HashSet::<ClientId>::new(), HashSet::<ClientId>::new());
         for event in &outcome.events {
@@ -80,17 +80,17 @@ impl Totals {
         format!("{} messages, {faults} faults, {settled}", attempted.len())
     }
 
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.failed == 0 && self.rounds > 0
     }
 
     /// Number of violations of this invariant.
-    pub fn broken(&self, invariant: Invariant) -> u64 {
+    pub(crate) fn broken(&self, invariant: Invariant) -> u64 {
         self.broken.get(&invariant).copied().unwrap_or_default()
     }
 
     /// Formats the totals.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = format!(
             "rounds {}, of which {} failed\nmessages {} ({} attempts): {} acknowledged, \
              {} refusals, {} answers lost, {} pages read\nconnections lost or refused {}, {} closed as too slow\n",
@@ -138,7 +138,7 @@ fn count(length: usize) -> u64 {
 ///
 /// # Errors
 /// Fails if the files cannot be written.
-pub fn keep(directory: &Path, outcome: &Outcome, replay: &str) -> Result<()> {
+pub(crate) fn write_files(directory: &Path, outcome: &Outcome, replay: &str) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut events = std::io::BufWriter::new(std::fs::File::create(directory.join("log.jsonl"))?);
     for event in &outcome.events {

@@ -13,6 +13,7 @@ mod several_nodes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -25,19 +26,22 @@ use crate::checker::{Screen, Violation};
 use crate::client::{Behaviour, Client, Membership, Phase, ProgressMap};
 use crate::client_log::{ClientLog, Event, Observation, Tab};
 use crate::test_server::Address;
-pub use {one_server::run, several_nodes::run_nodes};
+pub(crate) use {one_server::run, several_nodes::run_nodes};
 
 /// Number of users in a round.
-pub const USERS: usize = 8;
+pub(crate) const USERS: usize = 8;
 
 /// Number of sessions that end during a round, and their first tab number.
 const ENDING_SESSIONS: usize = 2;
 const FIRST_ENDING_TAB: u32 = 1_000;
+/// Time limit for all tabs to connect for the first time, and interval of the checks.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
+const CHECK_EVERY: Duration = Duration::from_millis(20);
 /// Log entry after which no fault is active.
 const REPAIRED: &str = "all faults are repaired";
 
 /// The environment that all rounds share.
-pub struct Environment<'a> {
+pub(crate) struct Environment<'a> {
     /// The server.
     pub binary: &'a Path,
     /// Another version of the server, for replaced nodes.
@@ -51,7 +55,7 @@ pub struct Environment<'a> {
 }
 
 /// The result of a round.
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub violations: Vec<Violation>,
     pub events: Vec<Event>,
     /// Number of faults of each kind.
@@ -119,9 +123,23 @@ impl TestClients {
             }
         }
         clients.start_ending_sessions(settings, random, log)?;
-        // Lets the first connections open before any fault.
-        sleep(Duration::from_millis(200)).await;
+        let connected = clients.wait_until_connected(number);
+        timeout(CONNECTED_WITHIN, connected)
+            .await
+            .context("not every tab has connected in time")?;
         Ok(clients)
+    }
+
+    /// Waits until this many tabs have a connection, so that no fault precedes the first ones.
+    async fn wait_until_connected(&self, tabs: u32) {
+        let is_connected = || {
+            let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let connected = progress.values().filter(|tab| tab.connected).count();
+            u32::try_from(connected).is_ok_and(|connected| connected >= tabs)
+        };
+        while !is_connected() {
+            sleep(CHECK_EVERY).await;
+        }
     }
 
     fn start_ending_sessions(

@@ -7,11 +7,11 @@ use anyhow::Result;
 use harness::compile_shim;
 
 /// A disk whose flushes can fail.
-pub fn failing_disk(directory: &Path) -> Result<PathBuf> {
+pub(crate) fn failing_disk(directory: &Path) -> Result<PathBuf> {
     compile_shim(directory, "failing_disk", include_str!("../shim/failing_disk.c"))
 }
 
 /// A wall clock that is wrong.
-pub fn wrong_clock(directory: &Path) -> Result<PathBuf> {
+pub(crate) fn wrong_clock(directory: &Path) -> Result<PathBuf> {
     compile_shim(directory, "wrong_clock", include_str!("../shim/wrong_clock.c"))
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     pub conversation: ConversationId,
     pub seq: i64,
     pub sender: UserId,
@@ -22,7 +22,7 @@ pub struct Row {
 
 /// The content of a store that the checker needs.
 #[derive(Clone, Debug, Default)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Ordered by conversation and seq.
     pub rows: Vec<Row>,
     /// The last seq of each conversation.
@@ -38,7 +38,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// Fails if the file cannot be read.
-pub fn read(directory: &Path) -> Result<Stored> {
+pub(crate) fn read(directory: &Path) -> Result<Stored> {
     let file = directory.join("duet.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(&file, flags).context("cannot open the store")?;
@@ -88,7 +88,7 @@ where m.seq is null or i.seq is null";
 ///
 /// # Errors
 /// Fails if the database cannot be read.
-pub fn read_postgres(postgres: &Postgres, database: &str) -> Result<Stored> {
+pub(crate) fn read_postgres(postgres: &Postgres, database: &str) -> Result<Stored> {
     // Reads bodies in hexadecimal, because a body may contain the separator.
     let rows = table(
         postgres,

@@ -21,7 +21,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The addresses of a server and of its proxy.
 #[derive(Clone)]
-pub struct Address {
+pub(crate) struct Address {
     /// The proxy.
     pub proxy: SocketAddr,
     /// The servers themselves, for requests without network faults. Changes with each start.
@@ -31,24 +31,24 @@ pub struct Address {
 
 impl Address {
     /// Creates an address without a server behind it.
-    pub fn new(proxy: SocketAddr) -> Self {
+    pub(crate) fn new(proxy: SocketAddr) -> Self {
         Self { proxy, direct: Arc::default(), turn: Arc::default() }
     }
 
     /// The value of the header `Origin`.
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.proxy)
     }
 
     /// Returns a server's own address, alternating between several servers.
-    pub fn direct(&self) -> Option<SocketAddr> {
+    pub(crate) fn direct(&self) -> Option<SocketAddr> {
         let servers = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         turn.checked_rem(servers.len()).and_then(|turn| servers.get(turn)).copied()
     }
 
     /// Sets the servers' own addresses.
-    pub fn set_upstreams(&self, servers: &[SocketAddr]) {
+    pub(crate) fn set_upstreams(&self, servers: &[SocketAddr]) {
         servers.clone_into(&mut self.direct.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -56,13 +56,13 @@ impl Address {
     ///
     /// # Errors
     /// Fails if no server runs.
-    pub fn http(&self) -> Result<HttpClient> {
+    pub(crate) fn http(&self) -> Result<HttpClient> {
         HttpClient::at(self.direct().context("no server is running")?, self.origin())
     }
 }
 
 /// One server and its environment.
-pub struct TestServer {
+pub(crate) struct TestServer {
     /// Address for clients.
     pub address: Address,
     pub proxy: Proxy,
@@ -79,7 +79,7 @@ impl TestServer {
     ///
     /// # Errors
     /// Fails if the server does not start.
-    pub async fn open(binary: &Path, disk: Disk, log: ClientLog) -> Result<Self> {
+    pub(crate) async fn open(binary: &Path, disk: Disk, log: ClientLog) -> Result<Self> {
         let proxy = Proxy::start().await?;
         let address = Address::new(proxy.address);
         let mut server = Self {
@@ -100,7 +100,7 @@ impl TestServer {
     ///
     /// # Errors
     /// Fails if the server does not start, or not in time.
-    pub async fn start(&mut self) -> Result<()> {
+    pub(crate) async fn start(&mut self) -> Result<()> {
         if self.server.is_some() {
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl TestServer {
     ///
     /// # Errors
     /// Fails if the server cannot be killed.
-    pub async fn kill(&mut self) -> Result<()> {
+    pub(crate) async fn kill(&mut self) -> Result<()> {
         let Some(server) = self.take() else { return Ok(()) };
         self.log.fault("kill -9");
         server.kill().await?;
@@ -136,7 +136,7 @@ impl TestServer {
     ///
     /// # Errors
     /// Fails if the server does not shut down in order.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         let Some(server) = self.take() else { return Ok(()) };
         self.log.fault("SIGTERM");
         server.stop().await?;
@@ -145,7 +145,7 @@ impl TestServer {
     }
 
     /// Returns the last log lines of this server and of its predecessors.
-    pub fn server_log(&self) -> Vec<String> {
+    pub(crate) fn server_log(&self) -> Vec<String> {
         let mut lines = self.last_log_lines.clone();
         lines.extend(self.server.iter().flat_map(ServerProcess::log));
         lines

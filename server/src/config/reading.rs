@@ -1,4 +1,6 @@
-//! Converts the parsed settings into the configuration types of `chat`, `origins` and the router.
+//! Converts the parsed settings into the configuration types of `chat`, `origins` and the router,
+//! and refuses combinations that are not safe. An error must not contain a password. Called by
+//! `main`, [`crate::run`] and the subcommands.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,8 +78,12 @@ impl Config {
                 sign_ins_per_minute: self.sign_ins_per_minute,
                 searches_per_minute: self.searches_per_minute,
                 messages_per_minute: self.messages_per_minute,
+                message_mebibytes_per_day: self.message_mebibytes_per_day,
+                conversations_per_hour: self.conversations_per_hour,
+                reads_per_minute: self.reads_per_minute,
                 frames_per_second: self.frames_per_second,
             },
+            max_store_bytes: self.max_store_bytes,
             password_hashes_at_once: self.password_hashes_at_once,
             max_connections: self.max_connections,
             max_connections_per_user: self.max_connections_per_user,

@@ -1,5 +1,6 @@
 //! Parses `DUET_LOG`. The library accepts any word as the name of a crate, so that a mistyped level
-//! silently turns the log off. This module therefore checks each name first.
+//! silently turns the log off. This module therefore checks each name first, and also limits the
+//! libraries to levels at which they log no message. Called by [`super::start`].
 
 use anyhow::{Context, Result, bail};
 use tracing::{Level, Metadata};
@@ -9,7 +10,8 @@ use tracing_subscriber::filter::FilterFn;
 use crate::spelling::suggest;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-const OWN_CRATES: [&str; 4] = ["server", "chat", "app", "protocol"];
+/// `duet` is the root of `duet::security`, the target of the security log.
+const OWN_CRATES: [&str; 5] = ["server", "chat", "app", "protocol", "duet"];
 /// Dependencies that log.
 const LIBRARIES: [&str; 18] = [
     "async_nats",
@@ -36,7 +38,7 @@ const LIBRARIES: [&str; 18] = [
 ///
 /// # Errors
 /// Fails if a word is neither a level nor a known crate. The message suggests a similar word.
-pub fn read(text: &str) -> Result<EnvFilter> {
+pub(super) fn read(text: &str) -> Result<EnvFilter> {
     let directives: Vec<&str> = directives(text).collect();
     for directive in &directives {
         check(directive)?;
@@ -47,7 +49,7 @@ pub fn read(text: &str) -> Result<EnvFilter> {
 
 /// Allows level trace only to Duet's own crates, regardless of the setting, because libraries log
 /// whole frames at that level and therefore messages.
-pub fn private() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+pub(super) fn private() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     FilterFn::new(is_private)
 }
 
@@ -126,6 +128,7 @@ mod tests {
             "warn, server=info,",
             "server::requests=debug",
             "sqlx::query=off",
+            "warn,duet::security=info",
             "[request{id=7}]=debug,info",
             "server[request]=trace",
             "chat",

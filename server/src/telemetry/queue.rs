@@ -188,7 +188,7 @@ impl<W: Write> Output<W> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // Another process has made the pipe non-blocking, and the pipe is full.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    std::thread::sleep(RETRY_AFTER)
+                    std::thread::sleep(RETRY_AFTER);
                 }
                 Err(error) => {
                     self.is_partial |= rest.len() < length;

@@ -1,20 +1,14 @@
 //! Invitations over HTTP: by API call, by plain form, and under each registration setting.
 
 use protocol::{ConversationId, ErrorCode, Invitation, InvitationInfo};
-use reqwest::header::LOCATION;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Browser, PASSWORD, TestServer, cookie, post_form};
+use crate::support::{Browser, PASSWORD, TestServer, code, cookie, post_form, redirect_target};
 
 async fn create_invitation(browser: &Browser) -> String {
     let made: Invitation =
         browser.post_call("create_invitation", "").await.json().await.expect("an invitation");
     made.token
-}
-
-async fn code(response: reqwest::Response) -> Value {
-    let body: Value = response.json().await.expect("JSON");
-    body["refused"]["code"].clone()
 }
 
 #[tokio::test]
@@ -49,17 +43,13 @@ async fn with_registration_by_invitation_a_link_permits_one_sign_up() {
 async fn the_plain_forms_redirect_to_the_conversation() {
     let server = TestServer::start().await;
     let (alice, bob, conversation) = server.pair().await;
-    let leads_to = |response: &reqwest::Response| {
-        assert_eq!(response.status(), 303);
-        response.headers()[LOCATION].to_str().expect("visible").to_owned()
-    };
     let token = create_invitation(&alice).await;
     let path = format!("/invite/{token}");
     let stranger = post_form(server.address, &path, "").await;
-    assert_eq!(leads_to(&stranger), format!("/sign-in?next={path}"));
+    assert_eq!(redirect_target(&stranger), format!("/sign-in?next={path}"));
     let own = alice.submit_form(&path, "").await;
     assert_eq!(own.status(), 422, "one's own");
-    assert_eq!(leads_to(&bob.submit_form(&path, "").await), format!("/c/{conversation}"));
+    assert_eq!(redirect_target(&bob.submit_form(&path, "").await), format!("/c/{conversation}"));
     let used = bob.submit_form(&path, "").await;
     assert_eq!(used.status(), 404);
     assert!(used.text().await.expect("a page").contains("</html>"));
@@ -67,11 +57,11 @@ async fn the_plain_forms_redirect_to_the_conversation() {
     let token = create_invitation(&alice).await;
     let form = format!("username=carol&password={PASSWORD}&invitation={token}");
     let made = post_form(server.address, "/sign-up?next=/settings", &form).await;
-    let place = leads_to(&made);
+    let place = redirect_target(&made);
     let carol = Browser { cookie: cookie(&made), ..bob.clone() };
     let id = place.strip_prefix("/c/").expect("a conversation").parse().expect("an id");
     assert!(carol.read_history(id).await.is_empty());
     let plain = format!("username=dave&password={PASSWORD}&invitation=");
-    assert_eq!(leads_to(&post_form(server.address, "/sign-up", &plain).await), "/");
+    assert_eq!(redirect_target(&post_form(server.address, "/sign-up", &plain).await), "/");
     server.stop().await;
 }

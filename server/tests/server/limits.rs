@@ -1,10 +1,13 @@
 //! System limits on open files and memory: the server refuses requests in time and keeps running.
 
-use std::net::TcpStream;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use reqwest::header::RETRY_AFTER;
-use rustix::process::Resource;
+use rustix::process::{Resource, Signal};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::process::Process;
@@ -34,6 +37,21 @@ async fn the_soft_limit_of_open_files_is_raised_to_the_hard_limit() {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
     let mut numbers = line.split_whitespace().skip(3);
     assert_eq!(numbers.next(), numbers.next(), "{line}");
+}
+
+/// The system writes core dumps for a server with `ulimit -c unlimited`, unless the server forbids
+/// it.
+#[tokio::test]
+async fn a_server_that_crashes_leaves_no_core_dump() {
+    let mut process = Process::start("ulimit -c unlimited", Stdio::null(), &[]).await;
+    let limits =
+        std::fs::read_to_string(format!("/proc/{}/limits", process.pid().as_raw_nonzero()));
+    let limits = limits.expect("it runs");
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
+    assert_eq!(line.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{line}");
+    process.signal(Signal::ABORT);
+    let status = process.wait_for_exit().await;
+    assert!(status.signal().is_some() && !status.core_dumped(), "{status}");
 }
 
 #[tokio::test]
@@ -69,10 +87,43 @@ async fn pages_answer_when_sockets_have_used_their_share_of_files() {
 #[tokio::test]
 async fn idle_connections_beyond_the_limit_are_refused_and_the_server_continues() {
     let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &[]).await;
-    let idle: Vec<TcpStream> =
-        (0..300).map(|_| TcpStream::connect(process.address).expect("taken in line")).collect();
+    let mut idle = Vec::new();
+    for client in 1..=4 {
+        idle.extend(open_idle(&process, client, 75).await);
+    }
     log.wait_for("the connection limit, which follows from the limit of open files, is reached")
         .await;
+    drop(idle);
+    wait_until(|| async {
+        let asked = http().get(process.url("/readyz")).send().await;
+        asked.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+}
+
+/// Opens connections from the loopback address 127.0.0.`client` that send nothing.
+async fn open_idle(process: &Process, client: u8, count: usize) -> Vec<TcpStream> {
+    let mut idle = Vec::new();
+    for _ in 0..count {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, client], 0).into()).expect("an address of this machine");
+        idle.push(socket.connect(process.address).await.expect("taken in line"));
+    }
+    idle
+}
+
+#[tokio::test]
+async fn one_address_with_all_the_connections_it_can_open_does_not_stop_other_addresses() {
+    let (process, log) = Process::with_log(FEW_FILES_FOR_GOOD, &[]).await;
+    let idle = open_idle(&process, 1, 300).await;
+    let line = log.wait_for("one address has").await;
+    assert!(line.contains("127.0.0.1") && line.contains("DUET_TRUSTED_PROXIES"), "{line}");
+    let other = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2])).build();
+    let other = other.expect("a client");
+    for path in ["/readyz", "/", "/pkg/duet.css"] {
+        let answer = other.get(process.url(path)).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    }
     drop(idle);
     wait_until(|| async {
         let asked = http().get(process.url("/readyz")).send().await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::SinkExt;
+use futures::{SinkExt, StreamExt};
 use protocol::limits::{MAX_BODY_CHARS, MAX_FRAME_BYTES};
 use protocol::{ClientFrame, ClientId, CloseCode, ErrorCode, Seq, ServerFrame};
 use tokio_tungstenite::tungstenite::Message;
@@ -132,6 +132,32 @@ async fn a_client_that_sends_only_invalid_frames_is_disconnected() {
         let _ = socket.0.send(Message::text("nonsense")).await;
     }
     assert_eq!(socket.close_code().await, Some(CloseCode::Malformed.code()));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_floods_after_refusals_is_disconnected() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = TestServer::with_rate_limits(directory, &["--frames-per-second=1"]).await;
+    let alice = server.browser("alice").await;
+    let socket = alice.connect_past_hello().await;
+    let (mut sending, mut receiving) = socket.0.split();
+    let flood = async {
+        let ping = serde_json::to_string(&ClientFrame::Ping).expect("a frame");
+        while sending.send(Message::text(ping.clone())).await.is_ok() {}
+    };
+    let closed = async {
+        loop {
+            match receiving.next().await {
+                Some(Ok(Message::Close(frame))) => break frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break None,
+            }
+        }
+    };
+    // The flood ends when the client has answered the close.
+    let (code, ()) = tokio::join!(closed, flood);
+    assert_eq!(code, Some(CloseCode::TooManyRefused.code()));
     server.stop().await;
 }
 

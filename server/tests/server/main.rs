@@ -1,7 +1,9 @@
 //! Tests of the whole server over real HTTP and `WebSocket` connections, each with its own store.
 
 mod accounts;
+mod broken_frames;
 mod crash;
+mod devices;
 mod forwarded;
 mod hostile;
 mod invitations;
@@ -12,13 +14,19 @@ mod moving;
 mod origin;
 mod other_user;
 mod pages;
+mod plain_answers;
 mod process;
 mod protocol_page;
 mod requests;
+mod security_log;
 mod settings;
 mod shutdown;
+mod slow_clients;
 mod starting;
+mod store_copies;
 mod store_failures;
 mod store_files;
+mod strict;
 mod support;
+mod two_step;
 mod wrong_address;

@@ -11,14 +11,15 @@ use harness::Postgres;
 use protocol::{ClientId, ConversationId, Seq};
 use server::config::Config;
 
-use crate::support::{Browser, PASSWORD, PLENTY, TestServer, http, site};
+use crate::process::duet;
+use crate::support::{Browser, PASSWORD, PLENTY, TestServer, http, origin, site};
 
 const MESSAGES: usize = 12_000;
 
-fn duet(arguments: &[&str], url: &str) -> Command {
-    let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
-    duet.args(arguments).env("DUET_DATABASE_URL", url).stdin(Stdio::null());
-    duet
+fn duet_on(url: &str, arguments: &[&str]) -> Command {
+    let mut command = duet(arguments);
+    command.env("DUET_DATABASE_URL", url);
+    command
 }
 
 /// Returns standard output and standard error, and asserts that neither contains the password.
@@ -40,7 +41,7 @@ async fn fill_store(file: &Path) -> (String, ConversationId) {
     let here = std::net::IpAddr::from([127, 0, 0, 1]);
     let alice = chat.sign_up("alice", "", PASSWORD, here).await.expect("an account");
     let bob = chat.sign_up("bob", "", PASSWORD, here).await.expect("an account");
-    let me = alice.session.user.id;
+    let me = alice.session.caller();
     let opened = chat.open_conversation(me, bob.session.user.id).await.expect("opened");
     // As many concurrent sends as the queue accepts.
     for _ in 0..MESSAGES / 200 {
@@ -63,7 +64,7 @@ async fn a_killed_move_is_continued_and_the_copy_is_served() {
     postgres.create_database("duet", None).expect("a database");
     let url = postgres.url("duet");
 
-    let mut first = duet(&["move", "--data", data], &url)
+    let mut first = duet_on(&url, &["move", "--data", data])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -79,7 +80,8 @@ async fn a_killed_move_is_continued_and_the_copy_is_served() {
 
     let site = site(directory.path());
     let site = site.to_str().expect("a path");
-    let early = duet(&["--listen", "127.0.0.1:0", "--site", site], &url).output().expect("it ran");
+    let early =
+        duet_on(&url, &["--listen", "127.0.0.1:0", "--site", site]).output().expect("it ran");
     assert!(!early.status.success());
     assert!(
         output_of(&early, &url).contains("run `duet move` again"),
@@ -88,19 +90,19 @@ async fn a_killed_move_is_continued_and_the_copy_is_served() {
     );
 
     let from = format!("sqlite:{data}/duet.db");
-    let second = duet(&["move", "--from", &from], &url).output().expect("it ran");
+    let second = duet_on(&url, &["move", "--from", &from]).output().expect("it ran");
     let text = output_of(&second, &url);
     assert!(second.status.success(), "{text}");
     for word in ["An earlier run had copied", "12000 messages", "checking", "start no server on it"]
     {
         assert!(text.contains(word), "{text}");
     }
-    let third = duet(&["move", "--data", data], &url).output().expect("it ran");
+    let third = duet_on(&url, &["move", "--data", data]).output().expect("it ran");
     assert_eq!(third.status.code(), Some(1));
     assert!(output_of(&third, &url).contains("was moved to this"), "{}", output_of(&third, &url));
 
     let server = TestServer::with(&["--database-url", &url]).await;
-    let cookie = format!("duet-dev-sid-{}={token}", server.address.port());
+    let cookie = harness::cookie_at(&origin(server.address), &token);
     let alice =
         Browser { address: server.address, http: http(), cookie, id: protocol::UserId::new() };
     let all = alice.read_history(conversation).await;
@@ -127,12 +129,11 @@ fn a_wrong_argument_is_reported_in_one_line() {
         (&["--data", "here", "move"], "postgres://a:Harbor@db/duet", "cannot be used with"),
     ];
     for (arguments, url, expected) in cases {
-        let mut duet = Command::new(env!("CARGO_BIN_EXE_duet"));
-        duet.args(arguments).env_remove("DUET_DATABASE_URL");
-        if !url.is_empty() {
-            duet.env("DUET_DATABASE_URL", url);
-        }
-        let output = duet.output().expect("it ran");
+        let mut command = match url {
+            "" => duet(arguments),
+            url => duet_on(url, arguments),
+        };
+        let output = command.output().expect("it ran");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(expected), "{text}");
         assert!(!text.contains("Harbor"), "{text}");

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite;
 
 use crate::support::{Browser, TestServer, http, origin};
 
-pub fn refused(result: Result<crate::support::Socket, tungstenite::Error>) -> u16 {
+pub(crate) fn refused(result: Result<crate::support::Socket, tungstenite::Error>) -> u16 {
     match result {
         Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
         Err(other) => panic!("{other}"),
@@ -43,7 +43,7 @@ async fn only_the_own_origin_gets_a_socket() {
 }
 
 /// Lists every registered server function, so that new ones are tested automatically.
-pub fn functions() -> Vec<(String, Method)> {
+pub(crate) fn functions() -> Vec<(String, Method)> {
     leptos::server_fn::axum::server_fn_paths()
         .map(|(path, method)| (path.to_owned(), method))
         .collect()

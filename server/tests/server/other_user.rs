@@ -1,24 +1,15 @@
 //! Several users in one browser: a request from one user's page must never run as another user.
 
 use protocol::{ClientId, FOR_HEADER, FOR_SUBPROTOCOL, SUBPROTOCOL};
-use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use reqwest::header::SET_COOKIE;
 use serde_json::{Value, json};
 
 use crate::origin::{functions, refused};
-use crate::support::{Browser, PASSWORD, TestServer, http, origin};
+use crate::support::{Browser, PASSWORD, TestServer, origin, send};
 
 /// Sends a call with the header that names its user.
 async fn call(browser: &Browser, path: &str, whose: &str, form: &str) -> reqwest::Response {
-    http()
-        .post(format!("http://{}{path}", browser.address))
-        .header(ORIGIN, origin(browser.address))
-        .header(COOKIE, &browser.cookie)
-        .header(FOR_HEADER, whose)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(form.to_owned())
-        .send()
-        .await
-        .expect("an answer")
+    send(browser.form_request(path, form).header(FOR_HEADER, whose)).await
 }
 
 #[tokio::test]
@@ -44,10 +35,11 @@ async fn a_server_function_refuses_a_page_of_another_user() {
         }
     }
     assert!(alice.read_history(conversation).await.is_empty());
-    let sent = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
+    let message = format!("conversation={conversation}&client_id={}&body=own", ClientId::new());
+    let sent = call(&bob, "/api/send_message", &bob.id.to_string(), &message).await;
     assert_eq!(sent.status(), 200, "for himself");
     assert_eq!(bob.post_call("sign_out", "").await.status(), 200, "without saying for whom");
-    let after = call(&bob, "/api/send_message", &bob.id.to_string(), &form).await;
+    let after = call(&bob, "/api/send_message", &bob.id.to_string(), &message).await;
     assert_eq!(after.status(), 401, "nobody is signed in");
     server.stop().await;
 }

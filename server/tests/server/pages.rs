@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::TestServer;
+use crate::support::{TestServer, http};
 
 /// Number of concurrent requests per round.
 const AT_ONCE: usize = 32;
@@ -54,5 +54,22 @@ async fn concurrent_file_requests_take_no_headers_of_a_page() {
     for asker in askers.collect::<Vec<_>>() {
         asker.await.expect("every answer had its own policy");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn security_txt_is_served_if_the_operator_has_set_a_contact() {
+    const PATH: &str = "/.well-known/security.txt";
+    let server = TestServer::with(&["--security-contact=duty@example.org"]).await;
+    let answer = http().get(server.url(PATH)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+    let text = answer.text().await.expect("a text");
+    assert!(text.starts_with("Contact: mailto:duty@example.org\nExpires: 20"), "{text}");
+    server.stop().await;
+
+    let server = TestServer::start().await;
+    let answer = http().get(server.url(PATH)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 404);
     server.stop().await;
 }

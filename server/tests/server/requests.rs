@@ -1,13 +1,9 @@
 //! Headers of every response, and the limits on requests.
 
-use std::time::{Duration, Instant};
-
 use protocol::limits::MAX_REQUEST_BYTES;
 use reqwest::header::{CONTENT_SECURITY_POLICY, HeaderMap};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::support::{Browser, TestServer, http, origin, post_form};
+use crate::support::{self, Browser, TestServer, http, origin, post_form};
 
 fn check(headers: &HeaderMap, what: &str) {
     for (name, value) in [
@@ -99,8 +95,7 @@ async fn every_refused_call_is_answered_in_json() {
         let what = format!("{method} {path} {code}");
         assert_eq!(response.status(), status, "{what}");
         assert_eq!(response.headers()["content-type"], "application/json", "{what}");
-        let refusal: serde_json::Value = response.json().await.expect("JSON");
-        assert_eq!(refusal["refused"]["code"], code, "{what}");
+        assert_eq!(support::code(response).await, code, "{what}");
     }
     server.stop().await;
 }
@@ -127,50 +122,13 @@ async fn a_page_has_a_new_nonce_each_time_and_nothing_inline_without_it() {
     server.stop().await;
 }
 
-/// Uses real time, because the limit is a real time limit; the tolerance is wide.
-#[tokio::test]
-async fn half_a_request_head_times_out() {
-    let server = TestServer::start().await;
-    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.expect("written");
-    let begun = Instant::now();
-    let mut rest = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
-    assert!(read.is_ok(), "still held open after {:?}", begun.elapsed());
-    assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
-    let server = TestServer::start().await;
-    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
-    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000));
-    // The server may respond and close before the whole head is written.
-    let _ = stream.write_all(head.as_bytes()).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    server.stop().await;
-}
-
 #[tokio::test]
 async fn the_answer_to_a_refused_message_form_contains_its_text() {
     let server = TestServer::start().await;
     let (alice, _bob, conversation) = server.pair().await;
     let text = format!("{}</textarea><script>alert(1)</script>", "x".repeat(4_000));
     let form = format!("client_id={}&body={text}", protocol::ClientId::new());
-    let response = http()
-        .post(server.url(&format!("/c/{conversation}")))
-        .header("origin", origin(server.address))
-        .header("accept", "text/html")
-        .header("cookie", &alice.cookie)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(form)
-        .send()
-        .await
-        .expect("an answer");
+    let response = alice.submit_form(&format!("/c/{conversation}"), &form).await;
     assert_eq!(response.status(), 413);
     check(response.headers(), "a refused form");
     let page = response.text().await.expect("a page");

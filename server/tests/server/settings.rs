@@ -1,10 +1,13 @@
 //! Account settings over HTTP: live events, closed sockets, and the plain forms.
 
 use protocol::{ClientFrame, CloseCode, ErrorCode, ServerFrame, SessionInfo, Settings};
-use reqwest::header::{CONTENT_TYPE, LOCATION, ORIGIN, SET_COOKIE};
-use serde_json::{Value, json};
+use reqwest::header::{LOCATION, SET_COOKIE, USER_AGENT};
+use serde_json::json;
 
-use crate::support::{Browser, PASSWORD, Socket, TestServer, http, origin};
+use crate::support::{
+    Browser, PASSWORD, Socket, TestServer, code, cookie, form_request, origin, redirect_target,
+    send,
+};
 
 const ANOTHER: &str = "marsh-Lantern-41";
 
@@ -14,11 +17,6 @@ async fn settings(browser: &Browser) -> Settings {
 
 async fn sessions(browser: &Browser) -> Vec<SessionInfo> {
     browser.call("list_sessions", json!({})).await.json().await.expect("sessions")
-}
-
-async fn code(response: reqwest::Response) -> Value {
-    let body: Value = response.json().await.expect("JSON");
-    body["refused"]["code"].clone()
 }
 
 async fn assert_connected(socket: &mut Socket) {
@@ -64,6 +62,10 @@ async fn a_new_password_closes_the_sockets_of_all_other_sessions() {
     let done =
         alice.post_call("change_password", &format!("current={PASSWORD}&new={ANOTHER}")).await;
     assert_eq!(done.status(), 200);
+    let renewed = Browser { cookie: cookie(&done), ..alice.clone() };
+    assert_ne!(renewed.cookie, alice.cookie);
+    assert_eq!(alice.call("get_settings", json!({})).await.status(), 401, "the token of before");
+    assert_eq!(renewed.call("get_settings", json!({})).await.status(), 200);
     assert_eq!(there.close_code().await, Some(CloseCode::SessionEnded.code()));
     assert_connected(&mut here).await;
     assert_eq!(elsewhere.call("get_settings", json!({})).await.status(), 401);
@@ -74,16 +76,11 @@ async fn a_new_password_closes_the_sockets_of_all_other_sessions() {
 async fn sessions_are_listed_and_ended() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
-    let signed_in = http()
-        .post(server.url("/api/sign_in"))
-        .header(ORIGIN, origin(server.address))
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko Firefox/140.0")
-        .body(format!("username=alice&password={PASSWORD}"))
-        .send()
-        .await
-        .expect("an answer");
-    let desk = Browser { cookie: crate::support::cookie(&signed_in), ..alice.clone() };
+    let form = format!("username=alice&password={PASSWORD}");
+    let request = form_request(server.address, &origin(server.address), "/api/sign_in", &form);
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko Firefox/140.0";
+    let signed_in = send(request.header(USER_AGENT, firefox)).await;
+    let desk = Browser { cookie: cookie(&signed_in), ..alice.clone() };
     let listed = sessions(&desk).await;
     assert_eq!(listed.len(), 2);
     assert_eq!((listed[0].device.as_str(), listed[0].current), ("Firefox · Linux", true));
@@ -97,8 +94,8 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(desk.post_call("end_other_sessions", "").await.status(), 200);
     assert_eq!(socket.close_code().await, Some(CloseCode::SessionEnded.code()));
     let this = desk.post_call("end_session", &format!("id={}", listed[0].id)).await;
-    let cookie = this.headers()[SET_COOKIE].to_str().expect("visible").to_owned();
-    assert!(cookie.contains("Max-Age=0"), "ending the present one is signing out: {cookie}");
+    let cleared = this.headers()[SET_COOKIE].to_str().expect("visible").to_owned();
+    assert!(cleared.contains("Max-Age=0"), "ending the present one is signing out: {cleared}");
     assert_eq!(desk.call("list_sessions", json!({})).await.status(), 401);
     server.stop().await;
 }
@@ -107,32 +104,54 @@ async fn sessions_are_listed_and_ended() {
 async fn the_plain_forms_change_settings_and_redirect_to_the_page() {
     let server = TestServer::start().await;
     let alice = server.browser("alice").await;
-    let leads_to = |response: &reqwest::Response| {
-        assert_eq!(response.status(), 303);
-        response.headers()[LOCATION].to_str().expect("visible").to_owned()
-    };
     for (path, form) in [
         ("/settings/name", "display_name=Alice+Ash"),
         ("/settings/privacy", "receipts=true"),
         ("/settings/sessions/end-others", ""),
     ] {
-        assert_eq!(leads_to(&alice.submit_form(path, form).await), "/settings", "{path}");
+        assert_eq!(redirect_target(&alice.submit_form(path, form).await), "/settings", "{path}");
     }
     let changed = format!("current={PASSWORD}&new={ANOTHER}");
-    assert_eq!(leads_to(&alice.submit_form("/settings/password", &changed).await), "/settings");
+    let done = alice.submit_form("/settings/password", &changed).await;
+    assert_eq!(redirect_target(&done), "/settings");
+    let alice = Browser { cookie: cookie(&done), ..alice };
     let found = settings(&alice).await;
     assert_eq!(found.user.display_name, "Alice Ash");
     assert_eq!((found.privacy.receipts, found.privacy.last_seen), (true, false));
     let refused = alice.submit_form("/settings/password", &changed).await;
     assert_eq!(refused.status(), 403, "the password is another one now");
     assert!(refused.text().await.expect("a page").contains("</html>"));
-    assert_eq!(leads_to(&alice.get_page("/settings/password").await), "/settings");
+    assert_eq!(redirect_target(&alice.get_page("/settings/password").await), "/settings");
     let this = sessions(&alice).await[0].id;
     let ended = alice.submit_form("/settings/sessions/end", &format!("id={this}")).await;
-    assert_eq!(leads_to(&ended), "/settings");
+    assert_eq!(redirect_target(&ended), "/settings");
     assert!(ended.headers()[SET_COOKIE].to_str().expect("visible").contains("Max-Age=0"));
     let stranger = alice.submit_form("/settings/name", "display_name=x").await;
-    assert_eq!(leads_to(&stranger), "/sign-in?next=/settings");
+    assert_eq!(redirect_target(&stranger), "/sign-in?next=/settings");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_password_form_withdraws_open_invitations_if_the_box_is_checked() {
+    let server = TestServer::start().await;
+    let mut alice = server.browser("alice").await;
+    alice.post_call("create_invitation", "").await;
+    let page = alice.get_page("/settings").await.text().await.expect("a page");
+    assert!(page.contains("name=\"withdraw_invitations\""), "the form offers it");
+    let waiting = async |alice: &Browser| {
+        let listed = alice.call("list_invitations", json!({})).await;
+        let listed: Vec<serde_json::Value> = listed.json().await.expect("a list");
+        listed.len()
+    };
+    for (form, left) in [
+        (format!("current={PASSWORD}&new={ANOTHER}"), 1),
+        (format!("current={ANOTHER}&new={PASSWORD}&withdraw_invitations=true"), 0),
+    ] {
+        let done = alice.submit_form("/settings/password", &form).await;
+        assert_eq!(redirect_target(&done), "/settings");
+        alice.cookie = cookie(&done);
+        assert_eq!(waiting(&alice).await, left);
+    }
     server.stop().await;
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::process::{Process, duet, free_address, run_to_failure};
+use crate::process::{Process, duet, free_address, run_to_failure, server};
 use crate::support::{PASSWORD, http, post_form};
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn an_empty_variable_is_ignored_and_an_unknown_variable_is_logged() {
 #[test]
 fn an_impossible_start_fails_with_one_sentence() {
     let directory = tempfile::tempdir().expect("a directory");
-    let command = || duet(directory.path(), free_address(), "");
+    let command = || server(directory.path(), free_address(), "");
     let mut wrong_level = command();
     wrong_level.env("DUET_LOG", "ifno");
     let mut no_style = command();
@@ -84,9 +84,9 @@ async fn a_failed_first_start_does_not_prevent_the_next_start() {
         // Limits the file size like a full disk: the start fails before the first table, or after
         // it.
         let shell = format!("trap '' XFSZ; ulimit -f {blocks}");
-        let (status, said) = run_to_failure(duet(directory.path(), address, &shell));
+        let (status, said) = run_to_failure(server(directory.path(), address, &shell));
         assert_eq!(status.code(), Some(1), "{said}");
-        let command = duet(directory.path(), address, "");
+        let command = server(directory.path(), address, "");
         let mut process = Process::run(command, address, directory).await;
         process.signal(Signal::TERM);
         assert!(process.wait_for_exit().await.success());
@@ -96,16 +96,23 @@ async fn a_failed_first_start_does_not_prevent_the_next_start() {
 #[test]
 fn migrate_waits_for_an_unreachable_database() {
     for (seconds, waits) in [("0", false), ("1", true)] {
-        let mut migrate = Command::new(env!("CARGO_BIN_EXE_duet"));
+        let mut migrate = duet(&["migrate"]);
         migrate
-            .arg("migrate")
             .env("DUET_DATABASE_URL", format!("postgres://nobody@{}/nothing", free_address()))
-            .env("DUET_DATABASE_WAIT", seconds)
-            .env_remove("DUET_LOG");
+            .env("DUET_DATABASE_WAIT", seconds);
         let (status, said) = run_to_failure(migrate);
         assert_eq!(status.code(), Some(1), "{said}");
-        assert_eq!(said.contains("It is tried again for"), waits, "{said}");
+        assert_eq!(said.contains("Duet retries for"), waits, "{said}");
     }
+}
+
+#[test]
+fn only_nodes_on_a_postgres_have_a_secret_to_replace() {
+    let (status, said) = run_to_failure(duet(&["replace-secret", "--database-url=sqlite:duet.db"]));
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("SQLite has none"), "{said}");
+    let (status, said) = run_to_failure(duet(&["replace-secret"]));
+    assert_eq!(status.code(), Some(2), "{said}");
 }
 
 #[test]
@@ -114,13 +121,7 @@ fn commands_succeed_even_if_their_output_cannot_be_written() {
     let data = format!("--data={}", directory.path().join("data").display());
     for command in ["migrate", "accept-store"] {
         let full = File::options().write(true).open("/dev/full").expect("a Linux");
-        let status = Command::new(env!("CARGO_BIN_EXE_duet"))
-            .args([command, &data])
-            .env_remove("DUET_DATABASE_URL")
-            .stdin(Stdio::null())
-            .stdout(full)
-            .stderr(Stdio::null())
-            .status();
+        let status = duet(&[command, &data]).stdout(full).stderr(Stdio::null()).status();
         assert!(status.expect("it ran").success(), "{command}");
     }
 }
@@ -153,7 +154,7 @@ async fn first_line(process: &mut Process) -> Option<String> {
 }
 
 fn command_with_invitations(directory: &Path, address: SocketAddr) -> Command {
-    let mut command = duet(directory, address, "");
+    let mut command = server(directory, address, "");
     command.env("DUET_REGISTRATION", "invited").stdout(Stdio::piped());
     command
 }

@@ -1,31 +1,35 @@
 //! A server on a free port, and browsers that connect to it.
 
+mod socket;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use futures::{SinkExt, StreamExt};
-use protocol::{ClientFrame, ClientId, ConversationId, SUBPROTOCOL, Seq, ServerFrame, UserId};
-use reqwest::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use protocol::{ConversationId, SUBPROTOCOL, Seq, ServerFrame, UserId};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use server::config::Config;
+use server::time_limits::TimeLimits;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-pub const PASSWORD: &str = "tulip-Harbor-92";
+pub(crate) use socket::Socket;
+
+pub(crate) const PASSWORD: &str = "tulip-Harbor-92";
 /// Time limit for every wait. Far above any expected duration, so only a hanging test reaches it.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server inside the test process.
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub address: SocketAddr,
     pub directory: TempDir,
     stop: oneshot::Sender<()>,
@@ -33,7 +37,7 @@ pub struct TestServer {
 }
 
 /// Creates the files of a built site that the server checks.
-pub fn site(directory: &Path) -> std::path::PathBuf {
+pub(crate) fn site(directory: &Path) -> std::path::PathBuf {
     let site = directory.join("site");
     std::fs::create_dir_all(site.join("pkg")).expect("a directory");
     std::fs::write(site.join("pkg/duet.css"), "body{}").expect("a file");
@@ -55,32 +59,49 @@ pub fn site(directory: &Path) -> std::path::PathBuf {
     site
 }
 
+/// Copies the files of a directory into a new one.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    harness::copy_files(from, to).expect("copied");
+}
+
 /// Rate limits that are too high for any test to reach by accident.
-pub const PLENTY: [&str; 5] = [
+pub(crate) const PLENTY: [&str; 7] = [
     "--sign-ups-per-hour=1000000",
     "--sign-ins-per-minute=1000000",
     "--searches-per-minute=1000000",
     "--messages-per-minute=1000000",
+    "--conversations-per-hour=1000000",
+    "--reads-per-minute=1000000",
     "--frames-per-second=1000000",
 ];
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    pub async fn with(arguments: &[&str]) -> Self {
+    pub(crate) async fn with(arguments: &[&str]) -> Self {
         Self::at(tempfile::tempdir().expect("a temporary directory"), arguments).await
     }
 
     /// Starts a server on an existing store.
-    pub async fn at(directory: TempDir, arguments: &[&str]) -> Self {
+    pub(crate) async fn at(directory: TempDir, arguments: &[&str]) -> Self {
         Self::with_rate_limits(directory, &[&PLENTY, arguments].concat()).await
     }
 
     /// Starts a server with the default rate limits, or with those in `arguments`.
-    pub async fn with_rate_limits(directory: TempDir, arguments: &[&str]) -> Self {
+    pub(crate) async fn with_rate_limits(directory: TempDir, arguments: &[&str]) -> Self {
+        Self::with_time_limits(directory, arguments, TimeLimits::default()).await
+    }
+
+    pub(crate) async fn with_time_limits(
+        directory: TempDir,
+        arguments: &[&str],
+        time_limits: TimeLimits,
+    ) -> Self {
         let mut config = Config::parse_from(["duet"].iter().chain(arguments));
+        config.time_limits = time_limits;
         config.data = directory.path().join("data");
         config.site = Some(site(directory.path()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -93,11 +114,11 @@ impl TestServer {
         Self { address, directory, stop, running }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.send(()).expect("the server runs");
         timeout(PATIENCE, self.running)
             .await
@@ -107,27 +128,33 @@ impl TestServer {
         self.directory
     }
 
-    pub async fn browser(&self, username: &str) -> Browser {
+    pub(crate) async fn browser(&self, username: &str) -> Browser {
         Browser::sign_up(self.address, username).await
     }
 
     /// Creates two users and their conversation.
-    pub async fn pair(&self) -> (Browser, Browser, ConversationId) {
-        let (alice, bob) = (self.browser("alice").await, self.browser("bob").await);
-        let conversation = alice.open_conversation(bob.id).await;
-        (alice, bob, conversation)
+    pub(crate) async fn pair(&self) -> (Browser, Browser, ConversationId) {
+        pair(self.address).await
     }
 }
 
+/// Creates two users and their conversation on the server at an address.
+pub(crate) async fn pair(address: SocketAddr) -> (Browser, Browser, ConversationId) {
+    let alice = Browser::sign_up(address, "alice").await;
+    let bob = Browser::sign_up(address, "bob").await;
+    let conversation = alice.open_conversation(bob.id).await;
+    (alice, bob, conversation)
+}
+
 #[derive(Clone)]
-pub struct Browser {
+pub(crate) struct Browser {
     pub address: SocketAddr,
     pub http: reqwest::Client,
     pub cookie: String,
     pub id: UserId,
 }
 
-pub fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
@@ -135,40 +162,67 @@ pub fn http() -> reqwest::Client {
         .expect("a client")
 }
 
-pub fn origin(address: SocketAddr) -> String {
+pub(crate) fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Posts a form like the site's own page, without a session.
-pub async fn post_form(address: SocketAddr, path: &str, form: &str) -> reqwest::Response {
-    http()
-        .post(format!("http://{address}{path}"))
-        .header(ORIGIN, origin(address))
+/// A request that posts a form from a page of this origin, without a session.
+pub(crate) fn form_request(
+    address: SocketAddr,
+    from: &str,
+    path: &str,
+    form: &str,
+) -> RequestBuilder {
+    with_form(http().post(format!("http://{address}{path}")), from, form)
+}
+
+fn with_form(request: RequestBuilder, from: &str, form: &str) -> RequestBuilder {
+    request
+        .header(ORIGIN, from)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form.to_owned())
-        .send()
-        .await
-        .expect("an answer")
+}
+
+/// Posts a form like the site's own page, without a session.
+pub(crate) async fn post_form(address: SocketAddr, path: &str, form: &str) -> Response {
+    send(form_request(address, &origin(address), path, form)).await
+}
+
+pub(crate) async fn send(request: RequestBuilder) -> Response {
+    request.send().await.expect("an answer")
+}
+
+/// Returns the error code of a refused call.
+pub(crate) async fn code(response: Response) -> Value {
+    let body: Value = response.json().await.expect("JSON");
+    body["refused"]["code"].clone()
+}
+
+/// Returns the target of the redirect that answers a plain form.
+pub(crate) fn redirect_target(response: &Response) -> String {
+    assert_eq!(response.status(), 303);
+    response.headers()[LOCATION].to_str().expect("visible").to_owned()
 }
 
 /// Returns the cookie of a response in the form in which a browser sends it back.
-pub fn cookie(response: &reqwest::Response) -> String {
+pub(crate) fn cookie(response: &Response) -> String {
     let header = response.headers().get(SET_COOKIE).expect("a cookie");
     let header = header.to_str().expect("visible characters");
     header.split(';').next().expect("a pair").to_owned()
 }
 
 impl Browser {
-    pub async fn sign_up(address: SocketAddr, username: &str) -> Self {
-        let form = format!("username={username}&password={PASSWORD}");
-        let response = post_form(address, "/api/sign_up", &form).await;
-        assert!(response.status().is_success(), "{}", response.status());
-        Self::with_cookie(address, cookie(&response)).await
+    pub(crate) async fn sign_up(address: SocketAddr, username: &str) -> Self {
+        Self::with_session("/api/sign_up", address, username).await
     }
 
-    pub async fn sign_in(address: SocketAddr, username: &str) -> Self {
+    pub(crate) async fn sign_in(address: SocketAddr, username: &str) -> Self {
+        Self::with_session("/api/sign_in", address, username).await
+    }
+
+    async fn with_session(path: &str, address: SocketAddr, username: &str) -> Self {
         let form = format!("username={username}&password={PASSWORD}");
-        let response = post_form(address, "/api/sign_in", &form).await;
+        let response = post_form(address, path, &form).await;
         assert!(response.status().is_success(), "{}", response.status());
         Self::with_cookie(address, cookie(&response)).await
     }
@@ -178,71 +232,50 @@ impl Browser {
         let mut socket = browser.connect().await;
         match socket.receive().await {
             ServerFrame::Hello { user, .. } => browser.id = user.id,
-            other => panic!("heard {other:?}"),
+            other => panic!("received {other:?}"),
         }
         browser
     }
 
     /// Returns the same browser for the server's new address. The cookie name contains the port.
-    pub fn at(&self, address: SocketAddr) -> Self {
-        let (_, token) = self.cookie.split_once('=').expect("a pair");
-        let cookie = format!("duet-dev-sid-{}={token}", address.port());
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        let cookie = harness::cookie_at(&origin(address), &self.cookie);
         Self { address, cookie, ..self.clone() }
     }
 
-    pub async fn call(&self, function: &str, arguments: Value) -> reqwest::Response {
-        self.http
-            .post(format!("http://{}/api/{function}", self.address))
-            .header(ORIGIN, origin(self.address))
-            .header(COOKIE, &self.cookie)
-            .json(&arguments)
-            .send()
-            .await
-            .expect("an answer")
+    /// A request that posts a form from one of the site's own pages.
+    pub(crate) fn form_request(&self, path: &str, form: &str) -> RequestBuilder {
+        let request = self.http.post(format!("http://{}{path}", self.address));
+        with_form(request, &origin(self.address), form).header(COOKIE, &self.cookie)
     }
 
-    pub async fn post_call(&self, function: &str, form: &str) -> reqwest::Response {
-        self.http
-            .post(format!("http://{}/api/{function}", self.address))
-            .header(ORIGIN, origin(self.address))
-            .header(COOKIE, &self.cookie)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.to_owned())
-            .send()
-            .await
-            .expect("an answer")
+    pub(crate) async fn call(&self, function: &str, arguments: Value) -> Response {
+        let request = self.http.post(format!("http://{}/api/{function}", self.address));
+        let request = request.header(ORIGIN, origin(self.address)).header(COOKIE, &self.cookie);
+        send(request.json(&arguments)).await
+    }
+
+    pub(crate) async fn post_call(&self, function: &str, form: &str) -> Response {
+        send(self.form_request(&format!("/api/{function}"), form)).await
     }
 
     /// Posts a plain form like a page without WebAssembly.
-    pub async fn submit_form(&self, path: &str, form: &str) -> reqwest::Response {
-        self.http
-            .post(format!("http://{}{path}", self.address))
-            .header(ORIGIN, origin(self.address))
-            .header(COOKIE, &self.cookie)
-            .header("accept", "text/html")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.to_owned())
-            .send()
-            .await
-            .expect("an answer")
+    pub(crate) async fn submit_form(&self, path: &str, form: &str) -> Response {
+        send(self.form_request(path, form).header(ACCEPT, "text/html")).await
     }
 
-    pub async fn get_page(&self, path: &str) -> reqwest::Response {
-        self.http
-            .get(format!("http://{}{path}", self.address))
-            .header(COOKIE, &self.cookie)
-            .send()
-            .await
-            .expect("an answer")
+    pub(crate) async fn get_page(&self, path: &str) -> Response {
+        let url = format!("http://{}{path}", self.address);
+        send(self.http.get(url).header(COOKIE, &self.cookie)).await
     }
 
-    pub async fn open_conversation(&self, peer: UserId) -> ConversationId {
+    pub(crate) async fn open_conversation(&self, peer: UserId) -> ConversationId {
         let response = self.post_call("open_conversation", &format!("peer={peer}")).await;
         response.json().await.expect("an id")
     }
 
     /// Loads the whole conversation, page by page.
-    pub async fn read_history(&self, id: ConversationId) -> Vec<protocol::Message> {
+    pub(crate) async fn read_history(&self, id: ConversationId) -> Vec<protocol::Message> {
         let mut all: Vec<protocol::Message> = Vec::new();
         loop {
             let after = all.last().map_or(Seq::ZERO, |message| message.seq);
@@ -256,95 +289,44 @@ impl Browser {
         }
     }
 
-    pub async fn connect(&self) -> Socket {
+    pub(crate) async fn connect(&self) -> Socket {
         self.try_connect(&origin(self.address)).await.expect("a socket")
     }
 
     /// Connects and consumes the `hello` frame.
-    pub async fn connect_past_hello(&self) -> Socket {
+    pub(crate) async fn connect_past_hello(&self) -> Socket {
         let mut socket = self.connect().await;
         assert!(matches!(socket.receive().await, ServerFrame::Hello { .. }));
         socket
     }
 
-    pub async fn try_connect(&self, origin: &str) -> Result<Socket, tungstenite::Error> {
+    pub(crate) async fn try_connect(&self, origin: &str) -> Result<Socket, tungstenite::Error> {
         self.try_connect_by(origin, SUBPROTOCOL).await
     }
 
     /// Connects and offers these subprotocols.
-    pub async fn try_connect_by(
+    pub(crate) async fn try_connect_by(
         &self,
         origin: &str,
         protocols: &str,
     ) -> Result<Socket, tungstenite::Error> {
+        self.try_connect_with(&[("origin", origin), ("sec-websocket-protocol", protocols)]).await
+    }
+
+    /// Connects with these headers and the session.
+    pub(crate) async fn try_connect_with(
+        &self,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Socket, tungstenite::Error> {
         let mut request = format!("ws://{}/ws", self.address).into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert("origin", HeaderValue::from_str(origin).expect("a header"));
-        headers.insert("cookie", HeaderValue::from_str(&self.cookie).expect("a header"));
-        headers
-            .insert("sec-websocket-protocol", HeaderValue::from_str(protocols).expect("a header"));
+        for (name, value) in headers.iter().chain(&[("cookie", self.cookie.as_str())]) {
+            request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
+        }
         let (stream, response) = tokio_tungstenite::connect_async(request).await?;
         assert_eq!(
             response.headers().get("sec-websocket-protocol").map(HeaderValue::as_bytes),
             Some(SUBPROTOCOL.as_bytes())
         );
         Ok(Socket(stream))
-    }
-}
-
-pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    pub async fn send(&mut self, frame: &ClientFrame) {
-        let text = serde_json::to_string(frame).expect("a frame");
-        self.0.send(Message::text(text)).await.expect("sent");
-    }
-
-    pub async fn send_message(&mut self, conversation: ConversationId, body: &str) -> ClientId {
-        let client_id = ClientId::new();
-        self.send(&ClientFrame::Send { conversation, client_id, body: body.to_owned() }).await;
-        client_id
-    }
-
-    /// Returns the next frame. Panics if the socket closes.
-    pub async fn receive(&mut self) -> ServerFrame {
-        match self.next().await {
-            Ok(text) => serde_json::from_str(&text).expect("a known frame"),
-            Err(code) => panic!("closed with {code:?}"),
-        }
-    }
-
-    /// Returns the next frame other than presence.
-    pub async fn receive_without_presence(&mut self) -> ServerFrame {
-        loop {
-            match self.receive().await {
-                ServerFrame::Presence { .. } => {}
-                other => return other,
-            }
-        }
-    }
-
-    /// Returns the next text, or the close code (`None` if the connection broke without one).
-    pub async fn next(&mut self) -> Result<String, Option<u16>> {
-        loop {
-            let next = timeout(PATIENCE, self.0.next()).await.expect("something is heard in time");
-            match next {
-                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
-                Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map(|frame| frame.code.into()));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(None),
-            }
-        }
-    }
-
-    /// Skips frames until the socket closes. Returns the close code.
-    pub async fn close_code(&mut self) -> Option<u16> {
-        loop {
-            if let Err(code) = self.next().await {
-                return code;
-            }
-        }
     }
 }

@@ -1,53 +1,42 @@
 //! Pages under another address than the public one, and misconfigured settings and proxies: the
 //! visitor sees the right address, and the log tells the operator which setting to change.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Command, Stdio};
-
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, ORIGIN};
-use serde_json::{Value, json};
+use rustix::process::Signal;
+use serde_json::json;
 
-use crate::crash::Process;
-use crate::support::{PLENTY, TestServer, http, origin, site};
+use crate::process::Process;
+use crate::support::{TestServer, code, form_request, http, origin, send};
 
 const PUBLIC: &str = "https://chat.example.org";
-const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
 async fn a_refusal_contains_the_right_address_in_the_format_of_the_caller() {
     let server = TestServer::with(&["--public-url", PUBLIC]).await;
     let from_elsewhere = |path: &str, accept: &str| {
-        http()
-            .post(server.url(path))
-            .header(ORIGIN, "http://duet.lan:3000")
-            .header(CONTENT_TYPE, FORM)
-            .header(ACCEPT, accept)
-            .header(ACCEPT_LANGUAGE, "de")
-            .body("username=alice&password=x")
-            .send()
+        let form = "username=alice&password=x";
+        let request = form_request(server.address, "http://duet.lan:3000", path, form);
+        send(request.header(ACCEPT, accept).header(ACCEPT_LANGUAGE, "de"))
     };
-    let call = from_elsewhere("/api/sign_in", "application/json").await.expect("an answer");
+    let call = from_elsewhere("/api/sign_in", "application/json").await;
     assert_eq!(call.status(), 403);
     assert_eq!(call.headers()[CONTENT_TYPE], "application/json");
-    let refusal: Value = call.json().await.expect("JSON");
-    assert_eq!(refusal["refused"]["code"], json!("foreign_origin"));
+    assert_eq!(code(call).await, json!("foreign_origin"));
 
-    let form = from_elsewhere("/sign-in", "text/html,*/*;q=0.8").await.expect("an answer");
+    let form = from_elsewhere("/sign-in", "text/html,*/*;q=0.8").await;
     assert_eq!(form.status(), 403);
     let page = form.text().await.expect("a page");
     assert!(page.contains(&format!("<a href=\"{PUBLIC}\">")), "{page}");
     assert!(page.contains("lang=\"de\"") && page.contains("Adresse"), "{page}");
 
-    let line = from_elsewhere("/sign-out", "*/*").await.expect("an answer");
+    let line = from_elsewhere("/sign-out", "*/*").await;
     assert_eq!(line.status(), 403);
     assert!(line.text().await.expect("a text").ends_with(PUBLIC));
 
     let socket = http().get(server.url("/ws")).header(ORIGIN, "http://duet.lan:3000");
     let refused = socket.send().await.expect("an answer");
     assert_eq!(refused.status(), 403);
-    let refusal: Value = refused.json().await.expect("JSON");
-    assert_eq!(refusal["refused"]["code"], json!("foreign_origin"));
+    assert_eq!(code(refused).await, json!("foreign_origin"));
     server.stop().await;
 }
 
@@ -84,34 +73,11 @@ async fn each_page_contains_its_structure_hash() {
 
 #[tokio::test]
 async fn each_wrong_setting_or_proxy_is_logged_once() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_duet"))
-        .args(PLENTY)
-        .args(["--listen", "127.0.0.1:0", "--public-url", PUBLIC, "--data"])
-        .arg(directory.path().join("data"))
-        .arg("--site")
-        .arg(site(directory.path()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut log = BufReader::new(child.stderr.take().expect("a log"));
-    let process = Process(child);
-    let address: SocketAddr = loop {
-        let mut line = String::new();
-        assert!(log.read_line(&mut line).expect("a line") > 0, "the server did not start");
-        if let Some((_, listen)) = line.split_once("listen=") {
-            break listen.split_whitespace().next().and_then(|it| it.parse().ok()).expect("where");
-        }
-    };
+    let (mut process, log) = Process::with_log("", &[("DUET_PUBLIC_URL", PUBLIC)]).await;
     let post = |origin: &'static str, site: &'static str| {
-        http()
-            .post(format!("http://{address}/api/sign_in"))
-            .header(ORIGIN, origin)
-            .header("sec-fetch-site", site)
-            .header(CONTENT_TYPE, FORM)
-            .body("username=a&password=b")
-            .send()
+        let request =
+            form_request(process.address, origin, "/api/sign_in", "username=a&password=b");
+        send(request.header("sec-fetch-site", site))
     };
     for _ in 0..3 {
         for (origin, site) in [
@@ -120,19 +86,19 @@ async fn each_wrong_setting_or_proxy_is_logged_once() {
             ("https://chat.example.org:8443", "same-origin"),
             ("https://evil.test", "cross-site"),
         ] {
-            assert_eq!(post(origin, site).await.expect("an answer").status(), 403, "{origin}");
+            assert_eq!(post(origin, site).await.status(), 403, "{origin}");
         }
         // The headers that a proxy without WebSocket support passes on.
         let handshake = http()
-            .get(format!("http://{address}/ws"))
+            .get(process.url("/ws"))
             .header(ORIGIN, PUBLIC)
             .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
             .header("sec-websocket-version", "13");
         assert_eq!(handshake.send().await.expect("an answer").status(), 426);
     }
-    process.kill();
-    let mut rest = String::new();
-    log.read_to_string(&mut rest).expect("text");
+    process.signal(Signal::TERM);
+    assert!(process.wait_for_exit().await.success());
+    let text = log.text();
     for (what, once) in [
         ("the host", "set DUET_PUBLIC_URL=https://chat.exmaple.org"),
         ("the scheme", "set DUET_PUBLIC_URL=http://chat.example.org"),
@@ -140,6 +106,6 @@ async fn each_wrong_setting_or_proxy_is_logged_once() {
         ("another site", "a page of https://evil.test"),
         ("the proxy", "does not forward WebSockets"),
     ] {
-        assert_eq!(rest.matches(once).count(), 1, "{what}: {rest}");
+        assert_eq!(text.matches(once).count(), 1, "{what}: {text}");
     }
 }

@@ -13,8 +13,8 @@ use web_sys::{Element, Event, FocusEvent, HtmlElement, PointerEvent};
 
 use super::MenuParts;
 use super::popovers::{GAP_PX, close, note_beside, px, show};
-use crate::components::timeline::row_of;
-use crate::dom::{Listener, keeps_focus};
+use crate::browser::dom::{Listener, keeps_focus};
+use crate::components::message_row::row_of;
 use crate::state::OpenConversation;
 
 /// A touch of this length opens the menu.
@@ -38,107 +38,99 @@ pub struct MenuControls {
 
 /// Listens until the conversation is closed.
 fn listen(controls: &Rc<MenuControls>) {
-    let weak = Rc::downgrade(controls);
-    let on = |react: fn(&Rc<MenuControls>, &Event)| {
-        let weak = weak.clone();
-        move |event: Event| {
-            if let Some(controls) = weak.upgrade() {
-                react(&controls, &event);
-            }
-        }
-    };
-    let scroller = &controls.scroller;
-    let mut listeners = vec![
-        Listener::new(
-            scroller,
-            "pointerover",
-            on(|controls, event| {
-                if pointer(event) == "mouse" {
-                    controls.point_at(closest(event, ".row"));
-                }
-            }),
-        ),
-        Listener::new(
-            scroller,
-            "click",
-            on(|controls, event| {
-                if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row"))
-                {
-                    controls.choose(&row);
-                    note_beside(controls.parts, controls.open.id, ticks);
-                }
-            }),
-        ),
-        Listener::new(scroller, "pointerdown", on(MenuControls::press)),
-        Listener::new(scroller, "pointerup", on(|controls, _| controls.release())),
-        Listener::new(scroller, "pointercancel", on(|controls, _| controls.release())),
-        // Lifting the finger after a long press would otherwise be a tap, which closes the menu.
-        Listener::new(
-            scroller,
-            "touchend",
-            on(|controls, event| {
-                if controls.pressed.replace(false) {
-                    event.prevent_default();
-                }
-            }),
-        ),
-        // A long press or the keyboard's menu key. The mouse keeps the browser's own context menu.
-        Listener::new(
-            scroller,
-            "contextmenu",
-            on(|controls, event| {
-                let article = closest(event, "article").zip(closest(event, ".row"));
-                if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
-                    event.prevent_default();
-                    controls.release();
-                    controls.pressed.set(pointer(event) == "touch");
-                    controls.show_menu(&row, &article);
-                }
-            }),
-        ),
-    ];
-    if let Some(frame) = scroller.parent_element() {
-        listeners.push(Listener::new(
-            &frame,
-            "pointerleave",
-            on(|controls, _| controls.point_at(None)),
-        ));
-    }
     let parts = controls.parts;
+    let mut listeners = listen_to_log(controls);
+    if let Some(frame) = controls.scroller.parent_element() {
+        let leave = on(controls, |controls, _| controls.point_at(None));
+        listeners.push(Listener::new(&frame, "pointerleave", leave));
+    }
     if let Some(button) = parts.button.get_untracked() {
-        listeners.push(Listener::new(
-            &button,
-            "click",
-            on(|controls, event| {
-                let row = controls.pointed.borrow().clone();
-                if let (Some(row), Some(button)) = (row, closest(event, "button")) {
-                    controls.show_menu(&row, &button);
-                }
-            }),
-        ));
+        let open = on(controls, |controls, event| {
+            let row = controls.pointed.borrow().clone();
+            if let (Some(row), Some(button)) = (row, closest(event, "button")) {
+                controls.show_menu(&row, &button);
+            }
+        });
+        listeners.push(Listener::new(&button, "click", open));
     }
     for part in [parts.menu, parts.note] {
-        let Some(part) = part.get_untracked() else { continue };
-        listeners.push(Listener::new(&part, "focusout", |event| {
-            if let Some(event) = event.dyn_ref::<FocusEvent>()
-                && !keeps_focus(event)
-                && let Some(part) = event.current_target()
-            {
-                _ = part.unchecked_into::<HtmlElement>().hide_popover();
-            }
-        }));
-        listeners.push(Listener::new(&part, "cancel", move |_| close(parts)));
-        listeners.push(Listener::new(&part, "keydown", move |event| {
-            if let Some(event) = event.dyn_ref::<KeyboardEvent>()
-                && event.key() == "Escape"
-            {
-                event.prevent_default();
-                close(parts);
-            }
-        }));
+        if let Some(part) = part.get_untracked() {
+            listen_to_popover(&mut listeners, parts, &part);
+        }
     }
     let kept = StoredValue::new_local(listeners);
     on_cleanup(move || kept.dispose());
+}
+
+/// Returns a listener that calls `react` while the controls exist.
+fn on(
+    controls: &Rc<MenuControls>,
+    react: fn(&Rc<MenuControls>, &Event),
+) -> impl FnMut(Event) + use<> {
+    let weak = Rc::downgrade(controls);
+    move |event| {
+        if let Some(controls) = weak.upgrade() {
+            react(&controls, &event);
+        }
+    }
+}
+
+/// Pointer, touch and keyboard on the messages.
+fn listen_to_log(controls: &Rc<MenuControls>) -> Vec<Listener> {
+    let listen = |event, react| Listener::new(&controls.scroller, event, on(controls, react));
+    vec![
+        listen("pointerover", |controls, event| {
+            if pointer(event) == "mouse" {
+                controls.point_at(closest(event, ".row"));
+            }
+        }),
+        listen("click", |controls, event| {
+            if let (Some(ticks), Some(row)) = (closest(event, ".ticks"), closest(event, ".row")) {
+                controls.choose(&row);
+                note_beside(controls.parts, ticks);
+            }
+        }),
+        listen("pointerdown", MenuControls::press),
+        listen("pointerup", |controls, _| controls.release()),
+        listen("pointercancel", |controls, _| controls.release()),
+        // Lifting the finger after a long press would otherwise be a tap, which closes the menu.
+        listen("touchend", |controls, event| {
+            if controls.pressed.replace(false) {
+                event.prevent_default();
+            }
+        }),
+        // A long press or the keyboard's menu key. The mouse keeps the browser's own context menu.
+        listen("contextmenu", |controls, event| {
+            let article = closest(event, "article").zip(closest(event, ".row"));
+            if let Some((article, row)) = article.filter(|_| pointer(event) != "mouse") {
+                event.prevent_default();
+                controls.release();
+                controls.pressed.set(pointer(event) == "touch");
+                controls.show_menu(&row, &article);
+            }
+        }),
+    ]
+}
+
+/// Adds the listeners that close the menu or the note.
+fn listen_to_popover(listeners: &mut Vec<Listener>, parts: MenuParts, popover: &HtmlElement) {
+    listeners.push(Listener::new(popover, "focusout", |event| {
+        if let Some(event) = event.dyn_ref::<FocusEvent>()
+            && !keeps_focus(event)
+            && let Some(popover) = event.current_target()
+        {
+            _ = popover.unchecked_into::<HtmlElement>().hide_popover();
+        }
+    }));
+    listeners.push(Listener::new(popover, "cancel", move |_| close(parts)));
+    listeners.push(Listener::new(popover, "keydown", move |event| {
+        if let Some(event) = event.dyn_ref::<KeyboardEvent>()
+            && event.key() == "Escape"
+        {
+            event.prevent_default();
+            close(parts);
+        }
+    }));
 }
 
 fn closest(event: &Event, selector: &str) -> Option<Element> {

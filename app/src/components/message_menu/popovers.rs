@@ -1,18 +1,16 @@
-//! The popovers of menu and note: opens them beside an element, positions them, moves the focus
-//! through the entries, and closes them. Also the actions of the entries. Browser only.
+//! The popovers of menu and note: opens them beside an element, positions them and closes
+//! them. Also the actions of the entries that need the document. Browser only.
 
 use std::cell::RefCell;
 
 use gloo_timers::future::TimeoutFuture;
-use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::{ConversationId, Seq};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::MenuParts;
-use crate::paths;
+use crate::browser::dom::element;
 use crate::server_fns::tick_times;
 
 /// The gap around menu, note and menu button.
@@ -24,18 +22,18 @@ thread_local! {
 }
 
 /// Shows the note on the message whose menu was open.
-pub fn show_note(parts: MenuParts, id: ConversationId) {
-    if let Ok(Some(article)) = document().query_selector(".is-chosen article") {
-        note_beside(parts, id, article);
+pub fn show_note(parts: MenuParts) {
+    if let Some(article) = element(".is-chosen article") {
+        note_beside(parts, article);
     }
 }
 
 /// Shows the note on the chosen message, first without the times, then with them once fetched.
-pub(super) fn note_beside(parts: MenuParts, id: ConversationId, beside: Element) {
+pub(super) fn note_beside(parts: MenuParts, beside: Element) {
     parts.times.set(None);
     show(parts, parts.note, beside.clone());
     spawn_local(async move {
-        let Ok(times) = tick_times(id).await else { return };
+        let Ok(times) = tick_times(parts.conversation).await else { return };
         parts.times.try_set(Some(times));
         TimeoutFuture::new(0).await;
         if let Some(note) = parts.note.try_get_untracked().flatten() {
@@ -73,7 +71,7 @@ fn place_beside(part: &HtmlElement, beside: &Element) {
     // Reset first, because the previous position would limit the measured width.
     _ = style.set_property("left", "0");
     let (own, other) = (part.get_bounding_client_rect(), beside.get_bounding_client_rect());
-    let message = document().query_selector(".is-chosen article").ok().flatten();
+    let message = element(".is-chosen article");
     let message = message.as_ref().unwrap_or(beside).get_bounding_client_rect();
     let size = |value: Result<wasm_bindgen::JsValue, _>| {
         value.ok().and_then(|value| value.as_f64()).unwrap_or_default()
@@ -118,45 +116,14 @@ pub fn close(parts: MenuParts) {
     }
 }
 
-/// Arrow keys, Home and End move through the menu entries, wrapping around.
-pub fn walk_items(event: &KeyboardEvent) {
-    let Some(menu) = event.current_target().and_then(|menu| menu.dyn_into::<Element>().ok()) else {
-        return;
-    };
-    let Ok(items) = menu.query_selector_all("[role=menuitem]") else { return };
-    let focused = document().active_element();
-    let items: Vec<HtmlElement> =
-        (0..items.length()).filter_map(|index| items.item(index)?.dyn_into().ok()).collect();
-    let here =
-        items.iter().position(|item| focused.as_ref().is_some_and(|focused| **item == *focused));
-    let (here, count) = (here.unwrap_or_default(), items.len());
-    let next = match event.key().as_str() {
-        "ArrowDown" => here + 1,
-        "ArrowUp" => here + count - 1,
-        "Home" => 0,
-        "End" => count - 1,
-        _ => return,
-    };
-    event.prevent_default();
-    if let Some(item) = items.get(next % count.max(1)) {
-        _ = item.focus();
-    }
-}
-
 /// Selects the text of the chosen message, because a long press opens the menu and selects nothing.
 /// The user can then move the ends of the selection.
 pub fn select_text() {
-    let Ok(Some(row)) = document().query_selector(".is-chosen") else { return };
+    let Some(row) = element(".is-chosen") else { return };
     _ = row.class_list().add_1("is-selectable");
     if let (Ok(Some(body)), Ok(Some(selection))) =
         (row.query_selector(".body"), window().get_selection())
     {
         _ = selection.select_all_children(&body);
     }
-}
-
-/// The absolute address of a message.
-pub fn link(id: ConversationId, seq: Seq) -> String {
-    let origin = window().location().origin().unwrap_or_default();
-    origin + &paths::message(id, seq)
 }

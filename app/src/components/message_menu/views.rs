@@ -1,4 +1,4 @@
-//! The content of menu and note: the menu's entries, and the progress of a message in words. Loaded
+//! The content of menu and note: the menu's entries, and the tick of a message in words. Loaded
 //! lazily by [`crate::components::overlays`].
 
 use leptos::prelude::*;
@@ -6,15 +6,18 @@ use leptos::task::spawn_local;
 use protocol::{ConversationId, TickTimes, Timestamp};
 
 use super::MenuParts;
+use crate::browser::sender::{delete, retry};
+use crate::browser::{address_of, copy_text, has_keyboard};
 use crate::error_messages::error_message;
 use crate::language::{Texts, use_texts};
-use crate::live::rows::{Progress, Row};
+use crate::live::rows::{Row, Tick};
+use crate::paths;
 use crate::state::{OpenConversation, State, use_state};
 use crate::time::{self, TimeContext};
 
 /// The menu entries for a message.
-pub fn items(id: ConversationId, parts: MenuParts, row: Row) -> AnyView {
-    view! { <Items id=id parts=parts row=row /> }.into_any()
+pub fn items(parts: MenuParts, row: Row) -> AnyView {
+    view! { <Items parts=parts row=row /> }.into_any()
 }
 
 /// The note on the chosen message.
@@ -22,10 +25,10 @@ pub fn note(open: OpenConversation, parts: MenuParts) -> AnyView {
     let (t, state) = (use_texts(), use_state());
     let lines = move || {
         parts.chosen.get().map(|chosen| {
-            // Read inside the closure, because the progress may change while the note is open.
+            // Read inside the closure, because the tick may change while the note is open.
             let row = open.row(chosen.key).map_or(chosen, |row| row.get());
             // Formatted inside the closure, because the day may change.
-            let lines = progress_in_words(t, state, open.id, &row, parts.times.get());
+            let lines = tick_in_words(t, state, open.id, &row, parts.times.get());
             lines.into_iter().map(|line| view! { <p>{line}</p> }).collect_view()
         })
     };
@@ -33,10 +36,11 @@ pub fn note(open: OpenConversation, parts: MenuParts) -> AnyView {
 }
 
 #[component]
-fn Items(id: ConversationId, parts: MenuParts, row: Row) -> impl IntoView {
+fn Items(parts: MenuParts, row: Row) -> impl IntoView {
     let (t, state, key) = (use_texts(), use_state(), row.key);
-    let refused = matches!(row.progress, Some(Progress::NotSent(_)));
-    let body = row.body;
+    let refused = matches!(row.tick, Some(Tick::NotSent(_)));
+    let (body, conversation) = (row.body, parts.conversation);
+    let link = move |seq| address_of(&paths::message(conversation, seq));
     let copy = move |text: String| {
         spawn_local(async move {
             if copy_text(&text).await {
@@ -47,13 +51,13 @@ fn Items(id: ConversationId, parts: MenuParts, row: Row) -> impl IntoView {
     view! {
         <Item parts=parts words=t.copy_text act=Callback::new(move |()| copy(body.clone())) />
         {(!has_keyboard()).then(|| view! {
-            <Item parts=parts words=t.select_text act=Callback::new(|()| select_text()) />
+            <Item parts=parts words=t.select_text act=Callback::new(move |()| parts.select_text()) />
         })}
         {row.seq.map(|seq| view! {
-            <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(id, seq))) />
+            <Item parts=parts words=t.copy_link act=Callback::new(move |()| copy(link(seq))) />
         })}
         {key.mine.then(|| view! {
-            <Item parts=parts words=t.details act=Callback::new(move |()| show_note(parts, id)) />
+            <Item parts=parts words=t.details act=Callback::new(move |()| parts.show_note()) />
         })}
         {refused.then(|| view! {
             <Item parts=parts words=t.retry act=Callback::new(move |()| retry(state, key)) />
@@ -70,7 +74,7 @@ fn Item(parts: MenuParts, words: &'static str, act: Callback<()>) -> impl IntoVi
             role="menuitem"
             tabindex="-1"
             on:click=move |_| {
-                close(parts);
+                parts.close();
                 act.run(());
             }
         >
@@ -79,8 +83,8 @@ fn Item(parts: MenuParts, words: &'static str, act: Callback<()>) -> impl IntoVi
     }
 }
 
-/// The progress of the user's own message, and what it waits for, as sentences.
-fn progress_in_words(
+/// The tick of the user's own message, and what it waits for, as sentences.
+fn tick_in_words(
     t: &Texts,
     state: State,
     id: ConversationId,
@@ -97,21 +101,21 @@ fn progress_in_words(
         marked(moved, t.delivered_by, t.delivered_to_device)
     };
     let sent = at(t.sent_at, row.at);
-    match row.progress {
+    match row.tick {
         None => vec![sent],
-        Some(Progress::NotSent(code)) => {
+        Some(Tick::NotSent(code)) => {
             vec![
                 at(t.written_at, row.at),
                 t.not_sent_because.to_owned() + &error_message(t, code.into()),
             ]
         }
-        Some(Progress::Sending) => {
+        Some(Tick::Sending) => {
             let live = state.connection.get().brings_news();
             let why = if live { t.waits_in_line } else { t.waits_for_connection };
             let unsaved = row.unsaved.then(|| t.not_kept.to_owned());
             [at(t.written_at, row.at), why.to_owned()].into_iter().chain(unsaved).collect()
         }
-        Some(Progress::Sent) => {
+        Some(Tick::Sent) => {
             let presence = state.summary(id).map(|summary| summary.peer.presence);
             let why = match presence.map(|presence| (presence.online, presence.last_seen)) {
                 // Presence stays online for a while after the peer's last connection closes.
@@ -123,8 +127,8 @@ fn progress_in_words(
             };
             vec![sent, why]
         }
-        Some(Progress::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
-        Some(Progress::Read) => {
+        Some(Tick::Delivered) => vec![sent, delivered(), t.not_read_yet.to_owned()],
+        Some(Tick::Read) => {
             let read = marked(times.and_then(|times| times.read.at), t.read_by, t.was_read);
             vec![sent, delivered(), read]
         }
@@ -135,38 +139,4 @@ fn progress_in_words(
 fn moment(t: &Texts, at: Timestamp, local: TimeContext) -> String {
     let clock = time::clock(at, local);
     if time::short(t, at, local) == clock { clock } else { time::moment(t, at, local) }
-}
-
-#[cfg(feature = "hydrate")]
-use super::popovers::{close, link, select_text, show_note};
-#[cfg(feature = "hydrate")]
-use crate::dom::{copy_text, has_keyboard};
-#[cfg(feature = "hydrate")]
-use crate::live::sender::{delete, retry};
-#[cfg(not(feature = "hydrate"))]
-use plain::{close, copy_text, delete, has_keyboard, link, retry, select_text, show_note};
-
-/// Stubs for the server.
-#[cfg(not(feature = "hydrate"))]
-mod plain {
-    use protocol::{ConversationId, Seq};
-
-    use super::MenuParts;
-    use crate::live::rows::Key;
-    use crate::state::State;
-
-    pub async fn copy_text(_: &str) -> bool {
-        false
-    }
-    pub fn has_keyboard() -> bool {
-        true
-    }
-    pub fn select_text() {}
-    pub fn link(_: ConversationId, _: Seq) -> String {
-        String::new()
-    }
-    pub fn close(_: MenuParts) {}
-    pub fn show_note(_: MenuParts, _: ConversationId) {}
-    pub fn retry(_: State, _: Key) {}
-    pub fn delete(_: State, _: Key) {}
 }

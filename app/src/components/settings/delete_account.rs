@@ -5,6 +5,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use super::{Outcome, SaveButton, SettingsSection, ask};
+use crate::browser::saving;
 use crate::components::{FieldKind, ForWhom, TextField};
 use crate::error_messages::error_message;
 use crate::language::use_texts;
@@ -22,9 +23,7 @@ pub fn DeleteAccount() -> impl IntoView {
         event.prevent_default();
         let Some(field) = password.get_untracked() else { return };
         ask(outcome, delete_account(field.value()), move |()| {
-            #[cfg(feature = "hydrate")]
-            crate::live::unsaved::forget_person(state);
-            _ = state;
+            saving::forget_person(state);
             // A full page load clears the memory of this user.
             _ = window().location().assign(paths::SIGN_IN);
         });

@@ -1,6 +1,8 @@
 use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory as G;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::text::characters::tests::is_sign;
 
@@ -186,5 +188,47 @@ fn mail_addresses_are_found() {
         ("//anna@example.org/x", "anna@example.org"),
     ] {
         assert_eq!(links(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn an_address_whose_host_is_written_in_disguise_is_cut_or_not_linked() {
+    for (text, expected) in [
+        ("https://%62ank.example/", &[][..]),
+        ("https://bank.example%2eevil.example/", &["https://bank.example"]),
+        ("https://bank.example\\@evil.example/", &["https://bank.example"]),
+        ("https://bank.example＠evil.example", &["https://bank.example", "evil.example"]),
+        ("https://bank。evil", &["https://bank"]),
+        ("https://bank.example@evil.example/", &["https://bank.example@evil.example/"]),
+        ("https://ｂａｎｋ.example/", &["https://ｂａｎｋ.example/"]),
+    ] {
+        assert_eq!(links(text), expected, "{text}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Pieces that mean something in an address, in any order.
+    #[test]
+    fn the_addresses_in_any_text_lie_in_order_at_characters(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                proptest::sample::select(vec![
+                    "https://", "http://", "mailto:", "javascript:", "www.", ".", "@", ":", "//", "example",
+                    ".org", "[::1]", "%", "+49", " ", "(", ")", "\u{202e}", "ü", "😀", "#", "?",
+                ]).prop_map(str::to_owned),
+                ".{0,3}".prop_map(|text: String| text),
+            ],
+            0..12,
+        ),
+    ) {
+        let text = pieces.concat();
+        let mut end = 0;
+        for (range, _) in find(&text) {
+            prop_assert!(range.start >= end && range.start < range.end, "{:?}", text);
+            prop_assert!(text.get(range.clone()).is_some(), "{:?}", text);
+            end = range.end;
+        }
     }
 }

@@ -33,7 +33,7 @@ pub async fn run(bench: &Bench, target: Target, counts: &[usize]) -> Result<Vec<
     let data = bench.data(target)?;
     let most = counts.iter().copied().max().unwrap_or(0);
     let users = match target {
-        Target::Duet => seed_users(bench, data.path(), most)?,
+        Target::Duet | Target::OtherBuild => seed_users(bench, data.path(), most)?,
         Target::Nodes(_) | Target::Relay | Target::Store => {
             let stranger = || TestUser { id: UserId::new(), cookie: String::new() };
             std::iter::repeat_with(stranger).take(most).collect()

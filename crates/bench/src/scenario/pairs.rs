@@ -1,7 +1,10 @@
-//! *pairs*: each side of N pairs sends its next message after the acknowledgement of its last one.
+//! *pairs*: both sides of N pairs, or one side only, send their next message after the
+//! acknowledgement of their last one.
 //!
 //! Measures the peak rate with a bounded queue: N pairs have at most 2N unacknowledged messages.
-//! Receivers send receipts, as the page does.
+//! Receivers answer each message with a `delivered` frame of its own, as the page does. Where both
+//! sides send, that frame often travels in the same packet as the receiver's next message. Where one
+//! side sends, which is how people mostly write, the frame always travels alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use harness::Connection;
 use protocol::{ClientFrame, ClientId, Retry, ServerFrame};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::{ACKNOWLEDGED, Bench, Pair, RECEIVED, Window, bytes_in_mb, exactly, stored};
 use crate::latency::Latency;
@@ -22,6 +25,27 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// The figure from which *paced* derives its highest rates.
 pub const MESSAGES: &str = "messages/s";
+
+/// The load of a measurement.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// The number of pairs.
+    pub count: usize,
+    pub traffic: Traffic,
+}
+
+/// The sides of a pair that send messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    BothWays,
+    OneWay,
+}
+
+impl Load {
+    pub fn both_ways(count: usize) -> Self {
+        Self { count, traffic: Traffic::BothWays }
+    }
+}
 
 /// The observations of one side.
 #[derive(Default)]
@@ -37,28 +61,32 @@ struct Seen {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn measure(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) -> Result<Row> {
-    announce(target.into(), disk, count);
-    run(bench, target, disk, count).await
+pub async fn measure(bench: &Arc<Bench>, target: Target, disk: &Disk, load: Load) -> Result<Row> {
+    announce(target.into(), disk, load);
+    run(bench, target, disk, load).await
 }
 
 /// Prints that a measurement begins.
-pub fn announce(system: System, disk: &Disk, count: usize) {
-    eprintln!("pairs: {count}{}, {}", disk.label(), system.name);
+pub fn announce(system: System, disk: &Disk, load: Load) {
+    eprintln!("pairs: {}, {}", setting(load, disk), system.name);
 }
 
 /// Runs the measurement.
 ///
 /// # Errors
 /// Fails if a connection is lost, or if the store does not hold exactly the acknowledged messages.
-pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) -> Result<Row> {
+pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, load: Load) -> Result<Row> {
     let server = bench.serve(target, disk).await?;
-    let pairs = bench.pairs(&server, target, count).await?;
+    let pairs = bench.pairs(&server, target, load.count).await?;
     let connections = bench.connections(&server, &pairs).await?;
     let window = bench.window(Instant::now());
     let receipts = target.is_duet();
-    let sides = connections.into_iter().map(|(connection, pair, _)| {
-        tokio::spawn(Side { bench: bench.clone(), connection, pair, window, receipts }.run())
+    let sides = connections.into_iter().enumerate().map(|(number, (connection, pair, _))| {
+        let sends = load.traffic == Traffic::BothWays || number % 2 == 0;
+        let side = Side { bench: bench.clone(), connection, pair, window, receipts };
+        tokio::spawn(
+            async move { if sends { side.run().await } else { side.only_receive().await } },
+        )
     });
     let sides: Vec<_> = sides.collect();
     sleep_until(window.from.into()).await;
@@ -84,8 +112,7 @@ pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) 
     let resident = bytes_in_mb(server.resident_bytes()?);
     server.stop().await?;
     let messages = exactly(seen.acknowledged.count());
-    let setting = setting(count, disk);
-    let mut row = Row::new("pairs", setting, target, disk)
+    let mut row = Row::new("pairs", setting(load, disk), target, disk)
         .comparing(MESSAGES)
         .with(MESSAGES, messages / bench.duration.as_secs_f64())
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)
@@ -97,13 +124,16 @@ pub async fn run(bench: &Arc<Bench>, target: Target, disk: &Disk, count: usize) 
 }
 
 /// The setting in the table.
-pub fn setting(count: usize, disk: &Disk) -> String {
-    format!("{count} pair{}{}", if count == 1 { "" } else { "s" }, disk.label())
+pub fn setting(load: Load, disk: &Disk) -> String {
+    let Load { count, traffic } = load;
+    let plural = if count == 1 { "" } else { "s" };
+    let one_way = if traffic == Traffic::OneWay { ", one way" } else { "" };
+    format!("{count} pair{plural}{one_way}{}", disk.label())
 }
 
 /// Returns the measured rate of a system for this many pairs on the machine's own disk.
 pub fn peak(rows: &[Row], target: Target, count: usize) -> Option<f64> {
-    let setting = setting(count, &Disk::Own);
+    let setting = setting(Load::both_ways(count), &Disk::Own);
     let row = rows.iter().find(|row| {
         row.scenario == "pairs" && row.system == target.into() && row.setting == setting
     });
@@ -147,7 +177,21 @@ impl Side {
                 other => self.receive(other, now, &mut seen).await?,
             }
         }
-        // Receives the last messages of the other side.
+        self.receive_last(seen).await
+    }
+
+    /// Receives until the other side has stopped.
+    async fn only_receive(mut self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let until = self.window.until.into();
+        while let Ok(frame) = timeout_at(until, self.connection.receive()).await {
+            self.receive(frame?, Instant::now(), &mut seen).await?;
+        }
+        self.receive_last(seen).await
+    }
+
+    /// Receives the last messages of the other side.
+    async fn receive_last(mut self, mut seen: Seen) -> Result<Seen> {
         while let Ok(frame) = timeout(Duration::from_millis(500), self.connection.receive()).await {
             self.receive(frame?, Instant::now(), &mut seen).await?;
         }

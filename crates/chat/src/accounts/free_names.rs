@@ -1,15 +1,16 @@
-//! Suggestions of free usernames, when the wanted one is taken or none was chosen.
+//! Suggestions of free usernames, when the wanted one is taken or the user has chosen none.
 //!
-//! The answer discloses no more than sign-up does, and only to clients that may sign up.
+//! The answer must not disclose more than sign-up does. Only clients that may sign up get an
+//! answer, under a rate limit. `app` calls [`Chat::free_usernames`] for the sign-up form.
 
 use std::net::IpAddr;
 
 use protocol::ErrorCode;
-use protocol::limits::USERNAME_CHARS;
+use protocol::limits::{MAX_USERNAME_BYTES, USERNAME_CHARS};
 
 use super::{names, read_token};
+use crate::Chat;
 use crate::error::Result;
-use crate::{Chat, clock};
 
 /// Number of suggestions.
 const OFFERED: usize = 2;
@@ -29,10 +30,13 @@ impl Chat {
     ) -> Result<Vec<String>> {
         self.throttle().look_for_names(from).await?;
         self.may_sign_up(invitation).await?;
+        if wanted.len() > MAX_USERNAME_BYTES {
+            return Ok(Vec::new());
+        }
         let mut free = Vec::new();
         for candidate in candidates(wanted.trim()) {
             let Ok((name, key)) = names::username(&candidate) else { continue };
-            if self.store().credentials(&key).await?.is_none() {
+            if self.is_username_free(&name, &key).await? {
                 free.push(name);
             }
             if free.len() == OFFERED {
@@ -48,12 +52,7 @@ impl Chat {
             return if open { Ok(()) } else { Err(ErrorCode::RegistrationClosed.into()) };
         };
         let hash = read_token(token).ok_or(ErrorCode::InvitationInvalid)?;
-        let (store, now) = (self.store(), clock::now());
-        if store.invitation(&hash, now).await?.is_some() || store.is_first_invitation(&hash).await?
-        {
-            return Ok(());
-        }
-        Err(ErrorCode::InvitationInvalid.into())
+        self.check_invitation(&hash).await
     }
 }
 
@@ -87,9 +86,13 @@ mod tests {
         chat.sign_up("Anna.Berg", "", "tulip-Harbor-92", HERE).await.expect("an account");
         assert_eq!(free("anna.berg").await, ["berg.anna", "anna.berg2"]);
         assert_eq!(free("li").await, ["li2", "li3"], "too short by itself");
+        chat.sign_up("annal", "", "tulip-Harbor-92", HERE).await.expect("an account");
+        assert_eq!(free("anna1").await, ["anna12", "anna13"], "looks like annal");
+        assert_eq!(free("admin").await, [""; 0], "reserved with every number");
         let long = "a".repeat(40);
         assert_eq!(free(&long).await, [format!("{}2", &long[..31]), format!("{}3", &long[..31])]);
         assert_eq!(free("no name").await, [""; 0]);
+        assert_eq!(free(&"a".repeat(1_000_000)).await, [""; 0]);
         let forged = chat.free_usernames("anna", Some("forged"), HERE).await;
         assert!(forged.is_err());
         chat.close().await;

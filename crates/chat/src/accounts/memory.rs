@@ -1,8 +1,8 @@
 //! Available memory for password hashes. Each hash takes 46 MiB; without the check, a container or
 //! small machine with less would have the kernel kill the whole process.
 //!
-//! Linux reports memory in files, which take microseconds to read. On other systems nothing is
-//! known and every hash is allowed. Only [`super::passwords`] calls this module.
+//! Linux reports memory in files, which take microseconds to read. Other systems report nothing
+//! here, so every hash is allowed. Only [`super::passwords`] calls this module.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,17 @@
 //! Validation of names, and the folded form in which they are compared.
+//!
+//! These functions only check the text: the store decides whether a name is taken, [`super::looks`]
+//! whether a username poses as another one. A text is bounded before it is folded, because folding
+//! makes it up to eleven times as long. Called by sign-up, sign-in, the settings and the search.
 
 use protocol::ErrorCode;
-use protocol::limits::{MAX_DISPLAY_NAME_CHARS, USERNAME_CHARS};
+use protocol::limits::{
+    MAX_DISPLAY_NAME_BYTES, MAX_DISPLAY_NAME_CHARS, MAX_USERNAME_BYTES, USERNAME_CHARS,
+};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
+
+use super::visible::is_visible;
 
 /// Folds a name for comparison and look-up: NFKC, lower case, NFKC again because lower-casing can
 /// break the normalisation.
@@ -11,11 +19,20 @@ pub(crate) fn fold(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
+/// Returns the folded form by which an account is found. `None` if the typed text is too long for
+/// any username.
+pub(crate) fn username_key(typed: &str) -> Option<String> {
+    (typed.len() <= MAX_USERNAME_BYTES).then(|| fold(typed.trim()))
+}
+
 /// Checks a username and returns its display form and its folded form.
 ///
 /// Only letters and digits of one script are allowed (or of scripts that are written together, such
 /// as Latin with Japanese), so that `аnna` with a Cyrillic first letter cannot pose as `anna`.
 pub(crate) fn username(typed: &str) -> Result<(String, String), ErrorCode> {
+    if typed.len() > MAX_USERNAME_BYTES {
+        return Err(ErrorCode::UsernameInvalid);
+    }
     let name: String = typed.trim().nfkc().collect();
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
     let readable = name.chars().all(allowed)
@@ -35,31 +52,22 @@ pub(crate) fn username(typed: &str) -> Result<(String, String), ErrorCode> {
 /// Checks a display name and returns its display form and its folded form; blank means the
 /// username.
 ///
-/// Control characters are refused, and characters that are invisible or change the direction of the
-/// surrounding text.
+/// A name that cannot be seen is refused, and so are hidden characters and those that change the
+/// direction of the surrounding text.
 pub(crate) fn display_name(typed: &str, username: &str) -> Result<(String, String), ErrorCode> {
+    if typed.len() > MAX_DISPLAY_NAME_BYTES {
+        return Err(ErrorCode::DisplayNameInvalid);
+    }
     let words: Vec<&str> = typed.split_whitespace().collect();
     let name: String = words.join(" ").nfc().collect();
     if name.is_empty() {
         return Ok((username.to_owned(), fold(username)));
     }
-    let seen = |c: char| c.is_alphanumeric() || (!c.is_control() && !invisible(c));
-    if name.chars().count() > MAX_DISPLAY_NAME_CHARS
-        || !name.chars().all(seen)
-        || !name.chars().any(|c| c.is_alphanumeric() || c as u32 > 0x2000)
-    {
+    if name.chars().count() > MAX_DISPLAY_NAME_CHARS || !is_visible(&name) {
         return Err(ErrorCode::DisplayNameInvalid);
     }
     let key = fold(&name);
     Ok((name, key))
-}
-
-/// Zero-width and direction-changing characters, line separators, tags and fillers.
-fn invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
-        | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -90,6 +98,8 @@ mod tests {
             &"a".repeat(33),
             "a/b/c",
             "a@b",
+            "abc\u{3164}",
+            "abc\u{200d}",
         ] {
             assert_eq!(username(typed).map(|_| ()), Err(ErrorCode::UsernameInvalid), "{typed:?}");
         }
@@ -101,8 +111,24 @@ mod tests {
         assert_eq!(shown("  Anna   Maria  O'Neill "), Ok("Anna Maria O'Neill".to_owned()));
         assert_eq!(shown(""), Ok("anna".to_owned()));
         assert_eq!(shown("Zoë 🌻"), Ok("Zoë 🌻".to_owned()));
-        for typed in ["\u{202e}evil", "a\u{200b}b", "nul\0", "...", &"a".repeat(65)] {
+        for typed in
+            ["\u{202e}evil", "a\u{200b}b", "\u{3164}", "\u{2800}", "nul\0", "...", &"a".repeat(65)]
+        {
             assert_eq!(shown(typed), Err(ErrorCode::DisplayNameInvalid), "{typed:?}");
         }
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_refused_before_it_is_folded() {
+        // Each character becomes eighteen.
+        let long = "\u{fdfa}".repeat(350_000);
+        assert_eq!(username_key(&long), None);
+        assert_eq!(username(&long).map(drop), Err(ErrorCode::UsernameInvalid));
+        assert_eq!(display_name(&long, "anna").map(drop), Err(ErrorCode::DisplayNameInvalid));
+        let (spaces, name) = (" ".repeat(1_000_000), "anna");
+        assert_eq!(username(&format!("{spaces}{name}")).map(drop), Err(ErrorCode::UsernameInvalid));
+        let longest = "e\u{323}\u{302}".repeat(32);
+        assert_eq!(username(&longest).map(|(name, _)| name), Ok("ệ".repeat(32)));
+        assert_eq!(username_key(&longest), username(&longest).ok().map(|(_, key)| key));
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Implemented here because the profile has only three steps, and a library does the normalisation.
 //! The crate that implements the whole framework refuses characters that are newer than its tables.
-//! Only [`super::passwords`] calls this module.
+//! Only [`super::hashing`] calls this module.
 
 use protocol::ErrorCode;
 use unicode_normalization::UnicodeNormalization;

@@ -1,55 +1,32 @@
-//! Passwords: validation, hashing and verification.
+//! Runs password hashes, and bounds their number and their memory.
 //!
 //! A hash takes tens of milliseconds and 46 MiB by design. Hashes run on tokio's blocking threads,
 //! at most as many at once as the operator has set (by default one per core) and as fit into
-//! memory. A bounded number of callers waits; further callers, and every caller if not even one
-//! hash fits into memory, get `busy`. Only [`super`] calls this module.
+//! memory. Requesters wait in [`super::queue`]; a requester that has waited too long, and every requester if
+//! not even one hash fits into memory, gets `busy`. [`super::hashing`] has the hash itself. Called
+//! by [`super`] and, through [`crate::Chat`], by the changes of a user's own account.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
-use protocol::limits::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS};
-use protocol::{ErrorCode, Refusal};
+use protocol::ErrorCode;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::hashing::{Forms, MEMORY_BYTES, NewPassword, Verdict, busy, decoy};
 use super::memory::Memory;
-use super::opaque;
-use crate::error::{Error, Result, later};
-
-/// OWASP's Argon2id parameters for one pass: 46 MiB.
-const MEMORY_KIB: u32 = 47_104;
-/// Callers that may wait for a core and for memory: a few seconds of work. Further ones get `busy`.
-const QUEUE: usize = 64;
-/// The retry delay sent with `busy`.
-const BUSY_RETRY: Duration = Duration::from_secs(2);
-/// Longest password as typed, in bytes; its normalised form may be shorter.
-const MAX_TYPED_BYTES: usize = 4 * MAX_PASSWORD_BYTES;
-/// A password that needs fewer guesses counts as common.
-const COMMON_GUESSES: u64 = 100_000;
-/// Characters of a password that its strength is judged by, because the estimator takes quadratic
-/// time.
-const JUDGED_CHARS: usize = 64;
-
-/// Bytes of memory that one hash takes.
-const MEMORY_BYTES: u64 = MEMORY_KIB as u64 * 1024;
+use super::queue::{Queue, Requester, WAIT};
+use crate::error::{Error, Result};
 
 #[derive(Clone)]
 pub(crate) struct Passwords {
     memory: Memory,
     /// Upper bound of concurrent hashes.
     at_once: usize,
-    /// Permits of callers that hash or wait; without a free one the caller is refused.
-    slots: Arc<Semaphore>,
-    /// Permits of callers that hash, and of the next one in line.
+    /// The requesters that wait or hash. The holder of its turn waits for a core, then for memory.
+    queue: Arc<Queue>,
+    /// Permits of requesters that hash, and of the next one in line.
     cores: Arc<Semaphore>,
-    /// A single permit: its holder is the next one in line and waits for a core, then for memory.
-    door: Arc<Semaphore>,
     /// Wakes the next one in line when a hash ends.
     ended: Arc<Notify>,
     /// A hash that no password matches, verified for an unknown user, so that an unknown name takes
@@ -77,9 +54,8 @@ impl Passwords {
         Ok(Self {
             memory,
             at_once,
-            slots: Arc::new(Semaphore::new(at_once + QUEUE)),
+            queue: Arc::default(),
             cores: Arc::new(Semaphore::new(at_once)),
-            door: Arc::new(Semaphore::new(1)),
             ended: Arc::default(),
             decoy: decoy()?.into(),
         })
@@ -90,51 +66,49 @@ impl Passwords {
         &self,
         password: NewPassword,
         names: [String; 2],
+        requester: Requester,
     ) -> Result<String> {
-        self.on_a_core(move || {
-            if is_common(&password.0, &names) {
+        self.on_a_core(requester, move || {
+            if password.is_common(&names) {
                 return Err(ErrorCode::PasswordCommon.into());
             }
-            hash(password.0.as_bytes())
+            password.hash()
         })
         .await?
     }
 
     /// Hashes a password without judging its strength.
-    pub(crate) async fn hash(&self, password: NewPassword) -> Result<String> {
-        self.on_a_core(move || hash(password.0.as_bytes())).await?
+    pub(crate) async fn hash(&self, password: NewPassword, requester: Requester) -> Result<String> {
+        self.on_a_core(requester, move || password.hash()).await?
     }
 
     /// Verifies a password against a hash, in its normalised form and, if that differs, as typed,
     /// because old accounts have a hash of the typed bytes. `None` stands for an unknown user: the
     /// same work, and always wrong.
-    pub(crate) async fn verify(&self, typed: &str, hash: Option<String>) -> Result<Verdict> {
+    pub(crate) async fn verify(
+        &self,
+        typed: &str,
+        hash: Option<String>,
+        requester: Requester,
+    ) -> Result<Verdict> {
         let forms = Forms::of(typed);
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.to_string());
-        let verdict = self
-            .on_a_core(move || {
-                let unreadable = Error::Internal("a stored password hash cannot be read");
-                let Ok(hash) = PasswordHash::new(&hash) else { return Err(unreadable) };
-                forms.compare(&hash).map_err(|error| match error {
-                    // The password may still be right.
-                    password_hash::Error::OutOfMemory => Error::Refused(busy()),
-                    _ => unreadable,
-                })
-            })
-            .await??;
+        let verdict = self.on_a_core(requester, move || forms.verify(&hash)).await??;
         Ok(if exists { verdict } else { Verdict::Wrong })
     }
 
     async fn on_a_core<T: Send + 'static>(
         &self,
+        requester: Requester,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let _slot = self.slots.try_acquire().map_err(|_| Error::Refused(busy()))?;
-        let core = self.core().await?;
+        let place = self.queue.place(requester)?;
+        let waiting = timeout(WAIT, self.core(requester)).await;
+        let core = waiting.map_err(|_| Error::Refused(busy()))??;
         tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(core);
+            drop((core, place));
             done
         })
         .await
@@ -142,10 +116,10 @@ impl Passwords {
     }
 
     /// Waits for a core and for memory. If memory is short, waits for a running hash to end.
-    async fn core(&self) -> Result<Core> {
+    async fn core(&self, requester: Requester) -> Result<Core> {
         let closed = |_| Error::Internal("the hashing pool was closed");
-        // One caller at a time, so that every other holder of a core is hashing and will end.
-        let _door = self.door.acquire().await.map_err(closed)?;
+        // One requester at a time, so that every other holder of a core is hashing and will end.
+        let _turn = self.queue.turn(requester).await?;
         let permit = self.cores.clone().acquire_owned().await.map_err(closed)?;
         let core = Core { permit: Some(permit), ended: self.ended.clone() };
         loop {
@@ -174,153 +148,28 @@ struct Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // In this order, because the woken caller counts the running hashes.
+        // In this order, because the woken requester counts the running hashes.
         drop(self.permit.take());
         self.ended.notify_one();
     }
 }
 
-fn busy() -> Refusal {
-    later(ErrorCode::Busy, BUSY_RETRY)
-}
-
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, 1, 1, None).unwrap_or_default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-fn hash(password: &[u8]) -> Result<String> {
-    argon2().hash_password(password).map(|hash| hash.to_string()).map_err(|error| match error {
-        password_hash::Error::OutOfMemory => Error::Refused(busy()),
-        _ => Error::Internal("hashing failed"),
-    })
-}
-
-/// Returns a random salt and output in the form of a hash: verification is as slow as for any
-/// other, but making it takes no hashing.
-fn decoy() -> Result<String> {
-    let (mut salt, mut output) = ([0; 16], [0; 32]);
-    for bytes in [salt.as_mut_slice(), output.as_mut_slice()] {
-        getrandom::fill(bytes).map_err(|_| Error::Internal("no randomness"))?;
-    }
-    let (salt, output) =
-        (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(output));
-    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t=1,p=1${salt}${output}"))
-}
-
-/// A valid new password, in normalised form.
-pub(crate) struct NewPassword(String);
-
-impl NewPassword {
-    /// Normalises a password and checks its length in that form, so that the length does not depend
-    /// on the keyboard.
-    pub(crate) fn check(typed: &str) -> std::result::Result<Self, ErrorCode> {
-        if typed.len() > MAX_TYPED_BYTES {
-            return Err(ErrorCode::PasswordTooLong);
-        }
-        let password = opaque::enforce(typed)?;
-        if password.chars().count() < MIN_PASSWORD_CHARS {
-            Err(ErrorCode::PasswordTooShort)
-        } else if password.len() > MAX_PASSWORD_BYTES {
-            Err(ErrorCode::PasswordTooLong)
-        } else {
-            Ok(Self(password))
-        }
-    }
-}
-
-/// The result of verifying a typed password against an account's hash.
-pub(crate) enum Verdict {
-    /// The password is wrong.
-    Wrong,
-    /// The password is right.
-    Right,
-    /// The password is right, but the hash is of its typed bytes. Holds the normalised form for a
-    /// new hash.
-    RightAsTyped(NewPassword),
-}
-
-impl Verdict {
-    pub(crate) fn is_right(&self) -> bool {
-        !matches!(self, Self::Wrong)
-    }
-}
-
-/// The forms in which a typed password is compared; each costs a hash.
-struct Forms {
-    normal: Option<String>,
-    /// Set only if it differs from `normal`.
-    typed: Option<String>,
-}
-
-impl Forms {
-    fn of(typed: &str) -> Self {
-        let fits = |form: &String| form.len() <= MAX_PASSWORD_BYTES;
-        let bounded = typed.len() <= MAX_TYPED_BYTES;
-        let normal = if bounded { opaque::enforce(typed).ok() } else { None };
-        let differs = normal.as_deref() != Some(typed);
-        Self { normal: normal.filter(fits), typed: differs.then(|| typed.to_owned()).filter(fits) }
-    }
-
-    fn compare(self, hash: &PasswordHash) -> std::result::Result<Verdict, password_hash::Error> {
-        let is = |form: Option<&str>| match form {
-            None => Ok(false),
-            Some(form) => match argon2().verify_password(form.as_bytes(), hash) {
-                Ok(()) => Ok(true),
-                Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(error),
-            },
-        };
-        if is(self.normal.as_deref())? {
-            return Ok(Verdict::Right);
-        }
-        Ok(match is(self.typed.as_deref())?.then_some(self.normal) {
-            Some(Some(normal)) => Verdict::RightAsTyped(NewPassword(normal)),
-            Some(None) => Verdict::Right,
-            None => Verdict::Wrong,
-        })
-    }
-}
-
-fn is_common(password: &str, names: &[String; 2]) -> bool {
-    let judged: String = password.chars().take(JUDGED_CHARS).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    zxcvbn::zxcvbn(&judged, &names).guesses() < COMMON_GUESSES
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::hashing;
     use super::*;
 
-    #[test]
-    fn common_passwords_are_refused_and_good_ones_are_accepted() {
-        let names = ["bernadette".to_owned(), "Bernadette Quill".to_owned()];
-        for common in [
-            "1234567890",
-            "qwertyuiop",
-            "aaaaaaaaaa",
-            "passwordpassword",
-            "bernadette",
-            "Password123",
-        ] {
-            assert!(is_common(common, &names), "{common}");
-        }
-        for good in
-            ["correct horse battery", "tulip-Harbor-92", "alice-password-1", "pa55 of the Alps"]
-        {
-            assert!(!is_common(good, &names), "{good}");
-        }
-    }
+    const HERE: Requester = Requester::At(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_only() {
         let passwords = Passwords::new(None).expect("randomness");
         let new = |typed: &str| NewPassword::check(typed).expect("allowed");
         let names = || ["anna".to_owned(), String::new()];
-        let hash = passwords.hash_new(new("tulip-Harbor-92"), names()).await.expect("hashed");
+        let hash = passwords.hash_new(new("tulip-Harbor-92"), names(), HERE).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=47104,t=1,p=1$"));
         let verify = async |typed: &str, hash: Option<&String>| {
-            passwords.verify(typed, hash.cloned()).await.expect("verified")
+            passwords.verify(typed, hash.cloned(), HERE).await.expect("verified")
         };
         assert!(matches!(verify("tulip-Harbor-92", Some(&hash)).await, Verdict::Right));
         assert!(!verify("tulip-harbor-92", Some(&hash)).await.is_right());
@@ -331,49 +180,48 @@ mod tests {
     #[tokio::test]
     async fn all_unicode_forms_of_a_password_are_the_same_password() {
         let passwords = Passwords::new(None).expect("randomness");
-        let (composed, decomposed) = ("café\u{A0}au lait", "cafe\u{301} au lait");
+        let (composed, decomposed) = ("café\u{A0}au lait complet", "cafe\u{301} au lait complet");
         let new = NewPassword::check(decomposed).expect("allowed");
-        let hash = passwords.hash(new).await.expect("hashed");
-        for typed in [composed, decomposed, "café au lait"] {
-            let verdict = passwords.verify(typed, Some(hash.clone())).await.expect("verified");
+        let hash = passwords.hash(new, HERE).await.expect("hashed");
+        for typed in [composed, decomposed, "café au lait complet"] {
+            let verdict =
+                passwords.verify(typed, Some(hash.clone()), HERE).await.expect("verified");
             assert!(matches!(verdict, Verdict::Right), "{typed:?}");
         }
         // Hashes from before passwords were normalised are of the typed bytes.
-        let old = super::hash(decomposed.as_bytes()).expect("hashed");
-        let verdict = passwords.verify(decomposed, Some(old.clone())).await.expect("verified");
-        assert!(
-            matches!(verdict, Verdict::RightAsTyped(NewPassword(form)) if form == "café au lait")
-        );
-        assert!(!passwords.verify(composed, Some(old)).await.expect("verified").is_right());
-        let old = super::hash("control\u{1} from before".as_bytes()).expect("hashed");
-        let verdict = passwords.verify("control\u{1} from before", Some(old)).await;
+        let old = hashing::hash(decomposed.as_bytes()).expect("hashed");
+        let verdict =
+            passwords.verify(decomposed, Some(old.clone()), HERE).await.expect("verified");
+        let normal = "café au lait complet";
+        assert!(matches!(verdict, Verdict::RightByOldHash(form) if form.as_str() == normal));
+        assert!(!passwords.verify(composed, Some(old), HERE).await.expect("verified").is_right());
+        let old = hashing::hash("control\u{1} from before".as_bytes()).expect("hashed");
+        let verdict = passwords.verify("control\u{1} from before", Some(old), HERE).await;
         assert!(matches!(verdict, Ok(Verdict::Right)));
     }
 
-    #[test]
-    fn a_password_in_normal_form_costs_one_hash() {
-        for (typed, normal, as_typed) in [
-            ("tulip-Harbor-92", true, false),
-            ("café au lait", true, false),
-            ("cafe\u{301} au lait", true, true),
-            ("control\u{1} from before", false, true),
+    #[tokio::test]
+    async fn a_right_password_is_hashed_anew_if_its_hash_has_other_parameters() {
+        use argon2::password_hash::PasswordHasher;
+        let passwords = Passwords::new(None).expect("randomness");
+        let other = argon2::Argon2::default();
+        for (typed, renewed) in [
+            ("tulip-Harbor-92", "tulip-Harbor-92"),
+            ("short", "short"),
+            ("control\u{1} from before", "control\u{1} from before"),
         ] {
-            let forms = Forms::of(typed);
-            assert_eq!((forms.normal.is_some(), forms.typed.is_some()), (normal, as_typed));
+            let old = other.hash_password(typed.as_bytes()).expect("hashed").to_string();
+            let verify = async |password: &str, hash: &str| {
+                passwords.verify(password, Some(hash.to_owned()), HERE).await.expect("verified")
+            };
+            let Verdict::RightByOldHash(form) = verify(typed, &old).await else {
+                panic!("{typed:?} is to be hashed anew");
+            };
+            assert_eq!(form.as_str(), renewed);
+            assert!(!verify("another", &old).await.is_right());
+            let hash = passwords.hash(form, HERE).await.expect("hashed");
+            assert!(matches!(verify(typed, &hash).await, Verdict::Right), "{typed:?}");
         }
-    }
-
-    #[test]
-    fn lengths_are_counted_in_the_form_that_is_hashed() {
-        let check = |typed: &str| NewPassword::check(typed).map(|_| ());
-        assert_eq!(check("short"), Err(ErrorCode::PasswordTooShort));
-        assert_eq!(check(&"e\u{301}".repeat(9)), Err(ErrorCode::PasswordTooShort));
-        assert_eq!(check(&"e\u{301}".repeat(10)), Ok(()));
-        // 384 bytes as typed, 256 as hashed.
-        assert_eq!(check(&"e\u{301}".repeat(128)), Ok(()));
-        assert_eq!(check(&"x".repeat(257)), Err(ErrorCode::PasswordTooLong));
-        assert_eq!(check(&"x".repeat(2_000)), Err(ErrorCode::PasswordTooLong));
-        assert_eq!(check("with\u{7}a bell inside"), Err(ErrorCode::PasswordInvalid));
     }
 
     /// Passwords in a control group with room for this many bytes.
@@ -390,7 +238,7 @@ mod tests {
         // Room for one hash, not for two.
         let passwords = with_room_for(root.path(), MEMORY_BYTES * 3 / 2);
         let passwords = Passwords { at_once: 4, cores: Arc::new(Semaphore::new(4)), ..passwords };
-        let verify = || passwords.verify("tulip-Harbor-92", None);
+        let verify = || passwords.verify("tulip-Harbor-92", None, HERE);
         let verdicts = tokio::join!(verify(), verify(), verify(), verify());
         for verdict in [verdicts.0, verdicts.1, verdicts.2, verdicts.3] {
             assert!(!verdict.expect("no client is told to retry").is_right());
@@ -398,9 +246,23 @@ mod tests {
         assert_eq!(passwords.cores.available_permits(), 4);
 
         let passwords = with_room_for(root.path(), MEMORY_BYTES / 2);
-        let refused = passwords.verify("tulip-Harbor-92", None).await.err();
+        let refused = passwords.verify("tulip-Harbor-92", None, HERE).await.err();
         let code = refused.map(|error| error.refusal().code);
         assert_eq!(code, Some(ErrorCode::Busy), "where a single one does not fit");
+    }
+
+    #[tokio::test]
+    async fn a_flood_from_one_address_leaves_other_addresses_and_known_users_their_turn() {
+        let passwords = Passwords::new(NonZeroUsize::new(1)).expect("randomness");
+        let at = |address: [u8; 4]| Requester::At(address.into());
+        let verify = |requester| passwords.verify("tulip-Harbor-92", None, requester);
+        let flood = futures::future::join_all((0..70).map(|_| verify(at([192, 0, 2, 1]))));
+        let (flood, other, known) =
+            tokio::join!(biased; flood, verify(at([198, 51, 100, 1])), verify(Requester::Known));
+        assert!(other.is_ok() && known.is_ok());
+        let codes: Vec<_> =
+            flood.into_iter().filter_map(|done| Some(done.err()?.refusal().code)).collect();
+        assert_eq!(codes, [ErrorCode::RateLimited; 66]);
     }
 
     #[tokio::test]
@@ -408,7 +270,7 @@ mod tests {
         let passwords = Passwords::new(NonZeroUsize::new(1)).expect("randomness");
         assert_eq!(passwords.cores.available_permits(), 1);
         let decoy = passwords.decoy.to_string();
-        let verdict = passwords.verify("tulip-Harbor-92", Some(decoy)).await;
+        let verdict = passwords.verify("tulip-Harbor-92", Some(decoy), HERE).await;
         assert!(!verdict.expect("the decoy is readable").is_right());
     }
 }

@@ -1,70 +1,61 @@
-//! The connection to NATS: publishes events, receives notices of other nodes, and checks that the
-//! connection carries them.
+//! The connection to NATS, and the queue of events to publish.
 //!
 //! Uses core publish and subscribe; NATS stores nothing. A frame goes to the subject of its user, a
 //! notice between nodes to a shared subject. No caller waits for the broker: an event that NATS
-//! does not take is dropped, and every client is told to resync once NATS takes events again. Every
-//! [`PROBE_EVERY`], a request that NATS itself answers, on the connection of the events, detects a dead
-//! connection within seconds.
+//! does not take is dropped, and every client is told to resync once NATS takes events again.
 //!
-//! When the database's instance name changes (see [`super::subject_space`]), all subscriptions move to new
-//! subjects, and then every client resyncs.
+//! Frames and notices are signed (see [`super::signed_events`]), so a message that no node of this
+//! database signed has no effect; such messages are counted and logged.
+//!
+//! When the database's instance name changes (see [`super::subject_space`]), all subscriptions move
+//! to new subjects, and then every client resyncs.
+//!
+//! - `probe`: checks that the connection carries events
+//! - `notices`: messages from node to node
+//! - `rejections`: counts and logs messages that were dropped
 //!
 //! Bounds: [`QUEUE`] events wait to be published. Tasks: one publishes, one checks the connection,
-//! one receives notices; they end with the chat. Used by [`super::Cluster`], [`super::subscriptions`] and
-//! [`super::leader`].
+//! one receives notices, two exchange probes; they end with the chat. Used by [`super::Cluster`],
+//! [`super::subscriptions`] and [`super::leader`].
+
+mod notices;
+mod probe;
+mod rejections;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use async_nats::{Client, RequestErrorKind};
+use async_nats::Client;
 use bytes::Bytes;
-use futures::StreamExt;
-use protocol::{CloseCode, SessionId, UserId};
-use serde::{Deserialize, Serialize};
+use protocol::UserId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connect::{BrokerError, connect};
+use super::connect::{self, BrokerError};
 use super::resync::Resync;
+use super::round_trips::RoundTrips;
+use super::signed_events::{Check, Rejected, Senders, SharedClock, Signer};
+use super::signing::SigningKeys;
 use super::subject_space::SubjectSpace;
 use super::subscriptions::Subscriptions;
 use crate::config;
 use crate::hub::{FrameText, Hub};
-use crate::store::Instance;
+use crate::mutex::lock;
+use crate::store::{ClusterState, Instance, NodeId, NodesSecrets, Renewed};
 use crate::supervision::Supervisor;
+use rejections::Rejections;
+
+pub(super) use probe::PROBE_EVERY;
 
 /// Events that may wait to be published: a second of full load.
 const QUEUE: usize = 65_536;
 /// Events taken from the queue at once.
 const AT_ONCE: usize = 256;
-/// Interval between two checks of the connection.
-pub(super) const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// A check without an answer in this time has failed.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// Failed checks in a row before a reconnect is forced.
-const UNANSWERED: u32 = 2;
-/// Upper bound of the time that a move of all subscriptions may take.
-const MOVED_WITHIN: Duration = Duration::from_secs(10);
 /// Upper bound of the time that the flush at the end may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-
-/// A message between nodes. Nodes of other versions must read the same names.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Notice {
-    /// These sessions have ended.
-    SessionsEnded(Vec<SessionId>),
-    /// Events were lost: every client must resync.
-    #[serde(rename = "read_again")]
-    Resync,
-    /// A node's lease changed: check the leases.
-    #[serde(rename = "nodes_changed")]
-    LeasesChanged,
-}
 
 enum Outgoing {
     Event(UserId, FrameText),
@@ -75,10 +66,20 @@ enum Outgoing {
 
 /// The connection to NATS, with its queue and state.
 pub(super) struct Broker {
+    /// This node.
+    node: NodeId,
     client: Client,
+    round_trips: RoundTrips,
     epoch: String,
     /// The subjects, which change with the instance.
     space: watch::Sender<SubjectSpace>,
+    /// The keys of events and notices, which change with the instance and the nodes' secrets.
+    keys: watch::Sender<Arc<SigningKeys>>,
+    /// The secrets of the present keys. Never locked across an await.
+    secrets: Mutex<NodesSecrets>,
+    clock: SharedClock,
+    senders: Arc<Senders>,
+    rejections: Rejections,
     hub: Arc<Hub>,
     resync: Resync,
     subscriptions: Subscriptions,
@@ -99,18 +100,29 @@ pub(super) struct Broker {
 impl Broker {
     pub(super) async fn connect(
         config: &config::Broker,
+        node: NodeId,
         epoch: &str,
-        instance: &Instance,
+        shared: &dyn ClusterState,
         hub: Arc<Hub>,
         resync: Resync,
     ) -> Result<Arc<Self>, BrokerError> {
         let lagged = Arc::new(AtomicBool::new(false));
-        let client = connect(config, lagged.clone()).await?;
+        let client = connect::connect(config, lagged.clone()).await?;
+        let witness = connect::connect_witness(config).await?;
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let (instance, secrets) = (shared.instance(), shared.secrets().clone());
+        let keys = Arc::new(SigningKeys::of_events(&secrets, epoch, instance));
         Ok(Arc::new(Self {
+            node,
+            round_trips: RoundTrips::new(node, client.clone(), witness),
             client,
             epoch: epoch.to_owned(),
             space: watch::Sender::new(SubjectSpace::new(epoch, instance.clone())),
+            keys: watch::Sender::new(keys),
+            secrets: Mutex::new(secrets),
+            clock: SharedClock::new(shared.clock()),
+            senders: Arc::default(),
+            rejections: Rejections::default(),
             hub,
             resync,
             subscriptions: Subscriptions::default(),
@@ -132,15 +144,24 @@ impl Broker {
     ) {
         // Kept for subscription tasks, which start later. An error means that it is set already.
         let _ = self.supervisor.set(supervisor.clone());
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = lock(&self.waiting).take();
         if let Some(waiting) = waiting {
             // Not tracked, because it must outlive the tracked tasks: it sends what they publish
             // last.
             let publishing = self.clone().publish_queued(waiting);
             tokio::spawn(supervisor.essential("the task that publishes to NATS", publishing));
         }
+        let (prober, witness) = (self.clone(), self.clone());
         for (name, task) in [
             ("the task that probes NATS", boxed(self.clone().probe())),
+            (
+                "the task that sends probes to NATS",
+                boxed(async move { prober.round_trips.send_probes().await }),
+            ),
+            (
+                "the task that returns probes from NATS",
+                boxed(async move { witness.round_trips.be_witness().await }),
+            ),
             (
                 "the task that receives notices of other nodes",
                 boxed(self.clone().receive_notices()),
@@ -162,19 +183,59 @@ impl Broker {
         self.space.subscribe()
     }
 
-    /// Moves all subscriptions to this instance.
-    pub(super) fn move_to(&self, instance: &Instance) {
-        let is_moved = self.space.send_if_modified(|space| {
-            let is_other = space.instance() != instance;
-            if is_other {
-                *space = SubjectSpace::new(&self.epoch, instance.clone());
-            }
-            is_other
-        });
+    /// Follows the database: moves all subscriptions to its instance, and adopts the nodes' secrets
+    /// and the clock.
+    pub(super) fn follow(&self, renewed: &Renewed) {
+        if self.clock.set(renewed.clock) {
+            // Nodes may have refused each other's messages as too old.
+            self.note_missed();
+        }
+        let is_moved = *self.space.borrow().instance() != renewed.instance;
+        self.adopt(&renewed.secrets, &renewed.instance, is_moved);
         if is_moved {
+            let space = SubjectSpace::new(&self.epoch, renewed.instance.clone());
+            self.space.send_replace(space);
             // The lease must report the change soon.
             self.changed.notify_one();
         }
+    }
+
+    fn adopt(&self, new: &NodesSecrets, instance: &Instance, is_moved: bool) {
+        let mut secrets = lock(&self.secrets);
+        if *secrets == *new && !is_moved {
+            return;
+        }
+        if !secrets.are_accepted_with(new) || !new.are_accepted_with(&secrets) {
+            // Other nodes may have refused messages of this one, or this one theirs.
+            self.note_missed();
+        }
+        *secrets = new.clone();
+        self.keys.send_replace(Arc::new(SigningKeys::of_events(new, &self.epoch, instance)));
+    }
+
+    /// Returns the keys of events and notices, and their changes.
+    pub(super) fn keys(&self) -> watch::Receiver<Arc<SigningKeys>> {
+        self.keys.subscribe()
+    }
+
+    /// Starts the check of the messages on a subject. Call this before subscribing.
+    pub(super) fn check(&self, subject: String) -> Check {
+        self.senders.check(self.node, subject, self.clock.now())
+    }
+
+    /// Returns the content of a valid message; counts an invalid one.
+    pub(super) fn content(
+        &self,
+        check: &mut Check,
+        keys: &SigningKeys,
+        message: &Bytes,
+    ) -> Option<Bytes> {
+        let content = check.content(keys, self.clock.now(), message);
+        content.map_err(|rejected| self.count_rejected(rejected)).ok()
+    }
+
+    pub(super) fn count_rejected(&self, rejected: Rejected) {
+        self.rejections.count(rejected);
     }
 
     pub(super) fn epoch(&self) -> &str {
@@ -221,29 +282,9 @@ impl Broker {
         self.enqueue(Outgoing::Event(user, frame));
     }
 
-    pub(super) fn publish_ended(&self, sessions: &[SessionId]) {
-        self.publish_notice(&Notice::SessionsEnded(sessions.to_vec()));
-    }
-
-    pub(super) fn publish_resync(&self) {
-        self.publish_notice(&Notice::Resync);
-    }
-
-    /// A lost notice does no harm, because every node checks the leases regularly.
-    pub(super) fn publish_leases_changed(&self) {
-        if self.is_receiving() {
-            self.publish_notice(&Notice::LeasesChanged);
-        }
-    }
-
     /// Waits until another node's lease changes, or the state of this node's connection does.
     pub(super) async fn leases_changed(&self) {
         self.changed.notified().await;
-    }
-
-    fn publish_notice(&self, notice: &Notice) {
-        // Cannot fail: notices contain only ids and names.
-        self.enqueue(Outgoing::Notice(serde_json::to_vec(notice).unwrap_or_default().into()));
     }
 
     fn enqueue(&self, outgoing: Outgoing) {
@@ -257,14 +298,17 @@ impl Broker {
         self.missed.store(true, Ordering::Release);
     }
 
-    /// Publishes queued events, and drops those that come while NATS is unreachable.
+    /// Signs and publishes queued events, and drops those that come while NATS is unreachable.
     async fn publish_queued(self: Arc<Self>, mut waiting: mpsc::Receiver<Outgoing>) {
         let mut spaces = self.subject_space();
+        let mut signer = Signer::new(self.node);
         let mut some = Vec::with_capacity(AT_ONCE);
         while waiting.recv_many(&mut some, AT_ONCE).await > 0 {
             let space = spaces.borrow_and_update().clone();
+            let keys = self.keys.borrow().clone();
+            let now = self.clock.now();
             for outgoing in some.drain(..) {
-                let (subject, payload) = match outgoing {
+                let (subject, content) = match outgoing {
                     Outgoing::Event(user, frame) => (space.of(user), frame.into_bytes()),
                     Outgoing::Notice(notice) => (space.of_nodes(), notice),
                     Outgoing::End(done) => {
@@ -274,115 +318,15 @@ impl Broker {
                         return;
                     }
                 };
-                if !self.is_receiving() || self.client.publish(subject, payload).await.is_err() {
+                if !self.is_receiving() {
+                    self.note_missed();
+                    continue;
+                }
+                let message = signer.sign(&keys, now, &subject, &content);
+                if self.client.publish(subject, message).await.is_err() {
                     self.note_missed();
                 }
             }
-        }
-    }
-
-    /// Receives notices of other nodes.
-    async fn receive_notices(self: Arc<Self>) {
-        let mut spaces = self.subject_space();
-        loop {
-            let subject = spaces.borrow_and_update().of_nodes();
-            let Ok(mut notices) = self.client.subscribe(subject).await else { return };
-            loop {
-                tokio::select! {
-                    biased;
-                    notice = notices.next() => match notice {
-                        Some(notice) => self.on_notice(&notice.payload),
-                        None => return,
-                    },
-                    _ = spaces.changed() => break,
-                }
-            }
-        }
-    }
-
-    fn on_notice(&self, notice: &[u8]) {
-        // A newer node may send a notice that this version does not support.
-        match serde_json::from_slice(notice) {
-            Ok(Notice::SessionsEnded(sessions)) => {
-                self.hub.close_sessions(&sessions, CloseCode::SessionEnded);
-            }
-            Ok(Notice::Resync) => self.resync.request(),
-            Ok(Notice::LeasesChanged) => self.changed.notify_one(),
-            Err(error) => tracing::debug!(%error, "ignored a notice of an unknown kind"),
-        }
-    }
-
-    /// Checks the connection periodically, and triggers a resync after every possible loss.
-    async fn probe(self: Arc<Self>) {
-        let connects = || self.client.statistics().connects.load(Ordering::Relaxed);
-        let (mut known, mut unanswered) = (connects(), 0);
-        let mut begun = false;
-        let mut spaces = self.subject_space();
-        let mut has_moved = false;
-        loop {
-            if has_moved {
-                self.wait_for_move(&spaces).await;
-            }
-            let answers = self.answers().await;
-            let answered = self.is_receiving.swap(answers, Ordering::AcqRel);
-            if answered != answers {
-                self.changed.notify_one();
-            }
-            if answers {
-                unanswered = 0;
-                let is_reconnected = begun && (!answered || connects() != known);
-                known = connects();
-                begun = true;
-                if is_reconnected {
-                    tracing::info!("NATS answers again; all clients resync");
-                }
-                let has_missed = self.missed.swap(false, Ordering::AcqRel);
-                if has_missed || is_reconnected || has_moved {
-                    self.resync.request();
-                    self.publish_resync();
-                } else if self.lagged.swap(false, Ordering::AcqRel) {
-                    self.resync.request();
-                }
-            } else {
-                unanswered += 1;
-                if answered || !begun {
-                    tracing::warn!("NATS does not answer: events of other nodes arrive later");
-                    begun = true;
-                }
-                if unanswered % UNANSWERED == 0
-                    && self.client.connection_state() == async_nats::connection::State::Connected
-                {
-                    // The connection is established, but does not carry anything.
-                    let _ = self.client.force_reconnect().await;
-                }
-            }
-            has_moved = tokio::select! {
-                () = sleep(PROBE_EVERY) => false,
-                moved = spaces.changed() => moved.is_ok(),
-            };
-        }
-    }
-
-    /// Waits until all subscriptions have moved to the present instance. Events may have been
-    /// published on the old subjects or on the new ones meanwhile, so the caller triggers a resync.
-    async fn wait_for_move(&self, spaces: &watch::Receiver<SubjectSpace>) {
-        let instance = spaces.borrow().instance().clone();
-        tracing::info!(%instance, "the database server restarted or was replaced");
-        if timeout(MOVED_WITHIN, self.subscriptions.are_active_on(&instance)).await.is_err() {
-            self.note_missed();
-        }
-    }
-
-    /// Returns whether NATS answers. NATS itself replies that the subject has no subscriber. NATS
-    /// handles the commands of a connection in order, so the reply also proves that earlier
-    /// subscriptions are active.
-    pub(super) async fn answers(&self) -> bool {
-        let nobody = self.space.borrow().of_nobody();
-        let answer = timeout(ANSWER_WITHIN, self.client.request(nobody, Bytes::new())).await;
-        match answer {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.kind() == RequestErrorKind::NoResponders,
-            Err(_) => false,
         }
     }
 

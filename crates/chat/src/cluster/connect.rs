@@ -40,13 +40,7 @@ pub(super) async fn connect(
     config: &config::Broker,
     lagged: Arc<AtomicBool>,
 ) -> Result<Client, BrokerError> {
-    let mut servers = Vec::new();
-    for url in config.url.split(',') {
-        servers.push(url.trim().parse::<ServerAddr>().map_err(|error| {
-            // The URL may contain a token, so the error omits it.
-            BrokerError::Url(error.to_string())
-        })?);
-    }
+    let servers = servers(config)?;
     let options = options(config, &servers, lagged.clone()).await?;
     let error = match options.connect(servers.clone()).await {
         Ok(client) => return Ok(client),
@@ -65,6 +59,15 @@ pub(super) async fn connect(
     options.connect(servers).await.map_err(BrokerError::Refused)
 }
 
+/// Opens the second connection, which returns probes (see [`super::round_trips`]). Retries in the
+/// background whatever the error, because the first connection reports what the operator must change.
+pub(super) async fn connect_witness(config: &config::Broker) -> Result<Client, BrokerError> {
+    let servers = servers(config)?;
+    // A probe that was dropped is sent again.
+    let options = options_with_retry(config, &servers, Arc::default()).await?;
+    options.connect(servers).await.map_err(BrokerError::Refused)
+}
+
 /// Returns the certificate error, if that is why the connection failed. The client reports it as an
 /// I/O error, like an unreachable server.
 fn certificate_error(error: &async_nats::ConnectError) -> Option<std::io::Error> {
@@ -78,6 +81,17 @@ fn certificate_error(error: &async_nats::ConnectError) -> Option<std::io::Error>
         source = inner.source();
     }
     None
+}
+
+fn servers(config: &config::Broker) -> Result<Vec<ServerAddr>, BrokerError> {
+    let mut servers = Vec::new();
+    for url in config.url.split(',') {
+        servers.push(url.trim().parse().map_err(|error: std::io::Error| {
+            // The URL may contain a token, so the error omits it.
+            BrokerError::Url(error.to_string())
+        })?);
+    }
+    Ok(servers)
 }
 
 async fn options_with_retry(

@@ -22,8 +22,11 @@ use tokio_util::task::TaskTracker;
 use super::broker::Broker;
 use super::leader_requests::LeaderRequest;
 use super::merge::ClusterCommits;
-use super::signing::SigningKey;
-use crate::store::{AskedBy, Batch, Committed, Instance, NodeId, NodeKey, NodesSecret, StoreError};
+use super::signed_events::Rejected;
+use super::signing::SigningKeys;
+use crate::store::{
+    AskedBy, Batch, Committed, Instance, NodeId, NodeKey, NodesSecrets, StoreError,
+};
 
 /// How long to wait for the leader before committing here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -59,7 +62,8 @@ pub(crate) struct LeaderNode {
     pub(crate) node: NodeId,
     pub(crate) instance: Instance,
     key: NodeKey,
-    signing: SigningKey,
+    secrets: NodesSecrets,
+    keys: SigningKeys,
 }
 
 impl LeaderNode {
@@ -67,16 +71,19 @@ impl LeaderNode {
         node: NodeId,
         key: NodeKey,
         instance: Instance,
-        secret: &NodesSecret,
+        secrets: NodesSecrets,
     ) -> Self {
-        let signing = SigningKey::of_leader(secret.bytes(), &key.0);
-        Self { node, instance, key, signing }
+        let keys = SigningKeys::of_leader(&secrets, &key);
+        Self { node, instance, key, secrets, keys }
     }
 }
 
 impl PartialEq for LeaderNode {
     fn eq(&self, other: &Self) -> bool {
-        self.node == other.node && self.key == other.key && self.instance == other.instance
+        self.node == other.node
+            && self.key == other.key
+            && self.instance == other.instance
+            && self.secrets == other.secrets
     }
 }
 
@@ -137,14 +144,21 @@ impl LeaderClient {
         if request.len() > MAX_REQUEST_BYTES {
             return None;
         }
-        let request = leader.signing.sign_request(request);
+        let key = leader.keys.signing();
+        let request = key.sign_request(request);
         let answer = self.broker.request_leader(&leader, request.clone(), ANSWER_WITHIN);
         let Some(answer) = answer.await else {
             tracing::warn!("the leader does not answer: this node commits its own batches");
             self.pause();
             return None;
         };
-        match serde_json::from_slice(leader.signing.verify_answer(&request, &answer)?) {
+        let Some(answer) = key.verify_answer(&request, &answer) else {
+            // Another program answered first; the leader may still commit the batch.
+            self.broker.count_rejected(Rejected::Forged);
+            self.pause();
+            return None;
+        };
+        match serde_json::from_slice(answer) {
             Ok(Answer::Committed(committed)) if committed.is_of(batch) => Some(committed),
             Ok(Answer::Elsewhere) => {
                 tracing::info!("the leader does not find this node's lease");
@@ -209,10 +223,9 @@ pub(crate) async fn answer_leader_requests(
 }
 
 async fn answer(commits: Arc<ClusterCommits>, leader: Arc<LeaderNode>, request: LeaderRequest) {
-    let Some(body) = leader.signing.verify_request(request.payload()) else {
-        tracing::warn!(
-            "rejected a commit request with an invalid signature; check who can publish to NATS"
-        );
+    let verified = leader.keys.find(|key| key.verify_request(request.payload()));
+    let Some((key, body)) = verified else {
+        commits.leader().broker.count_rejected(Rejected::Forged);
         return;
     };
     let answer = match serde_json::from_slice::<CommitRequest<Batch>>(body) {
@@ -221,7 +234,7 @@ async fn answer(commits: Arc<ClusterCommits>, leader: Arc<LeaderNode>, request: 
         _ => Answer::NotCommitted,
     };
     let answer = serde_json::to_vec(&answer).unwrap_or_default();
-    let answer = leader.signing.sign_answer(request.payload(), answer);
+    let answer = key.sign_answer(request.payload(), answer);
     request.answer(answer).await;
 }
 

@@ -247,10 +247,12 @@ fn distribute(parts: Vec<Part>, committed: store::Result<Committed>) {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{ConversationId, Seq, Timestamp};
+    use protocol::{ConversationId, Seq, SessionId, Timestamp};
 
     use super::*;
-    use crate::store::{AskedBy, Instance, MarkOutcome, NewMessage, NodeId, SendOutcome};
+    use crate::store::{
+        AskedBy, Deferrable, Instance, MarkOutcome, NewMessage, NodeId, SendOutcome,
+    };
 
     fn waiting(messages: Vec<NewMessage>) -> (Waiting, oneshot::Receiver<CommitResult>) {
         let (done, outcome) = oneshot::channel();
@@ -260,6 +262,7 @@ mod tests {
     fn message() -> NewMessage {
         NewMessage {
             sender: UserId::new(),
+            session: SessionId::new(),
             conversation: ConversationId::new(),
             client_id: ClientId::new(),
             body: "hello".into(),
@@ -298,15 +301,15 @@ mod tests {
             ..Batch::default()
         };
         let parts = vec![Part::of(&batch(1), one), Part { marks: 1, ..Part::of(&batch(2), other) }];
-        let outcomes = [stored(1), stored(2), SendOutcome::Reused];
-        let committed =
-            Committed { messages: outcomes.to_vec(), marks: vec![MarkOutcome::Unchanged] };
+        let outcomes = [stored(1), stored(2), SendOutcome::Reused].map(Deferrable::Decided);
+        let unchanged = Deferrable::Decided(MarkOutcome::Unchanged);
+        let committed = Committed { messages: outcomes.to_vec(), marks: vec![unchanged] };
         distribute(parts, Ok(committed));
         let one = of_one.try_recv().expect("a result").expect("committed");
         assert_eq!((one.messages, one.marks), (vec![outcomes[0]], vec![]));
         let other = of_other.try_recv().expect("a result").expect("committed");
         assert_eq!(other.messages, outcomes[1..]);
-        assert_eq!(other.marks, [MarkOutcome::Unchanged]);
+        assert_eq!(other.marks, [unchanged]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::store::{self, ClusterState, Instance, NodeId, NodeKey, Renewed, Store
 const LEASE: Duration = Duration::from_secs(10);
 /// Interval of renewal.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// Shortest interval between two renewals, however many notices arrive.
+const RENEW_AT_MOST_EVERY: Duration = Duration::from_millis(250);
 /// Interval of resyncs while a node does not receive the events of the others.
 const RESYNC_EVERY: Duration = Duration::from_secs(10);
 
@@ -53,8 +55,7 @@ impl Node {
                 Ok(renewed) => {
                     let is_changed = renewed.is_new || state.received_from != receives_from;
                     state.received_from = receives_from;
-                    // The database restarted or was replaced, so its instance name changed.
-                    self.cluster.move_to(&renewed.instance);
+                    self.cluster.follow(&renewed);
                     self.on_renewed(shared, renewed, &mut state).await;
                     if is_changed {
                         self.cluster.publish_leases_changed();
@@ -66,10 +67,15 @@ impl Node {
                 state.resynced_at = Instant::now();
                 self.cluster.resync_here();
             }
+            let next_renewal = async {
+                tokio::time::sleep(RENEW_AT_MOST_EVERY).await;
+                let rest = RENEW_EVERY.saturating_sub(RENEW_AT_MOST_EVERY);
+                // After a timeout the lease is due.
+                let _ = tokio::time::timeout(rest, self.cluster.leases_changed()).await;
+            };
             tokio::select! {
                 () = end.cancelled() => break,
-                () = self.cluster.leases_changed() => {}
-                () = tokio::time::sleep(RENEW_EVERY) => {}
+                () = next_renewal => {}
             }
         }
         if let Err(error) = shared.end(self.id).await {
@@ -79,7 +85,7 @@ impl Node {
     }
 
     async fn on_renewed(&self, shared: &dyn ClusterState, renewed: Renewed, state: &mut State) {
-        let mut must_resync = renewed.one_fell;
+        let mut must_resync = renewed.node_failed;
         if renewed.is_new {
             if let Err(error) = self.announce(shared).await {
                 tracing::warn!(%error, "could not announce the users of this node");
@@ -89,7 +95,7 @@ impl Node {
             must_resync |= state.has_begun;
         }
         state.has_begun = true;
-        self.publish_leadership(shared, &renewed, state.received_from.as_ref());
+        self.publish_leadership(&renewed, state.received_from.as_ref());
         if must_resync {
             self.cluster.resync_everywhere();
         }
@@ -97,7 +103,7 @@ impl Node {
             self.presence.publish(user, false).await;
         }
         let is_degraded =
-            renewed.others > 0 && (renewed.one_is_deaf || !self.cluster.is_receiving());
+            renewed.others > 0 && (renewed.is_degraded || !self.cluster.is_receiving());
         if is_degraded && !state.is_degraded {
             self.warn_of_degradation();
         }
@@ -106,17 +112,13 @@ impl Node {
 
     /// Publishes the leader: the node with the oldest lease among those that receive each other's
     /// events.
-    fn publish_leadership(
-        &self,
-        shared: &dyn ClusterState,
-        renewed: &Renewed,
-        receives_from: Option<&Instance>,
-    ) {
+    fn publish_leadership(&self, renewed: &Renewed, receives_from: Option<&Instance>) {
         let is_receiving = receives_from == Some(&renewed.instance) && self.cluster.is_receiving();
-        let leadership = match renewed.first {
-            Some((first, key)) if renewed.others > 0 && is_receiving => {
-                let leader = LeaderNode::new(first, key, renewed.instance.clone(), shared.secret());
-                match first == self.id {
+        let leadership = match renewed.leader {
+            Some((id, key)) if renewed.others > 0 && is_receiving => {
+                let leader =
+                    LeaderNode::new(id, key, renewed.instance.clone(), renewed.secrets.clone());
+                match id == self.id {
                     true => Leadership::Here(Arc::new(leader)),
                     false => Leadership::Elsewhere(Arc::new(leader)),
                 }

@@ -1,10 +1,10 @@
 //! The NATS subjects of the nodes on one running database.
 //!
-//! Stores may share a broker, and one may be a copy of another: a restored dump or a copy of the
-//! files. A copy has the same content, including the epoch and the nodes' secret, so the subjects
-//! also contain the [`Instance`] name, which no copy has. The name changes when Postgres restarts
-//! or another server replaces it; the nodes then move to other subjects ([`super::broker`]). Called
-//! by the sibling modules.
+//! Stores may share a broker, and a store may be a copy of another: a restored dump or a copy of
+//! the files. A copy has the same content, including the epoch and the nodes' secret, so the
+//! subjects also contain the [`Instance`] name, which no copy has. The name changes when Postgres
+//! restarts or another server replaces it; the nodes then move to other subjects
+//! ([`super::broker`]). Called by the sibling modules.
 
 use std::sync::Arc;
 
@@ -44,9 +44,14 @@ impl SubjectSpace {
     pub(super) fn of_leader(&self, node: NodeId) -> String {
         format!("{}.leader.{}", self.prefix, node.0.as_simple())
     }
+}
 
-    /// Subject without subscribers, used to check the connection.
-    pub(super) fn of_nobody(&self) -> String {
-        format!("{}.nobody", self.prefix)
-    }
+/// Subject of a node's probes, the same on every database.
+pub(super) fn of_probes(node: NodeId) -> String {
+    format!("duet.probe.{}", node.0.as_simple())
+}
+
+/// Subject on which a node's probes return.
+pub(super) fn of_returned_probes(node: NodeId) -> String {
+    format!("duet.probe.{}.returned", node.0.as_simple())
 }

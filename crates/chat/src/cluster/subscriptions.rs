@@ -5,9 +5,10 @@
 //! last connection. Called by [`super::Cluster`] only.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use async_nats::Subscriber;
 use futures::StreamExt;
 use protocol::UserId;
 use tokio::sync::watch;
@@ -15,7 +16,9 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::broker::Broker;
+use super::signed_events::{Check, Rejected};
 use crate::hub::FrameText;
+use crate::mutex::lock;
 use crate::store::Instance;
 
 /// How long a new connection waits for its subscription. If the subscription takes longer, the
@@ -28,12 +31,13 @@ pub(super) struct Subscriptions(Mutex<HashMap<UserId, Weak<Subscription>>>);
 
 impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Weak<Subscription>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Waits until all present subscriptions are active on this instance.
     pub(super) async fn are_active_on(&self, instance: &Instance) {
-        // Collected before the loop, because dropping the last handle of a `Subscription` takes the lock.
+        // Collected before the loop, because dropping the last handle of a `Subscription` takes
+        // the lock.
         let subscriptions: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         for subscription in subscriptions {
             subscription.is_active_on(instance).await;
@@ -97,11 +101,12 @@ async fn receive(broker: Arc<Broker>, user: UserId, activated: watch::Sender<Opt
     loop {
         let began = tokio::time::Instant::now();
         let space = spaces.borrow_and_update().clone();
-        let Ok(mut events) = broker.client().subscribe(space.of(user)).await else {
+        let check = broker.check(space.of(user));
+        let Ok(events) = broker.client().subscribe(space.of(user)).await else {
             // The NATS client ends only with the process.
             return;
         };
-        // The reply to a later request proves that the subscription is active.
+        // The return of a later probe proves that the subscription is active.
         if !broker.answers().await {
             broker.note_missed();
         }
@@ -110,23 +115,45 @@ async fn receive(broker: Arc<Broker>, user: UserId, activated: watch::Sender<Opt
         let is_first = activated.borrow().is_none();
         activated.send_replace(Some(space.instance().clone()));
         if is_first && began.elapsed() >= ACTIVE_WITHIN {
-            broker.hub().for_each_outbound(user, None, |outbound| outbound.push_resync());
+            broker.hub().for_each_outbound(&[user], None, |outbound| outbound.push_resync());
         }
-        let mut moves = std::pin::pin!(spaces.changed());
-        loop {
-            tokio::select! {
-                biased;
-                event = events.next() => {
-                    let Some(event) = event else { return };
-                    match FrameText::try_from(event.payload) {
-                        Ok(frame) => broker.hub().for_each_outbound(user, None, |outbound| {
-                            outbound.push(frame.clone());
-                        }),
-                        Err(error) => tracing::warn!(%error, "ignored an event that is not text"),
-                    }
+        let moved = async { drop(spaces.changed().await) };
+        if receive_until(&broker, user, check, events, moved).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Passes valid events on until the subscription must move. `None` if the NATS client has ended.
+async fn receive_until(
+    broker: &Broker,
+    user: UserId,
+    mut check: Check,
+    mut events: Subscriber,
+    moved: impl Future<Output = ()>,
+) -> Option<()> {
+    let mut changes = broker.keys();
+    let mut keys = changes.borrow_and_update().clone();
+    let mut moved = std::pin::pin!(moved);
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let event = event?;
+                if changes.has_changed().unwrap_or(false) {
+                    keys = changes.borrow_and_update().clone();
                 }
-                _ = &mut moves => break,
+                let Some(frame) = broker.content(&mut check, &keys, &event.payload) else {
+                    continue;
+                };
+                match FrameText::try_from(frame) {
+                    Ok(frame) => broker.hub().for_each_outbound(&[user], None, |outbound| {
+                        outbound.push(frame.clone());
+                    }),
+                    Err(_) => broker.count_rejected(Rejected::Unreadable),
+                }
             }
+            () = &mut moved => return Some(()),
         }
     }
 }

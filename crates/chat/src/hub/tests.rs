@@ -15,7 +15,7 @@ fn hello() -> FrameText {
 }
 
 fn push(hub: &Hub, user: UserId, text: &str, except: Option<ConnectionId>) {
-    hub.for_each_outbound(user, except, |outbound| outbound.push(frame(text)));
+    hub.for_each_outbound(&[user], except, |outbound| outbound.push(frame(text)));
 }
 
 async fn after_hello(guard: &mut ConnectionGuard) -> FrameText {

@@ -1,14 +1,22 @@
-//! The part of the store for accounts: its trait, parameters and results.
+//! The part of the store for accounts: its trait, parameters and results. Called by
+//! [`crate::accounts`] and [`crate::deletion`].
+
+use std::time::Duration;
 
 use async_trait::async_trait;
-use protocol::{SessionId, Timestamp, User, UserId};
+use protocol::{SessionId, Timestamp, User};
 
-use super::{NewSession, Opened, Result, TokenHash};
+use super::{Caller, NewSession, Opened, Result, TokenHash};
+
+/// How long nobody can take the username of a deleted account, or one that looks like it: peers may
+/// still trust the name.
+pub(super) const RESERVED_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The accounts.
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     /// Stores an account and its first session, and uses up the invitation, all in one transaction.
+    /// A username that is taken, reserved, or looks like a taken or reserved one is refused.
     async fn create_user(
         &self,
         user: NewUser,
@@ -18,14 +26,21 @@ pub trait AccountStore: Send + Sync + 'static {
     ) -> Result<AccountOutcome>;
 
     /// Deletes an account if its password hash is still `verified`, together with the conversations
-    /// whose peer has no account either. Returns the sessions that ended; `None` if the password
-    /// changed or the account was deleted in the meantime.
+    /// whose peer has no account either. The username stays reserved for 90 days. Returns
+    /// the sessions that ended; `None` if the password changed or the account was deleted in the
+    /// meantime.
     async fn delete_account(
         &self,
-        user: UserId,
+        user: Caller,
         verified: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>>;
+
+    /// Whether [`Self::create_user`] would accept this username and its folded form now.
+    async fn is_username_free(&self, username: &str, key: &str, now: Timestamp) -> Result<bool>;
+
+    /// Forgets the usernames whose reservation has ended.
+    async fn forget_reservations(&self, now: Timestamp) -> Result<()>;
 
     /// The user with this folded username, and the user's password hash.
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>>;
@@ -47,7 +62,7 @@ pub struct NewUser {
 pub enum AccountOutcome {
     /// The account is stored. Contains the conversation that the invitation opened.
     Made(Option<Opened>),
-    /// The username is taken; nothing is stored.
+    /// The username is taken or reserved, or looks like such a one; nothing is stored.
     NameTaken,
     /// The invitation is not valid; nothing is stored.
     InvitationInvalid,

@@ -2,15 +2,18 @@
 //! rate limits.
 //!
 //! This state is disposable: all of it can be lost at any time and is rebuilt. [`super::postgres`]
-//! implements the traits; an engine that serves one process does not need it.
+//! implements the traits; an engine that serves one process does not need it. Called by
+//! [`crate::cluster`], [`crate::presence`] and [`crate::throttle`].
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use protocol::UserId;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Result;
@@ -33,7 +36,7 @@ pub struct NodeKey(pub [u8; 32]);
 
 impl NodeKey {
     /// A new random key. Fails if the system has no source of randomness.
-    pub(crate) fn new() -> std::result::Result<Self, getrandom::Error> {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
@@ -69,11 +72,79 @@ pub struct AskedBy {
 }
 
 /// A secret stored in the database, by which its nodes authenticate each other. Must not be logged.
+#[derive(Clone, PartialEq, Eq)]
 pub struct NodesSecret(pub(super) [u8; 32]);
 
 impl NodesSecret {
+    #[cfg(test)]
+    pub(crate) fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// The secrets of the nodes at this moment: two for a while after a replacement, so that nodes which
+/// learn of it at different times accept each other's messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodesSecrets {
+    /// The secret to sign with.
+    pub signing: NodesSecret,
+    /// Another secret whose signatures are valid.
+    pub accepted: Option<NodesSecret>,
+}
+
+impl NodesSecrets {
+    /// The secrets at an age of the newest one. `before` is the secret that the newest one replaced.
+    pub(super) fn at_age(newest: NodesSecret, before: Option<NodesSecret>, age: Duration) -> Self {
+        match before {
+            Some(before) if age < SIGN_WITH_NEWEST_AFTER => {
+                Self { signing: before, accepted: Some(newest) }
+            }
+            Some(before) if age < FORGET_REPLACED_AFTER => {
+                Self { signing: newest, accepted: Some(before) }
+            }
+            _ => Self { signing: newest, accepted: None },
+        }
+    }
+
+    /// Whether messages signed by a node with these secrets are valid for a node with the others.
+    pub(crate) fn are_accepted_with(&self, others: &Self) -> bool {
+        self.signing == others.signing || others.accepted.as_ref() == Some(&self.signing)
+    }
+}
+
+/// The age of a secret after which nodes sign with it: the lifetime of a lease, so every node with
+/// a lease accepts the secret by then.
+const SIGN_WITH_NEWEST_AFTER: Duration = Duration::from_secs(10);
+/// The age of a secret after which the one before is refused: the time above, an interval of
+/// renewal, and the age at which an event is refused.
+const FORGET_REPLACED_AFTER: Duration = Duration::from_secs(40);
+/// The shortest time between two replacements of the secret.
+pub(super) const REPLACE_SECRET_EVERY: Duration = Duration::from_secs(60);
+
+/// The database's clock, as read at some moment. All nodes on a database agree on its time within
+/// the duration of a query, however their own clocks are set.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseClock {
+    /// When the clock was read.
+    at: Instant,
+    /// What the clock showed, in microseconds since 1970.
+    micros: i64,
+}
+
+impl DatabaseClock {
+    /// A clock that shows this time now.
+    pub(crate) fn showing(micros: i64) -> Self {
+        Self { at: Instant::now(), micros }
+    }
+
+    /// The present time, in microseconds since 1970.
+    pub(crate) fn micros(&self) -> i64 {
+        let since = i64::try_from(self.at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.micros.saturating_add(since)
     }
 }
 
@@ -83,7 +154,7 @@ pub struct Renewed {
     pub is_new: bool,
     /// Another node's lease expired without a clean shutdown. Events that the node had not
     /// published are lost, so clients must resync.
-    pub one_fell: bool,
+    pub node_failed: bool,
     /// Users who were connected to expired nodes and are now connected to none.
     pub gone: Vec<UserId>,
     /// The number of other nodes with a valid lease.
@@ -91,9 +162,13 @@ pub struct Renewed {
     /// The database that renewed the lease.
     pub instance: Instance,
     /// The leader and its key: the oldest of the nodes that receive each other's events.
-    pub first: Option<(NodeId, NodeKey)>,
+    pub leader: Option<(NodeId, NodeKey)>,
     /// Whether any other node does not receive the events of this database's nodes.
-    pub one_is_deaf: bool,
+    pub is_degraded: bool,
+    /// The secrets by which the nodes authenticate each other.
+    pub secrets: NodesSecrets,
+    /// The clock of the database.
+    pub clock: DatabaseClock,
 }
 
 /// A rate limit: a burst, then one more after each interval.
@@ -105,13 +180,62 @@ pub struct Allowance {
     pub burst: u32,
 }
 
+impl Allowance {
+    /// Allows `count` per `span`, with a burst of `count / share`.
+    pub(crate) fn new(count: NonZeroU32, span: Duration, share: u32) -> Self {
+        let each = (span / count.get()).max(Duration::from_nanos(1));
+        Self { each, burst: (count.get() / share.max(1)).max(1) }
+    }
+}
+
+/// A limit of guesses: the first ones are free, then each guess causes a pause of one second, two,
+/// four and so on.
+#[derive(Clone, Copy, Debug)]
+pub struct Pauses {
+    /// Guesses that cause no pause.
+    pub free: u32,
+    /// The longest pause; shorter than `forget_after`.
+    pub longest: Duration,
+    /// How long after the last guess all guesses are forgotten.
+    pub forget_after: Duration,
+}
+
+impl Pauses {
+    /// Returns the pause after this many guesses.
+    pub(crate) fn after(&self, guesses: u32) -> Duration {
+        match guesses.checked_sub(self.free) {
+            None | Some(0) => Duration::ZERO,
+            Some(over) => Duration::from_secs(1 << (over - 1).min(20)).min(self.longest),
+        }
+    }
+}
+
+/// How a counted guess ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessEnd {
+    /// The password was right: all guesses are forgotten.
+    Right,
+    /// The password was wrong: the pause begins now.
+    Wrong,
+    /// The password was not compared: the guess is given back.
+    NotCompared,
+}
+
 /// The state that nodes share through one store. Implemented by stores that serve several nodes.
+#[async_trait]
 pub trait ClusterState: LeaseStore + RateLimitStore {
-    /// The secret by which the nodes on this store authenticate each other.
-    fn secret(&self) -> &NodesSecret;
+    /// The secrets of the nodes when the store was opened.
+    fn secrets(&self) -> &NodesSecrets;
+
+    /// The database's clock when the store was opened.
+    fn clock(&self) -> DatabaseClock;
 
     /// The name of the database when the store was opened.
     fn instance(&self) -> &Instance;
+
+    /// Replaces the secret of the nodes, who learn of it with the next renewal of their leases.
+    /// Returns false, without an effect, if the secret was replaced within the last minute.
+    async fn replace_secret(&self) -> Result<bool>;
 }
 
 /// The leases of nodes and the presence of users.
@@ -152,17 +276,49 @@ pub trait RateLimitStore: Send + Sync {
     /// Takes one use from an allowance. Returns how long to wait if the allowance is exhausted.
     async fn take(&self, key: &str, allowance: Allowance) -> Result<Option<Duration>>;
 
-    /// How long the account is locked after wrong passwords.
-    async fn pause(&self, username_key: &str) -> Result<Option<Duration>>;
+    /// Gives a part of an allowance back.
+    async fn give_back(&self, key: &str, span: Duration) -> Result<()>;
 
-    /// Counts a wrong password. The first `free` have no effect. The next one locks the account for
-    /// a second, and each further one for twice as long, up to `longest`.
-    async fn wrong_password(&self, username_key: &str, free: u32, longest: Duration) -> Result<()>;
+    /// Counts a guess of a password, unless the pause after earlier guesses lasts: in one step, so
+    /// that concurrent guesses cannot pass together. Returns the rest of the pause.
+    async fn count_guess(&self, key: &[u8; 16], pauses: Pauses) -> Result<Option<Duration>>;
 
-    /// Deletes the count of wrong passwords after a correct password.
-    async fn right_password(&self, username_key: &str) -> Result<()>;
+    /// Records how a counted guess ended.
+    async fn end_guess(&self, key: &[u8; 16], end: GuessEnd) -> Result<()>;
 
-    /// Deletes allowances that are full again, and counts of wrong passwords older than
-    /// `forget_after`.
+    /// Deletes allowances that are full again, and guesses older than `forget_after`.
     async fn tidy(&self, forget_after: Duration) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes read the secrets at different times, and may be a lease's lifetime apart.
+    #[test]
+    fn nodes_accept_each_other_during_a_replacement_and_the_old_secret_ends() {
+        let (newest, before) = (NodesSecret([1; 32]), NodesSecret([2; 32]));
+        let at = |seconds| {
+            let age = Duration::from_secs(seconds);
+            NodesSecrets::at_age(newest.clone(), Some(before.clone()), age)
+        };
+        let old = NodesSecrets { signing: before.clone(), accepted: None };
+        for seconds in 0..60 {
+            assert!(at(seconds).are_accepted_with(&at(seconds + 10)), "{seconds}");
+            assert!(at(seconds + 10).are_accepted_with(&at(seconds)), "{seconds}");
+        }
+        for seconds in 0..10 {
+            assert!(at(seconds).are_accepted_with(&old), "{seconds}");
+        }
+        assert!(!old.are_accepted_with(&at(40)));
+        assert!(at(40) == NodesSecrets { signing: newest, accepted: None });
+    }
+
+    #[test]
+    fn the_pause_after_guesses_doubles_up_to_a_quarter_of_an_hour() {
+        let (longest, forget_after) = (Duration::from_secs(15 * 60), Duration::from_secs(60 * 60));
+        let pauses = Pauses { free: 5, longest, forget_after };
+        let seconds: Vec<u64> = (1..=18).map(|n| pauses.after(n).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+    }
 }

@@ -1,9 +1,10 @@
-//! The part of the store for conversations: its trait and results.
+//! The part of the store for conversations: its trait and results. Called by
+//! [`crate::conversations`].
 
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, ListCursor, TickTimes, Timestamp, Unread, UserId};
 
-use super::Result;
+use super::{Caller, Result};
 
 /// The conversations, each as one member may see it.
 #[async_trait]
@@ -12,10 +13,13 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// if the peer does not exist.
     async fn open_conversation(
         &self,
-        me: UserId,
+        me: Caller,
         peer: UserId,
         now: Timestamp,
     ) -> Result<Option<ConversationId>>;
+
+    /// Whether two users have a conversation, listed or not.
+    async fn has_conversation(&self, me: UserId, peer: UserId) -> Result<bool>;
 
     /// A conversation as `me` may see it.
     async fn conversation(

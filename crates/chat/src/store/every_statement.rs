@@ -1,7 +1,6 @@
-//! Test support: calls every method of a store, so that each SQL statement runs at least once, and
-//! captures the statements.
+//! Test support: calls every method of a store, so that each SQL statement runs at least once. Used
+//! by the query-plan tests of both engines.
 
-use std::fmt::{Debug, Write as _};
 use std::time::Duration;
 
 use protocol::{
@@ -9,19 +8,18 @@ use protocol::{
     UserId,
 };
 
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer};
-
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, ClusterState, NewInvitation, NewMarks,
-    NewMessage, NewSession, NewUser, NodeId, NodeKey, Result, SessionLife, Store,
+    Acceptance, AccountOutcome, Allowance, Batch, Caller, ChangedPassword, ClusterState, GuessEnd,
+    InvitationOutcome, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, NodeId, NodeKey,
+    Pauses, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
 pub(super) struct People {
     pub(super) one: UserId,
     pub(super) other: UserId,
-    pub(super) session: SessionId,
+    /// A valid session of each.
+    pub(super) sessions: [SessionId; 2],
     pub(super) conversation: ConversationId,
 }
 
@@ -30,28 +28,34 @@ impl People {
     pub(super) fn batch(&self) -> Batch {
         let message = NewMessage {
             sender: self.one,
+            session: self.sessions[0],
             conversation: self.conversation,
             client_id: ClientId::new(),
             body: "hello".into(),
         };
-        let marks = Marks { delivered: Seq(1), read: Seq(1) };
+        let marks = NewMarks {
+            user: self.other,
+            session: self.sessions[1],
+            conversation: self.conversation,
+            marks: Marks { delivered: Seq(1), read: Seq(1) },
+        };
         Batch {
             messages: vec![message],
-            marks: vec![NewMarks { user: self.other, conversation: self.conversation, marks }],
+            marks: vec![marks],
             seen_users: vec![self.one],
-            seen_sessions: vec![self.session],
+            seen_sessions: vec![self.sessions[0]],
             ..Batch::default()
         }
     }
 }
 
-fn session(user: UserId, token: u8) -> NewSession {
+fn new_session(user: UserId, token: u8) -> NewSession {
     NewSession { id: SessionId::new(), user, token_hash: [token; 32], device: String::new() }
 }
 
-async fn sign_up(store: &dyn Store, name: &str, token: u8) -> (UserId, SessionId) {
+async fn sign_up(store: &dyn Store, name: &str, token: u8) -> Caller {
     let user = User { id: UserId::new(), username: name.into(), display_name: name.into() };
-    let (id, first) = (user.id, session(user.id, token));
+    let (id, first) = (user.id, new_session(user.id, token));
     let session = first.id;
     let new = NewUser {
         user,
@@ -61,38 +65,99 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> (UserId, SessionId
     };
     let made = store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
     assert!(matches!(made, AccountOutcome::Made(None)));
-    (id, session)
+    Caller { user: id, session }
 }
 
 /// Calls every method of the store.
 pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
-    let (one, session_of_one) = sign_up(store, "one", 1).await;
-    let (other, _) = sign_up(store, "other", 2).await;
-    let life =
-        SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
+    let caller = sign_up(store, "one", 1).await;
+    let of_other = sign_up(store, "other", 2).await;
+    let (one, other) = (caller.user, of_other.user);
     store.check_writable().await?;
     store.check_readable().await?;
+    assert!(store.size().await? > 0);
+    run_session_statements(store, caller).await?;
+    run_settings_statements(store, caller).await?;
+    run_second_factor_statements(store, one).await?;
+    let conversation = run_search_and_open(store, caller, other).await?;
+    run_reading_statements(store, one, conversation).await?;
+    run_invitation_statements(store, caller, of_other).await?;
+    store.delete_session(caller.session).await?;
+    let third = sign_up(store, "third", 5).await;
+    store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
+    store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
+    assert!(!store.is_username_free("third", "third", Timestamp(7)).await?, "reserved");
+    store.forget_reservations(Timestamp(i64::MAX)).await?;
+    assert!(store.is_username_free("third", "third", Timestamp(7)).await?);
+    if let Some(shared) = store.cluster_state() {
+        run_every_cluster_statement(shared, one).await?;
+    }
+    let again = new_session(one, 6);
+    let of_one = again.id;
+    store.create_session(again, "the same", 10, Timestamp(6)).await?.expect("a session");
+    Ok(People { one, other, sessions: [of_one, of_other.session], conversation })
+}
+
+async fn run_session_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let Caller { user, session: first } = caller;
+    let life =
+        SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
     store.credentials("one").await?;
-    store.create_session(session(one, 3), "", 10, Timestamp(2)).await?.expect("a session");
+    let second = new_session(user, 3);
+    let second_id = second.id;
+    store.create_session(second, "", 10, Timestamp(2)).await?.expect("a session");
     store.session(&[1; 32], life).await?;
-    store.rotate_session(session_of_one, &[1; 32], &[4; 32], Timestamp(2), Timestamp(1)).await?;
-    store.end_old_token(session_of_one, &[4; 32], Timestamp(2), Timestamp(3)).await?;
-    store.see_sessions(&[session_of_one], Timestamp(2), Timestamp(1)).await?;
-    store.good_sessions(&[session_of_one], life).await?;
-    store.sessions(one, life).await?;
-    store.delete_session_of(one, session_of_one).await?;
-    store.delete_other_sessions(one, session_of_one).await?;
-    store.settings(one).await?;
-    store.set_display_name(one, "One", "one").await?;
+    store.rotate_session(first, &[1; 32], &[4; 32], Timestamp(2), Timestamp(1)).await?;
+    store.end_old_token(first, &[4; 32], Timestamp(2), Timestamp(3)).await?;
+    store.see_sessions(&[first], Timestamp(2), Timestamp(1)).await?;
+    store.good_sessions(&[first], life).await?;
+    store.sessions(user, life).await?;
+    assert!(store.delete_session_of(caller, second_id).await?);
+    store.delete_other_sessions(caller).await?;
+    store.forget_old_sessions(life).await
+}
+
+async fn run_settings_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let user = caller.user;
+    store.settings(user).await?;
+    store.set_display_name(caller, "One", "one").await?;
     let privacy = Privacy { receipts: true, last_seen: true };
-    store.set_privacy(one, privacy).await?;
-    let hash = store.password_hash(one).await?.expect("a hash");
-    store.set_password(one, &hash, "another", session_of_one).await?.expect("set");
-    store.replace_password_hash(one, "another", "the same").await?;
-    assert_eq!(store.password_hash(one).await?.as_deref(), Some("the same"));
-    store.replace_password_hash(one, "another", "too late").await?;
-    assert_eq!(store.password_hash(one).await?.as_deref(), Some("the same"));
-    store.forget_old_sessions(life).await?;
+    store.set_privacy(caller, privacy).await?;
+    let verified = store.password_hash(user).await?.expect("a hash");
+    let new = ChangedPassword {
+        verified: &verified,
+        hash: "another",
+        token_hash: &[8; 32],
+        withdraws_invitations: true,
+    };
+    store.set_password(caller, new, Timestamp(3)).await?.expect("set");
+    store.replace_password_hash(user, "another", "the same").await?;
+    assert_eq!(store.password_hash(user).await?.as_deref(), Some("the same"));
+    store.replace_password_hash(user, "another", "too late").await?;
+    assert_eq!(store.password_hash(user).await?.as_deref(), Some("the same"));
+    Ok(())
+}
+
+async fn run_second_factor_statements(store: &dyn Store, user: UserId) -> Result<()> {
+    let (secret, codes) = ([8; 20], [[1; 32], [2; 32]]);
+    assert!(store.begin_second_factor(user, &[7; 20], Timestamp(2)).await?);
+    assert!(store.begin_second_factor(user, &secret, Timestamp(2)).await?);
+    assert!(store.confirm_second_factor(user, &secret, 3, &codes, Timestamp(3)).await?);
+    assert!(store.accept_step(user, &secret, 4).await?);
+    assert!(store.use_recovery_code(user, &codes[0]).await?);
+    assert!(store.replace_recovery_codes(user, &codes).await?);
+    assert_eq!(store.second_factor(user).await?.expect("stored").recovery_codes, 2);
+    assert!(store.delete_second_factor(user).await?);
+    Ok(())
+}
+
+/// Searches for the other user before and after the conversation is opened.
+async fn run_search_and_open(
+    store: &dyn Store,
+    caller: Caller,
+    other: UserId,
+) -> Result<ConversationId> {
+    let one = caller.user;
     let words = ["oth".to_owned(), "o".to_owned()];
     let others = store.others_by_words(one, &words, "other", 20).await?;
     assert_eq!((others.first.len(), others.total), (1, 1));
@@ -101,37 +166,42 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     store.peers(one, 20).await?;
     store.presence_peers(one, 20).await?;
     store.directory(one, 20).await?;
-    let conversation = store.open_conversation(one, other, Timestamp(3)).await?.expect("a peer");
+    assert!(!store.has_conversation(one, other).await?);
+    let opened = store.open_conversation(caller, other, Timestamp(3)).await?;
+    let conversation = opened.expect("a peer");
+    assert!(store.has_conversation(other, one).await?);
     assert_eq!(store.peers_by_words(one, &words, 20).await?.total, 1);
     assert_eq!(store.others_by_words(one, &words, "other", 20).await?.total, 0);
-    store.conversation(one, conversation).await?;
-    store.conversations(one, None, 50).await?;
-    let after = ListCursor { active_at: Timestamp(9), id: conversation };
-    store.conversations(one, Some(after), 50).await?;
-    store.unread_behind(one, after, 50).await?;
-    store.peer(one, conversation).await?;
-    store.tick_times(one, conversation).await?.expect("mine");
+    Ok(conversation)
+}
+
+async fn run_reading_statements(store: &dyn Store, me: UserId, id: ConversationId) -> Result<()> {
+    store.conversation(me, id).await?;
+    store.conversations(me, None, 50).await?;
+    let after = ListCursor { active_at: Timestamp(9), id };
+    store.conversations(me, Some(after), 50).await?;
+    store.unread_behind(me, after, 50).await?;
+    store.peer(me, id).await?;
+    store.tick_times(me, id).await?.expect("mine");
     let others = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
     for cursor in [Cursor::Latest].into_iter().chain(others) {
-        store.history(one, conversation, cursor, 50).await?;
+        store.history(me, id, cursor, 50).await?;
     }
+    Ok(())
+}
+
+async fn run_invitation_statements(store: &dyn Store, one: Caller, other: Caller) -> Result<()> {
     let (token_hash, expires_at) = ([9; 32], Timestamp(9));
     let new = NewInvitation { token_hash, inviter: one, expires_at };
-    assert!(store.create_invitation(new, 20, Timestamp(3)).await?);
-    assert_eq!(store.waiting_invitations(one, Timestamp(4)).await?.len(), 1);
+    let made = store.create_invitation(new, 20, Timestamp(3)).await?;
+    assert_eq!(made, InvitationOutcome::Made);
+    assert_eq!(store.waiting_invitations(one.user, Timestamp(4)).await?.len(), 1);
     assert!(!store.withdraw_invitation(other, &token_hash).await?);
     store.invitation(&token_hash, Timestamp(4)).await?.expect("an invitation");
     store.accept_invitation(&token_hash, one, Timestamp(4)).await?;
     let accepted = store.accept_invitation(&token_hash, other, Timestamp(4)).await?;
     assert!(matches!(accepted, Acceptance::Opened(_)));
-    store.delete_session(session_of_one).await?;
-    let (third, _) = sign_up(store, "third", 5).await;
-    store.open_conversation(third, one, Timestamp(5)).await?.expect("a peer");
-    store.delete_account(third, "", Timestamp(6)).await?.expect("deleted");
-    if let Some(shared) = store.cluster_state() {
-        run_every_cluster_statement(shared, one).await?;
-    }
-    Ok(People { one, other, session: session_of_one, conversation })
+    Ok(())
 }
 
 async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> Result<()> {
@@ -140,12 +210,13 @@ async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> 
     shared.renew(fallen, &key, Some(hears), lease).await?;
     assert!(shared.arrive(fallen, one).await?);
     let first = shared.renew(node, &key, Some(hears), lease).await?;
-    assert!(first.is_new && first.instance == *hears && first.first == Some((node, key)));
+    assert!(first.is_new && first.instance == *hears && first.leader == Some((node, key)));
     // This lease expires at once.
     shared.renew(fallen, &key, Some(hears), Duration::ZERO).await?;
     let renewed = shared.renew(node, &key, Some(hears), lease).await?;
-    assert!(renewed.one_fell && renewed.gone == [one]);
+    assert!(renewed.node_failed && renewed.gone == [one]);
     assert!(!shared.renew(node, &key, None, lease).await?.is_new);
+    assert!(shared.replace_secret().await? && !shared.replace_secret().await?);
     shared.announce(node, &[one]).await?;
     assert_eq!(shared.present(&[one]).await?, [one]);
     shared.depart(node, one).await?;
@@ -153,46 +224,15 @@ async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> 
     let allowance = Allowance { each: Duration::from_secs(60), burst: 1 };
     assert_eq!(shared.take("try", allowance).await?, None);
     assert!(shared.take("try", allowance).await?.is_some());
-    shared.wrong_password("one", 0, Duration::from_secs(9)).await?;
-    shared.wrong_password("one", 0, Duration::from_secs(9)).await?;
-    assert!(shared.pause("one").await?.is_some());
-    shared.right_password("one").await?;
-    assert_eq!(shared.pause("one").await?, None);
+    shared.give_back("try", allowance.each).await?;
+    assert_eq!(shared.take("try", allowance).await?, None);
+    let (longest, forget_after) = (Duration::from_secs(9), Duration::from_secs(60));
+    let (key, pauses) = ([1; 16], Pauses { free: 0, longest, forget_after });
+    for end in [GuessEnd::NotCompared, GuessEnd::Right, GuessEnd::Wrong] {
+        assert_eq!(shared.count_guess(&key, pauses).await?, None);
+        assert!(shared.count_guess(&key, pauses).await?.is_some());
+        shared.end_guess(&key, end).await?;
+    }
+    assert!(shared.count_guess(&key, pauses).await?.is_some());
     shared.tidy(Duration::ZERO).await
-}
-
-/// Passes each statement that a pool logs to a function.
-pub(super) struct StatementCapture(pub(super) fn(&str));
-
-impl<S: tracing::Subscriber> Layer<S> for StatementCapture {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "sqlx::query" {
-            let mut statement = Statement::default();
-            event.record(&mut statement);
-            self.0(if statement.whole.is_empty() { &statement.summary } else { &statement.whole });
-        }
-    }
-}
-
-/// The log event of a short statement has only the field `summary`.
-#[derive(Default)]
-struct Statement {
-    summary: String,
-    whole: String,
-}
-
-impl Visit for Statement {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "summary" => value.clone_into(&mut self.summary),
-            "db.statement" => value.clone_into(&mut self.whole),
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let mut text = String::new();
-        _ = write!(text, "{value:?}");
-        self.record_str(field, &text);
-    }
 }

@@ -1,9 +1,10 @@
-//! The part of the store for invitations: its trait, parameters and results.
+//! The part of the store for invitations: its trait, parameters and results. Called by
+//! [`crate::invitations`], and by [`crate::accounts`] for a sign-up.
 
 use async_trait::async_trait;
 use protocol::{ConversationId, InvitationInfo, Timestamp, UserId};
 
-use super::{Result, TokenHash};
+use super::{Caller, Result, TokenHash};
 
 /// The invitations, with the first invitation of an empty store.
 #[async_trait]
@@ -20,14 +21,14 @@ pub trait InvitationStore: Send + Sync + 'static {
     /// Whether the token is a first invitation and no account exists yet.
     async fn is_first_invitation(&self, token: &TokenHash) -> Result<bool>;
 
-    /// Stores an invitation. Returns false and stores nothing if the inviter already has
-    /// `most_open` open invitations.
+    /// Stores an invitation, unless the inviter already has `most_open` open invitations or no
+    /// account.
     async fn create_invitation(
         &self,
         new: NewInvitation,
         most_open: u32,
         now: Timestamp,
-    ) -> Result<bool>;
+    ) -> Result<InvitationOutcome>;
 
     /// The inviter's open invitations, newest first.
     async fn waiting_invitations(
@@ -37,7 +38,7 @@ pub trait InvitationStore: Send + Sync + 'static {
     ) -> Result<Vec<OpenInvitation>>;
 
     /// Deletes an unused invitation of this inviter. Returns whether such an invitation existed.
-    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool>;
+    async fn withdraw_invitation(&self, inviter: Caller, token: &TokenHash) -> Result<bool>;
 
     /// The valid invitation with this token.
     async fn invitation(&self, token: &TokenHash, now: Timestamp)
@@ -47,7 +48,7 @@ pub trait InvitationStore: Send + Sync + 'static {
     async fn accept_invitation(
         &self,
         token: &TokenHash,
-        me: UserId,
+        me: Caller,
         now: Timestamp,
     ) -> Result<Acceptance>;
 }
@@ -57,9 +58,20 @@ pub struct NewInvitation {
     /// The hash of the token that the inviter passes on.
     pub token_hash: TokenHash,
     /// The user who invites.
-    pub inviter: UserId,
+    pub inviter: Caller,
     /// The time from which on the invitation is invalid.
     pub expires_at: Timestamp,
+}
+
+/// The result of [`InvitationStore::create_invitation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvitationOutcome {
+    /// The invitation is stored.
+    Made,
+    /// The inviter has the maximum number of open invitations; nothing is stored.
+    TooMany,
+    /// The inviter's account was deleted; nothing is stored.
+    NoAccount,
 }
 
 /// An open invitation.

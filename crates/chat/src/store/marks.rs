@@ -1,5 +1,5 @@
-//! The rules by which marks move, shared by both engines. The engines call them inside the
-//! transaction that moves the marks.
+//! The rules by which marks move, shared by both engines. These functions are pure: the engines
+//! read and write the marks, and call this module inside the transaction that moves them.
 
 use protocol::{Marks, Seq, UserId};
 

@@ -1,4 +1,6 @@
-//! The part of the store for messages and marks: its trait, parameters and results.
+//! The part of the store for messages and marks: its trait, parameters and results. Called by
+//! [`crate::writer`] and, for history, by [`crate::conversations`]. Nodes send batches and results
+//! to each other, so their serialised names must not change.
 
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub trait MessageStore: Send + Sync + 'static {
 pub struct NewMessage {
     /// The user who sends the message.
     pub sender: UserId,
+    /// The session that sends the message. The store refuses the message if the session has ended.
+    pub session: SessionId,
     /// The conversation. The store checks that the sender is a member.
     pub conversation: ConversationId,
     /// The id that the client chose. Unique for each sender.
@@ -70,10 +74,9 @@ pub enum SendOutcome {
     PeerDeleted,
     /// The sender has no such conversation.
     NotFound,
-    /// The message is deferred: neither stored nor refused. See [`Batch::yields`].
-    // The name that nodes of other versions use.
-    #[serde(rename = "LeftOut")]
-    Deferred,
+    /// The session has ended or belongs to another user. Decided before everything else; the same
+    /// message may be stored already.
+    SessionEnded,
 }
 
 /// Marks that a member wants to move forward.
@@ -81,6 +84,8 @@ pub enum SendOutcome {
 pub struct NewMarks {
     /// The member whose marks move.
     pub user: UserId,
+    /// The session that moves them. The store refuses the marks if the session has ended.
+    pub session: SessionId,
     /// The conversation.
     pub conversation: ConversationId,
     /// The new marks. Values below the stored marks change nothing.
@@ -105,9 +110,8 @@ pub enum MarkOutcome {
     OutOfRange,
     /// The user has no such conversation.
     NotFound,
-    /// The marks are deferred: neither moved nor refused. See [`Batch::yields`].
-    #[serde(rename = "LeftOut")]
-    Deferred,
+    /// The session has ended or belongs to another user.
+    SessionEnded,
 }
 
 /// All writes of one transaction.
@@ -147,9 +151,32 @@ impl Batch {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Committed {
     /// One result for each message.
-    pub messages: Vec<SendOutcome>,
+    pub messages: Vec<Deferrable<SendOutcome>>,
     /// One result for each of the marks.
-    pub marks: Vec<MarkOutcome>,
+    pub marks: Vec<Deferrable<MarkOutcome>>,
+}
+
+/// The result of a write that the store may have deferred. Between nodes, a decided result is
+/// serialised as its outcome alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deferrable<T> {
+    /// The write is neither done nor refused. See [`Batch::yields`].
+    // The name that nodes of other versions use.
+    #[serde(rename = "LeftOut")]
+    Deferred,
+    /// The write is done or refused.
+    #[serde(untagged)]
+    Decided(T),
+}
+
+impl<T: Copy> Deferrable<T> {
+    /// Returns the outcome; `None` for a deferred write.
+    pub fn decided(&self) -> Option<T> {
+        match self {
+            Self::Deferred => None,
+            Self::Decided(outcome) => Some(*outcome),
+        }
+    }
 }
 
 impl Committed {
@@ -167,4 +194,44 @@ pub enum History {
     OutOfRange,
     /// The user has no such conversation.
     NotFound,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leader_does_not_commit_a_message_that_names_no_session() {
+        let id = "00000000-0000-0000-0000-000000000000";
+        let without = format!(
+            "{{\"sender\":\"{id}\",\"conversation\":\"{id}\",\"client_id\":\"{id}\",\
+             \"body\":\"hello\"}}"
+        );
+        serde_json::from_str::<NewMessage>(&without).expect_err("a node of an older version");
+        let with = without.replacen('{', &format!("{{\"session\":\"{id}\","), 1);
+        serde_json::from_str::<NewMessage>(&with).expect("a message");
+    }
+
+    #[test]
+    fn nodes_of_other_versions_understand_a_deferred_result() {
+        let results = [
+            (Deferrable::Deferred, "\"LeftOut\""),
+            (Deferrable::Decided(SendOutcome::NotFound), "\"NotFound\""),
+            (Deferrable::Decided(SendOutcome::SessionEnded), "\"SessionEnded\""),
+            (
+                Deferrable::Decided(SendOutcome::Stored {
+                    seq: Seq(1),
+                    sent_at: Timestamp(2),
+                    peer: UserId(uuid::Uuid::nil()),
+                }),
+                "{\"Stored\":{\"seq\":1,\"sent_at\":2,\
+                 \"peer\":\"00000000-0000-0000-0000-000000000000\"}}",
+            ),
+        ];
+        for (result, json) in results {
+            assert_eq!(serde_json::to_string(&result).expect("JSON"), json);
+            let read: Deferrable<SendOutcome> = serde_json::from_str(json).expect("a result");
+            assert_eq!(read, result);
+        }
+    }
 }

@@ -109,7 +109,7 @@ pub enum MoveError {
     Different(String),
 }
 
-type Result<T> = std::result::Result<T, MoveError>;
+type Result<T, E = MoveError> = std::result::Result<T, E>;
 
 /// The phase of a move, and the table that it processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,11 +149,11 @@ pub async fn move_store(
     from: &Path,
     to: &str,
     mut progress: impl FnMut(Progress),
-) -> std::result::Result<Moved, MoveError> {
+) -> Result<Moved, MoveError> {
     let file = from.to_owned();
     let source = tokio::task::spawn_blocking(move || Source::open(&file));
     let source = Arc::new(source.await.map_err(|_| MoveError::Broken)??);
-    let mut target = Target::begin(to, &source.epoch).await?;
+    let mut target = Target::begin(to, &source).await?;
     let resumed_at = copy(&source, &mut target, &mut progress).await?;
     target.analyze().await?;
     let tables = check_all(&source, &mut target, &mut progress).await?;

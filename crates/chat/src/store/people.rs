@@ -1,4 +1,5 @@
-//! The part of the store for the search of people: its trait, results and bounds.
+//! The part of the store for the search of people: its trait, results and bounds. Called by
+//! [`crate::people`] and, for the peers to notify, by [`crate::presence`] and [`crate::settings`].
 
 use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;

@@ -2,7 +2,7 @@
 //!
 //! Every statement runs in READ COMMITTED. A statement locks the rows that it reads if they must
 //! not change before the commit. To avoid deadlocks, several rows are locked in one order: users,
-//! sessions, invitations, conversations, members, message ids; within a table by id. Ids are
+//! the looks of usernames, sessions, invitations, conversations, members, message ids; within a table by id. Ids are
 //! `uuid`. Lists are passed to a statement as arrays.
 //!
 //! Clocks: stored times are those of the writing node, and nodes may differ by minutes. These times
@@ -13,14 +13,25 @@
 //!
 //! Commits have a connection of their own (`committer`); all other calls share a pool.
 
-/// The SQL for the name of this running database: the database's oid, the oid of the table `nodes`
-/// (a copy may be in another schema), and the start time of the server in microseconds. See
-/// [`super::Instance`].
+/// The SQL for the name of this running database: the version of the nodes' messages, the database's
+/// oid, the oid of the table `nodes` (a copy may be in another schema), and the start time of the
+/// server in microseconds. See [`super::Instance`]. Nodes whose messages have another version use
+/// other subjects, because the name differs, and each kind counts the other as nodes whose events do
+/// not arrive.
 macro_rules! instance {
     () => {
-        "((select oid::text from pg_database where datname = current_database()) || '-' || \
+        "('v2-' || (select oid::text from pg_database where datname = current_database()) || '-' || \
           'nodes'::regclass::oid::text || '-' || \
           (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint::text)"
+    };
+}
+
+/// The columns of the nodes' secrets and of the database's clock, which [`secrets::read`] reads.
+macro_rules! secrets_and_clock {
+    () => {
+        "(select value from meta where key = 'nodes_secret') as secret, \
+         (select value from meta where key = 'nodes_secret_before') as secret_before, \
+         (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock"
     };
 }
 
@@ -33,6 +44,7 @@ mod conversations;
 mod deletion;
 mod invitations;
 mod leases;
+mod looks;
 mod messages;
 pub(super) mod open;
 mod open_error;
@@ -40,6 +52,8 @@ mod people;
 mod pooler;
 #[cfg(test)]
 mod query_plans;
+mod second_factors;
+mod secrets;
 pub(super) mod servers;
 mod sessions;
 mod settings;
@@ -52,9 +66,12 @@ use protocol::Epoch;
 use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
-use super::{ClusterState, Instance, NodesSecret, Result, Store, StoreError};
+use super::{
+    ClusterState, DatabaseClock, Instance, NodesSecrets, Result, Store, StoreError, StoreSecret,
+};
 use committer::Committer;
 use connections::{Lent, PATIENCE, Pool};
+use open::Opened;
 use servers::Servers;
 
 pub use open_error::OpenError;
@@ -63,9 +80,7 @@ pub use open_error::OpenError;
 pub struct PostgresStore {
     committer: Committer,
     pool: Pool,
-    epoch: Epoch,
-    secret: NodesSecret,
-    instance: Instance,
+    opened: Opened,
 }
 
 impl PostgresStore {
@@ -74,7 +89,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// One line that tells the operator what to do, without the password.
-    pub async fn open(url: &str, connections: u32) -> std::result::Result<Self, OpenError> {
+    pub async fn open(url: &str, connections: u32) -> Result<Self, OpenError> {
         Self::open_within(url, connections, Duration::ZERO).await
     }
 
@@ -86,12 +101,12 @@ impl PostgresStore {
         url: &str,
         connections: u32,
         patience: Duration,
-    ) -> std::result::Result<Self, OpenError> {
+    ) -> Result<Self, OpenError> {
         let servers = Servers::of(url, |options| options)?;
-        let (epoch, secret, instance) = open::prepare_database(&servers, patience).await?;
+        let opened = open::prepare_database(&servers, patience).await?;
         let committer = Committer::new(servers.clone());
         let pool = Pool::new(servers, connections.saturating_sub(1).max(1));
-        Ok(Self { committer, pool, epoch, secret, instance })
+        Ok(Self { committer, pool, opened })
     }
 
     /// Runs a call on a connection of the pool, with the time limit [`PATIENCE`] for both. After an
@@ -124,7 +139,11 @@ fn can_be_parameter(text: &str) -> bool {
 #[async_trait]
 impl Store for PostgresStore {
     fn epoch(&self) -> Epoch {
-        self.epoch
+        self.opened.epoch
+    }
+
+    fn secret(&self) -> &StoreSecret {
+        &self.opened.secret
     }
 
     async fn check_writable(&self) -> Result<()> {
@@ -143,6 +162,16 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn size(&self) -> Result<u64> {
+        self.call(async |connection| {
+            let bytes: i64 = sqlx::query_scalar("select pg_database_size(current_database())")
+                .fetch_one(connection)
+                .await?;
+            Ok(u64::try_from(bytes).unwrap_or_default())
+        })
+        .await
+    }
+
     async fn close(&self) {
         self.committer.close().await;
         self.pool.close().await;
@@ -153,12 +182,21 @@ impl Store for PostgresStore {
     }
 }
 
+#[async_trait]
 impl ClusterState for PostgresStore {
-    fn secret(&self) -> &NodesSecret {
-        &self.secret
+    fn secrets(&self) -> &NodesSecrets {
+        &self.opened.secrets
+    }
+
+    fn clock(&self) -> DatabaseClock {
+        self.opened.clock
     }
 
     fn instance(&self) -> &Instance {
-        &self.instance
+        &self.opened.instance
+    }
+
+    async fn replace_secret(&self) -> Result<bool> {
+        self.call(async |connection| Ok(secrets::replace(connection).await?)).await
     }
 }

@@ -1,20 +1,23 @@
 //! Reads rows of both engines into the store's types. The engines' statements differ, but their
 //! columns have the same names. Also holds the small rules that both engines apply to the
-//! parameters of their statements. Called by the engines alone.
+//! parameters and results of their statements. Contains no SQL. Called by the engines alone.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    ClientId, Conversation, ConversationId, InvitationInfo, Marks, Message, Person, Presence,
-    Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes, Timestamp, Unread, User,
-    UserId,
+    ClientId, Conversation, ConversationId, HistoryPage, InvitationInfo, Marks, Message, Person,
+    Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes, Timestamp,
+    Unread, User, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 
-use super::{ConversationView, Found, OpenInvitation, Result, TokenHash, TokenState, ValidSession};
+use super::{
+    ConversationView, Counted, Found, OpenInvitation, Result, SecondFactor, TokenHash, TokenState,
+    ValidSession,
+};
 
 /// A type of value that both engines can read from a column.
 pub(super) trait ColumnValue:
@@ -49,6 +52,23 @@ pub(super) fn all<R, T>(rows: &[R], read: impl Fn(&R) -> sqlx::Result<T>) -> Res
     Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
 }
 
+/// Reads a row that may be absent.
+pub(super) fn optional<R, T>(
+    row: Option<&R>,
+    read: impl Fn(&R) -> sqlx::Result<T>,
+) -> Result<Option<T>> {
+    Ok(row.map(read).transpose()?)
+}
+
+/// Reads the first results of a search, and the number of all results, which each row repeats.
+pub(super) fn counted<R: StoreRow, T>(
+    rows: &[R],
+    read: impl Fn(&R) -> sqlx::Result<T>,
+) -> Result<Counted<T>> {
+    let total: i64 = rows.first().map_or(Ok(0), |row| row.read("total"))?;
+    Ok(Counted { first: all(rows, read)?, total: usize::try_from(total).unwrap_or(0) })
+}
+
 pub(super) fn user(row: &impl StoreRow) -> sqlx::Result<User> {
     Ok(User {
         id: UserId(row.read("id")?),
@@ -66,6 +86,15 @@ pub(super) fn settings(row: &impl StoreRow) -> sqlx::Result<Settings> {
     let privacy =
         Privacy { receipts: row.read("show_receipts")?, last_seen: row.read("show_last_seen")? };
     Ok(Settings { user: user(row)?, privacy })
+}
+
+pub(super) fn second_factor(row: &impl StoreRow) -> sqlx::Result<SecondFactor> {
+    let codes: i64 = row.read("codes")?;
+    Ok(SecondFactor {
+        secret: row.read("secret")?,
+        is_confirmed: row.read::<Option<i64>>("confirmed_at")?.is_some(),
+        recovery_codes: u32::try_from(codes).unwrap_or(u32::MAX),
+    })
 }
 
 /// A session that was found by its token, with its user.
@@ -123,12 +152,6 @@ pub(super) fn found_peer(row: &impl StoreRow) -> sqlx::Result<(ConversationId, F
     Ok((ConversationId(row.read("conversation_id")?), found(row)?))
 }
 
-/// The number of all results of a search, which each row repeats.
-pub(super) fn total(rows: &[impl StoreRow]) -> Result<usize> {
-    let total: i64 = rows.first().map_or(Ok(0), |row| row.read("total"))?;
-    Ok(usize::try_from(total).unwrap_or(0))
-}
-
 /// The last-seen time if it may be seen, and whether the presence may be seen.
 fn presence(row: &impl StoreRow) -> sqlx::Result<(Option<Timestamp>, bool)> {
     let last_seen: Option<i64> = row.read("last_seen_at")?;
@@ -168,21 +191,45 @@ pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<ConversationView
     Ok(ConversationView { conversation, shows_presence })
 }
 
-pub(super) fn unread(row: &impl StoreRow) -> sqlx::Result<Unread> {
-    Ok(Unread { id: ConversationId(row.read("conversation_id")?), unread: unread_count(row)? })
+/// The unread counts of these conversations, without those that are zero.
+pub(super) fn unread<R: StoreRow>(rows: &[R]) -> Result<Vec<Unread>> {
+    let mut unread = all(rows, |row| {
+        Ok(Unread { id: ConversationId(row.read("conversation_id")?), unread: unread_count(row)? })
+    })?;
+    unread.retain(|conversation| conversation.unread > 0);
+    Ok(unread)
 }
 
 fn unread_count(row: &impl StoreRow) -> sqlx::Result<u32> {
     Ok(u32::try_from(row.read::<i64>("unread")?).unwrap_or(MAX_UNREAD))
 }
 
+/// The end of a conversation and its marks, as one member may see them.
+pub(super) struct Extent {
+    pub(super) last_seq: i64,
+    mine: Marks,
+    theirs: Marks,
+}
+
+pub(super) fn extent(row: &impl StoreRow) -> sqlx::Result<Extent> {
+    Ok(Extent { last_seq: row.read("last_seq")?, mine: mine(row)?, theirs: theirs(row)? })
+}
+
+impl Extent {
+    /// The page with these messages.
+    pub(super) fn page(self, conversation: ConversationId, messages: Vec<Message>) -> HistoryPage {
+        let Self { last_seq, mine, theirs } = self;
+        HistoryPage { conversation, messages, last_seq: Seq(last_seq), mine, theirs }
+    }
+}
+
 /// A member's own marks.
-pub(super) fn mine(row: &impl StoreRow) -> sqlx::Result<Marks> {
+fn mine(row: &impl StoreRow) -> sqlx::Result<Marks> {
     Ok(Marks { delivered: Seq(row.read("delivered_seq")?), read: Seq(row.read("read_seq")?) })
 }
 
 /// The peer's marks, as far as the member may see them.
-pub(super) fn theirs(row: &impl StoreRow) -> sqlx::Result<Marks> {
+fn theirs(row: &impl StoreRow) -> sqlx::Result<Marks> {
     let (delivered, read) = (row.read("peer_delivered_seq")?, row.read("peer_read_seq")?);
     Ok(Marks { delivered: Seq(delivered), read: Seq(read) })
 }
@@ -210,7 +257,7 @@ pub(super) fn message(row: &impl StoreRow, conversation: ConversationId) -> sqlx
     })
 }
 
-/// The two members of a conversation in the order in which it stores them.
+/// The two members of a conversation, the lower id first, as the row of a conversation stores them.
 pub(super) fn low_and_high(one: UserId, other: UserId) -> (UserId, UserId) {
     if one < other { (one, other) } else { (other, one) }
 }

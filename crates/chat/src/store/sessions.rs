@@ -1,4 +1,5 @@
-//! The part of the store for sessions: its trait, parameters and results.
+//! The part of the store for sessions: its trait, parameters and results. Called by
+//! [`crate::accounts`], [`crate::sessions`] and [`crate::upkeep`].
 
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, User, UserId};
@@ -56,11 +57,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Deletes a session.
     async fn delete_session(&self, id: SessionId) -> Result<()>;
 
-    /// Deletes a session of this user. Returns whether such a session existed.
-    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool>;
+    /// Deletes a session of the caller's user. Returns whether such a session existed.
+    async fn delete_session_of(&self, caller: Caller, id: SessionId) -> Result<bool>;
 
-    /// Deletes all sessions of a user except `keep`, and returns the deleted sessions.
-    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>>;
+    /// Deletes all sessions of the caller's user except the caller's, and returns the deleted
+    /// sessions.
+    async fn delete_other_sessions(&self, caller: Caller) -> Result<Vec<SessionId>>;
 
     /// The user's valid sessions, most recently used first. None of them is marked as current.
     async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>>;
@@ -70,6 +72,16 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Deletes expired sessions.
     async fn forget_old_sessions(&self, life: SessionLife) -> Result<()>;
+}
+
+/// The user for whom a call or a frame writes, and the session that permits the write. The store
+/// refuses a write whose session has ended or belongs to another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
 }
 
 /// The SHA-256 of a secret token.

@@ -15,6 +15,7 @@ mod conversations;
 mod deletion;
 mod files;
 mod invitations;
+mod looks;
 mod marker;
 mod messages;
 pub(super) mod open;
@@ -23,6 +24,8 @@ pub(super) mod paths;
 mod people;
 #[cfg(test)]
 mod query_plans;
+mod row_cache;
+mod second_factors;
 mod sessions;
 mod settings;
 mod words;
@@ -41,10 +44,11 @@ use sqlx::sqlite::{
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use super::{Result, Store};
+use super::{Result, Store, StoreSecret};
 use committer::Committer;
 use marker::Keeper;
 use open::{Opening, migrate};
+use paths::StorePaths;
 
 pub use open::accept_store;
 pub use open_error::OpenError;
@@ -56,6 +60,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes of the pool between two checks of the log's length; they fill a few hundred pages.
 const CHECK_LOG_EVERY: u32 = 64;
+
+/// Settings of each connection, so that deleted content does not stay on the disk: SQLite overwrites
+/// it, and makes no temporary files.
+const FORGETTING: [(&str, &str); 2] = [("secure_delete", "on"), ("temp_store", "memory")];
 
 /// The size to which SQLite truncates the log's file after a checkpoint.
 const JOURNAL_BYTES: u32 = 64 * 1024 * 1024;
@@ -70,14 +78,15 @@ pub struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
     epoch: Epoch,
+    secret: StoreSecret,
     /// The file lock, and the marker beside the database.
     keeper: Arc<Keeper>,
 }
 
 /// Runs blocking work on a thread of its own.
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::result::Result<T, OpenError> + Send + 'static,
-) -> std::result::Result<T, OpenError> {
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         // The task is never cancelled, so the error is a panic.
@@ -90,66 +99,29 @@ impl SqliteStore {
     ///
     /// # Errors
     /// One line that tells the operator what to do.
-    pub async fn open(file: &Path) -> std::result::Result<Self, OpenError> {
+    pub async fn open(file: &Path) -> Result<Self, OpenError> {
         let opening = blocking({
             let file = file.to_owned();
             move || Opening::begin(&file)
         });
         let opening = opening.await?;
         let paths = opening.paths().clone();
-        let file = paths.database();
         let failed = |why: sqlx::Error| OpenError::database(&paths, why);
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_TIMEOUT)
-            .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
-            // The committer checkpoints the log for all writers.
-            .pragma("wal_autocheckpoint", "0")
-            .statement_cache_capacity(64);
-        let pool =
-            || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).test_before_acquire(false);
-        let write = pool()
-            .max_connections(1)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // SQLite rolls a transaction back by itself when the disk fails. sqlx still counts the
-            // transaction as open and could never begin another one on this connection.
-            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-            .connect_with(options.clone().thread_name(|_| "duet-writer".to_owned()))
-            .await
-            .map_err(failed)?;
-        let ready = match migrate(&write).await {
-            Ok(()) => {
-                words::store_missing(&write).await.map_err(|why| OpenError::database(&paths, why))
-            }
-            Err(why) => Err(why),
-        };
-        if let Err(why) = ready {
+        let options = connect_options(paths.database());
+        let write = write_pool(options.clone()).await.map_err(failed)?;
+        if let Err(why) = bring_up_to_date(&write, &paths).await {
             // Closed before the lock is released.
             write.close().await;
             return Err(why);
         }
-        let read = pool()
-            .max_connections(READERS)
-            // Opened at start, so that no request waits for a new connection.
-            .min_connections(READERS)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(
-                options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}")),
-            )
-            .await
-            .map_err(failed)?;
-        let (keeper, epoch) = blocking(move || opening.finish()).await?;
+        let read = read_pool(options).await.map_err(failed)?;
+        let (keeper, epoch, secret) = blocking(move || opening.finish()).await?;
         let (keeper, turn) = (Arc::new(keeper), Arc::new(Mutex::new(())));
         let pool_writes = Arc::new(AtomicU32::new(0));
+        let file = paths.database();
         let committer = Committer::start(file, keeper.clone(), turn.clone(), pool_writes.clone())
             .map_err(|why| OpenError::database(&paths, why))?;
-        Ok(Self { turn, pool_writes, committer, write, read, epoch, keeper })
+        Ok(Self { turn, pool_writes, committer, write, read, epoch, secret, keeper })
     }
 
     /// Waits for the turn to write by the pool. Every [`CHECK_LOG_EVERY`] writes the committer checks
@@ -164,13 +136,62 @@ impl SqliteStore {
     }
 }
 
+fn connect_options(file: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
+        // The committer checkpoints the log for all writers.
+        .pragma("wal_autocheckpoint", "0")
+        .statement_cache_capacity(64);
+    FORGETTING.into_iter().fold(options, |options, (setting, value)| options.pragma(setting, value))
+}
+
+/// The options of a pool whose connections stay open as long as the store, so that no request waits
+/// for a new one.
+fn pool_options(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .max_connections(connections)
+        .min_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+async fn write_pool(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    pool_options(1)
+        // SQLite rolls a transaction back by itself when the disk fails. sqlx still counts the
+        // transaction as open and could never begin another one on this connection.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+        .connect_with(options.thread_name(|_| "duet-writer".to_owned()))
+        .await
+}
+
+async fn read_pool(options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let options = options.pragma("query_only", "on").thread_name(|n| format!("duet-reader-{n}"));
+    pool_options(READERS).connect_with(options).await
+}
+
+/// Migrates the schema, and stores the search words and the looks of usernames that an older version
+/// did not store.
+async fn bring_up_to_date(write: &SqlitePool, paths: &StorePaths) -> Result<(), OpenError> {
+    migrate(write).await?;
+    let failed = |why| OpenError::database(paths, why);
+    words::store_missing(write).await.map_err(failed)?;
+    looks::store_missing(write).await.map_err(failed)
+}
+
 /// An id in hexadecimal, for `unhex` in a statement.
 fn hex(id: Uuid) -> String {
     id.simple().to_string()
 }
 
 /// A value as a JSON parameter.
-fn json<T: serde::Serialize>(value: &T) -> std::result::Result<String, sqlx::Error> {
+fn json<T: serde::Serialize>(value: &T) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
@@ -178,6 +199,10 @@ fn json<T: serde::Serialize>(value: &T) -> std::result::Result<String, sqlx::Err
 impl Store for SqliteStore {
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn secret(&self) -> &StoreSecret {
+        &self.secret
     }
 
     async fn check_writable(&self) -> Result<()> {
@@ -204,6 +229,16 @@ impl Store for SqliteStore {
         .fetch_one(&self.read)
         .await?;
         Ok(())
+    }
+
+    async fn size(&self) -> Result<u64> {
+        let bytes: i64 = sqlx::query_scalar(
+            "select (pages.page_count - free.freelist_count) * size.page_size \
+             from pragma_page_count pages, pragma_freelist_count free, pragma_page_size size",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     async fn close(&self) {

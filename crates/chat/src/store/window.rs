@@ -1,5 +1,6 @@
 //! Computes which part of a conversation a page holds, for both engines. A conversation's `seq`
-//! numbers have no gaps, so the page is a range. Called by the engines.
+//! numbers have no gaps, so the page is a range. The function is pure; the engines check membership
+//! and read the range.
 
 use protocol::{Cursor, Seq};
 

@@ -1,7 +1,7 @@
 //! Answers and events after a batch is decided: answers to the requesting connections and calls,
 //! events to the users concerned. Called by [`super::batch`] only.
 
-use protocol::{ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
+use protocol::{CloseCode, ErrorCode, Marks, Message, Refusal, Sent, Seq, ServerFrame, Timestamp};
 
 use super::Reply;
 use crate::error::Error;
@@ -37,14 +37,18 @@ pub(super) fn answer_send(
             fanout.publish(&[peer, message.sender], &event, from);
         }
         SendOutcome::Reused => {
-            refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), fanout)
+            refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), fanout);
         }
         SendOutcome::PeerDeleted => {
             refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), fanout);
         }
-        // `Deferred` never arrives here: deferred writes go into the next batch.
-        SendOutcome::NotFound | SendOutcome::Deferred => {
+        SendOutcome::NotFound => {
             refuse_send(&message, reply, ErrorCode::NotFound.into(), fanout);
+        }
+        SendOutcome::SessionEnded => {
+            let outbound = reply.outbound().cloned();
+            refuse_send(&message, reply, ErrorCode::Unauthenticated.into(), fanout);
+            fanout.close(outbound, CloseCode::SessionEnded);
         }
     }
 }
@@ -76,8 +80,13 @@ pub(super) fn answer_mark(
         }
         MarkOutcome::Unchanged => reply.accept_silently(),
         MarkOutcome::OutOfRange => refuse_mark(new, reply, ErrorCode::OutOfRange.into(), fanout),
-        MarkOutcome::NotFound | MarkOutcome::Deferred => {
+        MarkOutcome::NotFound => {
             refuse_mark(new, reply, ErrorCode::NotFound.into(), fanout);
+        }
+        MarkOutcome::SessionEnded => {
+            let outbound = reply.outbound().cloned();
+            refuse_mark(new, reply, ErrorCode::Unauthenticated.into(), fanout);
+            fanout.close(outbound, CloseCode::SessionEnded);
         }
     }
 }

@@ -9,11 +9,13 @@ use protocol::{ClientId, ConversationId, ErrorCode, Sent, ServerFrame, UserId};
 use tokio::sync::mpsc;
 
 use super::answers::{answer_mark, answer_send, refuse_mark, refuse_send, sent};
-use super::commits::{CommitResult, Commits};
+use super::commits::Commits;
 use super::{Command, Reply, Write};
 use crate::error::later;
 use crate::relay::{Fanout, Relay};
-use crate::store::{Batch, Committed, MarkOutcome, NewMessage, SendOutcome, StoreError};
+use crate::store::{
+    Batch, Committed, Deferrable, MarkOutcome, NewMessage, SendOutcome, StoreError,
+};
 
 /// The retry delay sent after a store failure.
 const FAILED_RETRY: Duration = Duration::from_secs(1);
@@ -34,17 +36,21 @@ pub(super) struct PendingBatch {
     indices: HashMap<(UserId, ClientId), usize>,
     /// Messages whose id occurs twice in the batch, with the index of the first occurrence.
     repeats: Vec<(usize, NewMessage, Reply<Sent>)>,
+    /// Messages whose id occurs in the batch with another session. They wait for the next batch,
+    /// because the outcome of one session must not answer another.
+    other_sessions: Vec<(NewMessage, Reply<Sent>)>,
     /// When the writes to a conversation were first deferred.
     since: HashMap<ConversationId, Instant>,
 }
 
-/// Writes that were deferred because another node was writing to their conversations. They come
-/// first in the next batch, before later writes to the same conversations.
+/// Writes that were deferred because another node was writing to their conversations, or because the
+/// batch had the same message from another session. They come first in the next batch, before later
+/// writes to the same conversations.
 #[derive(Default)]
 pub(super) struct Deferred {
     writes: Vec<Write>,
     since: HashMap<ConversationId, Instant>,
-    /// The batch contained nothing else.
+    /// Whether every message and mark of the batch was deferred.
     is_all: bool,
 }
 
@@ -59,25 +65,23 @@ impl Deferred {
     }
 }
 
-/// A batch with its result, not answered yet.
+/// A batch with its result, not answered yet. Deferred writes are no longer part of the batch.
 pub(super) struct DecidedBatch {
     pending: PendingBatch,
-    result: CommitResult,
+    result: Result<Decided, Arc<StoreError>>,
+}
+
+/// The outcomes of a batch, in the order of its lists.
+struct Decided {
+    messages: Vec<SendOutcome>,
+    marks: Vec<MarkOutcome>,
 }
 
 impl DecidedBatch {
-    /// Removes the deferred writes from the batch.
-    pub(super) fn take_deferred(&mut self) -> Deferred {
-        let Ok(committed) = &mut self.result else { return Deferred::default() };
-        let any = committed.messages.contains(&SendOutcome::Deferred)
-            || committed.marks.contains(&MarkOutcome::Deferred);
-        if any { self.pending.take_deferred(committed) } else { Deferred::default() }
-    }
-
     pub(super) fn answer(self, relay: &Relay) {
         let mut fanout = relay.fanout();
         match self.result {
-            Ok(committed) => self.pending.answer(committed, &mut fanout),
+            Ok(decided) => self.pending.answer(decided, &mut fanout),
             Err(error) => self.pending.refuse_all(&error, &mut fanout),
         }
         fanout.send();
@@ -92,7 +96,8 @@ impl PendingBatch {
         commands: &mut Vec<Command>,
         waiting: &mut mpsc::Receiver<Command>,
     ) -> Self {
-        let mut batch = Self { since: deferred.since, ..Self::default() };
+        let indices = HashMap::with_capacity(deferred.writes.len() + commands.len());
+        let mut batch = Self { indices, since: deferred.since, ..Self::default() };
         deferred.writes.into_iter().for_each(|write| batch.add(write));
         for command in commands.drain(..) {
             match command {
@@ -120,25 +125,44 @@ impl PendingBatch {
             .indices
             .entry((message.sender, message.client_id))
             .or_insert(self.batch.messages.len());
-        if index == self.batch.messages.len() {
-            self.batch.messages.push(message);
-            self.senders.push(reply);
-        } else {
-            self.repeats.push((index, message, reply));
+        match self.batch.messages.get(index) {
+            None => {
+                self.batch.messages.push(message);
+                self.senders.push(reply);
+            }
+            Some(first) if first.session == message.session => {
+                self.repeats.push((index, message, reply));
+            }
+            Some(_) => self.other_sessions.push((message, reply)),
         }
     }
 
-    pub(super) async fn commit(mut self, commits: &dyn Commits) -> DecidedBatch {
+    /// Commits the batch. Also returns the writes of the next batch: those that the store deferred,
+    /// and repeats through other sessions.
+    pub(super) async fn commit(mut self, commits: &dyn Commits) -> (DecidedBatch, Deferred) {
         self.batch.yields = self.since.values().all(|since| since.elapsed() < DEFER_AT_MOST);
         let batch = Arc::new(std::mem::take(&mut self.batch));
         let result = commits.commit(batch.clone()).await;
-        // The only reference that is left.
+        // No other reference is left.
         self.batch = Arc::try_unwrap(batch).unwrap_or_else(|shared| Batch::clone(&shared));
-        DecidedBatch { pending: self, result }
+        match result {
+            Ok(committed) => {
+                let (decided, mut deferred) = self.split(&committed);
+                let waiting = std::mem::take(&mut self.other_sessions).into_iter();
+                deferred.writes.extend(waiting.map(|(message, reply)| Write::Send(message, reply)));
+                (DecidedBatch { pending: self, result: Ok(decided) }, deferred)
+            }
+            Err(error) => (DecidedBatch { pending: self, result: Err(error) }, Deferred::default()),
+        }
     }
 
-    /// Removes the deferred writes and their repeats.
-    fn take_deferred(&mut self, committed: &mut Committed) -> Deferred {
+    /// Separates the deferred writes, and their repeats, from the batch.
+    fn split(&mut self, committed: &Committed) -> (Decided, Deferred) {
+        let messages = committed.messages.iter().map(Deferrable::decided).collect();
+        let marks = committed.marks.iter().map(Deferrable::decided).collect();
+        if let (Some(messages), Some(marks)) = (messages, marks) {
+            return (Decided { messages, marks }, Deferred::default());
+        }
         let before = std::mem::take(&mut self.since);
         let mut deferred = Deferred::default();
         let mut defer = |conversation: ConversationId, write| {
@@ -146,22 +170,21 @@ impl PendingBatch {
             let since = before.get(&conversation).copied().unwrap_or_else(Instant::now);
             deferred.since.entry(conversation).or_insert(since);
         };
+        let mut decided = Decided { messages: Vec::new(), marks: Vec::new() };
         // The new index of each message, for its repeats.
-        let (mut indices, mut kept) = (Vec::new(), Vec::new());
-        let messages = self.batch.messages.drain(..).zip(self.senders.drain(..));
-        for ((message, reply), outcome) in messages.zip(committed.messages.drain(..)) {
-            if outcome == SendOutcome::Deferred {
+        let mut indices = Vec::new();
+        let messages = std::mem::take(&mut self.batch.messages);
+        let messages = messages.into_iter().zip(std::mem::take(&mut self.senders));
+        for ((message, reply), result) in messages.zip(&committed.messages) {
+            let Some(outcome) = result.decided() else {
                 indices.push(None);
                 defer(message.conversation, Write::Send(message, reply));
-            } else {
-                indices.push(Some(kept.len()));
-                kept.push((message, reply, outcome));
-            }
-        }
-        for (message, reply, outcome) in kept {
+                continue;
+            };
+            indices.push(Some(decided.messages.len()));
             self.batch.messages.push(message);
             self.senders.push(reply);
-            committed.messages.push(outcome);
+            decided.messages.push(outcome);
         }
         for (index, message, reply) in std::mem::take(&mut self.repeats) {
             match indices.get(index).copied().flatten() {
@@ -169,31 +192,28 @@ impl PendingBatch {
                 None => defer(message.conversation, Write::Send(message, reply)),
             }
         }
-        let mut kept = Vec::new();
-        let marks = self.batch.marks.drain(..).zip(self.markers.drain(..));
-        for ((new, reply), outcome) in marks.zip(committed.marks.drain(..)) {
-            if outcome == MarkOutcome::Deferred {
+        let marks = std::mem::take(&mut self.batch.marks);
+        let marks = marks.into_iter().zip(std::mem::take(&mut self.markers));
+        for ((new, reply), result) in marks.zip(&committed.marks) {
+            let Some(outcome) = result.decided() else {
                 defer(new.conversation, Write::Mark(new, reply));
-            } else {
-                kept.push((new, reply, outcome));
-            }
-        }
-        for (new, reply, outcome) in kept {
+                continue;
+            };
             self.batch.marks.push(new);
             self.markers.push(reply);
-            committed.marks.push(outcome);
+            decided.marks.push(outcome);
         }
-        deferred.is_all = committed.messages.is_empty() && committed.marks.is_empty();
-        deferred
+        deferred.is_all = decided.messages.is_empty() && decided.marks.is_empty();
+        (decided, deferred)
     }
 
-    fn answer(self, committed: Committed, fanout: &mut Fanout<'_>) {
+    fn answer(self, decided: Decided, fanout: &mut Fanout<'_>) {
         for (index, message, reply) in self.repeats {
             let first = self.batch.messages.get(index);
             let same = first.is_some_and(|first| {
                 first.conversation == message.conversation && first.body == message.body
             });
-            match committed.messages.get(index) {
+            match decided.messages.get(index) {
                 _ if !same => answer_send(message, reply, SendOutcome::Reused, fanout),
                 // The first occurrence publishes the event, below.
                 Some(
@@ -205,11 +225,11 @@ impl PendingBatch {
             }
         }
         let messages = self.batch.messages.into_iter().zip(self.senders);
-        for ((message, reply), outcome) in messages.zip(committed.messages) {
+        for ((message, reply), outcome) in messages.zip(decided.messages) {
             answer_send(message, reply, outcome, fanout);
         }
         let marks = self.batch.marks.into_iter().zip(self.markers);
-        for ((marks, reply), outcome) in marks.zip(committed.marks) {
+        for ((marks, reply), outcome) in marks.zip(decided.marks) {
             answer_mark(&marks, reply, outcome, fanout);
         }
     }
@@ -227,6 +247,9 @@ impl PendingBatch {
             refuse_send(&message, reply, refusal, fanout);
         }
         for (_, message, reply) in self.repeats {
+            refuse_send(&message, reply, refusal, fanout);
+        }
+        for (message, reply) in self.other_sessions {
             refuse_send(&message, reply, refusal, fanout);
         }
         for (marks, reply) in self.batch.marks.into_iter().zip(self.markers) {

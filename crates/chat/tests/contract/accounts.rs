@@ -3,7 +3,7 @@
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
 
-use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
 use protocol::{CloseCode, ErrorCode};
 
 #[tokio::test]
@@ -18,10 +18,11 @@ async fn invalid_names_and_passwords_are_refused_with_their_own_codes() {
         ("ＡＬＩＣＥ", "", PASSWORD, ErrorCode::UsernameTaken),
         ("carol", "\u{202e}", PASSWORD, ErrorCode::DisplayNameInvalid),
         ("carol", "", "short", ErrorCode::PasswordTooShort),
-        ("carol", "", "1234567890", ErrorCode::PasswordCommon),
+        ("carol", "", "short-Harbor-9", ErrorCode::PasswordTooShort),
+        ("carol", "", "123456789012345", ErrorCode::PasswordCommon),
         ("carol", "", "tulip\u{7}-Harbor-92", ErrorCode::PasswordInvalid),
         ("carol", "", "tulip\u{200B}-Harbor-92", ErrorCode::PasswordInvalid),
-        ("carolina.jones", "", "carolina.jones", ErrorCode::PasswordCommon),
+        ("carolina.m.jones", "", "carolina.m.jones", ErrorCode::PasswordCommon),
     ];
     for (username, display_name, password, expected) in cases {
         let result = chat.sign_up(username, display_name, password, SOMEWHERE).await;
@@ -48,12 +49,12 @@ async fn a_password_is_accepted_in_every_unicode_form() {
     assert_eq!(code(other.map(|_| ())), ErrorCode::WrongCredentials, "letters stay different");
     let changes = [(spellings[0], "Tür-und-Angel 7"), ("Tu\u{308}r-und-Angel 7", spellings[2])];
     for (current, new) in changes {
-        let changed = chat.change_password(&alice.session, current, new, SOMEWHERE).await;
+        let changed = chat.change_password(&alice.session, change(current, new), SOMEWHERE).await;
         changed.unwrap_or_else(|error| panic!("{current:?}: {error}"));
     }
     chat.delete_account(&alice.session, spellings[1], SOMEWHERE).await.expect("deleted");
     let bob = world.person("bob").await;
-    let token = chat.create_invitation(bob.user.id).await.expect("an invitation").token;
+    let token = chat.create_invitation(bob.caller()).await.expect("an invitation").token;
     let invited = chat
         .sign_up_invited(&token, "carol", "", spellings[2], SOMEWHERE)
         .await
@@ -91,10 +92,33 @@ async fn an_account_from_before_normalisation_signs_in_and_then_in_every_unicode
     world
         .home
         .execute(&format!("update users set password_hash = '{old}' where username_key = 'alice'"));
-    chat.change_password(&alice, "tulip\u{7}Harbor-92", composed, SOMEWHERE)
+    chat.change_password(&alice, change("tulip\u{7}Harbor-92", composed), SOMEWHERE)
         .await
         .expect("changed");
     chat.delete_account(&alice, decomposed, SOMEWHERE).await.expect("deleted");
+}
+
+/// The minimum length was ten characters, and the parameters of the hash were others.
+#[tokio::test]
+async fn an_older_short_password_stays_valid_and_gets_a_hash_with_the_present_parameters() {
+    let world = World::new().await;
+    let alice = world.person("alice").await;
+    let old = argon2::Argon2::default().hash_password(b"harbor-912").expect("hashed");
+    world.home.execute(&format!("update users set password_hash = '{old}'"));
+    for _ in 0..2 {
+        world.chat.sign_in("alice", "harbor-912", SOMEWHERE).await.expect("signed in");
+        let present = "select count(*) from users \
+                       where password_hash like '$argon2id$v=19$m=47104,t=1,p=1$%'";
+        assert_eq!(world.home.number(present), 1);
+    }
+    let too_short =
+        world.chat.change_password(&alice, change("harbor-912", "harbor-9123456"), SOMEWHERE).await;
+    assert_eq!(code(too_short), ErrorCode::PasswordTooShort);
+    world
+        .chat
+        .change_password(&alice, change("harbor-912", PASSWORD), SOMEWHERE)
+        .await
+        .expect("changed");
 }
 
 #[tokio::test]

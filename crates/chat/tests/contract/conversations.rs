@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat::Caller;
 use chat::store::{Batch, NewMessage};
 use protocol::{
     ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Presence, Seq, ServerFrame,
@@ -20,8 +21,11 @@ async fn both_users_may_open_the_conversation_and_get_the_same_one() {
     assert_eq!(world.open(&alice, &bob).await, one);
     let me = alice.user.id;
     let chat = &world.chat;
-    assert_eq!(code(chat.open_conversation(me, me).await), ErrorCode::NotWithOneself);
-    assert_eq!(code(chat.open_conversation(me, UserId::new()).await), ErrorCode::NotFound);
+    assert_eq!(code(chat.open_conversation(alice.caller(), me).await), ErrorCode::NotWithOneself);
+    assert_eq!(
+        code(chat.open_conversation(alice.caller(), UserId::new()).await),
+        ErrorCode::NotFound
+    );
 }
 
 #[tokio::test]
@@ -34,7 +38,7 @@ async fn an_opened_conversation_is_listed_for_the_peer_after_the_first_message()
     };
     assert_eq!(listed(alice.user.id).await, [conversation]);
     assert!(listed(bob.user.id).await.is_empty());
-    world.send(alice.user.id, conversation, "hello").await;
+    world.send(alice.caller(), conversation, "hello").await;
     assert_eq!(listed(bob.user.id).await, [conversation]);
 }
 
@@ -46,7 +50,7 @@ async fn the_list_is_newest_first_and_paged_without_a_gap() {
     for n in 0..60 {
         let peer = world.person(&format!("peer{n}")).await;
         let id = world.open(&alice, &peer).await;
-        world.send(peer.user.id, id, &format!("from {n}")).await;
+        world.send(peer.caller(), id, &format!("from {n}")).await;
         // The list is ordered by time, and two conversations of the same millisecond have no fixed
         // order.
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -74,16 +78,16 @@ async fn messages_of_one_transaction_order_the_list_by_their_order() {
     let mut talks = Vec::new();
     for n in 0..8 {
         let peer = world.person(&format!("peer{n}")).await;
-        talks.push((peer.user.id, world.open(&alice, &peer).await));
+        talks.push((peer.caller(), world.open(&alice, &peer).await));
     }
     world.chat.close().await;
     let store = world.home.store().await;
     // The second clock is behind the first commit.
     for now in [Timestamp(4_000_000_000_000), Timestamp(1)] {
         let said = [3, 1, 0, 2, 1, 7, 5, 6, 4, 3].map(|n: usize| {
-            let (sender, conversation) = talks[n];
-            let client_id = ClientId::new();
-            NewMessage { sender, conversation, client_id, body: "hello".to_owned() }
+            let (Caller { user: sender, session }, conversation) = talks[n];
+            let (client_id, body) = (ClientId::new(), "hello".to_owned());
+            NewMessage { sender, session, conversation, client_id, body }
         });
         let batch = Batch { messages: said.into(), ..Batch::default() };
         store.commit(Arc::new(batch), now).await.expect("stored");
@@ -100,7 +104,7 @@ async fn a_new_message_moves_its_conversation_to_the_top_after_the_clock_was_set
     let world = World::new().await;
     let (alice, bob, with_bob) = world.pair().await;
     let me = alice.user.id;
-    world.send(bob.user.id, with_bob, "while the clock was a day ahead").await;
+    world.send(bob.caller(), with_bob, "while the clock was a day ahead").await;
     world.home.execute(&format!("update members set active_at = active_at + {DAY_MS}"));
     let listed = async |me| {
         let page = world.chat.conversations(me, None).await.expect("a list");
@@ -111,9 +115,9 @@ async fn a_new_message_moves_its_conversation_to_the_top_after_the_clock_was_set
     let with_carol = world.open(&alice, &carol).await;
     let with_dora = world.open(&alice, &dora).await;
     assert_eq!(listed(me).await, [with_dora, with_carol, with_bob]);
-    world.send(carol.user.id, with_carol, "hello").await;
+    world.send(carol.caller(), with_carol, "hello").await;
     assert_eq!(listed(me).await, [with_carol, with_dora, with_bob]);
-    world.send(me, with_bob, "hello").await;
+    world.send(alice.caller(), with_bob, "hello").await;
     assert_eq!(listed(me).await, [with_bob, with_carol, with_dora]);
     assert_eq!(listed(bob.user.id).await, [with_bob]);
 
@@ -135,11 +139,11 @@ async fn the_first_page_contains_the_unread_counts_of_later_conversations() {
         // The first five conversations will be after the page: one, two and three messages unread,
         // and two conversations fully read.
         for _ in 0..=n.min(2) {
-            world.send(peer.user.id, id, "hello").await;
+            world.send(peer.caller(), id, "hello").await;
         }
         if (3..5).contains(&n) {
             let all = protocol::Marks { delivered: Seq(3), read: Seq(3) };
-            world.chat.mark(me, id, all).await.expect("marked");
+            world.chat.mark(alice.caller(), id, all).await.expect("marked");
         }
         world.home.execute(&format!(
             "update members set active_at = {} where active_at > 1000000",
@@ -148,7 +152,7 @@ async fn the_first_page_contains_the_unread_counts_of_later_conversations() {
         ids.push(id);
     }
     // A user's own messages do not count as unread.
-    world.send(me, ids[4], "mine").await;
+    world.send(alice.caller(), ids[4], "mine").await;
     world.home.execute("update members set active_at = 1004 where active_at > 1000000");
     let first = world.chat.conversations(me, None).await.expect("a page");
     assert_eq!(first.conversations.len(), 50);
@@ -169,7 +173,7 @@ async fn history_is_read_in_dense_pages_from_any_cursor() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 1..=120 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let page = async |cursor| {
         let page = world.chat.history(bob.user.id, conversation, cursor).await.expect("a page");
@@ -217,8 +221,8 @@ async fn search_finds_users_by_word_prefixes_of_either_name_and_never_the_search
     assert_eq!(found("").await.len(), 3);
 
     let me = world.chat.find_people(alice.user.id, "carol").await.expect("people");
-    let id = world.chat.open_conversation(alice.user.id, me[0].user.id).await.expect("opened");
-    world.send(alice.user.id, id, "hi").await;
+    let id = world.chat.open_conversation(alice.caller(), me[0].user.id).await.expect("opened");
+    world.send(alice.caller(), id, "hi").await;
     assert_eq!(found("").await[0], "carol", "whom one talked with comes first");
 }
 
@@ -260,7 +264,7 @@ async fn peer_is_online(world: &World, me: UserId, conversation: ConversationId)
 async fn a_user_goes_offline_after_the_presence_grace() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
-    world.send(alice.user.id, conversation, "hello").await;
+    world.send(alice.caller(), conversation, "hello").await;
     let mut alice_here = world.connect(&alice).await;
     let bob_here = world.connect(&bob).await;
     assert!(presence(&mut alice_here, bob.user.id).await.online);
@@ -276,7 +280,7 @@ async fn presence_survives_a_reload() {
     // Longer than a reload takes on any machine.
     let world = World::with(|config| config.presence_grace = Duration::from_secs(3_600)).await;
     let (alice, bob, conversation) = world.pair().await;
-    world.send(alice.user.id, conversation, "hello").await;
+    world.send(alice.caller(), conversation, "hello").await;
     let mut alice_here = world.connect(&alice).await;
     let bob_here = world.connect(&bob).await;
     assert!(presence(&mut alice_here, bob.user.id).await.online);
@@ -307,22 +311,9 @@ async fn typing_reaches_only_the_peer() {
     let mut alice_here = world.connect(&alice).await;
     let mut bob_here = world.connect(&bob).await;
     alice_here.send_frame(&ClientFrame::Typing { conversation, active: true }).await;
-    let received = loop {
-        match bob_here.next_frame().await {
-            ServerFrame::Presence { .. } => {}
-            other => break other,
-        }
-    };
+    let received = bob_here.next_without_presence().await;
     let user = alice.user.id;
     assert_eq!(received, ServerFrame::Typing { conversation, user, active: true });
     alice_here.send_frame(&ClientFrame::Ping).await;
-    loop {
-        match alice_here.next_frame().await {
-            ServerFrame::Presence { .. } => {}
-            other => {
-                assert_eq!(other, ServerFrame::Pong);
-                break;
-            }
-        }
-    }
+    assert_eq!(alice_here.next_without_presence().await, ServerFrame::Pong);
 }

@@ -1,10 +1,10 @@
 //! An invitation works once, for one user, and opens a conversation with the inviter.
 
-use crate::support::{PASSWORD, SOMEWHERE, World, code};
-use chat::{Chat, Registration};
+use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
+use chat::{Caller, Chat, PasswordChange, Registration};
 use protocol::{ErrorCode, Seq, ServerFrame, UserId};
 
-async fn invites(chat: &Chat, me: UserId) -> String {
+async fn invites(chat: &Chat, me: Caller) -> String {
     chat.create_invitation(me).await.expect("an invitation").token
 }
 
@@ -20,14 +20,15 @@ async fn an_invited_user_signs_up_into_a_conversation_that_both_users_see() {
     let chat = &world.chat;
     let alice = world.person("alice").await;
     let mut of_alice = world.connect(&alice).await;
-    let token = invites(chat, alice.user.id).await;
+    let token = invites(chat, alice.caller()).await;
     let info = chat.invitation(&token, SOMEWHERE).await.expect("good");
     assert_eq!(info.inviter, alice.user);
     let (bob, conversation) = chat
         .sign_up_invited(&token, "bob", "Bob Birch", PASSWORD, SOMEWHERE)
         .await
         .expect("an account");
-    let (bob, conversation) = (bob.session.user, conversation.expect("theirs"));
+    let (by_bob, bob) = (bob.session.caller(), bob.session.user);
+    let conversation = conversation.expect("theirs");
     let ServerFrame::Receipt { conversation: told, user, read, .. } = of_alice.next_frame().await
     else {
         panic!("the inviter is not told");
@@ -35,7 +36,7 @@ async fn an_invited_user_signs_up_into_a_conversation_that_both_users_see() {
     assert_eq!((told, user, read), (conversation, bob.id, Seq::ZERO));
     assert_eq!(listed(chat, alice.user.id).await, ["bob"]);
     assert_eq!(listed(chat, bob.id).await, ["alice"]);
-    let same = chat.open_conversation(bob.id, alice.user.id).await.expect("open");
+    let same = chat.open_conversation(by_bob, alice.user.id).await.expect("open");
     assert_eq!(same, conversation);
     let again = chat.invitation(&token, SOMEWHERE).await;
     assert_eq!(code(again), ErrorCode::InvitationInvalid, "it was used");
@@ -46,15 +47,15 @@ async fn forged_used_and_foreign_tokens_get_the_same_refusal() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, conversation) = world.pair().await;
-    let used = invites(chat, alice.user.id).await;
-    let opened = chat.accept_invitation(&bob.user, &used, SOMEWHERE).await.expect("accepted");
+    let used = invites(chat, alice.caller()).await;
+    let opened = chat.accept_invitation(&bob, &used, SOMEWHERE).await.expect("accepted");
     assert_eq!(opened, conversation, "the one they have");
     let forged = format!("{}A", &used[..42]);
     let session = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("signed in").token;
     for token in ["", "x", "../../etc", &used, &forged, &session] {
         let expected = ErrorCode::InvitationInvalid;
         assert_eq!(code(chat.invitation(token, SOMEWHERE).await), expected, "{token}");
-        let accepted = chat.accept_invitation(&bob.user, token, SOMEWHERE).await;
+        let accepted = chat.accept_invitation(&bob, token, SOMEWHERE).await;
         assert_eq!(code(accepted), expected, "{token}");
         let made = chat.sign_up_invited(token, "carol", "", PASSWORD, SOMEWHERE).await;
         assert_eq!(code(made.map(|_| ())), expected, "{token}");
@@ -67,10 +68,10 @@ async fn an_inviter_cannot_use_their_own_invitation_which_stays_valid() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, _) = world.pair().await;
-    let token = invites(chat, alice.user.id).await;
-    let own = chat.accept_invitation(&alice.user, &token, SOMEWHERE).await;
+    let token = invites(chat, alice.caller()).await;
+    let own = chat.accept_invitation(&alice, &token, SOMEWHERE).await;
     assert_eq!(code(own), ErrorCode::NotWithOneself);
-    assert!(chat.accept_invitation(&bob.user, &token, SOMEWHERE).await.is_ok());
+    assert!(chat.accept_invitation(&bob, &token, SOMEWHERE).await.is_ok());
 }
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn a_failed_sign_up_leaves_the_invitation_valid() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
-    let token = invites(chat, alice.user.id).await;
+    let token = invites(chat, alice.caller()).await;
     for (username, password, expected) in [
         ("alice", PASSWORD, ErrorCode::UsernameTaken),
         ("bo", PASSWORD, ErrorCode::UsernameInvalid),
@@ -95,7 +96,7 @@ async fn of_two_concurrent_uses_of_an_invitation_one_succeeds() {
     let world = World::new().await;
     let chat = &world.chat;
     let alice = world.person("alice").await;
-    let token = invites(chat, alice.user.id).await;
+    let token = invites(chat, alice.caller()).await;
     let (one, two) = tokio::join!(
         chat.sign_up_invited(&token, "bob", "", PASSWORD, SOMEWHERE),
         chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE)
@@ -117,20 +118,33 @@ async fn a_user_has_a_bounded_number_of_open_invitations() {
     let (alice, bob, _) = world.pair().await;
     let mut tokens = Vec::new();
     for _ in 0..20 {
-        tokens.push(invites(chat, alice.user.id).await);
+        tokens.push(invites(chat, alice.caller()).await);
     }
-    let more = chat.create_invitation(alice.user.id).await;
+    let more = chat.create_invitation(alice.caller()).await;
     assert_eq!(code(more), ErrorCode::TooManyInvitations);
-    chat.accept_invitation(&bob.user, &tokens[0], SOMEWHERE).await.expect("accepted");
-    assert!(chat.create_invitation(alice.user.id).await.is_ok(), "a used one waits no more");
-    assert!(chat.create_invitation(bob.user.id).await.is_ok());
+    chat.accept_invitation(&bob, &tokens[0], SOMEWHERE).await.expect("accepted");
+    assert!(chat.create_invitation(alice.caller()).await.is_ok(), "a used one waits no more");
+    assert!(chat.create_invitation(bob.caller()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_call_of_a_deleted_user_creates_no_invitation() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let alice = world.person("alice").await;
+    invites(chat, alice.caller()).await;
+    chat.delete_account(&alice, PASSWORD, SOMEWHERE).await.expect("deleted");
+    // The call was authenticated before the deletion.
+    let late = chat.create_invitation(alice.caller()).await;
+    assert_eq!(code(late), ErrorCode::Unauthenticated);
+    assert_eq!(world.home.number("select count(*) from invitations"), 0);
 }
 
 #[tokio::test]
 async fn an_invitation_expires_after_a_week() {
     let world = World::new().await;
     let (alice, bob, _) = world.pair().await;
-    let invitation = world.chat.create_invitation(alice.user.id).await.expect("an invitation");
+    let invitation = world.chat.create_invitation(alice.caller()).await.expect("an invitation");
     let info = world.chat.invitation(&invitation.token, SOMEWHERE).await.expect("good");
     assert_eq!(info.expires_at, invitation.expires_at);
     // The test does not wait: it sets the times in the store back by a week.
@@ -138,7 +152,7 @@ async fn an_invitation_expires_after_a_week() {
     world.home.execute(&format!(
         "update invitations set created_at = created_at - {week}, expires_at = expires_at - {week}"
     ));
-    let accepted = world.chat.accept_invitation(&bob.user, &invitation.token, SOMEWHERE).await;
+    let accepted = world.chat.accept_invitation(&bob, &invitation.token, SOMEWHERE).await;
     assert_eq!(code(accepted), ErrorCode::InvitationInvalid);
     let made = world.chat.sign_up_invited(&invitation.token, "carol", "", PASSWORD, SOMEWHERE);
     assert_eq!(code(made.await.map(|_| ())), ErrorCode::InvitationInvalid);
@@ -152,7 +166,7 @@ async fn registration_is_open_invited_or_closed() {
         (Registration::Closed, false, false),
     ] {
         let world = World::new().await;
-        let alice = world.person("alice").await.user.id;
+        let alice = world.person("alice").await.caller();
         let before = invites(&world.chat, alice).await;
         let world = world.restart_with(|config| config.registration = gate).await;
         let chat = &world.chat;
@@ -184,7 +198,7 @@ async fn the_first_account_is_created_with_the_first_invitation() {
     let again = chat.sign_up_invited(&token, "carol", "", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(again.map(|_| ())), ErrorCode::InvitationInvalid);
     assert_eq!(chat.first_invitation().await.expect("an answer"), None, "somebody can invite now");
-    invites(chat, first.session.user.id).await;
+    invites(chat, first.session.caller()).await;
 }
 
 #[tokio::test]
@@ -254,16 +268,16 @@ async fn an_open_invitation_is_listed_for_and_withdrawn_by_its_inviter_only() {
     let world = World::new().await;
     let chat = &world.chat;
     let (alice, bob, _) = world.pair().await;
-    let (me, other) = (alice.user.id, bob.user.id);
+    let (me, other) = (alice.caller(), bob.caller());
     let first = chat.create_invitation(me).await.expect("an invitation");
     let second = chat.create_invitation(me).await.expect("an invitation");
-    let waiting = async || chat.waiting_invitations(me).await.expect("a list");
+    let waiting = async || chat.waiting_invitations(me.user).await.expect("a list");
     let mut ids: Vec<_> = waiting().await.into_iter().map(|one| one.id).collect();
     ids.sort();
     let mut expected = [first.id.clone(), second.id.clone()];
     expected.sort();
     assert_eq!(ids, expected);
-    assert!(chat.waiting_invitations(other).await.expect("a list").is_empty());
+    assert!(chat.waiting_invitations(other.user).await.expect("a list").is_empty());
 
     chat.withdraw_invitation(other, &first.id).await.expect("nothing of theirs");
     assert_eq!(waiting().await.len(), 2, "it is not theirs to withdraw");
@@ -272,7 +286,30 @@ async fn an_open_invitation_is_listed_for_and_withdrawn_by_its_inviter_only() {
     }
     let gone = chat.invitation(&first.token, SOMEWHERE).await;
     assert_eq!(code(gone), ErrorCode::InvitationInvalid);
-    chat.accept_invitation(&bob.user, &second.token, SOMEWHERE).await.expect("accepted");
+    chat.accept_invitation(&bob, &second.token, SOMEWHERE).await.expect("accepted");
     assert!(waiting().await.is_empty(), "it was used");
     assert_eq!(code(chat.withdraw_invitation(me, "no id").await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_new_password_withdraws_open_invitations_if_the_user_wishes() {
+    let world = World::new().await;
+    let chat = &world.chat;
+    let (alice, bob, _) = world.pair().await;
+    let used = invites(chat, alice.caller()).await;
+    chat.accept_invitation(&bob, &used, SOMEWHERE).await.expect("accepted");
+    let (open, of_bob) = (invites(chat, alice.caller()).await, invites(chat, bob.caller()).await);
+    let another = "marsh-Lantern-41";
+    let is_valid = async |token: &str| chat.invitation(token, SOMEWHERE).await.is_ok();
+    chat.change_password(&alice, change(PASSWORD, another), SOMEWHERE).await.expect("changed");
+    assert!(is_valid(&open).await, "the user did not ask for it");
+    let withdrawing = |current, new| PasswordChange { current, new, withdraws_invitations: true };
+    let wrong = withdrawing("wrong-Harbor-92", PASSWORD);
+    let refused = chat.change_password(&alice, wrong, SOMEWHERE).await;
+    assert_eq!(code(refused), ErrorCode::WrongPassword);
+    assert!(is_valid(&open).await);
+    let right = withdrawing(another, PASSWORD);
+    chat.change_password(&alice, right, SOMEWHERE).await.expect("changed");
+    assert!(!is_valid(&open).await && is_valid(&of_bob).await);
+    assert_eq!(world.home.number("select count(*) from invitations"), 2, "used, and Bob's");
 }

@@ -4,11 +4,16 @@
 mod accounts;
 mod conversations;
 mod deletion;
+mod ended_sessions;
+mod guessing;
 mod invitations;
+mod limits;
 mod privacy;
 mod receipts;
 mod search;
 mod sending;
 mod settings;
 mod sign_ins;
-pub mod support;
+pub(crate) mod support;
+pub(crate) mod two_step;
+mod usernames;

@@ -13,7 +13,7 @@ fn marks(delivered: i64, read: i64) -> Marks {
 }
 
 async fn set(world: &World, who: &Session, privacy: Privacy) {
-    world.chat.set_privacy(who.user.id, privacy).await.expect("set");
+    world.chat.set_privacy(who.caller(), privacy).await.expect("set");
 }
 
 /// The peer's marks, compared across all calls that return them.
@@ -31,13 +31,13 @@ async fn theirs(world: &World, me: UserId, id: ConversationId) -> Marks {
 
 /// Waits for the next receipt of this user.
 async fn receipt_of(tab: &mut Tab, whose: UserId) -> Marks {
-    loop {
-        if let ServerFrame::Receipt { user, delivered, read, .. } = tab.next_frame().await
-            && user == whose
-        {
-            return Marks { delivered, read };
+    tab.until(|frame| match frame {
+        ServerFrame::Receipt { user, delivered, read, .. } if user == whose => {
+            Some(Marks { delivered, read })
         }
-    }
+        _ => None,
+    })
+    .await
 }
 
 #[tokio::test]
@@ -46,10 +46,10 @@ async fn read_marks_are_hidden_for_both_users_if_one_hides_them() {
     let (alice, bob, id) = world.pair().await;
     let (a, b) = (alice.user.id, bob.user.id);
     for n in 0..4 {
-        world.send(a, id, &n.to_string()).await;
+        world.send(alice.caller(), id, &n.to_string()).await;
     }
-    world.chat.mark(a, id, marks(4, 2)).await.expect("marked");
-    world.chat.mark(b, id, marks(4, 3)).await.expect("marked");
+    world.chat.mark(alice.caller(), id, marks(4, 2)).await.expect("marked");
+    world.chat.mark(bob.caller(), id, marks(4, 3)).await.expect("marked");
     let hides = Privacy { receipts: false, ..ALL };
     for (of_alice, of_bob, shown) in
         [(ALL, ALL, true), (hides, ALL, false), (ALL, hides, false), (hides, hides, false)]
@@ -73,7 +73,7 @@ async fn a_hidden_read_mark_reaches_only_the_readers_own_tabs() {
     let (alice, bob, id) = world.pair().await;
     let b = bob.user.id;
     for n in 0..3 {
-        world.send(alice.user.id, id, &n.to_string()).await;
+        world.send(alice.caller(), id, &n.to_string()).await;
     }
     // Alice hides her receipts, so she does not see Bob's.
     set(&world, &alice, Privacy { receipts: false, ..ALL }).await;
@@ -108,13 +108,13 @@ async fn presence(world: &World, me: &Session, peer: &Session, id: ConversationI
 async fn presence_is_hidden_for_both_users_if_one_hides_it() {
     let world = World::new().await;
     let (alice, bob, id) = world.pair().await;
-    world.send(alice.user.id, id, "listed for both from now on").await;
+    world.send(alice.caller(), id, "listed for both from now on").await;
     let mut of_alice = world.connect(&alice).await;
     let mut of_bob = world.connect(&bob).await;
     // A last-seen time is queued before its presence is pushed; the mark follows it in the same
     // queue.
     while !matches!(of_alice.next_frame().await, ServerFrame::Presence { .. }) {}
-    world.chat.mark(alice.user.id, id, Marks::default()).await.expect("after what was queued");
+    world.chat.mark(alice.caller(), id, Marks::default()).await.expect("after what was queued");
     let hides = Privacy { last_seen: false, ..ALL };
     for (mine, theirs) in [(hides, ALL), (ALL, hides), (hides, hides)] {
         set(&world, &alice, mine).await;

@@ -12,7 +12,7 @@ async fn marks_only_move_forward_and_read_implies_delivered() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..10 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let me = bob.user.id;
     let steps = [
@@ -26,13 +26,16 @@ async fn marks_only_move_forward_and_read_implies_delivered() {
     ];
     for ((delivered, read), expected) in steps {
         let new = Marks { delivered: Seq(delivered), read: Seq(read) };
-        world.chat.mark(me, conversation, new).await.expect("marked");
+        world.chat.mark(bob.caller(), conversation, new).await.expect("marked");
         let expected = Marks { delivered: Seq(expected.0), read: Seq(expected.1) };
         assert_eq!(marks(&world, me, conversation).await, expected, "after {new:?}");
     }
     for (delivered, read) in [(11, 0), (0, 11), (-1, 0), (0, -1), (i64::MAX, 0), (i64::MIN, 0)] {
         let new = Marks { delivered: Seq(delivered), read: Seq(read) };
-        assert_eq!(code(world.chat.mark(me, conversation, new).await), ErrorCode::OutOfRange);
+        assert_eq!(
+            code(world.chat.mark(bob.caller(), conversation, new).await),
+            ErrorCode::OutOfRange
+        );
     }
     let world = world.restart().await;
     assert_eq!(marks(&world, me, conversation).await, Marks { delivered: Seq(10), read: Seq(10) });
@@ -43,7 +46,7 @@ async fn concurrent_marks_in_any_order_end_at_the_highest() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..100 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let mut tab = world.connect(&bob).await;
     let mut numbers: Vec<i64> = (1..=100).collect();
@@ -55,7 +58,7 @@ async fn concurrent_marks_in_any_order_end_at_the_highest() {
         tab.send_frame(&ClientFrame::Read { conversation, up_to: Seq(n / 2) }).await;
     }
     // Calls and frames use the same queue, so this call is handled last.
-    world.chat.mark(bob.user.id, conversation, Marks::default()).await.expect("marked");
+    world.chat.mark(bob.caller(), conversation, Marks::default()).await.expect("marked");
     let expected = Marks { delivered: Seq(100), read: Seq(50) };
     assert_eq!(marks(&world, bob.user.id, conversation).await, expected);
 }
@@ -65,7 +68,7 @@ async fn a_receipt_reaches_the_peer_and_the_readers_other_tabs_and_never_moves_b
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..5 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let mut bob_here = world.connect(&bob).await;
     let mut bob_there = world.connect(&bob).await;
@@ -91,11 +94,11 @@ async fn a_receipt_reaches_the_peer_and_the_readers_other_tabs_and_never_moves_b
         assert_eq!(last, Marks { delivered: Seq(5), read: Seq(4) });
     }
     bob_here.send_frame(&ClientFrame::Read { conversation, up_to: Seq(6) }).await;
-    let (re, refusal) = loop {
-        if let ServerFrame::Refused { re, refusal, .. } = bob_here.next_frame().await {
-            break (re, refusal);
-        }
+    let refused = |frame| match frame {
+        ServerFrame::Refused { re, refusal, .. } => Some((re, refusal)),
+        _ => None,
     };
+    let (re, refusal) = bob_here.until(refused).await;
     assert_eq!((re.as_deref(), refusal.code), (Some("read"), ErrorCode::OutOfRange));
 }
 
@@ -106,16 +109,16 @@ async fn the_unread_count_is_the_number_of_the_peers_messages_after_the_read_mar
     let unread =
         async |me| world.chat.conversation(me, conversation).await.expect("a conversation").unread;
     for n in 0..4 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
-    world.send(bob.user.id, conversation, "answer").await;
-    world.send(alice.user.id, conversation, "again").await;
+    world.send(bob.caller(), conversation, "answer").await;
+    world.send(alice.caller(), conversation, "again").await;
     assert_eq!((unread(alice.user.id).await, unread(bob.user.id).await), (1, 5));
     let read = Marks { delivered: Seq(4), read: Seq(4) };
-    world.chat.mark(bob.user.id, conversation, read).await.expect("marked");
+    world.chat.mark(bob.caller(), conversation, read).await.expect("marked");
     assert_eq!(unread(bob.user.id).await, 1);
     let read = Marks { delivered: Seq(6), read: Seq(6) };
-    world.chat.mark(bob.user.id, conversation, read).await.expect("marked");
+    world.chat.mark(bob.caller(), conversation, read).await.expect("marked");
     assert_eq!(unread(bob.user.id).await, 0);
 }
 
@@ -125,14 +128,14 @@ async fn the_time_of_a_mark_is_the_time_of_its_last_move() {
     let (alice, bob, conversation) = world.pair().await;
     let stranger = world.person("mallory").await.user.id;
     for n in 0..3 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let times = async || world.chat.tick_times(alice.user.id, conversation).await.expect("mine");
     let never = times().await;
     assert_eq!(never, TickTimes::default());
     let mark = async |delivered, read| {
         let marks = Marks { delivered: Seq(delivered), read: Seq(read) };
-        world.chat.mark(bob.user.id, conversation, marks).await.expect("marked");
+        world.chat.mark(bob.caller(), conversation, marks).await.expect("marked");
         // Makes the next time differ from this one, because times have a resolution of a
         // millisecond.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -59,7 +59,7 @@ async fn users_are_found_by_any_word_of_a_name_in_every_script() {
 async fn search_lists_conversations_and_other_users_separately_and_no_user_twice() {
     let world = World::new().await;
     let (me, bob, _) = world.pair().await;
-    world.chat.set_display_name(&bob.user, "Alina Brook").await.expect("named");
+    world.chat.set_display_name(&bob, "Alina Brook").await.expect("named");
     let alan = world.chat.sign_up("alan", "Alan Brook", PASSWORD, SOMEWHERE).await.expect("made");
     let me = me.user;
     let both = search(&world, &me, "brook").await;
@@ -76,7 +76,7 @@ async fn search_lists_conversations_and_other_users_separately_and_no_user_twice
     world.open(&alan.session, &bob).await;
     assert!(search(&world, &bob.user, "alan").await.conversations.is_empty());
     // A new name is found at once, and the previous one is not.
-    world.chat.set_display_name(&bob.user, "Carl Reed").await.expect("named");
+    world.chat.set_display_name(&bob, "Carl Reed").await.expect("named");
     assert_eq!(names(&world, &me, "reed").await.1, ["Carl Reed"]);
     assert_eq!(names(&world, &me, "brook").await, (vec!["Alan Brook".to_owned()], vec![]));
     world.chat.delete_account(&bob, PASSWORD, SOMEWHERE).await.expect("deleted");

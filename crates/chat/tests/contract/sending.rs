@@ -27,7 +27,7 @@ async fn a_thousand_concurrent_sends_get_dense_seqs_and_both_users_read_the_same
     let mut sends = tokio::task::JoinSet::new();
     for n in 0..1_000 {
         let chat = world.chat.clone();
-        let from = if n % 2 == 0 { alice.user.id } else { bob.user.id };
+        let from = if n % 2 == 0 { alice.caller() } else { bob.caller() };
         sends.spawn(async move {
             let id = ClientId::new();
             let sent = chat.send_message(from, conversation, id, &n.to_string()).await;
@@ -90,17 +90,17 @@ async fn a_concurrent_or_later_retry_has_one_row_and_one_answer() {
     let mut repeats = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let chat = world.chat.clone();
-        let from = alice.user.id;
+        let from = alice.caller();
         repeats.spawn(async move {
             chat.send_message(from, conversation, id, "once").await.expect("an answer")
         });
     }
     let answers = repeats.join_all().await;
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    world.send(bob.user.id, conversation, "between").await;
+    world.send(bob.caller(), conversation, "between").await;
 
     let world = world.restart().await;
-    let later = world.chat.send_message(alice.user.id, conversation, id, "once").await;
+    let later = world.chat.send_message(alice.caller(), conversation, id, "once").await;
     assert_eq!(later.expect("an answer"), answers[0]);
     let mut tab = world.connect(&alice).await;
     tab.send_frame(&ClientFrame::Send { conversation, client_id: id, body: "once".into() }).await;
@@ -122,12 +122,12 @@ async fn a_reused_id_is_refused_and_changes_nothing() {
     let carol = world.person("carol").await;
     let elsewhere = world.open(&alice, &carol).await;
     let id = ClientId::new();
-    let send = |conversation, body| world.chat.send_message(alice.user.id, conversation, id, body);
+    let send = |conversation, body| world.chat.send_message(alice.caller(), conversation, id, body);
     send(conversation, "first").await.expect("sent");
     assert_eq!(code(send(conversation, "second").await), ErrorCode::ClientIdReused);
     assert_eq!(code(send(elsewhere, "first").await), ErrorCode::ClientIdReused);
     // Ids of different senders are independent.
-    world.chat.send_message(bob.user.id, conversation, id, "mine").await.expect("sent");
+    world.chat.send_message(bob.caller(), conversation, id, "mine").await.expect("sent");
     let bodies: Vec<String> = everything(&world, bob.user.id, conversation)
         .await
         .into_iter()
@@ -173,13 +173,16 @@ async fn a_foreign_and_a_missing_conversation_get_the_same_answer() {
         let me = carol.user.id;
         let chat = &world.chat;
         let id = ClientId::new();
-        assert_eq!(code(chat.send_message(me, conversation, id, "hi").await), ErrorCode::NotFound);
+        assert_eq!(
+            code(chat.send_message(carol.caller(), conversation, id, "hi").await),
+            ErrorCode::NotFound
+        );
         assert_eq!(code(chat.history(me, conversation, Cursor::Latest).await), ErrorCode::NotFound);
         let beyond = Cursor::After(Seq(99));
         assert_eq!(code(chat.history(me, conversation, beyond).await), ErrorCode::NotFound);
         assert_eq!(code(chat.conversation(me, conversation).await), ErrorCode::NotFound);
         let marks = protocol::Marks { delivered: Seq(1), read: Seq(1) };
-        assert_eq!(code(chat.mark(me, conversation, marks).await), ErrorCode::NotFound);
+        assert_eq!(code(chat.mark(carol.caller(), conversation, marks).await), ErrorCode::NotFound);
         tab.send_message(conversation, "hi").await;
         assert_eq!(tab.next_refusal().await.1.code, ErrorCode::NotFound);
         for frame in [
@@ -249,7 +252,7 @@ async fn only_the_slow_connection_is_closed_and_its_client_fetches_everything_it
     let mut quick = world.connect(&bob).await;
     let mut received = 0;
     for n in 1..=400 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
         loop {
             if let ServerFrame::Message(message) = quick.next_frame().await {
                 received += 1;

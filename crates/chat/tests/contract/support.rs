@@ -4,50 +4,53 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chat::{Chat, Config, Connection, Outgoing, Rates, Session};
+use chat::{Caller, Chat, Config, Connection, Outgoing, PasswordChange, Rates, Session};
 use protocol::{
-    ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Refusal, Seq, ServerFrame, UserId,
+    ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Refusal, Seq, ServerFrame,
 };
 use tokio::time::timeout;
 
 use crate::engine::Home;
 
-pub const PASSWORD: &str = "tulip-Harbor-92";
-pub const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+pub(crate) const PASSWORD: &str = "tulip-Harbor-92";
+pub(crate) const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 /// Far longer than any wait takes on the busiest machine, so that only a hanging test fails.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-pub struct World {
+pub(crate) struct World {
     pub chat: Chat,
     pub home: Home,
 }
 
-pub fn plenty() -> Rates {
+pub(crate) fn plenty() -> Rates {
     let plenty = NonZeroU32::new(1_000_000).expect("not zero");
     Rates {
         sign_ups_per_hour: plenty,
         sign_ins_per_minute: plenty,
         searches_per_minute: plenty,
         messages_per_minute: plenty,
+        message_mebibytes_per_day: NonZeroU32::new(1_000).expect("not zero"),
+        conversations_per_hour: plenty,
+        reads_per_minute: plenty,
         frames_per_second: plenty,
     }
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::on(Home::new().await, change).await
     }
 
     /// Closes the chat and starts it again on the same store.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.restart_with(|_| {}).await
     }
 
-    pub async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         self.chat.close().await;
         Self::on(self.home, change).await
     }
@@ -61,52 +64,56 @@ impl World {
         Self { chat, home }
     }
 
-    pub async fn person(&self, username: &str) -> Session {
+    pub(crate) async fn person(&self, username: &str) -> Session {
         self.chat.sign_up(username, "", PASSWORD, SOMEWHERE).await.expect("an account").session
     }
 
     /// Two users and their conversation.
-    pub async fn pair(&self) -> (Session, Session, ConversationId) {
+    pub(crate) async fn pair(&self) -> (Session, Session, ConversationId) {
         let alice = self.person("alice").await;
         let bob = self.person("bob").await;
         let conversation = self.open(&alice, &bob).await;
         (alice, bob, conversation)
     }
 
-    pub async fn open(&self, me: &Session, peer: &Session) -> ConversationId {
-        self.chat.open_conversation(me.user.id, peer.user.id).await.expect("a conversation")
+    pub(crate) async fn open(&self, me: &Session, peer: &Session) -> ConversationId {
+        self.chat.open_conversation(me.caller(), peer.user.id).await.expect("a conversation")
     }
 
     /// A connection whose `hello` has been received.
-    pub async fn connect(&self, who: &Session) -> Tab {
+    pub(crate) async fn connect(&self, who: &Session) -> Tab {
         let mut tab = Tab(self.chat.connect(who.clone()).await.expect("a connection"));
         assert!(matches!(tab.next_frame().await, ServerFrame::Hello { .. }));
         tab
     }
 
-    pub async fn send(&self, from: UserId, conversation: ConversationId, body: &str) -> Seq {
+    pub(crate) async fn send(&self, from: Caller, conversation: ConversationId, body: &str) -> Seq {
         let id = ClientId::new();
         self.chat.send_message(from, conversation, id, body).await.expect("sent").seq
     }
 }
 
 /// A browser tab.
-pub struct Tab(pub Connection);
+pub(crate) struct Tab(pub Connection);
 
 impl Tab {
-    pub async fn send_frame(&mut self, frame: &ClientFrame) {
+    pub(crate) async fn send_frame(&mut self, frame: &ClientFrame) {
         let text = serde_json::to_string(frame).expect("a frame");
         self.0.on_text(&text).await;
     }
 
-    pub async fn send_message(&mut self, conversation: ConversationId, body: &str) -> ClientId {
+    pub(crate) async fn send_message(
+        &mut self,
+        conversation: ConversationId,
+        body: &str,
+    ) -> ClientId {
         let client_id = ClientId::new();
         self.send_frame(&ClientFrame::Send { conversation, client_id, body: body.to_owned() })
             .await;
         client_id
     }
 
-    pub async fn next_frame(&mut self) -> ServerFrame {
+    pub(crate) async fn next_frame(&mut self) -> ServerFrame {
         match self.next().await {
             Outgoing::Frame(frame) => {
                 serde_json::from_slice(frame.as_bytes()).expect("a known frame")
@@ -115,12 +122,26 @@ impl Tab {
         }
     }
 
-    pub async fn next(&mut self) -> Outgoing {
+    /// Skips frames until one of them is wanted.
+    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(self.next_frame().await) {
+                return found;
+            }
+        }
+    }
+
+    pub(crate) async fn next_without_presence(&mut self) -> ServerFrame {
+        self.until(|frame| Some(frame).filter(|one| !matches!(one, ServerFrame::Presence { .. })))
+            .await
+    }
+
+    pub(crate) async fn next(&mut self) -> Outgoing {
         timeout(PATIENCE, self.0.next()).await.expect("a frame in time")
     }
 
     /// The next frame, which must be a refusal.
-    pub async fn next_refusal(&mut self) -> (Option<String>, Refusal) {
+    pub(crate) async fn next_refusal(&mut self) -> (Option<String>, Refusal) {
         match self.next_frame().await {
             ServerFrame::Refused { re, refusal, .. } => (re, refusal),
             other => panic!("received {other:?}"),
@@ -128,7 +149,7 @@ impl Tab {
     }
 
     /// Skips frames until the connection is closed.
-    pub async fn close_code(&mut self) -> CloseCode {
+    pub(crate) async fn close_code(&mut self) -> CloseCode {
         loop {
             if let Outgoing::Close(code) = self.next().await {
                 return code;
@@ -137,7 +158,12 @@ impl Tab {
     }
 }
 
+/// A change of the password that keeps the user's invitations.
+pub(crate) fn change<'a>(current: &'a str, new: &'a str) -> PasswordChange<'a> {
+    PasswordChange { current, new, withdraws_invitations: false }
+}
+
 /// The code of a refused call.
-pub fn code<T: std::fmt::Debug>(result: Result<T, chat::Error>) -> ErrorCode {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, chat::Error>) -> ErrorCode {
     result.expect_err("a refusal").refusal().code
 }

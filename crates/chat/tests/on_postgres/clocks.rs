@@ -19,6 +19,7 @@ async fn messages_are_ordered_by_seq_regardless_of_clocks() {
         let (ahead, sender) = if n % 2 == 0 { (0, &alice) } else { (1, &bob) };
         let message = NewMessage {
             sender: sender.user.id,
+            session: sender.id,
             conversation,
             client_id: ClientId::new(),
             body: n.to_string(),
@@ -26,7 +27,7 @@ async fn messages_are_ordered_by_seq_regardless_of_clocks() {
         let batch = Batch { messages: vec![message], ..Batch::default() };
         let at = Timestamp(now + n + ahead * TEN_MINUTES);
         let done = stores[usize::from(ahead == 1)].commit(Arc::new(batch), at).await;
-        let done = done.expect("committed").messages[0];
+        let done = done.expect("committed").messages[0].decided().expect("not deferred");
         assert!(matches!(done, SendOutcome::Stored { seq: Seq(seq), .. } if seq == n), "{done:?}");
     }
     let page = world.chat.history(alice.user.id, conversation, Cursor::Latest).await.expect("read");
@@ -45,8 +46,13 @@ async fn a_node_with_a_slow_clock_moves_its_conversations_to_the_top_too() {
     let (ahead, behind) = (world.home.store().await, world.home.store().await);
     let now = 1_800_000_000_000;
     let say = |conversation| {
-        let (sender, client_id) = (alice.user.id, ClientId::new());
-        let message = NewMessage { sender, conversation, client_id, body: "hello".to_owned() };
+        let message = NewMessage {
+            sender: alice.user.id,
+            session: alice.id,
+            conversation,
+            client_id: ClientId::new(),
+            body: "hello".to_owned(),
+        };
         Arc::new(Batch { messages: vec![message], ..Batch::default() })
     };
     for _ in 0..2 {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat::store::{
-    AccountOutcome, Batch, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, SessionLife,
-    Store, TokenHash,
+    AccountOutcome, Batch, Caller, ChangedPassword, NewInvitation, NewMarks, NewMessage,
+    NewSession, NewUser, SessionLife, Store, TokenHash,
 };
 use protocol::{ClientId, ConversationId, Marks, Privacy, Seq, SessionId, Timestamp, User, UserId};
 use tokio::task::JoinSet;
@@ -18,8 +18,14 @@ const PEOPLE: usize = 6;
 /// Users who all have conversations with each other.
 #[derive(Clone)]
 struct Town {
-    people: Vec<(UserId, SessionId)>,
+    people: Vec<Caller>,
     talks: Vec<(UserId, UserId, ConversationId)>,
+}
+
+impl Town {
+    fn session_of(&self, user: UserId) -> SessionId {
+        self.people.iter().find(|one| one.user == user).expect("one of the town").session
+    }
 }
 
 /// A pseudo-random generator with the same sequence in every run.
@@ -38,13 +44,16 @@ fn batch(town: &Town, dice: &mut Dice) -> Batch {
     let mut batch = Batch::default();
     for _ in 0..1 + dice.below(20) {
         let (one, two, conversation) = town.talks[dice.below(town.talks.len())];
-        let (sender, body) = (if dice.below(2) == 0 { one } else { two }, "hello".to_owned());
-        batch.messages.push(NewMessage { sender, conversation, client_id: ClientId::new(), body });
+        let sender = if dice.below(2) == 0 { one } else { two };
+        let (client_id, body) = (ClientId::new(), "hello".to_owned());
+        let session = town.session_of(sender);
+        batch.messages.push(NewMessage { sender, session, conversation, client_id, body });
         let marks = Marks { delivered: Seq(1), read: Seq(i64::from(dice.below(2) == 0)) };
-        batch.marks.push(NewMarks { user: one, conversation, marks });
+        let session = town.session_of(one);
+        batch.marks.push(NewMarks { user: one, session, conversation, marks });
     }
     for _ in 0..dice.below(4) {
-        let (user, session) = town.people[dice.below(PEOPLE)];
+        let Caller { user, session } = town.people[dice.below(PEOPLE)];
         batch.seen_users.push(user);
         batch.seen_sessions.push(session);
     }
@@ -62,7 +71,7 @@ fn new_session(user: UserId) -> NewSession {
 }
 
 /// A new user signs up by invitation, sends one message, and deletes the account.
-async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::Result<()> {
+async fn visit(store: &dyn Store, host: Caller, now: Timestamp) -> chat::store::Result<()> {
     let id = UserId::new();
     let name = id.to_string();
     let token_hash = token();
@@ -79,11 +88,13 @@ async fn visit(store: &dyn Store, host: UserId, now: Timestamp) -> chat::store::
     let made = store.create_user(guest, session, Some(token_hash), now).await?;
     let AccountOutcome::Made(Some(opened)) = made else { panic!("the invitation was good") };
     let (conversation, body) = (opened.conversation, "hello".to_owned());
-    let message = NewMessage { sender: id, conversation, client_id: ClientId::new(), body };
-    let (seen_users, seen_sessions) = (vec![id, host], vec![seen]);
+    let client_id = ClientId::new();
+    let message = NewMessage { sender: id, session: seen, conversation, client_id, body };
+    let (seen_users, seen_sessions) = (vec![id, host.user], vec![seen]);
     let batch = Batch { messages: vec![message], seen_users, seen_sessions, ..Batch::default() };
     store.commit(Arc::new(batch), now).await?;
-    store.delete_account(id, "guest", now).await?;
+    let guest = Caller { user: id, session: seen };
+    store.delete_account(guest, "guest", now).await?;
     Ok(())
 }
 
@@ -92,24 +103,31 @@ async fn random_operation(
     town: &Town,
     dice: &mut Dice,
 ) -> chat::store::Result<()> {
-    let (user, session) = town.people[dice.below(PEOPLE)];
-    let (peer, _) = town.people[dice.below(PEOPLE)];
+    let me = town.people[dice.below(PEOPLE)];
+    let peer = town.people[dice.below(PEOPLE)];
+    let user = me.user;
     let now = Timestamp(5);
     let life = SessionLife { now, oldest_created: Timestamp(-1), oldest_seen: Timestamp(-1) };
     match dice.below(11) {
-        0 if user != peer => drop(store.open_conversation(user, peer, now).await?),
-        1 => drop(store.set_display_name(user, "Somebody", "somebody").await?),
-        2 => store.set_privacy(user, Privacy { receipts: true, last_seen: true }).await?,
-        3 => drop(store.delete_other_sessions(user, session).await?),
-        4 => drop(store.set_password(user, "", "", session).await?),
-        5 => drop(store.create_session(new_session(user), "", 3, now).await?),
+        0 if me != peer => drop(store.open_conversation(me, peer.user, now).await?),
+        1 => drop(store.set_display_name(me, "Somebody", "somebody").await?),
+        2 => store.set_privacy(me, Privacy { receipts: true, last_seen: true }).await?,
+        3 => drop(store.delete_other_sessions(me).await?),
+        4 => {
+            let token_hash = &token();
+            let withdraws_invitations = false;
+            let new = ChangedPassword { verified: "", hash: "", token_hash, withdraws_invitations };
+            store.set_password(me, new, now).await?;
+        }
+        // Less recently used than the session that writes, which stays.
+        5 => drop(store.create_session(new_session(user), "", 3, Timestamp(4)).await?),
         6 => {
             let token_hash = token();
-            let new = NewInvitation { token_hash, inviter: user, expires_at: Timestamp(9) };
+            let new = NewInvitation { token_hash, inviter: me, expires_at: Timestamp(9) };
             store.create_invitation(new, 1_000, now).await?;
             store.accept_invitation(&token_hash, peer, now).await?;
         }
-        7 => visit(store, user, now).await?,
+        7 => visit(store, me, now).await?,
         8 => store.forget_old_sessions(life).await?,
         _ => drop(store.commit(Arc::new(batch(town, dice)), now).await?),
     }
@@ -128,7 +146,7 @@ async fn concurrent_operations_of_two_nodes_neither_fail_nor_deadlock() {
         for two in &sessions[at + 1..] {
             town.talks.push((one.user.id, two.user.id, world.open(one, two).await));
         }
-        town.people.push((one.user.id, one.id));
+        town.people.push(one.caller());
     }
     world.home.execute("update users set password_hash = ''");
     let mut doing = JoinSet::new();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chat::store::{NewSession, NewUser, Store};
+use chat::store::{Caller, ChangedPassword, NewSession, NewUser, Store};
 use chat::{Chat, Session};
 use protocol::{ErrorCode, SessionId, Timestamp, User, UserId};
 
@@ -47,8 +47,8 @@ async fn two_users_who_open_at_once_get_one_conversation() {
     for round in 0..ROUNDS {
         let bob = person(&world, "bob", round).await;
         let (one, two) = tokio::join!(
-            world.chat.open_conversation(alice.user.id, bob.user.id),
-            other.open_conversation(bob.user.id, alice.user.id)
+            world.chat.open_conversation(alice.caller(), bob.user.id),
+            other.open_conversation(bob.caller(), alice.user.id)
         );
         assert_eq!(one.expect("opened"), two.expect("opened"));
     }
@@ -63,13 +63,13 @@ async fn an_invitation_is_used_once() {
     let alice = world.person("alice").await;
     let (bob, carol) = (world.person("bob").await, world.person("carol").await);
     for round in 0..ROUNDS {
-        let token = world.chat.create_invitation(alice.user.id).await.expect("made").token;
+        let token = world.chat.create_invitation(alice.caller()).await.expect("made").token;
         let outcomes = tokio::join!(
-            world.chat.accept_invitation(&bob.user, &token, SOMEWHERE),
-            other.accept_invitation(&carol.user, &token, SOMEWHERE)
+            world.chat.accept_invitation(&bob, &token, SOMEWHERE),
+            other.accept_invitation(&carol, &token, SOMEWHERE)
         );
         assert_eq!(refusals(outcomes.into()), [ErrorCode::InvitationInvalid]);
-        let token = world.chat.create_invitation(alice.user.id).await.expect("made").token;
+        let token = world.chat.create_invitation(alice.caller()).await.expect("made").token;
         let names = [format!("dora{round}"), format!("emil{round}")];
         let outcomes = tokio::join!(
             world.chat.sign_up_invited(&token, &names[0], "", PASSWORD, SOMEWHERE),
@@ -84,7 +84,7 @@ async fn an_invitation_is_used_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_nodes_keep_the_limit_of_open_invitations() {
     let (world, other) = two_nodes().await;
-    let alice = world.person("alice").await.user.id;
+    let alice = world.person("alice").await.caller();
     for _ in 0..19 {
         world.chat.create_invitation(alice).await.expect("made");
     }
@@ -113,10 +113,10 @@ async fn a_token_is_rotated_by_one_node_only() {
     }
 }
 
-async fn account(store: &dyn Store, name: &str) -> (UserId, SessionId) {
+async fn account(store: &dyn Store, name: &str) -> Caller {
     let user = User { id: UserId::new(), username: name.into(), display_name: name.into() };
     let (id, first) = (user.id, new_session(user.id));
-    let kept = first.id;
+    let session = first.id;
     let new = NewUser {
         user,
         username_key: name.into(),
@@ -124,7 +124,7 @@ async fn account(store: &dyn Store, name: &str) -> (UserId, SessionId) {
         password_hash: "old".into(),
     };
     store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
-    (id, kept)
+    Caller { user: id, session }
 }
 
 fn new_session(user: UserId) -> NewSession {
@@ -139,10 +139,17 @@ async fn a_sign_in_does_not_survive_a_password_change_at_another_node() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
     for round in 0..ROUNDS {
-        let (user, kept) = account(here.as_ref(), &format!("alice{round}")).await;
+        let kept = account(here.as_ref(), &format!("alice{round}")).await;
+        let token_hash = &new_session(kept.user).token_hash;
+        let new = ChangedPassword {
+            verified: "old",
+            hash: "new",
+            token_hash,
+            withdraws_invitations: false,
+        };
         let (changed, signed_in) = tokio::join!(
-            here.set_password(user, "old", "new", kept),
-            there.create_session(new_session(user), "old", 20, Timestamp(2))
+            here.set_password(kept, new, Timestamp(2)),
+            there.create_session(new_session(kept.user), "old", 20, Timestamp(2))
         );
         let ended = changed.expect("an answer").expect("changed").len();
         assert_eq!(
@@ -159,7 +166,7 @@ async fn a_sign_in_does_not_survive_a_password_change_at_another_node() {
 async fn concurrent_sign_ins_keep_the_limit_of_sessions() {
     let home = Home::new().await;
     let (here, there) = (home.store().await, home.store().await);
-    let (user, _) = account(here.as_ref(), "alice").await;
+    let user = account(here.as_ref(), "alice").await.user;
     let sign_in = |store: &Arc<dyn Store>, n: usize| {
         let (store, now) = (store.clone(), Timestamp(i64::try_from(n).expect("small")));
         async move { store.create_session(new_session(user), "old", 5, now).await }
@@ -178,7 +185,7 @@ async fn when_both_users_are_deleted_at_once_their_conversation_is_deleted() {
         let (alice, bob) =
             (person(&world, "alice", round).await, person(&world, "bob", round).await);
         let conversation = world.open(&alice, &bob).await;
-        world.send(alice.user.id, conversation, "hello").await;
+        world.send(alice.caller(), conversation, "hello").await;
         let (one, two) = tokio::join!(
             world.chat.delete_account(&alice, PASSWORD, SOMEWHERE),
             other.delete_account(&bob, PASSWORD, SOMEWHERE)
@@ -197,11 +204,11 @@ async fn no_conversation_is_opened_with_a_user_who_is_being_deleted() {
     let bob = world.person("bob").await;
     for round in 0..ROUNDS {
         let alice = person(&world, "alice", round).await;
-        let token = world.chat.create_invitation(alice.user.id).await.expect("made").token;
+        let token = world.chat.create_invitation(alice.caller()).await.expect("made").token;
         let (gone, opened, accepted) = tokio::join!(
             world.chat.delete_account(&alice, PASSWORD, SOMEWHERE),
-            other.open_conversation(bob.user.id, alice.user.id),
-            other.accept_invitation(&bob.user, &token, SOMEWHERE)
+            other.open_conversation(bob.caller(), alice.user.id),
+            other.accept_invitation(&bob, &token, SOMEWHERE)
         );
         gone.expect("deleted");
         for refused in [opened.err(), accepted.err()].into_iter().flatten() {

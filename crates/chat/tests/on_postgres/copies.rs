@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chat::store::{AskedBy, Batch, Instance, NewMessage, NodeId, NodeKey, Store, StoreError};
-use chat::{Chat, Config, Database, Outgoing, Session};
+use chat::{Caller, Chat, Config, Database, Outgoing, Session};
 use harness::{Nats, Postgres};
 use protocol::{ClientId, ConversationId, ServerFrame, Timestamp, UserId};
 use tokio::task::JoinSet;
@@ -36,7 +36,7 @@ impl<'a> Site<'a> {
     }
 
     /// Sends through both nodes at once; each text names the site.
-    async fn send(&self, from: UserId, conversation: ConversationId) -> Vec<ClientId> {
+    async fn send(&self, from: Caller, conversation: ConversationId) -> Vec<ClientId> {
         let mut sends = JoinSet::new();
         for n in 0..200 {
             let chat = self.nodes[n % 2].clone();
@@ -49,7 +49,7 @@ impl<'a> Site<'a> {
         sends.join_all().await
     }
 
-    async fn lead(&self, alice: UserId, bob: UserId, conversation: ConversationId) {
+    async fn lead(&self, alice: Caller, bob: Caller, conversation: ConversationId) {
         let through = [(&self.nodes[0], alice), (&self.nodes[1], bob)];
         write_together(self.home, &through, conversation).await;
     }
@@ -69,7 +69,7 @@ async fn original_and_copy<'a>(
     nats: &Nats,
     home: &'a Home,
     copied: &'a OnceLock<Home>,
-    (alice, bob, conversation): (UserId, UserId, ConversationId),
+    (alice, bob, conversation): (Caller, Caller, ConversationId),
 ) -> (Site<'a>, Site<'a>) {
     let original = Site::new("original", home, nats).await;
     original.lead(alice, bob, conversation).await;
@@ -83,7 +83,7 @@ async fn original_and_copy<'a>(
 async fn a_message_acknowledged_by_a_store_is_in_that_store_and_not_in_its_copy() {
     let (nats, world, copied) = (Nats::start().expect("NATS"), World::new().await, OnceLock::new());
     let (alice, bob, conversation) = world.pair().await;
-    let (alice, bob) = (alice.user.id, bob.user.id);
+    let (alice, bob) = (alice.caller(), bob.caller());
     let sites = original_and_copy(&nats, &world.home, &copied, (alice, bob, conversation)).await;
     let (original, copy) = sites;
     let (mut here, mut there) = (Vec::new(), Vec::new());
@@ -92,8 +92,8 @@ async fn a_message_acknowledged_by_a_store_is_in_that_store_and_not_in_its_copy(
         here.extend(sent.0);
         there.extend(sent.1);
     }
-    let stored_here = original.ids(alice, conversation).await;
-    let stored_there = copy.ids(alice, conversation).await;
+    let stored_here = original.ids(alice.user, conversation).await;
+    let stored_there = copy.ids(alice.user, conversation).await;
     let within = |ids: &[ClientId], stored: &HashSet<ClientId>| {
         ids.iter().filter(|id| stored.contains(id)).count()
     };
@@ -110,18 +110,18 @@ async fn a_message_acknowledged_by_a_store_is_in_that_store_and_not_in_its_copy(
 async fn no_event_of_a_copy_reaches_a_connection_of_the_original() {
     let (nats, world, copied) = (Nats::start().expect("NATS"), World::new().await, OnceLock::new());
     let (alice, bob, conversation) = world.pair().await;
-    let people = (alice.user.id, bob.user.id, conversation);
+    let people = (alice.caller(), bob.caller(), conversation);
     let (original, copy) = original_and_copy(&nats, &world.home, &copied, people).await;
     let mut tabs = [original.connect(&bob).await, copy.connect(&bob).await];
     // At the copy: a message, a name change, a presence change and the end of a session.
-    copy.send(alice.user.id, conversation).await;
-    copy.nodes[0].set_display_name(&alice.user, "Somebody else").await.expect("renamed");
+    copy.send(alice.caller(), conversation).await;
+    copy.nodes[0].set_display_name(&alice, "Somebody else").await.expect("renamed");
     let came = copy.nodes[0].connect(alice.clone()).await.expect("a connection");
     copy.nodes[0].sign_out(bob.id).await.expect("signed out");
     drop(came);
     // Bob's connection at the copy receives all events, then the close.
     while let Outgoing::Frame(_) = tabs[1].next().await {}
-    original.send(alice.user.id, conversation).await;
+    original.send(alice.caller(), conversation).await;
     let mut bodies = HashSet::new();
     while bodies.len() < 200 {
         match tabs[0].next_frame().await {
@@ -154,6 +154,7 @@ async fn a_store_commits_only_for_nodes_with_a_lease_in_it() {
     let batch = |instance: &Instance, nodes: &[NodeId]| {
         let message = NewMessage {
             sender: alice.user.id,
+            session: alice.id,
             conversation,
             client_id: ClientId::new(),
             body: "hello".into(),
@@ -200,7 +201,7 @@ async fn nodes_receive_each_others_events_after_a_restart_of_the_database() {
     let up =
         async |name| one.sign_up(name, "", PASSWORD, SOMEWHERE).await.expect("an account").session;
     let (alice, bob) = (up("alice").await, up("bob").await);
-    let opened = one.open_conversation(alice.user.id, bob.user.id).await;
+    let opened = one.open_conversation(alice.caller(), bob.user.id).await;
     let conversation = opened.expect("a conversation");
     let mut bob_there = Tab(other.connect(bob.clone()).await.expect("a connection"));
     bob_there.wait_for_resync().await;
@@ -220,7 +221,7 @@ async fn nodes_receive_each_others_events_after_a_restart_of_the_database() {
     let mut said = 0;
     while said < 20 {
         let body = format!("{said}");
-        let sent = one.send_message(alice.user.id, conversation, ClientId::new(), &body).await;
+        let sent = one.send_message(alice.caller(), conversation, ClientId::new(), &body).await;
         sent.expect("sent");
         said += 1;
     }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chat::Caller;
+use chat::store::Deferrable::{Decided, Deferred};
 use chat::store::{Batch, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 use protocol::{
     ClientFrame, ClientId, ConversationId, ErrorCode, Marks, Seq, ServerFrame, Timestamp,
@@ -37,17 +39,21 @@ async fn a_batch_defers_writes_to_a_conversation_that_another_node_is_writing() 
     let (alice, bob, busy) = world.pair().await;
     let carol = world.person("carol").await;
     let free = world.open(&alice, &carol).await;
-    world.send(bob.user.id, busy, "first").await;
+    world.send(bob.caller(), busy, "first").await;
     let store = world.home.store().await;
-    let message_from = |sender, conversation, body: &str| NewMessage {
-        sender,
+    let message_from = |by: Caller, conversation, body: &str| NewMessage {
+        sender: by.user,
+        session: by.session,
         conversation,
         client_id: ClientId::new(),
         body: body.to_owned(),
     };
-    let message = |conversation, body| message_from(alice.user.id, conversation, body);
-    let stranger = carol.user.id;
-    let marks = Marks { delivered: Seq(1), read: Seq(1) };
+    let message = |conversation, body| message_from(alice.caller(), conversation, body);
+    let stranger = carol.caller();
+    let marks_of = |Caller { user, session }| {
+        let marks = Marks { delivered: Seq(1), read: Seq(1) };
+        NewMarks { user, session, conversation: busy, marks }
+    };
     let batch = Batch {
         messages: vec![
             message(busy, "second"),
@@ -55,25 +61,18 @@ async fn a_batch_defers_writes_to_a_conversation_that_another_node_is_writing() 
             message(busy, "third"),
             message_from(stranger, busy, "not one of the two"),
         ],
-        marks: vec![
-            NewMarks { user: alice.user.id, conversation: busy, marks },
-            NewMarks { user: stranger, conversation: busy, marks },
-        ],
+        marks: vec![marks_of(alice.caller()), marks_of(stranger)],
         yields: true,
         ..Batch::default()
     };
     let other = writing(&world.home, busy).await;
     let done = store.commit(Arc::new(batch.clone()), Timestamp(1)).await.expect("committed");
-    let [
-        SendOutcome::Deferred,
-        SendOutcome::Stored { .. },
-        SendOutcome::Deferred,
-        SendOutcome::NotFound,
-    ] = done.messages[..]
+    let [Deferred, Decided(SendOutcome::Stored { .. }), Deferred, Decided(SendOutcome::NotFound)] =
+        done.messages[..]
     else {
         panic!("{done:?}")
     };
-    assert_eq!(done.marks, [MarkOutcome::Deferred, MarkOutcome::NotFound]);
+    assert_eq!(done.marks, [Deferred, Decided(MarkOutcome::NotFound)]);
     assert_eq!(world.home.number("select count(*) from messages"), 2);
     ended(other).await;
     let again = store.commit(Arc::new(batch), Timestamp(2)).await.expect("committed");
@@ -81,12 +80,17 @@ async fn a_batch_defers_writes_to_a_conversation_that_another_node_is_writing() 
         .messages
         .iter()
         .filter_map(|outcome| match outcome {
-            SendOutcome::Stored { seq, .. } | SendOutcome::Repeated { seq, .. } => Some(seq.0),
+            Decided(SendOutcome::Stored { seq, .. } | SendOutcome::Repeated { seq, .. }) => {
+                Some(seq.0)
+            }
             _ => None,
         })
         .collect();
     assert_eq!(seqs, [2, 1, 3]);
-    assert!(matches!(again.marks[..], [MarkOutcome::Moved { .. }, MarkOutcome::NotFound]));
+    assert!(matches!(
+        again.marks[..],
+        [Decided(MarkOutcome::Moved { .. }), Decided(MarkOutcome::NotFound)]
+    ));
     assert_eq!(world.home.orphans(), 0);
     store.close().await;
 }
@@ -109,7 +113,7 @@ async fn deferred_writes_keep_their_order_and_other_writes_do_not_wait_for_them(
     tab.send_frame(&ClientFrame::Read { conversation: busy, up_to: Seq(3) }).await;
     for n in 0..10 {
         // These writes do not wait for the busy conversation.
-        world.send(carol.user.id, free, &n.to_string()).await;
+        world.send(carol.caller(), free, &n.to_string()).await;
     }
     assert_eq!(world.home.number("select count(*) from messages"), 10);
     ended(other).await;

@@ -7,14 +7,15 @@ use chat::Database;
 use chat::store::Store;
 use chat::store::postgres::PostgresStore;
 use harness::Postgres;
+use protocol::SessionId;
 
 /// Connections per store; kept low because many stores are open at once.
-pub const CONNECTIONS: u32 = 4;
+pub(crate) const CONNECTIONS: u32 = 4;
 /// A database with all tables; copying it is faster than creating them.
 const TEMPLATE: &str = "template_of_tests";
 
 /// The shared server, which ends with the process.
-pub fn server() -> &'static Postgres {
+pub(crate) fn server() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Postgres::start().expect("a private Postgres");
@@ -33,10 +34,10 @@ pub fn server() -> &'static Postgres {
 }
 
 /// The database of one test.
-pub struct Home(String);
+pub(crate) struct Home(String);
 
 impl Home {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let making = name.clone();
@@ -48,44 +49,44 @@ impl Home {
     }
 
     /// A copy, restored from a dump while the store is in use; includes the leases of its nodes.
-    pub fn dump(&self) -> Self {
+    pub(crate) fn dump(&self) -> Self {
         let name = format!("{}_dump", self.0);
         server().restore_copy(&name, &self.0).expect("a copy");
         Self(name)
     }
 
     /// Waits until a query returns "t".
-    pub async fn until(&self, sql: &str) {
+    pub(crate) async fn until(&self, sql: &str) {
         while self.text(sql) != "t" {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         server().url(&self.0)
     }
 
-    pub fn database(&self) -> Database {
+    pub(crate) fn database(&self) -> Database {
         Database::Postgres { url: self.url(), connections: CONNECTIONS }
     }
 
     /// The store without a chat.
-    pub async fn store(&self) -> Arc<dyn Store> {
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
         Arc::new(PostgresStore::open(&self.url(), CONNECTIONS).await.expect("a store"))
     }
 
     /// The number that a query returns.
-    pub fn number(&self, sql: &str) -> i64 {
+    pub(crate) fn number(&self, sql: &str) -> i64 {
         self.text(sql).parse().expect("a number")
     }
 
     /// The text that a query returns.
-    pub fn text(&self, sql: &str) -> String {
+    pub(crate) fn text(&self, sql: &str) -> String {
         server().sql(&self.0, sql).expect("an answer")
     }
 
     /// Rows that reference a missing row, where no foreign key forbids them.
-    pub fn orphans(&self) -> i64 {
+    pub(crate) fn orphans(&self) -> i64 {
         self.number(
             "select (select count(*) from messages m full join client_ids k \
                      on (k.client_id, k.sender_id, k.conversation_id, k.seq) \
@@ -97,7 +98,7 @@ impl Home {
     }
 
     /// Log entries about deadlocks in this database.
-    pub fn deadlocks(&self) -> Vec<String> {
+    pub(crate) fn deadlocks(&self) -> Vec<String> {
         let log = server().log().expect("a log");
         let here = format!("{} ", self.0);
         let lines: Vec<&str> = log.lines().collect();
@@ -108,8 +109,22 @@ impl Home {
         lines.iter().enumerate().filter(found).map(said).collect()
     }
 
+    /// Lets this time pass for the limits of guesses, which are in the database.
+    pub(crate) async fn later(&self, span: std::time::Duration) {
+        let interval = format!("interval '{} s'", span.as_secs());
+        self.execute(&format!(
+            "update guesses set counted_at = counted_at - {interval}; \
+             update allowances set full_at = full_at - {interval}"
+        ));
+    }
+
+    /// Deletes the row of a session directly.
+    pub(crate) fn end_session(&self, id: SessionId) {
+        self.execute(&format!("delete from sessions where id = '{id}'"));
+    }
+
     /// Changes the database directly.
-    pub fn execute(&self, sql: &str) {
+    pub(crate) fn execute(&self, sql: &str) {
         server().sql(&self.0, sql).expect("executed");
     }
 }

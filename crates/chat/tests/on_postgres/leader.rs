@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use chat::Chat;
 use chat::store::{Batch, NewMessage};
+use chat::{Caller, Chat};
 use futures::StreamExt;
-use protocol::{ClientId, ConversationId, UserId};
+use protocol::{ClientId, ConversationId, ErrorCode};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +16,9 @@ use crate::nodes::{everything, repeat_at_once};
 
 /// Sends until users at all of these nodes have written in one transaction, which shows that one
 /// node leads.
-pub async fn write_together(
+pub(crate) async fn write_together(
     home: &Home,
-    through: &[(&Chat, UserId)],
+    through: &[(&Chat, Caller)],
     conversation: ConversationId,
 ) {
     let last = home.number("select coalesce(max(seq), 0) from messages");
@@ -32,7 +32,11 @@ pub async fn write_together(
 }
 
 /// Sends many messages at once through each node.
-pub async fn send_at_once(through: &[(&Chat, UserId)], conversation: ConversationId, each: usize) {
+pub(crate) async fn send_at_once(
+    through: &[(&Chat, Caller)],
+    conversation: ConversationId,
+    each: usize,
+) {
     let mut sends = JoinSet::new();
     for n in 0..each {
         for (chat, from) in through {
@@ -49,10 +53,10 @@ pub async fn send_at_once(through: &[(&Chat, UserId)], conversation: Conversatio
 
 impl Two {
     /// Two nodes of which one leads.
-    async fn led() -> (Self, UserId, UserId, ConversationId) {
+    async fn led() -> (Self, Caller, Caller, ConversationId) {
         let two = Self::new().await;
         let (alice, bob, conversation) = two.world.pair().await;
-        let (alice, bob) = (alice.user.id, bob.user.id);
+        let (alice, bob) = (alice.caller(), bob.caller());
         let through = [(&two.world.chat, alice), (&two.other, bob)];
         write_together(&two.world.home, &through, conversation).await;
         (two, alice, bob, conversation)
@@ -62,7 +66,7 @@ impl Two {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_writes_at_two_nodes_share_a_transaction() {
     let (two, _, bob, conversation) = Two::led().await;
-    let all = everything(&two.other, bob, conversation).await;
+    let all = everything(&two.other, bob.user, conversation).await;
     let seqs: Vec<_> = all.iter().map(|message| message.seq.0).collect();
     assert_eq!(seqs, (1..=all.len() as i64).collect::<Vec<_>>());
     assert_eq!(two.world.home.orphans(), 0);
@@ -71,15 +75,15 @@ async fn concurrent_writes_at_two_nodes_share_a_transaction() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_id_through_the_leader_and_another_node_has_one_answer() {
     let (two, alice, bob, conversation) = Two::led().await;
-    let before = everything(&two.other, bob, conversation).await.len();
+    let before = everything(&two.other, bob.user, conversation).await.len();
     repeat_at_once(&[&two.world.chat, &two.other], alice, conversation).await;
-    assert_eq!(everything(&two.other, bob, conversation).await.len(), before + 200);
+    assert_eq!(everything(&two.other, bob.user, conversation).await.len(), before + 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_leader_may_end_while_users_write_at_another_node() {
     let (two, _, bob, conversation) = Two::led().await;
-    let before = everything(&two.other, bob, conversation).await.len();
+    let before = everything(&two.other, bob.user, conversation).await.len();
     // The first node has the oldest lease, so it leads.
     let ending = two.world.chat.clone();
     let ends = tokio::spawn(async move { ending.close().await });
@@ -87,16 +91,17 @@ async fn the_leader_may_end_while_users_write_at_another_node() {
         send_at_once(&[(&two.other, bob)], conversation, 10).await;
     }
     ends.await.expect("ended");
-    assert_eq!(everything(&two.other, bob, conversation).await.len(), before + 200);
+    assert_eq!(everything(&two.other, bob.user, conversation).await.len(), before + 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_attacker_with_access_to_the_broker_only_cannot_write() {
     let (two, alice, bob, conversation) = Two::led().await;
-    let before = everything(&two.other, bob, conversation).await.len();
+    let before = everything(&two.other, bob.user, conversation).await.len();
     let impostor = stranger(&two).await;
     let forged = NewMessage {
-        sender: alice,
+        sender: alice.user,
+        session: alice.session,
         conversation,
         client_id: ClientId::new(),
         body: "I never said that".into(),
@@ -109,8 +114,42 @@ async fn an_attacker_with_access_to_the_broker_only_cannot_write() {
         assert!(answer.is_err(), "{answer:?}");
         question.extend([0; 32]);
     }
-    let after = everything(&two.other, bob, conversation).await.len();
+    let after = everything(&two.other, bob.user, conversation).await.len();
     assert_eq!(before, after);
+}
+
+/// A session that another node ended, and could not report, writes neither through the leader nor,
+/// without a broker, at its own node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_ended_session_writes_neither_through_the_leader_nor_without_a_broker() {
+    let (mut two, alice, bob, conversation) = Two::led().await;
+    let before = everything(&two.other, bob.user, conversation).await.len();
+    two.world.home.end_session(bob.session);
+    let through = [(&two.world.chat, alice), (&two.other, alice)];
+    write_together_with_refused(&through, bob, conversation).await;
+    two.nats.crash().expect("killed");
+    write_together_with_refused(&through, bob, conversation).await;
+    let all = everything(&two.other, alice.user, conversation).await;
+    assert_eq!(all.len(), before + 80);
+    assert!(all[before..].iter().all(|message| message.sender == alice.user));
+}
+
+/// Sends valid messages and messages of an ended session at once through each node.
+async fn write_together_with_refused(
+    through: &[(&Chat, Caller)],
+    ended: Caller,
+    conversation: ConversationId,
+) {
+    let refused = async {
+        for (chat, _) in through {
+            for _ in 0..10 {
+                let sent = chat.send_message(ended, conversation, ClientId::new(), "late").await;
+                let refusal = sent.expect_err("its session has ended").refusal();
+                assert_eq!(refusal.code, ErrorCode::Unauthenticated);
+            }
+        }
+    };
+    tokio::join!(send_at_once(through, conversation, 20), refused);
 }
 
 /// A NATS client with valid credentials that is not a node.
@@ -168,13 +207,13 @@ async fn a_leader_that_answers_badly_costs_only_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_without_a_lease_commits_for_itself_and_loses_nothing() {
     let (two, alice, bob, conversation) = Two::led().await;
-    let before = everything(&two.other, bob, conversation).await.len();
+    let before = everything(&two.other, bob.user, conversation).await.len();
     let through = [(&two.world.chat, alice), (&two.other, bob)];
     for _ in 0..5 {
         two.world.home.execute("delete from nodes");
         send_at_once(&through, conversation, 20).await;
     }
-    let all = everything(&two.other, bob, conversation).await;
+    let all = everything(&two.other, bob.user, conversation).await;
     let seqs: Vec<_> = all.iter().map(|message| message.seq.0).collect();
     assert_eq!(seqs, (1..=before as i64 + 200).collect::<Vec<_>>());
 }

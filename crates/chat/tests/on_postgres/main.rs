@@ -15,6 +15,8 @@ mod moving;
 mod nodes;
 mod opening;
 mod outage;
+mod signed_messages;
 mod silent_server;
+mod untrusted_broker;
 
 use contract::support;

@@ -1,10 +1,13 @@
-//! Moves from SQLite: what arrives, what is refused, and how an interrupted move resumes.
+//! Moves from SQLite: the contents of the copy, and how an interrupted move resumes. `refused`
+//! tests the moves that must not end.
+
+mod refused;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use chat::store::postgres::{OpenError, PostgresStore};
-use chat::{Chat, Config, Database, MoveError, Moved, Progress, Session, Stage, move_store};
+use chat::{
+    Chat, Client, Config, Database, MoveError, Moved, Progress, Session, Stage, move_store,
+};
 use harness::Postgres;
 use protocol::{
     ClientId, Conversation, ConversationId, Cursor, ErrorCode, Marks, Message, Privacy, Seq, UserId,
@@ -13,6 +16,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::contract::two_step::app_code;
 use crate::engine::{CONNECTIONS, server};
 use crate::support::{PASSWORD, SOMEWHERE, code, plenty};
 
@@ -55,7 +59,7 @@ impl Old {
         let (chat, directory) = Self::chat().await;
         let alice = person(&chat, "alice").await;
         let bob = person(&chat, "bob").await;
-        let opened = chat.open_conversation(alice.user.id, bob.user.id).await;
+        let opened = chat.open_conversation(alice.caller(), bob.user.id).await;
         chat.close().await;
         let old = Self { directory, alice, conversation: opened.expect("opened") };
         let mut database = Connection::open(old.file()).expect("a file");
@@ -153,19 +157,21 @@ async fn a_moved_chat_continues_where_it_was() {
         chat.sign_up("alice", "Alice Ash 🌿", PASSWORD, SOMEWHERE).await.expect("signed up");
     let alice = signed.session.clone();
     let (bob, carol) = (person(&chat, "bob").await, person(&chat, "carol").await);
-    let with_bob = chat.open_conversation(alice.user.id, bob.user.id).await.expect("opened");
-    let with_carol = chat.open_conversation(carol.user.id, alice.user.id).await.expect("opened");
+    let with_bob = chat.open_conversation(alice.caller(), bob.user.id).await.expect("opened");
+    let with_carol = chat.open_conversation(carol.caller(), alice.user.id).await.expect("opened");
     let (first, said) = (ClientId::new(), "one\nтри 三 👩‍👩‍👧");
-    let sent = chat.send_message(alice.user.id, with_bob, first, "one\nтри 三 👩‍👩‍👧").await;
+    let sent = chat.send_message(alice.caller(), with_bob, first, "one\nтри 三 👩‍👩‍👧").await;
     for (from, to, body) in [(&bob, with_bob, "two"), (&carol, with_carol, "from the past")] {
-        chat.send_message(from.user.id, to, ClientId::new(), body).await.expect("sent");
+        chat.send_message(from.caller(), to, ClientId::new(), body).await.expect("sent");
     }
     let read = Marks { delivered: Seq(2), read: Seq(1) };
-    chat.mark(alice.user.id, with_bob, read).await.expect("marked");
+    chat.mark(alice.caller(), with_bob, read).await.expect("marked");
     let privacy = Privacy { receipts: true, last_seen: false };
-    chat.set_privacy(bob.user.id, privacy).await.expect("set");
-    let invitation = chat.create_invitation(alice.user.id).await.expect("made").token;
-    let used = chat.create_invitation(bob.user.id).await.expect("made").token;
+    chat.set_privacy(bob.caller(), privacy).await.expect("set");
+    let secret = chat.begin_second_factor(bob.user.id).await.expect("begun");
+    let recovery = chat.confirm_second_factor(bob.user.id, &app_code(&secret, 0)).await;
+    let invitation = chat.create_invitation(alice.caller()).await.expect("made").token;
+    let used = chat.create_invitation(bob.caller()).await.expect("made").token;
     chat.sign_up_invited(&used, "dora", "", PASSWORD, SOMEWHERE).await.expect("signed up");
     chat.delete_account(&carol, PASSWORD, SOMEWHERE).await.expect("deleted");
     let before = (view(&chat, alice.user.id).await, view(&chat, bob.user.id).await);
@@ -179,6 +185,7 @@ async fn a_moved_chat_continues_where_it_was() {
     assert_eq!(bytes(&file), as_it_was, "the source was changed");
     assert_eq!((count(&moved, "users"), count(&moved, "messages")), (4, 3));
     assert_eq!((count(&moved, "invitations"), count(&moved, "client_ids")), (2, 3));
+    assert_eq!((count(&moved, "second_factors"), count(&moved, "recovery_codes")), (1, 10));
 
     let chat = on_postgres(&url).await;
     assert_eq!(chat.epoch(), epoch);
@@ -187,13 +194,23 @@ async fn a_moved_chat_continues_where_it_was() {
     let known = chat.authenticate(&signed.token).await.expect("an answer").expect("signed in");
     assert_eq!(known.session, alice);
     chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("the password is the same");
+    let without = chat.sign_in("bob", PASSWORD, SOMEWHERE).await;
+    assert_eq!(code(without.map(drop)), ErrorCode::CodeNeeded);
+    for typed in [&app_code(&secret, 1), &recovery.expect("confirmed")[4]] {
+        let with = chat.sign_in_with_code("bob", PASSWORD, typed, SOMEWHERE).await;
+        with.expect("the codes are the same");
+    }
+    let device_token = Some(signed.device_token.clone());
+    let known = Client { address: SOMEWHERE, device: String::new(), device_token };
+    let known = chat.sign_in("alice", PASSWORD, known).await.expect("signed in");
+    assert_eq!(known.device_token, signed.device_token, "a device that is unknown gets another");
     let gone = chat.sign_in("carol", PASSWORD, SOMEWHERE).await;
     assert_eq!(code(gone.map(drop)), ErrorCode::WrongCredentials);
     assert_eq!(chat.settings(bob.user.id).await.expect("settings").privacy, privacy);
     let sent = sent.expect("sent");
-    let again = chat.send_message(alice.user.id, with_bob, first, said).await;
+    let again = chat.send_message(alice.caller(), with_bob, first, said).await;
     assert_eq!(again.expect("the first answer"), sent);
-    let next = chat.send_message(bob.user.id, with_bob, ClientId::new(), "three").await;
+    let next = chat.send_message(bob.caller(), with_bob, ClientId::new(), "three").await;
     assert_eq!(next.expect("sent").seq, Seq(3));
     let told = chat.invitation(&used, SOMEWHERE).await;
     assert_eq!(code(told), ErrorCode::InvitationInvalid, "it was used");
@@ -238,8 +255,7 @@ async fn an_interrupted_move_resumes_and_its_target_is_not_served_before() {
     let there: u64 =
         server().sql("moved_twice", there).expect("an answer").parse().expect("a number");
     assert!((5_000..23_000).contains(&there), "{there} are there");
-    let served = PostgresStore::open(&url, 2).await.err().expect("a refusal");
-    assert!(matches!(served, OpenError::Unfinished), "{served}");
+    refused::assert_not_served(&url).await;
 
     let other = Old::with_messages(1).await;
     assert!(matches!(refusal(&other.file(), &url).await, MoveError::OtherCopy));
@@ -258,153 +274,21 @@ async fn an_interrupted_move_resumes_and_its_target_is_not_served_before() {
 async fn a_move_resumes_after_an_outage_of_the_database() {
     let old = Old::with_messages(MANY).await;
     let mut postgres = Postgres::start().expect("a private Postgres");
-    postgres.create_database("fallen", None).expect("a database");
-    let url = postgres.url("fallen");
-    let mut fell = false;
+    postgres.create_database("crashed", None).expect("a database");
+    let url = postgres.url("crashed");
+    let mut crashed = false;
     let cut = move_store(&old.file(), &url, |progress| {
-        if !fell && progress.stage == Stage::Copying("messages") && progress.done > 10_000 {
+        if !crashed && progress.stage == Stage::Copying("messages") && progress.done > 10_000 {
             postgres.crash().expect("it ran");
-            fell = true;
+            crashed = true;
         }
     })
     .await
-    .expect_err("it fell");
+    .expect_err("the database crashed");
     assert!(cut.to_string().contains("Run this again"), "{cut}");
     assert!(matches!(refusal(&old.file(), &url).await, MoveError::Target(_)));
     postgres.start_again().expect("it starts");
     let moved = moved(&old.file(), &url).await;
     assert!(moved.resumed_at >= 5_000, "it began again: {moved:?}");
     assert_eq!(count(&moved, "messages"), 23_000);
-}
-
-#[tokio::test]
-async fn changes_to_the_target_during_a_move_are_found_and_named() {
-    let old = Old::with_messages(MANY).await;
-    let conversation = format!("conversation {}", old.conversation);
-    let cases = [
-        ("update messages set body = 'number  7' where seq = 7", conversation.as_str()),
-        ("update messages set sent_at = 0 where seq = 9", &conversation),
-        ("delete from messages where seq = 11", &conversation),
-        ("update users set display_key = 'malice' where username = 'alice'", "table users"),
-        ("update users set last_seen_at = null, deleted_at = 5", "table users"),
-        ("update client_ids set seq = seq + 1 where seq = 3", "table client_ids"),
-        (
-            "delete from sessions where id = (select id from sessions order by id limit 1)",
-            "table sessions",
-        ),
-        ("update members set read_at = 7", "table members"),
-        ("update meta set value = gen_random_uuid()::text where key = 'epoch'", "the epoch"),
-    ];
-    server().create_database("unchecked", None).expect("a database");
-    let unchecked = server().url("unchecked");
-    old.is_moved_until(&unchecked, |progress| matches!(progress.stage, Stage::Checking(_))).await;
-    // The dropped move is gone when its connections are closed.
-    let left = "select count(*) from pg_stat_activity where datname = 'unchecked'";
-    while server().sql("postgres", left).expect("an answer") != "0" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    for (number, (change, named)) in cases.into_iter().enumerate() {
-        let name = format!("changed_{number}");
-        server().create_database(&name, Some("unchecked")).expect("a copy");
-        server().sql(&name, change).expect("changed");
-        let found = refusal(&old.file(), &server().url(&name)).await;
-        assert!(matches!(&found, MoveError::Different(what) if what.contains(named)), "{found}");
-        let served = PostgresStore::open(&server().url(&name), 2).await.err().expect("a refusal");
-        assert!(matches!(served, OpenError::Unfinished), "{served}");
-    }
-}
-
-#[tokio::test]
-async fn a_foreign_or_running_target_is_refused_and_left_unchanged() {
-    let old = Old::with_messages(1).await;
-    let url = empty("of_other_people");
-    let chat = on_postgres(&url).await;
-    // The node writes its lease shortly after its start.
-    let nodes = "select count(*) from nodes";
-    while server().sql("of_other_people", nodes).expect("an answer") != "1" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(matches!(refusal(&old.file(), &url).await, MoveError::Served));
-    let other = person(&chat, "zoe").await;
-    let epoch = chat.epoch();
-    chat.close().await;
-    assert!(matches!(refusal(&old.file(), &url).await, MoveError::Taken));
-    let chat = on_postgres(&url).await;
-    assert_eq!(chat.epoch(), epoch);
-    assert!(chat.settings(other.user.id).await.is_ok());
-    chat.close().await;
-
-    // A database with tables but no users is accepted.
-    let url = empty("begun_and_left");
-    on_postgres(&url).await.close().await;
-    assert_eq!(count(&moved(&old.file(), &url).await, "users"), 2);
-    assert!(matches!(refusal(&old.file(), &url).await, MoveError::Moved));
-
-    let url = empty("of_a_later_version");
-    PostgresStore::open(&url, 2).await.expect("made");
-    let later = "insert into _sqlx_migrations values (99, 'later', now(), true, '', 0)";
-    server().sql("of_a_later_version", later).expect("written");
-    assert!(matches!(refusal(&old.file(), &url).await, MoveError::NewerTarget(99)));
-}
-
-#[tokio::test]
-async fn a_move_is_not_finished_if_a_server_opened_the_target_meanwhile() {
-    let old = Old::with_messages(1).await;
-    let url = empty("come_upon");
-    let comes = "insert into nodes (id, until, hears) values \
-                 (gen_random_uuid(), now() + interval '1 hour', true)";
-    let mut came = false;
-    let refused = move_store(&old.file(), &url, |progress| {
-        if !came && matches!(progress.stage, Stage::Checking(_)) {
-            server().sql("come_upon", comes).expect("came");
-            came = true;
-        }
-    })
-    .await;
-    assert!(matches!(refused, Err(MoveError::Served)), "{refused:?}");
-    let served = PostgresStore::open(&url, 2).await.err().expect("a refusal");
-    assert!(matches!(served, OpenError::Unfinished), "{served}");
-    server().sql("come_upon", "delete from nodes").expect("gone");
-    assert_eq!(count(&moved(&old.file(), &url).await, "messages"), 1);
-}
-
-#[tokio::test]
-async fn a_running_source_or_one_of_another_version_is_refused() {
-    let url = empty("never_reached");
-    let (chat, directory) = Old::chat().await;
-    let file = directory.path().join("duet.db");
-    assert!(matches!(refusal(&file, &url).await, MoveError::InUse(_)));
-    let alice = person(&chat, "alice").await;
-    assert!(matches!(refusal(&file, &url).await, MoveError::InUse(_)));
-    assert!(chat.is_writable().await && chat.settings(alice.user.id).await.is_ok());
-    chat.close().await;
-
-    let change = |sql: &str| {
-        Connection::open(&file).expect("a file").execute_batch(sql).expect("changed");
-    };
-    change("update _sqlx_migrations set version = 99 where version = 5");
-    assert!(matches!(refusal(&file, &url).await, MoveError::NewerSource(_, 99)));
-    change("delete from _sqlx_migrations where version = 99");
-    assert!(matches!(refusal(&file, &url).await, MoveError::OlderSource(_)));
-    let nothing = directory.path().join("nothing.db");
-    assert!(matches!(refusal(&nothing, &url).await, MoveError::NoSource(_)));
-    std::fs::write(&nothing, "no database at all, and long enough to be looked at").expect("made");
-    assert!(matches!(refusal(&nothing, &url).await, MoveError::Source { .. }));
-    let tables = "select count(*) from pg_tables where schemaname = 'public'";
-    assert_eq!(server().sql("never_reached", tables).expect("an answer"), "0", "nothing was made");
-}
-
-#[tokio::test]
-async fn a_second_concurrent_move_is_refused() {
-    let old = Old::with_messages(MANY).await;
-    let (file, url, begun) = (old.file(), empty("moved_by_two"), Notify::new());
-    let first = move_store(&file, &url, |_| begun.notify_one());
-    let second = async {
-        begun.notified().await;
-        refusal(&file, &url).await
-    };
-    let (first, second) = tokio::join!(first, second);
-    assert_eq!(count(&first.expect("moved"), "messages"), 23_000);
-    // The second move may have waited for the file until the first was done.
-    assert!(matches!(second, MoveError::InUse(_) | MoveError::Moved), "{second}");
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chat::store::{Batch, MarkOutcome, NewMarks, NewMessage, SendOutcome};
-use chat::{Chat, Config};
+use chat::store::{Batch, Deferrable, MarkOutcome, NewMarks, NewMessage, SendOutcome};
+use chat::{Caller, Chat, Config};
 use protocol::{
     ClientId, ConversationId, Cursor, ErrorCode, Marks, Message, Seq, Timestamp, UserId,
 };
@@ -14,13 +14,13 @@ use crate::engine::Home;
 use crate::support::{World, code, plenty};
 
 /// Starts another node on a store.
-pub async fn another_node(home: &Home) -> Chat {
+pub(crate) async fn another_node(home: &Home) -> Chat {
     let mut config = Config::new(home.database());
     config.rates = plenty();
     Chat::begin(config).await.expect("a node")
 }
 
-pub async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Message> {
+pub(crate) async fn everything(chat: &Chat, me: UserId, id: ConversationId) -> Vec<Message> {
     let mut all: Vec<Message> = Vec::new();
     loop {
         let after = all.last().map_or(Seq::ZERO, |message| message.seq);
@@ -40,7 +40,7 @@ async fn a_conversation_is_dense_and_the_same_through_every_node() {
     let mut sends = JoinSet::new();
     for n in 0..600 {
         let chat = if n % 3 == 0 { other.clone() } else { world.chat.clone() };
-        let from = if n % 2 == 0 { alice.user.id } else { bob.user.id };
+        let from = if n % 2 == 0 { alice.caller() } else { bob.caller() };
         sends.spawn(async move {
             let sent = chat.send_message(from, conversation, ClientId::new(), &n.to_string()).await;
             sent.expect("sent").seq.0
@@ -60,7 +60,7 @@ async fn a_conversation_is_dense_and_the_same_through_every_node() {
 
 /// Sends two hundred messages, each through all nodes at once, and expects one answer for each
 /// message.
-pub async fn repeat_at_once(through: &[&Chat], from: UserId, conversation: ConversationId) {
+pub(crate) async fn repeat_at_once(through: &[&Chat], from: Caller, conversation: ConversationId) {
     let mut sends = JoinSet::new();
     for n in 0..200 {
         let id = ClientId::new();
@@ -82,7 +82,7 @@ async fn one_id_through_two_nodes_at_once_has_one_row_and_one_answer() {
     let world = World::new().await;
     let other = another_node(&world.home).await;
     let (alice, bob, conversation) = world.pair().await;
-    repeat_at_once(&[&world.chat, &other, &other], alice.user.id, conversation).await;
+    repeat_at_once(&[&world.chat, &other, &other], alice.caller(), conversation).await;
     assert_eq!(everything(&other, bob.user.id, conversation).await.len(), 200);
     assert_eq!(world.home.orphans(), 0);
 }
@@ -94,7 +94,7 @@ async fn an_id_that_two_nodes_use_at_once_for_different_messages_is_refused_by_o
     let (alice, _, to_bob) = world.pair().await;
     let carol = world.person("carol").await;
     let to_carol = world.open(&alice, &carol).await;
-    let me = alice.user.id;
+    let me = alice.caller();
     for n in 0..50 {
         let id = ClientId::new();
         // Alternates between another conversation and another text.
@@ -123,6 +123,7 @@ async fn batches_with_the_same_ids_in_opposite_orders_do_not_deadlock() {
         let batch = |ids: Vec<ClientId>, conversation| {
             let message = |client_id| NewMessage {
                 sender: alice.user.id,
+                session: alice.id,
                 conversation,
                 client_id,
                 body: "hello".into(),
@@ -135,8 +136,9 @@ async fn batches_with_the_same_ids_in_opposite_orders_do_not_deadlock() {
             two.commit(batch(reversed, to_carol), Timestamp(1))
         );
         let outcomes = [forth.expect("committed").messages, back.expect("committed").messages];
-        let stored = outcomes.iter().flatten().filter(|o| matches!(o, SendOutcome::Stored { .. }));
-        let reused = outcomes.iter().flatten().filter(|o| **o == SendOutcome::Reused);
+        let outcomes = || outcomes.iter().flatten().filter_map(Deferrable::decided);
+        let stored = outcomes().filter(|o| matches!(o, SendOutcome::Stored { .. }));
+        let reused = outcomes().filter(|o| *o == SendOutcome::Reused);
         assert_eq!((stored.count(), reused.count()), (40, 40));
     }
     assert_eq!(world.home.deadlocks(), Vec::<String>::new());
@@ -148,21 +150,21 @@ async fn marks_only_move_forward_through_every_node() {
     let world = World::new().await;
     let (alice, bob, conversation) = world.pair().await;
     for n in 0..100 {
-        world.send(alice.user.id, conversation, &n.to_string()).await;
+        world.send(alice.caller(), conversation, &n.to_string()).await;
     }
     let stores = [world.home.store().await, world.home.store().await];
     let mut marking = JoinSet::new();
     for (at, store) in stores.into_iter().enumerate() {
-        let user = bob.user.id;
+        let (user, session) = (bob.user.id, bob.id);
         marking.spawn(async move {
             let mut answered = Marks::default();
             for n in 0..200_i64 {
                 let (delivered, read) = (Seq((n * 37 + at as i64) % 101), Seq((n * 13) % 51));
                 let marks = Marks { delivered, read };
-                let new = NewMarks { user, conversation, marks };
+                let new = NewMarks { user, session, conversation, marks };
                 let batch = Batch { marks: vec![new], ..Batch::default() };
                 let done = store.commit(Arc::new(batch), Timestamp(n)).await.expect("committed");
-                if let MarkOutcome::Moved { marks, .. } = done.marks[0] {
+                if let Some(MarkOutcome::Moved { marks, .. }) = done.marks[0].decided() {
                     assert!(marks.delivered >= answered.delivered && marks.read >= answered.read);
                     answered = marks;
                 }
@@ -182,6 +184,6 @@ async fn marks_only_move_forward_through_every_node() {
     marking.join_all().await;
     watched.await.expect("forward only");
     let beyond = Marks { delivered: Seq(101), read: Seq(0) };
-    let refused = world.chat.mark(bob.user.id, conversation, beyond).await;
+    let refused = world.chat.mark(bob.caller(), conversation, beyond).await;
     assert_eq!(code(refused), ErrorCode::OutOfRange);
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chat::store::Store;
 use chat::store::postgres::{OpenError, PostgresStore};
-use chat::{Chat, Config, Database};
+use chat::{Caller, Chat, Config, Database};
 use harness::{PgBouncer, PoolMode, Postgres};
-use protocol::{ClientId, Cursor, ErrorCode, Seq};
+use protocol::{ClientId, ConversationId, Cursor, ErrorCode, Seq, UserId};
 
 use crate::engine::{Home, server};
 use crate::support::{PASSWORD, SOMEWHERE, World, plenty};
@@ -74,7 +74,7 @@ async fn a_role_that_may_not_create_tables_serves_existing_ones() {
     let chat = Chat::begin(Config::new(Database::Postgres { url: url.clone(), connections: 3 }));
     let chat = chat.await.expect("a chat");
     let (alice, bob, conversation) = world.pair().await;
-    for (from, id) in [(alice.user.id, ClientId::new()), (bob.user.id, ClientId::new())] {
+    for (from, id) in [(alice.caller(), ClientId::new()), (bob.caller(), ClientId::new())] {
         chat.send_message(from, conversation, id, "hello").await.expect("sent");
     }
     chat.close().await;
@@ -109,6 +109,13 @@ async fn opening_waits_for_a_server_that_does_not_run_yet() {
     drop(starting.await.expect("it runs"));
 }
 
+/// Two users and their conversation.
+async fn pair(chat: &Chat) -> (Caller, UserId, ConversationId) {
+    let up = async |name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.expect("made");
+    let (alice, bob) = (up("alice").await.session.caller(), up("bob").await.session.user.id);
+    (alice, bob, chat.open_conversation(alice, bob).await.expect("opened"))
+}
+
 /// A URL with both servers, `first` first.
 fn both(first: &Postgres, second: &Postgres) -> String {
     let (one, two) = (first.port(), second.port());
@@ -126,10 +133,7 @@ async fn of_several_servers_the_writable_one_is_used_even_after_it_changes() {
     let mut config = Config::new(Database::Postgres { url: url.clone(), connections: 3 });
     config.rates = plenty();
     let chat = Chat::begin(config).await.expect("a chat");
-    let up = async |name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.map(|up| up.session);
-    let alice = up("alice").await.expect("made").user.id;
-    let bob = up("bob").await.expect("made").user.id;
-    let conversation = chat.open_conversation(alice, bob).await.expect("opened");
+    let (alice, bob, conversation) = pair(&chat).await;
     let send = async |body| chat.send_message(alice, conversation, ClientId::new(), body).await;
     assert_eq!(send("before").await.expect("sent").seq, Seq(1));
     let copied = "select count(*) = 1 from messages";
@@ -162,10 +166,7 @@ async fn a_pooler_works_in_session_mode_and_is_refused_in_transaction_mode() {
     let mut config = Config::new(Database::Postgres { url: bouncer.url("pooled"), connections: 3 });
     config.rates = plenty();
     let chat = Chat::begin(config).await.expect("a chat");
-    let up = async |name| chat.sign_up(name, "", PASSWORD, SOMEWHERE).await.map(|up| up.session);
-    let alice = up("alice").await.expect("made").user.id;
-    let bob = up("bob").await.expect("made").user.id;
-    let conversation = chat.open_conversation(alice, bob).await.expect("opened");
+    let (alice, _bob, conversation) = pair(&chat).await;
     for n in 1..=5 {
         let sent = chat.send_message(alice, conversation, ClientId::new(), "hello").await;
         assert_eq!(sent.expect("sent").seq, Seq(n));

@@ -25,7 +25,7 @@ async fn person(chat: &Chat, name: &str) -> Session {
 
 async fn pair(chat: &Chat) -> (Session, ConversationId) {
     let (alice, bob) = (person(chat, "alice").await, person(chat, "bob").await);
-    let conversation = chat.open_conversation(alice.user.id, bob.user.id).await.expect("opened");
+    let conversation = chat.open_conversation(alice.caller(), bob.user.id).await.expect("opened");
     (alice, conversation)
 }
 
@@ -52,7 +52,7 @@ async fn send_until(
     while !*over.borrow_and_update() {
         let (id, body) = (ClientId::new(), acknowledged.len().to_string());
         loop {
-            match chat.send_message(me.user.id, conversation, id, &body).await {
+            match chat.send_message(me.caller(), conversation, id, &body).await {
                 Ok(sent) => break acknowledged.push(sent.seq),
                 Err(error) => {
                     let refusal = error.refusal();
@@ -111,7 +111,7 @@ async fn database_connections_that_the_server_ends_are_replaced_without_a_refusa
                      where datname = 'duet' and pid <> pg_backend_pid()";
         server.sql("postgres", ended).expect("ended");
         let sent = chat
-            .send_message(alice.user.id, conversation, ClientId::new(), &n.to_string())
+            .send_message(alice.caller(), conversation, ClientId::new(), &n.to_string())
             .await
             .expect("a commit is tried again on another connection");
         assert_eq!(sent.seq, Seq(n + 1));

@@ -67,7 +67,8 @@ async fn no_call_waits_long_for_a_silent_database_server() {
     let mut config = Config::new(Database::Postgres { url, connections: 3 });
     config.rates = plenty();
     let chat = Chat::begin(config).await.expect("a chat");
-    let alice = chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made").session.user.id;
+    let alice =
+        chat.sign_up("alice", "", PASSWORD, SOMEWHERE).await.expect("made").session.caller();
     let bob = chat.sign_up("bob", "", PASSWORD, SOMEWHERE).await.expect("made").session.user.id;
     let conversation = chat.open_conversation(alice, bob).await.expect("opened");
     chat.send_message(alice, conversation, ClientId::new(), "before").await.expect("sent");

@@ -3,5 +3,6 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 mod engine;
+mod left_behind;
 
 use contract::support;

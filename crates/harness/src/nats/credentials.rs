@@ -53,8 +53,9 @@ fn user(account: &KeyPair) -> Result<String> {
 
 fn signed(by: &KeyPair, whom: &KeyPair, claims: Value) -> Result<String> {
     let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
-    let body = json!({ "jti": whom.public_key(), "iat": 0, "name": "duet",
-        "iss": by.public_key(), "sub": whom.public_key(), "nats": claims });
+    let mut body = json!({ "jti": whom.public_key(), "iat": 0, "name": "duet",
+        "iss": by.public_key(), "sub": whom.public_key() });
+    body["nats"] = claims;
     let encode = |value: &Value| BASE64.encode(value.to_string().as_bytes());
     let text = format!("{}.{}", encode(&header), encode(&body));
     let signature = BASE64.encode(&by.sign(text.as_bytes())?);

@@ -10,14 +10,15 @@ use crate::client_log::Observation;
 
 /// Returns a violation for each message that was sent to only one of the stores and is stored or
 /// received at the other.
-pub fn check_apart(original: &Evidence, copy: &Evidence) -> Vec<Violation> {
+pub(crate) fn check_apart(original: &Evidence, copy: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
-    crossed(original, copy, "the copy", &mut found);
-    crossed(copy, original, "the original", &mut found);
+    find_crossed(original, copy, "the copy", &mut found);
+    find_crossed(copy, original, "the original", &mut found);
     found
 }
 
-fn crossed(from: &Evidence, to: &Evidence, name: &str, found: &mut Vec<Violation>) {
+/// Finds messages that were sent to one store and are stored or received at the other.
+fn find_crossed(from: &Evidence, to: &Evidence, name: &str, found: &mut Vec<Violation>) {
     let mut acknowledged = HashSet::new();
     let mut attempted: HashSet<ClientId> = HashSet::new();
     for event in &from.events {

@@ -13,14 +13,15 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     for screen in &evidence.screens {
         let list = lists.get(&screen.conversation).map_or(&[][..], Vec::as_slice);
         let stored: Vec<_> = list.iter().map(|row| (row.seq, row.id)).collect();
-        equal(screen, &stored, found);
-        marked(evidence, screen, found);
-        ticked(evidence, screen, found);
+        check_rows(screen, &stored, found);
+        check_own_marks(evidence, screen, found);
+        check_peer_marks(evidence, screen, found);
     }
-    sessions(evidence, found);
+    check_sessions(evidence, found);
 }
 
-fn equal(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>) {
+/// Checks that a screen shows the stored messages.
+fn check_rows(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>) {
     let wrong = if !screen.connected {
         "is not connected".to_owned()
     } else if screen.unsent > 0 {
@@ -41,9 +42,9 @@ fn equal(screen: &Screen, stored: &[(i64, ClientId)], found: &mut Vec<Violation>
     found.push(Violation::new(Invariant::I9, text));
 }
 
-/// A tab that shows the whole conversation has sent its marks, and has repeated them until they
-/// were stored.
-fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
+/// Checks that all messages of the conversation are marked as read: a tab repeats its marks until
+/// they are stored.
+fn check_own_marks(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let last = evidence.stored.last.get(&screen.conversation).copied().unwrap_or_default();
     let marks = evidence.stored.marks.get(&(screen.conversation, screen.user));
     let marks = marks.copied().unwrap_or_default();
@@ -53,8 +54,8 @@ fn marked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     }
 }
 
-/// A sender's tab shows the peer's stored marks, even if a receipt was lost on the way.
-fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
+/// Checks that a tab shows the stored marks of the peer, even if a receipt was lost on the way.
+fn check_peer_marks(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     let stored = evidence.stored.marks.get(&(screen.conversation, screen.peer));
     let stored = stored.copied().unwrap_or_default();
     if screen.theirs != stored {
@@ -66,7 +67,8 @@ fn ticked(evidence: &Evidence, screen: &Screen, found: &mut Vec<Violation>) {
     }
 }
 
-fn sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
+/// Checks that nothing arrived after the end of a session.
+fn check_sessions(evidence: &Evidence, found: &mut Vec<Violation>) {
     let within = evidence.limits.ends_within;
     let within = within.map(|within| u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
     let mut ended: HashMap<Tab, u64> = HashMap::new();

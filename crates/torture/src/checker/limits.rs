@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Time after which nothing may reach an ended session. `None` if the only promise is that its
     /// cookie is rejected.
     pub ends_within: Option<Duration>,

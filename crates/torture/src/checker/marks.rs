@@ -33,7 +33,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
             }
             Observation::Receipt { connection, conversation, whose, marks } => {
                 let observed = all.entry((*conversation, *whose)).or_default();
-                possible(observed, *marks, found);
+                check_possible(observed, *marks, found);
                 let before =
                     observed.received.insert((event.tab, *connection), *marks).unwrap_or_default();
                 if evidence.limits.ordered_receipts && behind(*marks, before) {
@@ -45,7 +45,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
             Observation::HistoryPage { conversation, requested, mine, theirs, peer, .. } => {
                 for (whose, marks) in [(event.user, *mine), (*peer, *theirs)] {
                     let observed = all.entry((*conversation, whose)).or_default();
-                    read(observed, event.at, *requested, marks, found);
+                    check_read(observed, event.at, *requested, marks, found);
                 }
             }
             _ => {}
@@ -54,14 +54,15 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     check_stored(evidence, &all, found);
 }
 
-fn read(
+/// Checks the marks that a read returned.
+fn check_read(
     observed: &mut Observed,
     at: u64,
     requested: u64,
     marks: Marks,
     found: &mut Vec<Violation>,
 ) {
-    possible(observed, marks, found);
+    check_possible(observed, marks, found);
     let earlier = observed.shown.partition_point(|(shown, _)| *shown < requested);
     let before = earlier.checked_sub(1).and_then(|last| observed.shown.get(last));
     if let Some((_, before)) = before.filter(|(_, before)| behind(marks, *before)) {
@@ -73,7 +74,8 @@ fn read(
     observed.furthest = furthest(observed.furthest, marks);
 }
 
-fn possible(observed: &Observed, marks: Marks, found: &mut Vec<Violation>) {
+/// Checks that read implies delivered and that the user's tabs sent these marks.
+fn check_possible(observed: &Observed, marks: Marks, found: &mut Vec<Violation>) {
     if marks.read > marks.delivered {
         found.push(Violation::new(Invariant::I8, format!("read before delivered: {marks:?}")));
     }
@@ -86,7 +88,7 @@ fn possible(observed: &Observed, marks: Marks, found: &mut Vec<Violation>) {
 fn check_stored(evidence: &Evidence, all: &HashMap<Whose, Observed>, found: &mut Vec<Violation>) {
     for (whose, observed) in all {
         let Some(stored) = evidence.stored.marks.get(whose) else { continue };
-        possible(observed, *stored, found);
+        check_possible(observed, *stored, found);
         if behind(*stored, observed.furthest) {
             let text = format!("{:?} was received, but {stored:?} is stored", observed.furthest);
             found.push(Violation::new(Invariant::I8, text));

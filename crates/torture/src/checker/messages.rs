@@ -26,7 +26,7 @@ struct Sent<'a> {
 type Key = (UserId, ClientId);
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let sent = read(evidence, found);
+    let sent = collect_sent(evidence, found);
     let mut stored: HashMap<Key, Vec<&Row>> = HashMap::new();
     for row in &evidence.stored.rows {
         stored.entry((row.sender, row.id)).or_default().push(row);
@@ -40,7 +40,8 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     check_order(&sent, &stored, found);
 }
 
-fn read<'a>(evidence: &'a Evidence, found: &mut Vec<Violation>) -> HashMap<Key, Sent<'a>> {
+/// Collects the sent messages and their answers from the log.
+fn collect_sent<'a>(evidence: &'a Evidence, found: &mut Vec<Violation>) -> HashMap<Key, Sent<'a>> {
     let mut sent: HashMap<Key, Sent<'a>> = HashMap::new();
     for event in &evidence.events {
         match &event.observation {

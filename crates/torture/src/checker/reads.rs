@@ -11,7 +11,7 @@ use crate::store::Row;
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let lists = evidence.lists();
     for (conversation, rows) in &lists {
-        dense(*conversation, rows, found);
+        check_dense(*conversation, rows, found);
     }
     for (conversation, last) in &evidence.stored.last {
         let newest = lists.get(conversation).and_then(|rows| rows.last()).map_or(0, |row| row.seq);
@@ -25,21 +25,22 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     for event in &evidence.events {
         match &event.observation {
             Observation::Received { conversation, seen } => {
-                same(event, lists.get(conversation), seen, found);
+                check_seen(event, lists.get(conversation), seen, found);
             }
             Observation::HistoryPage { conversation, messages, after, last_seq, .. } => {
                 for seen in messages {
-                    same(event, lists.get(conversation), seen, found);
+                    check_seen(event, lists.get(conversation), seen, found);
                 }
-                page(event, *after, messages, *last_seq, found);
+                check_page(event, *after, messages, *last_seq, found);
             }
             _ => {}
         }
     }
-    forward(evidence, found);
+    check_forward(evidence, found);
 }
 
-fn dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>) {
+/// Checks that the seqs of a conversation have no gap.
+fn check_dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>) {
     for (row, expected) in rows.iter().zip(1..) {
         if row.seq != expected {
             let text = format!("{conversation} has seq {} instead of {expected}", row.seq);
@@ -50,7 +51,12 @@ fn dense(conversation: ConversationId, rows: &[&Row], found: &mut Vec<Violation>
 }
 
 /// Checks that a client saw the stored message at this seq.
-fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &SeenMessage, found: &mut Vec<Violation>) {
+fn check_seen(
+    event: &Event,
+    rows: Option<&Vec<&Row>>,
+    seen: &SeenMessage,
+    found: &mut Vec<Violation>,
+) {
     let row = rows.and_then(|rows| {
         let index = rows.binary_search_by_key(&seen.seq, |row| row.seq).ok()?;
         rows.get(index)
@@ -75,7 +81,7 @@ fn same(event: &Event, rows: Option<&Vec<&Row>>, seen: &SeenMessage, found: &mut
 }
 
 /// Checks that a page has no gaps, begins at the requested seq, and does not exceed its own `last`.
-fn page(
+fn check_page(
     event: &Event,
     after: Option<i64>,
     seen: &[SeenMessage],
@@ -130,7 +136,7 @@ fn before(list: &[Maximum], moment: u64) -> i64 {
 
 /// Checks that each read shows everything observed before it was requested. This holds because
 /// there is one store, and every later read sees a commit.
-fn forward(evidence: &Evidence, found: &mut Vec<Violation>) {
+fn check_forward(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut by_conversation: HashMap<ConversationId, Maxima> = HashMap::new();
     for event in &evidence.events {
         match &event.observation {

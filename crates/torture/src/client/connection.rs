@@ -4,14 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use harness::Connection;
-use protocol::{
-    ClientFrame, ClientId, ConversationId, Cursor, ErrorCode, Marks, Message, Refusal, Retry, Sent,
-    Seq, ServerFrame,
-};
+use protocol::{ClientFrame, ConversationId, Cursor, Seq, ServerFrame};
 use tokio::time::{sleep, timeout};
 
-use super::conversation::OutboxEntry;
-use super::{ANSWER_WITHIN, Client, FINAL_MESSAGES, Phase, body};
+use super::{ANSWER_WITHIN, Client, ConversationState, FINAL_MESSAGES, Phase};
 use crate::client_log::{Observation, SeenMessage};
 
 /// Interval of a tab's work loop.
@@ -23,8 +19,6 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 const DEAD_AFTER: Duration = Duration::from_secs(5);
 /// Time for which a suspended tab reads before it stops.
 const READS_FOR: Duration = Duration::from_millis(500);
-/// Maximum number of messages in the outbox.
-const MAX_UNSENT: usize = 20;
 
 /// Times of the last and next actions on a connection.
 struct Timers {
@@ -110,17 +104,7 @@ impl Client {
                 let page = timeout(ANSWER_WITHIN, self.http.history(&self.me, id, cursor))
                     .await
                     .context("the page did not arrive in time")??;
-                let observation = Observation::HistoryPage {
-                    conversation: id,
-                    requested,
-                    after: Some(after),
-                    messages: page.messages.iter().map(SeenMessage::from).collect(),
-                    last_seq: page.last_seq.0,
-                    mine: page.mine,
-                    theirs: page.theirs,
-                    peer,
-                };
-                self.log.write(self.tab, self.me.id, observation);
+                self.observe(Observation::history_page(&page, peer, requested, Some(after)));
                 let Some(state) = self.conversations.get_mut(&id) else { break };
                 state.raise_last_seq(page.last_seq);
                 state.merge_marks(page.theirs);
@@ -132,240 +116,6 @@ impl Client {
             }
         }
         Ok(())
-    }
-
-    fn on_frame(&mut self, frame: ServerFrame) {
-        match frame {
-            ServerFrame::Hello { .. } => {
-                self.log.write(self.tab, self.me.id, Observation::Resync);
-                self.is_behind = true;
-            }
-            ServerFrame::Sent(sent) => self.on_sent(sent),
-            ServerFrame::Message(message) => self.on_message(&message),
-            ServerFrame::Refused { conversation, client_id: Some(id), refusal, .. } => {
-                self.on_refused(conversation, id, refusal);
-            }
-            ServerFrame::Refused { conversation: Some(id), .. } => {
-                // A refused mark, which must be sent again.
-                if let Some(state) = self.conversations.get_mut(&id) {
-                    (state.sent_delivered, state.sent_read) = (0, 0);
-                }
-            }
-            ServerFrame::Receipt { conversation, user, delivered, read } => {
-                let marks = Marks { delivered, read };
-                let observation = Observation::Receipt {
-                    connection: self.connection_number,
-                    conversation,
-                    whose: user,
-                    marks,
-                };
-                self.log.write(self.tab, self.me.id, observation);
-                let state = self.conversations.get_mut(&conversation);
-                if let Some(state) = state.filter(|state| state.membership.peer == user) {
-                    state.merge_marks(marks);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn on_sent(&mut self, sent: Sent) {
-        let Sent { conversation, client_id: id, seq, .. } = sent;
-        self.log.write(
-            self.tab,
-            self.me.id,
-            Observation::Acknowledged { id, conversation, seq: seq.0 },
-        );
-        let Some(state) = self.conversations.get_mut(&conversation) else { return };
-        state.raise_last_seq(seq);
-        if let Some(entry) = state.stored(id) {
-            state.merge(SeenMessage { seq: seq.0, sender: self.me.id, id, body: entry.body });
-        }
-    }
-
-    fn on_message(&mut self, message: &Message) {
-        let seen = SeenMessage::from(message);
-        let observation =
-            Observation::Received { conversation: message.conversation, seen: seen.clone() };
-        self.log.write(self.tab, self.me.id, observation);
-        if let Some(state) = self.conversations.get_mut(&message.conversation) {
-            state.merge(seen);
-        }
-    }
-
-    fn on_refused(&mut self, conversation: Option<ConversationId>, id: ClientId, refusal: Refusal) {
-        let code = refusal.code;
-        // The server sends this code only for a forged text; the original message is stored.
-        if code != ErrorCode::ClientIdReused {
-            self.log.write(self.tab, self.me.id, Observation::Refused { id, code });
-        }
-        let Some(state) =
-            conversation.and_then(|conversation| self.conversations.get_mut(&conversation))
-        else {
-            return;
-        };
-        if code.retry() == Retry::Never {
-            state.refused(id);
-        } else {
-            // Waits as long as the server requests, limited because a round is short.
-            let wait = refusal.retry_after_ms.unwrap_or(100).min(1_000);
-            state.postpone(id, Instant::now() + Duration::from_millis(wait));
-        }
-    }
-
-    fn compose(&mut self) {
-        let ids: Vec<ConversationId> = self.sorted();
-        let Some(id) = ids.get(self.random.index(ids.len().max(1))) else { return };
-        let Some(state) = self.conversations.get_mut(id) else { return };
-        if state.unsent() < MAX_UNSENT {
-            self.ordinal += 1;
-            let body = body(&mut self.random, self.tab, self.ordinal, self.behaviour.body);
-            state.write(OutboxEntry { id: ClientId::new(), body, ordinal: self.ordinal });
-        }
-    }
-
-    /// Returns the conversations in a reproducible order.
-    fn sorted(&self) -> Vec<ConversationId> {
-        let mut ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    async fn send_due(&mut self, connection: &mut Connection) -> Result<()> {
-        let now = Instant::now();
-        for conversation in self.sorted() {
-            let Some(state) = self.conversations.get_mut(&conversation) else { continue };
-            if let Some(id) =
-                now.checked_sub(ANSWER_WITHIN).and_then(|then| state.take_overdue(then))
-            {
-                self.log.write(self.tab, self.me.id, Observation::Unknown { id });
-            }
-            if let Some(entry) = state.due(now) {
-                self.send(connection, conversation, entry).await?;
-            }
-            self.repeat_or_forge(connection, conversation).await?;
-        }
-        Ok(())
-    }
-
-    async fn send(
-        &mut self,
-        connection: &mut Connection,
-        conversation: ConversationId,
-        entry: OutboxEntry,
-    ) -> Result<()> {
-        let twice = self.random.percent(self.behaviour.repeats);
-        if twice {
-            self.log.fault("repeat at once");
-        }
-        for _ in 0..=u8::from(twice) {
-            self.log_attempt(conversation, &entry);
-            if self.random.percent(self.behaviour.calls) {
-                self.call(conversation, &entry).await;
-            } else {
-                send_frame(connection, frame(conversation, &entry)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends an acknowledged message again, or another text under its id.
-    async fn repeat_or_forge(
-        &mut self,
-        connection: &mut Connection,
-        conversation: ConversationId,
-    ) -> Result<()> {
-        if *self.phase.borrow() != Phase::Writing {
-            return Ok(());
-        }
-        let (repeats, forges) = (self.behaviour.repeats, self.behaviour.forges);
-        let (repeats, forges) = (self.random.percent(repeats), self.random.percent(forges));
-        let Some(state) =
-            self.conversations.get(&conversation).filter(|state| !state.answered.is_empty())
-        else {
-            return Ok(());
-        };
-        let mut entry = state.answered[self.random.index(state.answered.len())].clone();
-        if forges {
-            self.log.fault("forged id");
-            entry.body = format!("forged {}", entry.body);
-            let observation = Observation::Forged { id: entry.id, body: entry.body.clone() };
-            self.log.write(self.tab, self.me.id, observation);
-            send_frame(connection, frame(conversation, &entry)).await?;
-        } else if repeats {
-            self.log.fault("repeat of an old message");
-            self.log_attempt(conversation, &entry);
-            send_frame(connection, frame(conversation, &entry)).await?;
-        }
-        Ok(())
-    }
-
-    fn log_attempt(&self, conversation: ConversationId, entry: &OutboxEntry) {
-        let OutboxEntry { id, body, ordinal } = entry.clone();
-        self.log.write(
-            self.tab,
-            self.me.id,
-            Observation::Attempted { id, conversation, body, ordinal },
-        );
-    }
-
-    /// Sends by an HTTP call.
-    async fn call(&mut self, conversation: ConversationId, entry: &OutboxEntry) {
-        let call = self.http.send(&self.me, conversation, entry.id, &entry.body);
-        match timeout(ANSWER_WITHIN, call).await {
-            Ok(Ok(Ok(sent))) => self.on_sent(sent),
-            Ok(Ok(Err(refusal))) => self.on_refused(Some(conversation), entry.id, refusal),
-            Ok(Err(_)) | Err(_) => {
-                self.log.write(self.tab, self.me.id, Observation::Unknown { id: entry.id });
-                if let Some(state) = self.conversations.get_mut(&conversation) {
-                    state.postpone(entry.id, Instant::now() + Duration::from_millis(200));
-                }
-            }
-        }
-    }
-
-    async fn send_marks(&mut self, connection: &mut Connection, writing: bool) -> Result<()> {
-        for conversation in self.sorted() {
-            let stale = writing && self.random.percent(self.behaviour.stale_marks);
-            let reads = !writing || self.random.percent(20);
-            let back = i64::try_from(self.random.within(1..30)).unwrap_or(1);
-            let Some(state) = self.conversations.get_mut(&conversation) else { continue };
-            let complete_to = state.complete_to();
-            let mut marks = Vec::new();
-            if state.sent_delivered < complete_to {
-                state.sent_delivered = complete_to;
-                marks.push((complete_to, false));
-            }
-            if reads && state.sent_read < complete_to {
-                state.sent_read = complete_to;
-                marks.push((complete_to, true));
-            }
-            if stale && complete_to > back {
-                self.log.fault("stale mark");
-                marks.push((complete_to - back, writing && back % 2 == 0));
-            }
-            for (up_to, read) in marks {
-                self.mark(connection, conversation, Seq(up_to), read).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn mark(
-        &mut self,
-        connection: &mut Connection,
-        conversation: ConversationId,
-        up_to: Seq,
-        read: bool,
-    ) -> Result<()> {
-        let marks = Marks { delivered: up_to, read: if read { up_to } else { Seq::ZERO } };
-        self.log.write(self.tab, self.me.id, Observation::MarksSent { conversation, marks });
-        let frame = if read {
-            ClientFrame::Read { conversation, up_to }
-        } else {
-            ClientFrame::Delivered { conversation, up_to }
-        };
-        send_frame(connection, frame).await
     }
 
     /// Simulates a suspended browser: the connection is open and nothing is read.
@@ -385,7 +135,7 @@ impl Client {
         }
         if self.random.percent(self.behaviour.reloads) {
             self.log.fault("reload");
-            self.conversations.values_mut().for_each(super::ConversationState::reload);
+            self.conversations.values_mut().for_each(ConversationState::reload);
             return true;
         }
         if self.random.percent(self.behaviour.stops_reading) {
@@ -399,11 +149,8 @@ impl Client {
     }
 }
 
-fn frame(conversation: ConversationId, entry: &OutboxEntry) -> ClientFrame {
-    ClientFrame::Send { conversation, client_id: entry.id, body: entry.body.clone() }
-}
-
-async fn send_frame(connection: &mut Connection, frame: ClientFrame) -> Result<()> {
+/// Sends a frame within the time limit.
+pub(super) async fn send_frame(connection: &mut Connection, frame: ClientFrame) -> Result<()> {
     timeout(ANSWER_WITHIN, connection.send(&frame))
         .await
         .context("the frame could not be sent in time")?

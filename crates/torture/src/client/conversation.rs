@@ -11,7 +11,7 @@ use crate::client_log::SeenMessage;
 
 /// A message in the outbox. Does not change until the final answer.
 #[derive(Clone, Debug)]
-pub struct OutboxEntry {
+pub(super) struct OutboxEntry {
     /// The same in every attempt.
     pub id: ClientId,
     pub body: String,
@@ -20,7 +20,7 @@ pub struct OutboxEntry {
 }
 
 /// A conversation.
-pub struct ConversationState {
+pub(super) struct ConversationState {
     pub membership: Membership,
     timeline: BTreeMap<i64, SeenMessage>,
     /// The timeline is complete up to this seq.
@@ -41,7 +41,7 @@ pub struct ConversationState {
 }
 
 impl ConversationState {
-    pub fn new(membership: Membership) -> Self {
+    pub(super) fn new(membership: Membership) -> Self {
         Self {
             membership,
             timeline: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl ConversationState {
     }
 
     /// Merges a message from any source. Merging it again changes nothing.
-    pub fn merge(&mut self, seen: SeenMessage) {
+    pub(super) fn merge(&mut self, seen: SeenMessage) {
         self.last_seq = self.last_seq.max(seen.seq);
         self.timeline.entry(seen.seq).or_insert(seen);
         while self.timeline.contains_key(&(self.complete_to + 1)) {
@@ -67,48 +67,48 @@ impl ConversationState {
     }
 
     /// Raises the highest known seq.
-    pub fn raise_last_seq(&mut self, seq: Seq) {
+    pub(super) fn raise_last_seq(&mut self, seq: Seq) {
         self.last_seq = self.last_seq.max(seq.0);
     }
 
     /// Merges the peer's marks from any source; marks only move forward.
-    pub fn merge_marks(&mut self, marks: Marks) {
+    pub(super) fn merge_marks(&mut self, marks: Marks) {
         self.theirs.delivered = self.theirs.delivered.max(marks.delivered);
         self.theirs.read = self.theirs.read.max(marks.read);
     }
 
     /// The peer's marks as the tab shows them.
-    pub fn theirs(&self) -> Marks {
+    pub(super) fn theirs(&self) -> Marks {
         self.theirs
     }
 
     /// The seq up to which the timeline is complete.
-    pub fn complete_to(&self) -> i64 {
+    pub(super) fn complete_to(&self) -> i64 {
         self.complete_to
     }
 
     /// Whether a known message is missing.
-    pub fn has_gap(&self) -> bool {
+    pub(super) fn has_gap(&self) -> bool {
         self.complete_to < self.last_seq
     }
 
     /// Seq and client id of each message shown.
-    pub fn rows(&self) -> Vec<(i64, ClientId)> {
+    pub(super) fn rows(&self) -> Vec<(i64, ClientId)> {
         self.timeline.values().map(|seen| (seen.seq, seen.id)).collect()
     }
 
     /// Number of messages in the outbox.
-    pub fn unsent(&self) -> usize {
+    pub(super) fn unsent(&self) -> usize {
         self.outbox.len()
     }
 
     /// Appends a message to the outbox.
-    pub fn write(&mut self, entry: OutboxEntry) {
+    pub(super) fn write(&mut self, entry: OutboxEntry) {
         self.outbox.push_back(entry);
     }
 
     /// Returns the message to send now, which then waits for its answer.
-    pub fn due(&mut self, now: Instant) -> Option<OutboxEntry> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<OutboxEntry> {
         if self.sent_at.is_some() || self.not_before.is_some_and(|moment| now < moment) {
             return None;
         }
@@ -119,7 +119,7 @@ impl ConversationState {
 
     /// Returns the message that was sent before `since` and is not answered, and schedules it
     /// again.
-    pub fn take_overdue(&mut self, since: Instant) -> Option<ClientId> {
+    pub(super) fn take_overdue(&mut self, since: Instant) -> Option<ClientId> {
         if self.sent_at.is_none_or(|sent| sent > since) {
             return None;
         }
@@ -128,7 +128,7 @@ impl ConversationState {
     }
 
     /// Moves an acknowledged message out of the outbox. Returns `None` if an earlier answer did so.
-    pub fn stored(&mut self, id: ClientId) -> Option<OutboxEntry> {
+    pub(super) fn stored(&mut self, id: ClientId) -> Option<OutboxEntry> {
         if self.outbox.front().is_none_or(|entry| entry.id != id) {
             return None;
         }
@@ -139,7 +139,7 @@ impl ConversationState {
     }
 
     /// Schedules the message again, unchanged, not before this moment.
-    pub fn postpone(&mut self, id: ClientId, moment: Instant) {
+    pub(super) fn postpone(&mut self, id: ClientId, moment: Instant) {
         if self.outbox.front().is_some_and(|entry| entry.id == id) {
             self.sent_at = None;
             self.not_before = Some(moment);
@@ -147,7 +147,7 @@ impl ConversationState {
     }
 
     /// Drops a message that the server refused permanently.
-    pub fn refused(&mut self, id: ClientId) {
+    pub(super) fn refused(&mut self, id: ClientId) {
         if self.outbox.front().is_some_and(|entry| entry.id == id) {
             self.sent_at = None;
             self.outbox.pop_front();
@@ -156,14 +156,14 @@ impl ConversationState {
 
     /// Resets the state of a lost connection: marks must be sent again. Returns the message whose
     /// answer was pending.
-    pub fn connection_lost(&mut self) -> Option<ClientId> {
+    pub(super) fn connection_lost(&mut self) -> Option<ClientId> {
         (self.sent_delivered, self.sent_read) = (0, 0);
         self.not_before = None;
         self.sent_at.take().and_then(|_| self.outbox.front()).map(|entry| entry.id)
     }
 
     /// Reloads the tab: clears the timeline and keeps the outbox.
-    pub fn reload(&mut self) {
+    pub(super) fn reload(&mut self) {
         self.timeline.clear();
         (self.complete_to, self.last_seq) = (0, 0);
         self.theirs = Marks::default();

@@ -1,12 +1,17 @@
 //! The faults of the network between clients and servers.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use harness::Random;
 use tokio::time::sleep;
 
+use super::next_pause;
 use crate::client_log::ClientLog;
 use crate::proxy::{Condition, Proxy};
+
+/// Milliseconds between network faults.
+const BETWEEN: Range<u64> = 20..250;
 
 /// Injects network faults.
 pub(super) struct NetworkFaults<'a> {
@@ -20,9 +25,10 @@ impl NetworkFaults<'_> {
     /// Waits, and injects network faults meanwhile.
     pub(super) async fn inject_for(&mut self, proxy: &Proxy, duration: Duration) {
         let until = Instant::now() + duration;
-        while self.enabled && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            sleep(self.random.millis(20..250).min(left)).await;
+        while self.enabled
+            && let Some(pause) = next_pause(until, &BETWEEN, self.random)
+        {
+            sleep(pause).await;
             let which = self.random.next_u64();
             let delay = self.random.millis(1..120);
             let (name, condition) = match self.random.within(0..100) {

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::network::NetworkFaults;
 use super::schedule::{NodeFault, NodesSchedule};
+use super::{choose, next_pause};
 use crate::checker::Violation;
 use crate::client::Phase;
 use crate::client_log::ClientLog;
@@ -32,7 +33,7 @@ struct Silence {
 }
 
 /// Injects the faults of several nodes.
-pub struct NodeFaults<'a> {
+pub(crate) struct NodeFaults<'a> {
     schedule: &'a NodesSchedule,
     /// The binaries that nodes alternate between.
     versions: [&'a Path; 2],
@@ -46,7 +47,7 @@ pub struct NodeFaults<'a> {
 }
 
 impl<'a> NodeFaults<'a> {
-    pub fn new(
+    pub(crate) fn new(
         schedule: &'a NodesSchedule,
         versions: [&'a Path; 2],
         random: &Random,
@@ -68,19 +69,17 @@ impl<'a> NodeFaults<'a> {
     /// Injects faults until the time is over, then a last one during which clients stop writing,
     /// because later messages would hide what is lost at that point. Adds failures of nodes to
     /// `found`.
-    pub async fn inject(
+    pub(crate) async fn inject(
         &mut self,
         nodes: &mut Nodes<'_>,
         duration: Duration,
         found: &mut Vec<Violation>,
     ) {
         let until = Instant::now() + duration;
-        while Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            let pause = self.random.millis(self.schedule.between.clone()).min(left);
+        while let Some(pause) = next_pause(until, &self.schedule.between, &mut self.random) {
             self.wait(nodes, pause).await;
-            if self.schedule.faults.is_empty() || Instant::now() >= until {
-                continue;
+            if Instant::now() >= until {
+                break;
             }
             if let Err(error) = self.inject_one(nodes).await {
                 return found.push(error.into());
@@ -106,8 +105,7 @@ impl<'a> NodeFaults<'a> {
     }
 
     async fn inject_one(&mut self, nodes: &mut Nodes<'_>) -> Result<()> {
-        let Some(last) = self.schedule.faults.len().checked_sub(1) else { return Ok(()) };
-        let fault = self.schedule.faults[self.random.index(last + 1)];
+        let Some(fault) = choose(&self.schedule.faults, &mut self.random) else { return Ok(()) };
         let which = self.random.index(nodes.count());
         match fault {
             NodeFault::Kill => {

@@ -11,11 +11,11 @@ use harness::Random;
 
 use crate::client::Behaviour;
 use crate::disk::DiskKind;
-pub use nodes::{NodeFault, NodesSchedule, nodes_schedule};
+pub(crate) use nodes::{NodeFault, NodesSchedule, nodes_schedule};
 
 /// The kinds of rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum RoundKind {
+pub(crate) enum RoundKind {
     /// No faults.
     Calm,
     /// The server is repeatedly killed (SIGKILL).
@@ -52,7 +52,7 @@ pub enum RoundKind {
 
 impl RoundKind {
     /// The kinds for one server, in the order in which they run.
-    pub const ONE: [Self; 9] = [
+    pub(crate) const ONE: [Self; 9] = [
         Self::Calm,
         Self::Kill,
         Self::Term,
@@ -65,7 +65,7 @@ impl RoundKind {
     ];
 
     /// The kinds for several nodes, in the order in which they run.
-    pub const NODES: [Self; 11] = [
+    pub(crate) const NODES: [Self; 11] = [
         Self::Mixed,
         Self::Copy,
         Self::Kill,
@@ -80,7 +80,7 @@ impl RoundKind {
     ];
 
     /// The name on the command line and in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Calm => "calm",
             Self::Kill => "kill",
@@ -103,7 +103,7 @@ impl RoundKind {
 
 /// A fault of one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerFault {
+pub(crate) enum ServerFault {
     /// SIGKILL, then a start.
     Kill,
     /// SIGTERM, then a start.
@@ -114,7 +114,7 @@ pub enum ServerFault {
 
 /// The schedule of a round of one server.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// The possible faults of the server, injected one at a time.
     pub faults: Vec<ServerFault>,
     /// Milliseconds between faults.
@@ -155,7 +155,7 @@ fn flood() -> Behaviour {
 }
 
 /// Returns the schedule of a round of one server.
-pub fn schedule(kind: RoundKind, random: &mut Random) -> Schedule {
+pub(crate) fn schedule(kind: RoundKind, random: &mut Random) -> Schedule {
     let (gentle, wild) = (gentle(), wild());
     let (faults, network, behaviour, disk): (&[ServerFault], _, _, _) = match kind {
         // `kinds` in main.rs allows the remaining kinds only with nodes.

@@ -8,13 +8,14 @@ use harness::{Random, TestUser};
 use super::disk::{self, DiskObserver};
 use super::network::NetworkFaults;
 use super::schedule::{Schedule, ServerFault};
+use super::{choose, next_pause};
 use crate::checker::Violation;
 use crate::client::Membership;
 use crate::client_log::ClientLog;
 use crate::test_server::TestServer;
 
 /// Injects the faults of one server.
-pub struct ServerFaults<'a> {
+pub(crate) struct ServerFaults<'a> {
     schedule: &'a Schedule,
     random: Random,
     log: ClientLog,
@@ -22,7 +23,7 @@ pub struct ServerFaults<'a> {
 }
 
 impl<'a> ServerFaults<'a> {
-    pub fn new(
+    pub(crate) fn new(
         schedule: &'a Schedule,
         random: &Random,
         log: ClientLog,
@@ -32,24 +33,21 @@ impl<'a> ServerFaults<'a> {
     }
 
     /// Injects faults until the time is over. Adds failures of the server to `found`.
-    pub async fn inject(
+    pub(crate) async fn inject(
         &mut self,
         server: &mut TestServer,
         duration: Duration,
         found: &mut Vec<Violation>,
     ) {
         let until = Instant::now() + duration;
-        while Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            let pause = self.random.millis(self.schedule.between.clone()).min(left);
+        while let Some(pause) = next_pause(until, &self.schedule.between, &mut self.random) {
             self.network().inject_for(&server.proxy, pause).await;
-            if self.schedule.faults.is_empty() || Instant::now() >= until {
-                continue;
-            }
-            let fault = self.schedule.faults[self.random.index(self.schedule.faults.len())];
-            if let Err(error) = self.inject_one(server, fault, found).await {
-                found.push(error.into());
+            if Instant::now() >= until {
                 return;
+            }
+            let Some(fault) = choose(&self.schedule.faults, &mut self.random) else { continue };
+            if let Err(error) = self.inject_one(server, fault, found).await {
+                return found.push(error.into());
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::test_server::Address;
 const NODES: usize = 2;
 
 /// The copy and its nodes, which end when it is dropped.
-pub struct StoreCopy {
+pub(crate) struct StoreCopy {
     /// Address for clients.
     pub address: Address,
     /// Proxy between clients and nodes.
@@ -31,7 +31,7 @@ impl StoreCopy {
     ///
     /// # Errors
     /// Fails if the copy cannot be restored or a node does not start.
-    pub async fn open(nodes: &Nodes<'_>, binary: &Path) -> Result<Self> {
+    pub(crate) async fn open(nodes: &Nodes<'_>, binary: &Path) -> Result<Self> {
         let cluster = &nodes.servers.cluster;
         let database = format!("{}_copy", nodes.database);
         cluster.postgres.restore_copy(&database, &nodes.database)?;
@@ -55,7 +55,7 @@ impl StoreCopy {
     }
 
     /// Returns the last log lines of the nodes.
-    pub fn server_log(&self) -> Vec<String> {
+    pub(crate) fn server_log(&self) -> Vec<String> {
         let of = |node: &ServerProcess| node.log().into_iter().map(|line| format!("copy: {line}"));
         self.nodes.iter().flat_map(of).collect()
     }
@@ -65,7 +65,7 @@ impl StoreCopy {
     /// # Errors
     /// Fails if the store cannot be read. A node that does not shut down in order is passed to
     /// `report_violation`.
-    pub async fn end(
+    pub(crate) async fn end(
         self,
         nodes: &Nodes<'_>,
         report_violation: &mut impl FnMut(String),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use harness::{Cluster, ClusterConfig, DATABASE, TestUser};
 
 /// Postgres, NATS and the accounts.
-pub struct SharedServers {
+pub(crate) struct SharedServers {
     /// Postgres, NATS and the nodes. Its load balancer is not used, because clients connect through
     /// a network that can fail.
     pub(super) cluster: Cluster,
@@ -22,17 +22,17 @@ impl SharedServers {
     /// # Errors
     /// Fails if a server does not start or is not installed; the message contains the install
     /// command.
-    pub async fn start(binary: &Path, nodes: usize, users: usize) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, nodes: usize, users: usize) -> Result<Self> {
         let config = ClusterConfig::of(binary, nodes);
         let (cluster, users) = Cluster::prepare_with_users(&config, users).await?;
         Ok(Self { cluster, users, has_postgres: true, has_broker: true })
     }
 
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.cluster.nodes.len()
     }
 
-    pub fn users(&self) -> &[TestUser] {
+    pub(crate) fn users(&self) -> &[TestUser] {
         &self.users
     }
 
@@ -52,7 +52,7 @@ impl SharedServers {
     ///
     /// # Errors
     /// Fails if Postgres does not stop.
-    pub fn crash_postgres(&mut self) -> Result<()> {
+    pub(crate) fn crash_postgres(&mut self) -> Result<()> {
         self.has_postgres = false;
         self.cluster.postgres.crash()
     }
@@ -61,7 +61,7 @@ impl SharedServers {
     ///
     /// # Errors
     /// Fails if NATS cannot be killed.
-    pub fn crash_broker(&mut self) -> Result<()> {
+    pub(crate) fn crash_broker(&mut self) -> Result<()> {
         self.has_broker = false;
         self.cluster.nats.crash()
     }
@@ -70,7 +70,7 @@ impl SharedServers {
     ///
     /// # Errors
     /// Fails if the signal cannot be sent.
-    pub fn freeze_broker(&self) -> Result<()> {
+    pub(crate) fn freeze_broker(&self) -> Result<()> {
         self.cluster.nats.freeze()
     }
 
@@ -78,7 +78,7 @@ impl SharedServers {
     ///
     /// # Errors
     /// Fails if one of them does not start.
-    pub fn repair(&mut self) -> Result<()> {
+    pub(crate) fn repair(&mut self) -> Result<()> {
         if self.has_broker {
             self.cluster.nats.thaw()?;
         } else {

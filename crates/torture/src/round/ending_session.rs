@@ -21,7 +21,7 @@ const READS_LONGER: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client whose session ends during the round.
-pub struct EndingSession {
+pub(super) struct EndingSession {
     pub tab: Tab,
     pub username: String,
     /// Its conversations.
@@ -40,7 +40,7 @@ pub struct EndingSession {
 
 impl EndingSession {
     /// Signs in, reads, signs out, and continues to read.
-    pub async fn run(mut self) -> Result<()> {
+    pub(super) async fn run(mut self) -> Result<()> {
         let me = self.address.http()?.sign_in(&self.username).await?;
         let longest = u64::try_from(self.latest.as_millis())?.max(400);
         let stays_for = self.random.millis(200..longest);
@@ -62,7 +62,7 @@ impl EndingSession {
     }
 
     /// Maximum duration of [`EndingSession::run`].
-    pub fn longest(&self) -> Duration {
+    pub(super) fn longest(&self) -> Duration {
         self.latest + self.reads_for() + 4 * ANSWER_WITHIN
     }
 

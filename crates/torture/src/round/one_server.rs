@@ -16,7 +16,7 @@ use crate::test_server::TestServer;
 ///
 /// # Errors
 /// Fails if the harness itself failed, so that there is no verdict.
-pub async fn run(
+pub(crate) async fn run(
     environment: &Environment<'_>,
     fixture: &Fixture,
     schedule: &Schedule,

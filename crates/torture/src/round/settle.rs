@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::TestClients;
 use crate::client::Membership;
-use crate::client_log::{ClientLog, Observation, SeenMessage, Tab};
+use crate::client_log::{ClientLog, Observation, Tab};
 use crate::test_server::Address;
 
 /// Time limit for all screens to equal the store (I9).
@@ -75,16 +75,7 @@ async fn read(
 ) -> Result<(Seq, Marks)> {
     let requested = log.now();
     let page = http.history(me, membership.conversation, Cursor::Latest).await?;
-    let observation = Observation::HistoryPage {
-        conversation: membership.conversation,
-        requested,
-        after: None,
-        messages: page.messages.iter().map(SeenMessage::from).collect(),
-        last_seq: page.last_seq.0,
-        mine: page.mine,
-        theirs: page.theirs,
-        peer: membership.peer,
-    };
+    let observation = Observation::history_page(&page, membership.peer, requested, None);
     log.write(Tab(0), me.id, observation);
     Ok((page.last_seq, page.mine))
 }

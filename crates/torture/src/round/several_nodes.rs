@@ -22,7 +22,7 @@ const COPY: u64 = 1_000_000;
 ///
 /// # Errors
 /// Fails if the harness itself failed, so that there is no verdict.
-pub async fn run_nodes(
+pub(crate) async fn run_nodes(
     environment: &Environment<'_>,
     servers: &mut SharedServers,
     schedule: &NodesSchedule,

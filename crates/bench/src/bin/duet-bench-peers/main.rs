@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use bench::report::{self, Row, System};
+use bench::scenario::pairs::{Load, announce, measure};
 use bench::scenario::{BODY_BYTES, Bench};
 use bench::targets::{Binaries, Disk, Target};
 use clap::Parser;
@@ -66,7 +67,7 @@ async fn main() -> Result<()> {
 impl Arguments {
     async fn run(self) -> Result<()> {
         std::fs::create_dir_all(&self.directory)?;
-        let binaries = Binaries::find(&self.duet)?;
+        let binaries = Binaries::find(&self.duet, None)?;
         let users = 2 * self.pairs.iter().copied().max().unwrap_or(1);
         let fixture = Fixture::prepare(users, &self.directory, &binaries.duet).await?;
         let duration = Duration::from_secs(self.seconds);
@@ -99,11 +100,12 @@ impl Arguments {
         let mut rows = Vec::new();
         for disk in [Disk::Own, slow] {
             for &count in &self.pairs {
+                let load = Load::both_ways(count);
                 for target in Target::ONE_SERVER {
-                    rows.push(bench::scenario::pairs::measure(bench, target, &disk, count).await?);
+                    rows.push(measure(bench, target, &disk, load).await?);
                 }
                 for &server in &installed {
-                    bench::scenario::pairs::announce(server.into(), &disk, count);
+                    announce(server.into(), &disk, load);
                     match pairs::run(bench, server, &disk, count).await {
                         Ok(row) => rows.push(row),
                         // A failing reference server does not prevent the other measurements.

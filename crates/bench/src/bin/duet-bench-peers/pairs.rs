@@ -14,7 +14,7 @@ use crate::reference_server::ReferenceServer;
 use crate::xmpp::{Connection, Stanza};
 use bench::latency::Latency;
 use bench::report::Row;
-use bench::scenario::pairs::{MESSAGES, setting};
+use bench::scenario::pairs::{Load, MESSAGES, setting};
 use bench::scenario::{ACKNOWLEDGED, Bench, RECEIVED, Window, exactly};
 use bench::targets::Disk;
 
@@ -35,7 +35,7 @@ struct Seen {
 ///
 /// # Errors
 /// Fails if the server does not start or closes a connection.
-pub async fn run(
+pub(crate) async fn run(
     bench: &Arc<Bench>,
     reference: ReferenceServer,
     disk: &Disk,
@@ -65,7 +65,7 @@ pub async fn run(
     }
     server.stop().await?;
     let per_second = exactly(seen.acknowledged.count()) / bench.duration.as_secs_f64();
-    let mut row = Row::new("pairs", setting(count, disk), reference, disk)
+    let mut row = Row::new("pairs", setting(Load::both_ways(count), disk), reference, disk)
         .comparing(MESSAGES)
         .with(MESSAGES, per_second)
         .with_latency(ACKNOWLEDGED, &seen.acknowledged)

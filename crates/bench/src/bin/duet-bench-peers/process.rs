@@ -25,7 +25,7 @@ const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 const TABLES: &str = "/usr/share/ejabberd/sql/pg.sql";
 
 /// A running server and its database, if any. Both are killed on drop.
-pub struct RunningServer {
+pub(crate) struct RunningServer {
     pub address: SocketAddr,
     server: Child,
     database: Option<Child>,
@@ -33,7 +33,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    pub async fn start(reference: ReferenceServer, disk: &Disk) -> Result<Self> {
+    pub(crate) async fn start(reference: ReferenceServer, disk: &Disk) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let address = loopback()?;
         let mut database = None;
@@ -63,7 +63,7 @@ impl RunningServer {
         Ok(Self { address, server, database, _data: data })
     }
 
-    pub async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         end(&mut self.server, "TERM").await?;
         if let Some(database) = &mut self.database {
             // Fast shutdown: does not wait for clients to disconnect.
@@ -74,7 +74,7 @@ impl RunningServer {
 }
 
 /// Returns the directory of ejabberd's modules, if installed.
-pub fn ejabberd() -> Option<PathBuf> {
+pub(crate) fn ejabberd() -> Option<PathBuf> {
     let entries = std::fs::read_dir(LIBRARIES).ok()?;
     let mut found: Vec<_> = entries
         .filter_map(|entry| Some(entry.ok()?.path().join("ebin")))

@@ -24,7 +24,7 @@ const OPEN: &str =
     "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>";
 
 /// A connection with stream management.
-pub struct Connection {
+pub(crate) struct Connection {
     socket: WebSocketStream<TcpStream>,
     /// Number of stanzas received since stream management was enabled.
     received: u64,
@@ -33,7 +33,7 @@ pub struct Connection {
 }
 
 /// A stanza from the server.
-pub enum Stanza {
+pub(crate) enum Stanza {
     /// The server has acknowledged this many of the client's stanzas.
     Acknowledged(u64),
     /// The text of a message.
@@ -44,7 +44,7 @@ pub enum Stanza {
 
 impl Connection {
     /// Creates an account and signs in.
-    pub async fn open(address: SocketAddr, path: &str, user: &str) -> Result<Self> {
+    pub(crate) async fn open(address: SocketAddr, path: &str, user: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{address}{path}").into_client_request()?;
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Sends a message and requests an acknowledgement. Returns the count that acknowledges it.
-    pub async fn send(&mut self, to: &str, id: u64, body: &str) -> Result<u64> {
+    pub(crate) async fn send(&mut self, to: &str, id: u64, body: &str) -> Result<u64> {
         let message = format!(
             "<message xmlns='jabber:client' to='{to}@localhost' type='chat' id='m{id}'>\
              <body>{body}</body></message>"
@@ -99,7 +99,7 @@ impl Connection {
     }
 
     /// Returns the next stanza. Answers acknowledgement requests of the server.
-    pub async fn receive(&mut self) -> Result<Stanza> {
+    pub(crate) async fn receive(&mut self) -> Result<Stanza> {
         let text = self.text().await?;
         if text.starts_with("<a ") {
             let count =

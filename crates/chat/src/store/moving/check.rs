@@ -1,6 +1,6 @@
 //! The check at the end of a move: reads source and copy again in full, and compares row counts and
 //! SHA-256 sums. Messages are summed for each conversation, other tables as a whole, in the order
-//! of their keys. The error names the first difference.
+//! of their keys. The error names the first difference. Changes nothing. Called by [`super`].
 
 use std::sync::Arc;
 

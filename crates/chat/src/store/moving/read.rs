@@ -2,22 +2,24 @@
 //!
 //! SQLite's exclusive mode succeeds only while no other connection exists. A running server always
 //! holds connections, each with a shared lock, so the mode detects a server and also keeps a new
-//! server from opening the file. All reads are in one transaction.
+//! server from opening the file. All reads are in one transaction. Called by [`super`] and
+//! [`super::check`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params_from_iter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::tables::{Kind, Table};
 use super::{MoveError, Result};
+use crate::mutex::lock;
 use crate::store::sqlite::OpenError;
-use crate::store::sqlite::open::{log_is_foreign, newest_schema};
+use crate::store::sqlite::open::{SECRET, log_is_foreign, newest_schema};
 use crate::store::sqlite::paths::{StoreLock, StorePaths};
 
 /// The maximum number of rows in a batch.
@@ -37,6 +39,8 @@ pub(super) struct Source {
     _lock: StoreLock,
     /// The epoch of the store.
     pub(super) epoch: String,
+    /// The secret of the store; `None` if no server of this version has opened the file yet.
+    pub(super) secret: Option<String>,
 }
 
 /// The values of one column of a batch. All columns have the same length.
@@ -74,16 +78,14 @@ impl Source {
         })?;
         match epoch {
             Ok(epoch) => {
+                let secret = secret(&connection)
+                    .map_err(|why| MoveError::Source { file: name.clone(), why })?;
                 let connection = Mutex::new(connection);
-                Ok(Self { file: file.to_owned(), connection, _lock: lock, epoch })
+                Ok(Self { file: file.to_owned(), connection, _lock: lock, epoch, secret })
             }
             Err(schema) if schema > newest_schema() => Err(MoveError::NewerSource(name, schema)),
             Err(_) => Err(MoveError::OlderSource(name)),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn explain(&self, why: rusqlite::Error) -> MoveError {
@@ -98,8 +100,7 @@ impl Source {
             table.source,
             if up_to.is_some() { beyond(table, "<=") } else { String::new() }
         );
-        let count: i64 = self
-            .lock()
+        let count: i64 = lock(&self.connection)
             .query_row(&sql, params_from_iter(key), |row| row.get(0))
             .map_err(|error| self.explain(error))?;
         Ok(count.unsigned_abs())
@@ -119,7 +120,7 @@ impl Source {
             if after.is_some() { beyond(table, ">") } else { String::new() },
             table.key()
         );
-        let connection = self.lock();
+        let connection = lock(&self.connection);
         let reading = || {
             let mut statement = connection.prepare(&sql)?;
             let mut rows = statement.query(params_from_iter(after.unwrap_or_default()))?;
@@ -184,7 +185,7 @@ fn take_files(file: &Path) -> Result<StoreLock> {
 
 /// Opens an exclusive connection in a transaction, and reads the epoch. If the schema differs,
 /// returns the file's schema number instead.
-fn take(file: &Path) -> rusqlite::Result<(Connection, std::result::Result<String, i64>)> {
+fn take(file: &Path) -> rusqlite::Result<(Connection, Result<String, i64>)> {
     // If a killed server left a log, the connection reads the log but does not checkpoint it on
     // close.
     let mut log = file.as_os_str().to_owned();
@@ -212,6 +213,11 @@ fn take(file: &Path) -> rusqlite::Result<(Connection, std::result::Result<String
     let epoch =
         connection.query_row("select value from meta where key = 'epoch'", [], |row| row.get(0))?;
     Ok((connection, Ok(epoch)))
+}
+
+fn secret(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "select value from meta where key = ?1";
+    connection.query_row(sql, [SECRET], |row| row.get(0)).optional()
 }
 
 impl Rows {

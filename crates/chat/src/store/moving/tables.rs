@@ -1,5 +1,5 @@
-//! The list of tables and columns to move. The order satisfies the foreign keys. The move reads,
-//! writes and checks by this list alone.
+//! The list of tables and columns to move. The order satisfies the foreign keys. The other modules
+//! of the move read, write and check by this list alone.
 
 /// The type of a column, independent of the engine.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) key: usize,
 }
 
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 10] = [
     Table {
         name: "users",
         source: "users",
@@ -41,7 +41,14 @@ pub(super) const TABLES: [Table; 7] = [
             ("show_receipts", Flag),
             ("show_last_seen", Flag),
             ("deleted_at", Number),
+            ("has_looks", Flag),
         ],
+        key: 1,
+    },
+    Table {
+        name: "username_looks",
+        source: "username_looks",
+        columns: &[("look", Bytes), ("holders", Number), ("free_at", Number)],
         key: 1,
     },
     Table {
@@ -72,6 +79,24 @@ pub(super) const TABLES: [Table; 7] = [
             ("used_at", Number),
         ],
         key: 1,
+    },
+    Table {
+        name: "second_factors",
+        source: "second_factors",
+        columns: &[
+            ("user_id", Id),
+            ("secret", Bytes),
+            ("created_at", Number),
+            ("confirmed_at", Number),
+            ("last_step", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "recovery_codes",
+        source: "recovery_codes",
+        columns: &[("user_id", Id), ("code_hash", Bytes)],
+        key: 2,
     },
     Table {
         name: "conversations",

@@ -3,7 +3,7 @@
 //!
 //! While a move is unfinished, a row of `meta` marks the database and no node serves it. The tables
 //! themselves show how far the move has come: rows are written in the order of their keys, and each
-//! statement writes all of its rows or none.
+//! statement writes all of its rows or none. Called by [`super`] and [`super::check`].
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::read::{Column, RowKey, Rows};
+use super::read::{Column, RowKey, Rows, Source};
 use super::tables::{Kind, TABLES, Table};
 use super::{MoveError, Result};
-use crate::store::postgres::open::{MOVE, newest_schema, up_to_date};
+use crate::store::postgres::open::{MOVE, SECRET, newest_schema, up_to_date};
 use crate::store::postgres::servers::Servers;
 
 /// The advisory lock that allows one move at a time into a database. The number is arbitrary.
@@ -51,8 +51,9 @@ pub(super) struct Target {
 
 impl Target {
     /// Connects, creates the tables if necessary, and marks the database as the unfinished copy of
-    /// this store. Refuses a database with other contents.
-    pub(super) async fn begin(url: &str, epoch: &str) -> Result<Self> {
+    /// this store. Refuses a database with other contents. The copy gets the store's secret, by
+    /// which known devices stay known.
+    pub(super) async fn begin(url: &str, source: &Source) -> Result<Self> {
         // Slow statements are normal here and need no log line.
         let servers = Servers::of(url, |options| options.disable_statement_logging())?;
         let mut connection = up_to_date(&servers, Duration::ZERO).await?;
@@ -64,7 +65,17 @@ impl Target {
             return Err(MoveError::NewerTarget(newest));
         }
         lock(&mut connection).await?;
-        let resumed = claim(&mut connection, epoch).await?;
+        let resumed = claim(&mut connection, &source.epoch).await?;
+        if let Some(secret) = &source.secret {
+            sqlx::query(
+                "insert into meta (key, value) values ($1, $2) \
+                 on conflict (key) do update set value = excluded.value",
+            )
+            .bind(SECRET)
+            .bind(secret)
+            .execute(&mut connection)
+            .await?;
+        }
         Ok(Self { connection, resumed })
     }
 

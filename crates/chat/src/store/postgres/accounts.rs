@@ -1,11 +1,13 @@
-//! Accounts in Postgres.
+//! Accounts in Postgres. Implements [`AccountStore`], through which alone this module is called.
 
 use async_trait::async_trait;
-use protocol::{SessionId, Timestamp, User, UserId};
+use protocol::{SessionId, Timestamp, User};
 use sqlx::Connection;
 
-use super::{PostgresStore, can_be_parameter, deletion, invitations, sessions, words};
-use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
+use super::{PostgresStore, can_be_parameter, deletion, invitations, looks, sessions, words};
+use crate::store::{
+    AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
+};
 
 #[async_trait]
 impl AccountStore for PostgresStore {
@@ -23,7 +25,7 @@ impl AccountStore for PostgresStore {
             let stored = sqlx::query(
                 "insert into users \
                  (id, username, username_key, display_name, display_key, words_for, password_hash, \
-                  created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) \
+                  created_at, has_looks) values ($1, $2, $3, $4, $5, $5, $6, $7, true) \
                  on conflict (username_key) do nothing",
             )
             .bind(new.user.id.0)
@@ -35,7 +37,8 @@ impl AccountStore for PostgresStore {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-            if stored.rows_affected() == 0 {
+            if stored.rows_affected() == 0 || !looks::take(&mut tx, &new.user.username, now).await?
+            {
                 tx.rollback().await?;
                 return Ok(AccountOutcome::NameTaken);
             }
@@ -58,7 +61,7 @@ impl AccountStore for PostgresStore {
 
     async fn delete_account(
         &self,
-        user: UserId,
+        user: Caller,
         verified: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>> {
@@ -66,6 +69,14 @@ impl AccountStore for PostgresStore {
             deletion::delete_account(connection, user, verified, now).await
         })
         .await
+    }
+
+    async fn is_username_free(&self, username: &str, key: &str, now: Timestamp) -> Result<bool> {
+        self.call(async |connection| looks::is_free(connection, username, key, now).await).await
+    }
+
+    async fn forget_reservations(&self, now: Timestamp) -> Result<()> {
+        self.call(async |connection| looks::forget_reservations(connection, now).await).await
     }
 
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
@@ -80,7 +91,7 @@ impl AccountStore for PostgresStore {
             .bind(username_key)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::credentials).transpose()?)
+            rows::optional(row.as_ref(), rows::credentials)
         })
         .await
     }

@@ -1,18 +1,30 @@
-//! Rate limits over all nodes, in Postgres.
-//!
-//! Usernames come as typed. A name that Postgres refuses belongs to no account, so it is never
-//! limited.
+//! Rate limits over all nodes, in Postgres. Implements [`RateLimitStore`], through which alone this
+//! module is called.
 //!
 //! An allowance is stored as one time: the moment at which it is full again. Each use moves that
 //! time on by one interval. The allowance is exhausted when another use would move it further ahead
-//! than a whole burst.
+//! than a whole burst. Guesses are stored as their number and the time of the last one.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{PostgresStore, can_be_parameter};
-use crate::store::{Allowance, RateLimitStore, Result};
+use super::PostgresStore;
+use crate::store::{Allowance, GuessEnd, Pauses, RateLimitStore, Result};
+
+/// The SQL for the pause after the guesses of the row `held`: see [`Pauses::after`]. `$2` is
+/// [`Pauses::free`], `$3` is [`Pauses::longest`]. The exponent stops at 20, which exceeds any longest
+/// pause.
+macro_rules! pause {
+    () => {
+        "case when held.count <= $2 then interval '0' else \
+             least($3::interval, \
+                   interval '1 second' * power(2, least(held.count - $2 - 1, 20))) end"
+    };
+}
+
+/// The wait that is reported when a pause ended between two statements.
+const SOON: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl RateLimitStore for PostgresStore {
@@ -50,54 +62,66 @@ impl RateLimitStore for PostgresStore {
         .await
     }
 
-    async fn pause(&self, username_key: &str) -> Result<Option<Duration>> {
+    async fn give_back(&self, key: &str, span: Duration) -> Result<()> {
         self.call(async |connection| {
-            if !can_be_parameter(username_key) {
-                return Ok(None);
-            }
-            let wait: Option<f64> = sqlx::query_scalar(
-                "select extract(epoch from until - clock_timestamp())::float8 \
-                 from failures where username_key = $1",
-            )
-            .bind(username_key)
-            .fetch_optional(connection)
-            .await?;
-            Ok(ahead(wait))
-        })
-        .await
-    }
-
-    async fn wrong_password(&self, username_key: &str, free: u32, longest: Duration) -> Result<()> {
-        self.call(async |connection| {
-            if !can_be_parameter(username_key) {
-                return Ok(());
-            }
-            // The lock is one second after `free` wrong passwords and doubles each time. The
-            // exponent stops at 20, which exceeds any `longest`.
-            sqlx::query(
-                "insert into failures as known (username_key, count, until) \
-                 values ($1, 1, clock_timestamp()) \
-                 on conflict (username_key) do update set \
-                     count = known.count + 1, \
-                     until = clock_timestamp() + case when known.count < $2 then interval '0' else \
-                         least($3, interval '1 second' * power(2, least(known.count - $2, 20))) end",
-            )
-            .bind(username_key)
-            .bind(i32::try_from(free).unwrap_or(i32::MAX))
-            .bind(longest)
-            .execute(connection)
-            .await?;
+            sqlx::query("update allowances set full_at = full_at - $2::interval where key = $1")
+                .bind(key)
+                .bind(micros(span))
+                .execute(connection)
+                .await?;
             Ok(())
         })
         .await
     }
 
-    async fn right_password(&self, username_key: &str) -> Result<()> {
+    async fn count_guess(&self, key: &[u8; 16], pauses: Pauses) -> Result<Option<Duration>> {
+        let free = i32::try_from(pauses.free).unwrap_or(i32::MAX);
         self.call(async |connection| {
-            sqlx::query("delete from failures where username_key = $1")
-                .bind(username_key)
-                .execute(connection)
-                .await?;
+            let counted = sqlx::query(concat!(
+                "insert into guesses as held (key, count, counted_at) \
+                     values ($1, 1, clock_timestamp()) \
+                 on conflict (key) do update set \
+                     count = case when held.counted_at <= clock_timestamp() - $4::interval then 1 \
+                         else held.count + 1 end, \
+                     counted_at = clock_timestamp() \
+                 where held.counted_at + ",
+                pause!(),
+                " <= clock_timestamp()"
+            ))
+            .bind(&key[..])
+            .bind(free)
+            .bind(pauses.longest)
+            .bind(pauses.forget_after)
+            .execute(&mut *connection)
+            .await?;
+            if counted.rows_affected() > 0 {
+                return Ok(None);
+            }
+            let wait: Option<f64> = sqlx::query_scalar(concat!(
+                "select extract(epoch from held.counted_at + ",
+                pause!(),
+                " - clock_timestamp())::float8 from guesses as held where key = $1"
+            ))
+            .bind(&key[..])
+            .bind(free)
+            .bind(pauses.longest)
+            .fetch_optional(connection)
+            .await?;
+            Ok(Some(ahead(wait).unwrap_or(SOON)))
+        })
+        .await
+    }
+
+    async fn end_guess(&self, key: &[u8; 16], end: GuessEnd) -> Result<()> {
+        let sql = match end {
+            GuessEnd::Right => "delete from guesses where key = $1",
+            GuessEnd::Wrong => "update guesses set counted_at = clock_timestamp() where key = $1",
+            GuessEnd::NotCompared => {
+                "update guesses set count = greatest(count - 1, 0) where key = $1"
+            }
+        };
+        self.call(async |connection| {
+            sqlx::query(sql).bind(&key[..]).execute(connection).await?;
             Ok(())
         })
         .await
@@ -108,6 +132,13 @@ impl RateLimitStore for PostgresStore {
             sqlx::query("delete from allowances where full_at < statement_timestamp()")
                 .execute(&mut *connection)
                 .await?;
+            sqlx::query(
+                "delete from guesses where counted_at < statement_timestamp() - $1::interval",
+            )
+            .bind(forget_after)
+            .execute(&mut *connection)
+            .await?;
+            // Only nodes of an older version fill this table.
             sqlx::query("delete from failures where until < statement_timestamp() - $1::interval")
                 .bind(forget_after)
                 .execute(connection)

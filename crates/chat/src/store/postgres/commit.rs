@@ -8,6 +8,10 @@
 //! lock, except message ids. If two nodes store the same id at once, the unique index stops the
 //! second, which retries ([`super::committer`]).
 //!
+//! The statement also looks whether the session of each write has ended. No lock holds the sessions,
+//! because a lock would write each session's row in every batch: a session that ends while the
+//! statement runs counts as ended after it. A retry is another statement and looks again.
+//!
 //! A conversation with a new message moves to the top of both members' lists, whatever the clocks
 //! of other nodes. The statement may miss a conversation that moves at the same time; in that case
 //! only the order of these two is arbitrary.
@@ -27,7 +31,7 @@ use uuid::Uuid;
 use statement::{COMMIT, COMMIT_YIELDING};
 
 use crate::store::marks::{MemberMarks, forward};
-use crate::store::{Batch, Committed, MarkOutcome, Result, SendOutcome, StoreError};
+use crate::store::{Batch, Committed, Deferrable, MarkOutcome, Result, SendOutcome, StoreError};
 
 /// How to report a message that is already stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,8 +79,8 @@ async fn store(
     earlier: Earlier,
 ) -> Result<Committed> {
     let mut committed = Committed {
-        messages: vec![SendOutcome::NotFound; batch.messages.len()],
-        marks: vec![MarkOutcome::NotFound; batch.marks.len()],
+        messages: vec![Deferrable::Decided(SendOutcome::NotFound); batch.messages.len()],
+        marks: vec![Deferrable::Decided(MarkOutcome::NotFound); batch.marks.len()],
     };
     if batch.messages.is_empty() && batch.marks.is_empty() {
         return Ok(committed);
@@ -89,11 +93,19 @@ async fn store(
     let mut marks = Vec::new();
     for row in rows {
         let of_message: bool = row.try_get("of_message")?;
-        if row.try_get("left_out")? {
+        if row.try_get("deferred")? {
             let at = at(&row)?;
             match of_message {
-                true => set(&mut committed.messages, at, SendOutcome::Deferred),
-                false => set(&mut committed.marks, at, MarkOutcome::Deferred),
+                true => set(&mut committed.messages, at, Deferrable::Deferred),
+                false => set(&mut committed.marks, at, Deferrable::Deferred),
+            }
+            continue;
+        }
+        if row.try_get("ended")? {
+            let at = at(&row)?;
+            match of_message {
+                true => decide(&mut committed.messages, at, SendOutcome::SessionEnded),
+                false => decide(&mut committed.marks, at, MarkOutcome::SessionEnded),
             }
             continue;
         }
@@ -101,7 +113,7 @@ async fn store(
         if !of_message {
             marks.push((write.index, write, member_marks(&row)?));
         } else if let Some(outcome) = write.outcome(now) {
-            set(&mut committed.messages, write.index, outcome);
+            decide(&mut committed.messages, write.index, outcome);
         } else {
             used.push(write);
         }
@@ -141,6 +153,8 @@ async fn execute(
         .bind(of_marks)
         .bind(nodes)
         .bind(instance)
+        .bind(messages.iter().map(|m| m.session.0).collect::<Vec<_>>())
+        .bind(marks.iter().map(|new| new.session.0).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     Ok(rows)
@@ -175,7 +189,7 @@ struct WriteRow {
 }
 
 impl WriteRow {
-    fn read(row: &PgRow) -> std::result::Result<Self, sqlx::Error> {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         let seq: Option<i64> = row.try_get("seq")?;
         let used_in: Option<Uuid> = row.try_get("used_in")?;
         let used_for: Option<i64> = row.try_get("used_for")?;
@@ -209,10 +223,14 @@ fn member_marks(row: &PgRow) -> std::result::Result<MemberMarks, sqlx::Error> {
     Ok(MemberMarks { marks, shows_read: row.try_get("shows_read")? })
 }
 
-fn set<T>(outcomes: &mut [T], index: usize, outcome: T) {
-    if let Some(slot) = outcomes.get_mut(index) {
-        *slot = outcome;
+fn set<T>(results: &mut [Deferrable<T>], index: usize, result: Deferrable<T>) {
+    if let Some(slot) = results.get_mut(index) {
+        *slot = result;
     }
+}
+
+fn decide<T>(results: &mut [Deferrable<T>], index: usize, outcome: T) {
+    set(results, index, Deferrable::Decided(outcome));
 }
 
 /// Determines the result of each of the marks, in their order. The statement has already moved the
@@ -220,7 +238,7 @@ fn set<T>(outcomes: &mut [T], index: usize, outcome: T) {
 fn judge_marks(
     batch: &Batch,
     rows: Vec<(usize, WriteRow, MemberMarks)>,
-    outcomes: &mut [MarkOutcome],
+    results: &mut [Deferrable<MarkOutcome>],
 ) {
     // A second mark of the same user starts from these.
     let mut moved: HashMap<(ConversationId, UserId), Marks> = HashMap::new();
@@ -234,7 +252,7 @@ fn judge_marks(
         if let MarkOutcome::Moved { marks, .. } = outcome {
             moved.insert(key, marks);
         }
-        set(outcomes, index, outcome);
+        decide(results, index, outcome);
     }
 }
 
@@ -244,7 +262,7 @@ async fn judge_used(
     batch: &Batch,
     used: Vec<WriteRow>,
     earlier: Earlier,
-    outcomes: &mut [SendOutcome],
+    results: &mut [Deferrable<SendOutcome>],
 ) -> Result<()> {
     let uses: Vec<(Uuid, i64)> = used.iter().filter_map(|row| row.used).collect();
     let rows = sqlx::query(
@@ -270,7 +288,7 @@ async fn judge_used(
             }
             _ => SendOutcome::Reused,
         };
-        set(outcomes, row.index, outcome);
+        decide(results, row.index, outcome);
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::store::{Result, StoreError};
 
 /// The maximum duration of a call. The server ends each statement earlier.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a call may wait for a connection. Most of it is for making a new one.
+/// How long a call may wait for a connection. Most of this time is for making a new connection.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
 /// A connection idle for this long may have broken, so it is pinged before use.
 const PING_AFTER: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub(super) async fn connect(servers: &Servers) -> Result<PgConnection> {
     timeout(ACQUIRE_WITHIN, connecting).await.unwrap_or(Err(StoreError::Silent))
 }
 
-async fn prepare(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(SETTINGS).persistent(false).execute(connection).await.map(drop)
 }
 

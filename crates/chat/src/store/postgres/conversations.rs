@@ -1,4 +1,5 @@
-//! Conversations in Postgres.
+//! Conversations in Postgres. Implements [`ConversationStore`]; [`super::invitations`] also opens
+//! conversations here, inside its own transaction.
 
 use async_trait::async_trait;
 use protocol::limits::MAX_UNREAD;
@@ -7,9 +8,9 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::PostgresStore;
+use super::{PostgresStore, sessions};
 use crate::store::rows::{self, at_most, low_and_high};
-use crate::store::{ConversationStore, ConversationView, Result};
+use crate::store::{Caller, ConversationStore, ConversationView, Result};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
 /// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
@@ -44,15 +45,30 @@ macro_rules! summary {
 impl ConversationStore for PostgresStore {
     async fn open_conversation(
         &self,
-        me: UserId,
+        me: Caller,
         peer: UserId,
         now: Timestamp,
     ) -> Result<Option<ConversationId>> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
-            let opened = open(&mut tx, me, peer, now).await?;
-            tx.commit().await?;
+            let opened = open(&mut tx, me.user, peer, now).await?;
+            sessions::commit_for(tx, me).await?;
             Ok(opened.map(|(id, _)| id))
+        })
+        .await
+    }
+
+    async fn has_conversation(&self, me: UserId, peer: UserId) -> Result<bool> {
+        let (low, high) = low_and_high(me, peer);
+        self.call(async |connection| {
+            let found = sqlx::query_scalar(
+                "select exists (select 1 from conversations where low_id = $1 and high_id = $2)",
+            )
+            .bind(low.0)
+            .bind(high.0)
+            .fetch_one(connection)
+            .await?;
+            Ok(found)
         })
         .await
     }
@@ -69,7 +85,7 @@ impl ConversationStore for PostgresStore {
                 .bind(id.0)
                 .fetch_optional(connection)
                 .await?;
-            Ok(row.as_ref().map(rows::conversation).transpose()?)
+            rows::optional(row.as_ref(), rows::conversation)
         })
         .await
     }
@@ -81,33 +97,23 @@ impl ConversationStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<ConversationView>> {
         self.call(async |connection| {
-            let limit = at_most(limit);
-            let rows = match after {
-                None => {
-                    sqlx::query(summary!(
-                        "and me.active_at is not null \
-                         order by me.active_at desc nulls last, me.conversation_id desc limit $3"
-                    ))
-                    .bind(me.0)
-                    .bind(i64::from(MAX_UNREAD))
-                    .bind(limit)
-                    .fetch_all(connection)
-                    .await?
-                }
-                Some(cursor) => {
-                    sqlx::query(summary!(
-                        "and (me.active_at, me.conversation_id) < ($4, $5) \
-                         order by me.active_at desc nulls last, me.conversation_id desc limit $3"
-                    ))
-                    .bind(me.0)
-                    .bind(i64::from(MAX_UNREAD))
-                    .bind(limit)
-                    .bind(cursor.active_at.0)
-                    .bind(cursor.id.0)
-                    .fetch_all(connection)
-                    .await?
-                }
+            let statement = match after {
+                None => summary!(
+                    "and me.active_at is not null \
+                     order by me.active_at desc nulls last, me.conversation_id desc limit $3"
+                ),
+                Some(_) => summary!(
+                    "and (me.active_at, me.conversation_id) < ($4, $5) \
+                     order by me.active_at desc nulls last, me.conversation_id desc limit $3"
+                ),
             };
+            let limit = at_most(limit);
+            let mut query =
+                sqlx::query(statement).bind(me.0).bind(i64::from(MAX_UNREAD)).bind(limit);
+            if let Some(cursor) = after {
+                query = query.bind(cursor.active_at.0).bind(cursor.id.0);
+            }
+            let rows = query.fetch_all(connection).await?;
             rows::all(&rows, rows::conversation)
         })
         .await
@@ -137,9 +143,7 @@ impl ConversationStore for PostgresStore {
             .bind(cursor.id.0)
             .fetch_all(connection)
             .await?;
-            let mut unread = rows::all(&rows, rows::unread)?;
-            unread.retain(|conversation| conversation.unread > 0);
-            Ok(unread)
+            rows::unread(&rows)
         })
         .await
     }
@@ -163,7 +167,7 @@ impl ConversationStore for PostgresStore {
             .bind(me.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::tick_times).transpose()?)
+            rows::optional(row.as_ref(), rows::tick_times)
         })
         .await
     }

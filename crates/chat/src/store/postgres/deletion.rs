@@ -1,7 +1,8 @@
 //! Deletes accounts in Postgres. Called by [`super::accounts`] alone.
 //!
 //! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
-//! not be found, so they sort after every valid name.
+//! not be found, so they sort after every valid name. The username stays reserved in a table of its
+//! own, which does not tell whose name it was.
 //!
 //! The user's keys change first. From then on no conversation with the user can be opened, so the
 //! conversations locked next are all of them. If both members of a conversation delete their
@@ -15,8 +16,8 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::words;
-use crate::store::Result;
+use super::{looks, second_factors, sessions, words};
+use crate::store::{Caller, Result};
 
 /// Time limit of a deletion, because long conversations take time to delete.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5 * 60);
@@ -24,12 +25,15 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// Deletes an account in one transaction.
 pub(super) async fn delete_account(
     connection: &mut PgConnection,
-    id: UserId,
+    caller: Caller,
     verified: &str,
     now: Timestamp,
 ) -> Result<Option<Vec<SessionId>>> {
+    let id = caller.user;
     let mut tx = connection.begin().await?;
     sqlx::query("set local statement_timeout = '5min'").execute(&mut *tx).await?;
+    // While the row has the name; rolled back if the account is not deleted.
+    looks::reserve(&mut tx, id, now).await?;
     let done = sqlx::query(
         "update users set username = '', display_name = '', password_hash = '', \
                 username_key = chr(1114111) || id::text, display_key = chr(1114111) || id::text, \
@@ -47,6 +51,9 @@ pub(super) async fn delete_account(
         return Ok(None);
     }
     words::remove(&mut tx, id).await?;
+    // The user's row is locked, so that a change of password can end no session of the user now.
+    sessions::require(&mut tx, caller).await?;
+    second_factors::remove(&mut tx, id).await?;
     let ended: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions s using ( \
              select id from sessions where user_id = $1 order by id for update) own \

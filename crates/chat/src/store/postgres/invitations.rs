@@ -1,4 +1,5 @@
-//! Invitations in Postgres.
+//! Invitations in Postgres. Implements [`InvitationStore`]; [`super::accounts`] also uses up an
+//! invitation here, inside the transaction of a sign-up.
 //!
 //! The row lock ensures single use: a second user waits for the lock and finds the invitation used.
 
@@ -8,9 +9,10 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::{PostgresStore, conversations};
+use super::{PostgresStore, conversations, sessions};
 use crate::store::{
-    Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened, Result, TokenHash, rows,
+    Acceptance, Caller, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
+    Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -71,12 +73,13 @@ impl InvitationStore for PostgresStore {
         new: NewInvitation,
         most_open: u32,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<InvitationOutcome> {
         self.call(async |connection| {
+            let inviter = new.inviter.user;
             let mut tx = connection.begin().await?;
             // The lock on the inviter's row keeps two nodes from counting at the same time.
             sqlx::query("select 1 from users where id = $1 for no key update")
-                .bind(new.inviter.0)
+                .bind(inviter.0)
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(
@@ -85,32 +88,36 @@ impl InvitationStore for PostgresStore {
                      order by token_hash for update) over_now \
                  where i.token_hash = over_now.token_hash",
             )
-            .bind(new.inviter.0)
+            .bind(inviter.0)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
             let open: i64 = sqlx::query_scalar(
                 "select count(*) from invitations where inviter_id = $1 and used_at is null",
             )
-            .bind(new.inviter.0)
+            .bind(inviter.0)
             .fetch_one(&mut *tx)
             .await?;
             if open >= i64::from(most_open) {
                 tx.rollback().await?;
-                return Ok(false);
+                return Ok(InvitationOutcome::TooMany);
             }
-            sqlx::query(
+            let stored = sqlx::query(
                 "insert into invitations (token_hash, inviter_id, created_at, expires_at) \
                  select $1, id, $3, $4 from users where id = $2 and deleted_at is null",
             )
             .bind(new.token_hash.as_slice())
-            .bind(new.inviter.0)
+            .bind(inviter.0)
             .bind(now.0)
             .bind(new.expires_at.0)
             .execute(&mut *tx)
             .await?;
-            tx.commit().await?;
-            Ok(true)
+            if stored.rows_affected() == 0 {
+                tx.rollback().await?;
+                return Ok(InvitationOutcome::NoAccount);
+            }
+            sessions::commit_for(tx, new.inviter).await?;
+            Ok(InvitationOutcome::Made)
         })
         .await
     }
@@ -135,16 +142,18 @@ impl InvitationStore for PostgresStore {
         .await
     }
 
-    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
+    async fn withdraw_invitation(&self, inviter: Caller, token: &TokenHash) -> Result<bool> {
         self.call(async |connection| {
+            let mut tx = connection.begin().await?;
             let withdrawn = sqlx::query(
                 "delete from invitations \
                  where token_hash = $1 and inviter_id = $2 and used_at is null",
             )
             .bind(token.as_slice())
-            .bind(inviter.0)
-            .execute(connection)
+            .bind(inviter.user.0)
+            .execute(&mut *tx)
             .await?;
+            sessions::commit_for(tx, inviter).await?;
             Ok(withdrawn.rows_affected() > 0)
         })
         .await
@@ -166,7 +175,7 @@ impl InvitationStore for PostgresStore {
             .bind(now.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::invitation_info).transpose()?)
+            rows::optional(row.as_ref(), rows::invitation_info)
         })
         .await
     }
@@ -174,13 +183,14 @@ impl InvitationStore for PostgresStore {
     async fn accept_invitation(
         &self,
         token: &TokenHash,
-        me: UserId,
+        caller: Caller,
         now: Timestamp,
     ) -> Result<Acceptance> {
+        let me = caller.user;
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             if let Some(opened) = use_up(&mut tx, token, me, now).await? {
-                tx.commit().await?;
+                sessions::commit_for(tx, caller).await?;
                 return Ok(Acceptance::Opened(opened));
             }
             tx.rollback().await?;
@@ -197,6 +207,20 @@ impl InvitationStore for PostgresStore {
         })
         .await
     }
+}
+
+/// Deletes all open invitations of a user.
+pub(super) async fn withdraw_all(tx: &mut PgConnection, inviter: UserId) -> Result<()> {
+    sqlx::query(
+        "delete from invitations i using ( \
+             select token_hash from invitations where inviter_id = $1 and used_at is null \
+             order by token_hash for update) open_ones \
+         where i.token_hash = open_ones.token_hash",
+    )
+    .bind(inviter.0)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Marks another user's invitation as used and opens the conversation, listed for both users.

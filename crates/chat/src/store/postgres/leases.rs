@@ -1,4 +1,5 @@
-//! The leases of nodes and the presence of users, in Postgres.
+//! The leases of nodes and the presence of users, in Postgres. Implements [`LeaseStore`];
+//! [`super::open`] also reads the name of the running database here.
 //!
 //! All times are by the database's clock, because the nodes' clocks differ. A transaction that
 //! decides whether a user is offline locks that user's row. The lock ensures that a user who leaves
@@ -12,7 +13,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::PostgresStore;
+use super::{PostgresStore, secrets};
 use crate::store::{Instance, LeaseStore, NodeId, NodeKey, Renewed, Result};
 
 /// The condition that the lease of a node other than `$1` has expired.
@@ -44,7 +45,7 @@ impl LeaseStore for PostgresStore {
     ) -> Result<Renewed> {
         self.call(async |connection| {
             let is_new = !extend(connection, node, key, hears_in, lease).await?;
-            let (one_fell, gone) = delete_expired(connection, node).await?;
+            let (node_failed, gone) = delete_expired(connection, node).await?;
             // `hears` is false for a node that receives another database's events, or none: a node
             // that has just changed databases, or a node of an older version.
             let others = sqlx::query(concat!(
@@ -55,27 +56,31 @@ impl LeaseStore for PostgresStore {
                      select id, key, \
                             coalesce(hears_in = (select instance from here), false) as hears \
                      from nodes where until >= clock_timestamp() and not ending), \
-                 first as materialized ( \
+                 leader as materialized ( \
                      select id, key from there \
                      where hears and key is not null order by id limit 1) \
                  select count(*) filter (where id <> $1) as others, \
                         coalesce(bool_or(not hears) filter (where id <> $1), false) \
-                            as one_is_deaf, \
-                        (select id from first) as first_id, (select key from first) as first_key, \
-                        (select instance from here) as instance \
-                 from there"
+                            as is_degraded, \
+                        (select id from leader) as leader_id, (select key from leader) as leader_key, \
+                        (select instance from here) as instance, ",
+                secrets_and_clock!(),
+                " from there"
             ))
             .bind(node.0)
             .fetch_one(&mut *connection)
             .await?;
+            let (secrets, clock) = secrets::read(&others)?;
             Ok(Renewed {
                 is_new,
-                one_fell,
+                node_failed,
                 gone,
                 instance: Instance(others.try_get::<String, _>("instance")?.into()),
                 others: u32::try_from(others.try_get::<i64, _>("others")?).unwrap_or(u32::MAX),
-                one_is_deaf: others.try_get("one_is_deaf")?,
-                first: first(&others)?,
+                is_degraded: others.try_get("is_degraded")?,
+                leader: leader(&others)?,
+                secrets,
+                clock,
             })
         })
         .await
@@ -110,38 +115,14 @@ impl LeaseStore for PostgresStore {
     }
 
     async fn arrive(&self, node: NodeId, user: UserId) -> Result<bool> {
-        self.call(async |connection| {
-            let mut tx = connection.begin().await?;
-            lock(&mut tx, &[user.0]).await?;
-            sqlx::query(
-                "insert into presences (user_id, node_id) values ($2, $1) \
-                 on conflict (user_id, node_id) do nothing",
-            )
-            .bind(node.0)
-            .bind(user.0)
-            .execute(&mut *tx)
-            .await?;
-            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
-            tx.commit().await?;
-            Ok(!is_elsewhere)
-        })
-        .await
+        let change = "insert into presences (user_id, node_id) values ($2, $1) \
+                      on conflict (user_id, node_id) do nothing";
+        self.change_presence(change, node, user).await
     }
 
     async fn depart(&self, node: NodeId, user: UserId) -> Result<bool> {
-        self.call(async |connection| {
-            let mut tx = connection.begin().await?;
-            lock(&mut tx, &[user.0]).await?;
-            sqlx::query("delete from presences where user_id = $2 and node_id = $1")
-                .bind(node.0)
-                .bind(user.0)
-                .execute(&mut *tx)
-                .await?;
-            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
-            tx.commit().await?;
-            Ok(!is_elsewhere)
-        })
-        .await
+        let change = "delete from presences where user_id = $2 and node_id = $1";
+        self.change_presence(change, node, user).await
     }
 
     async fn present(&self, users: &[UserId]) -> Result<Vec<UserId>> {
@@ -160,19 +141,38 @@ impl LeaseStore for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Changes whether a user is connected to a node: `$1` is the node, `$2` the user. Returns
+    /// whether no other node has the user.
+    async fn change_presence(
+        &self,
+        change: &'static str,
+        node: NodeId,
+        user: UserId,
+    ) -> Result<bool> {
+        self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            lock(&mut tx, &[user.0]).await?;
+            sqlx::query(change).bind(node.0).bind(user.0).execute(&mut *tx).await?;
+            let is_elsewhere = is_connected_elsewhere(&mut tx, node, user).await?;
+            tx.commit().await?;
+            Ok(!is_elsewhere)
+        })
+        .await
+    }
+}
+
 /// The name of the running database.
-pub(super) async fn instance(
-    connection: &mut PgConnection,
-) -> std::result::Result<Instance, sqlx::Error> {
+pub(super) async fn instance(connection: &mut PgConnection) -> Result<Instance, sqlx::Error> {
     let name: String =
         sqlx::query_scalar(concat!("select ", instance!())).fetch_one(connection).await?;
     Ok(Instance(name.into()))
 }
 
 /// The leader and its key; `None` if the key has another length.
-fn first(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
-    let id: Option<Uuid> = row.try_get("first_id")?;
-    let key: Option<Vec<u8>> = row.try_get("first_key")?;
+fn leader(row: &PgRow) -> Result<Option<(NodeId, NodeKey)>> {
+    let id: Option<Uuid> = row.try_get("leader_id")?;
+    let key: Option<Vec<u8>> = row.try_get("leader_key")?;
     let key = key.and_then(|key| key.try_into().ok()).map(NodeKey);
     Ok(id.map(NodeId).zip(key))
 }
@@ -238,10 +238,10 @@ async fn delete_expired(
             .fetch_all(&mut *tx)
             .await?;
     let mut nodes = Vec::with_capacity(rows.len());
-    let mut one_fell = false;
+    let mut node_failed = false;
     for row in &rows {
         nodes.push(row.try_get::<Uuid, _>(0)?);
-        one_fell |= !row.try_get::<bool, _>(1)?;
+        node_failed |= !row.try_get::<bool, _>(1)?;
     }
     let users: Vec<Uuid> =
         sqlx::query_scalar("select user_id from presences where node_id = any ($1)")
@@ -262,7 +262,7 @@ async fn delete_expired(
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok((one_fell, gone.into_iter().map(UserId).collect()))
+    Ok((node_failed, gone.into_iter().map(UserId).collect()))
 }
 
 async fn lock(connection: &mut PgConnection, users: &[Uuid]) -> Result<()> {

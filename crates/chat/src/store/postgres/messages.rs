@@ -1,14 +1,14 @@
-//! Messages in Postgres.
+//! Messages in Postgres. Implements [`MessageStore`], through which alone this module is called.
+//! Reads history; [`super::committer`] commits.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::{ConversationId, Cursor, HistoryPage, Marks, Seq, Timestamp, UserId};
-use sqlx::Row;
+use protocol::{ConversationId, Cursor, Timestamp, UserId};
 use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
-use crate::store::rows::{self, at_most};
+use crate::store::rows::{self, Extent, at_most};
 use crate::store::window::window;
 use crate::store::{Batch, Committed, History, MessageStore, Result};
 
@@ -22,11 +22,10 @@ impl MessageStore for PostgresStore {
         limit: usize,
     ) -> Result<History> {
         self.call(async |connection| {
-            let Some((last_seq, mine, theirs)) = last_seq_and_marks(connection, me, id).await?
-            else {
+            let Some(extent) = extent(connection, me, id).await? else {
                 return Ok(History::NotFound);
             };
-            let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
+            let Some((first, last)) = window(cursor, extent.last_seq, at_most(limit)) else {
                 return Ok(History::OutOfRange);
             };
             // Checks membership again, because this statement reads the text.
@@ -43,13 +42,7 @@ impl MessageStore for PostgresStore {
             .fetch_all(connection)
             .await?;
             let messages = rows::all(&rows, |row| rows::message(row, id))?;
-            Ok(History::Page(HistoryPage {
-                conversation: id,
-                messages,
-                last_seq: Seq(last_seq),
-                mine,
-                theirs,
-            }))
+            Ok(History::Page(extent.page(id, messages)))
         })
         .await
     }
@@ -59,11 +52,11 @@ impl MessageStore for PostgresStore {
     }
 }
 
-async fn last_seq_and_marks(
+async fn extent(
     connection: &mut PgConnection,
     me: UserId,
     id: ConversationId,
-) -> Result<Option<(i64, Marks, Marks)>> {
+) -> Result<Option<Extent>> {
     let row = sqlx::query(
         "select c.last_seq, me.delivered_seq, me.read_seq, \
                 peer.delivered_seq as peer_delivered_seq, \
@@ -81,6 +74,5 @@ async fn last_seq_and_marks(
     .bind(me.0)
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some((row.try_get("last_seq")?, rows::mine(&row)?, rows::theirs(&row)?)))
+    rows::optional(row.as_ref(), rows::extent)
 }

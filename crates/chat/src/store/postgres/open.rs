@@ -4,36 +4,40 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD as BASE64;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use protocol::Epoch;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::Connection;
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, SqlSafeStr};
 use tokio::time::{sleep, timeout};
 
 use super::open_error::{OLDEST, OpenError, explain};
 use super::servers::{Servers, address};
-use super::{leases, pooler, words};
-use crate::store::{Instance, NodesSecret, StoreError};
+use super::{leases, looks, pooler, secrets, words};
+use crate::store::migrations::{self, MigrationSource};
+use crate::store::{DatabaseClock, Instance, NodesSecrets, StoreError, StoreSecret};
 
 /// The migrations, run at start in this order. Never edit one. Nodes of the previous version serve
 /// during and after a migration, and may restart. A migration therefore adds, and removes only what
 /// the previous version does not use. A migration that removes something stores in `meta`, under
 /// [`SERVED_FROM`], the first schema whose nodes work without it.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [MigrationSource; 9] = [
     (1, "accounts", include_str!("../../../migrations/postgres/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/postgres/0002_conversations.sql")),
     (3, "messages", include_str!("../../../migrations/postgres/0003_messages.sql")),
     (4, "nodes", include_str!("../../../migrations/postgres/0004_nodes.sql")),
     (7, "instances", include_str!("../../../migrations/postgres/0007_instances.sql")),
     (8, "person words", include_str!("../../../migrations/postgres/0008_person_words.sql")),
+    (9, "guesses", include_str!("../../../migrations/postgres/0009_guesses.sql")),
+    (12, "username looks", include_str!("../../../migrations/postgres/0012_username_looks.sql")),
+    (13, "second factors", include_str!("../../../migrations/postgres/0013_second_factors.sql")),
 ];
 
 /// The key in `meta` of the lowest schema that a node must have.
 const SERVED_FROM: &str = "served_from";
+/// The key in `meta` of the store's secret.
+pub(in crate::store) const SECRET: &str = "secret";
 /// The key in `meta` that marks an unfinished copy. The value is the epoch of the source.
 pub(in crate::store) const MOVE: &str = "move";
 /// How long a server may take to answer at start.
@@ -42,12 +46,21 @@ const REACHED_WITHIN: Duration = Duration::from_secs(10);
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
-/// Checks and migrates the database. Reads the store's epoch, the nodes' secret, and the name of
-/// the running database.
+/// What a database tells at its opening.
+pub(super) struct Opened {
+    pub(super) epoch: Epoch,
+    pub(super) secret: StoreSecret,
+    pub(super) secrets: NodesSecrets,
+    pub(super) clock: DatabaseClock,
+    pub(super) instance: Instance,
+}
+
+/// Checks and migrates the database. Reads the store's epoch and secret, the nodes' secrets, the clock, and the
+/// name of the running database.
 pub(super) async fn prepare_database(
     servers: &Servers,
     patience: Duration,
-) -> Result<(Epoch, NodesSecret, Instance), OpenError> {
+) -> Result<Opened, OpenError> {
     let mut connection = up_to_date(servers, patience).await?;
     let unfinished: Option<String> = sqlx::query_scalar("select value from meta where key = $1")
         .bind(MOVE)
@@ -56,15 +69,18 @@ pub(super) async fn prepare_database(
     if unfinished.is_some() {
         return Err(OpenError::Unfinished);
     }
-    words::store_missing(&mut connection).await.map_err(|error| match error {
+    let failed = |error| match error {
         StoreError::Database(error) => OpenError::Database(error),
         other => OpenError::Database(sqlx::Error::Protocol(other.to_string())),
-    })?;
+    };
+    words::store_missing(&mut connection).await.map_err(failed)?;
+    looks::store_missing(&mut connection).await.map_err(failed)?;
     let epoch = read_or_make_epoch(&mut connection).await?;
     let secret = read_or_make_secret(&mut connection).await?;
+    let (secrets, clock) = secrets::read_or_make(&mut connection).await?;
     let instance = leases::instance(&mut connection).await?;
     connection.close().await?;
-    Ok((epoch, secret, instance))
+    Ok(Opened { epoch, secret, secrets, clock, instance })
 }
 
 /// A connection to a checked and migrated database. Retries for `patience` while no server is
@@ -122,7 +138,7 @@ async fn wait_for_primary(
         }
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             let seconds = patience.saturating_sub(began.elapsed()).as_secs();
-            tracing::warn!("{error} It is tried again for {seconds} s.");
+            tracing::warn!("{error} Duet retries for {seconds} s.");
             logged = Some(Instant::now());
         }
         sleep(RETRY_EVERY).await;
@@ -191,19 +207,13 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), OpenError> {
 
 /// The number of the last migration.
 pub(in crate::store) fn newest_schema() -> i64 {
-    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+    migrations::newest(&MIGRATIONS)
 }
 
 /// Runs the missing migrations. The migrator holds a database-wide lock, so that nodes that start
 /// together run each migration once.
 async fn migrate(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let migrations = MIGRATIONS
-        .into_iter()
-        .map(|(version, name, sql)| {
-            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-        })
-        .collect();
-    let mut migrator = Migrator::with_migrations(migrations);
+    let mut migrator = migrations::migrator(&MIGRATIONS);
     // Migrations of a newer version may exist.
     migrator.set_ignore_missing(true);
     // A user without the right to create tables can serve a migrated database.
@@ -247,13 +257,10 @@ async fn read_or_make_epoch(connection: &mut PgConnection) -> Result<Epoch, sqlx
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-async fn read_or_make_secret(connection: &mut PgConnection) -> Result<NodesSecret, sqlx::Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    let text = read_or_make(connection, "nodes_secret", &BASE64.encode(bytes)).await?;
-    let decoded = BASE64.decode(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let bytes = decoded.try_into();
-    bytes.map(NodesSecret).map_err(|_| sqlx::Error::Decode("not 32 bytes".into()))
+async fn read_or_make_secret(connection: &mut PgConnection) -> Result<StoreSecret, sqlx::Error> {
+    let new = StoreSecret::new().map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let text = read_or_make(connection, SECRET, &new.to_text()).await?;
+    StoreSecret::parse(&text).ok_or_else(|| sqlx::Error::Decode("not 32 bytes".into()))
 }
 
 /// Reads a value of `meta`, or stores `new` if there is none. All nodes get the same value.

@@ -1,5 +1,5 @@
-//! The errors of [`super::open`]. The operator must fix most of them, so each one says what to do.
-//! None contains the password.
+//! The errors of [`super::open`], which `server` prints when it cannot start. The operator must fix
+//! most of them, so each text tells the operator what to do. No text may contain the password.
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;

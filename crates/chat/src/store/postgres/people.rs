@@ -1,8 +1,9 @@
-//! Searches for people in Postgres.
+//! Searches for people in Postgres. Implements [`PersonStore`], through which alone this module is
+//! called.
 //!
-//! Each statement checks whether the asking user may see the found user's presence, which needs the
-//! consent of both. Users with deleted accounts sort after all others (see [`super::deletion`]) and
-//! are not found.
+//! Each statement checks whether the searching user may see the found user's presence, which needs
+//! the consent of both. Users with deleted accounts sort after all others (see [`super::deletion`])
+//! and are not found.
 
 use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;
@@ -74,7 +75,7 @@ impl PersonStore for PostgresStore {
             .bind(at_most(MOST_FOUND + 1))
             .fetch_all(connection)
             .await?;
-            Ok(Counted { first: rows::all(&rows, rows::found_peer)?, total: rows::total(&rows)? })
+            rows::counted(&rows, rows::found_peer)
         })
         .await
     }
@@ -120,7 +121,7 @@ impl PersonStore for PostgresStore {
             .bind(at_most(visited(asked)))
             .fetch_all(connection)
             .await?;
-            Ok(Counted { first: rows::all(&rows, rows::found)?, total: rows::total(&rows)? })
+            rows::counted(&rows, rows::found)
         })
         .await
     }
@@ -138,7 +139,7 @@ impl PersonStore for PostgresStore {
             .bind(me.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::found).transpose()?)
+            rows::optional(row.as_ref(), rows::found)
         })
         .await
     }

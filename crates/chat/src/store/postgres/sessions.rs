@@ -1,4 +1,5 @@
-//! Sessions in Postgres.
+//! Sessions in Postgres. Implements [`SessionStore`]; [`super::accounts`] and [`super::settings`]
+//! also store and delete sessions here, inside their own transactions.
 //!
 //! Sign-in and change of password lock the user's row first. Otherwise a sign-in with the old
 //! password at one node could survive a change of password at another node.
@@ -6,11 +7,14 @@
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
 use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
+use crate::store::{
+    Caller, NewSession, Result, SessionLife, SessionStore, StoreError, TokenHash, ValidSession,
+    rows,
+};
 
 /// The maximum number of expired sessions that are found by each of the two conditions in one
 /// statement.
@@ -82,7 +86,7 @@ impl SessionStore for PostgresStore {
             .bind(life.oldest_seen.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::session).transpose()?)
+            rows::optional(row.as_ref(), rows::session)
         })
         .await
     }
@@ -175,20 +179,30 @@ impl SessionStore for PostgresStore {
         .await
     }
 
-    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+    async fn delete_session_of(&self, caller: Caller, id: SessionId) -> Result<bool> {
         self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            // Before the deletion, which may delete the caller's own session.
+            require(&mut tx, caller).await?;
             let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
                 .bind(id.0)
-                .bind(user.0)
-                .execute(connection)
+                .bind(caller.user.0)
+                .execute(&mut *tx)
                 .await?;
+            tx.commit().await?;
             Ok(done.rows_affected() == 1)
         })
         .await
     }
 
-    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
-        self.call(async |connection| delete_others(connection, user, keep).await).await
+    async fn delete_other_sessions(&self, caller: Caller) -> Result<Vec<SessionId>> {
+        self.call(async |connection| {
+            let mut tx = connection.begin().await?;
+            let ended = delete_others(&mut tx, caller).await?;
+            commit_for(tx, caller).await?;
+            Ok(ended)
+        })
+        .await
     }
 
     async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
@@ -263,18 +277,62 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Fails if the caller's session has ended. Takes no lock, so that it may stand anywhere in the order
+/// of locks.
+pub(super) async fn require(connection: &mut PgConnection, caller: Caller) -> Result<()> {
+    let is_valid: bool =
+        sqlx::query_scalar("select exists (select 1 from sessions where id = $1 and user_id = $2)")
+            .bind(caller.session.0)
+            .bind(caller.user.0)
+            .fetch_one(connection)
+            .await?;
+    if is_valid { Ok(()) } else { Err(StoreError::SessionEnded) }
+}
+
+/// Commits a transaction, or rolls it back if the caller's session has ended. The check is the last
+/// statement, so that a session that ends while the transaction waits for a lock counts as ended.
+pub(super) async fn commit_for(mut tx: PgTransaction<'_>, caller: Caller) -> Result<()> {
+    require(&mut tx, caller).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Replaces the token of the caller's session. Both earlier tokens end at once. Locks all sessions of
+/// the user in the order of their ids, because the others are deleted in the same transaction.
+pub(super) async fn renew_token(
+    connection: &mut PgConnection,
+    caller: Caller,
+    to: &TokenHash,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query("select 1 from sessions where user_id = $1 order by id for update")
+        .bind(caller.user.0)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "update sessions set token_hash = $3, previous_hash = null, previous_until = null, \
+         rotated_at = $4, seen_at = $4 where id = $1 and user_id = $2",
+    )
+    .bind(caller.session.0)
+    .bind(caller.user.0)
+    .bind(to.as_slice())
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes all sessions of the caller's user except the caller's.
 pub(super) async fn delete_others(
     connection: &mut PgConnection,
-    user: UserId,
-    keep: SessionId,
+    caller: Caller,
 ) -> Result<Vec<SessionId>> {
     let ended: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions s using ( \
              select id from sessions where user_id = $1 and id <> $2 order by id for update) other \
          where s.id = other.id returning s.id",
     )
-    .bind(user.0)
-    .bind(keep.0)
+    .bind(caller.user.0)
+    .bind(caller.session.0)
     .fetch_all(connection)
     .await?;
     Ok(ended.into_iter().map(SessionId).collect())

@@ -1,11 +1,12 @@
-//! People's own settings in Postgres.
+//! The settings of users in Postgres. Implements [`SettingsStore`], through which alone this module
+//! is called.
 
 use async_trait::async_trait;
-use protocol::{Privacy, SessionId, Settings, User, UserId};
+use protocol::{Privacy, SessionId, Settings, Timestamp, User, UserId};
 use sqlx::Connection;
 
-use super::{PostgresStore, sessions, words};
-use crate::store::{Result, SettingsStore, rows};
+use super::{PostgresStore, invitations, sessions, words};
+use crate::store::{Caller, ChangedPassword, Result, SettingsStore, rows};
 
 #[async_trait]
 impl SettingsStore for PostgresStore {
@@ -18,7 +19,7 @@ impl SettingsStore for PostgresStore {
             .bind(id.0)
             .fetch_optional(connection)
             .await?;
-            Ok(row.as_ref().map(rows::settings).transpose()?)
+            rows::optional(row.as_ref(), rows::settings)
         })
         .await
     }
@@ -31,7 +32,13 @@ impl SettingsStore for PostgresStore {
         .await
     }
 
-    async fn set_display_name(&self, id: UserId, name: &str, key: &str) -> Result<Option<User>> {
+    async fn set_display_name(
+        &self,
+        caller: Caller,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<User>> {
+        let id = caller.user;
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             let row = sqlx::query(
@@ -43,38 +50,38 @@ impl SettingsStore for PostgresStore {
             .bind(key)
             .fetch_optional(&mut *tx)
             .await?;
-            let renamed = row.as_ref().map(rows::user).transpose()?;
+            let renamed = rows::optional(row.as_ref(), rows::user)?;
             if let Some(user) = &renamed {
                 words::store(&mut tx, id, &user.username, &user.display_name).await?;
             }
-            tx.commit().await?;
+            sessions::commit_for(tx, caller).await?;
             Ok(renamed)
         })
         .await
     }
 
-    async fn set_privacy(&self, id: UserId, privacy: Privacy) -> Result<()> {
+    async fn set_privacy(&self, caller: Caller, privacy: Privacy) -> Result<()> {
         self.call(async |connection| {
+            let mut tx = connection.begin().await?;
             sqlx::query(
                 "update users set show_receipts = $2, show_last_seen = $3 \
                  where id = $1 and deleted_at is null",
             )
-            .bind(id.0)
+            .bind(caller.user.0)
             .bind(privacy.receipts)
             .bind(privacy.last_seen)
-            .execute(connection)
+            .execute(&mut *tx)
             .await?;
-            Ok(())
+            sessions::commit_for(tx, caller).await
         })
         .await
     }
 
     async fn set_password(
         &self,
-        id: UserId,
-        verified: &str,
-        hash: &str,
-        keep: SessionId,
+        caller: Caller,
+        new: ChangedPassword<'_>,
+        now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
@@ -82,17 +89,21 @@ impl SettingsStore for PostgresStore {
                 "update users set password_hash = $3 \
                  where id = $1 and password_hash = $2 and deleted_at is null",
             )
-            .bind(id.0)
-            .bind(verified)
-            .bind(hash)
+            .bind(caller.user.0)
+            .bind(new.verified)
+            .bind(new.hash)
             .execute(&mut *tx)
             .await?;
             if done.rows_affected() == 0 {
                 tx.rollback().await?;
                 return Ok(None);
             }
-            let ended = sessions::delete_others(&mut tx, id, keep).await?;
-            tx.commit().await?;
+            sessions::renew_token(&mut tx, caller, new.token_hash, now).await?;
+            let ended = sessions::delete_others(&mut tx, caller).await?;
+            if new.withdraws_invitations {
+                invitations::withdraw_all(&mut tx, caller.user).await?;
+            }
+            sessions::commit_for(tx, caller).await?;
             Ok(Some(ended))
         })
         .await

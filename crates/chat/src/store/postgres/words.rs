@@ -44,7 +44,7 @@ pub(super) async fn store_missing(connection: &mut PgConnection) -> Result<()> {
         count += stored;
     }
     if count > 0 {
-        tracing::info!("noted the words by which {count} people are found");
+        tracing::info!("indexed the names of {count} users for the search");
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! Accounts in SQLite.
+//! Accounts in SQLite. Implements [`AccountStore`], through which alone this module is called.
 
 use async_trait::async_trait;
-use protocol::{SessionId, Timestamp, User, UserId};
+use protocol::{SessionId, Timestamp, User};
 
-use super::{SqliteStore, deletion, invitations, sessions, words};
-use crate::store::{AccountOutcome, AccountStore, NewSession, NewUser, Result, TokenHash, rows};
+use super::{SqliteStore, deletion, invitations, looks, sessions, words};
+use crate::store::{
+    AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
+};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -20,7 +22,7 @@ impl AccountStore for SqliteStore {
         let stored = sqlx::query(
             "insert into users \
              (id, username, username_key, display_name, display_key, words_for, password_hash, \
-              created_at) values ($1, $2, $3, $4, $5, $5, $6, $7) \
+              created_at, has_looks) values ($1, $2, $3, $4, $5, $5, $6, $7, true) \
              on conflict (username_key) do nothing",
         )
         .bind(new.user.id.0)
@@ -32,7 +34,7 @@ impl AccountStore for SqliteStore {
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
-        if stored.rows_affected() == 0 {
+        if stored.rows_affected() == 0 || !looks::take(&mut tx, &new.user.username, now).await? {
             return Ok(AccountOutcome::NameTaken);
         }
         words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
@@ -50,12 +52,25 @@ impl AccountStore for SqliteStore {
 
     async fn delete_account(
         &self,
-        user: UserId,
+        user: Caller,
         verified: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<SessionId>>> {
         let _turn = self.turn().await;
-        deletion::delete_account(&self.write, user, verified, now).await
+        let deleted = deletion::delete_account(&self.write, user, verified, now).await?;
+        if deleted.is_some() {
+            self.committer.empty_log().await;
+        }
+        Ok(deleted)
+    }
+
+    async fn is_username_free(&self, username: &str, key: &str, now: Timestamp) -> Result<bool> {
+        looks::is_free(&self.read, username, key, now).await
+    }
+
+    async fn forget_reservations(&self, now: Timestamp) -> Result<()> {
+        let _turn = self.turn().await;
+        looks::forget_reservations(&self.write, now).await
     }
 
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>> {
@@ -66,6 +81,6 @@ impl AccountStore for SqliteStore {
         .bind(username_key)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(rows::credentials).transpose()?)
+        rows::optional(row.as_ref(), rows::credentials)
     }
 }

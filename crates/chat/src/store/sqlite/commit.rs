@@ -1,31 +1,65 @@
 //! The group commit in SQLite: many messages and marks in one transaction with one fsync.
 //!
-//! Every decision (membership, repeats, `seq`) is made from rows read inside the transaction. There
-//! is only one writer, so these rows cannot change before the commit. A batch reads and writes each
-//! conversation once, however many of its messages and marks belong to it. Called by
-//! [`super::commit_thread`].
+//! Every decision (session, membership, repeats, `seq`) is made from rows that cannot change before the
+//! commit: this transaction has read them, or [`RowCache`] has kept them since an earlier batch. A
+//! batch writes each conversation once, however many of its messages and marks belong to it. Called
+//! by [`super::commit_thread`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use protocol::{ConversationId, Marks, Seq, Timestamp, UserId};
-use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
+use protocol::{ConversationId, Marks, Seq, SessionId, Timestamp, UserId};
+use rusqlite::{
+    CachedStatement, Connection, Error, OptionalExtension, Result, Transaction, TransactionBehavior,
+};
 use uuid::Uuid;
 
+use super::row_cache::{CachedConversation, RowCache, Side};
 use crate::store::marks::{MemberMarks, forward};
-use crate::store::{Batch, Committed, MarkOutcome, NewMarks, NewMessage, SendOutcome};
+use crate::store::{Batch, Committed, Deferrable, MarkOutcome, NewMarks, NewMessage, SendOutcome};
 
-/// Stores all of a batch or nothing. Returns when the transaction is on disk.
+/// Stores all of a batch or nothing. Returns when the transaction is on disk. After an error the
+/// cache is empty.
 pub(super) fn commit(
     database: &mut Connection,
+    cache: &mut RowCache,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<Committed> {
+    let committed = try_commit(database, cache, batch, now);
+    if committed.is_err() {
+        // The cache may contain rows that were rolled back.
+        cache.clear();
+    }
+    committed
+}
+
+fn try_commit(
+    database: &mut Connection,
+    cache: &mut RowCache,
     batch: &Batch,
     now: Timestamp,
 ) -> Result<Committed> {
     let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut work = Work { tx: &tx, now, conversations: HashMap::new(), marks: HashMap::new() };
+    cache.validate(&tx)?;
+    let mut work = Work {
+        tx: &tx,
+        cache,
+        now,
+        grown: HashMap::with_capacity(batch.messages.len()),
+        moved: HashSet::with_capacity(batch.marks.len()),
+    };
+    // Repeats are rare, so the earlier message is read only after a conflict of ids.
+    let mut insert = tx.prepare_cached(
+        "insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
+         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (client_id, sender_id) do nothing",
+    )?;
     let messages = batch.messages.iter().enumerate();
-    let messages =
-        messages.map(|(index, message)| work.store(index, message)).collect::<Result<_>>()?;
-    let marks = batch.marks.iter().map(|new| work.mark(new)).collect::<Result<_>>()?;
+    let messages = messages
+        .map(|(index, message)| work.store(&mut insert, index, message).map(Deferrable::Decided))
+        .collect::<Result<_>>()?;
+    drop(insert);
+    let marks = batch.marks.iter().map(|new| work.mark(new).map(Deferrable::Decided));
+    let marks = marks.collect::<Result<_>>()?;
     work.write_conversations()?;
     work.write_marks()?;
     touch(&tx, batch, now)?;
@@ -33,150 +67,121 @@ pub(super) fn commit(
     Ok(Committed { messages, marks })
 }
 
-/// A conversation of the batch.
-struct BatchConversation {
-    low: UserId,
-    high: UserId,
-    last: Seq,
-    /// The index in the batch of the conversation's last new message.
-    grew: Option<usize>,
-    /// Whether the account of a member is deleted.
-    closed: bool,
-}
-
-impl BatchConversation {
-    /// The other member; `None` if the user is not a member.
-    fn peer_of(&self, user: UserId) -> Option<UserId> {
-        if user == self.low { Some(self.high) } else { (user == self.high).then_some(self.low) }
-    }
-}
-
-/// An open transaction and the rows read so far.
+/// An open transaction and the rows that it must still write.
 struct Work<'tx> {
     tx: &'tx Transaction<'tx>,
+    cache: &'tx mut RowCache,
     now: Timestamp,
-    /// `None` for an id without a conversation.
-    conversations: HashMap<ConversationId, Option<BatchConversation>>,
-    /// The marks moved so far. A second mark of the same user in the batch starts from these.
-    marks: HashMap<(ConversationId, UserId), MemberMarks>,
+    /// The conversations with new messages, each with the index of its last message in the batch.
+    grown: HashMap<ConversationId, usize>,
+    /// The members whose marks moved.
+    moved: HashSet<(ConversationId, Side)>,
 }
 
 impl Work<'_> {
-    fn conversation(&mut self, id: ConversationId) -> Result<Option<&mut BatchConversation>> {
-        if !self.conversations.contains_key(&id) {
-            let conversation = self
-                .tx
-                .prepare_cached(
-                    "select low_id, high_id, last_seq, closed_at is not null \
-                     from conversations where id = ?1",
-                )?
-                .query_row((id.0.as_bytes(),), |row| {
-                    Ok(BatchConversation {
-                        low: user(row.get(0)?),
-                        high: user(row.get(1)?),
-                        last: Seq(row.get(2)?),
-                        grew: None,
-                        closed: row.get(3)?,
-                    })
-                })
-                .optional()?;
-            self.conversations.insert(id, conversation);
-        }
-        Ok(self.conversations.get_mut(&id).and_then(Option::as_mut))
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<&mut CachedConversation>> {
+        let tx = self.tx;
+        self.cache.conversation(id, || {
+            tx.prepare_cached(
+                "select low_id, high_id, last_seq, closed_at is not null \
+                 from conversations where id = ?1",
+            )?
+            .query_row((id.0.as_bytes(),), |row| {
+                let (low, high) = (user_id(row.get(0)?), user_id(row.get(1)?));
+                Ok(CachedConversation::new([low, high], Seq(row.get(2)?), row.get(3)?))
+            })
+            .optional()
+        })
     }
 
-    fn store(&mut self, index: usize, message: &NewMessage) -> Result<SendOutcome> {
+    /// Whether this session of this user has not ended.
+    fn is_valid(&mut self, session: SessionId, user: UserId) -> Result<bool> {
+        let tx = self.tx;
+        let owner = self.cache.user_of_session(session, || {
+            tx.prepare_cached("select user_id from sessions where id = ?1")?
+                .query_row((session.0.as_bytes(),), |row| row.get(0).map(user_id))
+                .optional()
+        })?;
+        Ok(owner == Some(user))
+    }
+
+    fn store(
+        &mut self,
+        insert: &mut CachedStatement<'_>,
+        index: usize,
+        message: &NewMessage,
+    ) -> Result<SendOutcome> {
+        if !self.is_valid(message.session, message.sender)? {
+            return Ok(SendOutcome::SessionEnded);
+        }
         let (tx, now) = (self.tx, self.now);
         let conversation = self.conversation(message.conversation)?;
-        let Some((conversation, peer)) = conversation.and_then(|conversation| {
-            let peer = conversation.peer_of(message.sender)?;
-            Some((conversation, peer))
+        let Some((conversation, side)) = conversation.and_then(|conversation| {
+            let side = conversation.side_of(message.sender)?;
+            Some((conversation, side))
         }) else {
             return Ok(SendOutcome::NotFound);
         };
+        let peer = conversation.member(side.other());
         if conversation.closed {
             let before = earlier(tx, message, peer).optional()?;
             return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
         }
-        let seq = conversation.last.next();
-        // Repeats are rare, so the earlier message is read only after a conflict of ids.
-        let inserted = tx
-            .prepare_cached(
-                "insert into messages \
-                 (conversation_id, seq, sender_id, client_id, body, sent_at) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (client_id, sender_id) do nothing",
-            )?
-            .execute((
-                message.conversation.0.as_bytes(),
-                seq.0,
-                message.sender.0.as_bytes(),
-                message.client_id.0.as_bytes(),
-                &message.body,
-                now.0,
-            ))?;
+        let seq = conversation.last_seq.next();
+        let inserted = insert.execute((
+            message.conversation.0.as_bytes(),
+            seq.0,
+            message.sender.0.as_bytes(),
+            message.client_id.0.as_bytes(),
+            &message.body,
+            now.0,
+        ))?;
         if inserted == 0 {
             return earlier(tx, message, peer);
         }
-        conversation.last = seq;
-        conversation.grew = Some(index);
+        conversation.last_seq = seq;
+        self.grown.insert(message.conversation, index);
         Ok(SendOutcome::Stored { seq, sent_at: now, peer })
     }
 
     fn mark(&mut self, new: &NewMarks) -> Result<MarkOutcome> {
+        if !self.is_valid(new.session, new.user)? {
+            return Ok(MarkOutcome::SessionEnded);
+        }
+        let tx = self.tx;
         let Some(conversation) = self.conversation(new.conversation)? else {
             return Ok(MarkOutcome::NotFound);
         };
-        let (last, Some(peer)) = (conversation.last, conversation.peer_of(new.user)) else {
-            return Ok(MarkOutcome::NotFound);
-        };
-        let key = (new.conversation, new.user);
-        let current = match self.marks.get(&key) {
-            Some(marks) => *marks,
-            None => self.read_marks(new)?,
+        let Some(side) = conversation.side_of(new.user) else { return Ok(MarkOutcome::NotFound) };
+        let (last, peer) = (conversation.last_seq, conversation.member(side.other()));
+        let stored = conversation.marks_mut(side);
+        let current = match *stored {
+            Some(marks) => marks,
+            None => *stored.insert(read_marks(tx, new)?),
         };
         let outcome = forward(current, new.marks, last, peer);
         if let MarkOutcome::Moved { marks, .. } = outcome {
-            self.marks.insert(key, MemberMarks { marks, ..current });
+            *stored = Some(MemberMarks { marks, ..current });
+            self.moved.insert((new.conversation, side));
         }
         Ok(outcome)
     }
 
-    fn read_marks(&self, new: &NewMarks) -> Result<MemberMarks> {
-        self.tx
-            .prepare_cached(
-                "select m.delivered_seq, m.read_seq, one.show_receipts and two.show_receipts \
-                 from members m \
-                 join users one on one.id = m.user_id join users two on two.id = m.peer_id \
-                 where m.conversation_id = ?1 and m.user_id = ?2",
-            )?
-            .query_row((new.conversation.0.as_bytes(), new.user.0.as_bytes()), |row| {
-                let marks = Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) };
-                Ok(MemberMarks { marks, shows_read: row.get(2)? })
-            })
-    }
-
     /// Updates `last_seq` of the conversations with new messages, and their order in both members'
     /// lists.
-    fn write_conversations(&self) -> Result<()> {
+    fn write_conversations(&mut self) -> Result<()> {
         let mut counter =
             self.tx.prepare_cached("update conversations set last_seq = ?2 where id = ?1")?;
-        // Later than all other conversations of the member, even if an earlier clock was ahead of
-        // this one.
-        let mut list = self.tx.prepare_cached(
-            "update members set active_at = max(?2, 1 + coalesce( \
-                 (select max(o.active_at) from members o where o.user_id = members.user_id), 0)) \
-             where conversation_id = ?1",
-        )?;
-        let grown = self.conversations.iter().filter_map(|(id, conversation)| {
-            let conversation = conversation.as_ref()?;
-            Some((conversation.grew?, id, conversation.last))
-        });
+        let mut grown: Vec<_> = self.grown.drain().collect();
         // In the order of their last messages, so that the newest is first in the list.
-        let mut grown: Vec<_> = grown.collect();
-        grown.sort_unstable_by_key(|(index, ..)| *index);
-        for (_, id, last) in grown {
+        grown.sort_unstable_by_key(|(_, index)| *index);
+        for (id, _) in grown {
+            let conversation = self.cache.get(id).ok_or(Error::QueryReturnedNoRows)?;
+            let (last, members) = (conversation.last_seq, conversation.members);
             counter.execute((id.0.as_bytes(), last.0))?;
-            list.execute((id.0.as_bytes(), self.now.0))?;
+            for member in members {
+                list_first(self.tx, self.cache, id, member, self.now)?;
+            }
         }
         Ok(())
     }
@@ -188,10 +193,13 @@ impl Work<'_> {
                     read_at = iif(read_seq = ?4, read_at, ?5) \
              where conversation_id = ?1 and user_id = ?2",
         )?;
-        for ((conversation, user), MemberMarks { marks, .. }) in &self.marks {
+        for (id, side) in &self.moved {
+            let conversation = self.cache.get(*id).ok_or(Error::QueryReturnedNoRows)?;
+            let MemberMarks { marks, .. } =
+                conversation.marks(*side).ok_or(Error::QueryReturnedNoRows)?;
             update.execute((
-                conversation.0.as_bytes(),
-                user.0.as_bytes(),
+                id.0.as_bytes(),
+                conversation.member(*side).0.as_bytes(),
                 marks.delivered.0,
                 marks.read.0,
                 self.now.0,
@@ -199,6 +207,50 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes a conversation the first in a member's list. Writes nothing if the conversation is first
+/// already, because each of these writes changes an index.
+fn list_first(
+    tx: &Transaction<'_>,
+    cache: &mut RowCache,
+    id: ConversationId,
+    member: UserId,
+    now: Timestamp,
+) -> Result<()> {
+    let first = cache.first_listed(member, || {
+        tx.prepare_cached(
+            "select conversation_id from members where user_id = ?1 and active_at is not null \
+             order by active_at desc, conversation_id desc limit 1",
+        )?
+        .query_row((member.0.as_bytes(),), |row| Ok(ConversationId(Uuid::from_bytes(row.get(0)?))))
+        .optional()
+    })?;
+    if *first == Some(id) {
+        return Ok(());
+    }
+    // Later than all other conversations of the member, even if the clock was ahead before.
+    tx.prepare_cached(
+        "update members set active_at = max(?3, 1 + coalesce( \
+             (select max(o.active_at) from members o where o.user_id = ?2), 0)) \
+         where conversation_id = ?1 and user_id = ?2",
+    )?
+    .execute((id.0.as_bytes(), member.0.as_bytes(), now.0))?;
+    *first = Some(id);
+    Ok(())
+}
+
+fn read_marks(tx: &Transaction<'_>, new: &NewMarks) -> Result<MemberMarks> {
+    tx.prepare_cached(
+        "select m.delivered_seq, m.read_seq, one.show_receipts and two.show_receipts \
+         from members m \
+         join users one on one.id = m.user_id join users two on two.id = m.peer_id \
+         where m.conversation_id = ?1 and m.user_id = ?2",
+    )?
+    .query_row((new.conversation.0.as_bytes(), new.user.0.as_bytes()), |row| {
+        let marks = Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) };
+        Ok(MemberMarks { marks, shows_read: row.get(2)? })
+    })
 }
 
 /// The result for a message whose id was used before.
@@ -234,6 +286,6 @@ fn touch(tx: &Transaction<'_>, batch: &Batch, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-fn user(id: [u8; 16]) -> UserId {
+fn user_id(id: [u8; 16]) -> UserId {
     UserId(Uuid::from_bytes(id))
 }

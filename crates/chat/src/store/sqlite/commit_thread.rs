@@ -2,8 +2,9 @@
 //!
 //! One job commits a whole batch. A pool would switch threads twice for each statement.
 //! [`super::commit`] decides what a batch does; this module runs it. The thread also checkpoints the
-//! write-ahead log and notes in the marker how far the store has come. [`super::committer`] starts
-//! the thread and sends its jobs.
+//! write-ahead log and notes in the marker how far the store has come. After writes by the pool, which
+//! may delete names, password hashes or texts, it empties the log, because the log still contains
+//! them. [`super::committer`] starts the thread and sends its jobs.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +18,7 @@ use super::checkpoint::checkpoint;
 use super::commit::commit;
 use super::committer::Job;
 use super::marker::{self, KeepError, Keeper, Token, WRITTEN, Written};
+use super::row_cache::RowCache;
 use crate::store::{Batch, Committed, Result, StoreError};
 
 /// The size of the statement cache; [`commit`] has fewer statements.
@@ -33,12 +35,19 @@ const CHECK_LOG_EVERY: u32 = 8;
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 const NOTE_AT_LAST: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the emptying of the log may wait for readers, while no other write can run.
+const EMPTIED_WITHIN: Duration = Duration::from_millis(200);
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {
     let database = Connection::open(file)?;
     database.pragma_update(None, "journal_mode", "wal")?;
     database.pragma_update(None, "synchronous", "full")?;
-    database.pragma_update(None, "foreign_keys", "on")?;
+    // Every row to which a batch refers was read from the database, by this batch or by the batch that
+    // cached the row, so SQLite's check would only cost time.
+    database.pragma_update(None, "foreign_keys", "off")?;
+    for (setting, value) in super::FORGETTING {
+        database.pragma_update(None, setting, value)?;
+    }
     database.pragma_update(None, "journal_size_limit", super::JOURNAL_BYTES)?;
     // This thread checkpoints the log for all writers: see `CommitThread::check_log`.
     database.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -51,12 +60,15 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
 pub(super) struct CommitThread {
     file: PathBuf,
     database: Connection,
+    cache: RowCache,
     keeper: Arc<Keeper>,
     /// Held by the caller of each job. The thread takes it only between jobs.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The number of writes by the pool, and its value at the last check.
     pool_writes: Arc<AtomicU32>,
     pool_wrote: u32,
+    /// Whether the log may contain deleted content.
+    must_empty: bool,
     /// Batches since the last check of the log.
     batches: u32,
     noted: Instant,
@@ -79,10 +91,12 @@ impl CommitThread {
         Ok(Self {
             file: file.to_owned(),
             database: open(file)?,
+            cache: RowCache::default(),
             keeper,
             turn,
             pool_writes,
             pool_wrote: 0,
+            must_empty: false,
             batches: 0,
             noted: Instant::now(),
             changed: false,
@@ -108,6 +122,11 @@ impl CommitThread {
                     // The caller may be gone.
                     let _ = done.send(());
                 }
+                Ok(Job::EmptyLog { done }) => {
+                    self.empty_log();
+                    // The caller may be gone.
+                    let _ = done.send(());
+                }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.pause(),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
@@ -116,7 +135,8 @@ impl CommitThread {
     }
 
     fn commit(&mut self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
-        let outcome = commit(&mut self.database, &batch, now).map_err(StoreError::from);
+        let outcome =
+            commit(&mut self.database, &mut self.cache, &batch, now).map_err(StoreError::from);
         self.changed |= !batch.is_empty();
         // The caller takes the batch apart after the answer, which needs no copy if no other
         // reference is left.
@@ -135,20 +155,37 @@ impl CommitThread {
     fn reopen(&mut self) {
         if let Ok(reopened) = open(&self.file) {
             self.database = reopened;
+            // `data_version` values of two connections cannot be compared.
+            self.cache.clear();
         }
     }
 
-    /// Runs when no job has arrived for a while: updates the marker if that is due.
+    /// Runs when no job has arrived for a while: updates the marker and empties the log if that is
+    /// due.
     fn pause(&mut self) {
-        let pool_writes = self.pool_writes.load(Ordering::Relaxed);
-        self.changed |= pool_writes != self.pool_wrote;
-        self.pool_wrote = pool_writes;
+        self.see_pool_writes();
         let turn = self.turn.clone();
         // If the turn is taken, a write is in progress; the next pause tries again.
         if self.changed
             && self.noted.elapsed() >= NOTE_EVERY
             && let Ok(_turn) = turn.try_lock()
         {
+            self.note_or_empty();
+        }
+    }
+
+    fn see_pool_writes(&mut self) {
+        let pool_writes = self.pool_writes.load(Ordering::Relaxed);
+        let has_written = pool_writes != self.pool_wrote;
+        self.changed |= has_written;
+        self.must_empty |= has_written;
+        self.pool_wrote = pool_writes;
+    }
+
+    fn note_or_empty(&mut self) {
+        if self.must_empty {
+            self.empty_log();
+        } else {
             self.note(None);
         }
     }
@@ -165,7 +202,7 @@ impl CommitThread {
                 Ok(None) => {}
                 Err(error) => {
                     if !self.stuck {
-                        tracing::warn!(%error, "cannot move the write-ahead log; it is tried again");
+                        tracing::warn!(%error, "cannot checkpoint the write-ahead log; Duet retries");
                     }
                     self.stuck = true;
                     self.reopen();
@@ -173,8 +210,37 @@ impl CommitThread {
             }
         }
         if self.changed && self.noted.elapsed() >= NOTE_AT_LAST {
-            self.note(None);
+            self.see_pool_writes();
+            self.note_or_empty();
         }
+    }
+
+    /// Moves the log into the database file and truncates it. If a reader prevents that, the next
+    /// update of the marker tries again. The caller must hold the turn.
+    fn empty_log(&mut self) {
+        let emptied = self.truncate_log();
+        self.must_empty = !matches!(emptied, Ok(Some(_)));
+        match emptied {
+            Ok(on) => self.note(on),
+            Err(error) => {
+                tracing::warn!(%error, "cannot empty the write-ahead log; Duet retries");
+                self.noted = Instant::now();
+                self.reopen();
+            }
+        }
+    }
+
+    /// Returns the token of the database file if the log is empty. The next write begins a new log
+    /// and must record this token.
+    fn truncate_log(&self) -> rusqlite::Result<Option<Token>> {
+        let written: Option<Written> = marker::read(&self.database, WRITTEN)?;
+        // Moves most pages without waiting for anybody.
+        checkpoint(&self.database, "passive")?;
+        self.database.busy_timeout(EMPTIED_WITHIN)?;
+        let emptied = checkpoint(&self.database, "truncate");
+        self.database.busy_timeout(super::ACQUIRE_TIMEOUT)?;
+        let is_complete = emptied?.is_complete();
+        Ok(written.filter(|_| is_complete).map(|written| written.token))
     }
 
     /// Checkpoints a long log. Returns the token of the database file if the file then holds the
@@ -195,7 +261,7 @@ impl CommitThread {
             return;
         };
         if !self.failed {
-            tracing::warn!(%error, "cannot note how far the store has come; it is tried again");
+            tracing::warn!(%error, "cannot update the store marker; Duet retries");
         }
         self.failed = true;
         if let KeepError::Row(_) = error {
@@ -243,10 +309,12 @@ mod tests {
         CommitThread {
             file: paths.database().to_owned(),
             database,
+            cache: RowCache::default(),
             keeper: Arc::new(Keeper::new(paths, lock, marker)),
             turn: Arc::default(),
             pool_writes: Arc::default(),
             pool_wrote: 0,
+            must_empty: false,
             batches: 0,
             noted: Instant::now(),
             changed: false,
@@ -286,5 +354,27 @@ mod tests {
             check_log(&mut thread);
             assert_eq!(said.load(Ordering::Relaxed), 2, "it is another time");
         });
+    }
+
+    /// A reader, such as a backup, keeps the pages that it reads.
+    #[test]
+    fn a_log_that_a_reader_uses_is_emptied_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut thread = thread(directory.path());
+        thread.database.execute_batch("alter table gone rename to meta").expect("made");
+        let reader = open(&thread.file).expect("open");
+        reader.execute_batch("begin").expect("begun");
+        let read = reader.query_row("select count(*) from long", [], |row| row.get(0));
+        assert_eq!(read, Ok(1));
+        lengthen(&thread.database);
+        thread.empty_log();
+        assert!(thread.must_empty);
+        reader.execute_batch("commit").expect("ended");
+        thread.empty_log();
+        assert!(!thread.must_empty && !thread.failed);
+        let mut log = thread.file.clone().into_os_string();
+        log.push("-wal");
+        let bytes = std::fs::metadata(log).expect("a log").len();
+        assert!(bytes < 100_000, "{bytes}: only the note of the new log");
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum Job {
     Commit { batch: Arc<Batch>, now: Timestamp, done: oneshot::Sender<Result<Committed>> },
     /// Check the log's length after writes by the pool.
     CheckLog { done: oneshot::Sender<()> },
+    /// Empty the log after a deletion.
+    EmptyLog { done: oneshot::Sender<()> },
 }
 
 impl Committer {
@@ -75,6 +77,16 @@ impl Committer {
         if self.send(Job::CheckLog { done }) {
             // If the thread has ended there is nothing to do.
             let _ = checked.await;
+        }
+    }
+
+    /// Empties the log, which contains what a write by the pool has deleted. The caller must hold
+    /// `turn`.
+    pub(super) async fn empty_log(&self) {
+        let (done, emptied) = oneshot::channel();
+        if self.send(Job::EmptyLog { done }) {
+            // If the thread has ended, the next start empties the log.
+            let _ = emptied.await;
         }
     }
 

@@ -1,4 +1,5 @@
-//! Conversations in SQLite.
+//! Conversations in SQLite. Implements [`ConversationStore`]; [`super::invitations`] also opens
+//! conversations here, inside its own transaction.
 
 use async_trait::async_trait;
 use protocol::limits::MAX_UNREAD;
@@ -6,9 +7,9 @@ use protocol::{ConversationId, ListCursor, TickTimes, Timestamp, Unread, UserId}
 use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
-use super::SqliteStore;
+use super::{SqliteStore, sessions};
 use crate::store::rows::{self, at_most, low_and_high};
-use crate::store::{ConversationStore, ConversationView, Result};
+use crate::store::{Caller, ConversationStore, ConversationView, Result};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
 /// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
@@ -42,15 +43,28 @@ macro_rules! summary {
 impl ConversationStore for SqliteStore {
     async fn open_conversation(
         &self,
-        me: UserId,
+        me: Caller,
         peer: UserId,
         now: Timestamp,
     ) -> Result<Option<ConversationId>> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
-        let opened = open(&mut tx, me, peer, now).await?;
+        sessions::require(&mut tx, me).await?;
+        let opened = open(&mut tx, me.user, peer, now).await?;
         tx.commit().await?;
         Ok(opened.map(|(id, _)| id))
+    }
+
+    async fn has_conversation(&self, me: UserId, peer: UserId) -> Result<bool> {
+        let (low, high) = low_and_high(me, peer);
+        let found = sqlx::query_scalar(
+            "select exists (select 1 from conversations where low_id = $1 and high_id = $2)",
+        )
+        .bind(low.0)
+        .bind(high.0)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(found)
     }
 
     async fn conversation(
@@ -64,7 +78,7 @@ impl ConversationStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.read)
             .await?;
-        Ok(row.as_ref().map(rows::conversation).transpose()?)
+        rows::optional(row.as_ref(), rows::conversation)
     }
 
     async fn conversations(
@@ -73,33 +87,21 @@ impl ConversationStore for SqliteStore {
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<ConversationView>> {
-        let limit = at_most(limit);
-        let rows = match after {
-            None => {
-                sqlx::query(summary!(
-                    "and me.active_at is not null \
-                     order by me.active_at desc, me.conversation_id desc limit $3"
-                ))
-                .bind(me.0)
-                .bind(MAX_UNREAD)
-                .bind(limit)
-                .fetch_all(&self.read)
-                .await?
-            }
-            Some(cursor) => {
-                sqlx::query(summary!(
-                    "and (me.active_at, me.conversation_id) < ($4, $5) \
-                     order by me.active_at desc, me.conversation_id desc limit $3"
-                ))
-                .bind(me.0)
-                .bind(MAX_UNREAD)
-                .bind(limit)
-                .bind(cursor.active_at.0)
-                .bind(cursor.id.0)
-                .fetch_all(&self.read)
-                .await?
-            }
+        let statement = match after {
+            None => summary!(
+                "and me.active_at is not null \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ),
+            Some(_) => summary!(
+                "and (me.active_at, me.conversation_id) < ($4, $5) \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ),
         };
+        let mut query = sqlx::query(statement).bind(me.0).bind(MAX_UNREAD).bind(at_most(limit));
+        if let Some(cursor) = after {
+            query = query.bind(cursor.active_at.0).bind(cursor.id.0);
+        }
+        let rows = query.fetch_all(&self.read).await?;
         rows::all(&rows, rows::conversation)
     }
 
@@ -126,9 +128,7 @@ impl ConversationStore for SqliteStore {
         .bind(cursor.id.0)
         .fetch_all(&self.read)
         .await?;
-        let mut unread = rows::all(&rows, rows::unread)?;
-        unread.retain(|conversation| conversation.unread > 0);
-        Ok(unread)
+        rows::unread(&rows)
     }
 
     async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {
@@ -147,7 +147,7 @@ impl ConversationStore for SqliteStore {
         .bind(me.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(rows::tick_times).transpose()?)
+        rows::optional(row.as_ref(), rows::tick_times)
     }
 
     async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {

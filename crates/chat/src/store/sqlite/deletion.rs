@@ -1,26 +1,32 @@
 //! Deletes accounts in SQLite. Called by [`super::accounts`] alone.
 //!
 //! The user's row stays, emptied, because messages refer to it. Its keys must be unique and must
-//! not be found, so they sort after every valid name.
+//! not be found, so they sort after every valid name. The username stays reserved in a table of its
+//! own, which does not tell whose name it was.
 
 use protocol::{SessionId, Timestamp, UserId};
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{hex, json, words};
-use crate::store::Result;
+use super::{hex, json, looks, second_factors, sessions, words};
+use crate::store::{Caller, Result};
 
 /// Deletes an account in one transaction.
 pub(super) async fn delete_account(
     pool: &SqlitePool,
-    id: UserId,
+    caller: Caller,
     verified: &str,
     now: Timestamp,
 ) -> Result<Option<Vec<SessionId>>> {
+    let id = caller.user;
     let mut tx = pool.begin_with("begin immediate").await?;
+    sessions::require(&mut tx, caller).await?;
+    // While the row has the name; rolled back if the account is not deleted.
+    looks::reserve(&mut tx, id, now).await?;
     let done = sqlx::query(
         "update users set username = '', display_name = '', password_hash = '', \
                 username_key = char(1114111) || hex(id), display_key = char(1114111) || hex(id), \
+                words_for = char(1114111) || hex(id), \
                 last_seen_at = null, show_last_seen = 0, deleted_at = $3 \
          where id = $1 and password_hash = $2 and deleted_at is null",
     )
@@ -42,6 +48,7 @@ pub(super) async fn delete_account(
         .execute(&mut *tx)
         .await?;
     words::remove(&mut tx, id).await?;
+    second_factors::remove(&mut tx, id).await?;
     remove_deserted(&mut tx, id).await?;
     sqlx::query(
         "update conversations set closed_at = $2 \

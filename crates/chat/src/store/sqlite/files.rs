@@ -7,6 +7,8 @@
 //! file's header (see [`super::marker`]). If the header's mark is neither that token's nor a mark
 //! of a token in the log, the log was not written on this file. Without such a first write nothing
 //! is concluded, and SQLite recovers as usual.
+//!
+//! Except for [`Log::set_aside`], this module changes nothing. Called by [`super::open`].
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -22,8 +24,10 @@ use super::marker::{self, STORE, Token, WRITTEN, Written};
 use super::paths::StorePaths;
 use crate::clock;
 
-const LOG_HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
+type LogHeader = [u8; 32];
+type FrameHeader = [u8; 24];
+const LOG_HEADER: u64 = size_of::<LogHeader>() as u64;
+const FRAME_HEADER: u64 = size_of::<FrameHeader>() as u64;
 /// The first four bytes of a log, without the lowest bit.
 const LOG_MAGIC: u32 = 0x377f_0682;
 /// The offset of the write version in the header, and the version of a database in WAL mode.
@@ -142,7 +146,7 @@ impl Log {
             Err(why) => return Err(why),
         };
         let mut log = Self { bytes: file.metadata()?.len(), exists: true, ..Self::default() };
-        let mut header = [0; LOG_HEADER as usize];
+        let mut header = LogHeader::default();
         if log.bytes <= LOG_HEADER {
             return Ok(log);
         }
@@ -152,7 +156,7 @@ impl Log {
             return Ok(log);
         }
         let (mut at, mut first) = (LOG_HEADER, true);
-        let mut frame = [0; FRAME_HEADER as usize];
+        let mut frame = FrameHeader::default();
         // A crash may truncate the last frame. SQLite does not apply such a frame either.
         while at + FRAME_HEADER + page <= log.bytes {
             file.read_exact_at(&mut frame, at)?;

@@ -1,13 +1,15 @@
-//! Invitations in SQLite.
+//! Invitations in SQLite. Implements [`InvitationStore`]; [`super::accounts`] also uses up an
+//! invitation here, inside the transaction of a sign-up.
 
 use async_trait::async_trait;
 use protocol::{InvitationInfo, Timestamp, UserId};
 use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
-use super::{SqliteStore, conversations};
+use super::{SqliteStore, conversations, sessions};
 use crate::store::{
-    Acceptance, InvitationStore, NewInvitation, OpenInvitation, Opened, Result, TokenHash, rows,
+    Acceptance, Caller, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
+    Result, TokenHash, rows,
 };
 
 #[async_trait]
@@ -61,35 +63,40 @@ impl InvitationStore for SqliteStore {
         new: NewInvitation,
         most_open: u32,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<InvitationOutcome> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
+        sessions::require(&mut tx, new.inviter).await?;
+        let inviter = new.inviter.user;
         sqlx::query("delete from invitations where inviter_id = $1 and expires_at <= $2")
-            .bind(new.inviter.0)
+            .bind(inviter.0)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
         let open: u32 = sqlx::query_scalar(
             "select count(*) from invitations where inviter_id = $1 and used_at is null",
         )
-        .bind(new.inviter.0)
+        .bind(inviter.0)
         .fetch_one(&mut *tx)
         .await?;
         if open >= most_open {
-            return Ok(false);
+            return Ok(InvitationOutcome::TooMany);
         }
-        sqlx::query(
+        let stored = sqlx::query(
             "insert into invitations (token_hash, inviter_id, created_at, expires_at) \
              select $1, id, $3, $4 from users where id = $2 and deleted_at is null",
         )
         .bind(new.token_hash.as_slice())
-        .bind(new.inviter.0)
+        .bind(inviter.0)
         .bind(now.0)
         .bind(new.expires_at.0)
         .execute(&mut *tx)
         .await?;
+        if stored.rows_affected() == 0 {
+            return Ok(InvitationOutcome::NoAccount);
+        }
         tx.commit().await?;
-        Ok(true)
+        Ok(InvitationOutcome::Made)
     }
 
     async fn waiting_invitations(
@@ -109,15 +116,17 @@ impl InvitationStore for SqliteStore {
         rows::all(&rows, rows::invitation)
     }
 
-    async fn withdraw_invitation(&self, inviter: UserId, token: &TokenHash) -> Result<bool> {
+    async fn withdraw_invitation(&self, inviter: Caller, token: &TokenHash) -> Result<bool> {
         let _turn = self.turn().await;
+        let mut connection = self.write.acquire().await?;
+        sessions::require(&mut connection, inviter).await?;
         let withdrawn = sqlx::query(
             "delete from invitations \
              where token_hash = $1 and inviter_id = $2 and used_at is null",
         )
         .bind(token.as_slice())
-        .bind(inviter.0)
-        .execute(&self.write)
+        .bind(inviter.user.0)
+        .execute(&mut *connection)
         .await?;
         Ok(withdrawn.rows_affected() > 0)
     }
@@ -137,17 +146,19 @@ impl InvitationStore for SqliteStore {
         .bind(now.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(rows::invitation_info).transpose()?)
+        rows::optional(row.as_ref(), rows::invitation_info)
     }
 
     async fn accept_invitation(
         &self,
         token: &TokenHash,
-        me: UserId,
+        caller: Caller,
         now: Timestamp,
     ) -> Result<Acceptance> {
+        let me = caller.user;
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
+        sessions::require(&mut tx, caller).await?;
         if let Some(opened) = use_up(&mut tx, token, me, now).await? {
             tx.commit().await?;
             return Ok(Acceptance::Opened(opened));
@@ -163,6 +174,15 @@ impl InvitationStore for SqliteStore {
         .await?;
         Ok(if own { Acceptance::Own } else { Acceptance::Invalid })
     }
+}
+
+/// Deletes all open invitations of a user.
+pub(super) async fn withdraw_all(tx: &mut SqliteTransaction<'_>, inviter: UserId) -> Result<()> {
+    sqlx::query("delete from invitations where inviter_id = $1 and used_at is null")
+        .bind(inviter.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Marks another user's invitation as used and opens the conversation, listed for both users.

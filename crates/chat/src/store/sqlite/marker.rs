@@ -12,13 +12,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::paths::{StoreLock, StorePaths, private_file};
+use crate::mutex::lock;
 
 /// Explains the file to a reader.
 const ABOUT: &str = "Duet remembers by this file which store is beside it. Keep it there.";
@@ -227,14 +228,10 @@ impl Keeper {
         Self { paths, held: Mutex::new(Held { marker, lock: Some(lock) }) }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Replaces the row `written`, then the file. `on` is the token in the database file if this
     /// write begins a new log.
     pub(super) fn note(&self, database: &Connection, on: Option<Token>) -> Result<(), KeepError> {
-        let mut held = self.held();
+        let mut held = lock(&self.held);
         let token = Token::after(Some(held.marker.written), None);
         let tx = Transaction::new_unchecked(database, TransactionBehavior::Immediate)?;
         write_written(&tx, Written { token, on })?;
@@ -247,7 +244,7 @@ impl Keeper {
     /// Writes the final marker and releases the lock. All connections must be closed. Further calls
     /// do nothing.
     pub(super) fn end(&self) {
-        let mut held = self.held();
+        let mut held = lock(&self.held);
         if held.lock.is_none() {
             return;
         }

@@ -1,14 +1,14 @@
-//! Messages in SQLite.
+//! Messages in SQLite. Implements [`MessageStore`], through which alone this module is called.
+//! Reads history; [`super::committer`] commits.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use protocol::{ConversationId, Cursor, HistoryPage, Marks, Seq, Timestamp, UserId};
-use sqlx::Row;
+use protocol::{ConversationId, Cursor, Timestamp, UserId};
 use sqlx::sqlite::SqlitePool;
 
 use super::SqliteStore;
-use crate::store::rows::{self, at_most};
+use crate::store::rows::{self, Extent, at_most};
 use crate::store::window::window;
 use crate::store::{Batch, Committed, History, MessageStore, Result};
 
@@ -21,10 +21,10 @@ impl MessageStore for SqliteStore {
         cursor: Cursor,
         limit: usize,
     ) -> Result<History> {
-        let Some((last_seq, mine, theirs)) = last_seq_and_marks(&self.read, me, id).await? else {
+        let Some(extent) = extent(&self.read, me, id).await? else {
             return Ok(History::NotFound);
         };
-        let Some((first, last)) = window(cursor, last_seq, at_most(limit)) else {
+        let Some((first, last)) = window(cursor, extent.last_seq, at_most(limit)) else {
             return Ok(History::OutOfRange);
         };
         // Checks membership again, because this statement reads the text.
@@ -41,13 +41,7 @@ impl MessageStore for SqliteStore {
         .fetch_all(&self.read)
         .await?;
         let messages = rows::all(&rows, |row| rows::message(row, id))?;
-        Ok(History::Page(HistoryPage {
-            conversation: id,
-            messages,
-            last_seq: Seq(last_seq),
-            mine,
-            theirs,
-        }))
+        Ok(History::Page(extent.page(id, messages)))
     }
 
     async fn commit(&self, batch: Arc<Batch>, now: Timestamp) -> Result<Committed> {
@@ -56,11 +50,7 @@ impl MessageStore for SqliteStore {
     }
 }
 
-async fn last_seq_and_marks(
-    pool: &SqlitePool,
-    me: UserId,
-    id: ConversationId,
-) -> Result<Option<(i64, Marks, Marks)>> {
+async fn extent(pool: &SqlitePool, me: UserId, id: ConversationId) -> Result<Option<Extent>> {
     let row = sqlx::query(
         "select c.last_seq, me.delivered_seq, me.read_seq, \
                 peer.delivered_seq as peer_delivered_seq, \
@@ -77,6 +67,5 @@ async fn last_seq_and_marks(
     .bind(me.0)
     .fetch_optional(pool)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some((row.try_get("last_seq")?, rows::mine(&row)?, rows::theirs(&row)?)))
+    rows::optional(row.as_ref(), rows::extent)
 }

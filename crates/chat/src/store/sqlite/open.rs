@@ -7,8 +7,7 @@ use std::path::Path;
 
 use protocol::Epoch;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use sqlx::SqlSafeStr;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqlitePool;
 use uuid::Uuid;
 
@@ -17,10 +16,14 @@ use super::files::{Base, Log};
 use super::marker::{self, KeepError, Keeper, Marker, MarkerFile, STORE, Token, WRITTEN, Written};
 use super::open_error::OpenError;
 use super::paths::{StoreLock, StorePaths};
-use crate::store::StoreError;
+use crate::store::migrations::{self, MigrationSource};
+use crate::store::{StoreError, StoreSecret};
+
+/// The key in `meta` of the store's secret.
+pub(in crate::store) const SECRET: &str = "secret";
 
 /// The migrations, run at start in this order. Never edit one.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [MigrationSource; 7] = [
     (1, "accounts", include_str!("../../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/sqlite/0002_conversations.sql")),
     (
@@ -30,6 +33,8 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
     ),
     (4, "settings", include_str!("../../../migrations/sqlite/0004_settings.sql")),
     (5, "person words", include_str!("../../../migrations/sqlite/0005_person_words.sql")),
+    (9, "username looks", include_str!("../../../migrations/sqlite/0009_username_looks.sql")),
+    (10, "second factors", include_str!("../../../migrations/sqlite/0010_second_factors.sql")),
 ];
 
 /// A locked and recovered database. After the migrations, [`Self::finish`] completes the opening.
@@ -85,7 +90,7 @@ impl Opening {
 
     /// Writes the store's id and a new token to the database and the marker. The schema must be
     /// migrated. Blocks the thread.
-    pub(super) fn finish(self) -> Result<(Keeper, Epoch), OpenError> {
+    pub(super) fn finish(self) -> Result<(Keeper, Epoch, StoreSecret), OpenError> {
         let Self { paths, database, found, mut doubt, mut made, lock } = self;
         made.0 = None;
         let failed = |why| OpenError::database(&paths, StoreError::Commit(why));
@@ -112,13 +117,14 @@ impl Opening {
             );
         }
         let token = Token::after(written, before.map(|marker| marker.written));
-        let epoch = (|| {
+        let (epoch, secret) = (|| {
             let tx = Transaction::new_unchecked(&database, TransactionBehavior::Immediate)?;
             marker::write(&tx, STORE, &store)?;
             marker::write_written(&tx, Written { token, on: None })?;
             let epoch = read_or_make_epoch(&tx, doubt.is_some())?;
+            let secret = read_or_make_secret(&tx)?;
             tx.commit()?;
-            Ok(epoch)
+            Ok((epoch, secret))
         })()
         .map_err(failed)?;
         let keeper =
@@ -130,7 +136,7 @@ impl Opening {
             KeepError::Row(why) => failed(why),
             KeepError::File(why) => OpenError::path(&marker::path(&paths), why),
         })?;
-        Ok((keeper, epoch))
+        Ok((keeper, epoch, secret))
     }
 }
 
@@ -213,7 +219,8 @@ fn recover(paths: &StorePaths, log: &Log) -> rusqlite::Result<Connection> {
     }
     let database = Connection::open(paths.database())?;
     database.busy_timeout(super::ACQUIRE_TIMEOUT)?;
-    for (setting, value) in [("journal_mode", "wal"), ("synchronous", "full")] {
+    let durable = [("journal_mode", "wal"), ("synchronous", "full")];
+    for (setting, value) in durable.into_iter().chain(super::FORGETTING) {
         database.pragma_update(None, setting, value)?;
     }
     database.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -259,17 +266,11 @@ pub fn accept_store(file: &Path) -> Result<String, OpenError> {
 
 /// The number of the last migration.
 pub(in crate::store) fn newest_schema() -> i64 {
-    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+    migrations::newest(&MIGRATIONS)
 }
 
-pub(super) async fn migrate(pool: &SqlitePool) -> std::result::Result<(), OpenError> {
-    let migrations = MIGRATIONS
-        .into_iter()
-        .map(|(version, name, sql)| {
-            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-        })
-        .collect();
-    Migrator::with_migrations(migrations).run(pool).await.map_err(|error| match error {
+pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
+    migrations::migrator(&MIGRATIONS).run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => OpenError::Newer(version),
         other => OpenError::Migrate(other),
     })
@@ -283,6 +284,17 @@ fn read_or_make_epoch(database: &Connection, anew: bool) -> rusqlite::Result<Epo
     let epoch = Epoch::new();
     marker::write(database, "epoch", &epoch)?;
     Ok(epoch)
+}
+
+fn read_or_make_secret(database: &Connection) -> rusqlite::Result<StoreSecret> {
+    let stored: Option<String> = marker::read(database, SECRET)?;
+    if let Some(secret) = stored.as_deref().and_then(StoreSecret::parse) {
+        return Ok(secret);
+    }
+    let secret = StoreSecret::new()
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    marker::write(database, SECRET, &secret.to_text())?;
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -103,11 +103,10 @@ impl StorePaths {
     /// Removes the permissions of others on the files. Does the same for the directory if it holds
     /// nothing else and is not shared like `/tmp`.
     pub(in crate::store) fn make_private(&self) {
-        for ending in ["", "-wal", "-shm", "-journal", "-marker", "-lock"] {
-            let path = self.beside(ending);
+        let directory = self.directory();
+        for path in self.files() {
             remove_other_permissions(&path, FILE_MODE);
         }
-        let directory = self.directory();
         let Ok(found) = fs::metadata(directory) else { return };
         if found.mode() & OTHERS == 0 {
             return;
@@ -137,6 +136,18 @@ impl StorePaths {
     /// the same mode.
     pub(super) fn make_database(&self) -> Result<(), OpenError> {
         private_file(&self.database).map(drop).map_err(|why| OpenError::path(&self.database, why))
+    }
+
+    /// The files of this store that exist: the database and those whose names continue its name with
+    /// a hyphen, such as a log that was set aside.
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let beside = self.beside("-");
+        let entries = fs::read_dir(self.directory()).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(move |path| {
+            let path = path.as_os_str().as_encoded_bytes();
+            path == self.database.as_os_str().as_encoded_bytes()
+                || path.starts_with(beside.as_os_str().as_encoded_bytes())
+        })
     }
 
     /// Whether the directory holds only files of this store.
@@ -202,7 +213,7 @@ fn remove_other_permissions(path: &Path, mode: u32) {
     let path_shown = path.display();
     match fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
         Ok(()) => {
-            tracing::warn!("{path_shown} was {before:03o}: now {mode:03o}, for its owner alone")
+            tracing::warn!("{path_shown} was {before:03o}: now {mode:03o}, for its owner alone");
         }
         Err(why) => tracing::warn!(
             "{path_shown} is {before:03o} and others can read it: {why}. Make it {mode:03o} as its owner"

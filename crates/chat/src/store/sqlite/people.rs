@@ -1,8 +1,9 @@
-//! Searches for people in SQLite.
+//! Searches for people in SQLite. Implements [`PersonStore`], through which alone this module is
+//! called.
 //!
-//! Each statement checks whether the asking user may see the found user's presence, which needs the
-//! consent of both. Users with deleted accounts sort after all others (see [`super::deletion`]) and
-//! are not found.
+//! Each statement checks whether the searching user may see the found user's presence, which needs
+//! the consent of both. Users with deleted accounts sort after all others (see [`super::deletion`])
+//! and are not found.
 
 use async_trait::async_trait;
 use protocol::limits::MOST_FOUND;
@@ -69,7 +70,7 @@ impl PersonStore for SqliteStore {
         .bind(at_most(MOST_FOUND + 1))
         .fetch_all(&self.read)
         .await?;
-        Ok(Counted { first: rows::all(&rows, rows::found_peer)?, total: rows::total(&rows)? })
+        rows::counted(&rows, rows::found_peer)
     }
 
     async fn others_by_words(
@@ -108,7 +109,7 @@ impl PersonStore for SqliteStore {
         .bind(at_most(visited(words)))
         .fetch_all(&self.read)
         .await?;
-        Ok(Counted { first: rows::all(&rows, rows::found)?, total: rows::total(&rows)? })
+        rows::counted(&rows, rows::found)
     }
 
     async fn person_by_username(&self, me: UserId, username_key: &str) -> Result<Option<Found>> {
@@ -120,7 +121,7 @@ impl PersonStore for SqliteStore {
         .bind(me.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(rows::found).transpose()?)
+        rows::optional(row.as_ref(), rows::found)
     }
 
     async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {

@@ -1,4 +1,5 @@
-//! Sessions in SQLite.
+//! Sessions in SQLite. Implements [`SessionStore`]; [`super::accounts`] and [`super::settings`]
+//! also store and delete sessions here, inside their own transactions.
 
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, UserId};
@@ -6,7 +7,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use uuid::Uuid;
 
 use super::{SqliteStore, hex, json};
-use crate::store::{NewSession, Result, SessionLife, SessionStore, TokenHash, ValidSession, rows};
+use crate::store::{
+    Caller, NewSession, Result, SessionLife, SessionStore, StoreError, TokenHash, ValidSession,
+    rows,
+};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -62,7 +66,7 @@ impl SessionStore for SqliteStore {
         .bind(life.oldest_seen.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(row.as_ref().map(rows::session).transpose()?)
+        rows::optional(row.as_ref(), rows::session)
     }
 
     async fn rotate_session(
@@ -136,20 +140,23 @@ impl SessionStore for SqliteStore {
         Ok(())
     }
 
-    async fn delete_session_of(&self, user: UserId, id: SessionId) -> Result<bool> {
+    async fn delete_session_of(&self, caller: Caller, id: SessionId) -> Result<bool> {
         let _turn = self.turn().await;
+        let mut connection = self.write.acquire().await?;
+        require(&mut connection, caller).await?;
         let done = sqlx::query("delete from sessions where id = $1 and user_id = $2")
             .bind(id.0)
-            .bind(user.0)
-            .execute(&self.write)
+            .bind(caller.user.0)
+            .execute(&mut *connection)
             .await?;
         Ok(done.rows_affected() == 1)
     }
 
-    async fn delete_other_sessions(&self, user: UserId, keep: SessionId) -> Result<Vec<SessionId>> {
+    async fn delete_other_sessions(&self, caller: Caller) -> Result<Vec<SessionId>> {
         let _turn = self.turn().await;
         let mut connection = self.write.acquire().await?;
-        delete_others(&mut connection, user, keep).await
+        require(&mut connection, caller).await?;
+        delete_others(&mut connection, caller).await
     }
 
     async fn sessions(&self, user: UserId, life: SessionLife) -> Result<Vec<SessionInfo>> {
@@ -209,15 +216,47 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Fails if the caller's session has ended. The caller of this function holds the turn to write, so
+/// that no session ends before its transaction does.
+pub(super) async fn require(connection: &mut SqliteConnection, caller: Caller) -> Result<()> {
+    let is_valid: bool =
+        sqlx::query_scalar("select exists (select 1 from sessions where id = $1 and user_id = $2)")
+            .bind(caller.session.0)
+            .bind(caller.user.0)
+            .fetch_one(connection)
+            .await?;
+    if is_valid { Ok(()) } else { Err(StoreError::SessionEnded) }
+}
+
+/// Replaces the token of the caller's session. Both earlier tokens end at once.
+pub(super) async fn renew_token(
+    connection: &mut SqliteConnection,
+    caller: Caller,
+    to: &TokenHash,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "update sessions set token_hash = $3, previous_hash = null, previous_until = null, \
+         rotated_at = $4, seen_at = $4 where id = $1 and user_id = $2",
+    )
+    .bind(caller.session.0)
+    .bind(caller.user.0)
+    .bind(to.as_slice())
+    .bind(now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes all sessions of the caller's user except the caller's.
 pub(super) async fn delete_others(
     connection: &mut SqliteConnection,
-    user: UserId,
-    keep: SessionId,
+    caller: Caller,
 ) -> Result<Vec<SessionId>> {
     let ended: Vec<Uuid> =
         sqlx::query_scalar("delete from sessions where user_id = $1 and id <> $2 returning id")
-            .bind(user.0)
-            .bind(keep.0)
+            .bind(caller.user.0)
+            .bind(caller.session.0)
             .fetch_all(connection)
             .await?;
     Ok(ended.into_iter().map(SessionId).collect())

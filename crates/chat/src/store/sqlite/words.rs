@@ -63,7 +63,7 @@ pub(super) async fn store_missing(pool: &SqlitePool) -> Result<()> {
         tx.commit().await?;
     }
     if count > 0 {
-        tracing::info!("noted the words by which {count} people are found");
+        tracing::info!("indexed the names of {count} users for the search");
     }
     Ok(())
 }

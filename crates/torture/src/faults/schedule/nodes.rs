@@ -14,7 +14,7 @@ const ENDS_WITHIN_BROKEN: Duration = Duration::from_secs(10);
 
 /// A fault of a node, Postgres or NATS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeFault {
+pub(crate) enum NodeFault {
     /// SIGKILL of a node, then a start.
     Kill,
     /// SIGTERM of one node after the other; each starts again, with another version if there is
@@ -36,7 +36,7 @@ pub enum NodeFault {
 
 /// The schedule of a round of several nodes.
 #[derive(Clone, Debug)]
-pub struct NodesSchedule {
+pub(crate) struct NodesSchedule {
     /// The possible faults, injected one at a time; silences continue during other faults.
     pub faults: Vec<NodeFault>,
     /// Milliseconds between faults.
@@ -54,7 +54,7 @@ pub struct NodesSchedule {
 }
 
 /// Returns the schedule of a round with this many nodes.
-pub fn nodes_schedule(kind: RoundKind, nodes: usize) -> NodesSchedule {
+pub(crate) fn nodes_schedule(kind: RoundKind, nodes: usize) -> NodesSchedule {
     use NodeFault::{
         CrashBroker, CrashDatabase, FreezeBroker, Kill, Roll, SilenceBroker, SilenceDatabase,
         TerminateConnections,

@@ -2,14 +2,16 @@
 
 /// Parameters: `$1` to `$4` are the messages, `$5` to `$8` the marks, `$9` the conversations of
 /// both, `$10` the current time, `$11` the conversations of the marks. `$12` are the nodes that
-/// must hold a lease in this database, and `$13` is its name; a null `$13` skips this check.
+/// must hold a lease in this database, and `$13` is its name; a null `$13` skips this check. `$14`
+/// and `$15` are the sessions of the messages and of the marks.
 ///
-/// Returns a row for each message and mark whose user is a member of its conversation. If the check
-/// fails, stores nothing and returns a row whose `of_message` is null. If several conversations of
-/// one user have new messages, the one with the last message must be first in the list: `before` is
-/// the number of those conversations below it.
+/// Returns a row for each message and mark whose user is a member of its conversation, and for each
+/// whose session is not valid (`ended`), of which nothing is stored. Each write costs one look-up of
+/// a session by its primary key. If the check fails, stores nothing and returns a row whose
+/// `of_message` is null. If several conversations of one user have new messages, the one with the
+/// last message must be first in the list: `before` is the number of those conversations below it.
 macro_rules! commit {
-    ($lock:literal, $left_out:literal) => {
+    ($lock:literal, $deferred:literal) => {
         concat!(
             "\
 with here as materialized ( \
@@ -18,11 +20,17 @@ with here as materialized ( \
             " and cardinality($12::uuid[]) = ( \
         select count(*) from nodes where id = any ($12) and until >= clock_timestamp()) end as ok \
 ), sent as ( \
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) \
-        with ordinality as sent (conversation_id, sender_id, client_id, body, ordinal) \
+    select w.*, v.id is not null as valid \
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $14::uuid[]) \
+        with ordinality as w (conversation_id, sender_id, client_id, body, session_id, ordinal) \
+    left join lateral ( \
+        select id from sessions where id = w.session_id and user_id = w.sender_id limit 1) v on true \
 ), marked as ( \
-    select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[]) \
-        with ordinality as marked (conversation_id, user_id, delivered, read, ordinal) \
+    select w.*, v.id is not null as valid \
+    from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $15::uuid[]) \
+        with ordinality as w (conversation_id, user_id, delivered, read, session_id, ordinal) \
+    left join lateral ( \
+        select id from sessions where id = w.session_id and user_id = w.user_id limit 1) v on true \
 ), locked as materialized ( \
     select id, low_id, high_id, last_seq, closed_at is not null as closed \
     from conversations where id = any ($9) and (select ok from here) \
@@ -41,6 +49,7 @@ with here as materialized ( \
     left join lateral ( \
         select conversation_id, seq from client_ids \
         where client_id = s.client_id and sender_id = s.sender_id limit 1) u on true \
+    where s.valid \
 ), fresh as materialized ( \
     select *, last_seq + row_number() over (partition by conversation_id order by ordinal) as seq \
     from judged where used_in is null and not closed \
@@ -65,6 +74,7 @@ with here as materialized ( \
     select m.*, g.last_seq, \
            case m.user_id when g.low_id then g.high_id else g.low_id end as peer_id \
     from marked m join grown g on g.id = m.conversation_id and m.user_id in (g.low_id, g.high_id) \
+    where m.valid \
 ), moves as ( \
     select conversation_id, user_id, max(greatest(delivered, read)) as delivered, \
            max(read) as read \
@@ -91,18 +101,25 @@ with here as materialized ( \
         and m.conversation_id = any ($9) \
         and (w.grew or w.delivered > m.delivered_seq or w.read > m.read_seq) \
 ) \
-select true as of_message, false as left_out, j.ordinal, j.peer_id, f.seq, j.used_in, j.used_for, \
-       null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
+select true as of_message, false as deferred, false as ended, j.ordinal, j.peer_id, f.seq, \
+       j.used_in, j.used_for, null::bigint as delivered, null::bigint as read, null::boolean as shows_read \
 from judged j left join fresh f on f.ordinal = j.ordinal \
 union all \
-select false, false, r.ordinal, r.peer_id, r.last_seq, null, null, p.delivered_seq, p.read_seq, \
-       (select show_receipts from users where id = r.user_id) \
+select false, false, false, r.ordinal, r.peer_id, r.last_seq, null, null, p.delivered_seq, \
+       p.read_seq, (select show_receipts from users where id = r.user_id) \
            and (select show_receipts from users where id = r.peer_id) \
 from reached r \
 join member_marks p on p.conversation_id = r.conversation_id and p.user_id = r.user_id \
 union all \
-select null, false, null, null, null, null, null, null, null, null where not (select ok from here)",
-            $left_out
+select l.of_message, false, true, l.ordinal, null, null, null, null, null, null, null \
+from ( \
+    select true as of_message, ordinal from sent where not valid \
+    union all \
+    select false, ordinal from marked where not valid) l \
+union all \
+select null, false, false, null, null, null, null, null, null, null, null \
+where not (select ok from here)",
+            $deferred
         )
     };
 }
@@ -115,11 +132,12 @@ pub(super) const COMMIT_YIELDING: &str = commit!(
     " skip locked",
     " \
 union all \
-select l.of_message, true, l.ordinal, null, null, null, null, null, null, null \
+select l.of_message, true, false, l.ordinal, null, null, null, null, null, null, null \
 from conversations c join ( \
     select true as of_message, ordinal, conversation_id, sender_id as user_id from sent \
+    where valid \
     union all \
-    select false, ordinal, conversation_id, user_id from marked) l \
+    select false, ordinal, conversation_id, user_id from marked where valid) l \
     on l.conversation_id = c.id and l.user_id in (c.low_id, c.high_id) \
 where c.id = any ($9) and c.id <> all (array(select id from locked))"
 );
