@@ -36,6 +36,8 @@ pub mod document;
 pub mod error;
 pub mod error_messages;
 pub mod form_call;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "hydrate")]
 mod history_layers;
 pub mod json;

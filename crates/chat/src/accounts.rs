@@ -27,6 +27,8 @@ mod memory;
 pub(crate) mod names;
 mod opaque;
 mod passwords;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod properties;
 mod queue;
 mod second_factor;
 mod sign_in;

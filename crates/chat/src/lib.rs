@@ -43,6 +43,8 @@ mod conversations;
 mod deletion;
 mod error;
 mod finding;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod hub;
 mod invitations;
