@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit fuzz fuzz-demonstrate e2e engines budget screens bench bench-peers cluster doctor clean
+.PHONY: help serve test dev fmt lint unit fuzz fuzz-demonstrate e2e engines budget screens bench bench-peers attack sbom cluster doctor clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,15 @@ torture-demonstrate: ## show that the torture detects servers that are broken on
 	@scripts/build
 	@$(ENV) cargo build --locked --release -p torture
 	@scripts/torture-demonstrate
+
+attack: ## attack a server with slowhttptest, wapiti and sqlmap, which Debian has (options: ATTACK="slow-reads wapiti")
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) node scripts/attack.mjs $(ATTACK)
+
+sbom: ## list everything that Duet is built from, in the format CycloneDX
+	@scripts/setup sbom
+	@scripts/sbom
 
 doctor: ## report which tools are installed and whether their versions fit
 	@scripts/doctor

@@ -29,7 +29,7 @@ pub(crate) fn links(input: &[u8]) {
             Piece::Text(text) => joined.push_str(&text),
             Piece::Link { to, text, real_host } => {
                 joined.push_str(&text);
-                opens_what_it_shows(&to, &text, real_host.as_deref());
+                opens_what_it_shows(&to, real_host.as_deref());
             }
         }
     }
@@ -38,7 +38,7 @@ pub(crate) fn links(input: &[u8]) {
 
 /// A web address whose host is not shown beside it must open the host that is written, and must be
 /// written without anything before the host.
-fn opens_what_it_shows(to: &str, text: &str, real_host: Option<&str>) {
+fn opens_what_it_shows(to: &str, real_host: Option<&str>) {
     let scheme = to.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     let scheme = scheme.expect("a URL with a scheme");
     assert!(matches!(scheme.as_str(), "http" | "https" | "mailto" | "tel"), "{to}");
@@ -47,7 +47,7 @@ fn opens_what_it_shows(to: &str, text: &str, real_host: Option<&str>) {
     if let Some(shown) = real_host {
         return assert_eq!(shown, host, "{to}");
     }
-    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let after_scheme = to.split_once("://").map_or(to, |(_, rest)| rest);
     let written = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let written = written.to_ascii_lowercase();
     let behind_host = written.strip_prefix(host).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
