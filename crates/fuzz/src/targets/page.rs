@@ -1,5 +1,7 @@
 //! What a page does with text that other people wrote, and with data of the server.
 
+use std::net::Ipv6Addr;
+
 use app::text::{
     Piece, UserQuery, as_html, direction, initials, is_few_emoji, is_long, pieces, preview,
 };
@@ -49,10 +51,19 @@ fn opens_what_it_shows(to: &str, real_host: Option<&str>) {
     }
     let after_scheme = to.split_once("://").map_or(to, |(_, rest)| rest);
     let written = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    let written = written.to_ascii_lowercase();
-    let behind_host = written.strip_prefix(host).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
-    let is_port = behind_host.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-    assert!(is_port, "{to} opens {host}");
+    // The colons of an IPv6 address are before its bracket.
+    let (written, _port) = match written.rsplit_once(':') {
+        Some((before, port)) if !port.ends_with(']') => (before, port),
+        _ => (written, ""),
+    };
+    let is_same = written.eq_ignore_ascii_case(host)
+        || ipv6(written).is_some_and(|address| ipv6(host) == Some(address));
+    assert!(is_same, "{to} opens {host}");
+}
+
+/// An IPv6 address in brackets, which has several spellings.
+fn ipv6(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 /// Short forms of a body or name stay within their bounds and contain no markup.
