@@ -17,6 +17,7 @@ mod accounts;
 mod captured_statements;
 mod cluster_state;
 mod conversations;
+mod device_links;
 #[cfg(test)]
 mod every_statement;
 mod invitations;
@@ -43,6 +44,7 @@ pub use cluster_state::{
     NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
 };
 pub use conversations::{ConversationStore, ConversationView};
+pub use device_links::{DeviceLinkStore, NewDeviceLink, UsedDeviceLink};
 pub use invitations::{
     Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
 };
@@ -127,6 +129,7 @@ pub trait Store:
     + InvitationStore
     + SettingsStore
     + SecondFactorStore
+    + DeviceLinkStore
     + PersonStore
     + ConversationStore
     + MessageStore

@@ -10,7 +10,7 @@ use protocol::{
 
 use super::{
     Acceptance, AccountOutcome, Allowance, Batch, Caller, ChangedPassword, ClusterState, GuessEnd,
-    InvitationOutcome, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, NodeId, NodeKey,
+    InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, NodeId, NodeKey,
     Pauses, Result, SessionLife, Store,
 };
 
@@ -79,6 +79,7 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     run_session_statements(store, caller).await?;
     run_settings_statements(store, caller).await?;
     run_second_factor_statements(store, one).await?;
+    run_device_link_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
     run_invitation_statements(store, caller, of_other).await?;
@@ -148,6 +149,22 @@ async fn run_second_factor_statements(store: &dyn Store, user: UserId) -> Result
     assert!(store.replace_recovery_codes(user, &codes).await?);
     assert_eq!(store.second_factor(user).await?.expect("stored").recovery_codes, 2);
     assert!(store.delete_second_factor(user).await?);
+    Ok(())
+}
+
+async fn run_device_link_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let life =
+        SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
+    let (verified, token_hash) = ("the same", &[10; 32]);
+    let new = NewDeviceLink { caller, verified, token_hash, expires_at: Timestamp(9) };
+    assert!(store.create_device_link(new).await?);
+    store.withdraw_device_link(caller, token_hash).await?;
+    assert!(store.create_device_link(new).await?);
+    assert!(!store.create_device_link(NewDeviceLink { verified: "another", ..new }).await?);
+    store.device_link(token_hash, life).await?.expect("a user");
+    let session = new_session(caller.user, 11);
+    store.use_device_link(token_hash, session, 10, life).await?.expect("used");
+    assert!(store.device_link_state(caller, token_hash, Timestamp(3)).await?.used_by.is_some());
     Ok(())
 }
 
