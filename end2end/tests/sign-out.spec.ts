@@ -95,7 +95,7 @@ test("deleting an account before the page is live leaves no data in the browser"
   await holdWasm(alice.context);
   await here.page.goto("/settings", { waitUntil: "domcontentloaded" });
   await here.page.getByText("Delete account…").click();
-  await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
+  await here.page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await expect.poll(() => storageText(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
@@ -144,7 +144,7 @@ test("deleting an account leaves no data in the browser", async ({ alice, bob, c
   await here.page.goto("/settings");
   await ready(here.page);
   await here.page.getByText("Delete account…").click();
-  await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
+  await here.page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await ready(here.page);

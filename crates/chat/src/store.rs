@@ -10,7 +10,8 @@
 //! or rates. Engines check membership inside the statement or transaction that does the work, and
 //! assign a message's `seq` inside the transaction that stores it. The same holds for the session of
 //! a [`Caller`]: a call with a caller fails with [`StoreError::SessionEnded`] if the session has
-//! ended. The calls of [`SecondFactorStore`] have no caller, because the operator uses them too.
+//! ended. The calls that a sign-in makes
+//! have no caller, and neither has [`SecondFactorStore::delete_second_factor`], which is the operator's.
 
 mod accounts;
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     assert!(store.size().await? > 0);
     run_session_statements(store, caller).await?;
     run_settings_statements(store, caller).await?;
-    run_second_factor_statements(store, one).await?;
+    run_second_factor_statements(store, caller).await?;
     run_device_link_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
@@ -139,16 +139,18 @@ async fn run_settings_statements(store: &dyn Store, caller: Caller) -> Result<()
     Ok(())
 }
 
-async fn run_second_factor_statements(store: &dyn Store, user: UserId) -> Result<()> {
+async fn run_second_factor_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let user = caller.user;
     let (secret, codes) = ([8; 20], [[1; 32], [2; 32]]);
-    assert!(store.begin_second_factor(user, &[7; 20], Timestamp(2)).await?);
-    assert!(store.begin_second_factor(user, &secret, Timestamp(2)).await?);
-    assert!(store.confirm_second_factor(user, &secret, 3, &codes, Timestamp(3)).await?);
+    assert!(store.begin_second_factor(caller, &[7; 20], Timestamp(2)).await?);
+    assert!(store.begin_second_factor(caller, &secret, Timestamp(2)).await?);
+    assert!(store.confirm_second_factor(caller, &secret, 3, &codes, Timestamp(3)).await?);
     assert!(store.accept_step(user, &secret, 4).await?);
     assert!(store.use_recovery_code(user, &codes[0]).await?);
-    assert!(store.replace_recovery_codes(user, &codes).await?);
+    assert!(store.replace_recovery_codes(caller, &codes).await?);
     assert_eq!(store.second_factor(user).await?.expect("stored").recovery_codes, 2);
-    assert!(store.delete_second_factor(user).await?);
+    assert!(store.turn_off_second_factor(caller).await?);
+    assert!(!store.delete_second_factor(user).await?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use chat::{Client, NewLink, Session};
 use protocol::{DeviceLinkState, ErrorCode, ServerFrame, SessionId, Timestamp};
 
 use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
-use crate::two_step::app_code;
+use crate::contract::two_step::app_code;
 
 fn phone() -> Client {
     Client { device: "Firefox · Android".into(), ..Client::from(SOMEWHERE) }
