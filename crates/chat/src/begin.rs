@@ -145,7 +145,7 @@ impl Chat {
     pub(crate) async fn on(config: Config, store: Arc<dyn Store>) -> Result<Self, BeginError> {
         let passwords =
             Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
-        let (hub, leavers) = Hub::new(
+        let hub = Hub::new(
             config.max_connections,
             config.max_connections_per_user,
             config.presence_grace,
@@ -167,9 +167,8 @@ impl Chat {
             relay.clone(),
             store.clone(),
             writer.clone(),
-            config.presence_grace,
         ));
-        tasks.essential("presence", presence.clone().watch(leavers, tasks.end.clone()));
+        tasks.essential("presence", presence.clone().watch(tasks.end.clone()));
         tasks.hold_lease(Node {
             id,
             key,
