@@ -41,8 +41,8 @@ use protocol::Epoch;
 
 pub use accounts::{AccountOutcome, AccountStore, NewUser};
 pub use cluster_state::{
-    Allowance, AskedBy, ClusterState, DatabaseClock, GuessEnd, Instance, LeaseStore, NodeId,
-    NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
+    Allowance, AllowanceKey, AskedBy, ClusterState, DatabaseClock, GuessEnd, Instance, LeaseStore,
+    NodeId, NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
 };
 pub use conversations::{ConversationStore, ConversationView};
 pub use device_links::{DeviceLinkStore, NewDeviceLink, UsedDeviceLink};

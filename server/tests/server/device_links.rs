@@ -55,7 +55,8 @@ async fn a_link_signs_in_another_browser_by_calls() {
     let form = format!("token={}", token(&link));
     let here = alice.post_call("sign_in_by_link", &form).await;
     assert_eq!(refusal(here).await, (409, json!("signed_in_already")));
-    let request = form_request(alice.address, &origin(alice.address), "/api/sign_in_by_link", &form);
+    let request =
+        form_request(alice.address, &origin(alice.address), "/api/sign_in_by_link", &form);
     let made = send(request.header(USER_AGENT, FIREFOX)).await;
     assert_eq!(made.status(), 200);
     let cookies: Vec<_> = made.headers().get_all(SET_COOKIE).iter().collect();
@@ -95,7 +96,10 @@ async fn the_page_only_asks_and_its_form_signs_in_without_scripts() {
     assert!(page.contains("<svg") && !page.contains("<script"), "{page}");
     let wrong = alice.submit_form("/settings/device-link", "password=wrong-Harbor-92").await;
     assert_eq!(wrong.status(), 403);
-    assert_eq!(redirect_target(&alice.get_page("/settings/device-link").await), "/settings#devices");
+    assert_eq!(
+        redirect_target(&alice.get_page("/settings/device-link").await),
+        "/settings#devices"
+    );
 
     let phone = nobody(&alice);
     for _ in 0..3 {

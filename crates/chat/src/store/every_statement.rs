@@ -9,9 +9,9 @@ use protocol::{
 };
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, Caller, ChangedPassword, ClusterState, GuessEnd,
-    InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, NodeId, NodeKey,
-    Pauses, Result, SessionLife, Store,
+    Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
+    ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
+    NewSession, NewUser, NodeId, NodeKey, Pauses, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -241,10 +241,13 @@ async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> 
     shared.depart(node, one).await?;
     shared.end(node).await?;
     let allowance = Allowance { each: Duration::from_secs(60), burst: 1 };
-    assert_eq!(shared.take("try", allowance).await?, None);
-    assert!(shared.take("try", allowance).await?.is_some());
-    shared.give_back("try", allowance.each).await?;
-    assert_eq!(shared.take("try", allowance).await?, None);
+    let of_stranger = AllowanceKey::Stranger("try", [5; 16]);
+    for of in [AllowanceKey::Account("try", one), of_stranger] {
+        assert_eq!(shared.take(of, allowance).await?, None);
+        assert!(shared.take(of, allowance).await?.is_some());
+        shared.give_back(of, allowance.each).await?;
+        assert_eq!(shared.take(of, allowance).await?, None);
+    }
     let (longest, forget_after) = (Duration::from_secs(9), Duration::from_secs(60));
     let (key, pauses) = ([1; 16], Pauses { free: 0, longest, forget_after });
     for end in [GuessEnd::NotCompared, GuessEnd::Right, GuessEnd::Wrong] {

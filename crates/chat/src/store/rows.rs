@@ -6,9 +6,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage, InvitationInfo, Marks, Message, Person,
-    Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes, Timestamp,
-    Unread, User, UserId,
+    ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage, InvitationInfo, Marks,
+    Message, Person, Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes,
+    Timestamp, Unread, User, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;

@@ -4,8 +4,8 @@ use chat::store::{NewDeviceLink, NewSession, SessionLife};
 use chat::{Client, NewLink, Session};
 use protocol::{DeviceLinkState, ErrorCode, ServerFrame, SessionId, Timestamp};
 
-use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
 use crate::contract::two_step::app_code;
+use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
 
 fn phone() -> Client {
     Client { device: "Firefox · Android".into(), ..Client::from(SOMEWHERE) }

@@ -189,7 +189,9 @@ async fn no_call_of_an_ended_session_changes_anything() {
         ("privacy", chat.set_privacy(me, privacy).await),
         (
             "a password",
-            chat.change_password(&ended, change(PASSWORD, "another-Harbor-93"), from).await.map(drop),
+            chat.change_password(&ended, change(PASSWORD, "another-Harbor-93"), from)
+                .await
+                .map(drop),
         ),
         ("an invitation", chat.create_invitation(me).await.map(drop)),
         ("withdrawing", chat.withdraw_invitation(me, &own.id).await),
