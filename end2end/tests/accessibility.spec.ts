@@ -40,7 +40,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await visitor.close();
       });
 
-      test("while a code signs in another device, and on the pages of its link", async ({ alice, browser, watch }) => {
+      test("while a code signs in another device, and on the pages of its link", async ({ alice, browser, server, watch }) => {
         watch.allow(REFUSAL);
         await alice.page.goto("/settings");
         await ready(alice.page);
@@ -56,7 +56,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await show.click();
         const link = await part.getByRole("textbox", { name: "Link that signs in another device" }).inputValue();
         await expectNoViolations(alice.page);
-        const visitor = await browser.newContext({ colorScheme, viewport });
+        const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
         const page = await visitor.newPage();
         await page.goto(link);
         await ready(page);

@@ -28,7 +28,7 @@ async function showCode(user: User, label = "Sign in another device…"): Promis
 
 /** A browser of another device, on the page of a link. */
 async function elsewhere(browser: Browser, link: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext(options);
+  const context = await browser.newContext({ baseURL: new URL(link).origin, ...options });
   const page = await context.newPage();
   await page.goto(link);
   if (options.javaScriptEnabled !== false) await ready(page);
