@@ -58,7 +58,8 @@ pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
 pub(crate) use secret::DerivedKey;
 pub use secret::StoreSecret;
 pub use sessions::{
-    Caller, NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession,
+    Caller, NewSession, OldestSession, SessionLife, SessionStore, TokenHash, TokenState,
+    ValidSession,
 };
 pub use settings::{ChangedPassword, SettingsStore};
 

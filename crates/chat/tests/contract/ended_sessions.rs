@@ -135,6 +135,25 @@ async fn in_one_batch_only_the_writes_of_valid_sessions_are_stored() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_session_that_is_too_old_stores_nothing_although_its_row_and_its_connection_exist() {
+    for column in ["created_at", "seen_at"] {
+        let world = World::new().await;
+        let (alice, _bob, conversation) = world.pair().await;
+        world.send(alice.caller(), conversation, "before").await;
+        let mut tab = world.connect(&alice).await;
+        let days = 31_i64 * 24 * 60 * 60 * 1_000;
+        world.home.execute(&format!("update sessions set {column} = {column} - {days}"));
+        let call = world.chat.send_message(alice.caller(), conversation, ClientId::new(), "after");
+        assert_eq!(code(call.await), ErrorCode::Unauthenticated, "{column}");
+        let call = world.chat.mark(alice.caller(), conversation, marks(&alice, conversation).marks);
+        assert_eq!(code(call.await), ErrorCode::Unauthenticated, "{column}");
+        tab.send_message(conversation, "after").await;
+        assert_eq!(tab.close_code().await, CloseCode::SessionEnded, "{column}");
+        assert_eq!(world.messages(), 1, "{column}");
+    }
+}
+
 /// Both sends wait in the queue when the writer takes it, so they are in one batch.
 #[tokio::test]
 async fn a_retry_through_a_new_session_is_not_answered_for_the_ended_one() {
