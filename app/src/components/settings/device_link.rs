@@ -126,14 +126,16 @@ pub fn SignInAnother(
     let waiting = Waiting { state: use_state(), step, sessions, until_ms, is_due };
     waiting.watch();
     let news = move || match step.get() {
-        Step::SignedIn(device) if device.is_empty() => texts.signed_in_unknown.to_owned(),
-        Step::SignedIn(device) => t.fill(texts.signed_in, &device),
-        Step::Ended => texts.ended.to_owned(),
-        _ => String::new(),
+        Step::SignedIn(device) if device.is_empty() => Some(texts.signed_in_unknown.to_owned()),
+        Step::SignedIn(device) => Some(t.fill(texts.signed_in, &device)),
+        Step::Ended => Some(texts.ended.to_owned()),
+        Step::Closed | Step::Shown(_) => None,
     };
     view! {
         <div class="flex flex-col gap-4">
-            <p class="font-medium empty:hidden" role="status">{news}</p>
+            <div role="status" class="empty:absolute">
+                {move || news().map(|news| view! { <p class="font-medium">{news}</p> })}
+            </div>
             {move || match step.get() {
                 Step::Shown(link) => view! { <Shown link=link step=step /> }.into_any(),
                 Step::Closed => view! { <Begin waiting=waiting label=texts.sign_in_another /> }.into_any(),
