@@ -73,6 +73,8 @@ fn sentence(t: &Texts, code: ErrorCode) -> &'static str {
         ErrorCode::CodeNeeded => t.code_needed,
         ErrorCode::WrongCode => t.wrong_code,
         ErrorCode::SecondFactorChanged => t.second_factor_changed,
+        ErrorCode::DeviceLinkInvalid => t.device_link_invalid,
+        ErrorCode::SignedInAlready => t.signed_in_already,
         ErrorCode::InvitationInvalid => t.invitation_invalid,
         ErrorCode::TooManyInvitations => t.too_many_invitations,
         ErrorCode::PeerDeleted => t.peer_deleted,

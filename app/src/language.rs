@@ -7,6 +7,7 @@
 //! depends on the region as well.
 
 mod arabic;
+mod device_link;
 mod english;
 mod german;
 mod texts;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use crate::lazy::{NotLoaded, lazy_functions};
 
+pub use device_link::DeviceLinkTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 pub use two_step::TwoStepTexts;
 

@@ -118,6 +118,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("invite") view=lazy_pages::invite() />
                 </ParentRoute>
                 <Route path=path!("invite/:token") view=lazy_pages::invited() ssr=SsrMode::Async />
+                <Route path=path!("link/:token") view=lazy_pages::linked() ssr=SsrMode::Async />
                 <Route path=path!("sign-in") view=lazy_pages::sign_in() ssr=SsrMode::Async />
                 <Route path=path!("sign-up") view=lazy_pages::sign_up() ssr=SsrMode::Async />
             </Routes>

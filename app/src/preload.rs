@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use protocol::{
     ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, SearchResults,
-    SecondFactorState, Seq, SessionInfo, Settings,
+    SecondFactorState, Seq, SessionInfo, Settings, User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,13 +52,15 @@ impl OpeningPosition {
     }
 }
 
-/// The preloaded data. Pages without a user contain at most an invitation.
+/// The preloaded data. Pages without a user contain at most an invitation or
+/// the user of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreloadedData {
     pane: Option<Result<ListPane, AppError>>,
     conversation: Option<(ConversationId, OpeningPosition, Result<FirstPage, AppError>)>,
     settings: Option<Result<OwnAccount, AppError>>,
     invitation: Option<Result<InvitationInfo, AppError>>,
+    linked: Option<Result<User, AppError>>,
 }
 
 /// The user's settings, sessions and two-step sign-in.
@@ -83,6 +85,11 @@ impl Preloaded {
     /// Takes the invitation of the invitation page.
     pub fn invitation(&self) -> Option<Result<InvitationInfo, AppError>> {
         self.0.try_update_value(|first| first.invitation.take()).flatten()
+    }
+
+    /// Takes the user of the page of a link that signs in another device.
+    pub fn linked(&self) -> Option<Result<User, AppError>> {
+        self.0.try_update_value(|first| first.linked.take()).flatten()
     }
 
     /// Takes the preloaded conversation if its id and position match.
@@ -216,7 +223,7 @@ mod on_server {
     use super::{
         OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
     };
-    use crate::server_fns::get_invitation;
+    use crate::server_fns::{get_invitation, get_linked_user};
     use crate::{paths, response};
 
     /// Preloads the data of a requested page. `provide` comes from `request::provider`.
@@ -237,7 +244,8 @@ mod on_server {
         let invited = paths::invited(path).map(str::to_owned);
         let has_pane = path == paths::HOME || path == paths::INVITE || settings || opened.is_some();
         let signed_in = parts.extensions.get::<chat::Session>().is_some();
-        if invited.is_none() && !(has_pane && signed_in) {
+        let linked = paths::linked(path).map(str::to_owned);
+        if invited.is_none() && linked.is_none() && !(has_pane && signed_in) {
             return;
         }
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
@@ -252,6 +260,10 @@ mod on_server {
                 let invitation = Some(get_invitation(token).await);
                 return Ok(PreloadedData { invitation, ..PreloadedData::default() });
             }
+            if let Some(token) = linked {
+                let linked = Some(get_linked_user(token).await);
+                return Ok(PreloadedData { linked, ..PreloadedData::default() });
+            }
             let pane = Some(load_pane(find).await);
             let conversation = match opened {
                 Some(id) if about => Some((id, OpeningPosition::Unread, load_person(id).await)),
@@ -259,7 +271,7 @@ mod on_server {
                 None => None,
             };
             let settings = if settings { Some(load_settings().await) } else { None };
-            Ok(PreloadedData { pane, conversation, settings, invitation: None })
+            Ok(PreloadedData { pane, conversation, settings, ..PreloadedData::default() })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);

@@ -83,11 +83,14 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::WrongPassword => StatusCode::FORBIDDEN,
         // No other refusal has this status, so the page can recognise this one by the status alone.
         ErrorCode::OtherPerson => StatusCode::PRECONDITION_FAILED,
-        ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
+        ErrorCode::NotFound | ErrorCode::InvitationInvalid | ErrorCode::DeviceLinkInvalid => {
+            StatusCode::NOT_FOUND
+        }
         ErrorCode::ClientIdReused
         | ErrorCode::UsernameTaken
         | ErrorCode::TooManyInvitations
         | ErrorCode::SecondFactorChanged
+        | ErrorCode::SignedInAlready
         | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod conversations;
+mod device_link;
 mod invitations;
 mod messages;
 mod people;
@@ -21,6 +22,10 @@ pub use accounts::{
 pub use conversations::{
     GetConversation, GetTickTimes, ListConversations, MarkConversation, OpenConversation,
     get_conversation, list_conversations, mark_conversation, open_conversation, tick_times,
+};
+pub use device_link::{
+    CreateDeviceLink, GetDeviceLink, GetLinkedUser, SignInByLink, WithdrawDeviceLink,
+    create_device_link, get_device_link, get_linked_user, sign_in_by_link, withdraw_device_link,
 };
 pub use invitations::{
     AcceptInvitation, CreateInvitation, GetInvitation, ListInvitations, WithdrawInvitation,

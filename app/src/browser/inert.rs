@@ -110,6 +110,7 @@ pub mod saving {
     use crate::live::Unsent;
 
     pub fn forget_all_but_unsent(_: State) {}
+    pub fn forget_deleted_account(_: State) {}
     pub fn forget_person(_: State) {}
     pub fn unsent(_: State) -> Unsent {
         Unsent::default()

@@ -3,6 +3,7 @@
 
 mod appearance;
 mod delete_account;
+mod device_link;
 mod devices;
 mod offline_copies;
 mod password;

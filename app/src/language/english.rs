@@ -342,6 +342,8 @@ pub(super) static TEXTS: Texts = Texts {
     code_needed: "Enter the code from your authenticator app, or a recovery code.",
     wrong_code: "This code is wrong, or it was already used. Enter the next one.",
     second_factor_changed: "Two-step sign-in was changed somewhere else. Reload the page.",
+    device_link_invalid: "This link has expired, has been used or has been replaced. On the device where you’re signed in, open Settings, Devices, and make a new code.",
+    signed_in_already: "This browser is signed in already. Sign out here first, then open the link again.",
     invitation_invalid: "This invitation has expired or has already been used. Ask for a new one.",
     too_many_invitations: "You have too many unused invitations. Try again in a few days.",
     peer_deleted: "This account was deleted. It can’t receive messages any more.",

@@ -342,6 +342,8 @@ pub(super) static TEXTS: Texts = Texts {
     code_needed: "Gib den Code aus deiner Authenticator-App ein, oder einen Wiederherstellungscode.",
     wrong_code: "Dieser Code ist falsch oder wurde schon benutzt. Gib den nächsten ein.",
     second_factor_changed: "Die Anmeldung in zwei Schritten wurde anderswo geändert. Lade die Seite neu.",
+    device_link_invalid: "Dieser Link ist abgelaufen, wurde schon benutzt oder ersetzt. Öffne auf dem Gerät, auf dem du angemeldet bist, Einstellungen, Geräte, und erstelle einen neuen Code.",
+    signed_in_already: "In diesem Browser ist schon jemand angemeldet. Melde dich hier zuerst ab, und öffne den Link dann noch einmal.",
     invitation_invalid: "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte um eine neue.",
     too_many_invitations: "Du hast zu viele offene Einladungen. Versuche es in ein paar Tagen noch einmal.",
     peer_deleted: "Dieses Konto wurde gelöscht. Es kann keine Nachrichten mehr empfangen.",

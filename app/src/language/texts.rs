@@ -309,6 +309,8 @@ pub struct Texts {
     pub code_needed: &'static str,
     pub wrong_code: &'static str,
     pub second_factor_changed: &'static str,
+    pub device_link_invalid: &'static str,
+    pub signed_in_already: &'static str,
     pub invitation_invalid: &'static str,
     pub too_many_invitations: &'static str,
     pub peer_deleted: &'static str,

@@ -40,7 +40,7 @@ pub async fn sign_up(
 
 /// Replaces the session of the browser, and lets the browser keep that the user signed in here.
 #[cfg(feature = "ssr")]
-async fn set_cookies(signed_in: &chat::SignedIn) -> Result<(), AppError> {
+pub(super) async fn set_cookies(signed_in: &chat::SignedIn) -> Result<(), AppError> {
     use crate::{request, response};
     request::end_session_before().await;
     let cookies = request::server_cookies()?;

@@ -28,7 +28,7 @@ pub async fn get_second_factor() -> Result<SecondFactorState, AppError> {
 pub async fn begin_second_factor() -> Result<SecondFactorSetUp, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    let secret = request::chat()?.begin_second_factor(me.user.id).await.map_err(response::fail)?;
+    let secret = request::chat()?.begin_second_factor(me.caller()).await.map_err(response::fail)?;
     Ok(set_up(&me.user.username, secret))
 }
 
@@ -41,7 +41,7 @@ pub async fn begin_second_factor() -> Result<SecondFactorSetUp, AppError> {
 pub async fn confirm_second_factor(code: String) -> Result<Vec<String>, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.confirm_second_factor(me.user.id, &code).await.map_err(response::fail)
+    request::chat()?.confirm_second_factor(me.caller(), &code).await.map_err(response::fail)
 }
 
 /// Replaces the caller's recovery codes and returns the new ones.

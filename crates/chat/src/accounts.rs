@@ -14,11 +14,13 @@
 //!   `visible`: display names that can be seen; `free_names`: suggestions of usernames
 //! - `second_factor`: two-step sign-in; `totp`: the codes of authenticator apps; `codes`: recovery
 //!   codes, and typed codes
+//! - `device_link`: links by which a signed-in device signs in another one
 
 #[cfg(test)]
 mod any_input;
 mod codes;
 mod common_passwords;
+mod device_link;
 mod devices;
 mod free_names;
 mod hashing;
@@ -40,6 +42,7 @@ use std::net::IpAddr;
 
 use protocol::{ErrorCode, SessionId, User, UserId};
 
+pub use device_link::NewLink;
 pub use devices::DeviceToken;
 pub(crate) use devices::{DeviceId, Devices};
 pub(crate) use hashing::NewPassword;

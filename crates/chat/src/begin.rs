@@ -19,11 +19,11 @@ use crate::relay::Relay;
 use crate::space::StoreSpace;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NodeId, NodeKey, Store, StoreError, postgres, sqlite};
+use crate::store::{NodeId, NodeKey, OldestSession, Store, StoreError, postgres, sqlite};
 use crate::supervision::Supervisor;
 use crate::throttle::Throttle;
 use crate::writer::{Commits, LocalCommits, Writer};
-use crate::{Chat, Config, Database, Error, Parts};
+use crate::{Chat, Config, Database, Error, Parts, clock};
 
 /// Why a chat could not start.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,7 @@ impl Chat {
     pub(crate) async fn on(config: Config, store: Arc<dyn Store>) -> Result<Self, BeginError> {
         let passwords =
             Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
-        let (hub, leavers) = Hub::new(
+        let hub = Hub::new(
             config.max_connections,
             config.max_connections_per_user,
             config.presence_grace,
@@ -158,7 +158,12 @@ impl Chat {
         let (leadership, leader) = watch::channel(Leadership::Nobody);
         let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
         let clustered = cluster.commits(id, leader, &store, &health);
-        let writer = tasks.start_writer(clustered, &store, &health, &relay);
+        let (life, idle) = (config.session_life, config.session_idle);
+        let oldest = move || {
+            let now = clock::now();
+            OldestSession { created: clock::before(now, life), seen: clock::before(now, idle) }
+        };
+        let writer = tasks.start_writer(clustered, &store, &health, &relay, oldest);
         cluster.start(hub.clone(), &tasks.tracker, &tasks.end, &tasks.supervisor);
         tasks.watch_store(store.clone());
         let presence = Arc::new(PresenceBoard::new(
@@ -167,9 +172,8 @@ impl Chat {
             relay.clone(),
             store.clone(),
             writer.clone(),
-            config.presence_grace,
         ));
-        tasks.essential("presence", presence.clone().watch(leavers, tasks.end.clone()));
+        tasks.essential("presence", presence.clone().watch(tasks.end.clone()));
         tasks.hold_lease(Node {
             id,
             key,
@@ -253,12 +257,13 @@ impl Tasks {
         store: &Arc<dyn Store>,
         health: &Arc<Health>,
         relay: &Relay,
+        oldest: impl Fn() -> OldestSession + Send + 'static,
     ) -> Writer {
         let commits: Arc<dyn Commits> = match &clustered {
             Some(clustered) => clustered.clone(),
             None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
         };
-        let (writer, writing) = Writer::start(commits, relay.clone());
+        let (writer, writing) = Writer::start(commits, relay.clone(), oldest);
         self.essential("the writer", writing);
         if let Some(commits) = clustered {
             let (tracker, end) = (self.tracker.clone(), self.end.clone());

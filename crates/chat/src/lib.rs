@@ -70,7 +70,7 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Client, DeviceToken, Session, SignedIn};
+pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Session, SignedIn};
 pub use begin::{BeginError, ReplaceSecretError, migrate, replace_secret, turn_off_two_step};
 pub use cluster::BrokerError;
 pub use config::{Broker, Config, Database, Rates, Registration};

@@ -71,6 +71,7 @@ pub(crate) struct Throttle {
     sign_ups: AddressRate,
     sign_ins: AddressRate,
     looks_at_invitations: AddressRate,
+    looks_at_links: AddressRate,
     looks_for_names: AddressRate,
     guesses: Guesses,
     /// Passwords that a user enters on a known device or in a session.
@@ -103,6 +104,7 @@ impl Throttle {
             sign_ups: AddressRate::new("sign_up", rates.sign_ups_per_hour, HOUR),
             sign_ins: AddressRate::new("sign_in", sign_ins, MINUTE),
             looks_at_invitations: AddressRate::new("invitation", sign_ins, MINUTE),
+            looks_at_links: AddressRate::new("device_link", sign_ins, MINUTE),
             looks_for_names: AddressRate::new("name", sign_ins, MINUTE),
             guesses: Guesses::new(key),
             known: Rate::new("known", sign_ins, MINUTE, 1),
@@ -202,6 +204,11 @@ impl Throttle {
     /// costs a query.
     pub(crate) async fn look_at_invitation(&self, from: IpAddr) -> Result<()> {
         self.take(&self.looks_at_invitations, from).await
+    }
+
+    /// Limits by address, at the rate of sign-ins, for the same reason.
+    pub(crate) async fn look_at_link(&self, from: IpAddr) -> Result<()> {
+        self.take(&self.looks_at_links, from).await
     }
 
     /// Limits by address, at the rate of sign-ins.

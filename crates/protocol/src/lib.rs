@@ -25,7 +25,10 @@ pub use invitation::{Invitation, InvitationInfo, WaitingInvitation};
 pub use limits::Limits;
 pub use refusal::{ErrorCode, Refusal, Retry};
 pub use search::{FoundConversation, SearchResults};
-pub use settings::{Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo, Settings};
+pub use settings::{
+    DeviceLink, DeviceLinkState, Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo,
+    Settings,
+};
 
 /// The WebSocket subprotocol, which names this protocol and its major version.
 pub const SUBPROTOCOL: &str = "duet.v1";

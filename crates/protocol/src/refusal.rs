@@ -57,6 +57,11 @@ pub enum ErrorCode {
     /// Two-step sign-in is on where the call needs it off, or off where the call needs it on: it was
     /// changed meanwhile.
     SecondFactorChanged,
+    /// The link that signs in another device does not exist, was used or has expired, or its session
+    /// or password has ended; the answer does not disclose which.
+    DeviceLinkInvalid,
+    /// The browser is signed in already, and a link does not replace that session. Sign out first.
+    SignedInAlready,
     /// The operator has closed registration.
     RegistrationClosed,
     /// The invitation does not exist, was used or has expired; the answer does not disclose which.

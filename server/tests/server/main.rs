@@ -3,6 +3,7 @@
 mod accounts;
 mod broken_frames;
 mod crash;
+mod device_links;
 mod devices;
 mod forwarded;
 mod hostile;

@@ -23,7 +23,7 @@ pub fn DeleteAccount() -> impl IntoView {
         event.prevent_default();
         let Some(field) = password.get_untracked() else { return };
         ask(outcome, delete_account(field.value()), move |()| {
-            saving::forget_person(state);
+            saving::forget_deleted_account(state);
             // A full page load clears the memory of this user.
             _ = window().location().assign(paths::SIGN_IN);
         });

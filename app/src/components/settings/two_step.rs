@@ -70,7 +70,7 @@ pub fn TwoStep(state: SecondFactorState) -> impl IntoView {
 /// The first line of a step. Takes the focus after a step, because the control that led here is
 /// gone.
 #[component]
-fn Lead(text: &'static str, takes_focus: bool) -> impl IntoView {
+pub(super) fn Lead(text: &'static str, takes_focus: bool) -> impl IntoView {
     let line = NodeRef::<P>::new();
     Effect::new(move |_| {
         if let Some(line) = line.get().filter(|_| takes_focus) {
@@ -210,7 +210,7 @@ fn TurnedOn(left: u32, go: Callback<Step>) -> impl IntoView {
 
 /// A form with the user's password.
 #[component]
-fn PasswordForm(
+pub(super) fn PasswordForm(
     /// The id of the field, because the page has several password fields.
     id: &'static str,
     action: &'static str,

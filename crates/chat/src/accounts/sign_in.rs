@@ -64,9 +64,7 @@ impl Chat {
         let signed_in = self.verify_and_sign_in(username, password, code, from).await;
         match &signed_in {
             Ok(SignedIn { session, .. }) => {
-                // The new session has no connection yet, so only the user's other pages are told.
-                let event = ServerFrame::SignedIn { device };
-                self.relay().publish(&[session.user.id], &event, None);
+                self.tell_of_sign_in(session, device);
                 tracing::info!(
                     target: SECURITY,
                     { user.id = %session.user.id, client.ip = %address },
@@ -76,6 +74,11 @@ impl Chat {
             Err(error) => log_refused_password(address, error),
         }
         signed_in
+    }
+
+    /// Tells the user's other pages of a new session, which has no connection yet.
+    pub(super) fn tell_of_sign_in(&self, session: &Session, device: String) {
+        self.relay().publish(&[session.user.id], &ServerFrame::SignedIn { device }, None);
     }
 
     async fn verify_and_sign_in(

@@ -9,9 +9,9 @@ use protocol::{
 };
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, Caller, ChangedPassword, ClusterState, GuessEnd,
-    InvitationOutcome, NewInvitation, NewMarks, NewMessage, NewSession, NewUser, NodeId, NodeKey,
-    Pauses, Result, SessionLife, Store,
+    Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
+    ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
+    NewSession, NewUser, NodeId, NodeKey, Pauses, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -78,7 +78,8 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     assert!(store.size().await? > 0);
     run_session_statements(store, caller).await?;
     run_settings_statements(store, caller).await?;
-    run_second_factor_statements(store, one).await?;
+    run_second_factor_statements(store, caller).await?;
+    run_device_link_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
     run_invitation_statements(store, caller, of_other).await?;
@@ -138,16 +139,34 @@ async fn run_settings_statements(store: &dyn Store, caller: Caller) -> Result<()
     Ok(())
 }
 
-async fn run_second_factor_statements(store: &dyn Store, user: UserId) -> Result<()> {
+async fn run_second_factor_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let user = caller.user;
     let (secret, codes) = ([8; 20], [[1; 32], [2; 32]]);
-    assert!(store.begin_second_factor(user, &[7; 20], Timestamp(2)).await?);
-    assert!(store.begin_second_factor(user, &secret, Timestamp(2)).await?);
-    assert!(store.confirm_second_factor(user, &secret, 3, &codes, Timestamp(3)).await?);
+    assert!(store.begin_second_factor(caller, &[7; 20], Timestamp(2)).await?);
+    assert!(store.begin_second_factor(caller, &secret, Timestamp(2)).await?);
+    assert!(store.confirm_second_factor(caller, &secret, 3, &codes, Timestamp(3)).await?);
     assert!(store.accept_step(user, &secret, 4).await?);
     assert!(store.use_recovery_code(user, &codes[0]).await?);
-    assert!(store.replace_recovery_codes(user, &codes).await?);
+    assert!(store.replace_recovery_codes(caller, &codes).await?);
     assert_eq!(store.second_factor(user).await?.expect("stored").recovery_codes, 2);
-    assert!(store.delete_second_factor(user).await?);
+    assert!(store.turn_off_second_factor(caller).await?);
+    assert!(!store.delete_second_factor(user).await?);
+    Ok(())
+}
+
+async fn run_device_link_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let life =
+        SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
+    let (verified, token_hash) = ("the same", &[10; 32]);
+    let new = NewDeviceLink { caller, verified, token_hash, expires_at: Timestamp(9) };
+    assert!(store.create_device_link(new).await?);
+    store.withdraw_device_link(caller, token_hash).await?;
+    assert!(store.create_device_link(new).await?);
+    assert!(!store.create_device_link(NewDeviceLink { verified: "another", ..new }).await?);
+    store.device_link(token_hash, life).await?.expect("a user");
+    let session = new_session(caller.user, 11);
+    store.use_device_link(token_hash, session, 10, life).await?.expect("used");
+    assert!(store.device_link_state(caller, token_hash, Timestamp(3)).await?.used_by.is_some());
     Ok(())
 }
 
@@ -222,10 +241,13 @@ async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> 
     shared.depart(node, one).await?;
     shared.end(node).await?;
     let allowance = Allowance { each: Duration::from_secs(60), burst: 1 };
-    assert_eq!(shared.take("try", allowance).await?, None);
-    assert!(shared.take("try", allowance).await?.is_some());
-    shared.give_back("try", allowance.each).await?;
-    assert_eq!(shared.take("try", allowance).await?, None);
+    let of_stranger = AllowanceKey::Stranger("try", [5; 16]);
+    for of in [AllowanceKey::Account("try", one), of_stranger] {
+        assert_eq!(shared.take(of, allowance).await?, None);
+        assert!(shared.take(of, allowance).await?.is_some());
+        shared.give_back(of, allowance.each).await?;
+        assert_eq!(shared.take(of, allowance).await?, None);
+    }
     let (longest, forget_after) = (Duration::from_secs(9), Duration::from_secs(60));
     let (key, pauses) = ([1; 16], Pauses { free: 0, longest, forget_after });
     for end in [GuessEnd::NotCompared, GuessEnd::Right, GuessEnd::Wrong] {

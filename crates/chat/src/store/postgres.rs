@@ -42,6 +42,7 @@ mod committer;
 mod connections;
 mod conversations;
 mod deletion;
+mod device_links;
 mod invitations;
 mod leases;
 mod looks;

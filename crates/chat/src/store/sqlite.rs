@@ -13,6 +13,7 @@ mod commit_thread;
 mod committer;
 mod conversations;
 mod deletion;
+mod device_links;
 mod files;
 mod invitations;
 mod looks;

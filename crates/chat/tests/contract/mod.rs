@@ -4,6 +4,7 @@
 mod accounts;
 mod conversations;
 mod deletion;
+mod device_links;
 mod ended_sessions;
 mod guessing;
 mod invitations;

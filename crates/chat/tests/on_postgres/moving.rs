@@ -168,8 +168,8 @@ async fn a_moved_chat_continues_where_it_was() {
     chat.mark(alice.caller(), with_bob, read).await.expect("marked");
     let privacy = Privacy { receipts: true, last_seen: false };
     chat.set_privacy(bob.caller(), privacy).await.expect("set");
-    let secret = chat.begin_second_factor(bob.user.id).await.expect("begun");
-    let recovery = chat.confirm_second_factor(bob.user.id, &app_code(&secret, 0)).await;
+    let secret = chat.begin_second_factor(bob.caller()).await.expect("begun");
+    let recovery = chat.confirm_second_factor(bob.caller(), &app_code(&secret, 0)).await;
     let invitation = chat.create_invitation(alice.caller()).await.expect("made").token;
     let used = chat.create_invitation(bob.caller()).await.expect("made").token;
     chat.sign_up_invited(&used, "dora", "", PASSWORD, SOMEWHERE).await.expect("signed up");

@@ -33,6 +33,7 @@ insert into sessions (id, user_id, token_hash, created_at, seen_at, rotated_at, 
 insert into invitations (token_hash, inviter_id, created_at, expires_at) \
     select sha256(id::text::bytea), id, n, n from people; \
 insert into second_factors select id, ''::bytea, n, n from people; \
+insert into device_links select id, gen_random_uuid(), sha256(id::text::bytea), n from people; \
 insert into recovery_codes select id, sha256(id::text::bytea) from people; \
 insert into conversations (id, low_id, high_id, last_seq, created_at) \
     select gen_random_uuid(), least(a.id, b.id), greatest(a.id, b.id), 10, a.n \
