@@ -6,6 +6,8 @@ mod invite;
 mod invited;
 pub mod lazy_pages;
 mod not_found;
+mod passkey_sign_in;
+mod passkey_sign_up;
 mod person;
 mod settings;
 mod sign_in;

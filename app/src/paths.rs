@@ -38,6 +38,11 @@ pub const RENEW_RECOVERY_CODES: &str = "/settings/recovery-codes";
 /// The plain form that turns two-step sign-in off.
 pub const TURN_OFF_TWO_STEP: &str = "/settings/two-step-off";
 
+/// The plain form that renames a passkey.
+pub const RENAME_PASSKEY: &str = "/settings/passkeys/rename";
+/// The plain form that removes a passkey.
+pub const REMOVE_PASSKEY: &str = "/settings/passkeys/remove";
+
 /// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";
 

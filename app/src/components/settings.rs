@@ -2,9 +2,11 @@
 //! form calls its server function in place.
 
 mod appearance;
+mod confirmation;
 mod delete_account;
 mod devices;
 mod offline_copies;
+mod passkeys;
 mod password;
 mod privacy;
 mod profile;
@@ -15,9 +17,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
+pub use confirmation::HasPassword;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
 pub use offline_copies::OfflineCopies;
+pub use passkeys::Passkeys;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;
 pub use profile::Profile;

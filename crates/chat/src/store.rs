@@ -24,6 +24,7 @@ mod marks;
 mod messages;
 mod migrations;
 pub mod moving;
+mod passkeys;
 mod people;
 pub mod postgres;
 mod rows;
@@ -49,6 +50,9 @@ pub use invitations::{
 pub use messages::{
     Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage,
     SendOutcome,
+};
+pub use passkeys::{
+    CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved, PasskeyStore,
 };
 pub use people::{Counted, Found, PersonStore};
 pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
@@ -127,6 +131,7 @@ pub trait Store:
     + InvitationStore
     + SettingsStore
     + SecondFactorStore
+    + PasskeyStore
     + PersonStore
     + ConversationStore
     + MessageStore

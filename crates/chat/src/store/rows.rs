@@ -6,17 +6,17 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    ClientId, Conversation, ConversationId, HistoryPage, InvitationInfo, Marks, Message, Person,
-    Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes, Timestamp,
-    Unread, User, UserId,
+    ClientId, Conversation, ConversationId, HistoryPage, InvitationInfo, Marks, Message, PasskeyId,
+    PasskeyInfo, Person, Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime,
+    TickTimes, Timestamp, Unread, User, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 
 use super::{
-    ConversationView, Counted, Found, OpenInvitation, Result, SecondFactor, TokenHash, TokenState,
-    ValidSession,
+    ConversationView, Counted, Found, FoundPasskey, OpenInvitation, OwnPasskey, Result,
+    SecondFactor, TokenHash, TokenState, ValidSession,
 };
 
 /// A type of value that both engines can read from a column.
@@ -94,6 +94,26 @@ pub(super) fn second_factor(row: &impl StoreRow) -> sqlx::Result<SecondFactor> {
         secret: row.read("secret")?,
         is_confirmed: row.read::<Option<i64>>("confirmed_at")?.is_some(),
         recovery_codes: u32::try_from(codes).unwrap_or(u32::MAX),
+    })
+}
+
+/// A passkey in the list of its user.
+pub(super) fn own_passkey(row: &impl StoreRow) -> sqlx::Result<OwnPasskey> {
+    let info = PasskeyInfo {
+        id: PasskeyId(row.read("id")?),
+        name: row.read("name")?,
+        created_at: Timestamp(row.read("created_at")?),
+        used_at: row.read::<Option<i64>>("used_at")?.map(Timestamp),
+    };
+    Ok(OwnPasskey { info, credential_id: row.read("credential_id")? })
+}
+
+/// A passkey that was found by the authenticator's id, with its user.
+pub(super) fn found_passkey(row: &impl StoreRow) -> sqlx::Result<FoundPasskey> {
+    Ok(FoundPasskey {
+        id: PasskeyId(row.read("passkey_id")?),
+        user: user(row)?,
+        credential: row.read("credential")?,
     })
 }
 
