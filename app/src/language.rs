@@ -10,6 +10,7 @@ mod arabic;
 mod device_link;
 mod english;
 mod german;
+mod passkeys;
 mod texts;
 mod two_step;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use device_link::DeviceLinkTexts;
+pub use passkeys::PasskeyTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 pub use two_step::TwoStepTexts;
 

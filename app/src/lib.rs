@@ -48,6 +48,7 @@ pub mod lazy;
 pub mod live;
 pub mod notifications;
 pub mod pages;
+mod passkeys;
 pub mod paths;
 #[cfg(feature = "ssr")]
 pub mod plain_forms;

@@ -7,6 +7,8 @@ mod invited;
 pub mod lazy_pages;
 mod linked;
 mod not_found;
+mod passkey_sign_in;
+mod passkey_sign_up;
 mod person;
 mod settings;
 mod sign_in;

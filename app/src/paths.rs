@@ -40,6 +40,10 @@ pub const TURN_OFF_TWO_STEP: &str = "/settings/two-step-off";
 
 /// The plain form that makes a link that signs in another device.
 pub const CREATE_DEVICE_LINK: &str = "/settings/device-link";
+/// The plain form that renames a passkey.
+pub const RENAME_PASSKEY: &str = "/settings/passkeys/rename";
+/// The plain form that removes a passkey.
+pub const REMOVE_PASSKEY: &str = "/settings/passkeys/remove";
 
 /// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";

@@ -6,16 +6,16 @@
 
 use leptos::prelude::*;
 use protocol::{
-    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, SearchResults,
-    SecondFactorState, Seq, SessionInfo, Settings, User,
+    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, PasskeyState,
+    SearchResults, SecondFactorState, Seq, SessionInfo, Settings, User,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
 use crate::json::Json;
 use crate::server_fns::{
-    get_conversation, get_second_factor, get_settings, list_conversations, list_sessions,
-    load_history, search,
+    get_conversation, get_second_factor, get_settings, list_conversations, list_passkeys,
+    list_sessions, load_history, search,
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -63,8 +63,8 @@ pub struct PreloadedData {
     linked: Option<Result<User, AppError>>,
 }
 
-/// The user's settings, sessions and two-step sign-in.
-pub type OwnAccount = (Settings, Vec<SessionInfo>, SecondFactorState);
+/// The user's settings, sessions, two-step sign-in and passkeys.
+pub type OwnAccount = (Settings, Vec<SessionInfo>, SecondFactorState, PasskeyState);
 
 /// A handle to the preloaded data. Each method takes its part out, because later the live client
 /// has newer data.
@@ -147,12 +147,13 @@ pub async fn load_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, found })
 }
 
-/// Loads the user's settings, sessions and two-step sign-in.
+/// Loads the user's settings, sessions, two-step sign-in and passkeys.
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
 pub async fn load_settings() -> Result<OwnAccount, AppError> {
-    Ok((get_settings().await?, list_sessions().await?, get_second_factor().await?))
+    let (settings, sessions) = (get_settings().await?, list_sessions().await?);
+    Ok((settings, sessions, get_second_factor().await?, list_passkeys().await?))
 }
 
 /// Loads the part of a conversation that is shown first.

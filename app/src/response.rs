@@ -78,6 +78,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         }
         // Not 401, because the settings send codes too, and there 401 means signed out.
         ErrorCode::WrongCode
+        | ErrorCode::PasskeyRefused
         | ErrorCode::RegistrationClosed
         | ErrorCode::ForeignOrigin
         | ErrorCode::WrongPassword => StatusCode::FORBIDDEN,
@@ -91,6 +92,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::TooManyInvitations
         | ErrorCode::SecondFactorChanged
         | ErrorCode::SignedInAlready
+        | ErrorCode::PasskeysUnavailable
+        | ErrorCode::TooManyPasskeys
+        | ErrorCode::LastSignInMethod
         | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -10,6 +10,7 @@ mod conversations;
 mod device_link;
 mod invitations;
 mod messages;
+mod passkeys;
 mod people;
 mod second_factor;
 mod sessions;
@@ -32,6 +33,12 @@ pub use invitations::{
     accept_invitation, create_invitation, get_invitation, list_invitations, withdraw_invitation,
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
+pub use passkeys::{
+    AddPasskey, BeginPasskey, BeginPasskeyProof, BeginPasskeySignIn, BeginPasskeySignUp,
+    ListPasskeys, RemovePasskey, RenamePasskey, SignInWithPasskey, SignUpWithPasskey, add_passkey,
+    begin_passkey, begin_passkey_proof, begin_passkey_sign_in, begin_passkey_sign_up,
+    list_passkeys, remove_passkey, rename_passkey, sign_in_with_passkey, sign_up_with_passkey,
+};
 pub use people::{FindPeople, Search, find_people, search};
 #[cfg(feature = "ssr")]
 pub(crate) use second_factor::set_up_again;

@@ -2,10 +2,12 @@
 //! form calls its server function in place.
 
 mod appearance;
+mod confirmation;
 mod delete_account;
 mod device_link;
 mod devices;
 mod offline_copies;
+mod passkeys;
 mod password;
 mod privacy;
 mod profile;
@@ -16,9 +18,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
+pub use confirmation::HasPassword;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
 pub use offline_copies::OfflineCopies;
+pub use passkeys::Passkeys;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;
 pub use profile::Profile;

@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use protocol::{SecondFactorState, SessionInfo, Settings};
+use protocol::{PasskeyState, SecondFactorState, SessionInfo, Settings};
 
 use crate::bootstrap::use_bootstrap;
 use crate::components::settings::{
-    Appearance, ChangePassword, DeleteAccount, Devices, PrivacyChoices, Profile, SettingsSection,
-    TwoStep,
+    Appearance, ChangePassword, DeleteAccount, Devices, HasPassword, Passkeys, PrivacyChoices,
+    Profile, SettingsSection, TwoStep,
 };
 use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
 use crate::error_messages::error_message;
@@ -63,13 +63,15 @@ fn Read() -> impl IntoView {
             _ => again.run(()),
         }
     });
-    move || match read.get() {
-        Some(Ok((settings, sessions, second_factor))) => {
-            view! { <Sections settings=settings sessions=sessions second_factor=second_factor /> }
+    move || {
+        match read.get() {
+        Some(Ok((settings, sessions, second_factor, passkeys))) => {
+            view! { <Sections settings=settings sessions=sessions second_factor=second_factor passkeys=passkeys /> }
                 .into_any()
         }
         Some(Err(error)) => view! { <NotRead error=error again=again /> }.into_any(),
         None => ().into_any(),
+    }
     }
 }
 
@@ -81,8 +83,11 @@ fn Sections(
     sessions: Vec<SessionInfo>,
     /// The user's two-step sign-in.
     second_factor: SecondFactorState,
+    /// The user's passkeys.
+    passkeys: PasskeyState,
 ) -> impl IntoView {
     let (t, shortcuts) = (use_texts(), use_shortcuts());
+    provide_context(HasPassword(passkeys.has_password));
     // A refused plain form shows its error here; after hydration each form shows its own error.
     let refused = use_bootstrap().echo.error.map(|error| error_message(t, error));
     view! {
@@ -94,6 +99,7 @@ fn Sections(
         </SettingsSection>
         <PrivacyChoices privacy=settings.privacy />
         <ChangePassword />
+        <Passkeys state=passkeys />
         <TwoStep state=second_factor />
         <SettingsSection id="keyboard" title=t.keyboard>
             <button class="button-quiet is-edged self-start" type="button" on:click=move |_| shortcuts.open()>

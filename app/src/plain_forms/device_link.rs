@@ -42,7 +42,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         };
         let options = self.options.clone();
         let done = within(&parts, &self.provide, || async move {
-            Ok(page(options, create_device_link(form.password).await?).to_html())
+            Ok(page(options, create_device_link(form.password, String::new()).await?).to_html())
         });
         match done.await {
             Done { result: Ok(html), .. } => {

@@ -8,16 +8,21 @@ use crate::error::AppError;
 use crate::form_call::FormCall;
 use crate::json::JsonCall;
 
-/// Makes a link that signs in another device of the caller. An earlier link ends.
+/// Makes a link that signs in another device of the caller, after a proof by password or, in
+/// `passkey`, by passkey. An earlier link ends.
 ///
 /// # Errors
-/// When the caller is not signed in, the password is wrong, or a rate limit applies.
+/// When the caller is not signed in, the proof is wrong, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "create_device_link", input = FormCall, output = JsonCall)]
-pub async fn create_device_link(password: String) -> Result<DeviceLink, AppError> {
+pub async fn create_device_link(
+    #[server(default)] password: String,
+    #[server(default)] passkey: String,
+) -> Result<DeviceLink, AppError> {
     use crate::components::QrCode;
     use crate::{client, paths, request, response};
     let (me, chat, from) = (request::signed_in()?, request::chat()?, client::client());
-    let made = chat.create_device_link(&me, &password, from).await.map_err(response::fail)?;
+    let sent = super::passkeys::SentProof::read(password, &passkey)?;
+    let made = chat.create_device_link(&me, sent.proof(), from).await.map_err(response::fail)?;
     let origin = request::addresses().split(' ').next().unwrap_or_default().to_owned();
     let link = origin + &paths::device_link(&made.token);
     let label = request::language().device_link().qr_code;

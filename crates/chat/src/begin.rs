@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::{Devices, Passwords, fold};
+use crate::accounts::{Ceremonies, Devices, Passwords, fold};
 use crate::cluster::{self, BrokerError, Cluster, ClusterCommits, Leadership, Node};
 use crate::health::{Health, Work};
 use crate::hub::Hub;
@@ -46,6 +46,9 @@ pub enum BeginError {
     /// Password hashing could not be prepared.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
+    /// The configured site cannot carry passkeys.
+    #[error("cannot prepare passkeys: {0}")]
+    Passkeys(String),
     /// The operating system returned no random numbers.
     #[error("the operating system returned no random numbers")]
     Randomness,
@@ -184,6 +187,9 @@ impl Chat {
             leadership,
         });
         let devices = Devices::new(store.secret());
+        let ceremonies = config.relying_party.as_ref();
+        let ceremonies = ceremonies.map(|party| Ceremonies::new(party, store.secret()));
+        let ceremonies = ceremonies.transpose().map_err(BeginError::Passkeys)?;
         let throttle = Throttle::new(&config.rates, store.clone());
         let space = StoreSpace::new(config.max_store_bytes);
         if let Err(error) = space.measure(store.as_ref()).await {
@@ -200,6 +206,7 @@ impl Chat {
             presence,
             passwords,
             devices,
+            ceremonies,
             throttle,
             space,
             health,

@@ -70,10 +70,10 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Session, SignedIn};
+pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Proof, Session, SignedIn};
 pub use begin::{BeginError, ReplaceSecretError, migrate, replace_secret, turn_off_two_step};
 pub use cluster::BrokerError;
-pub use config::{Broker, Config, Database, Rates, Registration};
+pub use config::{Broker, Config, Database, Rates, Registration, RelyingParty};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use finding::folded;
@@ -86,7 +86,7 @@ pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
 pub use throttle::network as client_network;
 
-use accounts::{Devices, Passwords};
+use accounts::{Ceremonies, Devices, Passwords};
 use health::{Health, Work};
 use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
@@ -114,6 +114,8 @@ struct Parts {
     presence: Arc<PresenceBoard>,
     passwords: Passwords,
     devices: Devices,
+    /// `None` if the address of the server cannot carry passkeys.
+    ceremonies: Option<Ceremonies>,
     throttle: Throttle,
     space: StoreSpace,
     health: Arc<Health>,

@@ -26,6 +26,7 @@ mod marks;
 mod messages;
 mod migrations;
 pub mod moving;
+mod passkeys;
 mod people;
 pub mod postgres;
 mod rows;
@@ -52,6 +53,9 @@ pub use invitations::{
 pub use messages::{
     Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage,
     SendOutcome,
+};
+pub use passkeys::{
+    CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved, PasskeyStore,
 };
 pub use people::{Counted, Found, PersonStore};
 pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
@@ -132,6 +136,7 @@ pub trait Store:
     + SettingsStore
     + SecondFactorStore
     + DeviceLinkStore
+    + PasskeyStore
     + PersonStore
     + ConversationStore
     + MessageStore

@@ -15,6 +15,7 @@ mod moving;
 mod origin;
 mod other_user;
 mod pages;
+mod passkeys;
 mod plain_answers;
 mod process;
 mod protocol_page;

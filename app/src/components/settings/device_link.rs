@@ -10,12 +10,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{DeviceLink, SessionInfo};
 
-use super::two_step::{Lead, PasswordForm};
+use super::confirmation::{ConfirmForm, Confirmed, proof};
+use super::two_step::Lead;
 use super::{Outcome, SaveButton, ask};
 use crate::browser::{copy, uptime_ms};
 use crate::components::FormAlert;
 use crate::error_messages::error_message;
 use crate::language::use_texts;
+use crate::passkeys::PasskeyError;
 use crate::paths;
 use crate::server_fns::{create_device_link, get_device_link, list_sessions, withdraw_device_link};
 use crate::state::{Connection, State, use_state};
@@ -26,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(3);
 /// What the panel shows.
 #[derive(Clone, PartialEq)]
 enum Step {
-    /// The form with the password.
+    /// The form with the user's confirmation.
     Closed,
     Shown(DeviceLink),
     /// The label of the device that signed in.
@@ -146,21 +148,25 @@ pub fn SignInAnother(
     }
 }
 
-/// The form with the password, collapsed.
+/// The form with the user's confirmation, collapsed.
 #[component]
 fn Begin(waiting: Waiting, label: &'static str) -> impl IntoView {
     let texts = use_texts().language.device_link();
-    let outcome = RwSignal::new(Outcome::Untouched);
+    let confirmed = Confirmed::new();
     let submit = Callback::new(move |password| {
-        ask(outcome, create_device_link(password), move |link| waiting.show(link));
+        let made = async move {
+            let proof = proof(password).await?;
+            Ok::<_, PasskeyError>(create_device_link(proof.password, proof.passkey).await?)
+        };
+        confirmed.ask(made, move |link| waiting.show(link));
     });
     view! {
         <details class="folded is-harmless">
             <summary class="link">{label}"…"</summary>
             <p class="mt-3">{texts.help}</p>
-            <PasswordForm id="device-link-password" action=paths::CREATE_DEVICE_LINK outcome=outcome submit=submit>
-                <SaveButton outcome=outcome label=texts.make_code busy=texts.making done="" />
-            </PasswordForm>
+            <ConfirmForm id="device-link-password" action=paths::CREATE_DEVICE_LINK confirmed=confirmed submit=submit>
+                <SaveButton outcome=confirmed.outcome label=texts.make_code busy=texts.making done="" />
+            </ConfirmForm>
         </details>
     }
 }

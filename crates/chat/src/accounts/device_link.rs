@@ -1,9 +1,9 @@
 //! Links by which a signed-in device signs in another one, usually as a QR code.
 //!
 //! The token of a link is a permission to sign in, so the store keeps only its hash, and a link works
-//! once, for [`LIFE`]. The user enters the password before a link is made. The sign-in itself then
-//! needs neither the password nor a second factor, because a device that has passed both has made
-//! the link. A link ends with the session that made it and with the password.
+//! once, for [`LIFE`]. The user gives a proof, by password or passkey, before a link is made. The
+//! sign-in itself then needs neither that proof nor a second factor, because a device that has passed
+//! both has made the link. A link ends with the session that made it and with the password.
 //!
 //! Forged, used, expired and ended links must get the same refusal. `app` calls these methods for the
 //! settings and for the page of a link.
@@ -16,7 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{DeviceLinkState, ErrorCode, User};
 
 use super::{
-    Client, MOST_SESSIONS, Requester, Session, SignedIn, TOKEN_CHARS, make_token, new_session,
+    Client, MOST_SESSIONS, Proof, Session, SignedIn, TOKEN_CHARS, make_token, new_session,
     read_token,
 };
 use crate::error::Result;
@@ -41,17 +41,17 @@ impl Chat {
     /// Makes a link that signs in another device, in place of the user's earlier one.
     ///
     /// # Errors
-    /// `wrong_password`; `rate_limited` or `busy` with the time to retry; `unauthenticated` if the
-    /// session has ended meanwhile.
-    pub async fn create_device_link(
+    /// `wrong_password`, `passkey_refused`; `rate_limited` or `busy` with the time to retry;
+    /// `unauthenticated` if the session has ended meanwhile.
+    pub async fn create_device_link<'a>(
         &self,
         me: &Session,
-        password: &str,
+        proof: impl Into<Proof<'a>>,
         from: impl Into<Client>,
     ) -> Result<NewLink> {
-        let from = from.into();
+        let (proof, from) = (proof.into(), from.into());
         let address = from.address;
-        let verified = self.verify_own(me, password, from).await?;
+        let verified = self.verify_own(me, proof, from).await?;
         let (token, token_hash) = make_token()?;
         let (caller, token_hash) = (me.caller(), &token_hash);
         let expires_at = clock::after(clock::now(), LIFE);
@@ -61,8 +61,7 @@ impl Chat {
         };
         let mut is_stored = store(&verified).await?;
         if !is_stored
-            && let Some(renewed) =
-                self.verify_anew(me.user.id, password, &verified, Requester::Known).await?
+            && let Some(renewed) = self.verify_own_anew(me.user.id, proof, &verified).await?
         {
             is_stored = store(&renewed).await?;
         }

@@ -4,7 +4,7 @@
 //! authenticator app; the second proves by a code that the app has the key, and returns recovery
 //! codes for the case that the app is lost. From then on, sign-in needs a code as well as the
 //! password. The store accepts each code once. Sign-in calls [`Chat::check_second_factor`] after
-//! the password was verified; `app` calls the other methods for the settings.
+//! the password was verified; a sign-in with a passkey needs no code. `app` calls the other methods for the settings.
 //!
 //! A wrong code at sign-in counts as a wrong password, and a right password alone must not clear
 //! that count: otherwise a person with the password could guess codes without limit.
@@ -13,7 +13,7 @@ use data_encoding::BASE32_NOPAD;
 use protocol::{ErrorCode, SecondFactorState, Timestamp, UserId};
 
 use super::codes::{self, TypedCode};
-use super::{Client, totp};
+use super::{Client, Proof, totp};
 use crate::error::{Error, Result};
 use crate::security_log::SECURITY;
 use crate::store::{Caller, SecondFactor};
@@ -82,14 +82,14 @@ impl Chat {
     /// Replaces the recovery codes and returns the new ones, which cannot be read again.
     ///
     /// # Errors
-    /// `wrong_password`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
-    pub async fn renew_recovery_codes(
+    /// `wrong_password`, `passkey_refused`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
+    pub async fn renew_recovery_codes<'a>(
         &self,
         me: &Session,
-        password: &str,
+        proof: impl Into<Proof<'a>>,
         from: impl Into<Client>,
     ) -> Result<Vec<String>> {
-        self.verify_own(me, password, from.into()).await?;
+        self.verify_own(me, proof.into(), from.into()).await?;
         let (printed, hashes) = codes::make(me.user.id)?;
         if !self.store().replace_recovery_codes(me.caller(), &hashes).await? {
             return Err(ErrorCode::SecondFactorChanged.into());
@@ -101,14 +101,14 @@ impl Chat {
     /// Turns two-step sign-in off and deletes the key and the recovery codes.
     ///
     /// # Errors
-    /// `wrong_password`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
-    pub async fn turn_off_second_factor(
+    /// `wrong_password`, `passkey_refused`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
+    pub async fn turn_off_second_factor<'a>(
         &self,
         me: &Session,
-        password: &str,
+        proof: impl Into<Proof<'a>>,
         from: impl Into<Client>,
     ) -> Result<()> {
-        self.verify_own(me, password, from.into()).await?;
+        self.verify_own(me, proof.into(), from.into()).await?;
         if !self.store().turn_off_second_factor(me.caller()).await? {
             return Err(ErrorCode::SecondFactorChanged.into());
         }

@@ -45,7 +45,7 @@ pub trait DeviceLinkStore: Send + Sync + 'static {
 pub struct NewDeviceLink<'a> {
     /// The user, and the session that makes the link.
     pub caller: Caller,
-    /// The password hash that the entered password matched.
+    /// The user's password hash at the time of the proof; empty for an account without a password.
     pub verified: &'a str,
     /// The hash of the token in the link.
     pub token_hash: &'a TokenHash,

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use protocol::{
-    ClientId, ConversationId, Cursor, ListCursor, Marks, Privacy, Seq, SessionId, Timestamp, User,
-    UserId,
+    ClientId, ConversationId, Cursor, ListCursor, Marks, PasskeyId, Privacy, Seq, SessionId,
+    Timestamp, User, UserId,
 };
 
 use super::{
     Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
     ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
-    NewSession, NewUser, NodeId, NodeKey, Pauses, Result, SessionLife, Store,
+    NewPasskey, NewSession, NewUser, NodeId, NodeKey, PasskeyAdded, PasskeyRemoved, Pauses, Result,
+    SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -62,6 +63,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> Caller {
         username_key: name.into(),
         display_key: name.into(),
         password_hash: String::new(),
+        passkey: None,
     };
     let made = store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
     assert!(matches!(made, AccountOutcome::Made(None)));
@@ -80,6 +82,7 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     run_settings_statements(store, caller).await?;
     run_second_factor_statements(store, caller).await?;
     run_device_link_statements(store, caller).await?;
+    run_passkey_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
     run_invitation_statements(store, caller, of_other).await?;
@@ -168,6 +171,26 @@ async fn run_device_link_statements(store: &dyn Store, caller: Caller) -> Result
     store.use_device_link(token_hash, session, 10, life).await?.expect("used");
     assert!(store.device_link_state(caller, token_hash, Timestamp(3)).await?.used_by.is_some());
     Ok(())
+}
+
+async fn run_passkey_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let id = PasskeyId::new();
+    let (credential_id, text) = (vec![7; 16], "{}".to_owned());
+    let new = NewPasskey { id, credential_id, credential: text, name: "Phone".into() };
+    let added = store.add_passkey(caller, new.clone(), 1, Timestamp(2)).await?;
+    assert_eq!(added, PasskeyAdded::Added);
+    let more = NewPasskey { id: PasskeyId::new(), ..new };
+    assert_eq!(store.add_passkey(caller, more, 2, Timestamp(2)).await?, PasskeyAdded::Taken);
+    assert_eq!(store.passkeys(caller.user).await?.len(), 1);
+    assert_eq!(store.passkey(&[7; 16]).await?.expect("stored").user.id, caller.user);
+    assert!(store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?);
+    assert!(!store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?, "another counter");
+    assert!(store.rename_passkey(caller, id, "Key").await?);
+    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::Removed);
+    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::NotFound);
+    assert!(store.use_ceremony(&[1; 32], Timestamp(4)).await?);
+    assert!(!store.use_ceremony(&[1; 32], Timestamp(4)).await?);
+    store.forget_ceremonies(Timestamp(5)).await
 }
 
 /// Searches for the other user before and after the conversation is opened.

@@ -49,6 +49,7 @@ mod looks;
 mod messages;
 pub(super) mod open;
 mod open_error;
+mod passkeys;
 mod people;
 mod pooler;
 #[cfg(test)]

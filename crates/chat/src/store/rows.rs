@@ -7,8 +7,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
     ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage, InvitationInfo, Marks,
-    Message, Person, Presence, Privacy, Seq, SessionId, SessionInfo, Settings, TickTime, TickTimes,
-    Timestamp, Unread, User, UserId,
+    Message, PasskeyId, PasskeyInfo, Person, Presence, Privacy, Seq, SessionId, SessionInfo,
+    Settings, TickTime, TickTimes, Timestamp, Unread, User, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -16,8 +16,8 @@ use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 use uuid::Uuid;
 
 use super::{
-    ConversationView, Counted, Found, OpenInvitation, Result, SecondFactor, TokenHash, TokenState,
-    ValidSession,
+    ConversationView, Counted, Found, FoundPasskey, OpenInvitation, OwnPasskey, Result,
+    SecondFactor, TokenHash, TokenState, ValidSession,
 };
 
 /// A type of value that both engines can read from a column.
@@ -114,6 +114,26 @@ pub(super) fn device_link_state(
 /// The session that made a link which was used up, and the password hash of its user.
 pub(super) fn used_device_link(row: &impl StoreRow) -> sqlx::Result<(SessionId, String)> {
     Ok((SessionId(row.read("session_id")?), row.read("password_hash")?))
+}
+
+/// A passkey in the list of its user.
+pub(super) fn own_passkey(row: &impl StoreRow) -> sqlx::Result<OwnPasskey> {
+    let info = PasskeyInfo {
+        id: PasskeyId(row.read("id")?),
+        name: row.read("name")?,
+        created_at: Timestamp(row.read("created_at")?),
+        used_at: row.read::<Option<i64>>("used_at")?.map(Timestamp),
+    };
+    Ok(OwnPasskey { info, credential_id: row.read("credential_id")? })
+}
+
+/// A passkey that was found by the authenticator's id, with its user.
+pub(super) fn found_passkey(row: &impl StoreRow) -> sqlx::Result<FoundPasskey> {
+    Ok(FoundPasskey {
+        id: PasskeyId(row.read("passkey_id")?),
+        user: user(row)?,
+        credential: row.read("credential")?,
+    })
 }
 
 /// A session that was found by its token, with its user.

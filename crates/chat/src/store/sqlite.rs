@@ -21,6 +21,7 @@ mod marker;
 mod messages;
 pub(super) mod open;
 mod open_error;
+mod passkeys;
 pub(super) mod paths;
 mod people;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod ended_sessions;
 mod guessing;
 mod invitations;
 mod limits;
+pub(crate) mod passkeys;
 mod privacy;
 mod receipts;
 mod search;
