@@ -266,8 +266,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Deletes the least recently used sessions of a user beyond `keep`, but not `kept`. Returns the
-/// deleted sessions. Locks them in the order of their ids.
+/// Deletes the least recently used sessions of a user beyond `keep`, of which `kept` is one. Returns
+/// the deleted sessions. Locks them in the order of their ids.
 pub(super) async fn delete_beyond(
     connection: &mut PgConnection,
     user: UserId,
@@ -277,13 +277,13 @@ pub(super) async fn delete_beyond(
     let removed: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions s using ( \
              select id from sessions where id in ( \
-                 select id from sessions where user_id = $1 \
-                 order by id = $3 desc, seen_at desc, id desc offset $2) \
+                 select id from sessions where user_id = $1 and id <> $3 \
+                 order by seen_at desc, id desc offset $2) \
              order by id for update) longest_unused \
          where s.id = longest_unused.id returning s.id",
     )
     .bind(user.0)
-    .bind(i64::from(keep))
+    .bind(i64::from(keep.saturating_sub(1)))
     .bind(kept.0)
     .fetch_all(connection)
     .await?;

@@ -207,8 +207,8 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Deletes the least recently used sessions of a user beyond `keep`, but not `kept`. Returns the
-/// deleted sessions.
+/// Deletes the least recently used sessions of a user beyond `keep`, of which `kept` is one. Returns
+/// the deleted sessions.
 pub(super) async fn delete_beyond(
     tx: &mut SqliteTransaction<'_>,
     user: UserId,
@@ -217,12 +217,12 @@ pub(super) async fn delete_beyond(
 ) -> Result<Vec<SessionId>> {
     let removed: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions where user_id = $1 and id in \
-         (select id from sessions where user_id = $1 \
-          order by id = $3 desc, seen_at desc, id desc limit -1 offset $2) \
+         (select id from sessions where user_id = $1 and id <> $3 \
+          order by seen_at desc, id desc limit -1 offset $2) \
          returning id",
     )
     .bind(user.0)
-    .bind(keep)
+    .bind(keep.saturating_sub(1))
     .bind(kept.0)
     .fetch_all(&mut **tx)
     .await?;
