@@ -122,6 +122,14 @@ for (const colorScheme of ["light", "dark"] as const) {
         await anna.page.getByRole("heading", { name: "Privacy" }).scrollIntoViewIfNeeded();
         await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 700));
         await shoot(anna.page, "settings-privacy");
+        await anna.page.getByText("Sign in another device…").click();
+        const devices = anna.page.getByRole("region", { name: "Devices" });
+        await devices.getByLabel("Password", { exact: true }).fill(anna.password);
+        await devices.getByRole("button", { name: "Show the code" }).click();
+        const deviceLink = devices.getByRole("textbox", { name: "Link that signs in another device" });
+        const linkOfDevice = await deviceLink.inputValue();
+        await devices.getByText("Scan this code").scrollIntoViewIfNeeded();
+        await shoot(anna.page, "settings-device-link");
         await anna.page.getByText("Delete account…").click();
         await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 99_999));
         await shoot(anna.page, "settings-delete");
@@ -135,6 +143,9 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(await link.inputValue());
         await ready(page);
         await shoot(page, "invited");
+        await page.goto(linkOfDevice);
+        await ready(page);
+        await shoot(page, "device-link");
         await visitor.close();
       });
 

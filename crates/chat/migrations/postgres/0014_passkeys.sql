@@ -10,7 +10,7 @@ create table passkeys (
     created_at bigint not null,
     used_at bigint
 );
-create index passkeys_by_user on passkeys (user_id);
+create index passkeys_by_user on passkeys (user_id, created_at);
 
 -- Ceremonies that succeeded, until they expire. A second answer to one of them is refused.
 create table used_ceremonies (

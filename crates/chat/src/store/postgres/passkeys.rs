@@ -162,10 +162,9 @@ impl PasskeyStore for PostgresStore {
         self.call(async |connection| {
             // Several nodes forget at once, so that the order of the locks is fixed.
             sqlx::query(
-                "delete from used_ceremonies u using ( \
+                "delete from used_ceremonies where hash = any (array( \
                      select hash from used_ceremonies where expires_at <= $1 \
-                     order by hash for update) expired \
-                 where u.hash = expired.hash",
+                     order by hash for update))",
             )
             .bind(now.0)
             .execute(connection)
