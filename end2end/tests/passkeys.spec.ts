@@ -225,6 +225,8 @@ test.describe("where people may sign up with a passkey", () => {
   });
 
   test("an account without a password is deleted by passkey", async ({ browser, server, watch }) => {
+    // The sign-in page after the deletion offers passkeys, and the virtual authenticator chooses that of the deleted account.
+    watch.allow(REFUSAL);
     const context = await browser.newContext({ baseURL: local(server.url) });
     watch.over(context);
     const page = await context.newPage();
