@@ -23,7 +23,8 @@ test("a user without unsent text signs out at once", async ({ alice, bob, conver
 });
 
 test("signing out offers to delete drafts and unsent messages, and deletes them on request", async ({ alice, bob, conversation, watch }) => {
-  watch.allow(OUTAGE);
+  // Without a socket the page polls, and a poll that is under way at the sign-out is refused.
+  watch.allow(OUTAGE, REFUSAL);
   const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await network.cut();
