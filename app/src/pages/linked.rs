@@ -19,6 +19,7 @@ use crate::language::use_texts;
 use crate::paths;
 use crate::preload::use_preloaded;
 use crate::server_fns::sign_in_by_link;
+use crate::text;
 
 /// The page: the question, or why the link cannot be used here.
 #[component]
@@ -79,7 +80,7 @@ fn Question(
         <div class="mt-6 flex flex-col items-center text-center">
             <Avatar user=user.clone() class="avatar-large" />
             <h1 class="mt-4 text-2xl font-semibold tracking-tight">{title}</h1>
-            <p class="text-muted"><bdi>{user.username}</bdi></p>
+            <p class="text-muted">{text::handle(&user.username)}</p>
             <p class="mt-2 text-muted">{texts.explain}</p>
         </div>
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
