@@ -62,7 +62,7 @@ export class SignInPage {
   constructor(readonly page: Page) {
     this.username = page.getByLabel("Username");
     this.password = page.getByLabel("Password", { exact: true });
-    this.signIn = page.getByRole("button", { name: "Sign in" });
+    this.signIn = page.getByRole("button", { name: "Sign in", exact: true });
   }
 
   async goto(): Promise<void> {
