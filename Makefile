@@ -85,10 +85,10 @@ torture-demonstrate: ## show that the torture detects servers that are broken on
 	@$(ENV) cargo build --locked --release -p torture
 	@scripts/torture-demonstrate
 
-attack: ## attack a server with slowhttptest, wapiti and sqlmap, which Debian has (options: ATTACK="slow-reads wapiti")
-	@scripts/setup tools npm
+attack: ## attack a server with slowhttptest, wapiti and sqlmap, on loopback (options: ATTACK="slow-reads wapiti")
+	@scripts/setup tools npm attack
 	@scripts/build
-	@$(ENV) node scripts/attack.mjs $(ATTACK)
+	@$(ENV) WAPITI="$$wapiti_dir/bin/python $$wapiti_dir/bin/wapiti" node scripts/attack.mjs $(ATTACK)
 
 sbom: ## list everything that Duet is built from, in the format CycloneDX
 	@scripts/setup sbom
