@@ -88,7 +88,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::UsernameTaken
         | ErrorCode::TooManyInvitations
         | ErrorCode::SecondFactorChanged
-        | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
+        | ErrorCode::PeerDeleted
+        | ErrorCode::PeerBlocked => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

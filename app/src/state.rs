@@ -94,6 +94,10 @@ pub struct State {
     pub list: RwSignal<Vec<ConversationId>>,
     /// Whether the server has other users to offer; set for a user without conversations.
     pub others: StoredValue<bool>,
+    /// Requests, newest first, as far as they were fetched or have arrived.
+    pub requests: RwSignal<Vec<ConversationId>>,
+    /// The number of requests, counted by the server up to a bound.
+    pub requests_count: RwSignal<u32>,
     /// Whether the list has older entries than those fetched.
     pub list_has_more: RwSignal<bool>,
     /// Unread counts of conversations outside the first page of the list. The entry's own count
@@ -139,6 +143,8 @@ impl State {
             me: RwSignal::new(me),
             cache: StoredValue::new(Cache::default()),
             list: RwSignal::new(Vec::new()),
+            requests: RwSignal::new(Vec::new()),
+            requests_count: RwSignal::new(0),
             others: StoredValue::new(false),
             list_has_more: RwSignal::new(false),
             unread_elsewhere: RwSignal::new(Vec::new()),
@@ -186,7 +192,14 @@ impl State {
     /// Adds or updates a conversation from the server.
     pub fn adopt(&self, conversation: Conversation) {
         let id = conversation.id;
+        let was_request = self.summary(id).is_some_and(|known| known.standing.request);
+        let is_request = conversation.standing.request;
         self.adopt_quietly(conversation);
+        if was_request != is_request {
+            self.requests_count.update(|count| {
+                *count = if is_request { *count + 1 } else { count.saturating_sub(1) };
+            });
+        }
         self.sort_list();
         self.project_if_open(id);
     }
@@ -204,7 +217,7 @@ impl State {
                         other || timeline.is_some_and(|timeline| timeline.contradicts(last));
                 });
             }
-            if entry.presence_received.get_value() {
+            if entry.presence_received.get_value() && !conversation.standing.blocked {
                 conversation.peer.presence = known.peer.presence;
             }
             summary::adopt(&mut known, conversation);
@@ -245,15 +258,25 @@ impl State {
         });
     }
 
-    /// Returns the newest known seq of each conversation. A response to a later request must not
+    /// Returns the newest known seq of each conversation in the list. A response to a later request must not
     /// have a lower one, unless the store was restored from a backup.
     pub fn last_seqs(&self) -> Vec<(ConversationId, Seq)> {
         self.cache.with_value(|cache| {
-            let entries = cache.entries.iter();
-            entries
-                .map(|(id, entry)| (*id, entry.summary.with_untracked(|summary| summary.last_seq)))
-                .collect()
+            let last_seq = |(id, entry): (&ConversationId, &ConversationSignals)| {
+                entry.summary.with_untracked(|summary| {
+                    summary.standing.is_listed().then_some((*id, summary.last_seq))
+                })
+            };
+            cache.entries.iter().filter_map(last_seq).collect()
         })
+    }
+
+    /// Prepares for the fetch of a conversation after a change of who sees whom: the fetched presence
+    /// is newer than any event.
+    pub fn expect_change(&self, id: ConversationId) {
+        if let Some(entry) = self.entry(id) {
+            entry.presence_received.set_value(false);
+        }
     }
 
     /// Records that the server's store is not the one that this page has read.

@@ -344,6 +344,8 @@ pub(super) static TEXTS: Texts = Texts {
     second_factor_changed: "Die Anmeldung in zwei Schritten wurde anderswo geändert. Lade die Seite neu.",
     invitation_invalid: "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte um eine neue.",
     too_many_invitations: "Du hast zu viele offene Einladungen. Versuche es in ein paar Tagen noch einmal.",
+    peer_blocked: "Du hast diese Person blockiert. Hebe die Blockierung auf, um zu schreiben.",
+    report_invalid: "Wähle 1 bis 20 Nachrichten und verwende höchstens 1.000 Zeichen für den Grund.",
     peer_deleted: "Dieses Konto wurde gelöscht. Es kann keine Nachrichten mehr empfangen.",
     registration_refused: "Dieser Server nimmt keine neuen Konten an.",
     rate_limited: "Zu viele Versuche. Versuche es {} noch einmal.",

@@ -26,12 +26,14 @@ mod migrations;
 pub mod moving;
 mod people;
 pub mod postgres;
+mod reports;
 mod rows;
 mod second_factors;
 mod secret;
 mod sessions;
 mod settings;
 pub mod sqlite;
+mod standings;
 mod window;
 
 use async_trait::async_trait;
@@ -47,10 +49,11 @@ pub use invitations::{
     Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
 };
 pub use messages::{
-    Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage,
+    Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage, Reach,
     SendOutcome,
 };
 pub use people::{Counted, Found, PersonStore};
+pub use reports::{NewReport, Report, ReportId, ReportStore, ReportedMessage};
 pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
 pub(crate) use secret::DerivedKey;
 pub use secret::StoreSecret;
@@ -58,6 +61,7 @@ pub use sessions::{
     Caller, NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession,
 };
 pub use settings::{ChangedPassword, SettingsStore};
+pub use standings::{BlockChange, StandingStore};
 
 /// A failure of the store, for the log only: the text must not reach a client. After a failed
 /// [`MessageStore::commit`] the batch may be stored, because the connection can break after the
@@ -129,7 +133,9 @@ pub trait Store:
     + SecondFactorStore
     + PersonStore
     + ConversationStore
+    + StandingStore
     + MessageStore
+    + ReportStore
 {
     /// The store's epoch. Clients that have cached another epoch resync.
     fn epoch(&self) -> Epoch;

@@ -11,6 +11,7 @@ pub mod limits;
 mod refusal;
 mod search;
 mod settings;
+mod standing;
 pub mod words;
 
 pub use body::{Body, BodyError};
@@ -26,6 +27,7 @@ pub use limits::Limits;
 pub use refusal::{ErrorCode, Refusal, Retry};
 pub use search::{FoundConversation, SearchResults};
 pub use settings::{Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo, Settings};
+pub use standing::{BlockedUser, Standing};
 
 /// The WebSocket subprotocol, which names this protocol and its major version.
 pub const SUBPROTOCOL: &str = "duet.v1";

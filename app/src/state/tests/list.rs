@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use protocol::{
     Conversation, ConversationId, ConversationPage, Marks, Message, Person, Presence, Seq,
-    Timestamp, Unread,
+    Standing, Timestamp, Unread,
 };
 
 use super::{TestConversation, listed, page, user};
@@ -23,6 +23,7 @@ fn a_new_message_moves_its_conversation_to_the_top_regardless_of_clocks() {
         unread: 0,
         mine: Marks::default(),
         theirs: Marks::default(),
+        standing: Standing::default(),
     };
     let listed = || test.state.list.get_untracked();
     test.state.adopt(other.clone());
@@ -66,6 +67,7 @@ fn the_unread_count_includes_conversations_beyond_the_fetched_pages() {
     let other = listed(5, 40);
     let elsewhere = [&behind, &other].map(|entry| Unread { id: entry.id, unread: entry.unread });
     let page = ConversationPage {
+        requests: 0,
         conversations: first.clone(),
         has_more: true,
         unread_elsewhere: elsewhere.to_vec(),
@@ -103,6 +105,7 @@ fn unread_counts_beyond_the_first_page_never_exceed_the_servers() {
     let counter = state.unread_counter();
     let (first, read, grown) = (listed(1, 100), listed(4, 50), listed(5, 40));
     let first_page = |unread_elsewhere| ConversationPage {
+        requests: 0,
         conversations: vec![first.clone()],
         has_more: true,
         unread_elsewhere,
