@@ -9,6 +9,7 @@
 mod arabic;
 mod english;
 mod german;
+mod people;
 mod texts;
 mod two_step;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use crate::lazy::{NotLoaded, lazy_functions};
 
+pub use people::PeopleTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 pub use two_step::TwoStepTexts;
 

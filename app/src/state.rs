@@ -17,7 +17,9 @@ mod window;
 use std::collections::{HashMap, HashSet};
 
 use leptos::prelude::*;
-use protocol::{Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User, UserId};
+use protocol::{
+    Conversation, ConversationId, ListCursor, Marks, Seq, Standing, Unread, User, UserId,
+};
 
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
@@ -269,6 +271,15 @@ impl State {
             };
             cache.entries.iter().filter_map(last_seq).collect()
         })
+    }
+
+    /// Notes a change of the user's own standing, which the server has stored.
+    pub fn change_standing(&self, id: ConversationId, change: impl FnOnce(&mut Standing)) {
+        if let Some(mut known) = self.summary(id) {
+            change(&mut known.standing);
+            self.expect_change(id);
+            self.adopt(known);
+        }
     }
 
     /// Prepares for the fetch of a conversation after a change of who sees whom: the fetched presence

@@ -2,6 +2,7 @@
 //! form calls its server function in place.
 
 mod appearance;
+mod blocked;
 mod delete_account;
 mod devices;
 mod offline_copies;
@@ -15,6 +16,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
+pub use blocked::BlockedPeople;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
 pub use offline_copies::OfflineCopies;

@@ -91,6 +91,24 @@ impl Chat {
         Ok(())
     }
 
+    /// As [`Chat::mute`], for some minutes from now, or without an end. Zero minutes end the mute.
+    ///
+    /// # Errors
+    /// As [`Chat::accept_request`].
+    pub async fn mute_for(
+        &self,
+        me: Caller,
+        id: ConversationId,
+        minutes: Option<u32>,
+    ) -> Result<()> {
+        const MINUTE_MS: i64 = 60_000;
+        let until = match minutes {
+            None => Timestamp::FOREVER,
+            Some(minutes) => Timestamp(clock::now().0 + i64::from(minutes) * MINUTE_MS),
+        };
+        self.mute(me, id, until).await
+    }
+
     /// Returns the users whom the user has blocked, the most recently blocked first.
     ///
     /// # Errors
