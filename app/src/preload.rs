@@ -6,8 +6,8 @@
 
 use leptos::prelude::*;
 use protocol::{
-    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo,
-    SearchResults, SecondFactorState, Seq, SessionInfo, Settings,
+    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo, SearchResults,
+    SecondFactorState, Seq, SessionInfo, Settings,
 };
 use serde::{Deserialize, Serialize};
 

@@ -71,7 +71,7 @@ impl StandingStore for PostgresStore {
                         blocked_seq = case when $3::bigint is not null then \
                             (select last_seq from conversations where id = $1) end \
                  where conversation_id = $1 and user_id = $2 \
-                   and (blocked_at is null) = ($3 is not null)",
+                   and (blocked_at is null) = ($3::bigint is not null)",
             )
             .bind(id.0)
             .bind(me.user.0)

@@ -16,16 +16,19 @@ use crate::store::people::{VISITED, visited};
 use crate::store::rows::{self, at_most};
 use crate::store::{Counted, Found, PersonStore, Result};
 
-/// Selects the columns of a found user from `users u`: a peer of the user `$1`, whose own row is `m`
-/// and whose peer's row is `theirs`; or a stranger.
+/// Selects the columns of a found user from `users u`: a peer of the user `$1`, with the name of the
+/// user's own row, whose peer's row is `theirs`; or a stranger.
 macro_rules! found {
-    (peer, $rest:literal) => {
+    (peer $own:literal, $rest:literal) => {
         concat!(
             "select u.id, u.username, u.display_name, u.last_seen_at, \
                     theirs.blocked_at as peer_blocked_at, \
                     u.show_last_seen and (select show_last_seen from users where id = $1) \
-                        and m.standing = 0 and theirs.standing = 0 and m.blocked_at is null \
-                        as shows_presence ",
+                        and theirs.standing = 0 and ",
+            $own,
+            ".standing = 0 and ",
+            $own,
+            ".blocked_at is null as shows_presence ",
             $rest
         )
     };
@@ -66,12 +69,12 @@ impl PersonStore for SqliteStore {
             has_all!("$2", "p.peer_id"),
             " order by p.active_at desc limit $5) ",
             found!(
-                peer,
-                ", m.conversation_id, (select count(*) from matched) as total \
-                 from matched m cross join users u on u.id = m.peer_id \
-                 cross join members theirs on theirs.conversation_id = m.conversation_id \
-                                          and theirs.user_id = m.peer_id \
-                 order by m.active_at desc limit $3"
+                peer "p",
+                ", p.conversation_id, (select count(*) from matched) as total \
+                 from matched p cross join users u on u.id = p.peer_id \
+                 cross join members theirs on theirs.conversation_id = p.conversation_id \
+                                          and theirs.user_id = p.peer_id \
+                 order by p.active_at desc limit $3"
             )
         ))
         .bind(me.0)
@@ -137,7 +140,7 @@ impl PersonStore for SqliteStore {
 
     async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
         let rows = sqlx::query(found!(
-            peer,
+            peer "m",
             "from members m join users u on u.id = m.peer_id \
              join members theirs on theirs.conversation_id = m.conversation_id \
                                 and theirs.user_id = m.peer_id \
