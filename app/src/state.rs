@@ -194,8 +194,9 @@ impl State {
     /// Adds or updates a conversation from the server.
     pub fn adopt(&self, conversation: Conversation) {
         let id = conversation.id;
-        let was_request = self.summary(id).is_some_and(|known| known.standing.request);
         let is_request = conversation.standing.request;
+        // The server's count may or may not include a conversation that is new to the page.
+        let was_request = self.summary(id).map_or(is_request, |known| known.standing.request);
         self.adopt_quietly(conversation);
         if was_request != is_request {
             self.requests_count.update(|count| {

@@ -203,8 +203,13 @@ pub async fn after_page(state: State, id: ConversationId, freshness: Freshness) 
         if held.is_some_and(|held| conversation.last_seq < held) {
             state.note_contradiction();
         }
+        let is_new = state.summary(id).is_none();
         state.adopt(conversation);
         marks::deliver(state, id);
+        // It may be a request or have been one, and only the server counts the requests.
+        if is_new && let Ok(page) = list_conversations(None).await {
+            state.adopt_list(page, true);
+        }
     }
     restart_if_contradicted(state);
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::ConversationId;
 use serde::Deserialize;
 
-use super::{NoFields, PlainForms};
+use super::{NoFields, PlainForms, USER_FIELDS, malformed};
 use crate::bootstrap::FormEcho;
 use crate::paths;
 use crate::response::within;
@@ -83,7 +83,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         self.answer(parts, done, FormEcho::default(), |()| paths::about(id)).await
     }
 
-    /// Each chosen message is a field of its own, because no field may occur twice.
+    /// Each chosen message is a field of its own (`m` and the seq), because no field may occur twice.
     async fn report(self, id: String, request: Request) -> Response {
         let Ok(id) = id.parse::<ConversationId>() else {
             return StatusCode::NOT_FOUND.into_response();
@@ -93,8 +93,11 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Err(refused) => return refused,
         };
         let reason = form.remove("reason").unwrap_or_default();
-        let seqs = form.keys().filter_map(|name| name.strip_prefix('m'));
-        let seqs = seqs.collect::<Vec<_>>().join(" ");
+        form.retain(|name, _| !USER_FIELDS.contains(&name.as_str()));
+        let seq = |name: &str| name.strip_prefix('m')?.parse::<u32>().ok();
+        let seqs: Option<Vec<_>> = form.keys().map(|name| seq(name)).collect();
+        let Some(seqs) = seqs else { return malformed() };
+        let seqs = seqs.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
         let done = within(&parts, &self.provide, || report(id, seqs, reason)).await;
         self.answer(parts, done, FormEcho::default(), |()| paths::about(id)).await
     }

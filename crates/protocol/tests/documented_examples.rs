@@ -29,8 +29,10 @@ fn every_kind_of_frame_is_documented() {
         let tag = format!("{{\"type\":\"{kind}\"");
         assert!(blocks("json client").iter().any(|block| block.starts_with(&tag)), "{kind}");
     }
-    let of_server =
-        ["hello", "sent", "refused", "message", "receipt", "presence", "user", "typing", "changed", "pong"];
+    let of_server = [
+        "hello", "sent", "refused", "message", "receipt", "presence", "user", "typing", "changed",
+        "pong",
+    ];
     for kind in of_server {
         let tag = format!("{{\"type\":\"{kind}\"");
         assert!(blocks("json server").iter().any(|block| block.starts_with(&tag)), "{kind}");

@@ -14,6 +14,7 @@ mod moving;
 mod origin;
 mod other_user;
 mod pages;
+mod people;
 mod plain_answers;
 mod process;
 mod protocol_page;

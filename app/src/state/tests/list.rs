@@ -143,3 +143,53 @@ fn display_names_that_several_peers_have_are_known() {
     state.adopt(two);
     assert_eq!(state.shared_names(), [""; 0]);
 }
+
+#[test]
+fn requests_are_in_a_list_of_their_own_and_counted_once() {
+    let test = TestConversation::empty();
+    let state = &test.state;
+    state.live.set(true);
+    let request = |active_at| Conversation {
+        standing: Standing { request: true, ..Standing::default() },
+        ..listed(1, active_at)
+    };
+    let (first, second) = (request(1), request(2));
+    let page = ConversationPage { requests: 2, ..ConversationPage::default() };
+    state.adopt_list(page, true);
+    for conversation in [&first, &second] {
+        state.adopt(conversation.clone());
+    }
+    let unread = state.unread_counter();
+    assert_eq!(state.list.get_untracked(), [test.id]);
+    assert_eq!(state.requests.get_untracked(), [second.id, first.id]);
+    assert_eq!((state.requests_count.get_untracked(), unread()), (2, 0));
+    state.change_standing(first.id, |standing| standing.request = false);
+    assert_eq!(state.list.get_untracked(), [first.id, test.id]);
+    assert_eq!((state.requests_count.get_untracked(), unread()), (1, 1));
+    state.change_standing(second.id, |it| (it.request, it.unlisted) = (false, true));
+    assert!(state.requests.get_untracked().is_empty());
+    assert_eq!(state.list.get_untracked(), [first.id, test.id]);
+    assert_eq!(state.requests_count.get_untracked(), 0);
+    // The answer of the server says the same again.
+    state.adopt(Conversation { standing: Standing::default(), ..first.clone() });
+    assert_eq!(state.requests_count.get_untracked(), 0);
+}
+
+#[test]
+fn muted_and_blocked_conversations_are_not_counted_as_unread() {
+    let test = TestConversation::empty();
+    test.state.live.set(true);
+    let one = listed(3, 1);
+    test.state.adopt(one.clone());
+    let unread = test.state.unread_counter();
+    assert_eq!(unread(), 3);
+    for standing in [
+        Standing { blocked: true, ..Standing::default() },
+        Standing { muted_until: Some(Timestamp::FOREVER), ..Standing::default() },
+    ] {
+        test.state.change_standing(one.id, |it| *it = standing);
+        assert_eq!(unread(), 0);
+    }
+    test.state.change_standing(one.id, |it| it.muted_until = Some(Timestamp(-1)));
+    assert_eq!(unread(), 3, "the mute is over");
+}
