@@ -37,7 +37,7 @@ impl Chat {
     /// # Errors
     /// `not_found`, `rate_limited`; `unauthenticated` if the session has ended.
     pub async fn accept_request(&self, me: Caller, id: ConversationId) -> Result<()> {
-        self.throttle().change(me.user).await?;
+        self.throttle().standing(me.user).await?;
         let peer = self.store().accept_request(me, id).await?.ok_or(ErrorCode::NotFound)?;
         self.publish_changed(&[me.user, peer], id);
         Ok(())
@@ -49,7 +49,7 @@ impl Chat {
     /// # Errors
     /// As [`Chat::accept_request`].
     pub async fn delete_request(&self, me: Caller, id: ConversationId) -> Result<()> {
-        self.throttle().change(me.user).await?;
+        self.throttle().standing(me.user).await?;
         if !self.store().delete_request(me, id).await? {
             return Err(ErrorCode::NotFound.into());
         }
@@ -63,7 +63,7 @@ impl Chat {
     /// # Errors
     /// As [`Chat::accept_request`].
     pub async fn set_blocked(&self, me: Caller, id: ConversationId, blocked: bool) -> Result<()> {
-        self.throttle().change(me.user).await?;
+        self.throttle().standing(me.user).await?;
         let now = clock::now();
         let change = self.store().set_blocked(me, id, blocked, now).await?;
         let change = change.ok_or(ErrorCode::NotFound)?;
@@ -82,7 +82,7 @@ impl Chat {
     /// # Errors
     /// As [`Chat::accept_request`].
     pub async fn mute(&self, me: Caller, id: ConversationId, until: Timestamp) -> Result<()> {
-        self.throttle().change(me.user).await?;
+        self.throttle().standing(me.user).await?;
         let until = Some(until.min(Timestamp::FOREVER)).filter(|until| *until > clock::now());
         if !self.store().set_muted(me, id, until).await? {
             return Err(ErrorCode::NotFound.into());

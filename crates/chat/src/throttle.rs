@@ -58,6 +58,13 @@ const HOURS_OF_CONVERSATIONS_PER_DAY: NonZeroU32 = match NonZeroU32::new(4) {
     None => NonZeroU32::MIN,
 };
 
+/// Answers to requests, blocks and mutes per user and minute: enough to go through a long list by
+/// hand.
+const STANDINGS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
+    Some(count) => count,
+    None => NonZeroU32::MIN,
+};
+
 /// Reports to the operator per user and day.
 const REPORTS_PER_DAY: NonZeroU32 = match NonZeroU32::new(10) {
     Some(count) => count,
@@ -88,6 +95,7 @@ pub(crate) struct Throttle {
     conversations_by_day: Rate<UserId>,
     requests: Rate<UserId>,
     reports: Rate<UserId>,
+    standings: Rate<UserId>,
     reads: Rate<UserId>,
     refused_frames: Rate<UserId>,
     changes: Rate<UserId>,
@@ -121,6 +129,7 @@ impl Throttle {
             conversations_by_day: Rate::new("conversation_day", by_day, DAY, 1),
             requests: Rate::new("request_day", rates.requests_per_day, DAY, 1),
             reports: Rate::new("report", REPORTS_PER_DAY, DAY, 1),
+            standings: Rate::new("standing", STANDINGS_PER_MINUTE, MINUTE, 1),
             reads: Rate::new("read", rates.reads_per_minute, MINUTE, 2),
             refused_frames: Rate::new("refused", REFUSED_FRAMES_PER_MINUTE, MINUTE, 1),
             changes: Rate::new("change", CHANGES_PER_MINUTE, MINUTE, 1),
@@ -189,6 +198,11 @@ impl Throttle {
         self.requests.take(&user, self.shared()).await
     }
 
+    /// Limits changes of standings, because the user's clients are notified of them.
+    pub(crate) async fn standing(&self, user: UserId) -> Result<()> {
+        self.standings.take(&user, self.shared()).await
+    }
+
     /// Limits reports, because the operator reads each of them.
     pub(crate) async fn report(&self, user: UserId) -> Result<()> {
         self.reports.take(&user, self.shared()).await
@@ -238,6 +252,7 @@ impl Throttle {
             &self.conversations_by_day,
             &self.requests,
             &self.reports,
+            &self.standings,
             &self.reads,
             &self.refused_frames,
             &self.changes,

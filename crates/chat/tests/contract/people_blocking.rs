@@ -65,6 +65,7 @@ async fn messages_of_a_blocked_user_are_stored_for_their_sender_alone() {
     let refused = world.chat.history(bob.user.id, id, Cursor::After(Seq(3))).await;
     assert_eq!(code(refused), ErrorCode::OutOfRange);
     // A repeat gets the first answer, and the block outlives a restart.
+    drop((of_alice, of_bob));
     let world = world.restart().await;
     let again = world.chat.send_message(alice.caller(), id, client_id, "three").await;
     assert_eq!(again.expect("an answer"), sent);
