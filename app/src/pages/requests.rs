@@ -112,7 +112,7 @@ fn Request(id: ConversationId, entry: ConversationSignals) -> impl IntoView {
     });
     view! {
         <li>
-            <a class="list-entry" href=paths::conversation(id)>
+            <a class="request-entry" href=paths::conversation(id)>
                 {move || view! { <Avatar user=user.get() online=Signal::stored(false) /> }}
                 <span class="min-w-0 flex-1">
                     <span class="flex items-baseline gap-2">
