@@ -138,8 +138,6 @@ pub struct ConversationPage {
 }
 
 /// Whether a count need not be sent.
-// The signature is that of `skip_serializing_if`.
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

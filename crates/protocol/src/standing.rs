@@ -48,8 +48,6 @@ impl Timestamp {
 }
 
 /// Whether a flag need not be sent.
-// The signature is that of `skip_serializing_if`.
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(flag: &bool) -> bool {
     !*flag
 }
