@@ -19,7 +19,6 @@ use wasm_bindgen::JsValue;
 use super::activity::{self, interest};
 use super::backoff::Backoff;
 use super::heartbeat::{Beat, Heartbeat, Interest};
-use super::summary::Freshness;
 use super::wake::Wake;
 use super::{frames, marks, polling, resync, sender, session_watch, today, writing};
 use crate::browser::{dom, page_script};
@@ -346,10 +345,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),
-        ServerFrame::Changed { conversation } => {
-            state.expect_change(conversation);
-            resync::after_event(state, conversation, Freshness::Outdated);
-        }
+        ServerFrame::Changed { conversation } => resync::on_changed(state, conversation),
         ServerFrame::SignedIn { device } => state.signed_in_elsewhere.set(Some(device)),
         ServerFrame::Typing { conversation, user, active } => {
             if !state.is_me(user) {

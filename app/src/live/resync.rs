@@ -214,6 +214,17 @@ pub async fn after_page(state: State, id: ConversationId, freshness: Freshness) 
     restart_if_contradicted(state);
 }
 
+/// Fetches a conversation whose standing changed. After a block it may have messages that no event
+/// brought.
+pub fn on_changed(state: State, id: ConversationId) {
+    state.expect_change(id);
+    spawn_local(async move {
+        after_page(state, id, Freshness::Outdated).await;
+        // The next event or connection retries a failed fetch.
+        _ = fill(state).await;
+    });
+}
+
 /// Follows up an applied event: fetches an outdated entry again or sends a delivered receipt, and
 /// fetches missing messages of the open conversation.
 pub fn after_event(state: State, id: ConversationId, freshness: Freshness) {
