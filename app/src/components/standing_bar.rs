@@ -17,6 +17,7 @@ use crate::state::use_state;
 
 /// Accept, delete or block a request.
 #[component]
+#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 pub fn RequestBar(
     id: ConversationId,
     /// The peer's name.
@@ -32,7 +33,7 @@ pub fn RequestBar(
     let on_accept = move |event: SubmitEvent| {
         event.prevent_default();
         ask(outcome, accept_request(id), move |()| {
-            state.change_standing(id, |it| it.request = false)
+            state.change_standing(id, |it| it.request = false);
         });
     };
     let leaves = move || {
@@ -91,6 +92,7 @@ pub fn BlockedBar(
 
 /// The button that blocks the peer, or ends the block.
 #[component]
+#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 pub fn BlockForm(
     id: ConversationId,
     /// The peer's name.

@@ -30,7 +30,6 @@ pub fn BlockedPeople(people: Vec<BlockedUser>) -> impl IntoView {
 }
 
 #[component]
-#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 fn Blocked(blocked: BlockedUser, people: RwSignal<Vec<BlockedUser>>) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().time_context);
     let (id, at) = (blocked.conversation, blocked.blocked_at);

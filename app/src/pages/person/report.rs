@@ -89,7 +89,6 @@ fn name_of(message: &Message) -> String {
 
 /// A message with its checkbox.
 #[component]
-#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
 fn Choice(message: Message) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().time_context);
     let at = message.sent_at;
