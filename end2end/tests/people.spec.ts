@@ -2,6 +2,7 @@ import type { Page } from "@playwright/test";
 import { ConversationPage, HomePage, ready } from "../support/pages";
 import { expect, test } from "../support/test";
 import type { User } from "../support/user";
+import { REFUSAL } from "../support/watch";
 
 /** The page with the requests of a user. */
 async function openRequests(user: User): Promise<HomePage> {
@@ -108,7 +109,8 @@ test("a muted conversation counts nothing in the title, on every device", async 
   await expect(other.page).toHaveTitle(/^\(2\) /);
 });
 
-test("messages are reported to the operator", async ({ alice, bob, conversation }) => {
+test("messages are reported to the operator", async ({ alice, bob, conversation, watch }) => {
+  watch.allow(REFUSAL);
   await alice.apiSend(conversation, "Nice", "Nasty");
   await bob.page.goto(`/c/${conversation}/about`);
   await ready(bob.page);
