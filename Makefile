@@ -4,7 +4,7 @@
 ENV = . scripts/env &&
 SHELL = /bin/bash
 
-.PHONY: help serve test dev fmt lint unit e2e engines budget screens bench bench-peers cluster doctor clean
+.PHONY: help serve test dev fmt lint unit fuzz fuzz-demonstrate e2e engines budget screens bench bench-peers attack sbom cluster doctor clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +13,7 @@ serve: ## build for release and serve on http://127.0.0.1:3000 (configure with D
 	@scripts/serve
 
 test: ## run all checks and tests, like CI
-	@scripts/setup tools npm lints browser engines servers
+	@scripts/setup tools npm lints browser engines fuzz servers
 	@scripts/check
 
 cluster: ## serve from three nodes with a private Postgres, NATS and HAProxy (options: CLUSTER="--nodes 2 --port 3000 --data DIR")
@@ -38,6 +38,14 @@ unit: ## run unit and integration tests only
 e2e: ## run browser tests only, against the release build
 	@scripts/setup tools npm browser servers
 	@scripts/check build types e2e
+
+fuzz: ## fuzz the code that reads untrusted input, an hour for each target (options: FUZZ="--seconds 600 links accounts")
+	@scripts/setup tools fuzz
+	@scripts/fuzz $(or $(FUZZ),--seconds 3600)
+
+fuzz-demonstrate: ## show that the fuzzer detects parsers that are broken on purpose
+	@scripts/setup tools fuzz
+	@scripts/fuzz-demonstrate
 
 engines: ## test the pages in Firefox and WebKit, if installable from system packages; against the release build
 	@scripts/setup tools npm browser engines
@@ -76,6 +84,15 @@ torture-demonstrate: ## show that the torture detects servers that are broken on
 	@scripts/build
 	@$(ENV) cargo build --locked --release -p torture
 	@scripts/torture-demonstrate
+
+attack: ## attack a server with slowhttptest, wapiti and sqlmap, which Debian has (options: ATTACK="slow-reads wapiti")
+	@scripts/setup tools npm
+	@scripts/build
+	@$(ENV) node scripts/attack.mjs $(ATTACK)
+
+sbom: ## list everything that Duet is built from, in the format CycloneDX
+	@scripts/setup sbom
+	@scripts/sbom
 
 doctor: ## report which tools are installed and whether their versions fit
 	@scripts/doctor

@@ -1,6 +1,7 @@
 // Takes the pictures in docs/screens: `make screens`.
 import path from "node:path";
 import type { Page } from "@playwright/test";
+import { Device, local } from "./support/authenticator";
 import { ready, SignInPage, SignUpPage } from "./support/pages";
 import { painted } from "./support/painting";
 import { Network } from "./support/network";
@@ -122,6 +123,14 @@ for (const colorScheme of ["light", "dark"] as const) {
         await anna.page.getByRole("heading", { name: "Privacy" }).scrollIntoViewIfNeeded();
         await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 700));
         await shoot(anna.page, "settings-privacy");
+        await anna.page.getByText("Sign in another device…").click();
+        const devices = anna.page.getByRole("region", { name: "Devices" });
+        await devices.getByLabel("Password", { exact: true }).fill(anna.password);
+        await devices.getByRole("button", { name: "Show the code" }).click();
+        const deviceLink = devices.getByRole("textbox", { name: "Link that signs in another device" });
+        const linkOfDevice = await deviceLink.inputValue();
+        await devices.getByText("Scan this code").scrollIntoViewIfNeeded();
+        await shoot(anna.page, "settings-device-link");
         await anna.page.getByText("Delete account…").click();
         await anna.page.locator(".settings").evaluate((column) => column.scrollTo(0, 99_999));
         await shoot(anna.page, "settings-delete");
@@ -135,7 +144,32 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(await link.inputValue());
         await ready(page);
         await shoot(page, "invited");
+        await page.goto(linkOfDevice);
+        await ready(page);
+        await shoot(page, "device-link");
         await visitor.close();
+      });
+
+      test("passkeys", async ({ createUser, server, watch }) => {
+        watch.allow(/./);
+        const anna = await createUser("Anna Berg");
+        const page = await anna.context.newPage();
+        await Device.of(page);
+        await page.goto(`${local(server.url)}/sign-in?next=/settings`);
+        await ready(page);
+        await page.getByLabel("Username").fill(anna.username);
+        await page.getByLabel("Password", { exact: true }).fill(anna.password);
+        await page.getByRole("button", { name: "Sign in", exact: true }).click();
+        await page.waitForURL(/settings/);
+        await ready(page);
+        const part = page.getByRole("region", { name: "Passkeys" });
+        await part.getByText("Add a passkey…").click();
+        await page.locator("#add-passkey-password").fill(anna.password);
+        await page.locator("#passkey-name").fill("Anna’s phone");
+        await part.getByRole("button", { name: "Add a passkey" }).click();
+        await expect(part.getByRole("listitem")).toHaveCount(1);
+        await part.getByRole("listitem").scrollIntoViewIfNeeded();
+        await shoot(page, "settings-passkeys");
       });
 
       test("shortcuts, emoji and the message menu", async ({ createUser, watch }) => {

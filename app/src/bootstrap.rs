@@ -38,6 +38,10 @@ pub struct Bootstrap {
     pub registration_open: bool,
     /// Whether an account can be created with an invitation, and users can invite.
     pub invitations_open: bool,
+    /// Whether the pages for signed-out users offer passkeys.
+    pub passkeys: bool,
+    /// Whether an account can be created with a passkey and without a password.
+    pub passkey_sign_up: bool,
     /// The operator of this server, if configured. Empty for signed-in users.
     pub run_by: String,
     /// The operator's welcome text. Empty for signed-in users.
@@ -85,6 +89,8 @@ fn read() -> Bootstrap {
         me,
         registration_open: crate::request::registration_open(),
         invitations_open: crate::request::invitations_open(),
+        passkeys: crate::request::passkey_support() == protocol::PasskeySupport::Works,
+        passkey_sign_up: crate::request::passkey_sign_up_open(),
         run_by,
         welcome,
         preferences: crate::request::preferences(),

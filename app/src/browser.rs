@@ -25,6 +25,8 @@ mod inert;
 #[cfg(feature = "hydrate")]
 pub mod page_script;
 #[cfg(feature = "hydrate")]
+mod passkeys;
+#[cfg(feature = "hydrate")]
 mod preferences;
 
 #[cfg(not(feature = "hydrate"))]
@@ -45,5 +47,6 @@ pub(crate) use {
         walk, walk_menu, while_shown,
     },
     emoji::fetch_emoji,
+    passkeys::{call_authenticator, can_fill_passkeys, has_passkeys},
     preferences::choose_preferences,
 };

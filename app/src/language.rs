@@ -7,8 +7,10 @@
 //! depends on the region as well.
 
 mod arabic;
+mod device_link;
 mod english;
 mod german;
+mod passkeys;
 mod people;
 mod texts;
 mod two_step;
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use crate::lazy::{NotLoaded, lazy_functions};
 
+pub use device_link::DeviceLinkTexts;
+pub use passkeys::PasskeyTexts;
 pub use people::PeopleTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 pub use two_step::TwoStepTexts;

@@ -36,6 +36,8 @@ pub mod document;
 pub mod error;
 pub mod error_messages;
 pub mod form_call;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "hydrate")]
 mod history_layers;
 pub mod json;
@@ -46,6 +48,7 @@ pub mod lazy;
 pub mod live;
 pub mod notifications;
 pub mod pages;
+mod passkeys;
 pub mod paths;
 #[cfg(feature = "ssr")]
 pub mod plain_forms;
@@ -117,6 +120,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("invite") view=lazy_pages::invite() />
                 </ParentRoute>
                 <Route path=path!("invite/:token") view=lazy_pages::invited() ssr=SsrMode::Async />
+                <Route path=path!("link/:token") view=lazy_pages::linked() ssr=SsrMode::Async />
                 <Route path=path!("sign-in") view=lazy_pages::sign_in() ssr=SsrMode::Async />
                 <Route path=path!("sign-up") view=lazy_pages::sign_up() ssr=SsrMode::Async />
             </Routes>

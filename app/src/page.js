@@ -71,6 +71,9 @@
       for (const storage of [localStorage, sessionStorage]) {
         for (const key of Object.keys(storage)) if (key.startsWith(`duet:${gone}:`)) storage.removeItem(key);
       }
+      // Tells the other tabs, as app/src/live/storage.rs does.
+      localStorage.setItem("duet:deleted", gone);
+      localStorage.removeItem("duet:deleted");
     } catch {}
     document.cookie = "duet-forget=; Path=/; Max-Age=0";
   }

@@ -40,6 +40,13 @@ pub const RENEW_RECOVERY_CODES: &str = "/settings/recovery-codes";
 /// The plain form that turns two-step sign-in off.
 pub const TURN_OFF_TWO_STEP: &str = "/settings/two-step-off";
 
+/// The plain form that makes a link that signs in another device.
+pub const CREATE_DEVICE_LINK: &str = "/settings/device-link";
+/// The plain form that renames a passkey.
+pub const RENAME_PASSKEY: &str = "/settings/passkeys/rename";
+/// The plain form that removes a passkey.
+pub const REMOVE_PASSKEY: &str = "/settings/passkeys/remove";
+
 /// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";
 
@@ -75,6 +82,16 @@ pub fn invitation(token: &str) -> String {
 /// The token of an invitation's page.
 pub fn invited(path: &str) -> Option<&str> {
     path.strip_prefix("/invite/").filter(|token| !token.is_empty() && !token.contains('/'))
+}
+
+/// The page of a link that signs in another device, and the target of its plain form.
+pub fn device_link(token: &str) -> String {
+    format!("/link/{token}")
+}
+
+/// The token of the page of a link.
+pub fn linked(path: &str) -> Option<&str> {
+    path.strip_prefix("/link/").filter(|token| !token.is_empty() && !token.contains('/'))
 }
 
 /// A conversation's page around one message.

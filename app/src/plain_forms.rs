@@ -6,6 +6,7 @@
 //! stores nothing. Server only; `server` mounts [`routes`] beside the pages, behind the middleware
 //! that authenticates the session and checks the origin.
 
+mod device_link;
 mod invite;
 mod settings;
 mod stale;
@@ -104,6 +105,7 @@ where
         .merge(settings::routes(&forms))
         .merge(two_step::routes(&forms))
         .merge(standings::routes(&forms))
+        .merge(device_link::routes(&forms))
         .route(paths::SIGN_IN, forms.post(PlainForms::sign_in))
         .route(paths::SIGN_UP, forms.post(PlainForms::sign_up))
         .route(paths::SIGN_OUT, forms.post(PlainForms::sign_out))
@@ -375,5 +377,6 @@ fn is_page(path: &str) -> bool {
     [paths::SIGN_IN, paths::SIGN_UP, paths::INVITE].contains(&path)
         || paths::invited(path).is_some()
         || path == paths::REQUESTS
+        || paths::linked(path).is_some()
         || (path.starts_with("/c/") && back_from(path) == path)
 }

@@ -6,8 +6,8 @@
 
 use leptos::prelude::*;
 use protocol::{
-    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo, SearchResults,
-    SecondFactorState, Seq, SessionInfo, Settings,
+    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo, PasskeyState,
+    SearchResults, SecondFactorState, Seq, SessionInfo, Settings, User,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::error::AppError;
 use crate::json::Json;
 use crate::server_fns::{
     get_conversation, get_second_factor, get_settings, list_blocked, list_conversations,
-    list_sessions, load_history, search,
+    list_passkeys, list_sessions, load_history, search,
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -52,18 +52,21 @@ impl OpeningPosition {
     }
 }
 
-/// The preloaded data. Pages without a user contain at most an invitation.
+/// The preloaded data. Pages without a user contain at most an invitation or
+/// the user of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreloadedData {
     pane: Option<Result<ListPane, AppError>>,
     conversation: Option<(ConversationId, OpeningPosition, Result<FirstPage, AppError>)>,
     settings: Option<Result<OwnAccount, AppError>>,
     invitation: Option<Result<InvitationInfo, AppError>>,
+    linked: Option<Result<User, AppError>>,
     requests: Option<Result<ConversationPage, AppError>>,
 }
 
-/// The user's settings, sessions, two-step sign-in and blocked users.
-pub type OwnAccount = (Settings, Vec<SessionInfo>, SecondFactorState, Vec<BlockedUser>);
+/// The user's settings, sessions, two-step sign-in, passkeys and blocked users.
+pub type OwnAccount =
+    (Settings, Vec<SessionInfo>, SecondFactorState, PasskeyState, Vec<BlockedUser>);
 
 /// A handle to the preloaded data. Each method takes its part out, because later the live client
 /// has newer data.
@@ -89,6 +92,11 @@ impl Preloaded {
     /// Takes the invitation of the invitation page.
     pub fn invitation(&self) -> Option<Result<InvitationInfo, AppError>> {
         self.0.try_update_value(|first| first.invitation.take()).flatten()
+    }
+
+    /// Takes the user of the page of a link that signs in another device.
+    pub fn linked(&self) -> Option<Result<User, AppError>> {
+        self.0.try_update_value(|first| first.linked.take()).flatten()
     }
 
     /// Takes the preloaded conversation if its id and position match.
@@ -146,13 +154,14 @@ pub async fn load_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, found })
 }
 
-/// Loads the user's settings, sessions, two-step sign-in and blocked users.
+/// Loads the user's settings, sessions, two-step sign-in, passkeys and blocked users.
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
 pub async fn load_settings() -> Result<OwnAccount, AppError> {
     let (settings, sessions) = (get_settings().await?, list_sessions().await?);
-    Ok((settings, sessions, get_second_factor().await?, list_blocked().await?))
+    let (second_factor, passkeys) = (get_second_factor().await?, list_passkeys().await?);
+    Ok((settings, sessions, second_factor, passkeys, list_blocked().await?))
 }
 
 /// Loads the part of a conversation that is shown first.
@@ -217,7 +226,7 @@ mod on_server {
     use super::{
         OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
     };
-    use crate::server_fns::{get_invitation, list_requests};
+    use crate::server_fns::{get_invitation, get_linked_user, list_requests};
     use crate::{paths, response};
 
     /// Preloads the data of a requested page. `provide` comes from `request::provider`.
@@ -240,7 +249,8 @@ mod on_server {
         let plain = [paths::HOME, paths::INVITE, paths::REQUESTS].contains(&path);
         let has_pane = plain || settings || opened.is_some();
         let signed_in = parts.extensions.get::<chat::Session>().is_some();
-        if invited.is_none() && !(has_pane && signed_in) {
+        let linked = paths::linked(path).map(str::to_owned);
+        if invited.is_none() && linked.is_none() && !(has_pane && signed_in) {
             return;
         }
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
@@ -255,6 +265,10 @@ mod on_server {
                 let invitation = Some(get_invitation(token).await);
                 return Ok(PreloadedData { invitation, ..PreloadedData::default() });
             }
+            if let Some(token) = linked {
+                let linked = Some(get_linked_user(token).await);
+                return Ok(PreloadedData { linked, ..PreloadedData::default() });
+            }
             let pane = Some(load_pane(find).await);
             let conversation = match opened {
                 Some(id) if about => Some((id, OpeningPosition::Unread, load_person(id).await)),
@@ -263,7 +277,7 @@ mod on_server {
             };
             let settings = if settings { Some(load_settings().await) } else { None };
             let requests = if requests { Some(list_requests(None).await) } else { None };
-            Ok(PreloadedData { pane, conversation, settings, invitation: None, requests })
+            Ok(PreloadedData { pane, conversation, settings, requests, ..PreloadedData::default() })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use axum::http::header::ACCEPT_LANGUAGE;
+use axum::http::header::{ACCEPT_LANGUAGE, HOST};
 use axum::http::request::Parts;
 use chat::{Chat, Session};
 use leptos::prelude::{provide_context, use_context};
-use protocol::ErrorCode;
+use protocol::{ErrorCode, PasskeySupport};
 
 use crate::cookies::{ServerCookie, ServerCookies, cookies};
 use crate::error::AppError;
@@ -169,9 +169,58 @@ pub fn invitations_open() -> bool {
     chat().is_ok_and(|chat| chat.invitations_open())
 }
 
+/// Whether an account may be created with a passkey and without a password.
+pub fn passkey_sign_up_open() -> bool {
+    chat().is_ok_and(|chat| chat.passkey_sign_up_open())
+}
+
+/// Whether passkeys work at the address of this request.
+pub fn passkey_support() -> PasskeySupport {
+    let parts = use_context::<Parts>();
+    let host = parts.as_ref().and_then(|parts| parts.headers.get(HOST)?.to_str().ok());
+    support(&addresses(), chat().is_ok_and(|chat| chat.has_passkeys()), host)
+}
+
+/// `addresses` are the origins of the site. Several of them are those of a server for this machine
+/// alone, whose passkeys belong to `localhost`. The host of a request counts only there, because a
+/// proxy may send another one.
+fn support(addresses: &str, has_passkeys: bool, host: Option<&str>) -> PasskeySupport {
+    let is_localhost = || host.is_some_and(|host| host.split(':').next() == Some("localhost"));
+    match has_passkeys {
+        true if addresses.contains(' ') && !is_localhost() => PasskeySupport::NeedsLocalhost,
+        true => PasskeySupport::Works,
+        false if addresses.starts_with("https://") => PasskeySupport::NeedsDomain,
+        false => PasskeySupport::NeedsHttps,
+    }
+}
+
 /// The path and query of the requested page.
 pub fn requested_path() -> String {
     use_context::<Parts>()
         .and_then(|parts| parts.uri.path_and_query().map(ToString::to_string))
         .unwrap_or_else(|| "/".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_need_https_and_a_domain_or_localhost() {
+        let local = "http://127.0.0.1:3000 http://localhost:3000 http://[::1]:3000";
+        for (addresses, has_passkeys, host, expected) in [
+            ("https://chat.example.org", true, "127.0.0.1:3000", PasskeySupport::Works),
+            ("https://192.0.2.1", false, "192.0.2.1", PasskeySupport::NeedsDomain),
+            ("http://chat.example.org", false, "chat.example.org", PasskeySupport::NeedsHttps),
+            (local, true, "localhost:3000", PasskeySupport::Works),
+            (local, true, "127.0.0.1:3000", PasskeySupport::NeedsLocalhost),
+            (local, true, "[::1]:3000", PasskeySupport::NeedsLocalhost),
+        ] {
+            assert_eq!(
+                support(addresses, has_passkeys, Some(host)),
+                expected,
+                "{addresses} {host}"
+            );
+        }
+    }
 }

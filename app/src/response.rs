@@ -78,16 +78,23 @@ pub fn status(code: ErrorCode) -> StatusCode {
         }
         // Not 401, because the settings send codes too, and there 401 means signed out.
         ErrorCode::WrongCode
+        | ErrorCode::PasskeyRefused
         | ErrorCode::RegistrationClosed
         | ErrorCode::ForeignOrigin
         | ErrorCode::WrongPassword => StatusCode::FORBIDDEN,
         // No other refusal has this status, so the page can recognise this one by the status alone.
         ErrorCode::OtherPerson => StatusCode::PRECONDITION_FAILED,
-        ErrorCode::NotFound | ErrorCode::InvitationInvalid => StatusCode::NOT_FOUND,
+        ErrorCode::NotFound | ErrorCode::InvitationInvalid | ErrorCode::DeviceLinkInvalid => {
+            StatusCode::NOT_FOUND
+        }
         ErrorCode::ClientIdReused
         | ErrorCode::UsernameTaken
         | ErrorCode::TooManyInvitations
         | ErrorCode::SecondFactorChanged
+        | ErrorCode::SignedInAlready
+        | ErrorCode::PasskeysUnavailable
+        | ErrorCode::TooManyPasskeys
+        | ErrorCode::LastSignInMethod
         | ErrorCode::PeerDeleted
         | ErrorCode::PeerBlocked => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,

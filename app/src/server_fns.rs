@@ -7,8 +7,10 @@
 
 mod accounts;
 mod conversations;
+mod device_link;
 mod invitations;
 mod messages;
+mod passkeys;
 mod people;
 mod second_factor;
 mod sessions;
@@ -23,11 +25,21 @@ pub use conversations::{
     GetConversation, GetTickTimes, ListConversations, MarkConversation, OpenConversation,
     get_conversation, list_conversations, mark_conversation, open_conversation, tick_times,
 };
+pub use device_link::{
+    CreateDeviceLink, GetDeviceLink, GetLinkedUser, SignInByLink, WithdrawDeviceLink,
+    create_device_link, get_device_link, get_linked_user, sign_in_by_link, withdraw_device_link,
+};
 pub use invitations::{
     AcceptInvitation, CreateInvitation, GetInvitation, ListInvitations, WithdrawInvitation,
     accept_invitation, create_invitation, get_invitation, list_invitations, withdraw_invitation,
 };
 pub use messages::{LoadHistory, SendMessage, load_history, send_message};
+pub use passkeys::{
+    AddPasskey, BeginPasskey, BeginPasskeyProof, BeginPasskeySignIn, BeginPasskeySignUp,
+    ListPasskeys, RemovePasskey, RenamePasskey, SignInWithPasskey, SignUpWithPasskey, add_passkey,
+    begin_passkey, begin_passkey_proof, begin_passkey_sign_in, begin_passkey_sign_up,
+    list_passkeys, remove_passkey, rename_passkey, sign_in_with_passkey, sign_up_with_passkey,
+};
 pub use people::{FindPeople, Search, find_people, search};
 #[cfg(feature = "ssr")]
 pub(crate) use second_factor::set_up_again;

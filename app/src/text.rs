@@ -65,7 +65,8 @@ pub fn handle(username: &str) -> String {
     ["\u{2066}@", username, "\u{2069}"].concat()
 }
 
-/// Returns whether a body is one to three emoji and nothing else, which are shown large.
+/// Returns whether a body is one to three emoji and nothing else, which are shown large. A body with
+/// so many blank lines that it is shown folded is not.
 pub fn is_few_emoji(body: &str) -> bool {
     let mut emoji = 0;
     let mut joined = false;
@@ -91,7 +92,7 @@ pub fn is_few_emoji(body: &str) -> bool {
         }
         joined = false;
     }
-    (1..=3).contains(&emoji)
+    (1..=3).contains(&emoji) && !is_long(body)
 }
 
 /// Returns whether a body is long enough to be shown folded. Depends on the text alone, so that the
@@ -262,6 +263,8 @@ mod tests {
         for other in ["", " ", "a", "🎉 yes", "😀😀😀😀", "1"] {
             assert!(!is_few_emoji(other), "{other}");
         }
+        let folded = ["🌻", &"\n".repeat(30), "🌻"].concat();
+        assert!(is_long(&folded) && !is_few_emoji(&folded));
     }
 
     #[test]

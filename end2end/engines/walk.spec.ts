@@ -15,7 +15,7 @@ const SIZES: Size[] = [
 /** Signs in through the page. */
 async function signIn(tab: Tab, url: string, username: string): Promise<void> {
   await tab.open(`${url}/sign-in`);
-  await tab.fill("input[autocomplete=username]", username);
+  await tab.fill("input[autocomplete~=username]", username);
   await tab.fill("input[autocomplete=current-password]", `${username} likes long walks${ENTER}`);
   await tab.until("signed in", () => location.pathname === "/");
   await tab.live();

@@ -59,6 +59,40 @@ for (const colorScheme of ["light", "dark"] as const) {
         await visitor.close();
       });
 
+      test("while a code signs in another device, and on the pages of its link", async ({ alice, browser, server, watch }) => {
+        watch.allow(REFUSAL);
+        await alice.page.goto("/settings");
+        await ready(alice.page);
+        const part = alice.page.getByRole("region", { name: "Devices" });
+        await part.getByText("Sign in another device…").click();
+        const password = part.getByLabel("Password", { exact: true });
+        await password.fill("not my password");
+        const show = part.getByRole("button", { name: "Show the code" });
+        await show.click();
+        await expect(password).toHaveAttribute("aria-invalid", "true");
+        await expectNoViolations(alice.page);
+        await password.fill(alice.password);
+        await show.click();
+        const link = await part.getByRole("textbox", { name: "Link that signs in another device" }).inputValue();
+        await expectNoViolations(alice.page);
+        const visitor = await browser.newContext({ baseURL: server.url, colorScheme, viewport });
+        const page = await visitor.newPage();
+        await page.goto(link);
+        await ready(page);
+        await expectNoViolations(page);
+        await page.getByRole("button", { name: "Sign in as Alice Arden" }).click();
+        await page.waitForURL("/");
+        await expect(part.getByText("Signed in:")).toBeVisible();
+        await expectNoViolations(alice.page);
+        for (const context of [alice.context, await browser.newContext({ colorScheme, viewport })]) {
+          const other = await context.newPage();
+          await other.goto(link);
+          await ready(other);
+          await expectNoViolations(other);
+        }
+        await visitor.close();
+      });
+
       test("while two-step sign-in is set up, and at the sign-in with a code", async ({ alice, browser, server, watch }) => {
         watch.allow(REFUSAL);
         await alice.page.goto("/settings");

@@ -171,7 +171,7 @@ test("the messages of a deleted account remain without a name, and the account r
   await alice.page.goto("/settings");
   await ready(alice.page);
   await alice.page.getByText("Delete account…").click();
-  const password = alice.page.getByLabel("Password", { exact: true });
+  const password = alice.page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true });
   await expect(alice.page.getByText(/keep your messages/)).toBeVisible();
   await password.fill("not my password");
   await alice.page.getByRole("button", { name: "Delete my account permanently" }).click();

@@ -23,7 +23,8 @@ test("a user without unsent text signs out at once", async ({ alice, bob, conver
 });
 
 test("signing out offers to delete drafts and unsent messages, and deletes them on request", async ({ alice, bob, conversation, watch }) => {
-  watch.allow(OUTAGE);
+  // Without a socket the page polls, and a poll that is under way at the sign-out is refused.
+  watch.allow(OUTAGE, REFUSAL);
   const network = await Network.of(alice.context);
   const here = await alice.open(conversation, bob);
   await network.cut();
@@ -95,7 +96,7 @@ test("deleting an account before the page is live leaves no data in the browser"
   await holdWasm(alice.context);
   await here.page.goto("/settings", { waitUntil: "domcontentloaded" });
   await here.page.getByText("Delete account…").click();
-  await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
+  await here.page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await expect.poll(() => storageText(here.page)).not.toMatch(/duet:[0-9a-f]{8}-/);
@@ -144,7 +145,7 @@ test("deleting an account leaves no data in the browser", async ({ alice, bob, c
   await here.page.goto("/settings");
   await ready(here.page);
   await here.page.getByText("Delete account…").click();
-  await here.page.getByLabel("Password", { exact: true }).fill(alice.password);
+  await here.page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true }).fill(alice.password);
   await here.page.getByRole("button", { name: "Delete my account permanently" }).click();
   await here.page.waitForURL(/\/sign-in/);
   await ready(here.page);
@@ -152,3 +153,29 @@ test("deleting an account leaves no data in the browser", async ({ alice, bob, c
   expect(rest).not.toMatch(/A last draft|Waits for ever/);
   expect(rest).not.toMatch(/duet:[0-9a-f]{8}-/);
 });
+
+for (const isLive of [true, false]) {
+  test(`deleting an account ${isLive ? "" : "before the page is live "}clears what another tab holds`, async ({ alice, bob, conversation, watch }) => {
+    watch.allow(OUTAGE, REFUSAL);
+    const network = await Network.of(alice.context);
+    const other = await alice.open(conversation, bob, await alice.tab());
+    await network.cut();
+    await other.write("Waits over there");
+    await other.expectState("Waits over there", "sending");
+    await other.box.fill("A draft over there");
+    await other.expectDraftStored("A draft over there");
+    if (!isLive) await holdWasm(alice.context);
+    const { page } = alice;
+    await page.goto("/settings", { waitUntil: "domcontentloaded" });
+    if (isLive) await ready(page);
+    await page.getByText("Delete account…").click();
+    await page.getByRole("region", { name: "Delete account" }).getByLabel("Password", { exact: true }).fill(alice.password);
+    await page.getByRole("button", { name: "Delete my account permanently" }).click();
+    await page.waitForURL(/\/sign-in/);
+    // The other tab must not promise that the text is kept.
+    await other.page.waitForURL(/\/sign-in/);
+    for (const tab of [page, other.page]) {
+      await expect.poll(() => storageText(tab)).not.toMatch(/duet:[0-9a-f]{8}-|over there/);
+    }
+  });
+}

@@ -1,6 +1,6 @@
 const { test } = require("node:test");
 const assert = require("node:assert/strict");
-const { countCargo, countPlaywright, countTorture } = require("../count-tests");
+const { countCargo, countFuzz, countPlaywright, countTorture } = require("../count-tests");
 
 test("the results of cargo are summed over all test binaries, with and without colours", () => {
   const log = [
@@ -69,4 +69,14 @@ test("each round of the torture counts as a test, and impossible rounds count as
     skipped: 1,
     failures: ["round   1 kill     BROKEN: 9 messages, 2 faults, did not settle"],
   });
+});
+
+test("each fuzz target counts as a test, and a broken one is named", () => {
+  const log = [
+    "fuzz: building the targets (about four minutes on two cores at first)",
+    "fuzz: links         kept: 1000000 inputs, coverage 412",
+    "fuzz: accounts      BROKEN: panicked at 'name'; the input is target/fuzz/found/accounts/crash-1",
+    "a line about links kept: nothing",
+  ].join("\n");
+  assert.deepEqual(countFuzz(log), { passed: 1, failed: 1, skipped: 0, failures: [log.split("\n")[2]] });
 });

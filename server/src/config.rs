@@ -86,6 +86,11 @@ pub struct Config {
     #[arg(long, env = "DUET_REGISTRATION", default_value = "open")]
     pub registration: Registration,
 
+    /// Let people sign up with a passkey and without a password. Needs a public address of https with
+    /// a domain name.
+    #[arg(long, env = "DUET_PASSKEY_SIGN_UP")]
+    pub passkey_sign_up: bool,
+
     /// Name of this server on the pages for visitors who are not signed in, such as "Berg family".
     #[arg(long, env = "DUET_NAME", default_value = "Duet", value_parser = name)]
     pub name: String,

@@ -119,10 +119,11 @@ pub async fn run(
     let leptos = leptos_options(&site)?;
     site::check(&site, &leptos)?;
     let build = leptos.hash_files.then(page_build).flatten();
+    let relying_party = relying_party(&config, &origins);
     // The start waits for a database that is not reachable yet; a shutdown signal ends the wait.
     let mut shutdown = std::pin::pin!(shutdown);
     let chat = tokio::select! {
-        chat = Chat::begin(chat::Config { build, ..config.chat()? }) => {
+        chat = Chat::begin(chat::Config { build, relying_party, ..config.chat()? }) => {
             chat.with_context(|| format!("cannot use the store {}", config.store()))?
         }
         () = &mut shutdown => return Ok(()),
@@ -165,6 +166,18 @@ pub async fn run(
         tokio::time::sleep(Duration::from_secs(config.drain)).await;
     }
     end(&chat, accepting, sockets, failed).await
+}
+
+/// The site to which passkeys belong. Logs once why there is none.
+fn relying_party(config: &Config, origins: &Origins) -> Option<chat::RelyingParty> {
+    let Some((id, origin)) = origins.passkey_site() else {
+        tracing::info!(
+            "passkeys are not offered, because they need https and a domain name: {}",
+            origins.setting()
+        );
+        return None;
+    };
+    Some(chat::RelyingParty { id, origin: origin.to_owned(), name: config.name.clone() })
 }
 
 fn app_state(

@@ -75,6 +75,16 @@ impl Origins {
         self.allowed.first().map_or("", String::as_str)
     }
 
+    /// The domain name and the origin to which passkeys belong. `None` if browsers refuse passkeys
+    /// there: they need https or `localhost`, and a name.
+    pub fn passkey_site(&self) -> Option<(String, &str)> {
+        self.allowed.iter().find_map(|origin| {
+            let url = Url::parse(origin).ok()?;
+            let name = url.domain().filter(|name| self.https || *name == "localhost")?;
+            Some((name.to_owned(), origin.as_str()))
+        })
+    }
+
     /// All origins, the first one in front, separated by spaces.
     pub fn all(&self) -> String {
         self.allowed.join(" ")
@@ -137,6 +147,26 @@ mod tests {
         twice.append(ORIGIN, "https://chat.example.org".parse().expect("a header"));
         twice.append(ORIGIN, "https://evil.test".parse().expect("a header"));
         assert!(!ours.accepts(&twice));
+    }
+
+    #[test]
+    fn passkeys_belong_to_a_domain_with_https_or_to_localhost() {
+        for (url, name) in [
+            ("https://chat.example.org", Some("chat.example.org")),
+            ("https://chat.example.org:8443", Some("chat.example.org")),
+            ("http://localhost:3000", Some("localhost")),
+            ("http://chat.example.org", None),
+            ("https://192.0.2.1", None),
+            ("https://[2001:db8::1]", None),
+        ] {
+            let origins = Origins::public(url).expect("a URL");
+            let site = origins.passkey_site();
+            assert_eq!(site.as_ref().map(|(name, _)| name.as_str()), name, "{url}");
+            assert!(site.is_none_or(|(_, origin)| origin == url), "{url}");
+        }
+        let local = Origins::loopback(3000);
+        let expected = Some(("localhost".to_owned(), "http://localhost:3000"));
+        assert_eq!(local.passkey_site(), expected);
     }
 
     #[test]

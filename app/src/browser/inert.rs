@@ -9,6 +9,7 @@ use leptos::web_sys::{Element, FocusEvent, HtmlElement, HtmlFormElement};
 use protocol::{ConversationId, Seq};
 
 use crate::language::EmojiTexts;
+use crate::passkeys::{PasskeyCall, PasskeyFailure};
 use crate::preferences::Preferences;
 use crate::state::State;
 
@@ -29,6 +30,12 @@ pub fn address_of(path: &str) -> String {
     path.to_owned()
 }
 pub fn after(_: Duration, _: impl FnOnce() + 'static) {}
+pub async fn call_authenticator(_: PasskeyCall, _: &str) -> Result<String, PasskeyFailure> {
+    Err(PasskeyFailure::Failed)
+}
+pub async fn can_fill_passkeys() -> bool {
+    false
+}
 pub fn can_share() -> bool {
     false
 }
@@ -45,6 +52,9 @@ pub fn elements(_: &str) -> Vec<HtmlElement> {
 }
 pub fn fetch_emoji(_: &EmojiTexts, _: bool, _: Callback<()>) {}
 pub fn has_keyboard() -> bool {
+    true
+}
+pub fn has_passkeys() -> bool {
     true
 }
 pub fn is_checked(_: &HtmlFormElement, _: &str) -> bool {
@@ -110,6 +120,7 @@ pub mod saving {
     use crate::live::Unsent;
 
     pub fn forget_all_but_unsent(_: State) {}
+    pub fn forget_deleted_account(_: State) {}
     pub fn forget_person(_: State) {}
     pub fn unsent(_: State) -> Unsent {
         Unsent::default()

@@ -26,6 +26,8 @@ pub enum FieldKind {
     PresentPassword,
     /// The new password, in the form that changes the password.
     NextPassword,
+    /// The name of a passkey.
+    PasskeyName,
     /// A code of an authenticator app, or a recovery code.
     Code,
     /// The first code of an authenticator app, in the set-up.
@@ -75,7 +77,8 @@ impl FieldKind {
         let new_password =
             Shape { autocomplete: "new-password", help: Some(t.password_help), ..password };
         match self {
-            Self::Username => username,
+            // `webauthn` lets the browser offer passkeys in the field.
+            Self::Username => Shape { autocomplete: "username webauthn", ..username },
             // The server derives the username from the name if the field is empty.
             Self::NewUsername => Shape { help: Some(t.username_help), required: false, ..username },
             Self::NewName => name,
@@ -86,6 +89,16 @@ impl FieldKind {
             }
             Self::NextPassword => Shape { name: "new", label: t.next_password, ..new_password },
             Self::NewPassword => new_password,
+            Self::PasskeyName => Shape {
+                name: "name",
+                label: t.language.passkeys().name,
+                autocomplete: "off",
+                capitals: "words",
+                enter: "done",
+                help: Some(t.language.passkeys().name_help),
+                required: false,
+                ..username
+            },
             Self::Code => Shape {
                 name: "code",
                 label: t.language.two_step().code,
@@ -111,12 +124,12 @@ pub fn TextField(
     /// The error, if any.
     error: Signal<Option<String>>,
     /// The id, if the page has another field of the same name.
-    #[prop(optional)]
-    id: Option<&'static str>,
+    #[prop(optional, into)]
+    id: Option<String>,
 ) -> impl IntoView {
     let t = use_texts();
     let shape = kind.shape(t);
-    let id = id.unwrap_or(shape.name);
+    let id = id.unwrap_or_else(|| shape.name.to_owned());
     let (help_id, error_id) = (format!("{id}-help"), format!("{id}-error"));
     let has_error = Memo::new(move |_| error.with(Option::is_some));
     // The error replaces the help, because it says which input is valid.
@@ -127,7 +140,7 @@ pub fn TextField(
     let is_secret = shape.kind == "password";
     view! {
         <div class="field">
-            <label for=id>{shape.label}</label>
+            <label for=id.clone()>{shape.label}</label>
             <div class="field-box">
                 <input
                     node_ref=node_ref

@@ -3,9 +3,12 @@
 
 mod appearance;
 mod blocked;
+mod confirmation;
 mod delete_account;
+mod device_link;
 mod devices;
 mod offline_copies;
+mod passkeys;
 mod password;
 mod privacy;
 mod profile;
@@ -17,9 +20,11 @@ use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
 pub use blocked::BlockedPeople;
+pub use confirmation::HasPassword;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;
 pub use offline_copies::OfflineCopies;
+pub use passkeys::Passkeys;
 pub use password::ChangePassword;
 pub use privacy::PrivacyChoices;
 pub use profile::Profile;

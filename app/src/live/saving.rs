@@ -144,6 +144,14 @@ pub fn forget_person(state: State) {
     }
 }
 
+/// Deletes all data of a deleted account in this browser, also what other tabs hold.
+pub fn forget_deleted_account(state: State) {
+    forget_person(state);
+    if let Some(me) = state.me() {
+        storage::tell_of_deletion(me.id);
+    }
+}
+
 /// Updates the storage warning.
 pub fn show(state: State) {
     let messages = state.read_outbox(|outbox| outbox.unsaved().next().is_some());

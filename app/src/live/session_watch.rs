@@ -12,8 +12,8 @@ use protocol::UserId;
 use wasm_bindgen::JsCast;
 use web_sys::{PageTransitionEvent, StorageEvent};
 
-use super::storage;
 use super::wake::Wake;
+use super::{saving, storage};
 use crate::browser::dom::Listener;
 use crate::calls::{self, SessionChange};
 use crate::paths;
@@ -44,16 +44,22 @@ pub fn tell_other_tabs(me: Option<UserId>, tab: u64) {
     storage::keep(MARK, &format!("{me} {tab}"));
 }
 
-/// Checks the session when a page of another user starts in another tab, and when the browser
-/// restores this page from its back/forward cache. A signed-out page wakes the connection task,
-/// which checks for a new sign-in.
+/// Forgets the user when another tab deletes the account. Checks the session when a page of another
+/// user starts in another tab, and when the browser restores this page from its back/forward cache.
+/// A signed-out page wakes the connection task, which checks for a new sign-in.
 fn listen(state: State, me: UserId, wake: Wake) {
     Listener::new(&window(), "storage", move |event| {
         let Ok(event) = event.dyn_into::<StorageEvent>() else { return };
-        if event.key().as_deref() != Some("duet:person") {
+        let (key, value) = (event.key().unwrap_or_default(), event.new_value());
+        if storage::tells_of_deletion(me, &key, value.as_deref()) {
+            // Nobody can sign in to the account again, so nothing is kept for it.
+            saving::forget_person(state);
+            return leave_for(paths::SIGN_IN);
+        }
+        if key != "duet:person" {
             return;
         }
-        let mark = event.new_value().unwrap_or_default();
+        let mark = value.unwrap_or_default();
         let mine = mark.split(' ').next().is_some_and(|person| person == me.to_string());
         if state.connection.get_untracked() == Connection::SignedOut {
             wake.wake();
@@ -83,5 +89,10 @@ pub async fn is_signed_in() -> bool {
 /// Loads the page of the user who is signed in now. This user's drafts and unsent messages stay in
 /// the browser's storage under their user id.
 pub fn leave() {
-    _ = window().location().replace(paths::HOME);
+    leave_for(paths::HOME);
+}
+
+fn leave_for(path: &str) {
+    // Fails only for invalid addresses.
+    _ = window().location().replace(path);
 }

@@ -131,6 +131,20 @@ pub fn forget_person(user: UserId) {
     forget(&format!("duet:{user}:"));
 }
 
+/// The key by which a tab tells the others that an account was deleted. Also in `page.js`.
+const DELETED: &str = "duet:deleted";
+
+/// Tells the other tabs that the user's account was deleted.
+pub fn tell_of_deletion(user: UserId) {
+    write(DELETED, Some(&user.to_string()));
+    write(DELETED, None);
+}
+
+/// Whether a storage event of another tab tells that this user's account was deleted.
+pub fn tells_of_deletion(user: UserId, key: &str, value: Option<&str>) -> bool {
+    key == DELETED && value == Some(&user.to_string())
+}
+
 fn forget(prefix: &str) {
     for storage in storage().into_iter().chain(of_tab()) {
         remove_all(&storage, &|key| key.starts_with(prefix));

@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use leptos_router::{Lazy, LazyRoute};
 
-use super::{InvitePage, Invited, PersonPage, RequestsPage, SettingsPage, SignIn, SignUp};
+use super::{InvitePage, Invited, Linked, PersonPage, RequestsPage, SettingsPage, SignIn, SignUp};
 use crate::components::NotRead;
 use crate::error::AppError;
 use crate::language::use_texts;
@@ -56,6 +56,8 @@ lazy_pages! {
     InviteRoute, invite, invite_view, load_invite => InvitePage;
     /// `/invite/{token}`.
     InvitedRoute, invited, invited_view, load_invited => Invited;
+    /// `/link/{token}`.
+    LinkedRoute, linked, linked_view, load_linked => Linked;
     /// `/sign-in`.
     SignInRoute, sign_in, sign_in_view, load_sign_in => SignIn;
     /// `/sign-up`.
@@ -76,6 +78,7 @@ pub async fn load(path: &str) -> Result<(), NotLoaded> {
         paths::SIGN_UP => load_sign_up().await?,
         _ if paths::is_about(path) => load_person().await?,
         _ if paths::invited(path).is_some() => load_invited().await?,
+        _ if paths::linked(path).is_some() => load_linked().await?,
         _ => {}
     }
     Ok(())

@@ -8,6 +8,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use protocol::ErrorCode;
 
+use super::passkey_sign_in::PasskeySignIn;
 use crate::bootstrap::{Bootstrap, use_bootstrap};
 use crate::components::{CodeField, FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
 use crate::error::AppError;
@@ -29,6 +30,8 @@ pub fn SignIn() -> impl IntoView {
     }
     let action =
         if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
+    let has_passkeys = bootstrap.passkeys;
+    let passkey_next = next.clone();
     let hint = account_hint(t, &bootstrap, &next);
     let echo = bootstrap.echo;
     // A refused plain form comes back without the password, which must be typed again.
@@ -83,6 +86,7 @@ pub fn SignIn() -> impl IntoView {
                         {move || if busy.get() { t.signing_in } else { t.sign_in }}
                     </button>
                 </form>
+                {has_passkeys.then(|| view! { <PasskeySignIn next=passkey_next /> })}
                 {hint}
             </div>
         </main>

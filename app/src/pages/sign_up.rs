@@ -9,6 +9,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use protocol::ErrorCode;
 
+use super::passkey_sign_up::PasskeySignUp;
 use super::sign_in::leave_for;
 use crate::bootstrap::use_bootstrap;
 use crate::components::{FieldKind, FormAlert, Greeting, TextField, Wordmark, begin_in};
@@ -74,6 +75,8 @@ pub(super) fn SignUpForm(
         (None, next) => format!("{}?next={}", paths::SIGN_UP, paths::encode(next)),
     };
     let token = invitation.clone();
+    let (passkey_next, passkey_token) = (next.clone(), invitation.clone());
+    let offers_passkeys = use_bootstrap().passkey_sign_up;
     let free = echo.free.split_whitespace().map(str::to_owned).collect();
     let form = SignUpState {
         fields: Fields::default(),
@@ -112,6 +115,14 @@ pub(super) fn SignUpForm(
                 {move || if busy.get() { t.creating } else { t.create_account }}
             </button>
         </form>
+        {offers_passkeys.then(|| view! {
+            <PasskeySignUp
+                next=passkey_next
+                invitation=passkey_token
+                names=(fields.name, fields.username)
+                refused=Callback::new(move |refused| form.show(refused))
+            />
+        })}
     }
 }
 
@@ -126,6 +137,12 @@ struct SignUpState {
 }
 
 impl SignUpState {
+    /// Shows a refusal, at its field if it has one.
+    fn show(self, refused: AppError) {
+        self.error.set(Some(refused));
+        self.fields.turn_to(refused);
+    }
+
     /// Creates the account, then opens the conversation with the inviter, or `next`.
     fn submit(self, next: &str, token: Option<&String>) {
         let Some([name, username, secret]) = self.fields.values() else { return };
@@ -141,8 +158,7 @@ impl SignUpState {
                 Ok(opened) => leave_for(&opened.map_or(next, paths::conversation)),
                 Err(refused) => {
                     self.busy.set(false);
-                    self.error.set(Some(refused));
-                    self.fields.turn_to(refused);
+                    self.show(refused);
                     if refused.code() == Some(ErrorCode::UsernameTaken)
                         && let Ok(names) = free_usernames(username, token).await
                     {

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use protocol::SessionId;
+use protocol::{PasskeyId, SessionId};
 use serde::Deserialize;
 
 use super::{NoFields, PlainForms, see_other};
@@ -15,7 +15,8 @@ use crate::preferences::Preferences;
 use crate::request;
 use crate::response::{self, within};
 use crate::server_fns::{
-    change_password, delete_account, end_other_sessions, end_session, set_display_name, set_privacy,
+    change_password, delete_account, end_other_sessions, end_session, remove_passkey,
+    rename_passkey, set_display_name, set_privacy,
 };
 
 #[derive(Deserialize)]
@@ -64,6 +65,20 @@ struct SessionForm {
     id: SessionId,
 }
 
+#[derive(Deserialize)]
+struct PasskeyNameForm {
+    id: PasskeyId,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct PasskeyForm {
+    id: PasskeyId,
+    #[serde(default)]
+    password: String,
+}
+
 pub(super) fn routes<S, P>(forms: &PlainForms<P>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -77,6 +92,8 @@ where
         .route(paths::END_SESSION, forms.post(PlainForms::end_session).get(page))
         .route(paths::END_OTHER_SESSIONS, forms.post(PlainForms::end_other_sessions).get(page))
         .route(paths::SET_PREFERENCES, forms.post(PlainForms::set_preferences).get(page))
+        .route(paths::RENAME_PASSKEY, forms.post(PlainForms::rename_passkey).get(page))
+        .route(paths::REMOVE_PASSKEY, forms.post(PlainForms::remove_passkey).get(page))
         .route(paths::DELETE_ACCOUNT, forms.post(PlainForms::delete).get(page))
 }
 
@@ -101,7 +118,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Err(refused) => return refused,
         };
         let done = within(&parts, &self.provide, || {
-            change_password(form.current, form.new, form.withdraw_invitations)
+            change_password(form.current, form.new, form.withdraw_invitations, String::new())
         })
         .await;
         self.answer(parts, done, FormEcho::default(), back).await
@@ -153,13 +170,35 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         self.answer(parts, done, FormEcho::default(), back).await
     }
 
+    async fn rename_passkey(self, request: Request) -> Response {
+        let (parts, form) = match self.read::<PasskeyNameForm>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done = within(&parts, &self.provide, || rename_passkey(form.id, form.name)).await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
+    /// Takes the password alone, because an authenticator needs scripts.
+    async fn remove_passkey(self, request: Request) -> Response {
+        let (parts, form) = match self.read::<PasskeyForm>(request).await {
+            Ok(read) => read,
+            Err(refused) => return refused,
+        };
+        let done =
+            within(&parts, &self.provide, || remove_passkey(form.id, form.password, String::new()))
+                .await;
+        self.answer(parts, done, FormEcho::default(), back).await
+    }
+
     async fn delete(self, request: Request) -> Response {
         let (parts, form) = match self.read::<DeletionForm>(request).await {
             Ok(read) => read,
             Err(refused) => return refused,
         };
         let me = parts.extensions.get::<chat::Session>().map(|session| session.user.id);
-        let done = within(&parts, &self.provide, || delete_account(form.password)).await;
+        let done =
+            within(&parts, &self.provide, || delete_account(form.password, String::new())).await;
         let gone = me.filter(|_| done.result.is_ok());
         let mut response =
             self.answer(parts, done, FormEcho::default(), |()| paths::SIGN_IN.to_owned()).await;

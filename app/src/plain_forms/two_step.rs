@@ -97,7 +97,8 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
         };
         let options = self.options.clone();
         let done = within(&parts, &self.provide, || async move {
-            Ok(codes_page(options, &renew_recovery_codes(form.password).await?).to_html())
+            Ok(codes_page(options, &renew_recovery_codes(form.password, String::new()).await?)
+                .to_html())
         });
         let done = done.await;
         self.show(parts, done).await
@@ -108,7 +109,9 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Ok(read) => read,
             Err(refused) => return refused,
         };
-        let done = within(&parts, &self.provide, || turn_off_second_factor(form.password)).await;
+        let done =
+            within(&parts, &self.provide, || turn_off_second_factor(form.password, String::new()))
+                .await;
         self.answer(parts, done, FormEcho::default(), |()| paths::SETTINGS.to_owned()).await
     }
 

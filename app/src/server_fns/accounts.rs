@@ -23,10 +23,7 @@ pub async fn sign_up(
     use crate::{client, request, response};
     let (chat, from) = (request::chat()?, client::client());
     let invitation = invitation.filter(|token| !token.is_empty());
-    let username = match username.trim() {
-        "" => made_from(&display_name, invitation.as_deref()).await?,
-        _ => username,
-    };
+    let username = username_or_made(username, &display_name, invitation.as_deref()).await?;
     let made = match invitation {
         None => chat.sign_up(&username, &display_name, &password, from).await.map(|me| (me, None)),
         Some(token) => {
@@ -40,13 +37,26 @@ pub async fn sign_up(
 
 /// Replaces the session of the browser, and lets the browser keep that the user signed in here.
 #[cfg(feature = "ssr")]
-async fn set_cookies(signed_in: &chat::SignedIn) -> Result<(), AppError> {
+pub(super) async fn set_cookies(signed_in: &chat::SignedIn) -> Result<(), AppError> {
     use crate::{request, response};
     request::end_session_before().await;
     let cookies = request::server_cookies()?;
     response::set_cookie(cookies.session.issue(&signed_in.token));
     response::set_cookie(cookies.device.issue(signed_in.device_token.as_str()));
     Ok(())
+}
+
+/// Returns the typed username, or one derived from the display name if none was typed.
+#[cfg(feature = "ssr")]
+pub(super) async fn username_or_made(
+    typed: String,
+    display_name: &str,
+    invitation: Option<&str>,
+) -> Result<String, AppError> {
+    match typed.trim() {
+        "" => made_from(display_name, invitation).await,
+        _ => Ok(typed),
+    }
 }
 
 /// Returns a free username derived from a display name. Empty if none can be derived; sign-up then

@@ -28,7 +28,7 @@ pub async fn get_second_factor() -> Result<SecondFactorState, AppError> {
 pub async fn begin_second_factor() -> Result<SecondFactorSetUp, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    let secret = request::chat()?.begin_second_factor(me.user.id).await.map_err(response::fail)?;
+    let secret = request::chat()?.begin_second_factor(me.caller()).await.map_err(response::fail)?;
     Ok(set_up(&me.user.username, secret))
 }
 
@@ -41,31 +41,40 @@ pub async fn begin_second_factor() -> Result<SecondFactorSetUp, AppError> {
 pub async fn confirm_second_factor(code: String) -> Result<Vec<String>, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    request::chat()?.confirm_second_factor(me.user.id, &code).await.map_err(response::fail)
+    request::chat()?.confirm_second_factor(me.caller(), &code).await.map_err(response::fail)
 }
 
-/// Replaces the caller's recovery codes and returns the new ones.
+/// Replaces the caller's recovery codes and returns the new ones, after a proof by password or, in
+/// `passkey`, by passkey.
 ///
 /// # Errors
-/// When the caller is not signed in or has no second factor, the password is wrong, or a rate limit
+/// When the caller is not signed in or has no second factor, the proof is wrong, or a rate limit
 /// applies.
 #[server(client = Calls, prefix = "/api", endpoint = "renew_recovery_codes", input = FormCall, output = JsonCall)]
-pub async fn renew_recovery_codes(password: String) -> Result<Vec<String>, AppError> {
+pub async fn renew_recovery_codes(
+    #[server(default)] password: String,
+    #[server(default)] passkey: String,
+) -> Result<Vec<String>, AppError> {
     use crate::{client, request, response};
     let (me, chat, from) = (request::signed_in()?, request::chat()?, client::client());
-    chat.renew_recovery_codes(&me, &password, from).await.map_err(response::fail)
+    let sent = super::passkeys::SentProof::read(password, &passkey)?;
+    chat.renew_recovery_codes(&me, sent.proof(), from).await.map_err(response::fail)
 }
 
-/// Turns the caller's two-step sign-in off.
+/// Turns the caller's two-step sign-in off, after a proof by password or, in `passkey`, by passkey.
 ///
 /// # Errors
-/// When the caller is not signed in or has no second factor, the password is wrong, or a rate limit
+/// When the caller is not signed in or has no second factor, the proof is wrong, or a rate limit
 /// applies.
 #[server(client = Calls, prefix = "/api", endpoint = "turn_off_second_factor", input = FormCall, output = JsonCall)]
-pub async fn turn_off_second_factor(password: String) -> Result<(), AppError> {
+pub async fn turn_off_second_factor(
+    #[server(default)] password: String,
+    #[server(default)] passkey: String,
+) -> Result<(), AppError> {
     use crate::{client, request, response};
     let (me, chat, from) = (request::signed_in()?, request::chat()?, client::client());
-    chat.turn_off_second_factor(&me, &password, from).await.map_err(response::fail)
+    let sent = super::passkeys::SentProof::read(password, &passkey)?;
+    chat.turn_off_second_factor(&me, sent.proof(), from).await.map_err(response::fail)
 }
 
 /// Returns the unconfirmed key again, for the page that a plain form with a wrong code gets.

@@ -48,21 +48,23 @@ pub async fn set_privacy(
 
 /// Changes the caller's password, replaces the cookie's token and ends all other sessions. Only this
 /// device stays known. With `withdraw_invitations`, also withdraws all of the caller's open
-/// invitations.
+/// invitations. An account without a password gets one, after a proof in `passkey`.
 ///
 /// # Errors
 /// When the caller is not signed in, the current password is wrong, the new one is invalid, or a
 /// rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "change_password", input = FormCall, output = JsonCall)]
 pub async fn change_password(
-    current: String,
+    #[server(default)] current: String,
     new: String,
     #[server(default)] withdraw_invitations: bool,
+    #[server(default)] passkey: String,
 ) -> Result<(), AppError> {
     use crate::{client, request, response};
     let me = request::signed_in()?;
     let (chat, cookies) = (request::chat()?, request::server_cookies()?);
-    let (current, new) = (&*current, &*new);
+    let sent = super::passkeys::SentProof::read(current, &passkey)?;
+    let (current, new) = (sent.proof(), &*new);
     let withdraws_invitations = withdraw_invitations;
     let change = chat::PasswordChange { current, new, withdraws_invitations };
     let changed = chat.change_password(&me, change, client::client()).await;
@@ -72,16 +74,20 @@ pub async fn change_password(
     Ok(())
 }
 
-/// Deletes the caller's account and signs out.
+/// Deletes the caller's account and signs out, after a proof by password or, in `passkey`, by passkey.
 ///
 /// # Errors
-/// When the caller is not signed in, the password is wrong, or a rate limit applies.
+/// When the caller is not signed in, the proof is wrong, or a rate limit applies.
 #[server(client = Calls, prefix = "/api", endpoint = "delete_account", input = FormCall, output = JsonCall)]
-pub async fn delete_account(password: String) -> Result<(), AppError> {
+pub async fn delete_account(
+    #[server(default)] password: String,
+    #[server(default)] passkey: String,
+) -> Result<(), AppError> {
     use crate::{client, request, response};
     let me = request::signed_in()?;
     let chat = request::chat()?;
-    chat.delete_account(&me, &password, client::client()).await.map_err(response::fail)?;
+    let sent = super::passkeys::SentProof::read(password, &passkey)?;
+    chat.delete_account(&me, sent.proof(), client::client()).await.map_err(response::fail)?;
     let cookies = request::server_cookies()?;
     response::set_cookie(cookies.session.clear());
     response::set_cookie(cookies.device.clear());

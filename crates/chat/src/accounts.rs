@@ -12,13 +12,19 @@
 //!   available memory; `queue`: who is hashed next
 //! - `names`: names and their folded forms; `looks`: usernames that look alike, and reserved ones;
 //!   `visible`: display names that can be seen; `free_names`: suggestions of usernames
+//! - `passkeys`: the passkeys of an account; `passkey_sign_in`: sign-in and sign-up with them;
+//!   `ceremonies`: what is exchanged with an authenticator
+//! - `proof`: the proof of a user before a change of the account
 //! - `second_factor`: two-step sign-in; `totp`: the codes of authenticator apps; `codes`: recovery
 //!   codes, and typed codes
+//! - `device_link`: links by which a signed-in device signs in another one
 
 #[cfg(test)]
 mod any_input;
+mod ceremonies;
 mod codes;
 mod common_passwords;
+mod device_link;
 mod devices;
 mod free_names;
 mod hashing;
@@ -26,7 +32,12 @@ pub(crate) mod looks;
 mod memory;
 pub(crate) mod names;
 mod opaque;
+mod passkey_sign_in;
+mod passkeys;
 mod passwords;
+mod proof;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod properties;
 mod queue;
 mod second_factor;
 mod sign_in;
@@ -38,20 +49,22 @@ use std::net::IpAddr;
 
 use protocol::{ErrorCode, SessionId, User, UserId};
 
+pub(crate) use ceremonies::Ceremonies;
+pub use device_link::NewLink;
 pub use devices::DeviceToken;
 pub(crate) use devices::{DeviceId, Devices};
 pub(crate) use hashing::NewPassword;
 pub(crate) use names::fold;
 pub(crate) use passwords::Passwords;
+pub use proof::Proof;
 pub(crate) use queue::Requester;
-pub(crate) use sign_in::end_of;
 pub use tokens::Authenticated;
 pub(crate) use tokens::{TOKEN_CHARS, make_token, read_token};
 
 use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::security_log::SECURITY;
-use crate::store::{AccountOutcome, Caller, NewSession, NewUser, Opened, TokenHash};
+use crate::store::{AccountOutcome, Caller, NewPasskey, NewSession, NewUser, Opened, TokenHash};
 use crate::{Chat, clock};
 
 /// Sessions per user; a new one removes the one longest unused.
@@ -95,8 +108,16 @@ impl From<IpAddr> for Client {
 pub(crate) struct Wanted<'a> {
     pub(crate) username: &'a str,
     pub(crate) display_name: &'a str,
-    pub(crate) password: &'a str,
+    pub(crate) first: FirstMethod<'a>,
     pub(crate) invitation: Option<TokenHash>,
+}
+
+/// How the user of a new account signs in.
+pub(crate) enum FirstMethod<'a> {
+    /// With this password.
+    Password(&'a str),
+    /// With this passkey, which names the user by this id.
+    Passkey(UserId, NewPasskey),
 }
 
 /// A new session and its token.
@@ -130,7 +151,8 @@ impl Chat {
         if !self.registration_open() {
             return Err(ErrorCode::RegistrationClosed.into());
         }
-        let wanted = Wanted { username, display_name, password, invitation: None };
+        let first = FirstMethod::Password(password);
+        let wanted = Wanted { username, display_name, first, invitation: None };
         let (signed_in, _) = self.make_account(wanted, from.into()).await?;
         Ok(signed_in)
     }
@@ -144,7 +166,11 @@ impl Chat {
     ) -> Result<(SignedIn, Option<Opened>)> {
         let (username, username_key) = names::username(wanted.username)?;
         let (display_name, display_key) = names::display_name(wanted.display_name, &username)?;
-        let password = NewPassword::check(wanted.password)?;
+        // Before the limit of sign-ups, so that a refused password does not count.
+        let password = match &wanted.first {
+            FirstMethod::Password(password) => Some(NewPassword::check(password)?),
+            FirstMethod::Passkey(..) => None,
+        };
         self.space().require().map_err(Error::Refused)?;
         self.throttle().sign_up(from.address).await?;
         // Checked before the costly hash; the store decides if two requests race.
@@ -154,15 +180,24 @@ impl Chat {
         if !self.is_username_free(&username, &username_key).await? {
             return Err(ErrorCode::UsernameTaken.into());
         }
-        let names = [username_key.clone(), display_key.clone()];
-        let requester = Requester::At(from.address);
-        let password_hash = self.passwords().hash_new(password, names, requester).await?;
-        let user = User { id: UserId::new(), username, display_name };
+        let password_hash = match password {
+            Some(password) => {
+                let names = [username_key.clone(), display_key.clone()];
+                let requester = Requester::At(from.address);
+                self.passwords().hash_new(password, names, requester).await?
+            }
+            None => String::new(),
+        };
+        let (id, passkey) = match wanted.first {
+            FirstMethod::Password(_) => (UserId::new(), None),
+            FirstMethod::Passkey(id, passkey) => (id, Some(passkey)),
+        };
+        let user = User { id, username, display_name };
         let from_address = from.address;
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let device_token = self.devices().token(user.id, &password_hash, None)?;
-        let new = NewUser { user: user.clone(), username_key, display_key, password_hash };
+        let new = NewUser { user: user.clone(), username_key, display_key, password_hash, passkey };
         let is_invited = wanted.invitation.is_some();
         let made = self.store().create_user(new, session, wanted.invitation, clock::now()).await?;
         match made {
@@ -176,6 +211,7 @@ impl Chat {
                 Ok((SignedIn { session, token, device_token }, opened))
             }
             AccountOutcome::NameTaken => Err(ErrorCode::UsernameTaken.into()),
+            AccountOutcome::PasskeyTaken => Err(ErrorCode::PasskeyRefused.into()),
             AccountOutcome::InvitationInvalid => Err(ErrorCode::InvitationInvalid.into()),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::{Devices, Passwords, fold};
+use crate::accounts::{Ceremonies, Devices, Passwords, fold};
 use crate::cluster::{self, BrokerError, Cluster, ClusterCommits, Leadership, Node};
 use crate::health::{Health, Work};
 use crate::hub::Hub;
@@ -19,11 +19,13 @@ use crate::relay::Relay;
 use crate::space::StoreSpace;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NodeId, NodeKey, Report, ReportId, Store, StoreError, postgres, sqlite};
+use crate::store::{
+    NodeId, NodeKey, OldestSession, Report, ReportId, Store, StoreError, postgres, sqlite,
+};
 use crate::supervision::Supervisor;
 use crate::throttle::Throttle;
 use crate::writer::{Commits, LocalCommits, Writer};
-use crate::{Chat, Config, Database, Error, Parts};
+use crate::{Chat, Config, Database, Error, Parts, clock};
 
 /// Why a chat could not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,9 @@ pub enum BeginError {
     /// Password hashing could not be prepared.
     #[error("cannot prepare password hashing: {0}")]
     Passwords(Error),
+    /// The configured site cannot carry passkeys.
+    #[error("cannot prepare passkeys: {0}")]
+    Passkeys(String),
     /// The operating system returned no random numbers.
     #[error("the operating system returned no random numbers")]
     Randomness,
@@ -170,7 +175,7 @@ impl Chat {
     pub(crate) async fn on(config: Config, store: Arc<dyn Store>) -> Result<Self, BeginError> {
         let passwords =
             Passwords::new(config.password_hashes_at_once).map_err(BeginError::Passwords)?;
-        let (hub, leavers) = Hub::new(
+        let hub = Hub::new(
             config.max_connections,
             config.max_connections_per_user,
             config.presence_grace,
@@ -183,7 +188,12 @@ impl Chat {
         let (leadership, leader) = watch::channel(Leadership::Nobody);
         let key = NodeKey::new().map_err(|_| BeginError::Randomness)?;
         let clustered = cluster.commits(id, leader, &store, &health);
-        let writer = tasks.start_writer(clustered, &store, &health, &relay);
+        let (life, idle) = (config.session_life, config.session_idle);
+        let oldest = move || {
+            let now = clock::now();
+            OldestSession { created: clock::before(now, life), seen: clock::before(now, idle) }
+        };
+        let writer = tasks.start_writer(clustered, &store, &health, &relay, oldest);
         cluster.start(hub.clone(), &tasks.tracker, &tasks.end, &tasks.supervisor);
         tasks.watch_store(store.clone());
         let presence = Arc::new(PresenceBoard::new(
@@ -192,9 +202,8 @@ impl Chat {
             relay.clone(),
             store.clone(),
             writer.clone(),
-            config.presence_grace,
         ));
-        tasks.essential("presence", presence.clone().watch(leavers, tasks.end.clone()));
+        tasks.essential("presence", presence.clone().watch(tasks.end.clone()));
         tasks.hold_lease(Node {
             id,
             key,
@@ -205,6 +214,9 @@ impl Chat {
             leadership,
         });
         let devices = Devices::new(store.secret());
+        let ceremonies = config.relying_party.as_ref();
+        let ceremonies = ceremonies.map(|party| Ceremonies::new(party, store.secret()));
+        let ceremonies = ceremonies.transpose().map_err(BeginError::Passkeys)?;
         let throttle = Throttle::new(&config.rates, store.clone());
         let space = StoreSpace::new(config.max_store_bytes);
         if let Err(error) = space.measure(store.as_ref()).await {
@@ -221,6 +233,7 @@ impl Chat {
             presence,
             passwords,
             devices,
+            ceremonies,
             throttle,
             space,
             health,
@@ -278,12 +291,13 @@ impl Tasks {
         store: &Arc<dyn Store>,
         health: &Arc<Health>,
         relay: &Relay,
+        oldest: impl Fn() -> OldestSession + Send + 'static,
     ) -> Writer {
         let commits: Arc<dyn Commits> = match &clustered {
             Some(clustered) => clustered.clone(),
             None => Arc::new(LocalCommits::new(store.clone(), health.clone())),
         };
-        let (writer, writing) = Writer::start(commits, relay.clone());
+        let (writer, writing) = Writer::start(commits, relay.clone(), oldest);
         self.essential("the writer", writing);
         if let Some(commits) = clustered {
             let (tracker, end) = (self.tracker.clone(), self.end.clone());

@@ -45,9 +45,24 @@ pub struct Config {
     pub session_idle: Duration,
     /// A session expires after this time even if it is in use.
     pub session_life: Duration,
+    /// The site to which passkeys belong; `None` if the address of the server cannot carry any.
+    pub relying_party: Option<RelyingParty>,
+    /// Whether a user may sign up with a passkey and without a password.
+    pub passkey_sign_up: bool,
     /// The build of the page that this process serves, if known; sent to each connection in
     /// `hello`.
     pub build: Option<String>,
+}
+
+/// A site as `WebAuthn` sees it. Passkeys are bound to its id for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// The domain name of the site.
+    pub id: String,
+    /// The origin of the site's pages, such as `https://chat.example.org`.
+    pub origin: String,
+    /// The name that authenticators show.
+    pub name: String,
 }
 
 /// The database that stores everything.
@@ -178,6 +193,8 @@ impl Config {
             presence_grace: Duration::from_secs(30),
             session_idle: DAY.saturating_mul(7),
             session_life: DAY.saturating_mul(30),
+            relying_party: None,
+            passkey_sign_up: false,
             build: None,
         }
     }

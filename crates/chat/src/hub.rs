@@ -8,6 +8,7 @@
 //! Bounds: [`QUEUE_FRAMES`] frames and [`QUEUE_BYTES`] bytes per connection. The lock is held for a
 //! look-up and some `try_send`s, never across an await.
 
+mod graces;
 pub(crate) mod pacing;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::{CloseCode, SessionId, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
+
+use graces::Graces;
 
 /// Frames in one outbound queue: a few seconds of the busiest conversation.
 const QUEUE_FRAMES: usize = 256;
@@ -207,17 +210,15 @@ pub(crate) struct Hub {
     max_connections: usize,
     max_connections_per_user: usize,
     grace: Duration,
-    /// Users whose last connection has just ended; received by presence. Unbounded, but never
-    /// longer than the number of connections. Closed when the hub is dropped.
-    left: mpsc::UnboundedSender<UserId>,
+    /// Wakes presence when a grace period begins.
+    left: Notify,
 }
 
-#[derive(Default)]
 struct People {
     by_user: HashMap<UserId, Vec<Entry>>,
-    /// When the grace period of each user without a connection ends. Protected by the same lock as
+    /// The users without a connection whose grace period is not over. Protected by the same lock as
     /// the connections, so that a quick reconnect is never taken for an arrival.
-    lingering: HashMap<UserId, Instant>,
+    lingering: Graces,
     connections: usize,
     /// When a connection was last logged as refused because the node was full.
     full_logged_at: Option<Instant>,
@@ -229,22 +230,26 @@ struct Entry {
 }
 
 impl Hub {
-    /// Creates the hub and the receiver of users whose last connection ended.
+    /// Keeps at most as many grace periods as connections.
     pub(crate) fn new(
         max_connections: usize,
         max_connections_per_user: usize,
         grace: Duration,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<UserId>) {
-        let (left, leavers) = mpsc::unbounded_channel();
-        let hub = Self {
-            people: Mutex::default(),
+    ) -> Arc<Self> {
+        let people = People {
+            by_user: HashMap::new(),
+            lingering: Graces::new(max_connections),
+            connections: 0,
+            full_logged_at: None,
+        };
+        Arc::new(Self {
+            people: Mutex::new(people),
             next_id: AtomicU64::new(1),
             max_connections,
             max_connections_per_user,
             grace,
-            left,
-        };
-        (Arc::new(hub), leavers)
+            left: Notify::new(),
+        })
     }
 
     fn people(&self) -> MutexGuard<'_, People> {
@@ -289,7 +294,7 @@ impl Hub {
         let first = entries.is_empty();
         entries.push(Entry { session, outbound: outbound.clone() });
         people.connections += 1;
-        let was_away = people.lingering.remove(&user).is_none() && first;
+        let was_away = !people.lingering.cancel(user) && first;
         drop(people);
         Ok((ConnectionGuard { hub: self.clone(), user, outbound, queue, close }, was_away))
     }
@@ -303,13 +308,12 @@ impl Hub {
         let last = entries.is_empty();
         if last {
             people.by_user.remove(&user);
-            people.lingering.insert(user, Instant::now() + self.grace);
+            people.lingering.begin(user, Instant::now() + self.grace);
         }
         people.connections -= gone;
         drop(people);
         if last {
-            // The presence task ends with the process; then nothing receives.
-            let _ = self.left.send(user);
+            self.left.notify_one();
         }
     }
 
@@ -321,7 +325,7 @@ impl Hub {
     /// Returns every user who is connected or within their grace period.
     pub(crate) fn present(&self) -> Vec<UserId> {
         let people = self.people();
-        people.by_user.keys().chain(people.lingering.keys()).copied().collect()
+        people.by_user.keys().copied().chain(people.lingering.users()).collect()
     }
 
     /// Visits every connection of these users except `except`, with the lock held.
@@ -344,17 +348,27 @@ impl Hub {
     /// Returns whether a user is connected or within their grace period.
     pub(crate) fn is_present(&self, user: UserId) -> bool {
         let people = self.people();
-        people.by_user.contains_key(&user) || people.lingering.contains_key(&user)
+        people.by_user.contains_key(&user) || people.lingering.contains(user)
     }
 
-    /// Ends a user's grace period if it has expired; returns whether it had.
-    pub(crate) fn end_grace(&self, user: UserId) -> bool {
-        let mut people = self.people();
-        let over = people.lingering.get(&user).is_some_and(|until| *until <= Instant::now());
-        if over {
-            people.lingering.remove(&user);
+    /// Waits until the grace period of a user is over. Called by presence alone, because one caller
+    /// is woken.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a cancelled call takes no user.
+    pub(crate) async fn next_leaver(&self) -> UserId {
+        loop {
+            let next = self.people().lingering.take_over(Instant::now());
+            match next {
+                Ok(user) => return user,
+                Err(None) => self.left.notified().await,
+                Err(Some(until)) => tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    // The new grace period may be one too many.
+                    () = self.left.notified() => {}
+                },
+            }
         }
-        over
     }
 
     /// Closes every connection of these sessions.

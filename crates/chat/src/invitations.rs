@@ -15,7 +15,7 @@ use protocol::{
     WaitingInvitation,
 };
 
-use crate::accounts::{Client, SignedIn, TOKEN_CHARS, Wanted, make_token, read_token};
+use crate::accounts::{Client, FirstMethod, SignedIn, TOKEN_CHARS, Wanted, make_token, read_token};
 use crate::config::Registration;
 use crate::error::Result;
 use crate::store::{Acceptance, Caller, InvitationOutcome, NewInvitation, Opened, TokenHash};
@@ -153,7 +153,8 @@ impl Chat {
             return Err(ErrorCode::RegistrationClosed.into());
         }
         let hash = read_token(invitation).ok_or(ErrorCode::InvitationInvalid)?;
-        let wanted = Wanted { username, display_name, password, invitation: Some(hash) };
+        let first = FirstMethod::Password(password);
+        let wanted = Wanted { username, display_name, first, invitation: Some(hash) };
         let (signed_in, opened) = self.make_account(wanted, from.into()).await?;
         let user = signed_in.session.user.id;
         let conversation = opened.map(|opened| self.publish_to_inviter(user, &opened));
@@ -162,7 +163,7 @@ impl Chat {
 
     /// Notifies the inviter's open pages of a new conversation. A `receipt` with both marks at
     /// zero, for a conversation that a page does not hold, makes the page fetch it.
-    fn publish_to_inviter(&self, invited: UserId, opened: &Opened) -> ConversationId {
+    pub(crate) fn publish_to_inviter(&self, invited: UserId, opened: &Opened) -> ConversationId {
         if opened.is_new {
             let (delivered, read) = (Seq::ZERO, Seq::ZERO);
             let conversation = opened.conversation;

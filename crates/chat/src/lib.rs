@@ -45,6 +45,8 @@ mod conversations;
 mod deletion;
 mod error;
 mod finding;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod hub;
 mod invitations;
@@ -72,13 +74,13 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Client, DeviceToken, Session, SignedIn};
+pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Proof, Session, SignedIn};
 pub use begin::{
     BeginError, ReplaceSecretError, close_report, migrate, open_reports, replace_secret,
     turn_off_two_step,
 };
 pub use cluster::BrokerError;
-pub use config::{Broker, Config, Database, Rates, Registration};
+pub use config::{Broker, Config, Database, Rates, Registration, RelyingParty};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use finding::folded;
@@ -91,7 +93,7 @@ pub use store::sqlite::accept_store;
 pub use store::{Caller, Report, ReportId, ReportedMessage};
 pub use throttle::network as client_network;
 
-use accounts::{Devices, Passwords};
+use accounts::{Ceremonies, Devices, Passwords};
 use health::{Health, Work};
 use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
@@ -119,6 +121,8 @@ struct Parts {
     presence: Arc<PresenceBoard>,
     passwords: Passwords,
     devices: Devices,
+    /// `None` if the address of the server cannot carry passkeys.
+    ceremonies: Option<Ceremonies>,
     throttle: Throttle,
     space: StoreSpace,
     health: Arc<Health>,

@@ -8,12 +8,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::{Presence, ServerFrame, Timestamp, UserId};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::time::DelayQueue;
 
 use crate::clock;
 use crate::hub::Hub;
@@ -31,7 +28,6 @@ pub(crate) struct PresenceBoard {
     relay: Relay,
     store: Arc<dyn Store>,
     writer: Writer,
-    grace: Duration,
 }
 
 impl PresenceBoard {
@@ -41,9 +37,8 @@ impl PresenceBoard {
         relay: Relay,
         store: Arc<dyn Store>,
         writer: Writer,
-        grace: Duration,
     ) -> Self {
-        Self { node, hub, relay, store, writer, grace }
+        Self { node, hub, relay, store, writer }
     }
 
     /// Returns which of these users are online, at this node or another.
@@ -100,30 +95,16 @@ impl PresenceBoard {
     }
 
     /// Waits for the grace period of each leaver, then notifies their peers. Ends with the token.
-    pub(crate) async fn watch(
-        self: Arc<Self>,
-        mut leavers: mpsc::UnboundedReceiver<UserId>,
-        end: CancellationToken,
-    ) {
-        let mut graces = DelayQueue::new();
+    pub(crate) async fn watch(self: Arc<Self>, end: CancellationToken) {
         loop {
             tokio::select! {
                 () = end.cancelled() => return,
-                Some(user) = leavers.recv() => {
-                    graces.insert(user, self.grace);
-                }
-                Some(over) = std::future::poll_fn(|cx| graces.poll_expired(cx)), if !graces.is_empty() => {
-                    self.on_grace_over(over.into_inner()).await;
-                }
+                user = self.hub.next_leaver() => self.on_grace_over(user).await,
             }
         }
     }
 
     async fn on_grace_over(&self, user: UserId) {
-        // The user may have reconnected, and even left again; then a later grace period decides.
-        if !self.hub.end_grace(user) {
-            return;
-        }
         let is_nowhere = match self.store.cluster_state() {
             Some(shared) => self.or_log(shared.depart(self.node, user).await, user),
             None => true,

@@ -1,27 +1,25 @@
 //! Settings of a user's own account: name, privacy, password. A change applies at once to later
 //! reads and to open connections.
 //!
-//! A change of the password needs the present one, and the guesses of each session are limited. `app`
-//! calls these methods for the settings; [`crate::deletion`] and [`crate::accounts`] verify a
-//! password here.
+//! A change of the password needs a proof of the user, the present password or a passkey. An account
+//! without a password gets its first one in the same way. `app` calls these methods for the settings.
 
 use std::fmt;
 
 use protocol::{ErrorCode, Privacy, ServerFrame, Settings, User, UserId};
 
-use crate::accounts::{Client, DeviceToken, NewPassword, Requester, end_of, make_token, names};
+use crate::accounts::{Client, DeviceToken, NewPassword, Proof, Requester, make_token, names};
 use crate::error::Result;
 use crate::presence::MOST_NOTIFIED;
-use crate::security_log::{SECURITY, log_refused_password};
+use crate::security_log::SECURITY;
 use crate::store::{Caller, ChangedPassword};
-use crate::throttle::Guesser;
 use crate::{Chat, Session, clock};
 
 /// A change of the user's own password.
 #[derive(Clone, Copy)]
 pub struct PasswordChange<'a> {
-    /// The present password.
-    pub current: &'a str,
+    /// The present password, or a passkey.
+    pub current: Proof<'a>,
     /// The new password.
     pub new: &'a str,
     /// Whether to withdraw the user's open invitations as well.
@@ -91,7 +89,8 @@ impl Chat {
     /// known device becomes unknown.
     ///
     /// # Errors
-    /// `wrong_password`, a `password_*` code for the new password, or `rate_limited`;
+    /// `wrong_password` or `passkey_refused`, a `password_*` code for the new password, or
+    /// `rate_limited`;
     /// `unauthenticated` if the present session has ended meanwhile.
     pub async fn change_password(
         &self,
@@ -114,8 +113,7 @@ impl Chat {
         };
         let mut ended = set(&verified).await?;
         if ended.is_none()
-            && let Some(renewed) =
-                self.verify_anew(me.user.id, current, &verified, Requester::Known).await?
+            && let Some(renewed) = self.verify_own_anew(me.user.id, current, &verified).await?
         {
             ended = set(&renewed).await?;
         }
@@ -127,37 +125,6 @@ impl Chat {
             "a password was changed"
         );
         Ok(NewTokens { session: token, device: self.devices().token(me.user.id, &hash, None)? })
-    }
-
-    /// Verifies the password of a session's user; returns the hash that the password matches. Wrong
-    /// passwords count for this session alone: guesses of strangers do not block it, and its own
-    /// guesses do not block sign-ins.
-    pub(crate) async fn verify_own(
-        &self,
-        me: &Session,
-        password: &str,
-        from: Client,
-    ) -> Result<String> {
-        let verified = self.verify_password_of(me, password).await;
-        if let Err(error) = &verified {
-            log_refused_password(from.address, error);
-        }
-        verified
-    }
-
-    async fn verify_password_of(&self, me: &Session, password: &str) -> Result<String> {
-        let guess = self.throttle().guess(Guesser::Session(me.user.id, me.id)).await?;
-        let compared = self.compare_own(me.user.id, password).await;
-        self.throttle().end_guess(guess, end_of(&compared)).await;
-        compared?.ok_or_else(|| ErrorCode::WrongPassword.into())
-    }
-
-    /// Returns the user's password hash; `None` if the password does not match.
-    async fn compare_own(&self, me: UserId, password: &str) -> Result<Option<String>> {
-        let hash = self.store().password_hash(me).await?.ok_or(ErrorCode::Unauthenticated)?;
-        let verdict =
-            self.passwords().verify(password, Some(hash.clone()), Requester::Known).await?;
-        Ok(verdict.is_right().then_some(hash))
     }
 
     /// Sends a user's present names to their most recently active peers and to their own

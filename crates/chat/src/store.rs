@@ -10,13 +10,15 @@
 //! or rates. Engines check membership inside the statement or transaction that does the work, and
 //! assign a message's `seq` inside the transaction that stores it. The same holds for the session of
 //! a [`Caller`]: a call with a caller fails with [`StoreError::SessionEnded`] if the session has
-//! ended. The calls of [`SecondFactorStore`] have no caller, because the operator uses them too.
+//! ended. The calls that a sign-in makes
+//! have no caller, and neither has [`SecondFactorStore::delete_second_factor`], which is the operator's.
 
 mod accounts;
 #[cfg(test)]
 mod captured_statements;
 mod cluster_state;
 mod conversations;
+mod device_links;
 #[cfg(test)]
 mod every_statement;
 mod invitations;
@@ -24,6 +26,7 @@ mod marks;
 mod messages;
 mod migrations;
 pub mod moving;
+mod passkeys;
 mod people;
 pub mod postgres;
 mod reports;
@@ -41,10 +44,11 @@ use protocol::Epoch;
 
 pub use accounts::{AccountOutcome, AccountStore, NewUser};
 pub use cluster_state::{
-    Allowance, AskedBy, ClusterState, DatabaseClock, GuessEnd, Instance, LeaseStore, NodeId,
-    NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
+    Allowance, AllowanceKey, AskedBy, ClusterState, DatabaseClock, GuessEnd, Instance, LeaseStore,
+    NodeId, NodeKey, NodesSecret, NodesSecrets, Pauses, RateLimitStore, Renewed,
 };
 pub use conversations::{ConversationStore, ConversationView};
+pub use device_links::{DeviceLinkStore, NewDeviceLink, UsedDeviceLink};
 pub use invitations::{
     Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
 };
@@ -52,13 +56,17 @@ pub use messages::{
     Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage, Reach,
     SendOutcome,
 };
+pub use passkeys::{
+    CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved, PasskeyStore,
+};
 pub use people::{Counted, Found, PersonStore};
 pub use reports::{NewReport, Report, ReportId, ReportStore, ReportedMessage};
 pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
 pub(crate) use secret::DerivedKey;
 pub use secret::StoreSecret;
 pub use sessions::{
-    Caller, NewSession, SessionLife, SessionStore, TokenHash, TokenState, ValidSession,
+    Caller, NewSession, OldestSession, SessionLife, SessionStore, TokenHash, TokenState,
+    ValidSession,
 };
 pub use settings::{ChangedPassword, SettingsStore};
 pub use standings::{BlockChange, StandingStore};
@@ -131,6 +139,8 @@ pub trait Store:
     + InvitationStore
     + SettingsStore
     + SecondFactorStore
+    + DeviceLinkStore
+    + PasskeyStore
     + PersonStore
     + ConversationStore
     + StandingStore

@@ -84,7 +84,9 @@ pub(crate) struct Throttle {
     sign_ups: AddressRate,
     sign_ins: AddressRate,
     looks_at_invitations: AddressRate,
+    looks_at_links: AddressRate,
     looks_for_names: AddressRate,
+    ceremonies: AddressRate,
     guesses: Guesses,
     /// Passwords that a user enters on a known device or in a session.
     known: Rate<UserId>,
@@ -119,7 +121,9 @@ impl Throttle {
             sign_ups: AddressRate::new("sign_up", rates.sign_ups_per_hour, HOUR),
             sign_ins: AddressRate::new("sign_in", sign_ins, MINUTE),
             looks_at_invitations: AddressRate::new("invitation", sign_ins, MINUTE),
+            looks_at_links: AddressRate::new("device_link", sign_ins, MINUTE),
             looks_for_names: AddressRate::new("name", sign_ins, MINUTE),
+            ceremonies: AddressRate::new("ceremony", sign_ins, MINUTE),
             guesses: Guesses::new(key),
             known: Rate::new("known", sign_ins, MINUTE, 1),
             searches: Rate::new("search", rates.searches_per_minute, MINUTE, 2),
@@ -234,9 +238,20 @@ impl Throttle {
         self.take(&self.looks_at_invitations, from).await
     }
 
+    /// Limits by address, at the rate of sign-ins, for the same reason.
+    pub(crate) async fn look_at_link(&self, from: IpAddr) -> Result<()> {
+        self.take(&self.looks_at_links, from).await
+    }
+
     /// Limits by address, at the rate of sign-ins.
     pub(crate) async fn look_for_names(&self, from: IpAddr) -> Result<()> {
         self.take(&self.looks_for_names, from).await
+    }
+
+    /// Limits ceremonies that a client without a session begins, by address, at the rate of sign-ins.
+    /// A count of its own, because each view of the sign-in page begins one.
+    pub(crate) async fn begin_ceremony(&self, from: IpAddr) -> Result<()> {
+        self.take(&self.ceremonies, from).await
     }
 
     /// Removes expired state. Called periodically.

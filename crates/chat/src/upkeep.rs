@@ -49,6 +49,7 @@ impl Chat {
     async fn delete_expired(&self) -> Result<()> {
         self.throttle().tidy().await?;
         self.store().forget_reservations(clock::now()).await?;
+        self.store().forget_ceremonies(clock::now()).await?;
         Ok(self.store().forget_old_sessions(self.session_life(clock::now())).await?)
     }
 

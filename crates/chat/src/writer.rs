@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{Error, Result, later};
 use crate::hub::Outbound;
 use crate::relay::Relay;
-use crate::store::{NewMarks, NewMessage};
+use crate::store::{NewMarks, NewMessage, OldestSession};
 use batch::{Deferred, PendingBatch};
 
 pub(crate) use commits::{CommitResult, Commits, LocalCommits};
@@ -75,13 +75,14 @@ enum Command {
 
 impl Writer {
     /// Creates the queue and the task. The task ends after [`Self::close`], when the last write is
-    /// on disk.
+    /// on disk. `oldest` returns which sessions are too old to write now.
     pub(crate) fn start(
         commits: Arc<dyn Commits>,
         relay: Relay,
+        oldest: impl Fn() -> OldestSession + Send + 'static,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, run(commits, relay, waiting))
+        (Self { queue }, run(commits, relay, oldest, waiting))
     }
 
     /// Queues a write, or refuses it because the queue is full.
@@ -110,11 +111,16 @@ impl Writer {
     }
 }
 
-async fn run(commits: Arc<dyn Commits>, relay: Relay, mut waiting: mpsc::Receiver<Command>) {
+async fn run(
+    commits: Arc<dyn Commits>,
+    relay: Relay,
+    oldest: impl Fn() -> OldestSession,
+    mut waiting: mpsc::Receiver<Command>,
+) {
     let mut commands = Vec::with_capacity(MAX_BATCH);
     while waiting.recv_many(&mut commands, MAX_BATCH).await > 0 {
         let first = PendingBatch::of(Deferred::default(), &mut commands, &mut waiting);
-        let (mut decided, mut deferred) = first.commit(commits.as_ref()).await;
+        let (mut decided, mut deferred) = first.commit(commits.as_ref(), oldest()).await;
         // Under load the store commits the next batch while this one is answered.
         loop {
             if !take_waiting(&mut commands, &mut waiting) && deferred.is_empty() {
@@ -126,7 +132,7 @@ async fn run(commits: Arc<dyn Commits>, relay: Relay, mut waiting: mpsc::Receive
             let next = PendingBatch::of(deferred, &mut commands, &mut waiting);
             ((decided, deferred), ()) = tokio::join!(
                 biased;
-                next.commit(commits.as_ref()),
+                next.commit(commits.as_ref(), oldest()),
                 async { decided.answer(&relay) },
             );
         }

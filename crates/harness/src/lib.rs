@@ -6,6 +6,7 @@
 //! - `process`: a running server and its use of resources; `cpu_time`: CPU time
 //! - `fixture`: prepared users with sessions; `http_client`: the HTTP half of the protocol
 //! - `connection`: the WebSocket half of the protocol
+//! - `authenticator`: passkeys in software
 //! - `one_time_code`: the codes of an authenticator app
 //! - `postgres`: a private Postgres, also for the tests of the store
 //! - `nats`, `haproxy`, `pgbouncer`: private servers around the nodes
@@ -14,6 +15,7 @@
 //! - `tls`: certificates for these servers
 //! - `cluster`: several nodes with all of these servers
 
+mod authenticator;
 mod cluster;
 mod connection;
 mod cpu_time;
@@ -30,6 +32,7 @@ mod random;
 mod shim;
 mod tls;
 
+pub use authenticator::Authenticator;
 pub use cluster::{Cluster, ClusterConfig, DATABASE, Node};
 pub use connection::{Connection, FrameReceiver, FrameSender};
 pub use fixture::{Fixture, TestUser, copy_files};

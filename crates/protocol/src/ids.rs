@@ -82,6 +82,10 @@ id! {
     SessionId
 }
 id! {
+    /// The id of a passkey in the list of its user. It is not the id that the authenticator uses.
+    PasskeyId
+}
+id! {
     /// The identity of a store's history. A restored backup gets a new epoch; a client then
     /// discards everything it has cached from the old epoch and fetches it again.
     Epoch

@@ -8,6 +8,7 @@ mod frame;
 mod ids;
 mod invitation;
 pub mod limits;
+mod passkey;
 mod refusal;
 mod search;
 mod settings;
@@ -21,12 +22,18 @@ pub use conversation::{
     Presence, Sent, TickTime, TickTimes, Unread, User,
 };
 pub use frame::{ClientFrame, ServerFrame};
-pub use ids::{ClientId, ConversationId, Epoch, Seq, SessionId, Timestamp, UserId};
+pub use ids::{ClientId, ConversationId, Epoch, PasskeyId, Seq, SessionId, Timestamp, UserId};
 pub use invitation::{Invitation, InvitationInfo, WaitingInvitation};
 pub use limits::Limits;
+pub use passkey::{
+    MOST_PASSKEYS, PasskeyAnswer, PasskeyCeremony, PasskeyInfo, PasskeyState, PasskeySupport,
+};
 pub use refusal::{ErrorCode, Refusal, Retry};
 pub use search::{FoundConversation, SearchResults};
-pub use settings::{Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo, Settings};
+pub use settings::{
+    DeviceLink, DeviceLinkState, Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo,
+    Settings,
+};
 pub use standing::{BlockedUser, Standing};
 
 /// The WebSocket subprotocol, which names this protocol and its major version.

@@ -57,6 +57,20 @@ pub enum ErrorCode {
     /// Two-step sign-in is on where the call needs it off, or off where the call needs it on: it was
     /// changed meanwhile.
     SecondFactorChanged,
+    /// The link that signs in another device does not exist, was used or has expired, or its session
+    /// or password has ended; the answer does not disclose which.
+    DeviceLinkInvalid,
+    /// The browser is signed in already, and a link does not replace that session. Sign out first.
+    SignedInAlready,
+    /// The passkey cannot be used: it is unknown or was removed, its signature is wrong, or the
+    /// ceremony was used before or has expired; the answer does not disclose which.
+    PasskeyRefused,
+    /// This server's address cannot carry passkeys.
+    PasskeysUnavailable,
+    /// The user has the maximum number of passkeys.
+    TooManyPasskeys,
+    /// The passkey is the only way to sign in to the account.
+    LastSignInMethod,
     /// The operator has closed registration.
     RegistrationClosed,
     /// The invitation does not exist, was used or has expired; the answer does not disclose which.

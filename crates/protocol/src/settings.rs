@@ -44,6 +44,29 @@ pub struct SecondFactorSetUp {
     pub qr: String,
 }
 
+/// A link that signs in another device. Shown to its user alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLink {
+    /// Identifies the link, to ask whether it was used; not a secret.
+    pub id: String,
+    /// The link. Whoever opens it can sign in to the account, once.
+    pub link: String,
+    /// The link as a QR code: an SVG element.
+    pub qr: String,
+    /// How long the link is valid from now on. Not a time, because the clock of the browser can be
+    /// wrong.
+    pub valid_seconds: u32,
+}
+
+/// What became of a link that signs in another device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLinkState {
+    /// Whether the link can still be used.
+    pub is_open: bool,
+    /// The device that signed in by the link, empty if its browser is unknown.
+    pub used_by: Option<String>,
+}
+
 /// One sign-in of a user, as shown to that user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {

@@ -84,6 +84,7 @@ impl Config {
                 reads_per_minute: self.reads_per_minute,
                 frames_per_second: self.frames_per_second,
             },
+            passkey_sign_up: self.passkey_sign_up,
             max_store_bytes: self.max_store_bytes,
             password_hashes_at_once: self.password_hashes_at_once,
             max_connections: self.max_connections,

@@ -3,6 +3,7 @@
 mod accounts;
 mod broken_frames;
 mod crash;
+mod device_links;
 mod devices;
 mod forwarded;
 mod hostile;
@@ -14,6 +15,7 @@ mod moving;
 mod origin;
 mod other_user;
 mod pages;
+mod passkeys;
 mod people;
 mod plain_answers;
 mod process;

@@ -4,6 +4,7 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use protocol::SessionInfo;
 
+use super::device_link::SignInAnother;
 use super::{Outcome, SettingsSection, ask};
 use crate::components::{ForWhom, FormAlert};
 use crate::error_messages::error_message;
@@ -33,6 +34,7 @@ pub fn Devices(sessions: Vec<SessionInfo>) -> impl IntoView {
                     <Device session=session sessions=sessions outcome=outcome />
                 </For>
             </ul>
+            <SignInAnother sessions=sessions />
             <form
                 method="post"
                 action=paths::END_OTHER_SESSIONS

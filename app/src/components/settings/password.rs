@@ -1,16 +1,18 @@
-//! Changing the password.
+//! Changing the password, or setting the first one of an account without a password.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::{Form, Input};
 use leptos::prelude::*;
 use protocol::ErrorCode;
 
-use super::{Outcome, SaveButton, SettingsSection, Switch, ask};
+use super::confirmation::{Confirmed, proof, use_has_password};
+use super::{SaveButton, SettingsSection, Switch};
 use crate::browser::is_checked;
 use crate::components::{FieldKind, ForWhom, FormAlert, TextField};
 use crate::error::AppError;
 use crate::error_messages::{FormField, error_message, field_of};
 use crate::language::use_texts;
+use crate::passkeys::{PasskeyError, TypedProof};
 use crate::paths;
 use crate::server_fns::change_password;
 use crate::state::use_state;
@@ -23,23 +25,35 @@ const WITHDRAW_INVITATIONS: &str = "withdraw_invitations";
 #[component]
 pub fn ChangePassword() -> impl IntoView {
     let (t, me) = (use_texts(), use_state().me());
-    let outcome = RwSignal::new(Outcome::Untouched);
+    let (confirmed, has_password) = (Confirmed::new(), use_has_password());
+    let Confirmed { outcome, failure } = confirmed;
     let (current, new) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let form = NodeRef::<Form>::new();
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let (Some(old), Some(field)) = (current.get_untracked(), new.get_untracked()) else {
-            return;
-        };
+        let Some(field) = new.get_untracked() else { return };
+        let old = current.get_untracked();
         let withdraws =
             form.get_untracked().is_some_and(|form| is_checked(&form, WITHDRAW_INVITATIONS));
-        ask(outcome, change_password(old.value(), field.value(), withdraws), move |()| {
-            old.set_value("");
-            field.set_value("");
+        let (typed, next) = (old.as_ref().map(|old| old.value()), field.value());
+        let changed = async move {
+            let TypedProof { password, passkey } = proof(typed).await?;
+            Ok::<_, PasskeyError>(change_password(password, next, withdraws, passkey).await?)
+        };
+        confirmed.ask(changed, move |()| match old {
+            Some(old) => {
+                old.set_value("");
+                field.set_value("");
+            }
+            // Every form of the page asks for the password from now on.
+            None => _ = window().location().reload(),
         });
     };
     let at = move |wanted: FormPart| {
         Signal::derive(move || {
+            if let Some(failure) = failure.get() {
+                return (wanted == FormPart::Form).then(|| failure.text(t).to_owned());
+            }
             let error = outcome.get().error().filter(|error| part_of(*error) == wanted)?;
             Some(error_message(t, error))
         })
@@ -51,7 +65,12 @@ pub fn ChangePassword() -> impl IntoView {
                 // Tells password managers which account the password belongs to.
                 <input type="text" name="username" autocomplete="username" value=me.map(|me| me.username) hidden=true />
                 <FormAlert text=at(FormPart::Form) />
-                <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(FormPart::Current) />
+                {match has_password {
+                    true => view! {
+                        <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(FormPart::Current) />
+                    }.into_any(),
+                    false => view! { <p>{t.language.passkeys().no_password}</p> }.into_any(),
+                }}
                 <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(FormPart::New) />
                 <Switch
                     name=WITHDRAW_INVITATIONS

@@ -5,12 +5,14 @@ use leptos::html::{Input, P};
 use leptos::prelude::*;
 use protocol::{ErrorCode, SecondFactorSetUp, SecondFactorState};
 
+use super::confirmation::{ConfirmForm, Confirmed, proof};
 use super::recovery_codes::{grouped, recovery_code_list, recovery_file_link, text};
 use super::{Outcome, SaveButton, SettingsSection, ask};
 use crate::browser::{address_of, copy};
-use crate::components::{CodeField, FieldKind, ForWhom, FormAlert, TextField};
+use crate::components::{CodeField, FieldKind, ForWhom, FormAlert};
 use crate::error_messages::error_message;
 use crate::language::use_texts;
+use crate::passkeys::PasskeyError;
 use crate::paths;
 use crate::server_fns::{
     begin_second_factor, confirm_second_factor, renew_recovery_codes, turn_off_second_factor,
@@ -70,7 +72,7 @@ pub fn TwoStep(state: SecondFactorState) -> impl IntoView {
 /// The first line of a step. Takes the focus after a step, because the control that led here is
 /// gone.
 #[component]
-fn Lead(text: &'static str, takes_focus: bool) -> impl IntoView {
+pub(super) fn Lead(text: &'static str, takes_focus: bool) -> impl IntoView {
     let line = NodeRef::<P>::new();
     Effect::new(move |_| {
         if let Some(line) = line.get().filter(|_| takes_focus) {
@@ -181,64 +183,36 @@ fn NewCodes(codes: Vec<String>, go: Callback<Step>) -> impl IntoView {
 fn TurnedOn(left: u32, go: Callback<Step>) -> impl IntoView {
     let t = use_texts();
     let two_step = t.language.two_step();
-    let (renewed, turned_off) =
-        (RwSignal::new(Outcome::Untouched), RwSignal::new(Outcome::Untouched));
+    let (renewed, turned_off) = (Confirmed::new(), Confirmed::new());
     let renew = Callback::new(move |password| {
-        ask(renewed, renew_recovery_codes(password), move |codes| go.run(Step::Codes(codes)));
+        let codes = async move {
+            let proof = proof(password).await?;
+            Ok::<_, PasskeyError>(renew_recovery_codes(proof.password, proof.passkey).await?)
+        };
+        renewed.ask(codes, move |codes| go.run(Step::Codes(codes)));
     });
     let turn_off = Callback::new(move |password| {
-        ask(turned_off, turn_off_second_factor(password), move |()| go.run(Step::Off));
+        let off = async move {
+            let proof = proof(password).await?;
+            Ok::<_, PasskeyError>(turn_off_second_factor(proof.password, proof.passkey).await?)
+        };
+        turned_off.ask(off, move |()| go.run(Step::Off));
     });
     view! {
         <p>{t.count(two_step.codes_left, left)}</p>
         <details class="folded is-harmless">
             <summary class="link">{two_step.new_codes}"…"</summary>
             <p class="mt-3">{two_step.new_codes_help}</p>
-            <PasswordForm id="renew-password" action=paths::RENEW_RECOVERY_CODES outcome=renewed submit=renew>
-                <SaveButton outcome=renewed label=two_step.create_codes busy=t.saving done="" />
-            </PasswordForm>
+            <ConfirmForm id="renew-password" action=paths::RENEW_RECOVERY_CODES confirmed=renewed submit=renew>
+                <SaveButton outcome=renewed.outcome label=two_step.create_codes busy=t.saving done="" />
+            </ConfirmForm>
         </details>
         <details class="folded">
             <summary class="link">{two_step.turn_off}"…"</summary>
             <p class="mt-3">{two_step.turn_off_help}</p>
-            <PasswordForm id="turn-off-password" action=paths::TURN_OFF_TWO_STEP outcome=turned_off submit=turn_off>
-                <SaveButton outcome=turned_off label=two_step.turn_off busy=t.saving done="" danger=true />
-            </PasswordForm>
+            <ConfirmForm id="turn-off-password" action=paths::TURN_OFF_TWO_STEP confirmed=turned_off submit=turn_off>
+                <SaveButton outcome=turned_off.outcome label=two_step.turn_off busy=t.saving done="" danger=true />
+            </ConfirmForm>
         </details>
-    }
-}
-
-/// A form with the user's password.
-#[component]
-fn PasswordForm(
-    /// The id of the field, because the page has several password fields.
-    id: &'static str,
-    action: &'static str,
-    outcome: RwSignal<Outcome>,
-    /// Receives the password.
-    submit: Callback<String>,
-    /// The button.
-    children: Children,
-) -> impl IntoView {
-    let t = use_texts();
-    let password = NodeRef::<Input>::new();
-    let on_submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        if let Some(field) = password.get_untracked() {
-            submit.run(field.value());
-        }
-    };
-    view! {
-        <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
-            <ForWhom />
-            <TextField
-                kind=FieldKind::CurrentPassword
-                id=id
-                node_ref=password
-                value=String::new()
-                error=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error)))
-            />
-            {children()}
-        </form>
     }
 }

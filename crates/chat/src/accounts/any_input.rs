@@ -3,9 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::common_passwords::is_common;
-use super::looks::{is_reserved, looks_of};
-use super::{NewPassword, fold, names, opaque, read_token};
+use super::properties::check;
 
 /// Texts with characters that Unicode treats in special ways.
 const CORPUS: [&str; 14] = [
@@ -35,27 +33,6 @@ fn text() -> impl Strategy<Value = String> {
         0..5,
     );
     prop_oneof![letters.prop_map(|parts| parts.concat()), any::<String>()]
-}
-
-fn check(text: &str) {
-    if let Ok((name, key)) = names::username(text) {
-        assert_eq!(fold(&name), key);
-        assert_eq!(names::username(&name).as_ref(), Ok(&(name.clone(), key.clone())), "{text:?}");
-        let looks = looks_of(&name);
-        assert!(matches!(looks.len(), 1 | 2) && looks.is_sorted());
-        assert!(looks_of(&key).iter().all(|look| looks.contains(look)), "{text:?}");
-        assert!(!is_reserved(&key) || is_reserved(&name), "{text:?}");
-    }
-    if let Ok((name, key)) = names::display_name(text, "anna") {
-        assert!(!name.trim().is_empty() && name.chars().count() <= 64);
-        assert_eq!(names::display_name(&name, "anna"), Ok((name.clone(), key)), "{text:?}");
-    }
-    if let Ok(password) = opaque::enforce(text) {
-        assert_eq!(opaque::enforce(&password).as_ref(), Ok(&password), "{text:?}");
-        _ = is_common(&password);
-    }
-    _ = NewPassword::check(text).is_ok();
-    assert!(read_token(text).is_none() || text.len() == 43, "{text:?}");
 }
 
 #[test]

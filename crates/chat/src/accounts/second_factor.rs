@@ -4,7 +4,7 @@
 //! authenticator app; the second proves by a code that the app has the key, and returns recovery
 //! codes for the case that the app is lost. From then on, sign-in needs a code as well as the
 //! password. The store accepts each code once. Sign-in calls [`Chat::check_second_factor`] after
-//! the password was verified; `app` calls the other methods for the settings.
+//! the password was verified; a sign-in with a passkey needs no code. `app` calls the other methods for the settings.
 //!
 //! A wrong code at sign-in counts as a wrong password, and a right password alone must not clear
 //! that count: otherwise a person with the password could guess codes without limit.
@@ -13,10 +13,10 @@ use data_encoding::BASE32_NOPAD;
 use protocol::{ErrorCode, SecondFactorState, Timestamp, UserId};
 
 use super::codes::{self, TypedCode};
-use super::{Client, totp};
+use super::{Client, Proof, totp};
 use crate::error::{Error, Result};
 use crate::security_log::SECURITY;
-use crate::store::SecondFactor;
+use crate::store::{Caller, SecondFactor};
 use crate::{Chat, Session, clock};
 
 impl Chat {
@@ -36,9 +36,10 @@ impl Chat {
     /// Sign-in needs no code before [`Chat::confirm_second_factor`]. Replaces an unconfirmed key.
     ///
     /// # Errors
-    /// `second_factor_changed` if the user has a confirmed second factor; `rate_limited`.
-    pub async fn begin_second_factor(&self, me: UserId) -> Result<String> {
-        self.throttle().change(me).await?;
+    /// `second_factor_changed` if the user has a confirmed second factor; `rate_limited`;
+    /// `unauthenticated` if the session has ended.
+    pub async fn begin_second_factor(&self, me: Caller) -> Result<String> {
+        self.throttle().change(me.user).await?;
         let mut secret = [0; totp::SECRET_BYTES];
         getrandom::fill(&mut secret).map_err(|_| Error::Internal("no randomness"))?;
         if !self.store().begin_second_factor(me, &secret, clock::now()).await? {
@@ -60,37 +61,37 @@ impl Chat {
     ///
     /// # Errors
     /// `wrong_code`; `second_factor_changed` if there is no unconfirmed second factor;
-    /// `rate_limited`.
-    pub async fn confirm_second_factor(&self, me: UserId, code: &str) -> Result<Vec<String>> {
-        self.throttle().change(me).await?;
-        let secret = self.unconfirmed(me).await?;
+    /// `rate_limited`; `unauthenticated` if the session has ended.
+    pub async fn confirm_second_factor(&self, me: Caller, code: &str) -> Result<Vec<String>> {
+        self.throttle().change(me.user).await?;
+        let secret = self.unconfirmed(me.user).await?;
         let now = clock::now();
         let steps = match codes::read(code) {
             Some(TypedCode::OneTime(code)) => totp::matching_steps(&secret, code, now)?,
             _ => Vec::new(),
         };
         let step = steps.last().ok_or(ErrorCode::WrongCode)?;
-        let (printed, hashes) = codes::make(me)?;
+        let (printed, hashes) = codes::make(me.user)?;
         if !self.store().confirm_second_factor(me, &secret, *step, &hashes, now).await? {
             return Err(ErrorCode::SecondFactorChanged.into());
         }
-        tracing::info!(target: SECURITY, { user.id = %me }, "two-step sign-in was turned on");
+        tracing::info!(target: SECURITY, { user.id = %me.user }, "two-step sign-in was turned on");
         Ok(printed)
     }
 
     /// Replaces the recovery codes and returns the new ones, which cannot be read again.
     ///
     /// # Errors
-    /// `wrong_password`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
-    pub async fn renew_recovery_codes(
+    /// `wrong_password`, `passkey_refused`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
+    pub async fn renew_recovery_codes<'a>(
         &self,
         me: &Session,
-        password: &str,
+        proof: impl Into<Proof<'a>>,
         from: impl Into<Client>,
     ) -> Result<Vec<String>> {
-        self.verify_own(me, password, from.into()).await?;
+        self.verify_own(me, proof.into(), from.into()).await?;
         let (printed, hashes) = codes::make(me.user.id)?;
-        if !self.store().replace_recovery_codes(me.user.id, &hashes).await? {
+        if !self.store().replace_recovery_codes(me.caller(), &hashes).await? {
             return Err(ErrorCode::SecondFactorChanged.into());
         }
         tracing::info!(target: SECURITY, { user.id = %me.user.id }, "the recovery codes were replaced");
@@ -100,15 +101,15 @@ impl Chat {
     /// Turns two-step sign-in off and deletes the key and the recovery codes.
     ///
     /// # Errors
-    /// `wrong_password`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
-    pub async fn turn_off_second_factor(
+    /// `wrong_password`, `passkey_refused`; `second_factor_changed` if two-step sign-in is off; `rate_limited`.
+    pub async fn turn_off_second_factor<'a>(
         &self,
         me: &Session,
-        password: &str,
+        proof: impl Into<Proof<'a>>,
         from: impl Into<Client>,
     ) -> Result<()> {
-        self.verify_own(me, password, from.into()).await?;
-        if !self.store().delete_second_factor(me.user.id).await? {
+        self.verify_own(me, proof.into(), from.into()).await?;
+        if !self.store().turn_off_second_factor(me.caller()).await? {
             return Err(ErrorCode::SecondFactorChanged.into());
         }
         tracing::info!(target: SECURITY, { user.id = %me.user.id }, "two-step sign-in was turned off");
@@ -184,10 +185,10 @@ mod tests {
         let chat = chat.expect("a chat");
         let here = IpAddr::from([192, 0, 2, 7]);
         let made = chat.sign_up("alice", "", "tulip-Harbor-92", here).await.expect("an account");
-        let me = made.session.user.id;
+        let (caller, me) = (made.session.caller(), made.session.user.id);
         let store = chat.store();
-        assert!(store.begin_second_factor(me, SECRET, Timestamp(0)).await.expect("an answer"));
-        let confirmed = store.confirm_second_factor(me, SECRET, 0, &[], Timestamp(0)).await;
+        assert!(store.begin_second_factor(caller, SECRET, Timestamp(0)).await.expect("an answer"));
+        let confirmed = store.confirm_second_factor(caller, SECRET, 0, &[], Timestamp(0)).await;
         assert!(confirmed.expect("an answer"));
         let factor = store.second_factor(me).await.expect("an answer").expect("a second factor");
         let is_accepted = async |code: &str, seconds: i64| {

@@ -4,6 +4,8 @@
 //! disclose which usernames exist. `app` calls [`Chat::sign_in`]; the changes of a user's own
 //! account use [`Chat::verify_anew`] where a hash is renewed meanwhile.
 
+use std::net::IpAddr;
+
 use protocol::{ErrorCode, ServerFrame, SessionId, User, UserId};
 
 use super::devices::DeviceId;
@@ -62,11 +64,20 @@ impl Chat {
         let from = from.into();
         let (address, device) = (from.address, from.device.clone());
         let signed_in = self.verify_and_sign_in(username, password, code, from).await;
-        match &signed_in {
+        self.announce_sign_in(&signed_in, address, device);
+        signed_in
+    }
+
+    /// Tells the user's other pages of a sign-in, and logs the sign-in or its refusal.
+    pub(super) fn announce_sign_in(
+        &self,
+        signed_in: &Result<SignedIn>,
+        address: IpAddr,
+        device: String,
+    ) {
+        match signed_in {
             Ok(SignedIn { session, .. }) => {
-                // The new session has no connection yet, so only the user's other pages are told.
-                let event = ServerFrame::SignedIn { device };
-                self.relay().publish(&[session.user.id], &event, None);
+                self.tell_of_sign_in(session, device);
                 tracing::info!(
                     target: SECURITY,
                     { user.id = %session.user.id, client.ip = %address },
@@ -75,7 +86,11 @@ impl Chat {
             }
             Err(error) => log_refused_password(address, error),
         }
-        signed_in
+    }
+
+    /// Tells the user's other pages of a new session, which has no connection yet.
+    pub(super) fn tell_of_sign_in(&self, session: &Session, device: String) {
+        self.relay().publish(&[session.user.id], &ServerFrame::SignedIn { device }, None);
     }
 
     async fn verify_and_sign_in(
@@ -133,7 +148,8 @@ impl Chat {
         requester: Requester,
     ) -> Result<Option<Verified>> {
         let found = self.store().credentials(key).await?;
-        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        // An account without a password takes the same time, and no password is right.
+        let hash = found.as_ref().map(|(_, hash)| hash.clone()).filter(|hash| !hash.is_empty());
         let verdict = self.passwords().verify(password, hash, requester).await?;
         let found = found.filter(|_| verdict.is_right());
         Ok(found.map(|(user, hash)| Verified { user, hash, verdict }))
@@ -181,7 +197,7 @@ impl Chat {
         Ok(begun.map(|(id, token)| Begun { id, token, hash }))
     }
 
-    async fn try_session(
+    pub(super) async fn try_session(
         &self,
         user: UserId,
         verified: &str,
@@ -232,7 +248,7 @@ impl Chat {
 }
 
 /// Returns how a guess ended whose comparison has this result.
-pub(crate) fn end_of<T>(compared: &Result<Option<T>>) -> GuessEnd {
+pub(super) fn end_of<T>(compared: &Result<Option<T>>) -> GuessEnd {
     match compared {
         Ok(Some(_)) => GuessEnd::Right,
         Ok(None) => GuessEnd::Wrong,
@@ -242,8 +258,6 @@ pub(crate) fn end_of<T>(compared: &Result<Option<T>>) -> GuessEnd {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
     use crate::Config;
     use crate::store::{Caller, ChangedPassword};

@@ -196,6 +196,7 @@ fn merge(mut batches: Vec<Arc<Batch>>) -> Arc<Batch> {
         merged.seen_users.extend(batch.seen_users);
         merged.seen_sessions.extend(batch.seen_sessions);
         merged.yields &= batch.yields;
+        merged.oldest = merged.oldest.and(batch.oldest);
         match (&mut merged.asked_by, batch.asked_by) {
             (Some(merged), Some(asked_by)) => merged.nodes.extend(asked_by.nodes),
             (none @ None, asked_by) => *none = asked_by,
@@ -217,6 +218,7 @@ fn split(merged: Batch, parts: &[Part]) -> Vec<Batch> {
         seen_users: seen_users.by_ref().take(part.seen_users).collect(),
         seen_sessions: seen_sessions.by_ref().take(part.seen_sessions).collect(),
         yields: part.yields,
+        oldest: merged.oldest,
         asked_by: None,
     };
     parts.iter().map(batch).collect()

@@ -56,7 +56,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_resync_every_few_seconds_however_many_requests_arrive() {
-        let (hub, _left) = Hub::new(1_000, 10, Duration::ZERO);
+        let hub = Hub::new(1_000, 10, Duration::ZERO);
         let joined = hub.join(UserId::new(), SessionId::new(), FrameText::default());
         let (mut connection, _) = joined.expect("room");
         assert!(matches!(connection.next().await, Ok(Queued::Frame(_))));

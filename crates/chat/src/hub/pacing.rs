@@ -40,7 +40,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_connection_is_visited_once_and_not_all_at_once() {
-        let (hub, _left) = Hub::new(1_000, 10, Duration::ZERO);
+        let hub = Hub::new(1_000, 10, Duration::ZERO);
         let connections: Vec<_> = (0..250)
             .map(|_| hub.join(UserId::new(), SessionId::new(), FrameText::default()).expect("room"))
             .collect();

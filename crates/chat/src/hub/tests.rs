@@ -1,8 +1,10 @@
 //! Tests of connection guards, outbound queues and their bounds.
 
+use tokio::time::timeout;
+
 use super::*;
 
-fn hub() -> (Arc<Hub>, mpsc::UnboundedReceiver<UserId>) {
+fn hub() -> Arc<Hub> {
     Hub::new(3, 2, Duration::from_secs(30))
 }
 
@@ -32,7 +34,7 @@ async fn next_frame(guard: &mut ConnectionGuard) -> FrameText {
 
 #[tokio::test]
 async fn a_frame_reaches_every_connection_except_the_excluded_one() {
-    let (hub, _left) = hub();
+    let hub = hub();
     let user = UserId::new();
     let (mut one, first) = hub.join(user, SessionId::new(), hello()).expect("room");
     let (mut two, second) = hub.join(user, SessionId::new(), hello()).expect("room");
@@ -45,7 +47,7 @@ async fn a_frame_reaches_every_connection_except_the_excluded_one() {
 
 #[tokio::test]
 async fn a_full_queue_closes_that_connection_and_no_other() {
-    let (hub, _left) = hub();
+    let hub = hub();
     let user = UserId::new();
     let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("room");
     let (mut quick, _) = hub.join(user, SessionId::new(), hello()).expect("room");
@@ -58,7 +60,7 @@ async fn a_full_queue_closes_that_connection_and_no_other() {
 
 #[tokio::test]
 async fn a_queue_is_bounded_in_bytes_too() {
-    let (hub, _left) = hub();
+    let hub = hub();
     let user = UserId::new();
     let (mut slow, _) = hub.join(user, SessionId::new(), hello()).expect("room");
     let half = "x".repeat(QUEUE_BYTES / 2);
@@ -70,7 +72,7 @@ async fn a_queue_is_bounded_in_bytes_too() {
 
 #[tokio::test]
 async fn connections_are_limited_and_a_closed_one_frees_its_slot() {
-    let (hub, mut left) = hub();
+    let hub = hub();
     let (anna, bob) = (UserId::new(), UserId::new());
     let one = hub.join(anna, SessionId::new(), hello()).expect("room");
     let two = hub.join(anna, SessionId::new(), hello()).expect("room");
@@ -81,33 +83,35 @@ async fn connections_are_limited_and_a_closed_one_frees_its_slot() {
     assert!(hub.is_connected(anna));
     drop(two);
     assert!(!hub.is_connected(anna));
-    assert_eq!(left.recv().await, Some(anna));
+    assert!(hub.is_present(anna), "the grace period has begun");
     assert_eq!(hub.connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_a_reconnect_after_the_grace_period_counts_as_coming_online() {
-    let (hub, _left) = hub();
+    let hub = hub();
     let user = UserId::new();
     let join = || hub.join(user, SessionId::new(), hello()).expect("room");
     let (guard, was_away) = join();
     assert!(was_away);
     drop(guard);
     assert!(hub.is_present(user) && !hub.is_connected(user));
-    assert!(!hub.end_grace(user), "the grace is not over");
+    let over = async |within| timeout(Duration::from_secs(within), hub.next_leaver()).await.ok();
+    assert_eq!(over(29).await, None, "the grace is not over");
     let (guard, was_away) = join();
     assert!(!was_away);
+    assert_eq!(over(60).await, None, "the user is back");
     drop(guard);
-    tokio::time::advance(Duration::from_secs(31)).await;
-    assert!(hub.end_grace(user));
-    assert!(!hub.end_grace(user), "only once");
+    assert_eq!(over(29).await, None, "a new grace period has begun");
+    assert_eq!(over(2).await, Some(user));
+    assert_eq!(over(60).await, None, "only once");
     assert!(!hub.is_present(user));
     assert!(join().1);
 }
 
 #[tokio::test]
 async fn closing_a_session_closes_its_connections_only() {
-    let (hub, _left) = hub();
+    let hub = hub();
     let user = UserId::new();
     let (gone, stays) = (SessionId::new(), SessionId::new());
     let (mut one, _) = hub.join(user, gone, hello()).expect("room");

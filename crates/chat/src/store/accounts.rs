@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User};
 
-use super::{Caller, NewSession, Opened, Result, TokenHash};
+use super::{Caller, NewPasskey, NewSession, Opened, Result, TokenHash};
 
 /// How long nobody can take the username of a deleted account, or one that looks like it: peers may
 /// still trust the name.
@@ -42,7 +42,8 @@ pub trait AccountStore: Send + Sync + 'static {
     /// Forgets the usernames whose reservation has ended.
     async fn forget_reservations(&self, now: Timestamp) -> Result<()>;
 
-    /// The user with this folded username, and the user's password hash.
+    /// The user with this folded username, and the user's password hash, which is empty for an account
+    /// without a password.
     async fn credentials(&self, username_key: &str) -> Result<Option<(User, String)>>;
 }
 
@@ -54,8 +55,10 @@ pub struct NewUser {
     pub username_key: String,
     /// The folded display name, used for sorting.
     pub display_key: String,
-    /// The password hash as a PHC string.
+    /// The password hash as a PHC string; empty for an account without a password.
     pub password_hash: String,
+    /// The first passkey of an account without a password.
+    pub passkey: Option<NewPasskey>,
 }
 
 /// The result of [`AccountStore::create_user`].
@@ -64,6 +67,8 @@ pub enum AccountOutcome {
     Made(Option<Opened>),
     /// The username is taken or reserved, or looks like such a one; nothing is stored.
     NameTaken,
+    /// The authenticator's id of the passkey is taken; nothing is stored.
+    PasskeyTaken,
     /// The invitation is not valid; nothing is stored.
     InvitationInvalid,
 }

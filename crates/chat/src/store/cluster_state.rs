@@ -188,6 +188,25 @@ impl Allowance {
     }
 }
 
+/// Whose allowance it is.
+#[derive(Clone, Copy, Debug)]
+pub enum AllowanceKey {
+    /// An account's own, of the rate with this name.
+    Account(&'static str, UserId),
+    /// Of what a stranger chooses, such as an address or a name: its keyed hash. A stranger can choose
+    /// any number of those, so the store bounds the number of rows.
+    Stranger(&'static str, [u8; 16]),
+}
+
+impl fmt::Display for AllowanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(rate, user) => write!(f, "{rate} {user}"),
+            Self::Stranger(rate, hash) => write!(f, "{rate} {:032x}", u128::from_be_bytes(*hash)),
+        }
+    }
+}
+
 /// A limit of guesses: the first ones are free, then each guess causes a pause of one second, two,
 /// four and so on.
 #[derive(Clone, Copy, Debug)]
@@ -273,14 +292,16 @@ pub trait LeaseStore: Send + Sync {
 /// Rate limits that hold over all nodes.
 #[async_trait]
 pub trait RateLimitStore: Send + Sync {
-    /// Takes one use from an allowance. Returns how long to wait if the allowance is exhausted.
-    async fn take(&self, key: &str, allowance: Allowance) -> Result<Option<Duration>>;
+    /// Takes one use from an allowance. Returns how long to wait if the allowance is exhausted. May
+    /// forget the least used of many allowances whose keys strangers choose.
+    async fn take(&self, of: AllowanceKey, allowance: Allowance) -> Result<Option<Duration>>;
 
     /// Gives a part of an allowance back.
-    async fn give_back(&self, key: &str, span: Duration) -> Result<()>;
+    async fn give_back(&self, of: AllowanceKey, span: Duration) -> Result<()>;
 
     /// Counts a guess of a password, unless the pause after earlier guesses lasts: in one step, so
-    /// that concurrent guesses cannot pass together. Returns the rest of the pause.
+    /// that concurrent guesses cannot pass together. Returns the rest of the pause. May forget the
+    /// least used of many keys.
     async fn count_guess(&self, key: &[u8; 16], pauses: Pauses) -> Result<Option<Duration>>;
 
     /// Records how a counted guess ended.

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use protocol::{
-    ClientId, ConversationId, Cursor, ListCursor, Marks, Privacy, Seq, SessionId, Timestamp, User,
-    UserId,
+    ClientId, ConversationId, Cursor, ListCursor, Marks, PasskeyId, Privacy, Seq, SessionId,
+    Timestamp, User, UserId,
 };
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, Batch, Caller, ChangedPassword, ClusterState, GuessEnd,
-    InvitationOutcome, NewInvitation, NewMarks, NewMessage, NewReport, NewSession, NewUser, NodeId,
-    NodeKey, Pauses, ReportId, Result, SessionLife, Store,
+    Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
+    ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
+    NewPasskey, NewReport, NewSession, NewUser, NodeId, NodeKey, PasskeyAdded, PasskeyRemoved,
+    Pauses, ReportId, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -62,6 +63,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> Caller {
         username_key: name.into(),
         display_key: name.into(),
         password_hash: String::new(),
+        passkey: None,
     };
     let made = store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
     assert!(matches!(made, AccountOutcome::Made(None)));
@@ -78,7 +80,9 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     assert!(store.size().await? > 0);
     run_session_statements(store, caller).await?;
     run_settings_statements(store, caller).await?;
-    run_second_factor_statements(store, one).await?;
+    run_second_factor_statements(store, caller).await?;
+    run_device_link_statements(store, caller).await?;
+    run_passkey_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
     run_standing_statements(store, caller, of_other, conversation).await?;
@@ -139,17 +143,55 @@ async fn run_settings_statements(store: &dyn Store, caller: Caller) -> Result<()
     Ok(())
 }
 
-async fn run_second_factor_statements(store: &dyn Store, user: UserId) -> Result<()> {
+async fn run_second_factor_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let user = caller.user;
     let (secret, codes) = ([8; 20], [[1; 32], [2; 32]]);
-    assert!(store.begin_second_factor(user, &[7; 20], Timestamp(2)).await?);
-    assert!(store.begin_second_factor(user, &secret, Timestamp(2)).await?);
-    assert!(store.confirm_second_factor(user, &secret, 3, &codes, Timestamp(3)).await?);
+    assert!(store.begin_second_factor(caller, &[7; 20], Timestamp(2)).await?);
+    assert!(store.begin_second_factor(caller, &secret, Timestamp(2)).await?);
+    assert!(store.confirm_second_factor(caller, &secret, 3, &codes, Timestamp(3)).await?);
     assert!(store.accept_step(user, &secret, 4).await?);
     assert!(store.use_recovery_code(user, &codes[0]).await?);
-    assert!(store.replace_recovery_codes(user, &codes).await?);
+    assert!(store.replace_recovery_codes(caller, &codes).await?);
     assert_eq!(store.second_factor(user).await?.expect("stored").recovery_codes, 2);
-    assert!(store.delete_second_factor(user).await?);
+    assert!(store.turn_off_second_factor(caller).await?);
+    assert!(!store.delete_second_factor(user).await?);
     Ok(())
+}
+
+async fn run_device_link_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let life =
+        SessionLife { now: Timestamp(2), oldest_created: Timestamp(0), oldest_seen: Timestamp(0) };
+    let (verified, token_hash) = ("the same", &[10; 32]);
+    let new = NewDeviceLink { caller, verified, token_hash, expires_at: Timestamp(9) };
+    assert!(store.create_device_link(new).await?);
+    store.withdraw_device_link(caller, token_hash).await?;
+    assert!(store.create_device_link(new).await?);
+    assert!(!store.create_device_link(NewDeviceLink { verified: "another", ..new }).await?);
+    store.device_link(token_hash, life).await?.expect("a user");
+    let session = new_session(caller.user, 11);
+    store.use_device_link(token_hash, session, 10, life).await?.expect("used");
+    assert!(store.device_link_state(caller, token_hash, Timestamp(3)).await?.used_by.is_some());
+    Ok(())
+}
+
+async fn run_passkey_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let id = PasskeyId::new();
+    let (credential_id, text) = (vec![7; 16], "{}".to_owned());
+    let new = NewPasskey { id, credential_id, credential: text, name: "Phone".into() };
+    let added = store.add_passkey(caller, new.clone(), 1, Timestamp(2)).await?;
+    assert_eq!(added, PasskeyAdded::Added);
+    let more = NewPasskey { id: PasskeyId::new(), ..new };
+    assert_eq!(store.add_passkey(caller, more, 2, Timestamp(2)).await?, PasskeyAdded::Taken);
+    assert_eq!(store.passkeys(caller.user).await?.len(), 1);
+    assert_eq!(store.passkey(&[7; 16]).await?.expect("stored").user.id, caller.user);
+    assert!(store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?);
+    assert!(!store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?, "another counter");
+    assert!(store.rename_passkey(caller, id, "Key").await?);
+    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::Removed);
+    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::NotFound);
+    assert!(store.use_ceremony(&[1; 32], Timestamp(4)).await?);
+    assert!(!store.use_ceremony(&[1; 32], Timestamp(4)).await?);
+    store.forget_ceremonies(Timestamp(5)).await
 }
 
 /// Searches for the other user before and after the conversation is opened.
@@ -250,10 +292,13 @@ async fn run_every_cluster_statement(shared: &dyn ClusterState, one: UserId) -> 
     shared.depart(node, one).await?;
     shared.end(node).await?;
     let allowance = Allowance { each: Duration::from_secs(60), burst: 1 };
-    assert_eq!(shared.take("try", allowance).await?, None);
-    assert!(shared.take("try", allowance).await?.is_some());
-    shared.give_back("try", allowance.each).await?;
-    assert_eq!(shared.take("try", allowance).await?, None);
+    let of_stranger = AllowanceKey::Stranger("try", [5; 16]);
+    for of in [AllowanceKey::Account("try", one), of_stranger] {
+        assert_eq!(shared.take(of, allowance).await?, None);
+        assert!(shared.take(of, allowance).await?.is_some());
+        shared.give_back(of, allowance.each).await?;
+        assert_eq!(shared.take(of, allowance).await?, None);
+    }
     let (longest, forget_after) = (Duration::from_secs(9), Duration::from_secs(60));
     let (key, pauses) = ([1; 16], Pauses { free: 0, longest, forget_after });
     for end in [GuessEnd::NotCompared, GuessEnd::Right, GuessEnd::Wrong] {

@@ -10,7 +10,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{AskedBy, Result};
+use super::{AskedBy, OldestSession, Result};
 
 /// The messages and marks.
 #[async_trait]
@@ -148,6 +148,10 @@ pub struct Batch {
     /// Whether to defer writes to conversations that another node has locked, instead of waiting
     /// for the lock.
     pub yields: bool,
+    /// Writes of older sessions are answered like those of ended ones. Nodes of an older version send
+    /// none.
+    #[serde(default)]
+    pub oldest: OldestSession,
     /// The other nodes for which this node commits as leader. The transaction checks that all of
     /// them hold a lease in this database. If not, nothing is stored and the result is
     /// [`super::StoreError::Elsewhere`].

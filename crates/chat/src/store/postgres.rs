@@ -42,12 +42,14 @@ mod committer;
 mod connections;
 mod conversations;
 mod deletion;
+mod device_links;
 mod invitations;
 mod leases;
 mod looks;
 mod messages;
 pub(super) mod open;
 mod open_error;
+mod passkeys;
 mod people;
 mod pooler;
 #[cfg(test)]

@@ -6,17 +6,19 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    BlockedUser, ClientId, Conversation, ConversationId, HistoryPage, InvitationInfo, Marks,
-    Message, Person, Presence, Privacy, Seq, SessionId, SessionInfo, Settings, Standing, TickTime,
-    TickTimes, Timestamp, Unread, User, UserId,
+    BlockedUser, ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage,
+    InvitationInfo, Marks, Message, PasskeyId, PasskeyInfo, Person, Presence, Privacy, Seq,
+    SessionId, SessionInfo, Settings, Standing, TickTime, TickTimes, Timestamp, Unread, User,
+    UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row, Sqlite, Type};
+use uuid::Uuid;
 
 use super::{
-    ConversationView, Counted, Found, OpenInvitation, Report, ReportId, ReportedMessage, Result,
-    SecondFactor, TokenHash, TokenState, ValidSession,
+    ConversationView, Counted, Found, FoundPasskey, OpenInvitation, OwnPasskey, Report, ReportId,
+    ReportedMessage, Result, SecondFactor, TokenHash, TokenState, ValidSession,
 };
 
 /// A type of value that both engines can read from a column.
@@ -94,6 +96,44 @@ pub(super) fn second_factor(row: &impl StoreRow) -> sqlx::Result<SecondFactor> {
         secret: row.read("secret")?,
         is_confirmed: row.read::<Option<i64>>("confirmed_at")?.is_some(),
         recovery_codes: u32::try_from(codes).unwrap_or(u32::MAX),
+    })
+}
+
+/// What became of a link that signs in another device, from its row and the label of the session
+/// that it made.
+pub(super) fn device_link_state(
+    row: &impl StoreRow,
+    now: Timestamp,
+) -> sqlx::Result<DeviceLinkState> {
+    if row.read::<Option<Uuid>>("used_by")?.is_some() {
+        let device: Option<String> = row.read("device")?;
+        return Ok(DeviceLinkState { is_open: false, used_by: Some(device.unwrap_or_default()) });
+    }
+    Ok(DeviceLinkState { is_open: row.read::<i64>("expires_at")? > now.0, used_by: None })
+}
+
+/// The session that made a link which was used up, and the password hash of its user.
+pub(super) fn used_device_link(row: &impl StoreRow) -> sqlx::Result<(SessionId, String)> {
+    Ok((SessionId(row.read("session_id")?), row.read("password_hash")?))
+}
+
+/// A passkey in the list of its user.
+pub(super) fn own_passkey(row: &impl StoreRow) -> sqlx::Result<OwnPasskey> {
+    let info = PasskeyInfo {
+        id: PasskeyId(row.read("id")?),
+        name: row.read("name")?,
+        created_at: Timestamp(row.read("created_at")?),
+        used_at: row.read::<Option<i64>>("used_at")?.map(Timestamp),
+    };
+    Ok(OwnPasskey { info, credential_id: row.read("credential_id")? })
+}
+
+/// A passkey that was found by the authenticator's id, with its user.
+pub(super) fn found_passkey(row: &impl StoreRow) -> sqlx::Result<FoundPasskey> {
+    Ok(FoundPasskey {
+        id: PasskeyId(row.read("passkey_id")?),
+        user: user(row)?,
+        credential: row.read("credential")?,
     })
 }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use protocol::{Timestamp, UserId};
 
-use super::Result;
+use super::{Caller, Result};
 
 /// The SHA-256 hash of a recovery code.
 pub type CodeHash = [u8; 32];
@@ -30,7 +30,7 @@ pub trait SecondFactorStore: Send + Sync + 'static {
     /// confirmed one, or no account.
     async fn begin_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         now: Timestamp,
     ) -> Result<bool>;
@@ -40,7 +40,7 @@ pub trait SecondFactorStore: Send + Sync + 'static {
     /// unconfirmed second factor.
     async fn confirm_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         step: i64,
         codes: &[CodeHash],
@@ -56,8 +56,11 @@ pub trait SecondFactorStore: Send + Sync + 'static {
     async fn use_recovery_code(&self, user: UserId, code: &CodeHash) -> Result<bool>;
 
     /// Replaces all recovery codes. False if the user has no confirmed second factor.
-    async fn replace_recovery_codes(&self, user: UserId, codes: &[CodeHash]) -> Result<bool>;
+    async fn replace_recovery_codes(&self, caller: Caller, codes: &[CodeHash]) -> Result<bool>;
 
-    /// Deletes the user's confirmed second factor with its recovery codes. False if there is none.
+    /// Deletes the caller's confirmed second factor with its recovery codes. False if there is none.
+    async fn turn_off_second_factor(&self, caller: Caller) -> Result<bool>;
+
+    /// The same for the operator, who has no session.
     async fn delete_second_factor(&self, user: UserId) -> Result<bool>;
 }

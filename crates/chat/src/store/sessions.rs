@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use protocol::{SessionId, SessionInfo, Timestamp, User, UserId};
+use serde::{Deserialize, Serialize};
 
 use super::Result;
 
@@ -136,6 +137,29 @@ impl TokenState {
             (false, true) => Self::StillNeeded,
             (false, false) => Self::Replaced,
         }
+    }
+}
+
+/// The times at or before which a session was created or last used that is too old to write. The
+/// default permits every session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldestSession {
+    /// Sessions created at or before this time store nothing.
+    pub created: Timestamp,
+    /// Sessions last used at or before this time store nothing.
+    pub seen: Timestamp,
+}
+
+impl Default for OldestSession {
+    fn default() -> Self {
+        Self { created: Timestamp(i64::MIN), seen: Timestamp(i64::MIN) }
+    }
+}
+
+impl OldestSession {
+    /// Permits only what both permit.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { created: self.created.max(other.created), seen: self.seen.max(other.seen) }
     }
 }
 

@@ -13,6 +13,7 @@ mod commit_thread;
 mod committer;
 mod conversations;
 mod deletion;
+mod device_links;
 mod files;
 mod invitations;
 mod looks;
@@ -20,6 +21,7 @@ mod marker;
 mod messages;
 pub(super) mod open;
 mod open_error;
+mod passkeys;
 pub(super) mod paths;
 mod people;
 #[cfg(test)]

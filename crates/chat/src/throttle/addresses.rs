@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::meters::{Key, Limit, Meters};
 use crate::error::{Error, Result, later};
-use crate::store::{Allowance, ClusterState, DerivedKey};
+use crate::store::{Allowance, AllowanceKey, ClusterState, DerivedKey};
 
 /// Factor by which the loopback address may exceed the rate of other addresses.
 const LOOPBACK_SHARE: NonZeroU32 = match NonZeroU32::new(50) {
@@ -97,10 +97,11 @@ impl Addresses {
             false => (network(from), rate.strangers),
         };
         let limited = |wait| Error::Refused(later(ErrorCode::RateLimited, wait));
-        let limits = [(self.key_of(rate, network), Limit::Allowance(allowance))];
+        let key = self.key_of(rate, network);
+        let limits = [(key, Limit::Allowance(allowance))];
         self.meters.take(&limits, Instant::now()).map_err(limited)?;
         let Some(shared) = shared else { return Ok(()) };
-        let wait = shared.take(&format!("{} {network}", rate.name), allowance).await?;
+        let wait = shared.take(AllowanceKey::Stranger(rate.name, key), allowance).await?;
         wait.map_or(Ok(()), |wait| Err(limited(wait)))
     }
 

@@ -17,7 +17,7 @@ use super::addresses::network;
 use super::meters::{Key, Limit, Meters};
 use crate::accounts::DeviceId;
 use crate::error::{Error, Result, later};
-use crate::store::{self, Allowance, ClusterState, DerivedKey, GuessEnd, Pauses};
+use crate::store::{self, Allowance, AllowanceKey, ClusterState, DerivedKey, GuessEnd, Pauses};
 
 /// The pauses after guesses of one stranger at one account, of one device, or of one session.
 const PAUSES: Pauses =
@@ -143,7 +143,7 @@ impl Guesses {
 async fn begin_shared(shared: &dyn ClusterState, guess: &Guess) -> store::Result<Option<Duration>> {
     let wait = shared.count_guess(&guess.pause, PAUSES).await?;
     let (None, Some(budget)) = (wait, &guess.budget) else { return Ok(wait) };
-    let wait = shared.take(&name(budget), BUDGET).await?;
+    let wait = shared.take(of_account(budget), BUDGET).await?;
     if wait.is_some() {
         shared.end_guess(&guess.pause, GuessEnd::NotCompared).await?;
     }
@@ -154,13 +154,14 @@ async fn end_shared(shared: &dyn ClusterState, guess: &Guess, end: GuessEnd) -> 
     shared.end_guess(&guess.pause, end).await?;
     match (&guess.budget, end) {
         (Some(budget), GuessEnd::Right | GuessEnd::NotCompared) => {
-            shared.give_back(&name(budget), guess.unused()).await
+            shared.give_back(of_account(budget), guess.unused()).await
         }
         _ => Ok(()),
     }
 }
 
-/// The name of an account's budget among the shared allowances.
-fn name(budget: &Key) -> String {
-    format!("guess {:032x}", u128::from_be_bytes(*budget))
+/// The budget of an account among the shared allowances. Names without an account have one too, so
+/// strangers choose the keys.
+fn of_account(budget: &Key) -> AllowanceKey {
+    AllowanceKey::Stranger("guess", *budget)
 }

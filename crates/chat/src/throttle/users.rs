@@ -1,17 +1,16 @@
 //! Rates by user. Only an account's own requests are counted, so the memory is bounded by the number
 //! of accounts that were active since the last tidying. Called by [`super::Throttle`].
 
-use std::fmt::Display;
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use protocol::ErrorCode;
+use protocol::{ErrorCode, UserId};
 
 use crate::error::{Error, Result, later};
-use crate::store::{Allowance, ClusterState};
+use crate::store::{Allowance, AllowanceKey, ClusterState};
 
 pub(super) struct Rate<K: Hash + Eq + Clone> {
     name: &'static str,
@@ -20,7 +19,7 @@ pub(super) struct Rate<K: Hash + Eq + Clone> {
     clock: DefaultClock,
 }
 
-impl<K: Hash + Eq + Clone + Display> Rate<K> {
+impl<K: Hash + Eq + Clone> Rate<K> {
     /// Allows `count` per `span`, with a burst of `count / share`.
     pub(super) fn new(name: &'static str, count: NonZeroU32, span: Duration, share: u32) -> Self {
         let allowance = Allowance::new(count, span, share);
@@ -49,19 +48,25 @@ impl<K: Hash + Eq + Clone + Display> Rate<K> {
         Err(Error::Refused(later(ErrorCode::RateLimited, wait)))
     }
 
-    /// Counts on this node, and then over all nodes.
-    pub(super) async fn take(&self, key: &K, shared: Option<&dyn ClusterState>) -> Result<()> {
-        self.check(key)?;
-        let Some(shared) = shared else { return Ok(()) };
-        match shared.take(&format!("{} {key}", self.name), self.allowance).await? {
-            None => Ok(()),
-            Some(wait) => Err(Error::Refused(later(ErrorCode::RateLimited, wait))),
-        }
-    }
-
     pub(super) fn tidy(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
+    }
+}
+
+impl Rate<UserId> {
+    /// Counts on this node, and then over all nodes.
+    pub(super) async fn take(
+        &self,
+        user: &UserId,
+        shared: Option<&dyn ClusterState>,
+    ) -> Result<()> {
+        self.check(user)?;
+        let Some(shared) = shared else { return Ok(()) };
+        match shared.take(AllowanceKey::Account(self.name, *user), self.allowance).await? {
+            None => Ok(()),
+            Some(wait) => Err(Error::Refused(later(ErrorCode::RateLimited, wait))),
+        }
     }
 }
 

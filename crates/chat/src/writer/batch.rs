@@ -14,7 +14,7 @@ use super::{Command, Reply, Write};
 use crate::error::later;
 use crate::relay::{Fanout, Relay};
 use crate::store::{
-    Batch, Committed, Deferrable, MarkOutcome, NewMessage, SendOutcome, StoreError,
+    Batch, Committed, Deferrable, MarkOutcome, NewMessage, OldestSession, SendOutcome, StoreError,
 };
 
 /// The retry delay sent after a store failure.
@@ -139,7 +139,12 @@ impl PendingBatch {
 
     /// Commits the batch. Also returns the writes of the next batch: those that the store deferred,
     /// and repeats through other sessions.
-    pub(super) async fn commit(mut self, commits: &dyn Commits) -> (DecidedBatch, Deferred) {
+    pub(super) async fn commit(
+        mut self,
+        commits: &dyn Commits,
+        oldest: OldestSession,
+    ) -> (DecidedBatch, Deferred) {
+        self.batch.oldest = oldest;
         self.batch.yields = self.since.values().all(|since| since.elapsed() < DEFER_AT_MOST);
         let batch = Arc::new(std::mem::take(&mut self.batch));
         let result = commits.commit(batch.clone()).await;

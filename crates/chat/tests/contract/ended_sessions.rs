@@ -5,10 +5,12 @@ use std::sync::Arc;
 use chat::store::{Batch, Deferrable, MarkOutcome, NewMarks, NewMessage, Reach, SendOutcome};
 use chat::{Caller, Session};
 use protocol::{
-    ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Marks, Seq, ServerFrame, Timestamp,
+    ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Marks, Privacy, Seq, ServerFrame,
+    Timestamp,
 };
 
-use crate::support::{PASSWORD, SOMEWHERE, World, code};
+use crate::contract::two_step::app_code;
+use crate::support::{PASSWORD, SOMEWHERE, World, change, code};
 
 impl World {
     /// Ends a session as another node does that cannot report the end.
@@ -133,6 +135,25 @@ async fn in_one_batch_only_the_writes_of_valid_sessions_are_stored() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_session_that_is_too_old_stores_nothing_although_its_row_and_its_connection_exist() {
+    for column in ["created_at", "seen_at"] {
+        let world = World::new().await;
+        let (alice, _bob, conversation) = world.pair().await;
+        world.send(alice.caller(), conversation, "before").await;
+        let mut tab = world.connect(&alice).await;
+        let days = 31_i64 * 24 * 60 * 60 * 1_000;
+        world.home.execute(&format!("update sessions set {column} = {column} - {days}"));
+        let call = world.chat.send_message(alice.caller(), conversation, ClientId::new(), "after");
+        assert_eq!(code(call.await), ErrorCode::Unauthenticated, "{column}");
+        let call = world.chat.mark(alice.caller(), conversation, marks(&alice, conversation).marks);
+        assert_eq!(code(call.await), ErrorCode::Unauthenticated, "{column}");
+        tab.send_message(conversation, "after").await;
+        assert_eq!(tab.close_code().await, CloseCode::SessionEnded, "{column}");
+        assert_eq!(world.messages(), 1, "{column}");
+    }
+}
+
 /// Both sends wait in the queue when the writer takes it, so they are in one batch.
 #[tokio::test]
 async fn a_retry_through_a_new_session_is_not_answered_for_the_ended_one() {
@@ -149,4 +170,63 @@ async fn a_retry_through_a_new_session_is_not_answered_for_the_ended_one() {
         valid.expect("sent");
     }
     assert_eq!(world.messages(), 2);
+}
+
+/// What calls of an ended session could change.
+async fn stored(world: &World, user: &Session) -> Vec<String> {
+    let settings = world.chat.settings(user.user.id).await.expect("settings");
+    let factor = world.chat.second_factor(user.user.id).await.expect("an answer");
+    let counts = ["conversations", "sessions", "invitations", "second_factors", "recovery_codes"]
+        .map(|table| world.home.number(&format!("select count(*) from {table}")));
+    vec![
+        format!("{settings:?} {factor:?} {counts:?}"),
+        format!("{}", world.home.number("select count(*) from device_links")),
+    ]
+}
+
+#[tokio::test]
+async fn no_call_of_an_ended_session_changes_anything() {
+    let world = World::new().await;
+    let (chat, alice) = (&world.chat, world.person("alice").await);
+    let (bob, carol) = (world.person("bob").await, world.person("carol").await);
+    let (key, _) = world.two_steps(&bob).await;
+    let ended = chat.sign_in("alice", PASSWORD, SOMEWHERE).await.expect("in").session;
+    let code_of_bob = app_code(&key, 1);
+    let of_bob = chat.sign_in_with_code("bob", PASSWORD, &code_of_bob, SOMEWHERE).await;
+    let of_bob = of_bob.expect("in").session;
+    let invited = chat.create_invitation(carol.caller()).await.expect("an invitation");
+    let own = chat.create_invitation(alice.caller()).await.expect("an invitation");
+    let key = chat.begin_second_factor(alice.caller()).await.expect("begun");
+    for session in [&ended, &of_bob] {
+        world.end_silently(session);
+    }
+    let before = (stored(&world, &alice).await, stored(&world, &bob).await);
+    let (me, privacy) = (ended.caller(), Privacy { receipts: false, last_seen: false });
+    let from = SOMEWHERE;
+    let refused = [
+        ("a name", chat.set_display_name(&ended, "Mallory").await.map(drop)),
+        ("privacy", chat.set_privacy(me, privacy).await),
+        (
+            "a password",
+            chat.change_password(&ended, change(PASSWORD, "another-Harbor-93"), from)
+                .await
+                .map(drop),
+        ),
+        ("an invitation", chat.create_invitation(me).await.map(drop)),
+        ("withdrawing", chat.withdraw_invitation(me, &own.id).await),
+        ("accepting", chat.accept_invitation(&ended, &invited.token, from).await.map(drop)),
+        ("a conversation", chat.open_conversation(me, carol.user.id).await.map(drop)),
+        ("the end of a session", chat.end_session(&ended, alice.id).await),
+        ("the end of all others", chat.end_other_sessions(&ended).await),
+        ("a key", chat.begin_second_factor(me).await.map(drop)),
+        ("its code", chat.confirm_second_factor(me, &app_code(&key, 0)).await.map(drop)),
+        ("recovery codes", chat.renew_recovery_codes(&of_bob, PASSWORD, from).await.map(drop)),
+        ("one step", chat.turn_off_second_factor(&of_bob, PASSWORD, from).await),
+        ("a link", chat.create_device_link(&ended, PASSWORD, from).await.map(drop)),
+        ("deletion", chat.delete_account(&ended, PASSWORD, from).await),
+    ];
+    for (what, refused) in refused {
+        assert_eq!(code(refused), ErrorCode::Unauthenticated, "{what}");
+    }
+    assert_eq!((stored(&world, &alice).await, stored(&world, &bob).await), before);
 }

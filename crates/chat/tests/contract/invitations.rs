@@ -303,7 +303,11 @@ async fn a_new_password_withdraws_open_invitations_if_the_user_wishes() {
     let is_valid = async |token: &str| chat.invitation(token, SOMEWHERE).await.is_ok();
     chat.change_password(&alice, change(PASSWORD, another), SOMEWHERE).await.expect("changed");
     assert!(is_valid(&open).await, "the user did not ask for it");
-    let withdrawing = |current, new| PasswordChange { current, new, withdraws_invitations: true };
+    let withdrawing = |current: &'static str, new| PasswordChange {
+        current: current.into(),
+        new,
+        withdraws_invitations: true,
+    };
     let wrong = withdrawing("wrong-Harbor-92", PASSWORD);
     let refused = chat.change_password(&alice, wrong, SOMEWHERE).await;
     assert_eq!(code(refused), ErrorCode::WrongPassword);

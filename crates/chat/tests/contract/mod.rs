@@ -4,10 +4,12 @@
 mod accounts;
 mod conversations;
 mod deletion;
+mod device_links;
 mod ended_sessions;
 mod guessing;
 mod invitations;
 mod limits;
+pub(crate) mod passkeys;
 mod people_blocking;
 mod people_reports;
 mod people_requests;

@@ -63,6 +63,7 @@ async fn new_user_named(
         username_key: name.into(),
         display_key: name.into(),
         password_hash: password_hash.to_owned(),
+        passkey: None,
     };
     let first = session(id, token);
     let session = first.id;

@@ -175,7 +175,7 @@ impl Tab {
 
 /// A change of the password that keeps the user's invitations.
 pub(crate) fn change<'a>(current: &'a str, new: &'a str) -> PasswordChange<'a> {
-    PasswordChange { current, new, withdraws_invitations: false }
+    PasswordChange { current: current.into(), new, withdraws_invitations: false }
 }
 
 /// The code of a refused call.

@@ -15,7 +15,7 @@ pub(crate) fn app_code(secret: &str, steps_ahead: u64) -> String {
 impl World {
     /// Turns two-step sign-in on; returns the key and the recovery codes.
     pub(crate) async fn two_steps(&self, who: &Session) -> (String, Vec<String>) {
-        let me = who.user.id;
+        let me = who.caller();
         let secret = self.chat.begin_second_factor(me).await.expect("begun");
         let codes = self.chat.confirm_second_factor(me, &app_code(&secret, 0)).await;
         (secret, codes.expect("confirmed"))
@@ -39,14 +39,14 @@ impl World {
 async fn a_sign_in_needs_a_code_once_the_set_up_is_confirmed() {
     let world = World::new().await;
     let (chat, alice) = (&world.chat, world.person("alice").await);
-    let me = alice.user.id;
+    let (me, id) = (alice.caller(), alice.user.id);
     assert_eq!(world.state(&alice).await, (false, 0));
     let unbegun = chat.confirm_second_factor(me, "123456").await;
     assert_eq!(code(unbegun), ErrorCode::SecondFactorChanged);
     let replaced = chat.begin_second_factor(me).await.expect("begun");
     let secret = chat.begin_second_factor(me).await.expect("begun again");
     assert_ne!(secret, replaced);
-    assert_eq!(chat.unconfirmed_second_factor(me).await.expect("a key"), secret);
+    assert_eq!(chat.unconfirmed_second_factor(id).await.expect("a key"), secret);
     for wrong in ["", "12345", "k7fq-2mzt-9c4x", &app_code(&replaced, 0)] {
         let refused = chat.confirm_second_factor(me, wrong).await;
         assert_eq!(code(refused), ErrorCode::WrongCode, "{wrong:?}");
@@ -67,7 +67,7 @@ async fn a_sign_in_needs_a_code_once_the_set_up_is_confirmed() {
     for again in [
         chat.begin_second_factor(me).await.map(drop),
         chat.confirm_second_factor(me, &next).await.map(drop),
-        chat.unconfirmed_second_factor(me).await.map(drop),
+        chat.unconfirmed_second_factor(id).await.map(drop),
     ] {
         assert_eq!(code(again), ErrorCode::SecondFactorChanged);
     }
@@ -162,12 +162,12 @@ async fn with_an_account_its_second_factor_is_deleted() {
     let world = World::new().await;
     let (alice, bob) = (world.person("alice").await, world.person("bob").await);
     world.two_steps(&alice).await;
-    world.chat.begin_second_factor(bob.user.id).await.expect("begun");
+    world.chat.begin_second_factor(bob.caller()).await.expect("begun");
     for who in [&alice, &bob] {
         world.chat.delete_account(who, PASSWORD, SOMEWHERE).await.expect("deleted");
     }
     assert_eq!(world.home.number("select count(*) from second_factors"), 0);
     assert_eq!(world.home.number("select count(*) from recovery_codes"), 0);
-    let late = world.chat.begin_second_factor(alice.user.id).await;
-    assert_eq!(code(late), ErrorCode::SecondFactorChanged, "there is no account");
+    let late = world.chat.begin_second_factor(alice.caller()).await;
+    assert_eq!(code(late), ErrorCode::Unauthenticated, "there is no session");
 }

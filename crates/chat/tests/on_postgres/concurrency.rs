@@ -82,6 +82,7 @@ async fn visit(store: &dyn Store, host: Caller, now: Timestamp) -> chat::store::
         username_key: name.clone(),
         display_key: name,
         password_hash: "guest".into(),
+        passkey: None,
     };
     let session = new_session(id);
     let seen = session.id;

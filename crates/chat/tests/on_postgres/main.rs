@@ -1,6 +1,7 @@
 //! The contract of the chat on the shared store, and tests specific to that store: concurrent
 //! nodes, outages of the server, TLS, and the move from SQLite.
 
+mod bounded_rows;
 mod clocks;
 mod concurrency;
 mod concurrent_users;

@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::contract::passkeys::{device, relying_party};
 use crate::contract::two_step::app_code;
 use crate::engine::{CONNECTIONS, server};
 use crate::support::{PASSWORD, SOMEWHERE, code, plenty};
@@ -30,7 +31,9 @@ fn empty(name: &str) -> String {
 }
 
 async fn begin(database: Database) -> Chat {
-    Chat::begin(Config { rates: plenty(), ..Config::new(database) }).await.expect("a chat")
+    let relying_party = Some(relying_party());
+    let config = Config { rates: plenty(), relying_party, ..Config::new(database) };
+    Chat::begin(config).await.expect("a chat")
 }
 
 async fn on_postgres(url: &str) -> Chat {
@@ -168,8 +171,12 @@ async fn a_moved_chat_continues_where_it_was() {
     chat.mark(alice.caller(), with_bob, read).await.expect("marked");
     let privacy = Privacy { receipts: true, last_seen: false };
     chat.set_privacy(bob.caller(), privacy).await.expect("set");
-    let secret = chat.begin_second_factor(bob.user.id).await.expect("begun");
-    let recovery = chat.confirm_second_factor(bob.user.id, &app_code(&secret, 0)).await;
+    let secret = chat.begin_second_factor(bob.caller()).await.expect("begun");
+    let recovery = chat.confirm_second_factor(bob.caller(), &app_code(&secret, 0)).await;
+    let mut phone = device();
+    let begun = chat.begin_passkey(&alice, PASSWORD, SOMEWHERE).await.expect("begun");
+    let made = phone.create(&begun).expect("made");
+    chat.add_passkey(&alice, &made, "Phone", SOMEWHERE).await.expect("added");
     let invitation = chat.create_invitation(alice.caller()).await.expect("made").token;
     let used = chat.create_invitation(bob.caller()).await.expect("made").token;
     chat.sign_up_invited(&used, "dora", "", PASSWORD, SOMEWHERE).await.expect("signed up");
@@ -186,6 +193,7 @@ async fn a_moved_chat_continues_where_it_was() {
     assert_eq!((count(&moved, "users"), count(&moved, "messages")), (4, 3));
     assert_eq!((count(&moved, "invitations"), count(&moved, "client_ids")), (2, 3));
     assert_eq!((count(&moved, "second_factors"), count(&moved, "recovery_codes")), (1, 10));
+    assert_eq!((count(&moved, "passkeys"), count(&moved, "used_ceremonies")), (1, 1));
 
     let chat = on_postgres(&url).await;
     assert_eq!(chat.epoch(), epoch);
@@ -200,6 +208,11 @@ async fn a_moved_chat_continues_where_it_was() {
         let with = chat.sign_in_with_code("bob", PASSWORD, typed, SOMEWHERE).await;
         with.expect("the codes are the same");
     }
+    let begun = chat.begin_passkey_sign_in(SOMEWHERE).await.expect("begun");
+    let answer = phone.get(&begun).expect("used");
+    chat.sign_in_with_passkey(&answer, SOMEWHERE).await.expect("the passkeys are the same");
+    let again = chat.add_passkey(&alice, &made, "", SOMEWHERE).await;
+    assert_eq!(code(again), ErrorCode::PasskeyRefused, "the ceremony was used before the move");
     let device_token = Some(signed.device_token.clone());
     let known = Client { address: SOMEWHERE, device: String::new(), device_token };
     let known = chat.sign_in("alice", PASSWORD, known).await.expect("signed in");

@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) key: usize,
 }
 
-pub(super) const TABLES: [Table; 12] = [
+pub(super) const TABLES: [Table; 14] = [
     Table {
         name: "users",
         source: "users",
@@ -97,6 +97,26 @@ pub(super) const TABLES: [Table; 12] = [
         source: "recovery_codes",
         columns: &[("user_id", Id), ("code_hash", Bytes)],
         key: 2,
+    },
+    Table {
+        name: "passkeys",
+        source: "passkeys",
+        columns: &[
+            ("id", Id),
+            ("user_id", Id),
+            ("credential_id", Bytes),
+            ("credential", Text),
+            ("name", Text),
+            ("created_at", Number),
+            ("used_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "used_ceremonies",
+        source: "used_ceremonies",
+        columns: &[("hash", Bytes), ("expires_at", Number)],
+        key: 1,
     },
     Table {
         name: "conversations",

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User};
 use sqlx::Connection;
 
-use super::{PostgresStore, can_be_parameter, deletion, invitations, looks, sessions, words};
+use super::{
+    PostgresStore, can_be_parameter, deletion, invitations, looks, passkeys, sessions, words,
+};
 use crate::store::{
     AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
 };
@@ -44,6 +46,12 @@ impl AccountStore for PostgresStore {
             }
             words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
             sessions::insert(&mut tx, &session, now).await?;
+            if let Some(passkey) = &new.passkey
+                && !passkeys::insert(&mut tx, new.user.id, passkey, now).await?
+            {
+                tx.rollback().await?;
+                return Ok(AccountOutcome::PasskeyTaken);
+            }
             let mut opened = None;
             if let Some(token) = invitation {
                 opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;

@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
-use crate::store::{Allowance, GuessEnd, Pauses, RateLimitStore, Result};
+use crate::store::{Allowance, AllowanceKey, GuessEnd, Pauses, RateLimitStore, Result};
 
 /// The SQL for the pause after the guesses of the row `held`: see [`Pauses::after`]. `$2` is
 /// [`Pauses::free`], `$3` is [`Pauses::longest`]. The exponent stops at 20, which exceeds any longest
@@ -23,28 +24,39 @@ macro_rules! pause {
     };
 }
 
+/// Strangers choose the keys of most rows, so the number of rows is bounded: a key belongs to a bucket
+/// by its first bits, which are of a keyed hash, and a bucket keeps the most used rows. That makes
+/// 262,144 rows of each kind.
+const BUCKET_BITS: u32 = 12;
+const MOST_PER_BUCKET: i64 = 64;
+
 /// The wait that is reported when a pause ended between two statements.
 const SOON: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl RateLimitStore for PostgresStore {
-    async fn take(&self, key: &str, allowance: Allowance) -> Result<Option<Duration>> {
+    async fn take(&self, of: AllowanceKey, allowance: Allowance) -> Result<Option<Duration>> {
+        let key = of.to_string();
         self.call(async |connection| {
             let each = micros(allowance.each);
             let burst = each.saturating_mul(allowance.burst);
-            let taken = sqlx::query(
+            let is_first: Option<bool> = sqlx::query_scalar(
                 "insert into allowances as held (key, full_at) values ($1, clock_timestamp() + $2) \
                  on conflict (key) do update \
                      set full_at = greatest(held.full_at, clock_timestamp()) + $2 \
                      where greatest(held.full_at, clock_timestamp()) + $2 \
-                         <= clock_timestamp() + $3",
+                         <= clock_timestamp() + $3 \
+                 returning full_at <= clock_timestamp() + $2",
             )
-            .bind(key)
+            .bind(&key)
             .bind(each)
             .bind(burst)
-            .execute(&mut *connection)
+            .fetch_optional(&mut *connection)
             .await?;
-            if taken.rows_affected() > 0 {
+            if let Some(is_first) = is_first {
+                if let (true, AllowanceKey::Stranger(rate, hash)) = (is_first, of) {
+                    forget_least_used(connection, &key, rate, hash).await?;
+                }
                 return Ok(None);
             }
             let wait: Option<f64> = sqlx::query_scalar(
@@ -52,7 +64,7 @@ impl RateLimitStore for PostgresStore {
                      - clock_timestamp())::float8 \
                  from allowances where key = $1",
             )
-            .bind(key)
+            .bind(&key)
             .bind(each)
             .bind(burst)
             .fetch_optional(connection)
@@ -62,10 +74,11 @@ impl RateLimitStore for PostgresStore {
         .await
     }
 
-    async fn give_back(&self, key: &str, span: Duration) -> Result<()> {
+    async fn give_back(&self, of: AllowanceKey, span: Duration) -> Result<()> {
+        let key = of.to_string();
         self.call(async |connection| {
             sqlx::query("update allowances set full_at = full_at - $2::interval where key = $1")
-                .bind(key)
+                .bind(&key)
                 .bind(micros(span))
                 .execute(connection)
                 .await?;
@@ -77,7 +90,7 @@ impl RateLimitStore for PostgresStore {
     async fn count_guess(&self, key: &[u8; 16], pauses: Pauses) -> Result<Option<Duration>> {
         let free = i32::try_from(pauses.free).unwrap_or(i32::MAX);
         self.call(async |connection| {
-            let counted = sqlx::query(concat!(
+            let count: Option<i32> = sqlx::query_scalar(concat!(
                 "insert into guesses as held (key, count, counted_at) \
                      values ($1, 1, clock_timestamp()) \
                  on conflict (key) do update set \
@@ -86,15 +99,18 @@ impl RateLimitStore for PostgresStore {
                      counted_at = clock_timestamp() \
                  where held.counted_at + ",
                 pause!(),
-                " <= clock_timestamp()"
+                " <= clock_timestamp() returning count"
             ))
             .bind(&key[..])
             .bind(free)
             .bind(pauses.longest)
             .bind(pauses.forget_after)
-            .execute(&mut *connection)
+            .fetch_optional(&mut *connection)
             .await?;
-            if counted.rows_affected() > 0 {
+            if let Some(count) = count {
+                if count == 1 {
+                    forget_fewest_guesses(connection, key).await?;
+                }
                 return Ok(None);
             }
             let wait: Option<f64> = sqlx::query_scalar(concat!(
@@ -147,6 +163,55 @@ impl RateLimitStore for PostgresStore {
         })
         .await
     }
+}
+
+/// Deletes the least used allowances of strangers beyond [`MOST_PER_BUCKET`] in the bucket of a new
+/// one, which stays.
+async fn forget_least_used(
+    connection: &mut PgConnection,
+    key: &str,
+    rate: &str,
+    hash: [u8; 16],
+) -> Result<()> {
+    let bucket = format!("{rate} {:03x}", u128::from_be_bytes(hash) >> (128 - BUCKET_BITS));
+    sqlx::query(
+        "with bucket as materialized ( \
+             select key, full_at from allowances where key >= $1 and key < $1 || 'g'), \
+         least_used as materialized ( \
+             select key from bucket where key <> $2 order by full_at desc offset $3) \
+         delete from allowances where key = any (array( \
+             select key from allowances where key = any (array(select key from least_used)) \
+             for update skip locked))",
+    )
+    .bind(bucket)
+    .bind(key)
+    .bind(MOST_PER_BUCKET - 1)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The same for guesses: deletes those with the fewest uses.
+async fn forget_fewest_guesses(connection: &mut PgConnection, key: &[u8; 16]) -> Result<()> {
+    let bits = u128::MAX >> BUCKET_BITS;
+    let (first, last) = (u128::from_be_bytes(*key) & !bits, u128::from_be_bytes(*key) | bits);
+    sqlx::query(
+        "with bucket as materialized ( \
+             select key, count, counted_at from guesses where key >= $1 and key <= $2), \
+         fewest as materialized ( \
+             select key from bucket where key <> $3 \
+             order by count desc, counted_at desc offset $4) \
+         delete from guesses where key = any (array( \
+             select key from guesses where key = any (array(select key from fewest)) \
+             for update skip locked))",
+    )
+    .bind(&first.to_be_bytes()[..])
+    .bind(&last.to_be_bytes()[..])
+    .bind(&key[..])
+    .bind(MOST_PER_BUCKET - 1)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A duration in whole microseconds, the precision of Postgres, and at least one.

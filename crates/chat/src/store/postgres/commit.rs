@@ -8,7 +8,7 @@
 //! lock, except message ids. If two nodes store the same id at once, the unique index stops the
 //! second, which retries ([`super::committer`]).
 //!
-//! The statement also looks whether the session of each write has ended. No lock holds the sessions,
+//! The statement also looks whether the session of each write has ended or is too old. No lock holds the sessions,
 //! because a lock would write each session's row in every batch: a session that ends while the
 //! statement runs counts as ended after it. A retry is another statement and looks again.
 //!
@@ -158,6 +158,8 @@ async fn execute(
         .bind(instance)
         .bind(messages.iter().map(|m| m.session.0).collect::<Vec<_>>())
         .bind(marks.iter().map(|new| new.session.0).collect::<Vec<_>>())
+        .bind(batch.oldest.created.0)
+        .bind(batch.oldest.seen.0)
         .fetch_all(connection)
         .await?;
     Ok(rows)

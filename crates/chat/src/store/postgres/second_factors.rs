@@ -6,8 +6,8 @@ use protocol::{Timestamp, UserId};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use super::PostgresStore;
-use crate::store::{CodeHash, Result, SecondFactor, SecondFactorStore, rows};
+use super::{PostgresStore, sessions};
+use crate::store::{Caller, CodeHash, Result, SecondFactor, SecondFactorStore, rows};
 
 #[async_trait]
 impl SecondFactorStore for PostgresStore {
@@ -28,7 +28,7 @@ impl SecondFactorStore for PostgresStore {
 
     async fn begin_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         now: Timestamp,
     ) -> Result<bool> {
@@ -39,10 +39,11 @@ impl SecondFactorStore for PostgresStore {
             let account = sqlx::query(
                 "select 1 from users where id = $1 and deleted_at is null for no key update",
             )
-            .bind(user.0)
+            .bind(caller.user.0)
             .fetch_optional(&mut *tx)
             .await?;
             if account.is_none() {
+                sessions::require(&mut tx, caller).await?;
                 tx.rollback().await?;
                 return Ok(false);
             }
@@ -52,12 +53,12 @@ impl SecondFactorStore for PostgresStore {
                      set secret = excluded.secret, created_at = excluded.created_at \
                      where second_factors.confirmed_at is null",
             )
-            .bind(user.0)
+            .bind(caller.user.0)
             .bind(secret)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-            tx.commit().await?;
+            sessions::commit_for(tx, caller).await?;
             Ok(begun.rows_affected() > 0)
         })
         .await
@@ -65,7 +66,7 @@ impl SecondFactorStore for PostgresStore {
 
     async fn confirm_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         step: i64,
         codes: &[CodeHash],
@@ -77,18 +78,19 @@ impl SecondFactorStore for PostgresStore {
                 "update second_factors set confirmed_at = $4, last_step = $3 \
                  where user_id = $1 and secret = $2 and confirmed_at is null",
             )
-            .bind(user.0)
+            .bind(caller.user.0)
             .bind(secret)
             .bind(step)
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
             if confirmed.rows_affected() == 0 {
+                sessions::require(&mut tx, caller).await?;
                 tx.rollback().await?;
                 return Ok(false);
             }
-            insert_codes(&mut tx, user, codes).await?;
-            tx.commit().await?;
+            insert_codes(&mut tx, caller.user, codes).await?;
+            sessions::commit_for(tx, caller).await?;
             Ok(true)
         })
         .await
@@ -124,7 +126,7 @@ impl SecondFactorStore for PostgresStore {
         .await
     }
 
-    async fn replace_recovery_codes(&self, user: UserId, codes: &[CodeHash]) -> Result<bool> {
+    async fn replace_recovery_codes(&self, caller: Caller, codes: &[CodeHash]) -> Result<bool> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             // The lock orders concurrent replacements, which would otherwise add their codes up.
@@ -132,36 +134,47 @@ impl SecondFactorStore for PostgresStore {
                 "select 1 from second_factors \
                  where user_id = $1 and confirmed_at is not null for no key update",
             )
-            .bind(user.0)
+            .bind(caller.user.0)
             .fetch_optional(&mut *tx)
             .await?;
             if confirmed.is_none() {
+                sessions::require(&mut tx, caller).await?;
                 tx.rollback().await?;
                 return Ok(false);
             }
             sqlx::query("delete from recovery_codes where user_id = $1")
-                .bind(user.0)
+                .bind(caller.user.0)
                 .execute(&mut *tx)
                 .await?;
-            insert_codes(&mut tx, user, codes).await?;
-            tx.commit().await?;
+            insert_codes(&mut tx, caller.user, codes).await?;
+            sessions::commit_for(tx, caller).await?;
             Ok(true)
         })
         .await
     }
 
-    async fn delete_second_factor(&self, user: UserId) -> Result<bool> {
+    async fn turn_off_second_factor(&self, caller: Caller) -> Result<bool> {
         self.call(async |connection| {
-            let deleted = sqlx::query(
-                "delete from second_factors where user_id = $1 and confirmed_at is not null",
-            )
-            .bind(user.0)
-            .execute(connection)
-            .await?;
-            Ok(deleted.rows_affected() > 0)
+            let mut tx = connection.begin().await?;
+            let is_deleted = delete_confirmed(&mut tx, caller.user).await?;
+            sessions::commit_for(tx, caller).await?;
+            Ok(is_deleted)
         })
         .await
     }
+
+    async fn delete_second_factor(&self, user: UserId) -> Result<bool> {
+        self.call(async |connection| delete_confirmed(connection, user).await).await
+    }
+}
+
+async fn delete_confirmed(connection: &mut PgConnection, user: UserId) -> Result<bool> {
+    let deleted =
+        sqlx::query("delete from second_factors where user_id = $1 and confirmed_at is not null")
+            .bind(user.0)
+            .execute(connection)
+            .await?;
+    Ok(deleted.rows_affected() > 0)
 }
 
 async fn insert_codes(tx: &mut PgConnection, user: UserId, codes: &[CodeHash]) -> Result<()> {

@@ -51,20 +51,9 @@ impl SessionStore for PostgresStore {
                 return Ok(None);
             }
             insert(&mut tx, &session, now).await?;
-            let removed: Vec<Uuid> = sqlx::query_scalar(
-                "delete from sessions s using ( \
-                     select id from sessions where id in ( \
-                         select id from sessions where user_id = $1 \
-                         order by seen_at desc, id desc offset $2) \
-                     order by id for update) longest_unused \
-                 where s.id = longest_unused.id returning s.id",
-            )
-            .bind(session.user.0)
-            .bind(i64::from(keep))
-            .fetch_all(&mut *tx)
-            .await?;
+            let removed = delete_beyond(&mut tx, session.user, session.id, keep).await?;
             tx.commit().await?;
-            Ok(Some(removed.into_iter().map(SessionId).collect()))
+            Ok(Some(removed))
         })
         .await
     }
@@ -275,6 +264,30 @@ pub(super) async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Deletes the least recently used sessions of a user beyond `keep`, of which `kept` is one. Returns
+/// the deleted sessions. Locks them in the order of their ids.
+pub(super) async fn delete_beyond(
+    connection: &mut PgConnection,
+    user: UserId,
+    kept: SessionId,
+    keep: u32,
+) -> Result<Vec<SessionId>> {
+    let removed: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions s using ( \
+             select id from sessions where id in ( \
+                 select id from sessions where user_id = $1 and id <> $3 \
+                 order by seen_at desc, id desc offset $2) \
+             order by id for update) longest_unused \
+         where s.id = longest_unused.id returning s.id",
+    )
+    .bind(user.0)
+    .bind(i64::from(keep.saturating_sub(1)))
+    .bind(kept.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(removed.into_iter().map(SessionId).collect())
 }
 
 /// Fails if the caller's session has ended. Takes no lock, so that it may stand anywhere in the order

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use protocol::{Privacy, SessionId, Settings, Timestamp, User, UserId};
 use sqlx::Connection;
 
-use super::{PostgresStore, invitations, sessions, words};
+use super::{PostgresStore, device_links, invitations, sessions, words};
 use crate::store::{Caller, ChangedPassword, Result, SettingsStore, rows};
 
 #[async_trait]
@@ -100,6 +100,7 @@ impl SettingsStore for PostgresStore {
             }
             sessions::renew_token(&mut tx, caller, new.token_hash, now).await?;
             let ended = sessions::delete_others(&mut tx, caller).await?;
+            device_links::remove(&mut tx, caller.user).await?;
             if new.withdraws_invitations {
                 invitations::withdraw_all(&mut tx, caller.user).await?;
             }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User};
 
-use super::{SqliteStore, deletion, invitations, looks, sessions, words};
+use super::{SqliteStore, deletion, invitations, looks, passkeys, sessions, words};
 use crate::store::{
     AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
 };
@@ -39,6 +39,11 @@ impl AccountStore for SqliteStore {
         }
         words::store(&mut tx, new.user.id, &new.user.username, &new.user.display_name).await?;
         sessions::insert(&mut tx, &session, now).await?;
+        if let Some(passkey) = &new.passkey
+            && !passkeys::insert(&mut tx, new.user.id, passkey, now).await?
+        {
+            return Ok(AccountOutcome::PasskeyTaken);
+        }
         let mut opened = None;
         if let Some(token) = invitation {
             opened = invitations::use_up(&mut tx, &token, new.user.id, now).await?;

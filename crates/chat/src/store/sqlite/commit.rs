@@ -13,10 +13,11 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
-use super::row_cache::{CachedConversation, MemberStanding, RowCache, Side};
+use super::row_cache::{CachedConversation, CachedSession, MemberStanding, RowCache, Side};
 use crate::store::marks::{MemberMarks, forward};
 use crate::store::{
-    Batch, Committed, Deferrable, MarkOutcome, NewMarks, NewMessage, Reach, SendOutcome,
+    Batch, Committed, Deferrable, MarkOutcome, NewMarks, NewMessage, OldestSession, Reach,
+    SendOutcome,
 };
 
 /// Stores all of a batch or nothing. Returns when the transaction is on disk. After an error the
@@ -47,6 +48,7 @@ fn try_commit(
         tx: &tx,
         cache,
         now,
+        oldest: batch.oldest,
         grown: HashMap::with_capacity(batch.messages.len()),
         spoke: Vec::new(),
         moved: HashSet::with_capacity(batch.marks.len()),
@@ -66,7 +68,7 @@ fn try_commit(
     work.write_conversations()?;
     work.write_standings()?;
     work.write_marks()?;
-    touch(&tx, batch, now)?;
+    touch(&tx, work.cache, batch, now)?;
     tx.commit()?;
     Ok(Committed { messages, marks })
 }
@@ -76,6 +78,7 @@ struct Work<'tx> {
     tx: &'tx Transaction<'tx>,
     cache: &'tx mut RowCache,
     now: Timestamp,
+    oldest: OldestSession,
     /// The conversations with new messages, each with the index of its last message in the batch.
     grown: HashMap<ConversationId, usize>,
     /// The members who have written for the first time.
@@ -109,15 +112,22 @@ impl Work<'_> {
         })
     }
 
-    /// Whether this session of this user has not ended.
+    /// Whether this session of this user has not ended and is not too old.
     fn is_valid(&mut self, session: SessionId, user: UserId) -> Result<bool> {
         let tx = self.tx;
-        let owner = self.cache.user_of_session(session, || {
-            tx.prepare_cached("select user_id from sessions where id = ?1")?
-                .query_row((session.0.as_bytes(),), |row| row.get(0).map(user_id))
+        let found = self.cache.session(session, || {
+            tx.prepare_cached("select user_id, created_at, seen_at from sessions where id = ?1")?
+                .query_row((session.0.as_bytes(),), |row| {
+                    let (created, seen) = (Timestamp(row.get(1)?), Timestamp(row.get(2)?));
+                    Ok(CachedSession { user: user_id(row.get(0)?), created, seen })
+                })
                 .optional()
         })?;
-        Ok(owner == Some(user))
+        Ok(found.is_some_and(|found| {
+            found.user == user
+                && found.created > self.oldest.created
+                && found.seen > self.oldest.seen
+        }))
     }
 
     fn store(
@@ -319,7 +329,7 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<S
 }
 
 /// Stores the last-seen times of users and the last uses of sessions.
-fn touch(tx: &Transaction<'_>, batch: &Batch, now: Timestamp) -> Result<()> {
+fn touch(tx: &Transaction<'_>, cache: &mut RowCache, batch: &Batch, now: Timestamp) -> Result<()> {
     for user in &batch.seen_users {
         tx.prepare_cached(
             "update users set last_seen_at = ?2 where id = ?1 and deleted_at is null",
@@ -329,6 +339,7 @@ fn touch(tx: &Transaction<'_>, batch: &Batch, now: Timestamp) -> Result<()> {
     for session in &batch.seen_sessions {
         tx.prepare_cached("update sessions set seen_at = ?2 where id = ?1")?
             .execute((session.0.as_bytes(), now.0))?;
+        cache.see_session(*session, now);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use protocol::{SessionId, Timestamp, UserId};
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{hex, json, looks, second_factors, sessions, words};
+use super::{device_links, hex, json, looks, passkeys, second_factors, sessions, words};
 use crate::store::{Caller, Result};
 
 /// Deletes an account in one transaction.
@@ -49,6 +49,8 @@ pub(super) async fn delete_account(
         .await?;
     words::remove(&mut tx, id).await?;
     second_factors::remove(&mut tx, id).await?;
+    device_links::remove(&mut tx, id).await?;
+    passkeys::remove(&mut tx, id).await?;
     remove_deserted(&mut tx, id).await?;
     sqlx::query(
         "update conversations set closed_at = $2 \

@@ -23,7 +23,7 @@ use crate::store::{StoreError, StoreSecret};
 pub(in crate::store) const SECRET: &str = "secret";
 
 /// The migrations, run at start in this order. Never edit one.
-const MIGRATIONS: [MigrationSource; 8] = [
+const MIGRATIONS: [MigrationSource; 10] = [
     (1, "accounts", include_str!("../../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/sqlite/0002_conversations.sql")),
     (
@@ -35,6 +35,8 @@ const MIGRATIONS: [MigrationSource; 8] = [
     (5, "person words", include_str!("../../../migrations/sqlite/0005_person_words.sql")),
     (9, "username looks", include_str!("../../../migrations/sqlite/0009_username_looks.sql")),
     (10, "second factors", include_str!("../../../migrations/sqlite/0010_second_factors.sql")),
+    (11, "passkeys", include_str!("../../../migrations/sqlite/0011_passkeys.sql")),
+    (12, "device links", include_str!("../../../migrations/sqlite/0012_device_links.sql")),
     (13, "people", include_str!("../../../migrations/sqlite/0013_people.sql")),
 ];
 

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use protocol::{ConversationId, Seq, SessionId, UserId};
+use protocol::{ConversationId, Seq, SessionId, Timestamp, UserId};
 use rusqlite::{Result, Transaction};
 
 use crate::store::marks::MemberMarks;
@@ -30,8 +30,16 @@ pub(super) struct RowCache {
     conversations: HashMap<ConversationId, Option<CachedConversation>>,
     /// The conversation at the top of each user's list; `None` for an empty list.
     first_listed: HashMap<UserId, Option<ConversationId>>,
-    /// The user of each session; `None` for an ended one.
-    sessions: HashMap<SessionId, Option<UserId>>,
+    /// `None` for an ended session.
+    sessions: HashMap<SessionId, Option<CachedSession>>,
+}
+
+/// A session, as far as it decides whether its user may write.
+#[derive(Clone, Copy)]
+pub(super) struct CachedSession {
+    pub(super) user: UserId,
+    pub(super) created: Timestamp,
+    pub(super) seen: Timestamp,
 }
 
 /// One of the two members of a conversation, as an index into [`CachedConversation::members`].
@@ -144,16 +152,23 @@ impl RowCache {
         self.conversations.get(&id)?.as_ref()
     }
 
-    /// Returns the user of a session, which `read` reads if necessary.
-    pub(super) fn user_of_session(
+    /// Returns a session, which `read` reads if necessary.
+    pub(super) fn session(
         &mut self,
         session: SessionId,
-        read: impl FnOnce() -> Result<Option<UserId>>,
-    ) -> Result<Option<UserId>> {
+        read: impl FnOnce() -> Result<Option<CachedSession>>,
+    ) -> Result<Option<CachedSession>> {
         Ok(match self.sessions.entry(session) {
             Entry::Occupied(cached) => *cached.get(),
             Entry::Vacant(missing) => *missing.insert(read()?),
         })
+    }
+
+    /// Records the last use of a session together with its row.
+    pub(super) fn see_session(&mut self, session: SessionId, now: Timestamp) {
+        if let Some(Some(cached)) = self.sessions.get_mut(&session) {
+            cached.seen = now;
+        }
     }
 
     /// Returns the conversation at the top of a user's list, which `read` reads if necessary. The
@@ -172,7 +187,7 @@ impl RowCache {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{ClientId, Marks, Timestamp};
+    use protocol::{ClientId, Marks};
     use rusqlite::Connection;
     use tempfile::TempDir;
 

@@ -3,10 +3,10 @@
 
 use async_trait::async_trait;
 use protocol::{Timestamp, UserId};
-use sqlx::sqlite::SqliteTransaction;
+use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 
-use super::SqliteStore;
-use crate::store::{CodeHash, Result, SecondFactor, SecondFactorStore, rows};
+use super::{SqliteStore, sessions};
+use crate::store::{Caller, CodeHash, Result, SecondFactor, SecondFactorStore, rows};
 
 #[async_trait]
 impl SecondFactorStore for SqliteStore {
@@ -24,11 +24,13 @@ impl SecondFactorStore for SqliteStore {
 
     async fn begin_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         now: Timestamp,
     ) -> Result<bool> {
         let _turn = self.turn().await;
+        let mut connection = self.write.acquire().await?;
+        sessions::require(&mut connection, caller).await?;
         let begun = sqlx::query(
             "insert into second_factors (user_id, secret, created_at) \
              select id, $2, $3 from users where id = $1 and deleted_at is null \
@@ -36,17 +38,17 @@ impl SecondFactorStore for SqliteStore {
                  set secret = excluded.secret, created_at = excluded.created_at \
                  where second_factors.confirmed_at is null",
         )
-        .bind(user.0)
+        .bind(caller.user.0)
         .bind(secret)
         .bind(now.0)
-        .execute(&self.write)
+        .execute(&mut *connection)
         .await?;
         Ok(begun.rows_affected() > 0)
     }
 
     async fn confirm_second_factor(
         &self,
-        user: UserId,
+        caller: Caller,
         secret: &[u8],
         step: i64,
         codes: &[CodeHash],
@@ -54,11 +56,12 @@ impl SecondFactorStore for SqliteStore {
     ) -> Result<bool> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
+        sessions::require(&mut tx, caller).await?;
         let confirmed = sqlx::query(
             "update second_factors set confirmed_at = $4, last_step = $3 \
              where user_id = $1 and secret = $2 and confirmed_at is null",
         )
-        .bind(user.0)
+        .bind(caller.user.0)
         .bind(secret)
         .bind(step)
         .bind(now.0)
@@ -67,7 +70,7 @@ impl SecondFactorStore for SqliteStore {
         if confirmed.rows_affected() == 0 {
             return Ok(false);
         }
-        insert_codes(&mut tx, user, codes).await?;
+        insert_codes(&mut tx, caller.user, codes).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -96,38 +99,50 @@ impl SecondFactorStore for SqliteStore {
         Ok(used.rows_affected() > 0)
     }
 
-    async fn replace_recovery_codes(&self, user: UserId, codes: &[CodeHash]) -> Result<bool> {
+    async fn replace_recovery_codes(&self, caller: Caller, codes: &[CodeHash]) -> Result<bool> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
+        sessions::require(&mut tx, caller).await?;
         let is_confirmed: bool = sqlx::query_scalar(
             "select exists (select 1 from second_factors \
                             where user_id = $1 and confirmed_at is not null)",
         )
-        .bind(user.0)
+        .bind(caller.user.0)
         .fetch_one(&mut *tx)
         .await?;
         if !is_confirmed {
             return Ok(false);
         }
         sqlx::query("delete from recovery_codes where user_id = $1")
-            .bind(user.0)
+            .bind(caller.user.0)
             .execute(&mut *tx)
             .await?;
-        insert_codes(&mut tx, user, codes).await?;
+        insert_codes(&mut tx, caller.user, codes).await?;
         tx.commit().await?;
         Ok(true)
     }
 
+    async fn turn_off_second_factor(&self, caller: Caller) -> Result<bool> {
+        let _turn = self.turn().await;
+        let mut connection = self.write.acquire().await?;
+        sessions::require(&mut connection, caller).await?;
+        delete_confirmed(&mut connection, caller.user).await
+    }
+
     async fn delete_second_factor(&self, user: UserId) -> Result<bool> {
         let _turn = self.turn().await;
-        let deleted = sqlx::query(
-            "delete from second_factors where user_id = $1 and confirmed_at is not null",
-        )
-        .bind(user.0)
-        .execute(&self.write)
-        .await?;
-        Ok(deleted.rows_affected() > 0)
+        let mut connection = self.write.acquire().await?;
+        delete_confirmed(&mut connection, user).await
     }
+}
+
+async fn delete_confirmed(connection: &mut SqliteConnection, user: UserId) -> Result<bool> {
+    let deleted =
+        sqlx::query("delete from second_factors where user_id = $1 and confirmed_at is not null")
+            .bind(user.0)
+            .execute(connection)
+            .await?;
+    Ok(deleted.rows_affected() > 0)
 }
 
 async fn insert_codes(

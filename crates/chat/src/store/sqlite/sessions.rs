@@ -35,18 +35,9 @@ impl SessionStore for SqliteStore {
             return Ok(None);
         }
         insert(&mut tx, &session, now).await?;
-        let removed: Vec<Uuid> = sqlx::query_scalar(
-            "delete from sessions where user_id = $1 and id in \
-             (select id from sessions where user_id = $1 \
-              order by seen_at desc, id desc limit -1 offset $2) \
-             returning id",
-        )
-        .bind(session.user.0)
-        .bind(keep)
-        .fetch_all(&mut *tx)
-        .await?;
+        let removed = delete_beyond(&mut tx, session.user, session.id, keep).await?;
         tx.commit().await?;
-        Ok(Some(removed.into_iter().map(SessionId).collect()))
+        Ok(Some(removed))
     }
 
     async fn session(&self, token: &TokenHash, life: SessionLife) -> Result<Option<ValidSession>> {
@@ -214,6 +205,28 @@ pub(super) async fn insert(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Deletes the least recently used sessions of a user beyond `keep`, of which `kept` is one. Returns
+/// the deleted sessions.
+pub(super) async fn delete_beyond(
+    tx: &mut SqliteTransaction<'_>,
+    user: UserId,
+    kept: SessionId,
+    keep: u32,
+) -> Result<Vec<SessionId>> {
+    let removed: Vec<Uuid> = sqlx::query_scalar(
+        "delete from sessions where user_id = $1 and id in \
+         (select id from sessions where user_id = $1 and id <> $3 \
+          order by seen_at desc, id desc limit -1 offset $2) \
+         returning id",
+    )
+    .bind(user.0)
+    .bind(keep.saturating_sub(1))
+    .bind(kept.0)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(removed.into_iter().map(SessionId).collect())
 }
 
 /// Fails if the caller's session has ended. The caller of this function holds the turn to write, so

@@ -2,7 +2,9 @@
 
 /// Parameters: `$1` to `$4` are the messages, `$5` to `$8` the marks, `$9` the conversations of
 /// both, `$10` the current time. `$11` are the nodes that must hold a lease in this database, and
-/// `$12` is its name; a null `$12` skips this check. `$13` and `$14` are the sessions of the messages and of the marks.
+/// `$12` is its name; a null `$12` skips this check. `$13` and `$14` are the sessions of the messages
+/// and of the marks, `$15` and `$16` the times at or before which a session was created or last used
+/// that is too old.
 ///
 /// Returns a row for each message and mark whose user is a member of its conversation, and for each
 /// whose session is not valid (`ended`), of which nothing is stored. Each write costs one look-up of
@@ -23,13 +25,15 @@ with here as materialized ( \
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $13::uuid[]) \
         with ordinality as w (conversation_id, sender_id, client_id, body, session_id, ordinal) \
     left join lateral ( \
-        select id from sessions where id = w.session_id and user_id = w.sender_id limit 1) v on true \
+        select id from sessions where id = w.session_id and user_id = w.sender_id \
+            and created_at > $15 and seen_at > $16 limit 1) v on true \
 ), marked as ( \
     select w.*, v.id is not null as valid \
     from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $14::uuid[]) \
         with ordinality as w (conversation_id, user_id, delivered, read, session_id, ordinal) \
     left join lateral ( \
-        select id from sessions where id = w.session_id and user_id = w.user_id limit 1) v on true \
+        select id from sessions where id = w.session_id and user_id = w.user_id \
+            and created_at > $15 and seen_at > $16 limit 1) v on true \
 ), locked as materialized ( \
     select id, low_id, high_id, last_seq, closed_at is not null as closed \
     from conversations where id = any ($9) and (select ok from here) \
