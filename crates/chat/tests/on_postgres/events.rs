@@ -47,6 +47,13 @@ impl Two {
         wait_until_receiving(&[&self.world.chat, &self.other]).await;
     }
 
+    /// The name of the running database, which is part of all subjects. A node writes the name to
+    /// its lease a moment after the node begins to receive events.
+    pub(crate) async fn instance(&self) -> String {
+        self.world.home.until("select count(hears_in) > 0 from nodes").await;
+        self.world.home.text("select max(hears_in) from nodes")
+    }
+
     pub(crate) async fn at_the_other(&self, who: &Session) -> Tab {
         let mut tab = Tab(self.other.connect(who.clone()).await.expect("a connection"));
         assert!(matches!(tab.next_frame().await, ServerFrame::Hello { .. }));

@@ -109,7 +109,7 @@ async fn an_attacker_with_access_to_the_broker_only_cannot_write() {
     let batch = Batch { messages: vec![forged], ..Batch::default() };
     let mut question = serde_json::to_vec(&batch).expect("written");
     for _ in 0..2 {
-        let asking = impostor.request(subject(&two), question.clone().into());
+        let asking = impostor.request(subject(&two).await, question.clone().into());
         let answer = tokio::time::timeout(Duration::from_millis(500), asking).await;
         assert!(answer.is_err(), "{answer:?}");
         question.extend([0; 32]);
@@ -161,10 +161,12 @@ async fn stranger(two: &Two) -> async_nats::Client {
 }
 
 /// The subject of requests to this database's leader.
-fn subject(two: &Two) -> String {
-    let first = "select hears_in || '.leader.' || replace(id::text, '-', '') from nodes \
+async fn subject(two: &Two) -> String {
+    let instance = two.instance().await;
+    let first = "select replace(id::text, '-', '') from nodes \
                  where hears_in is not null order by id limit 1";
-    format!("duet.{}.{}", two.world.chat.epoch(), two.world.home.text(first))
+    let leader = two.world.home.text(first);
+    format!("duet.{}.{instance}.leader.{leader}", two.world.chat.epoch())
 }
 
 /// A false leader with a lease answers the first request with garbage, and later ones not at all.
@@ -178,7 +180,7 @@ async fn a_leader_that_answers_badly_costs_only_time() {
          from nodes where hears_in is not null limit 1",
     );
     let impostor = stranger(&two).await;
-    let mut asked = impostor.subscribe(subject(&two)).await.expect("subscribed");
+    let mut asked = impostor.subscribe(subject(&two).await).await.expect("subscribed");
     impostor.flush().await.expect("flushed");
     let done = CancellationToken::new();
     let (chat, enough) = (two.other.clone(), done.clone());

@@ -28,10 +28,10 @@ struct ConfusedNode {
 
 impl ConfusedNode {
     /// Takes the present secret from the store.
-    fn on(two: &Two) -> Self {
+    async fn on(two: &Two) -> Self {
         let home = &two.world.home;
         let secret = home.text("select value from meta where key = 'nodes_secret'");
-        let instance = home.text("select hears_in from nodes where hears_in is not null limit 1");
+        let instance = two.instance().await;
         let mut key = mac(&BASE64.decode(secret).expect("a secret"));
         key.update(format!("events{}\0{instance}", two.world.chat.epoch()).as_bytes());
         let key = mac(&key.finalize().into_bytes());
@@ -102,8 +102,8 @@ impl Talk {
 async fn a_storm_of_signed_notices_causes_few_resyncs() {
     let mut talk = Talk::new().await;
     let mut stranger = Stranger::on(&talk.two.nats).await;
-    let mut confused = ConfusedNode::on(&talk.two);
-    let (subject, notice) = (talk.two.subject("nodes"), json!("read_again").to_string());
+    let mut confused = ConfusedNode::on(&talk.two).await;
+    let (subject, notice) = (talk.two.subject("nodes").await, json!("read_again").to_string());
     for _ in 0..10_000 {
         let signed = confused.sign(&subject, &notice);
         stranger.publish_unseen(&subject, signed).await;
@@ -119,8 +119,8 @@ async fn a_storm_of_signed_notices_causes_few_resyncs() {
 async fn a_signed_notice_has_an_effect_once() {
     let mut talk = Talk::new().await;
     let mut stranger = Stranger::on(&talk.two.nats).await;
-    let subject = talk.two.subject("nodes");
-    let signed = ConfusedNode::on(&talk.two).sign(&subject, &json!("read_again").to_string());
+    let subject = talk.two.subject("nodes").await;
+    let signed = ConfusedNode::on(&talk.two).await.sign(&subject, &json!("read_again").to_string());
     stranger.publish(&subject, signed.clone()).await;
     talk.bob_there.wait_for_resync().await;
     for _ in 0..10_000 {
@@ -135,12 +135,12 @@ async fn a_signed_notice_has_an_effect_once() {
 async fn nodes_follow_a_replaced_secret_and_then_refuse_the_old_one() {
     let mut talk = Talk::new().await;
     let mut stranger = Stranger::on(&talk.two.nats).await;
-    let subject = talk.two.subject_of(talk.bob.user.id);
-    let mut old = ConfusedNode::on(&talk.two);
+    let subject = talk.two.subject_of(talk.bob.user.id).await;
+    let mut old = ConfusedNode::on(&talk.two).await;
     talk.replace_secret().await.expect("replaced");
     let again = talk.replace_secret().await;
     assert!(matches!(again, Err(ReplaceSecretError::TooSoon)), "{again:?}");
-    let mut new = ConfusedNode::on(&talk.two);
+    let mut new = ConfusedNode::on(&talk.two).await;
     // No event is lost in any phase, and no client resyncs.
     let mut signed_with_new = false;
     for seconds in [0, 15] {
