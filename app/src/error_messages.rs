@@ -82,6 +82,8 @@ fn sentence(t: &Texts, code: ErrorCode) -> &'static str {
         ErrorCode::InvitationInvalid => t.invitation_invalid,
         ErrorCode::TooManyInvitations => t.too_many_invitations,
         ErrorCode::PeerDeleted => t.peer_deleted,
+        ErrorCode::PeerBlocked => t.peer_blocked,
+        ErrorCode::ReportInvalid => t.report_invalid,
         ErrorCode::RegistrationClosed => t.registration_refused,
         ErrorCode::RateLimited => t.rate_limited,
         ErrorCode::Busy | ErrorCode::Unavailable => t.busy,

@@ -11,6 +11,7 @@ mod device_link;
 mod english;
 mod german;
 mod passkeys;
+mod people;
 mod texts;
 mod two_step;
 
@@ -23,6 +24,7 @@ use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use device_link::DeviceLinkTexts;
 pub use passkeys::PasskeyTexts;
+pub use people::PeopleTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};
 pub use two_step::TwoStepTexts;
 

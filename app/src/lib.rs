@@ -116,6 +116,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("settings") view=lazy_pages::settings() />
                     // The server answers a refused plain form at the form's own address.
                     <Route path=path!("settings/:form") view=lazy_pages::settings() />
+                    <Route path=path!("requests") view=lazy_pages::requests() />
                     <Route path=path!("invite") view=lazy_pages::invite() />
                 </ParentRoute>
                 <Route path=path!("invite/:token") view=lazy_pages::invited() ssr=SsrMode::Async />

@@ -24,6 +24,8 @@ pub const SET_PRIVACY: &str = "/settings/privacy";
 pub const END_SESSION: &str = "/settings/sessions/end";
 /// The plain form that changes the appearance.
 pub const SET_PREFERENCES: &str = "/settings/look";
+/// The requests of people with whom the user has not talked.
+pub const REQUESTS: &str = "/requests";
 /// The page that creates invitations.
 pub const INVITE: &str = "/invite";
 /// The plain form that ends all other sessions.
@@ -100,6 +102,31 @@ pub fn message(id: ConversationId, seq: Seq) -> String {
 /// The plain form that marks a conversation as read.
 pub fn mark_read(id: ConversationId) -> String {
     format!("/c/{id}/read")
+}
+
+/// The plain form that accepts a request.
+pub fn accept_request(id: ConversationId) -> String {
+    conversation(id) + "/accept"
+}
+
+/// The plain form that deletes a request.
+pub fn delete_request(id: ConversationId) -> String {
+    conversation(id) + "/delete"
+}
+
+/// The plain form that blocks a peer, or ends the block.
+pub fn block(id: ConversationId) -> String {
+    conversation(id) + "/block"
+}
+
+/// The plain form that mutes a conversation, or ends that.
+pub fn mute(id: ConversationId) -> String {
+    conversation(id) + "/mute"
+}
+
+/// The plain form that reports a peer.
+pub fn report(id: ConversationId) -> String {
+    conversation(id) + "/report"
 }
 
 /// The sign-in page that returns to `next` afterwards.

@@ -10,6 +10,7 @@ mod device_link;
 mod invite;
 mod settings;
 mod stale;
+mod standings;
 mod two_step;
 
 use axum::Router;
@@ -103,6 +104,7 @@ where
     Router::new()
         .merge(settings::routes(&forms))
         .merge(two_step::routes(&forms))
+        .merge(standings::routes(&forms))
         .merge(device_link::routes(&forms))
         .route(paths::SIGN_IN, forms.post(PlainForms::sign_in))
         .route(paths::SIGN_UP, forms.post(PlainForms::sign_up))
@@ -356,9 +358,14 @@ fn see_other(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
+/// The ends of the paths of forms below a conversation, besides [`standings::FORMS`].
+const FORMS_BELOW: [&str; 1] = ["/read"];
+
 /// The page of a form, to return to after signing in.
 fn back_from(path: &str) -> &str {
-    let path = path.strip_suffix("/read").unwrap_or(path);
+    let mut forms = FORMS_BELOW.iter().chain(&standings::FORMS);
+    let form = forms.find(|form| path.starts_with("/c/") && path.ends_with(**form));
+    let path = form.and_then(|form| path.strip_suffix(*form)).unwrap_or(path);
     match path {
         _ if path.starts_with("/c/") || paths::invited(path).is_some() => path,
         _ if path.starts_with(paths::SETTINGS) => paths::SETTINGS,
@@ -369,6 +376,7 @@ fn back_from(path: &str) -> &str {
 fn is_page(path: &str) -> bool {
     [paths::SIGN_IN, paths::SIGN_UP, paths::INVITE].contains(&path)
         || paths::invited(path).is_some()
+        || path == paths::REQUESTS
         || paths::linked(path).is_some()
-        || (path.starts_with("/c/") && !path.ends_with("/read"))
+        || (path.starts_with("/c/") && back_from(path) == path)
 }

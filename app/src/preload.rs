@@ -6,7 +6,7 @@
 
 use leptos::prelude::*;
 use protocol::{
-    ConversationId, ConversationPage, Cursor, HistoryPage, InvitationInfo, PasskeyState,
+    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo, PasskeyState,
     SearchResults, SecondFactorState, Seq, SessionInfo, Settings, User,
 };
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::AppError;
 use crate::json::Json;
 use crate::server_fns::{
-    get_conversation, get_second_factor, get_settings, list_conversations, list_passkeys,
-    list_sessions, load_history, search,
+    get_conversation, get_second_factor, get_settings, list_blocked, list_conversations,
+    list_passkeys, list_sessions, load_history, search,
 };
 use crate::state::{FirstPage, UNREAD_ON_A_PAGE};
 
@@ -61,10 +61,12 @@ pub struct PreloadedData {
     settings: Option<Result<OwnAccount, AppError>>,
     invitation: Option<Result<InvitationInfo, AppError>>,
     linked: Option<Result<User, AppError>>,
+    requests: Option<Result<ConversationPage, AppError>>,
 }
 
-/// The user's settings, sessions, two-step sign-in and passkeys.
-pub type OwnAccount = (Settings, Vec<SessionInfo>, SecondFactorState, PasskeyState);
+/// The user's settings, sessions, two-step sign-in, passkeys and blocked users.
+pub type OwnAccount =
+    (Settings, Vec<SessionInfo>, SecondFactorState, PasskeyState, Vec<BlockedUser>);
 
 /// A handle to the preloaded data. Each method takes its part out, because later the live client
 /// has newer data.
@@ -75,6 +77,11 @@ impl Preloaded {
     /// Takes the data of the list pane. Later calls return `None`.
     pub fn pane(&self) -> Option<Result<ListPane, AppError>> {
         self.0.try_update_value(|first| first.pane.take()).flatten()
+    }
+
+    /// Takes the first page of the requests.
+    pub fn requests(&self) -> Option<Result<ConversationPage, AppError>> {
+        self.0.try_update_value(|first| first.requests.take()).flatten()
     }
 
     /// Takes the data of the settings pages.
@@ -147,13 +154,14 @@ pub async fn load_pane(typed: Option<String>) -> Result<ListPane, AppError> {
     Ok(ListPane { page, found })
 }
 
-/// Loads the user's settings, sessions, two-step sign-in and passkeys.
+/// Loads the user's settings, sessions, two-step sign-in, passkeys and blocked users.
 ///
 /// # Errors
 /// When the caller is not signed in, or the store cannot be read.
 pub async fn load_settings() -> Result<OwnAccount, AppError> {
     let (settings, sessions) = (get_settings().await?, list_sessions().await?);
-    Ok((settings, sessions, get_second_factor().await?, list_passkeys().await?))
+    let (second_factor, passkeys) = (get_second_factor().await?, list_passkeys().await?);
+    Ok((settings, sessions, second_factor, passkeys, list_blocked().await?))
 }
 
 /// Loads the part of a conversation that is shown first.
@@ -180,20 +188,14 @@ pub async fn load_conversation(
     Ok(FirstPage { conversation, page })
 }
 
-/// Loads a conversation's entry without messages.
+/// Loads a conversation's entry and its newest messages, which the user may report.
 ///
 /// # Errors
 /// When the caller is not signed in or not a member of the conversation, or the store cannot be
 /// read.
 pub async fn load_person(id: ConversationId) -> Result<FirstPage, AppError> {
     let conversation = get_conversation(id).await?;
-    let page = HistoryPage {
-        conversation: id,
-        messages: Vec::new(),
-        last_seq: conversation.last_seq,
-        mine: conversation.mine,
-        theirs: conversation.theirs,
-    };
+    let page = load_history(id, Cursor::Latest).await?;
     Ok(FirstPage { conversation, page })
 }
 
@@ -224,7 +226,7 @@ mod on_server {
     use super::{
         OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
     };
-    use crate::server_fns::{get_invitation, get_linked_user};
+    use crate::server_fns::{get_invitation, get_linked_user, list_requests};
     use crate::{paths, response};
 
     /// Preloads the data of a requested page. `provide` comes from `request::provider`.
@@ -243,7 +245,9 @@ mod on_server {
         let (opened, about) = (paths::opened(path), paths::is_about(path));
         let settings = path.starts_with(paths::SETTINGS);
         let invited = paths::invited(path).map(str::to_owned);
-        let has_pane = path == paths::HOME || path == paths::INVITE || settings || opened.is_some();
+        let requests = path == paths::REQUESTS;
+        let plain = [paths::HOME, paths::INVITE, paths::REQUESTS].contains(&path);
+        let has_pane = plain || settings || opened.is_some();
         let signed_in = parts.extensions.get::<chat::Session>().is_some();
         let linked = paths::linked(path).map(str::to_owned);
         if invited.is_none() && linked.is_none() && !(has_pane && signed_in) {
@@ -272,7 +276,8 @@ mod on_server {
                 None => None,
             };
             let settings = if settings { Some(load_settings().await) } else { None };
-            Ok(PreloadedData { pane, conversation, settings, ..PreloadedData::default() })
+            let requests = if requests { Some(list_requests(None).await) } else { None };
+            Ok(PreloadedData { pane, conversation, settings, requests, ..PreloadedData::default() })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);

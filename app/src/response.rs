@@ -95,7 +95,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::PasskeysUnavailable
         | ErrorCode::TooManyPasskeys
         | ErrorCode::LastSignInMethod
-        | ErrorCode::PeerDeleted => StatusCode::CONFLICT,
+        | ErrorCode::PeerDeleted
+        | ErrorCode::PeerBlocked => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

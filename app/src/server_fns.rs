@@ -15,6 +15,7 @@ mod people;
 mod second_factor;
 mod sessions;
 mod settings;
+mod standings;
 mod transport;
 
 pub use accounts::{
@@ -53,4 +54,9 @@ pub use sessions::{
 pub use settings::{
     ChangePassword, DeleteAccount, GetSettings, SetDisplayName, SetPrivacy, change_password,
     delete_account, get_settings, set_display_name, set_privacy,
+};
+pub use standings::{
+    AcceptRequest, DeleteRequest, ListBlocked, ListRequests, MuteConversation, Report, SetBlocked,
+    accept_request, delete_request, list_blocked, list_requests, mute_conversation, report,
+    set_blocked,
 };

@@ -17,7 +17,9 @@ mod window;
 use std::collections::{HashMap, HashSet};
 
 use leptos::prelude::*;
-use protocol::{Conversation, ConversationId, ListCursor, Marks, Seq, Unread, User, UserId};
+use protocol::{
+    Conversation, ConversationId, ListCursor, Marks, Seq, Standing, Unread, User, UserId,
+};
 
 pub use events::Applied;
 pub use open::{FirstPage, OpenConversation, Step, UNREAD_ON_A_PAGE};
@@ -94,6 +96,10 @@ pub struct State {
     pub list: RwSignal<Vec<ConversationId>>,
     /// Whether the server has other users to offer; set for a user without conversations.
     pub others: StoredValue<bool>,
+    /// Requests, newest first, as far as they were fetched or have arrived.
+    pub requests: RwSignal<Vec<ConversationId>>,
+    /// The number of requests, counted by the server up to a bound.
+    pub requests_count: RwSignal<u32>,
     /// Whether the list has older entries than those fetched.
     pub list_has_more: RwSignal<bool>,
     /// Unread counts of conversations outside the first page of the list. The entry's own count
@@ -139,6 +145,8 @@ impl State {
             me: RwSignal::new(me),
             cache: StoredValue::new(Cache::default()),
             list: RwSignal::new(Vec::new()),
+            requests: RwSignal::new(Vec::new()),
+            requests_count: RwSignal::new(0),
             others: StoredValue::new(false),
             list_has_more: RwSignal::new(false),
             unread_elsewhere: RwSignal::new(Vec::new()),
@@ -186,7 +194,15 @@ impl State {
     /// Adds or updates a conversation from the server.
     pub fn adopt(&self, conversation: Conversation) {
         let id = conversation.id;
+        let is_request = conversation.standing.request;
+        // The server's count may or may not include a conversation that is new to the page.
+        let was_request = self.summary(id).map_or(is_request, |known| known.standing.request);
         self.adopt_quietly(conversation);
+        if was_request != is_request {
+            self.requests_count.update(|count| {
+                *count = if is_request { *count + 1 } else { count.saturating_sub(1) };
+            });
+        }
         self.sort_list();
         self.project_if_open(id);
     }
@@ -204,7 +220,7 @@ impl State {
                         other || timeline.is_some_and(|timeline| timeline.contradicts(last));
                 });
             }
-            if entry.presence_received.get_value() {
+            if entry.presence_received.get_value() && !conversation.standing.blocked {
                 conversation.peer.presence = known.peer.presence;
             }
             summary::adopt(&mut known, conversation);
@@ -245,15 +261,34 @@ impl State {
         });
     }
 
-    /// Returns the newest known seq of each conversation. A response to a later request must not
+    /// Returns the newest known seq of each conversation in the list. A response to a later request must not
     /// have a lower one, unless the store was restored from a backup.
     pub fn last_seqs(&self) -> Vec<(ConversationId, Seq)> {
         self.cache.with_value(|cache| {
-            let entries = cache.entries.iter();
-            entries
-                .map(|(id, entry)| (*id, entry.summary.with_untracked(|summary| summary.last_seq)))
-                .collect()
+            let last_seq = |(id, entry): (&ConversationId, &ConversationSignals)| {
+                entry.summary.with_untracked(|summary| {
+                    summary.standing.is_listed().then_some((*id, summary.last_seq))
+                })
+            };
+            cache.entries.iter().filter_map(last_seq).collect()
         })
+    }
+
+    /// Notes a change of the user's own standing, which the server has stored.
+    pub fn change_standing(&self, id: ConversationId, change: impl FnOnce(&mut Standing)) {
+        if let Some(mut known) = self.summary(id) {
+            change(&mut known.standing);
+            self.expect_change(id);
+            self.adopt(known);
+        }
+    }
+
+    /// Prepares for the fetch of a conversation after a change of who sees whom: the fetched presence
+    /// is newer than any event.
+    pub fn expect_change(&self, id: ConversationId) {
+        if let Some(entry) = self.entry(id) {
+            entry.presence_received.set_value(false);
+        }
     }
 
     /// Records that the server's store is not the one that this page has read.

@@ -34,6 +34,11 @@ pub struct TimeContext {
 }
 
 impl TimeContext {
+    /// Returns the time at which this context was made.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub const fn new(zone: Zone, calendar: Calendar, now: Timestamp) -> Self {
         Self { zone, calendar, now }
     }

@@ -46,6 +46,7 @@ async function createConversations(server: Server, to: ApiUser, count: number): 
   for (let index = 0; index < count; index += 1) {
     const writer = await ApiUser.create(server, `person${index}`);
     const conversation = await writer.openConversation(peer);
+    await to.call("accept_request", { id: conversation });
     for (let line = index < SIZES.length ? 12 : 1; line > 0; line -= 1) await writer.send(conversation, `Line ${line}, with enough words for two lines`);
     conversations.push(`/c/${conversation}`);
   }

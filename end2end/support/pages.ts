@@ -87,8 +87,11 @@ export async function fieldMessage(field: Locator): Promise<string> {
 export class HomePage {
   readonly list: Locator;
   readonly search: Locator;
+  /** The link to the requests, while there are any. */
+  readonly requests: Locator;
 
   constructor(readonly page: Page) {
+    this.requests = page.getByRole("link", { name: /\d+ requests?$/ });
     this.list = page.getByRole("navigation", { name: "Conversations" });
     this.search = page.getByRole("combobox", { name: "Find a person" });
   }

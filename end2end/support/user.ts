@@ -45,8 +45,20 @@ export class User {
     return this.context.newPage();
   }
 
-  /** Returns the id of the conversation with a peer; creates the conversation if necessary. */
+  /** Returns the id of the conversation with a peer, which both have accepted; creates the conversation if necessary. */
   async apiConversation(peer: User): Promise<string> {
+    const id = await this.apiOpen(peer);
+    for (const user of [this, peer]) await user.apiAccept(id);
+    return id;
+  }
+
+  /** Accepts a request, or the conversation before its first message. */
+  async apiAccept(id: string): Promise<void> {
+    await this.apiPost("accept_request", { id });
+  }
+
+  /** Opens the conversation with a peer who does not know this user. */
+  async apiOpen(peer: User): Promise<string> {
     const found = await this.apiPost("find_people", { typed: peer.username }, "json");
     const people = (await found.json()) as { user: { id: string; username: string } }[];
     const id = people.find(({ user }) => user.username === peer.username)?.user.id ?? "";

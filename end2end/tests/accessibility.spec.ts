@@ -14,6 +14,25 @@ for (const colorScheme of ["light", "dark"] as const) {
     test.describe(`axe finds no violation, ${colorScheme}, ${size}`, () => {
       test.use({ colorScheme, viewport });
 
+      test("on the requests, in a request, on the page about a peer, and after a block", async ({ alice, bob }) => {
+        const conversation = await bob.apiOpen(alice);
+        await bob.apiSend(conversation, "Good morning");
+        for (const path of ["/requests", `/c/${conversation}`, `/c/${conversation}/about`]) {
+          await alice.page.goto(path);
+          await ready(alice.page);
+          await expectNoViolations(alice.page);
+        }
+        await alice.page.getByText("Choose 1 to 20 messages").click();
+        await expectNoViolations(alice.page);
+        await alice.page.getByRole("button", { name: "Block" }).click();
+        await expect(alice.page.getByRole("button", { name: "Unblock" })).toBeVisible();
+        for (const path of [`/c/${conversation}`, "/settings"]) {
+          await alice.page.goto(path);
+          await ready(alice.page);
+          await expectNoViolations(alice.page);
+        }
+      });
+
       test("on the settings, and on the pages of the inviter and of the invited", async ({ alice, browser, server, watch }) => {
         watch.allow(REFUSAL);
         await alice.page.goto("/settings");

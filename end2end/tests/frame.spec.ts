@@ -86,7 +86,11 @@ test("a long list scrolls inside its pane, and its older entries load without a 
   test.slow();
   watch.allow(OUTAGE);
   const me = await alice.apiId();
-  for (const user of await createManyUsers(server)) await user.send(await user.openConversation(me), `Hello from ${user.name}`);
+  for (const user of await createManyUsers(server)) {
+    const conversation = await user.openConversation(me);
+    await alice.apiAccept(conversation);
+    await user.send(conversation, `Hello from ${user.name}`);
+  }
   await alice.page.setViewportSize(WIDE);
   const home = await alice.home();
   const { page } = home;

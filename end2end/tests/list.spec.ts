@@ -16,7 +16,9 @@ const LONG = {
 /** Creates a user who sends a message to `to`. */
 async function receiveMessage(to: User, server: Server, name: string, body: string): Promise<void> {
   const sender = await ApiUser.create(server, name);
-  await sender.send(await sender.openConversation(await to.apiId()), body);
+  const conversation = await sender.openConversation(await to.apiId());
+  await to.apiAccept(conversation);
+  await sender.send(conversation, body);
 }
 
 /** Whether the first letter of a preview is visible, and whether the preview is cut off. */

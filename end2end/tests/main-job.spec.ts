@@ -21,16 +21,19 @@ test("two new users sign up, find each other, and read each other's messages", a
   const toBob = await alice.find("Bob Byrne");
   await expect(toBob.heading).toBeVisible();
   await toBob.write("Shall we go to the lake?");
-  await toBob.expectState("Shall we go to the lake?", "delivered");
+  await toBob.expectState("Shall we go to the lake?", "sent");
 
-  const entry = bob.entry("Alice Arden");
+  await bob.requests.click();
+  const entry = bob.page.getByRole("main").getByRole("link").filter({ hasText: "Alice Arden" });
   await expect(entry).toContainText("Shall we go to the lake?");
   await entry.click();
   await bob.page.waitForURL(/\/c\//);
-  await toBob.expectState("Shall we go to the lake?", "read");
 
   const toAlice = new ConversationPage(bob.page, "Alice Arden");
+  await toAlice.expectBodies("Shall we go to the lake?");
+  await toBob.expectState("Shall we go to the lake?", "sent");
   await toAlice.write("At seven, gladly.");
+  await toBob.expectState("Shall we go to the lake?", "read");
   await toAlice.expectState("At seven, gladly.", "read");
   await toBob.write("Then at seven.");
   await toBob.expectState("Then at seven.", "read");

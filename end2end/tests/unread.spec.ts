@@ -12,6 +12,7 @@ test("the total of unread messages includes conversations that are not loaded, a
   for (let n = 0; n < PEOPLE; n += 1) {
     const who = await ApiUser.create(server, `person${String(n).padStart(2, "0")}`);
     const id = await who.openConversation(me);
+    await alice.apiAccept(id);
     await who.send(id, `Hello from ${who.name}`);
     all.push({ who, id });
   }

@@ -21,6 +21,7 @@ use crate::client_ip::Proxies;
 use crate::migrate::Migrate;
 use crate::moving::Move;
 use crate::replace_secret::ReplaceSecret;
+use crate::reports::Reports;
 use crate::security_txt;
 use crate::time_limits::TimeLimits;
 use crate::turn_off_two_step::TurnOffTwoStep;
@@ -148,6 +149,10 @@ pub struct Config {
     #[arg(long, env = "DUET_CONVERSATIONS_PER_HOUR", default_value_t = chat::Rates::default().conversations_per_hour)]
     pub conversations_per_hour: NonZeroU32,
 
+    /// Maximum number of conversations that a user begins with strangers in a day.
+    #[arg(long, env = "DUET_REQUESTS_PER_DAY", default_value_t = chat::Rates::default().requests_per_day)]
+    pub requests_per_day: NonZeroU32,
+
     /// Maximum number of reads of conversations and history per user and minute.
     #[arg(long, env = "DUET_READS_PER_MINUTE", default_value_t = chat::Rates::default().reads_per_minute)]
     pub reads_per_minute: NonZeroU32,
@@ -228,6 +233,8 @@ pub enum Command {
     /// Turns two-step sign-in off for a user who has lost the authenticator app and the recovery
     /// codes.
     TurnOffTwoStep(TurnOffTwoStep),
+    /// Lists the reports of users about others, or closes one.
+    Reports(Reports),
 }
 
 /// A whole number of days.

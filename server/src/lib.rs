@@ -14,7 +14,8 @@
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
 //! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`;
-//!   [`replace_secret`]: `duet replace-secret`; [`turn_off_two_step`]: `duet turn-off-two-step`
+//!   [`replace_secret`]: `duet replace-secret`; [`turn_off_two_step`]: `duet turn-off-two-step`;
+//!   [`reports`]: `duet reports`
 //!
 //! `main` and tests both start a server with [`run`]. The caller owns the listener and the shutdown
 //! signal.
@@ -40,6 +41,7 @@ pub mod moving;
 mod origin_check;
 pub mod origins;
 pub mod replace_secret;
+pub mod reports;
 mod requests;
 mod router;
 mod security_txt;

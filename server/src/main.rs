@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use server::config::{Command, Config};
 use server::telemetry::{self, LogQueue};
 use server::{
-    Failed, accept_store, core_dumps, error_chain, migrate, moving, replace_secret, run, signals,
-    turn_off_two_step,
+    Failed, accept_store, core_dumps, error_chain, migrate, moving, replace_secret, reports, run,
+    signals, turn_off_two_step,
 };
 use tokio::net::TcpListener;
 
@@ -54,6 +54,7 @@ fn serve(config: Config, log: &LogQueue, without_dumps: io::Result<()>) -> Resul
             Some(Command::Migrate(arguments)) => migrate::run(arguments).await,
             Some(Command::AcceptStore(arguments)) => accept_store::run(arguments),
             Some(Command::ReplaceSecret(arguments)) => replace_secret::run(arguments).await,
+            Some(Command::Reports(arguments)) => reports::run(arguments).await,
             Some(Command::TurnOffTwoStep(arguments)) => turn_off_two_step::run(arguments).await,
             None => listen(config).await,
         }

@@ -287,6 +287,7 @@ fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Tick>, 
     });
     waiting.flatten().unwrap_or_else(|| match stored {
         None => (None, t.say_hello.to_owned()),
+        Some(last) if last.is_withheld() => (None, t.language.people().withheld.to_owned()),
         Some(last) => {
             let mine = last.sender != summary.peer.user.id;
             (mine.then(|| Tick::of(last, summary.theirs)), text::preview(&last.body))

@@ -231,6 +231,10 @@ fn body(t: &Texts, row: &Row) -> impl IntoView + use<> {
             {real_host.map(|host| view! { <bdi class="real-host" dir="ltr">" (" {host} ")"</bdi> })}
         }
     };
+    // Withheld: the peer sent the message during a block.
+    if row.body.is_empty() {
+        return view! { <em class="text-muted">{t.language.people().withheld}</em> }.into_any();
+    }
     text::pieces(&row.body)
         .into_iter()
         .map(|piece| match piece {
@@ -238,4 +242,5 @@ fn body(t: &Texts, row: &Row) -> impl IntoView + use<> {
             Piece::Link { to, text, real_host } => link(to, text, real_host).into_any(),
         })
         .collect_view()
+        .into_any()
 }

@@ -2,6 +2,7 @@
 //! form calls its server function in place.
 
 mod appearance;
+mod blocked;
 mod confirmation;
 mod delete_account;
 mod device_link;
@@ -18,6 +19,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use appearance::Appearance;
+pub use blocked::BlockedPeople;
 pub use confirmation::HasPassword;
 pub use delete_account::DeleteAccount;
 pub use devices::Devices;

@@ -350,6 +350,8 @@ pub(super) static TEXTS: Texts = Texts {
     last_sign_in_method: "You couldn’t sign in without this passkey. Add another one or set a password first.",
     invitation_invalid: "This invitation has expired or has already been used. Ask for a new one.",
     too_many_invitations: "You have too many unused invitations. Try again in a few days.",
+    peer_blocked: "You have blocked this person. Unblock them to write.",
+    report_invalid: "Choose 1 to 20 messages, and use at most 1,000 characters for the reason.",
     peer_deleted: "This account was deleted. It can’t receive messages any more.",
     registration_refused: "This server isn’t accepting new accounts.",
     rate_limited: "Too many attempts. Try again {}.",

@@ -350,6 +350,8 @@ pub(super) static TEXTS: Texts = Texts {
     last_sign_in_method: "Ohne diesen Passkey könntest du dich nicht anmelden. Füge zuerst einen anderen hinzu oder lege ein Passwort fest.",
     invitation_invalid: "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte um eine neue.",
     too_many_invitations: "Du hast zu viele offene Einladungen. Versuche es in ein paar Tagen noch einmal.",
+    peer_blocked: "Du hast diese Person blockiert. Hebe die Blockierung auf, um zu schreiben.",
+    report_invalid: "Wähle 1 bis 20 Nachrichten und verwende höchstens 1.000 Zeichen für den Grund.",
     peer_deleted: "Dieses Konto wurde gelöscht. Es kann keine Nachrichten mehr empfangen.",
     registration_refused: "Dieser Server nimmt keine neuen Konten an.",
     rate_limited: "Zu viele Versuche. Versuche es {} noch einmal.",

@@ -318,6 +318,8 @@ pub struct Texts {
     pub invitation_invalid: &'static str,
     pub too_many_invitations: &'static str,
     pub peer_deleted: &'static str,
+    pub peer_blocked: &'static str,
+    pub report_invalid: &'static str,
     pub registration_refused: &'static str,
     pub rate_limited: &'static str,
     pub busy: &'static str,

@@ -345,6 +345,7 @@ fn on_frame(state: State, frame: ServerFrame) {
         }
         ServerFrame::Presence { user, presence } => state.apply_presence(user, presence),
         ServerFrame::User(user) => state.apply_user(&user),
+        ServerFrame::Changed { conversation } => resync::on_changed(state, conversation),
         ServerFrame::SignedIn { device } => state.signed_in_elsewhere.set(Some(device)),
         ServerFrame::Typing { conversation, user, active } => {
             if !state.is_me(user) {

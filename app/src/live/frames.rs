@@ -28,6 +28,7 @@ enum Type {
     Receipt,
     Presence,
     User,
+    Changed,
     SignedIn,
     Typing,
     Pong,
@@ -72,6 +73,11 @@ struct OfPresence {
 }
 
 #[derive(Deserialize)]
+struct Changed {
+    conversation: ConversationId,
+}
+
+#[derive(Deserialize)]
 struct SignedIn {
     device: String,
 }
@@ -110,6 +116,10 @@ pub fn read(text: &str) -> Result<ServerFrame, Unreadable> {
             ServerFrame::Presence { user, presence: Presence { online, last_seen } }
         }
         Type::User => ServerFrame::User(json::read(text)?),
+        Type::Changed => {
+            let Changed { conversation } = json::read(text)?;
+            ServerFrame::Changed { conversation }
+        }
         Type::SignedIn => {
             let SignedIn { device } = json::read(text)?;
             ServerFrame::SignedIn { device }
@@ -132,7 +142,7 @@ mod tests {
     fn every_frame_of_the_protocol_readme_is_decoded_as_by_serde() {
         let blocks = PAGE.split("```json server\n").skip(1);
         let frames: Vec<&str> = blocks.filter_map(|rest| rest.split("\n```").next()).collect();
-        assert_eq!(frames.len(), 10);
+        assert_eq!(frames.len(), 11);
         for text in frames {
             let expected: ServerFrame = serde_json::from_str(text).expect("a frame");
             assert_eq!(read(text), Ok(expected), "{text}");

@@ -203,10 +203,26 @@ pub async fn after_page(state: State, id: ConversationId, freshness: Freshness) 
         if held.is_some_and(|held| conversation.last_seq < held) {
             state.note_contradiction();
         }
+        let is_new = state.summary(id).is_none();
         state.adopt(conversation);
         marks::deliver(state, id);
+        // It may be a request or have been one, and only the server counts the requests.
+        if is_new && let Ok(page) = list_conversations(None).await {
+            state.adopt_list(page, true);
+        }
     }
     restart_if_contradicted(state);
+}
+
+/// Fetches a conversation whose standing changed. After a block it may have messages that no event
+/// brought.
+pub fn on_changed(state: State, id: ConversationId) {
+    state.expect_change(id);
+    spawn_local(async move {
+        after_page(state, id, Freshness::Outdated).await;
+        // The next event or connection retries a failed fetch.
+        _ = fill(state).await;
+    });
 }
 
 /// Follows up an applied event: fetches an outdated entry again or sends a delivered receipt, and

@@ -58,6 +58,7 @@ pub fn adopt(entry: &mut Conversation, read: Conversation) {
     let (mine, theirs, last_before) = (entry.mine, entry.theirs, entry.last_seq);
     if last_before > read.last_seq {
         entry.peer = read.peer;
+        entry.standing = read.standing;
     } else {
         let unread_before = entry.unread;
         *entry = read;
@@ -82,7 +83,7 @@ pub fn undelivered(entry: &Conversation) -> Option<Seq> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{ClientId, ConversationId, Person, Presence, Timestamp, User};
+    use protocol::{ClientId, ConversationId, Person, Presence, Standing, Timestamp, User};
 
     use super::*;
 
@@ -100,6 +101,7 @@ mod tests {
             unread: u32::try_from(last - read).unwrap_or(0),
             mine: Marks { delivered: Seq(read), read: Seq(read) },
             theirs: Marks::default(),
+            standing: Standing::default(),
         }
     }
 

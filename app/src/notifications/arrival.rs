@@ -4,7 +4,7 @@
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::{ConversationId, Message};
+use protocol::{Conversation, ConversationId, Message, Timestamp};
 
 use super::PromptView;
 use super::due::{Looking, due, may_ask};
@@ -91,6 +91,14 @@ async fn notify(state: State, message: Message) {
         (true, false) => Looking::Elsewhere,
         (false, _) => Looking::Away,
     };
+    // A message of a stranger must not even make a sound, so the entry must be known first.
+    let is_quiet = match entry_of(state, id).await {
+        Some(entry) => entry.standing.is_quiet(Timestamp(now_ms())),
+        None => return,
+    };
+    if is_quiet || message.is_withheld() {
+        return;
+    }
     if looking == Looking::Away {
         notifications.missed.set_value(true);
     }
@@ -104,19 +112,27 @@ async fn notify(state: State, message: Message) {
         sound::play();
     }
     if due.notice
-        && let Some(name) = name_of_peer(state, id).await
+        && let Some(entry) = entry_of(state, id).await
     {
+        let name = entry.peer.user.display_name;
         let body = choices.text.then(|| text::preview(&message.body));
         let body = body.unwrap_or_else(|| notifications.wordless.get_value().to_owned());
         notices::show(state, id, &name, &body).await;
     }
 }
 
-/// The peer's display name. Waits if the message starts a conversation that is still being fetched.
-async fn name_of_peer(state: State, id: ConversationId) -> Option<String> {
+/// The time by this device's clock.
+fn now_ms() -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
+    let now = js_sys::Date::now() as i64;
+    now
+}
+
+/// The conversation. Waits if the message starts a conversation that is still being fetched.
+async fn entry_of(state: State, id: ConversationId) -> Option<Conversation> {
     for _ in 0..KNOWN_AFTER {
         if let Some(entry) = state.summary(id) {
-            return Some(entry.peer.user.display_name);
+            return Some(entry);
         }
         TimeoutFuture::new(AFTER_YOU_MS).await;
     }

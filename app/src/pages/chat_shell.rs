@@ -8,7 +8,8 @@ use protocol::SearchResults;
 
 use crate::bootstrap::use_bootstrap;
 use crate::components::{
-    Banner, ConversationList, Found, Icon, PeopleSearch, ProfileBar, Prompt, Search, Wordmark,
+    Banner, ConversationList, Found, Icon, PeopleSearch, ProfileBar, Prompt, RequestsLink, Search,
+    Wordmark,
 };
 use crate::error_messages::error_message;
 use crate::language::use_texts;
@@ -77,6 +78,7 @@ pub fn ChatShell() -> impl IntoView {
                             <p class="px-5 py-3 text-danger" role="alert" class:hidden=move || state.connection.get().brings_news()>{error}</p>
                         })}
                         <Found search=search />
+                        <RequestsLink />
                         <ConversationList />
                     </div>
                 </div>

@@ -10,10 +10,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use protocol::{ConversationId, ErrorCode, Retry, Seq};
+use protocol::{ConversationId, ErrorCode, Retry, Seq, Standing};
 
 use crate::browser::{after, left_at, offline_copies};
-use crate::components::{Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton};
+use crate::components::{
+    BlockedBar, Composer, ConversationHeader, NotRead, RequestBar, Timeline, TimelineSkeleton,
+};
 use crate::error::AppError;
 use crate::error_messages::error_message;
 use crate::language::use_texts;
@@ -229,6 +231,12 @@ fn Conversation(
         _ => Seq::ZERO,
     };
     let peer = name.clone();
+    let bar_name = StoredValue::new(name.clone());
+    let standing = |read: fn(&Standing) -> bool| {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| read(&summary.standing)))
+    };
+    let (request, blocked) = (standing(|it| it.request), standing(|it| it.blocked));
     let log = move || {
         let again = Callback::new(move |()| loader.again());
         let (open, instead) = match rows.get() {
@@ -246,10 +254,14 @@ fn Conversation(
         <main class="pane-conversation" id="content">
             <ConversationHeader entry=entry />
             {log}
-            {match user.username.is_empty() {
-                true => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
-                false => view! { <Composer conversation=id name=name seen=seen /> }.into_any(),
-            }}
+            <div class="conversation-foot">
+                {move || request.get().then(|| view! { <RequestBar id=id name=bar_name.get_value() /> })}
+                {move || match (user.username.is_empty(), blocked.get()) {
+                    (true, _) => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
+                    (_, true) => view! { <BlockedBar id=id name=bar_name.get_value() /> }.into_any(),
+                    _ => view! { <Composer conversation=id name=bar_name.get_value() seen=seen /> }.into_any(),
+                }}
+            </div>
         </main>
     }
 }

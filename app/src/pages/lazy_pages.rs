@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use leptos_router::{Lazy, LazyRoute};
 
-use super::{InvitePage, Invited, Linked, PersonPage, SettingsPage, SignIn, SignUp};
+use super::{InvitePage, Invited, Linked, PersonPage, RequestsPage, SettingsPage, SignIn, SignUp};
 use crate::components::NotRead;
 use crate::error::AppError;
 use crate::language::use_texts;
@@ -50,6 +50,8 @@ lazy_pages! {
     SettingsRoute, settings, settings_view, load_settings => SettingsPage;
     /// `/c/{conversation}/about`.
     PersonRoute, person, person_view, load_person => PersonPage;
+    /// `/requests`.
+    RequestsRoute, requests, requests_view, load_requests => RequestsPage;
     /// `/invite`.
     InviteRoute, invite, invite_view, load_invite => InvitePage;
     /// `/invite/{token}`.
@@ -70,6 +72,7 @@ lazy_pages! {
 pub async fn load(path: &str) -> Result<(), NotLoaded> {
     match path {
         _ if path.starts_with(paths::SETTINGS) => load_settings().await?,
+        paths::REQUESTS => load_requests().await?,
         paths::INVITE => load_invite().await?,
         paths::SIGN_IN => load_sign_in().await?,
         paths::SIGN_UP => load_sign_up().await?,

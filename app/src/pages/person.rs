@@ -1,11 +1,15 @@
-//! `/c/{conversation}/about`: the other person of a conversation.
+//! `/c/{conversation}/about`: the other person of a conversation, with the ways to keep the person at
+//! a distance.
+
+mod controls;
+mod report;
 
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use protocol::{Conversation, ConversationId, ErrorCode, Retry, Timestamp};
+use protocol::{Conversation, ConversationId, ErrorCode, Message, Retry, Timestamp};
 
 use super::conversation::Unavailable;
 use crate::browser::{copy, element, while_shown};
@@ -17,6 +21,8 @@ use crate::preload::{OpeningPosition, use_preloaded};
 use crate::server_fns::get_conversation;
 use crate::state::{ConversationSignals, use_state};
 use crate::{text, time};
+use controls::{BlockSection, MuteSection};
+use report::ReportSection;
 
 /// The page, beside the list. Another conversation builds another view.
 #[component]
@@ -45,8 +51,12 @@ fn Found(id: ConversationId) -> impl IntoView {
         read.set(None);
         spawn_local(async move { adopt(get_conversation(id).await) });
     };
+    let messages = StoredValue::new(None);
     if let Some(first) = use_preloaded().conversation(id, OpeningPosition::Unread) {
-        adopt(first.map(|first| first.conversation));
+        adopt(first.map(|first| {
+            messages.set_value(Some(first.page.messages));
+            first.conversation
+        }));
     } else if read.with_untracked(Option::is_none) {
         ask();
     }
@@ -59,7 +69,9 @@ fn Found(id: ConversationId) -> impl IntoView {
         }
     });
     move || match read.get()? {
-        Ok(()) => state.entry(id).map(|entry| view! { <Person id=id entry=entry /> }.into_any()),
+        Ok(()) => state.entry(id).map(|entry| {
+            view! { <Person id=id entry=entry messages=messages.get_value() /> }.into_any()
+        }),
         Err(error) => {
             let again = can_ask_again(&error).then(|| Callback::new(move |()| ask()));
             Some(view! { <Unavailable error=error again=again /> }.into_any())
@@ -69,8 +81,20 @@ fn Found(id: ConversationId) -> impl IntoView {
 
 /// The details of the person.
 #[component]
-fn Person(id: ConversationId, entry: ConversationSignals) -> impl IntoView {
+fn Person(
+    id: ConversationId,
+    entry: ConversationSignals,
+    /// The newest messages, if the page has them.
+    messages: Option<Vec<Message>>,
+) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().time_context);
+    let standing = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| summary.with(|summary| summary.standing))
+    };
+    let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
+    let is_gone = user.username.is_empty();
+    let name_now = t.name(&user).to_owned();
     let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
     let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
     let presence = move || {
@@ -104,6 +128,11 @@ fn Person(id: ConversationId, entry: ConversationSignals) -> impl IntoView {
                 <section class="settings-section">
                     <p class="text-muted">{t.who_can_read}</p>
                 </section>
+                {(!is_gone).then(|| view! {
+                    <MuteSection id=id standing=standing />
+                    <BlockSection id=id standing=standing name=name_now />
+                    <ReportSection id=id peer=user.id messages=messages />
+                })}
             </div>
         </main>
     }

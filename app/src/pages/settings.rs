@@ -3,18 +3,17 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use protocol::{PasskeyState, SecondFactorState, SessionInfo, Settings};
 
 use crate::bootstrap::use_bootstrap;
 use crate::components::settings::{
-    Appearance, ChangePassword, DeleteAccount, Devices, HasPassword, Passkeys, PrivacyChoices,
-    Profile, SettingsSection, TwoStep,
+    Appearance, BlockedPeople, ChangePassword, DeleteAccount, Devices, HasPassword, Passkeys,
+    PrivacyChoices, Profile, SettingsSection, TwoStep,
 };
 use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
 use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::paths;
-use crate::preload::{load_settings, use_preloaded};
+use crate::preload::{OwnAccount, load_settings, use_preloaded};
 use crate::state::use_state;
 
 /// The page in the right pane.
@@ -63,29 +62,17 @@ fn Read() -> impl IntoView {
             _ => again.run(()),
         }
     });
-    move || {
-        match read.get() {
-        Some(Ok((settings, sessions, second_factor, passkeys))) => {
-            view! { <Sections settings=settings sessions=sessions second_factor=second_factor passkeys=passkeys /> }
-                .into_any()
-        }
+    move || match read.get() {
+        Some(Ok(account)) => view! { <Sections account=account /> }.into_any(),
         Some(Err(error)) => view! { <NotRead error=error again=again /> }.into_any(),
         None => ().into_any(),
-    }
     }
 }
 
 /// All sections.
 #[component]
-fn Sections(
-    settings: Settings,
-    /// The user's sessions.
-    sessions: Vec<SessionInfo>,
-    /// The user's two-step sign-in.
-    second_factor: SecondFactorState,
-    /// The user's passkeys.
-    passkeys: PasskeyState,
-) -> impl IntoView {
+fn Sections(account: OwnAccount) -> impl IntoView {
+    let (settings, sessions, second_factor, passkeys, blocked) = account;
     let (t, shortcuts) = (use_texts(), use_shortcuts());
     provide_context(HasPassword(passkeys.has_password));
     // A refused plain form shows its error here; after hydration each form shows its own error.
@@ -98,6 +85,7 @@ fn Sections(
             <NotificationChoices />
         </SettingsSection>
         <PrivacyChoices privacy=settings.privacy />
+        <BlockedPeople people=blocked />
         <ChangePassword />
         <Passkeys state=passkeys />
         <TwoStep state=second_factor />

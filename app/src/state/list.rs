@@ -7,18 +7,25 @@ use protocol::limits::MAX_UNREAD_ELSEWHERE;
 use protocol::{Conversation, ConversationId, ConversationPage, ListCursor, Seq};
 
 use super::{Cache, ConversationSignals, State};
+use crate::time::TimeContext;
 
 impl State {
-    /// Counts the user's unread messages in all conversations, from the entries in the list and
-    /// from the server's counts for the rest. The counter owns its signals, because the server
+    /// Counts the user's unread messages in all conversations that are not muted or blocked, from the
+    /// entries in the list and from the server's counts for the rest. The counter owns its signals, because the server
     /// calls it for the title when the page's owner may be disposed.
     pub fn unread_counter(&self) -> impl Fn() -> u32 + Send + Sync + 'static {
         let (list, cache) = (ArcRwSignal::from(self.list), ArcStoredValue::from(self.cache));
         let elsewhere = ArcRwSignal::from(self.unread_elsewhere);
+        let time = ArcRwSignal::from(self.time_context);
         move || {
+            let now = time.with(TimeContext::now);
+            let counted = |summary: &Conversation| match summary.standing.is_quiet(now) {
+                true => 0,
+                false => summary.unread,
+            };
             let unread = |id: &ConversationId| {
                 let entry = cache.with_value(|cache| cache.entries.get(id).cloned());
-                entry.map(|entry| entry.summary.with(|summary| summary.unread))
+                entry.map(|entry| entry.summary.with(counted))
             };
             list.with(|list| {
                 let elsewhere: u32 = elsewhere.with(|elsewhere| {
@@ -55,6 +62,7 @@ impl State {
         }
         if is_first {
             self.unread_elsewhere.set(page.unread_elsewhere);
+            self.requests_count.set(page.requests);
         }
         let end = page.conversations.last();
         let end = end.map(|last| ListCursor { active_at: last.active_at, id: last.id });
@@ -83,6 +91,17 @@ impl State {
         self.sort_list();
         // The marks of the open conversation may have changed.
         self.project_open();
+    }
+
+    /// Adds a page of requests, which are in a list of their own.
+    pub fn adopt_requests(&self, page: ConversationPage) {
+        for conversation in page.conversations {
+            self.cache.update_value(|cache| {
+                cache.listed.insert(conversation.id);
+            });
+            self.adopt_quietly(conversation);
+        }
+        self.sort_list();
     }
 
     /// Lowers the unread counts of entries beyond the first page of the list to the server's
@@ -117,17 +136,26 @@ impl State {
     pub(crate) fn sort_list(&self) {
         let live = self.live.get_untracked();
         // A heap, because a general sort adds more code to the WebAssembly.
-        let order: BinaryHeap<_> = self.cache.with_value(|cache| {
+        let (mut listed, mut requests) = (BinaryHeap::new(), BinaryHeap::new());
+        self.cache.with_value(|cache| {
             let shown = cache.entries.iter().filter(|(id, _)| live || cache.listed.contains(id));
-            shown
-                .map(|(_, entry)| &entry.summary)
-                .map(|summary| summary.with_untracked(|summary| (summary.active_at, summary.id)))
-                .collect()
+            for (_, entry) in shown {
+                entry.summary.with_untracked(|summary| {
+                    let key = (summary.active_at, summary.id);
+                    if summary.standing.is_listed() {
+                        listed.push(key);
+                    } else if summary.standing.request {
+                        requests.push(key);
+                    }
+                });
+            }
         });
-        let order: Vec<ConversationId> =
-            order.into_sorted_vec().into_iter().rev().map(|(_, id)| id).collect();
-        if self.list.with_untracked(|list| *list != order) {
-            self.list.set(order);
+        for (signal, order) in [(self.list, listed), (self.requests, requests)] {
+            let order: Vec<ConversationId> =
+                order.into_sorted_vec().into_iter().rev().map(|(_, id)| id).collect();
+            if signal.with_untracked(|list| *list != order) {
+                signal.set(order);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod list;
 use leptos::prelude::*;
 use protocol::{
     ClientId, Conversation, ConversationId, Cursor, HistoryPage, Marks, Message, Person, Presence,
-    Sent, Seq, Timestamp, User, UserId,
+    Sent, Seq, Standing, Timestamp, User, UserId,
 };
 
 use super::{FirstPage, OpenConversation, State, Step};
@@ -38,6 +38,7 @@ impl TestConversation {
             unread: 0,
             mine: Marks::default(),
             theirs: Marks::default(),
+            standing: Standing::default(),
         };
         let open = state.open(&FirstPage { conversation, page: page(id, Vec::new()) });
         Self { state, open, id, me: me.id, peer: peer.id, _owner: owner }
@@ -81,6 +82,7 @@ fn listed(unread: u32, active_at: i64) -> Conversation {
         unread,
         mine: Marks::default(),
         theirs: Marks::default(),
+        standing: Standing::default(),
     }
 }
 

@@ -139,7 +139,7 @@ impl Bench {
                 let http = http.clone();
                 async move {
                     let conversation = if target.is_duet() {
-                        http.open(&users[0], users[1].id).await?
+                        http.introduce(&users[0], &users[1]).await?
                     } else {
                         ConversationId::new()
                     };

@@ -1,7 +1,7 @@
 //! Starts a chat: opens the store, connects the cluster, and spawns the tasks.
 //!
-//! `server` calls [`Chat::begin`] once for each process, and [`migrate`], [`replace_secret`] and
-//! [`turn_off_two_step`] for its subcommands.
+//! `server` calls [`Chat::begin`] once for each process, and [`migrate`], [`replace_secret`],
+//! [`turn_off_two_step`], [`open_reports`] and [`close_report`] for its subcommands.
 //! Nothing is served before [`Chat::begin`] returns; [`Chat::close`] ends the tasks.
 
 use std::sync::Arc;
@@ -19,7 +19,9 @@ use crate::relay::Relay;
 use crate::space::StoreSpace;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NodeId, NodeKey, OldestSession, Store, StoreError, postgres, sqlite};
+use crate::store::{
+    NodeId, NodeKey, OldestSession, Report, ReportId, Store, StoreError, postgres, sqlite,
+};
 use crate::supervision::Supervisor;
 use crate::throttle::Throttle;
 use crate::writer::{Commits, LocalCommits, Writer};
@@ -132,6 +134,31 @@ pub async fn turn_off_two_step(config: &Config, username: &str) -> Result<bool, 
     let turned_off = turned_off.await;
     store.close().await;
     Ok(turned_off?)
+}
+
+/// The open reports at a time that an operator can read.
+const MOST_REPORTS: usize = 100;
+
+/// Returns the open reports of users to the operator, the oldest first.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn open_reports(config: &Config) -> Result<Vec<Report>, BeginError> {
+    let store = open_store(config).await?;
+    let reports = store.reports(MOST_REPORTS).await;
+    store.close().await;
+    Ok(reports?)
+}
+
+/// Deletes a report. False if there is no such report.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn close_report(config: &Config, id: ReportId) -> Result<bool, BeginError> {
+    let store = open_store(config).await?;
+    let closed = store.close_report(id).await;
+    store.close().await;
+    Ok(closed?)
 }
 
 impl Chat {

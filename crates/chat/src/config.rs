@@ -144,6 +144,8 @@ pub struct Rates {
     pub message_mebibytes_per_day: NonZeroU32,
     /// New conversations per hour and user; the burst is half of it. Four times as many per day.
     pub conversations_per_hour: NonZeroU32,
+    /// New conversations per day and user; the burst is the whole of it. Each may become a request.
+    pub requests_per_day: NonZeroU32,
     /// Reads of conversations, history, settings, sessions and invitations per minute and user; the
     /// burst is half of it.
     pub reads_per_minute: NonZeroU32,
@@ -167,6 +169,7 @@ impl Default for Rates {
             messages_per_minute: at_least_one(300),
             message_mebibytes_per_day: at_least_one(256),
             conversations_per_hour: at_least_one(60),
+            requests_per_day: at_least_one(20),
             reads_per_minute: at_least_one(1_200),
             frames_per_second: at_least_one(50),
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use protocol::{
     Body, ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Limits, Marks, Refusal, Seq,
-    ServerFrame, UserId,
+    ServerFrame,
 };
 
 use crate::allowance::TokenBucket;
@@ -33,8 +33,8 @@ const MOST_MALFORMED: u32 = 20;
 /// sends one in three seconds; further events are dropped, because they are hints.
 const TYPING_PER_SECOND: f64 = 1.0;
 const TYPING_BURST: f64 = 10.0;
-/// Peers cached per connection, so that `typing` queries the store once per conversation.
-const MOST_PEERS: usize = 64;
+/// Conversations whose typing events a connection limits.
+const MOST_TYPED_IN: usize = 64;
 
 /// A live connection. Dropping it removes the connection from the hub and, after the user's last
 /// connection, ends the broker subscription.
@@ -44,15 +44,9 @@ pub struct Connection {
     guard: ConnectionGuard,
     /// Declared after `guard` so that it is dropped after it.
     _subscription: Option<Arc<Subscription>>,
-    peers: HashMap<ConversationId, TypingPeer>,
+    typed_in: HashMap<ConversationId, TokenBucket>,
     malformed: u32,
     frames: TokenBucket,
-}
-
-/// The peer of a conversation, and the typing events that may be passed on.
-struct TypingPeer {
-    user: UserId,
-    events: TokenBucket,
 }
 
 /// Encodes the `hello` frame of a connection.
@@ -78,7 +72,7 @@ impl Connection {
             session,
             guard,
             _subscription: subscription,
-            peers: HashMap::new(),
+            typed_in: HashMap::new(),
             malformed: 0,
             frames: TokenBucket::full(Instant::now()),
         }
@@ -166,28 +160,25 @@ impl Connection {
 
     async fn typing(&mut self, conversation: ConversationId, active: bool) {
         let (me, now) = (self.session.user.id, Instant::now());
-        if !self.peers.contains_key(&conversation) {
-            match self.chat.peer(me, conversation).await {
-                Ok(user) => {
-                    if self.peers.len() >= MOST_PEERS {
-                        self.peers.clear();
-                    }
-                    let events = TokenBucket::full(now);
-                    self.peers.insert(conversation, TypingPeer { user, events });
-                }
-                Err(error) => {
-                    self.chat.note_failure(&error);
-                    return self.refuse(Some("typing"), Some(conversation), error.refusal());
-                }
-            }
+        if self.typed_in.len() >= MOST_TYPED_IN && !self.typed_in.contains_key(&conversation) {
+            self.typed_in.clear();
         }
-        let Some(peer) = self.peers.get_mut(&conversation) else { return };
-        if !peer.events.take(now, TYPING_PER_SECOND, TYPING_BURST) {
+        let events = self.typed_in.entry(conversation).or_insert_with(|| TokenBucket::full(now));
+        if !events.take(now, TYPING_PER_SECOND, TYPING_BURST) {
             return;
         }
-        let peer = peer.user;
-        let event = ServerFrame::Typing { conversation, user: me, active };
-        self.chat.relay().publish(&[peer], &event, None);
+        // Asked for each event, because a block must end typing at once.
+        match self.chat.typing_peer(me, conversation).await {
+            Ok((peer, true)) => {
+                let event = ServerFrame::Typing { conversation, user: me, active };
+                self.chat.relay().publish(&[peer], &event, None);
+            }
+            Ok((_, false)) => {}
+            Err(error) => {
+                self.chat.note_failure(&error);
+                self.refuse(Some("typing"), Some(conversation), error.refusal());
+            }
+        }
     }
 
     fn on_malformed(&mut self) {

@@ -4,7 +4,9 @@
 //! check here may stand in its place. `app` calls these methods for its pages and server functions,
 //! and [`crate::Connection`] asks for the peer.
 
-use protocol::limits::{MAX_UNREAD_ELSEWHERE, PAGE_CONVERSATIONS, PAGE_MESSAGES};
+use protocol::limits::{
+    MAX_REQUESTS_COUNTED, MAX_UNREAD_ELSEWHERE, PAGE_CONVERSATIONS, PAGE_MESSAGES,
+};
 use protocol::{
     Conversation, ConversationId, ConversationPage, Cursor, ErrorCode, HistoryPage, ListCursor,
     TickTimes, UserId,
@@ -20,7 +22,7 @@ impl Chat {
     ///
     /// # Errors
     /// `not_with_oneself`; `not_found` if the peer does not exist; `rate_limited` if the user has
-    /// created many conversations, `storage_full`; `unauthenticated` if the session has ended.
+    /// created many conversations, each of which may become a request, `storage_full`; `unauthenticated` if the session has ended.
     pub async fn open_conversation(&self, me: Caller, peer: UserId) -> Result<ConversationId> {
         if me.user == peer {
             return Err(ErrorCode::NotWithOneself.into());
@@ -45,8 +47,9 @@ impl Chat {
         Ok(seen.conversation)
     }
 
-    /// Returns a page of the user's conversations, the most recently active first. The first page
-    /// includes the unread counts of conversations after it.
+    /// Returns a page of the user's conversations without the requests, the most recently active
+    /// first. The first page includes the unread counts of conversations after it, and the number of
+    /// requests.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -56,19 +59,27 @@ impl Chat {
         after: Option<ListCursor>,
     ) -> Result<ConversationPage> {
         self.throttle().read(me)?;
-        let mut found = self.store().conversations(me, after, PAGE_CONVERSATIONS + 1).await?;
+        let found = self.store().conversations(me, after, PAGE_CONVERSATIONS + 1).await?;
+        let mut page = self.page(found).await;
+        if after.is_some() {
+            return Ok(page);
+        }
+        page.requests = self.store().count_requests(me, MAX_REQUESTS_COUNTED).await?;
+        if let Some(last) = page.conversations.last().filter(|_| page.has_more) {
+            let cursor = ListCursor { active_at: last.active_at, id: last.id };
+            let (most, now) = (MAX_UNREAD_ELSEWHERE, clock::now());
+            page.unread_elsewhere = self.store().unread_behind(me, cursor, most, now).await?;
+        }
+        Ok(page)
+    }
+
+    /// Makes a page of the conversations found, of which one more than a page were requested.
+    pub(crate) async fn page(&self, mut found: Vec<ConversationView>) -> ConversationPage {
         let has_more = found.len() > PAGE_CONVERSATIONS;
         found.truncate(PAGE_CONVERSATIONS);
         self.note_presence(&mut found).await;
-        let conversations: Vec<_> = found.into_iter().map(|one| one.conversation).collect();
-        let unread_elsewhere = match conversations.last() {
-            Some(last) if has_more && after.is_none() => {
-                let cursor = ListCursor { active_at: last.active_at, id: last.id };
-                self.store().unread_behind(me, cursor, MAX_UNREAD_ELSEWHERE).await?
-            }
-            _ => Vec::new(),
-        };
-        Ok(ConversationPage { conversations, has_more, unread_elsewhere })
+        let conversations = found.into_iter().map(|one| one.conversation).collect();
+        ConversationPage { conversations, has_more, ..ConversationPage::default() }
     }
 
     /// Returns a page of messages of one of the user's conversations.
@@ -100,9 +111,13 @@ impl Chat {
         self.store().tick_times(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    /// Returns the other user of a conversation.
-    pub(crate) async fn peer(&self, me: UserId, id: ConversationId) -> Result<UserId> {
-        self.store().peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
+    /// Returns the other user of a conversation, and whether that user may see that `me` is typing.
+    pub(crate) async fn typing_peer(
+        &self,
+        me: UserId,
+        id: ConversationId,
+    ) -> Result<(UserId, bool)> {
+        self.store().typing_peer(me, id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
     /// Sets `online` for the peers whose presence the user may see.

@@ -169,6 +169,9 @@ impl Chat {
             let conversation = opened.conversation;
             let frame = ServerFrame::Receipt { conversation, user: invited, delivered, read };
             self.relay().publish(&[opened.inviter], &frame, None);
+        } else {
+            // The invitation counts as an answer of both.
+            self.publish_changed(&[opened.inviter, invited], opened.conversation);
         }
         opened.conversation
     }

@@ -10,6 +10,8 @@
 //! - [`invitations`](Chat::create_invitation): invitation links
 //! - [`people`](Chat::find_people): user search
 //! - [`conversations`](Chat::open_conversation): opening, listing, reading
+//! - [`standings`](Chat::requests): requests, blocks and mutes; [`reports`](Chat::report): reports to
+//!   the operator
 //! - [`messages`](Chat::send_message): sending and marking by a call
 //! - [`Connection`]: the same over a live connection, with typing
 //! - `writer`: group commit, then answers and events, in this order
@@ -53,10 +55,12 @@ mod mutex;
 mod people;
 mod presence;
 mod relay;
+mod reports;
 mod security_log;
 mod sessions;
 mod settings;
 mod space;
+mod standings;
 pub mod store;
 mod supervision;
 mod throttle;
@@ -71,7 +75,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Proof, Session, SignedIn};
-pub use begin::{BeginError, ReplaceSecretError, migrate, replace_secret, turn_off_two_step};
+pub use begin::{
+    BeginError, ReplaceSecretError, close_report, migrate, open_reports, replace_secret,
+    turn_off_two_step,
+};
 pub use cluster::BrokerError;
 pub use config::{Broker, Config, Database, Rates, Registration, RelyingParty};
 pub use connection::Connection;
@@ -81,9 +88,9 @@ pub use health::Readiness;
 pub use hub::{FrameText, Outgoing};
 pub use security_log::log_refused_request;
 pub use settings::{NewTokens, PasswordChange};
-pub use store::Caller;
 pub use store::moving::{MoveError, Moved, Progress, Stage, move_store};
 pub use store::sqlite::accept_store;
+pub use store::{Caller, Report, ReportId, ReportedMessage};
 pub use throttle::network as client_network;
 
 use accounts::{Ceremonies, Devices, Passwords};

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use protocol::{Presence, ServerFrame, UserId};
+use protocol::{Presence, ServerFrame, Timestamp, UserId};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -77,6 +77,20 @@ impl PresenceBoard {
     pub(crate) async fn show(&self, user: UserId) {
         if self.present(&[user]).await.contains(&user) {
             self.push(user, Presence { online: true, last_seen: Some(clock::now()) }).await;
+        }
+    }
+
+    /// Lets a user go offline for one peer, with a block of that peer, or return with its end.
+    pub(crate) async fn show_block(
+        &self,
+        user: UserId,
+        peer: UserId,
+        blocked: bool,
+        now: Timestamp,
+    ) {
+        if blocked || self.present(&[user]).await.contains(&user) {
+            let presence = Presence { online: !blocked, last_seen: Some(now) };
+            self.relay.publish(&[peer], &ServerFrame::Presence { user, presence }, None);
         }
     }
 

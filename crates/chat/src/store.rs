@@ -29,12 +29,14 @@ pub mod moving;
 mod passkeys;
 mod people;
 pub mod postgres;
+mod reports;
 mod rows;
 mod second_factors;
 mod secret;
 mod sessions;
 mod settings;
 pub mod sqlite;
+mod standings;
 mod window;
 
 use async_trait::async_trait;
@@ -51,13 +53,14 @@ pub use invitations::{
     Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
 };
 pub use messages::{
-    Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage,
+    Batch, Committed, Deferrable, History, MarkOutcome, MessageStore, NewMarks, NewMessage, Reach,
     SendOutcome,
 };
 pub use passkeys::{
     CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved, PasskeyStore,
 };
 pub use people::{Counted, Found, PersonStore};
+pub use reports::{NewReport, Report, ReportId, ReportStore, ReportedMessage};
 pub use second_factors::{CodeHash, SecondFactor, SecondFactorStore};
 pub(crate) use secret::DerivedKey;
 pub use secret::StoreSecret;
@@ -66,6 +69,7 @@ pub use sessions::{
     ValidSession,
 };
 pub use settings::{ChangedPassword, SettingsStore};
+pub use standings::{BlockChange, StandingStore};
 
 /// A failure of the store, for the log only: the text must not reach a client. After a failed
 /// [`MessageStore::commit`] the batch may be stored, because the connection can break after the
@@ -139,7 +143,9 @@ pub trait Store:
     + PasskeyStore
     + PersonStore
     + ConversationStore
+    + StandingStore
     + MessageStore
+    + ReportStore
 {
     /// The store's epoch. Clients that have cached another epoch resync.
     fn epoch(&self) -> Epoch;

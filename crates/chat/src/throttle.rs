@@ -58,6 +58,19 @@ const HOURS_OF_CONVERSATIONS_PER_DAY: NonZeroU32 = match NonZeroU32::new(4) {
     None => NonZeroU32::MIN,
 };
 
+/// Answers to requests, blocks and mutes per user and minute: enough to go through a long list by
+/// hand.
+const STANDINGS_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(120) {
+    Some(count) => count,
+    None => NonZeroU32::MIN,
+};
+
+/// Reports to the operator per user and day.
+const REPORTS_PER_DAY: NonZeroU32 = match NonZeroU32::new(10) {
+    Some(count) => count,
+    None => NonZeroU32::MIN,
+};
+
 /// Changes of settings per user and minute.
 const CHANGES_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(30) {
     Some(count) => count,
@@ -82,6 +95,9 @@ pub(crate) struct Throttle {
     message_bytes: Rate<UserId>,
     conversations_by_hour: Rate<UserId>,
     conversations_by_day: Rate<UserId>,
+    requests: Rate<UserId>,
+    reports: Rate<UserId>,
+    standings: Rate<UserId>,
     reads: Rate<UserId>,
     refused_frames: Rate<UserId>,
     changes: Rate<UserId>,
@@ -115,6 +131,9 @@ impl Throttle {
             message_bytes: Rate::new("message_bytes", bytes, DAY, 1),
             conversations_by_hour: Rate::new("conversation", by_hour, HOUR, 2),
             conversations_by_day: Rate::new("conversation_day", by_day, DAY, 1),
+            requests: Rate::new("request_day", rates.requests_per_day, DAY, 1),
+            reports: Rate::new("report", REPORTS_PER_DAY, DAY, 1),
+            standings: Rate::new("standing", STANDINGS_PER_MINUTE, MINUTE, 1),
             reads: Rate::new("read", rates.reads_per_minute, MINUTE, 2),
             refused_frames: Rate::new("refused", REFUSED_FRAMES_PER_MINUTE, MINUTE, 1),
             changes: Rate::new("change", CHANGES_PER_MINUTE, MINUTE, 1),
@@ -179,7 +198,18 @@ impl Throttle {
     /// Limits new conversations over all nodes, because each appears in a peer's list.
     pub(crate) async fn open_conversation(&self, user: UserId) -> Result<()> {
         self.conversations_by_hour.take(&user, self.shared()).await?;
-        self.conversations_by_day.take(&user, self.shared()).await
+        self.conversations_by_day.take(&user, self.shared()).await?;
+        self.requests.take(&user, self.shared()).await
+    }
+
+    /// Limits changes of standings, because the user's clients are notified of them.
+    pub(crate) async fn standing(&self, user: UserId) -> Result<()> {
+        self.standings.take(&user, self.shared()).await
+    }
+
+    /// Limits reports, because the operator reads each of them.
+    pub(crate) async fn report(&self, user: UserId) -> Result<()> {
+        self.reports.take(&user, self.shared()).await
     }
 
     /// Limits the pages that a user reads. Counts on this node only, because it protects the node.
@@ -235,6 +265,9 @@ impl Throttle {
             &self.message_bytes,
             &self.conversations_by_hour,
             &self.conversations_by_day,
+            &self.requests,
+            &self.reports,
+            &self.standings,
             &self.reads,
             &self.refused_frames,
             &self.changes,

@@ -107,6 +107,20 @@ impl HttpClient {
         Ok(self.post("open_conversation", &me.cookie, FORM, form).await?.json().await?)
     }
 
+    /// Opens the conversation of two users, and accepts it for both, so that each sees the receipts and
+    /// the presence of the other.
+    ///
+    /// # Errors
+    /// The server refuses to open it. A build without requests refuses only the acceptance, and needs
+    /// none.
+    pub async fn introduce(&self, me: &TestUser, peer: &TestUser) -> Result<ConversationId> {
+        let id = self.open(me, peer.id).await?;
+        for user in [me, peer] {
+            _ = self.post("accept_request", &user.cookie, FORM, format!("id={id}")).await;
+        }
+        Ok(id)
+    }
+
     /// Sends a message by HTTP. The inner error is the server's refusal.
     ///
     /// # Errors

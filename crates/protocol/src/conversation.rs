@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, ConversationId, Seq, Timestamp, UserId};
+use crate::{ClientId, ConversationId, Seq, Standing, Timestamp, UserId};
 
 /// A user, as other users see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +47,19 @@ pub struct Message {
     pub client_id: ClientId,
     /// The user who sent the message.
     pub sender: UserId,
-    /// The plain text.
+    /// The plain text. Empty for a message that was withheld from the recipient: see
+    /// [`Self::is_withheld`].
     pub body: String,
     /// When the server stored the message.
     pub sent_at: Timestamp,
+}
+
+impl Message {
+    /// Whether the server withholds the text, because the recipient had blocked the sender when the
+    /// message was stored. Only the recipient gets such a message, so that the seqs stay dense.
+    pub fn is_withheld(&self) -> bool {
+        self.body.is_empty()
+    }
 }
 
 /// The receipt marks of one user in one conversation. Both are inclusive and only move forward, and
@@ -103,8 +112,11 @@ pub struct Conversation {
     /// The user's own marks.
     pub mine: Marks,
     /// The peer's marks, from which a client renders ticks. `read` is zero if one of the two users
-    /// hides receipts.
+    /// hides receipts. Both marks are zero while the conversation is a request for the peer.
     pub theirs: Marks,
+    /// How the user stands to the conversation.
+    #[serde(default, skip_serializing_if = "Standing::is_usual")]
+    pub standing: Standing,
 }
 
 /// One page of the conversation list.
@@ -119,6 +131,15 @@ pub struct ConversationPage {
     /// unread count from it without fetching every page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread_elsewhere: Vec<Unread>,
+    /// On the first page of the list: the number of waiting requests, counted up to
+    /// [`crate::limits::MAX_REQUESTS_COUNTED`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u32,
+}
+
+/// Whether a count need not be sent.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The unread count of a conversation.

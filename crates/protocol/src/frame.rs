@@ -113,6 +113,12 @@ pub enum ServerFrame {
     /// A peer, or the user on another connection, changed their name. Empty names mean that the
     /// account was deleted.
     User(User),
+    /// The conversation changed beside its messages and marks: both users have talked from now on,
+    /// or the user accepted, blocked or muted it on another connection. Fetch it.
+    Changed {
+        /// The conversation.
+        conversation: ConversationId,
+    },
     /// A new session of the user began elsewhere: somebody signed in. A hint, which may be lost; the
     /// list of sessions has every session.
     SignedIn {

@@ -12,6 +12,7 @@ mod passkey;
 mod refusal;
 mod search;
 mod settings;
+mod standing;
 pub mod words;
 
 pub use body::{Body, BodyError};
@@ -33,6 +34,7 @@ pub use settings::{
     DeviceLink, DeviceLinkState, Privacy, SecondFactorSetUp, SecondFactorState, SessionInfo,
     Settings,
 };
+pub use standing::{BlockedUser, Standing};
 
 /// The WebSocket subprotocol, which names this protocol and its major version.
 pub const SUBPROTOCOL: &str = "duet.v1";

@@ -33,6 +33,14 @@ pub const PAGE_PEOPLE: usize = 20;
 pub const MOST_FOUND: usize = 100;
 /// The bound of an unread count. The page shows "999+" beyond it, and counting stays bounded.
 pub const MAX_UNREAD: u32 = 1_000;
+/// The bound of the count of requests. The page shows "99+" beyond it.
+pub const MAX_REQUESTS_COUNTED: u32 = 100;
+/// Users in the list of blocked users: the most recently blocked.
+pub const MOST_BLOCKED_LISTED: usize = 1_000;
+/// Messages in a report to the operator.
+pub const REPORT_MESSAGES: std::ops::RangeInclusive<usize> = 1..=20;
+/// Longest reason of a report, in characters.
+pub const MAX_REASON_CHARS: usize = 1_000;
 /// Shortest and longest username, in characters.
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
 /// Longest username as typed, in bytes. A name may be typed with white space around it and in another

@@ -79,6 +79,11 @@ pub enum ErrorCode {
     TooManyInvitations,
     /// The peer's account was deleted, so that the conversation takes no more messages.
     PeerDeleted,
+    /// The user has blocked the peer, so that the conversation takes no messages of the user.
+    PeerBlocked,
+    /// The report has no message or too many, a message that the user cannot read, or too long a
+    /// reason.
+    ReportInvalid,
     /// The client sent too many requests. Retry after `retry_after_ms`.
     RateLimited,
     /// The server is overloaded. Retry after `retry_after_ms`.

@@ -188,7 +188,7 @@ async fn open_conversations(
         users.iter().map(|user| (user.clone(), Vec::new())).collect();
     for index in 0..users.len() {
         let next = (index + 1) % users.len();
-        let conversation = http.open(&users[index], users[next].id).await?;
+        let conversation = http.introduce(&users[index], &users[next]).await?;
         memberships[index].1.push(Membership { conversation, peer: users[next].id });
         memberships[next].1.push(Membership { conversation, peer: users[index].id });
     }

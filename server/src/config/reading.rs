@@ -80,6 +80,7 @@ impl Config {
                 messages_per_minute: self.messages_per_minute,
                 message_mebibytes_per_day: self.message_mebibytes_per_day,
                 conversations_per_hour: self.conversations_per_hour,
+                requests_per_day: self.requests_per_day,
                 reads_per_minute: self.reads_per_minute,
                 frames_per_second: self.frames_per_second,
             },

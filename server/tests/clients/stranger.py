@@ -286,6 +286,8 @@ def find_each_other(anna, bob):
     entry = anna.json("get_conversation", id=conversation)
     assert entry["last"] is None and entry["last_seq"] == 0 and entry["unread"] == 0
     assert entry["mine"] == {"delivered": 0, "read": 0} == entry["theirs"]
+    assert bob.json("list_requests", after=None)["conversations"] == [], "both opened it"
+    assert bob.form("accept_request", id=conversation) is None
     return me, found["user"], conversation
 
 
@@ -336,6 +338,11 @@ def talk(anna, bob, me, peer, conversation):
     assert at_anna.hear("refused")["code"] == "malformed"
     assert anna.form("set_display_name", display_name="Anna B.")["display_name"] == "Anna B."
     assert at_bob.hear("user", id=me["id"])["display_name"] == "Anna B."
+    assert bob.form("mute_conversation", id=conversation) is None
+    at_bob.hear("changed", conversation=conversation)
+    assert bob.json("get_conversation", id=conversation)["standing"] == {"muted_until": 8640000000000000}
+    assert bob.form("mute_conversation", id=conversation, minutes=0) is None
+    assert "standing" not in bob.json("get_conversation", id=conversation)
     return at_anna, at_bob, timeline
 
 

@@ -16,6 +16,7 @@ mod origin;
 mod other_user;
 mod pages;
 mod passkeys;
+mod people;
 mod plain_answers;
 mod process;
 mod protocol_page;

@@ -40,6 +40,11 @@ async fn the_documented_calls_and_frames_work_as_written() {
 
     let mut anna = bob.clone();
     anna.cookie = session.clone();
+    // Typing passes only between users who have both answered.
+    for user in [&anna, &bob] {
+        let accepted = format!("id={}", real[CONVERSATION]);
+        assert_eq!(user.post_call("accept_request", &accepted).await.status(), 200);
+    }
     let mut socket = anna.connect().await;
     let hello = socket.next().await.expect("hello");
     assert!(hello.starts_with("{\"type\":\"hello\""), "{hello}");

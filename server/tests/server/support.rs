@@ -138,11 +138,15 @@ impl TestServer {
     }
 }
 
-/// Creates two users and their conversation on the server at an address.
+/// Creates two users and their conversation, which both have accepted, on the server at an address.
 pub(crate) async fn pair(address: SocketAddr) -> (Browser, Browser, ConversationId) {
     let alice = Browser::sign_up(address, "alice").await;
     let bob = Browser::sign_up(address, "bob").await;
     let conversation = alice.open_conversation(bob.id).await;
+    for user in [&alice, &bob] {
+        let accepted = user.post_call("accept_request", &format!("id={conversation}")).await;
+        assert_eq!(accepted.status(), 200);
+    }
     (alice, bob, conversation)
 }
 

@@ -170,7 +170,7 @@ fn keep_list(state: State, me: UserId) {
     let conversations: Vec<_> =
         listed.iter().take(MOST_ENTRIES).filter_map(|id| state.summary(*id)).collect();
     let has_more = listed.len() > conversations.len() || state.list_has_more.get_untracked();
-    let page = ConversationPage { conversations, has_more, unread_elsewhere: Vec::new() };
+    let page = ConversationPage { conversations, has_more, ..ConversationPage::default() };
     if let Ok(json) = serde_json::to_string(&page)
         && storage::kept_rows(me, LIST).as_deref() != Some(json.as_str())
     {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use protocol::{
     Conversation, ConversationId, ConversationPage, Marks, Message, Person, Presence, Seq,
-    Timestamp, Unread,
+    Standing, Timestamp, Unread,
 };
 
 use super::{TestConversation, listed, page, user};
@@ -23,6 +23,7 @@ fn a_new_message_moves_its_conversation_to_the_top_regardless_of_clocks() {
         unread: 0,
         mine: Marks::default(),
         theirs: Marks::default(),
+        standing: Standing::default(),
     };
     let listed = || test.state.list.get_untracked();
     test.state.adopt(other.clone());
@@ -66,6 +67,7 @@ fn the_unread_count_includes_conversations_beyond_the_fetched_pages() {
     let other = listed(5, 40);
     let elsewhere = [&behind, &other].map(|entry| Unread { id: entry.id, unread: entry.unread });
     let page = ConversationPage {
+        requests: 0,
         conversations: first.clone(),
         has_more: true,
         unread_elsewhere: elsewhere.to_vec(),
@@ -103,6 +105,7 @@ fn unread_counts_beyond_the_first_page_never_exceed_the_servers() {
     let counter = state.unread_counter();
     let (first, read, grown) = (listed(1, 100), listed(4, 50), listed(5, 40));
     let first_page = |unread_elsewhere| ConversationPage {
+        requests: 0,
         conversations: vec![first.clone()],
         has_more: true,
         unread_elsewhere,
@@ -139,4 +142,54 @@ fn display_names_that_several_peers_have_are_known() {
     "Anna B.".clone_into(&mut two.peer.user.display_name);
     state.adopt(two);
     assert_eq!(state.shared_names(), [""; 0]);
+}
+
+#[test]
+fn requests_are_in_a_list_of_their_own_and_counted_once() {
+    let test = TestConversation::empty();
+    let state = &test.state;
+    state.live.set(true);
+    let request = |active_at| Conversation {
+        standing: Standing { request: true, ..Standing::default() },
+        ..listed(1, active_at)
+    };
+    let (first, second) = (request(1), request(2));
+    let page = ConversationPage { requests: 2, ..ConversationPage::default() };
+    state.adopt_list(page, true);
+    for conversation in [&first, &second] {
+        state.adopt(conversation.clone());
+    }
+    let unread = state.unread_counter();
+    assert_eq!(state.list.get_untracked(), [test.id]);
+    assert_eq!(state.requests.get_untracked(), [second.id, first.id]);
+    assert_eq!((state.requests_count.get_untracked(), unread()), (2, 0));
+    state.change_standing(first.id, |standing| standing.request = false);
+    assert_eq!(state.list.get_untracked(), [first.id, test.id]);
+    assert_eq!((state.requests_count.get_untracked(), unread()), (1, 1));
+    state.change_standing(second.id, |it| (it.request, it.unlisted) = (false, true));
+    assert!(state.requests.get_untracked().is_empty());
+    assert_eq!(state.list.get_untracked(), [first.id, test.id]);
+    assert_eq!(state.requests_count.get_untracked(), 0);
+    // The answer of the server says the same again.
+    state.adopt(Conversation { standing: Standing::default(), ..first.clone() });
+    assert_eq!(state.requests_count.get_untracked(), 0);
+}
+
+#[test]
+fn muted_and_blocked_conversations_are_not_counted_as_unread() {
+    let test = TestConversation::empty();
+    test.state.live.set(true);
+    let one = listed(3, 1);
+    test.state.adopt(one.clone());
+    let unread = test.state.unread_counter();
+    assert_eq!(unread(), 3);
+    for standing in [
+        Standing { blocked: true, ..Standing::default() },
+        Standing { muted_until: Some(Timestamp::FOREVER), ..Standing::default() },
+    ] {
+        test.state.change_standing(one.id, |it| *it = standing);
+        assert_eq!(unread(), 0);
+    }
+    test.state.change_standing(one.id, |it| it.muted_until = Some(Timestamp(-1)));
+    assert_eq!(unread(), 3, "the mute is over");
 }

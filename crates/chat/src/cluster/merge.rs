@@ -253,7 +253,7 @@ mod tests {
 
     use super::*;
     use crate::store::{
-        AskedBy, Deferrable, Instance, MarkOutcome, NewMessage, NodeId, SendOutcome,
+        AskedBy, Deferrable, Instance, MarkOutcome, NewMessage, NodeId, Reach, SendOutcome,
     };
 
     fn waiting(messages: Vec<NewMessage>) -> (Waiting, oneshot::Receiver<CommitResult>) {
@@ -272,7 +272,8 @@ mod tests {
     }
 
     fn stored(seq: i64) -> SendOutcome {
-        SendOutcome::Stored { seq: Seq(seq), sent_at: Timestamp(1), peer: UserId::new() }
+        let (seq, sent_at, peer) = (Seq(seq), Timestamp(1), UserId::new());
+        SendOutcome::Stored { seq, sent_at, peer, reach: Reach::default() }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use protocol::{
 use super::{
     Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
     ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
-    NewPasskey, NewSession, NewUser, NodeId, NodeKey, PasskeyAdded, PasskeyRemoved, Pauses, Result,
-    SessionLife, Store,
+    NewPasskey, NewReport, NewSession, NewUser, NodeId, NodeKey, PasskeyAdded, PasskeyRemoved,
+    Pauses, ReportId, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -85,6 +85,7 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     run_passkey_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
+    run_standing_statements(store, caller, of_other, conversation).await?;
     run_invitation_statements(store, caller, of_other).await?;
     store.delete_session(caller.session).await?;
     let third = sign_up(store, "third", 5).await;
@@ -222,13 +223,40 @@ async fn run_reading_statements(store: &dyn Store, me: UserId, id: ConversationI
     store.conversations(me, None, 50).await?;
     let after = ListCursor { active_at: Timestamp(9), id };
     store.conversations(me, Some(after), 50).await?;
-    store.unread_behind(me, after, 50).await?;
-    store.peer(me, id).await?;
+    store.requests(me, None, 50).await?;
+    store.requests(me, Some(after), 50).await?;
+    store.unread_behind(me, after, 50, Timestamp(9)).await?;
+    store.typing_peer(me, id).await?.expect("a peer");
     store.tick_times(me, id).await?.expect("mine");
     let others = [Cursor::Before(Seq(9)), Cursor::After(Seq(1)), Cursor::Around(Seq(3))];
     for cursor in [Cursor::Latest].into_iter().chain(others) {
         store.history(me, id, cursor, 50).await?;
     }
+    Ok(())
+}
+
+/// Leaves both users as they were, but for the other's request.
+async fn run_standing_statements(
+    store: &dyn Store,
+    one: Caller,
+    other: Caller,
+    id: ConversationId,
+) -> Result<()> {
+    assert!(store.delete_request(other, id).await?);
+    assert_eq!(store.accept_request(other, id).await?, Some(one.user));
+    for blocked in [true, false] {
+        let change = store.set_blocked(one, id, blocked, Timestamp(4)).await?.expect("mine");
+        assert!(change.changed && change.peer == other.user);
+        assert_eq!(store.blocked_users(one.user, 9).await?.len(), usize::from(blocked));
+    }
+    assert!(store.set_muted(one, id, Some(Timestamp(9))).await?);
+    assert!(store.set_muted(one, id, None).await?);
+    assert_eq!(store.count_requests(one.user, 9).await?, 0);
+    let report = ReportId(uuid::Uuid::nil());
+    let new = NewReport { id: report, conversation: id, messages: &[Seq(1)], reason: "" };
+    assert!(!store.store_report(one, new, Timestamp(4)).await?, "no such message");
+    assert!(store.reports(9).await?.is_empty());
+    assert!(!store.close_report(report).await?);
     Ok(())
 }
 

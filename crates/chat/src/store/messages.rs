@@ -57,6 +57,9 @@ pub enum SendOutcome {
         sent_at: Timestamp,
         /// The recipient.
         peer: UserId,
+        /// The rest of what others learn of the message.
+        #[serde(flatten)]
+        reach: Reach,
     },
     /// The same message was stored before, and the first result is returned again.
     Repeated {
@@ -67,16 +70,33 @@ pub enum SendOutcome {
         /// The recipient. The event must be sent again, because the node that stored the message
         /// may have failed before sending.
         peer: UserId,
+        /// Whether the message is withheld from the recipient.
+        #[serde(flatten)]
+        reach: Reach,
     },
     /// The sender used the id before for another message.
     Reused,
     /// The recipient's account is deleted.
     PeerDeleted,
+    /// The sender has blocked the recipient.
+    PeerBlocked,
     /// The sender has no such conversation.
     NotFound,
     /// The session has ended or belongs to another user. Decided before everything else; the same
     /// message may be stored already.
     SessionEnded,
+}
+
+/// Who learns of a message beside its sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The recipient has blocked the sender and must get nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
+    /// Both users have spoken from this message on, so that they see each other's receipts and
+    /// presence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub acquaints: bool,
 }
 
 /// Marks that a member wants to move forward.
@@ -227,6 +247,7 @@ mod tests {
                     seq: Seq(1),
                     sent_at: Timestamp(2),
                     peer: UserId(uuid::Uuid::nil()),
+                    reach: Reach::default(),
                 }),
                 "{\"Stored\":{\"seq\":1,\"sent_at\":2,\
                  \"peer\":\"00000000-0000-0000-0000-000000000000\"}}",

@@ -39,7 +39,8 @@ pub trait PersonStore: Send + Sync + 'static {
     /// All users who share a conversation with `me`, even an empty one, most recently active first.
     async fn peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
 
-    /// Those of [`Self::peers`] who may see the presence of `me`.
+    /// Those of [`Self::peers`] who may see the presence of `me`: both have spoken, both show it, and
+    /// neither has blocked the other.
     async fn presence_peers(&self, me: UserId, limit: usize) -> Result<Vec<UserId>>;
 
     /// The first `limit` users by display name, except `me`.
@@ -64,7 +65,7 @@ pub struct Found {
     pub user: User,
     /// The time when the user was last seen; `None` if unknown or hidden.
     pub last_seen: Option<Timestamp>,
-    /// Whether the searching user may see the found user's presence.
+    /// Whether the searching user may see whether the found user is online.
     pub shows_presence: bool,
 }
 

@@ -54,11 +54,13 @@ mod people;
 mod pooler;
 #[cfg(test)]
 mod query_plans;
+mod reports;
 mod second_factors;
 mod secrets;
 pub(super) mod servers;
 mod sessions;
 mod settings;
+mod standings;
 mod words;
 
 use std::time::Duration;

@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage, InvitationInfo, Marks,
-    Message, PasskeyId, PasskeyInfo, Person, Presence, Privacy, Seq, SessionId, SessionInfo,
-    Settings, TickTime, TickTimes, Timestamp, Unread, User, UserId,
+    BlockedUser, ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage,
+    InvitationInfo, Marks, Message, PasskeyId, PasskeyInfo, Person, Presence, Privacy, Seq,
+    SessionId, SessionInfo, Settings, Standing, TickTime, TickTimes, Timestamp, Unread, User,
+    UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -16,8 +17,8 @@ use sqlx::{Decode, Postgres, Row, Sqlite, Type};
 use uuid::Uuid;
 
 use super::{
-    ConversationView, Counted, Found, FoundPasskey, OpenInvitation, OwnPasskey, Result,
-    SecondFactor, TokenHash, TokenState, ValidSession,
+    ConversationView, Counted, Found, FoundPasskey, OpenInvitation, OwnPasskey, Report, ReportId,
+    ReportedMessage, Result, SecondFactor, TokenHash, TokenState, ValidSession,
 };
 
 /// A type of value that both engines can read from a column.
@@ -180,6 +181,35 @@ pub(super) fn first_invitation_key(token: &TokenHash) -> String {
     format!("first_invitation:{}", BASE64_URL_SAFE_NO_PAD.encode(token))
 }
 
+/// A report without its messages.
+pub(super) fn report(row: &impl StoreRow) -> sqlx::Result<Report> {
+    let of = |id: &str, username: &str, display_name: &str| -> sqlx::Result<User> {
+        Ok(User {
+            id: UserId(row.read(id)?),
+            username: row.read(username)?,
+            display_name: row.read(display_name)?,
+        })
+    };
+    Ok(Report {
+        id: ReportId(row.read("id")?),
+        reporter: of("reporter_id", "reporter_username", "reporter_display_name")?,
+        reported: of("reported_id", "reported_username", "reported_display_name")?,
+        reason: row.read("reason")?,
+        created_at: Timestamp(row.read("created_at")?),
+        messages: Vec::new(),
+    })
+}
+
+/// A message of a report.
+pub(super) fn reported_message(row: &impl StoreRow) -> sqlx::Result<ReportedMessage> {
+    Ok(ReportedMessage {
+        seq: Seq(row.read("seq")?),
+        sender: UserId(row.read("sender_id")?),
+        body: row.read("body")?,
+        sent_at: Timestamp(row.read("sent_at")?),
+    })
+}
+
 /// A user found by a search. The last-seen time is hidden unless both users show theirs.
 pub(super) fn found(row: &impl StoreRow) -> sqlx::Result<Found> {
     let (last_seen, shows_presence) = presence(row)?;
@@ -191,11 +221,38 @@ pub(super) fn found_peer(row: &impl StoreRow) -> sqlx::Result<(ConversationId, F
     Ok((ConversationId(row.read("conversation_id")?), found(row)?))
 }
 
-/// The last-seen time if it may be seen, and whether the presence may be seen.
+/// The last-seen time if it may be seen, and whether the member may see that the user is online. To
+/// a member whom the user has blocked, the user looks offline since then.
 fn presence(row: &impl StoreRow) -> sqlx::Result<(Option<Timestamp>, bool)> {
     let last_seen: Option<i64> = row.read("last_seen_at")?;
     let shows_presence: bool = row.read("shows_presence")?;
-    Ok((last_seen.filter(|_| shows_presence).map(Timestamp), shows_presence))
+    let blocked_at: Option<i64> = row.read("peer_blocked_at")?;
+    let last_seen = blocked_at.or(last_seen).filter(|_| shows_presence).map(Timestamp);
+    Ok((last_seen, shows_presence && blocked_at.is_none()))
+}
+
+/// How a member stands to a conversation.
+fn standing(row: &impl StoreRow) -> sqlx::Result<Standing> {
+    let last_seq: i64 = row.read("last_seq")?;
+    let blocked = row.read::<Option<i64>>("blocked_seq")?.is_some();
+    let muted_until: Option<i64> = row.read("muted_until")?;
+    let is_listed = row.read::<Option<i64>>("active_at")?.is_some();
+    let (waits, is_shown) = (row.read::<bool>("waits")?, is_listed && last_seq > 0 && !blocked);
+    Ok(Standing {
+        request: waits && is_shown,
+        unlisted: waits && !is_shown,
+        blocked,
+        muted_until: muted_until.map(Timestamp),
+    })
+}
+
+/// A user whom a member has blocked.
+pub(super) fn blocked_user(row: &impl StoreRow) -> sqlx::Result<BlockedUser> {
+    Ok(BlockedUser {
+        conversation: ConversationId(row.read("conversation_id")?),
+        user: user(row)?,
+        blocked_at: Timestamp(row.read("blocked_at")?),
+    })
 }
 
 /// A conversation as one member may see it, with its last message.
@@ -226,6 +283,7 @@ pub(super) fn conversation(row: &impl StoreRow) -> sqlx::Result<ConversationView
         unread: unread_count(row)?,
         mine: mine(row)?,
         theirs: theirs(row)?,
+        standing: standing(row)?,
     };
     Ok(ConversationView { conversation, shows_presence })
 }

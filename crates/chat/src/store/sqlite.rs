@@ -26,10 +26,12 @@ pub(super) mod paths;
 mod people;
 #[cfg(test)]
 mod query_plans;
+mod reports;
 mod row_cache;
 mod second_factors;
 mod sessions;
 mod settings;
+mod standings;
 mod words;
 
 use std::path::Path;

@@ -22,8 +22,8 @@ pub(super) fn answer_send(
     match outcome {
         // A repeat is published again, because the node that stored the message may have died
         // before publishing it.
-        SendOutcome::Stored { seq, sent_at, peer }
-        | SendOutcome::Repeated { seq, sent_at, peer } => {
+        SendOutcome::Stored { seq, sent_at, peer, reach }
+        | SendOutcome::Repeated { seq, sent_at, peer, reach } => {
             let from = reply.outbound().map(Outbound::id);
             reply.accept(sent(&message, seq, sent_at), ServerFrame::Sent, fanout);
             let event = ServerFrame::Message(Message {
@@ -34,13 +34,23 @@ pub(super) fn answer_send(
                 body: message.body,
                 sent_at,
             });
-            fanout.publish(&[peer, message.sender], &event, from);
+            // The sender's frames are the same whether or not the message is withheld.
+            let both = [message.sender, peer];
+            let to = if reach.withheld { &both[..1] } else { &both[..] };
+            let conversation = message.conversation;
+            fanout.publish(to, &event, from);
+            if reach.acquaints {
+                fanout.publish(to, &ServerFrame::Changed { conversation }, None);
+            }
         }
         SendOutcome::Reused => {
             refuse_send(&message, reply, ErrorCode::ClientIdReused.into(), fanout);
         }
         SendOutcome::PeerDeleted => {
             refuse_send(&message, reply, ErrorCode::PeerDeleted.into(), fanout);
+        }
+        SendOutcome::PeerBlocked => {
+            refuse_send(&message, reply, ErrorCode::PeerBlocked.into(), fanout);
         }
         SendOutcome::NotFound => {
             refuse_send(&message, reply, ErrorCode::NotFound.into(), fanout);

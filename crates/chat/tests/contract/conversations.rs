@@ -293,7 +293,7 @@ async fn presence_survives_a_reload() {
 }
 
 #[tokio::test]
-async fn presence_reaches_a_user_who_only_opened_the_conversation() {
+async fn presence_reaches_a_user_before_the_first_message() {
     let world = World::new().await;
     let (alice, bob, _nothing_said) = world.pair().await;
     let mut alice_here = world.connect(&alice).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat::store::{Batch, Deferrable, MarkOutcome, NewMarks, NewMessage, SendOutcome};
+use chat::store::{Batch, Deferrable, MarkOutcome, NewMarks, NewMessage, Reach, SendOutcome};
 use chat::{Caller, Session};
 use protocol::{
     ClientFrame, ClientId, CloseCode, ConversationId, ErrorCode, Marks, Privacy, Seq, ServerFrame,
@@ -115,8 +115,8 @@ async fn in_one_batch_only_the_writes_of_valid_sessions_are_stored() {
     let done = store.commit(Arc::new(batch), Timestamp(1)).await.expect("committed");
     let outcomes: Vec<_> = done.messages.iter().filter_map(Deferrable::decided).collect();
     let (seq, sent_at, peer) = (Seq(2), Timestamp(1), bob.user.id);
-    let [ended_too, stored] =
-        [SendOutcome::SessionEnded, SendOutcome::Stored { seq, sent_at, peer }];
+    let stored = SendOutcome::Stored { seq, sent_at, peer, reach: Reach::default() };
+    let ended_too = SendOutcome::SessionEnded;
     assert_eq!(outcomes, [ended_too, stored, ended_too, ended_too]);
     let outcomes: Vec<_> = done.marks.iter().filter_map(Deferrable::decided).collect();
     assert_eq!(outcomes, [MarkOutcome::SessionEnded; 2]);

@@ -140,7 +140,8 @@ async fn hiding_presence_is_published_at_once_and_later_changes_are_not() {
     let (alice, bob, id) = world.pair().await;
     // A second peer whose presence Bob sees.
     let carol = world.person("carol").await;
-    world.open(&carol, &bob).await;
+    let with_carol = world.open(&carol, &bob).await;
+    world.acquaint(&carol, &bob, with_carol).await;
     let mut of_bob = world.connect(&bob).await;
     let of_carol = world.connect(&carol).await;
     let carol_is_online = |frame: &ServerFrame| match frame {

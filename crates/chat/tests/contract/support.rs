@@ -31,6 +31,7 @@ pub(crate) fn plenty() -> Rates {
         messages_per_minute: plenty,
         message_mebibytes_per_day: NonZeroU32::new(1_000).expect("not zero"),
         conversations_per_hour: plenty,
+        requests_per_day: plenty,
         reads_per_minute: plenty,
         frames_per_second: plenty,
     }
@@ -68,12 +69,26 @@ impl World {
         self.chat.sign_up(username, "", PASSWORD, SOMEWHERE).await.expect("an account").session
     }
 
-    /// Two users and their conversation.
+    /// Two users and their conversation, which both have accepted.
     pub(crate) async fn pair(&self) -> (Session, Session, ConversationId) {
+        let (alice, bob, conversation) = self.strangers().await;
+        self.acquaint(&alice, &bob, conversation).await;
+        (alice, bob, conversation)
+    }
+
+    /// Two users, and a conversation that the first has opened.
+    pub(crate) async fn strangers(&self) -> (Session, Session, ConversationId) {
         let alice = self.person("alice").await;
         let bob = self.person("bob").await;
         let conversation = self.open(&alice, &bob).await;
         (alice, bob, conversation)
+    }
+
+    /// Makes both users see each other's presence, typing and receipts.
+    pub(crate) async fn acquaint(&self, one: &Session, other: &Session, id: ConversationId) {
+        for who in [one, other] {
+            self.chat.accept_request(who.caller(), id).await.expect("accepted");
+        }
     }
 
     pub(crate) async fn open(&self, me: &Session, peer: &Session) -> ConversationId {

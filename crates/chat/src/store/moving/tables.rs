@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) key: usize,
 }
 
-pub(super) const TABLES: [Table; 12] = [
+pub(super) const TABLES: [Table; 14] = [
     Table {
         name: "users",
         source: "users",
@@ -143,6 +143,10 @@ pub(super) const TABLES: [Table; 12] = [
             ("delivered_at", Number),
             ("read_at", Number),
             ("active_at", Number),
+            ("standing", Number),
+            ("blocked_seq", Number),
+            ("blocked_at", Number),
+            ("muted_until", Number),
         ],
         key: 2,
     },
@@ -154,6 +158,31 @@ pub(super) const TABLES: [Table; 12] = [
             ("seq", Number),
             ("sender_id", Id),
             ("client_id", Id),
+            ("body", Text),
+            ("sent_at", Number),
+            ("withheld", Flag),
+        ],
+        key: 2,
+    },
+    Table {
+        name: "reports",
+        source: "reports",
+        columns: &[
+            ("id", Id),
+            ("reporter_id", Id),
+            ("reported_id", Id),
+            ("reason", Text),
+            ("created_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "report_messages",
+        source: "report_messages",
+        columns: &[
+            ("report_id", Id),
+            ("seq", Number),
+            ("sender_id", Id),
             ("body", Text),
             ("sent_at", Number),
         ],

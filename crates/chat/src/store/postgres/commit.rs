@@ -21,7 +21,7 @@
 
 mod statement;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use protocol::{ConversationId, Marks, Seq, Timestamp, UserId};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -31,7 +31,9 @@ use uuid::Uuid;
 use statement::{COMMIT, COMMIT_YIELDING};
 
 use crate::store::marks::{MemberMarks, forward};
-use crate::store::{Batch, Committed, Deferrable, MarkOutcome, Result, SendOutcome, StoreError};
+use crate::store::{
+    Batch, Committed, Deferrable, MarkOutcome, Reach, Result, SendOutcome, StoreError,
+};
 
 /// How to report a message that is already stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,7 @@ async fn store(
         return Err(StoreError::Elsewhere);
     }
     let mut used = Vec::new();
+    let mut sent = Vec::new();
     let mut marks = Vec::new();
     for row in rows {
         let of_message: bool = row.try_get("of_message")?;
@@ -112,12 +115,14 @@ async fn store(
         let write = WriteRow::read(&row)?;
         if !of_message {
             marks.push((write.index, write, member_marks(&row)?));
-        } else if let Some(outcome) = write.outcome(now) {
-            decide(&mut committed.messages, write.index, outcome);
-        } else {
+        } else if write.used.is_some() && write.seq.is_none() {
             used.push(write);
+        } else {
+            sent.push((write.index, write, MessageRow::read(&row)?));
         }
     }
+    sent.sort_unstable_by_key(|(index, ..)| *index);
+    judge_messages(batch, sent, now, &mut committed.messages);
     marks.sort_unstable_by_key(|(index, ..)| *index);
     judge_marks(batch, marks, &mut committed.marks);
     if !used.is_empty() {
@@ -132,7 +137,6 @@ async fn execute(
     now: Timestamp,
 ) -> Result<Vec<PgRow>> {
     let (messages, marks) = (&batch.messages, &batch.marks);
-    let of_marks = distinct(marks.iter().map(|new| new.conversation.0));
     let of_messages = messages.iter().map(|m| m.conversation.0);
     let all = distinct(of_messages.chain(marks.iter().map(|new| new.conversation.0)));
     let (nodes, instance) = match &batch.asked_by {
@@ -150,7 +154,6 @@ async fn execute(
         .bind(marks.iter().map(|new| new.marks.read.0).collect::<Vec<_>>())
         .bind(all)
         .bind(now.0)
-        .bind(of_marks)
         .bind(nodes)
         .bind(instance)
         .bind(messages.iter().map(|m| m.session.0).collect::<Vec<_>>())
@@ -202,14 +205,52 @@ impl WriteRow {
             used: used_in.zip(used_for),
         })
     }
+}
 
-    /// The result for a message, unless its id was used before.
-    fn outcome(&self, now: Timestamp) -> Option<SendOutcome> {
-        match (self.seq, self.used) {
-            (Some(seq), _) => Some(SendOutcome::Stored { seq, sent_at: now, peer: self.peer }),
-            (None, None) => Some(SendOutcome::PeerDeleted),
-            (None, Some(_)) => None,
-        }
+/// The rest of a row of [`COMMIT`] for a message whose id was not used before.
+struct MessageRow {
+    /// Whether the sender has blocked the recipient, and no account is deleted.
+    blocks: bool,
+    withheld: bool,
+    /// Whether the sender had spoken before this batch.
+    spoken: bool,
+    /// Whether the recipient had.
+    peer_spoken: bool,
+}
+
+impl MessageRow {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            blocks: row.try_get("blocks")?,
+            withheld: row.try_get("withheld")?,
+            spoken: row.try_get("spoken")?,
+            peer_spoken: row.try_get("peer_spoken")?,
+        })
+    }
+}
+
+/// Determines the result of each message whose id was not used before, in their order.
+fn judge_messages(
+    batch: &Batch,
+    rows: Vec<(usize, WriteRow, MessageRow)>,
+    now: Timestamp,
+    results: &mut [Deferrable<SendOutcome>],
+) {
+    // Who has spoken for the first time in this batch.
+    let mut speakers: HashSet<(ConversationId, UserId)> = HashSet::new();
+    for (index, WriteRow { seq, peer, .. }, row) in rows {
+        let Some(new) = batch.messages.get(index) else { continue };
+        let outcome = match seq {
+            Some(seq) => {
+                let is_first = !row.spoken && speakers.insert((new.conversation, new.sender));
+                let peer_spoken = row.peer_spoken || speakers.contains(&(new.conversation, peer));
+                let reach = Reach { withheld: row.withheld, acquaints: is_first && peer_spoken };
+                SendOutcome::Stored { seq, sent_at: now, peer, reach }
+            }
+            None if row.blocks => SendOutcome::PeerBlocked,
+            None => SendOutcome::PeerDeleted,
+        };
+        decide(results, index, outcome);
     }
 }
 
@@ -222,7 +263,12 @@ fn at(row: &PgRow) -> std::result::Result<usize, sqlx::Error> {
 fn member_marks(row: &PgRow) -> std::result::Result<MemberMarks, sqlx::Error> {
     let marks =
         Marks { delivered: Seq(row.try_get("delivered")?), read: Seq(row.try_get("read")?) };
-    Ok(MemberMarks { marks, shows_read: row.try_get("shows_read")? })
+    Ok(MemberMarks {
+        marks,
+        shows_read: row.try_get("shows_read")?,
+        reaches_peer: row.try_get("reaches_peer")?,
+        blocks: row.try_get("blocks")?,
+    })
 }
 
 fn set<T>(results: &mut [Deferrable<T>], index: usize, result: Deferrable<T>) {
@@ -268,7 +314,7 @@ async fn judge_used(
 ) -> Result<()> {
     let uses: Vec<(Uuid, i64)> = used.iter().filter_map(|row| row.used).collect();
     let rows = sqlx::query(
-        "select m.conversation_id, m.seq, m.sent_at, m.body \
+        "select m.conversation_id, m.seq, m.sent_at, m.body, m.withheld \
          from unnest($1::uuid[], $2::bigint[]) as used (conversation_id, seq) \
          join messages m on m.conversation_id = used.conversation_id and m.seq = used.seq \
          where m.conversation_id = any ($1)",
@@ -277,16 +323,18 @@ async fn judge_used(
     .bind(uses.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let mut stored: HashMap<(Uuid, i64), (Timestamp, String)> = HashMap::new();
+    let mut stored: HashMap<(Uuid, i64), (Timestamp, String, bool)> = HashMap::new();
     for row in rows {
         let at = (row.try_get("conversation_id")?, row.try_get("seq")?);
-        stored.insert(at, (Timestamp(row.try_get("sent_at")?), row.try_get("body")?));
+        let sent_at = Timestamp(row.try_get("sent_at")?);
+        stored.insert(at, (sent_at, row.try_get("body")?, row.try_get("withheld")?));
     }
     for row in used {
         let Some((at, new)) = row.used.zip(batch.messages.get(row.index)) else { continue };
         let outcome = match stored.get(&at) {
-            Some((sent_at, body)) if at.0 == new.conversation.0 && *body == new.body => {
-                same(&row, Seq(at.1), *sent_at, earlier)
+            Some((sent_at, body, withheld)) if at.0 == new.conversation.0 && *body == new.body => {
+                let reach = Reach { withheld: *withheld, acquaints: false };
+                same(&row, Seq(at.1), *sent_at, reach, earlier)
             }
             _ => SendOutcome::Reused,
         };
@@ -295,10 +343,17 @@ async fn judge_used(
     Ok(())
 }
 
-fn same(row: &WriteRow, seq: Seq, sent_at: Timestamp, earlier: Earlier) -> SendOutcome {
+fn same(
+    row: &WriteRow,
+    seq: Seq,
+    sent_at: Timestamp,
+    reach: Reach,
+    earlier: Earlier,
+) -> SendOutcome {
+    let peer = row.peer;
     match earlier {
-        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at, peer: row.peer },
-        Earlier::IsStored => SendOutcome::Stored { seq, sent_at, peer: row.peer },
+        Earlier::IsRepeated => SendOutcome::Repeated { seq, sent_at, peer, reach },
+        Earlier::IsStored => SendOutcome::Stored { seq, sent_at, peer, reach },
     }
 }
 

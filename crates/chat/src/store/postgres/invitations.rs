@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::{PostgresStore, conversations, sessions};
+use crate::store::standings::Comes;
 use crate::store::{
     Acceptance, Caller, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
     Result, TokenHash, rows,
@@ -253,8 +254,8 @@ pub(super) async fn use_up(
     .fetch_optional(&mut *tx)
     .await?;
     let Some(inviter) = inviter.map(UserId) else { return Ok(None) };
-    let mine = conversations::open(tx, by, inviter, now).await?;
-    let theirs = conversations::open(tx, inviter, by, now).await?;
+    let mine = conversations::open(tx, by, inviter, Comes::Invited, now).await?;
+    let theirs = conversations::open(tx, inviter, by, Comes::Invited, now).await?;
     let is_new = mine.as_ref().is_some_and(|(_, is_new)| *is_new);
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
 }

@@ -30,7 +30,8 @@ impl MessageStore for PostgresStore {
             };
             // Checks membership again, because this statement reads the text.
             let rows = sqlx::query(
-                "select m.seq, m.sender_id, m.client_id, m.body, m.sent_at \
+                "select m.seq, m.sender_id, m.client_id, m.sent_at, \
+                        case when m.withheld and m.sender_id <> $2 then '' else m.body end as body \
                  from members me join messages m on m.conversation_id = me.conversation_id \
                  where me.conversation_id = $1 and me.user_id = $2 and m.seq between $3 and $4 \
                  order by m.seq",
@@ -58,10 +59,14 @@ async fn extent(
     id: ConversationId,
 ) -> Result<Option<Extent>> {
     let row = sqlx::query(
-        "select c.last_seq, me.delivered_seq, me.read_seq, \
-                peer.delivered_seq as peer_delivered_seq, \
-                case when u.show_receipts and mine.show_receipts \
-                     then peer.read_seq else 0 end as peer_read_seq \
+        "select coalesce(me.blocked_seq, c.last_seq) as last_seq, \
+                me.delivered_seq, me.read_seq, \
+                case when peer.standing = 0 \
+                     then least(peer.delivered_seq, coalesce(me.blocked_seq, c.last_seq)) \
+                     else 0 end as peer_delivered_seq, \
+                case when u.show_receipts and mine.show_receipts and peer.standing = 0 \
+                     then least(peer.read_seq, coalesce(me.blocked_seq, c.last_seq)) \
+                     else 0 end as peer_read_seq \
          from members me \
          join conversations c on c.id = me.conversation_id \
          join members peer on peer.conversation_id = me.conversation_id \

@@ -2,7 +2,8 @@
 //! called.
 //!
 //! Each statement checks whether the searching user may see the found user's presence, which needs
-//! the consent of both. Users with deleted accounts sort after all others (see [`super::deletion`])
+//! the consent of both, and an answer of both. The presence of users without a conversation is
+//! hidden. Users with deleted accounts sort after all others (see [`super::deletion`])
 //! and are not found.
 
 use async_trait::async_trait;
@@ -15,15 +16,26 @@ use crate::store::people::{VISITED, visited};
 use crate::store::rows::{self, at_most};
 use crate::store::{Counted, Found, PersonStore, Result};
 
-/// Selects the columns of a found user from `users u`. `$asker` is the parameter with the asking
-/// user.
+/// Selects the columns of a found user from `users u`: a peer of the user `$1`, with the name of the
+/// user's own row, whose peer's row is `theirs`; or a stranger.
 macro_rules! found {
-    ($asker:literal, $rest:literal) => {
+    (peer $own:literal, $rest:literal) => {
         concat!(
             "select u.id, u.username, u.display_name, u.last_seen_at, \
-                    u.show_last_seen and (select show_last_seen from users where id = ",
-            $asker,
-            ") as shows_presence ",
+                    theirs.blocked_at as peer_blocked_at, \
+                    u.show_last_seen and (select show_last_seen from users where id = $1) \
+                        and theirs.standing = 0 and ",
+            $own,
+            ".standing = 0 and ",
+            $own,
+            ".blocked_at is null as shows_presence ",
+            $rest
+        )
+    };
+    (stranger, $rest:literal) => {
+        concat!(
+            "select u.id, u.username, u.display_name, null::bigint as last_seen_at, \
+                    null::bigint as peer_blocked_at, false as shows_presence ",
             $rest
         )
     };
@@ -54,17 +66,22 @@ impl PersonStore for PostgresStore {
         self.call(async |connection| {
             words::store_some_missing(connection).await?;
             let rows = sqlx::query(concat!(
-                "with visited as (select conversation_id, peer_id, active_at from members \
+                "with visited as (select conversation_id, peer_id, active_at, standing, blocked_at \
+                     from members \
                      where user_id = $1 and active_at is not null \
                      order by active_at desc nulls last limit $4), \
                  matched as (select * from visited p where ",
                 has_all!("$2", "p.peer_id"),
                 " order by p.active_at desc limit $5) ",
                 found!(
-                    "$1",
+                    peer "p",
                     ", p.conversation_id, (select count(*) from matched) as total \
                      from matched p join users u on u.id = p.peer_id \
+                     join members theirs on theirs.conversation_id = p.conversation_id \
+                                        and theirs.user_id = p.peer_id \
                      where u.id = any (array(select peer_id from matched)) \
+                       and theirs.conversation_id = \
+                           any (array(select conversation_id from matched)) \
                      order by p.active_at desc limit $3"
                 )
             ))
@@ -106,7 +123,7 @@ impl PersonStore for PostgresStore {
                      where c.low_id = least($2, p.user_id) and c.high_id = greatest($2, p.user_id) \
                        and m.active_at is not null) = 0) ",
                 found!(
-                    "$2",
+                    stranger,
                     ", (select count(*) from matched) as total from users u \
                      where u.id = any (array(select user_id from matched)) \
                        and u.deleted_at is null \
@@ -132,7 +149,7 @@ impl PersonStore for PostgresStore {
                 return Ok(None);
             }
             let row = sqlx::query(found!(
-                "$2",
+                stranger,
                 "from users u where u.username_key = $1 and u.id <> $2 and u.deleted_at is null"
             ))
             .bind(username_key)
@@ -147,9 +164,12 @@ impl PersonStore for PostgresStore {
     async fn recent_peers(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
         self.call(async |connection| {
             let rows = sqlx::query(found!(
-                "$1",
+                peer "m",
                 "from members m join users u on u.id = m.peer_id \
-                 where m.user_id = $1 and m.active_at is not null and u.deleted_at is null \
+                 join members theirs on theirs.conversation_id = m.conversation_id \
+                                    and theirs.user_id = m.peer_id \
+                 where m.user_id = $1 and m.active_at is not null and m.standing <> 2 \
+                   and m.blocked_at is null and u.deleted_at is null \
                  order by m.active_at desc nulls last limit $2"
             ))
             .bind(me.0)
@@ -180,7 +200,10 @@ impl PersonStore for PostgresStore {
         self.call(async |connection| {
             let peers: Vec<Uuid> = sqlx::query_scalar(
                 "select m.peer_id from members m join users u on u.id = m.peer_id \
-                 where m.user_id = $1 and u.show_last_seen \
+                 join members theirs on theirs.conversation_id = m.conversation_id \
+                                    and theirs.user_id = m.peer_id \
+                 where m.user_id = $1 and m.standing = 0 and theirs.standing = 0 \
+                   and m.blocked_at is null and theirs.blocked_at is null and u.show_last_seen \
                    and (select show_last_seen from users where id = $1) \
                  order by m.active_at desc nulls last limit $2",
             )
@@ -196,7 +219,7 @@ impl PersonStore for PostgresStore {
     async fn directory(&self, me: UserId, limit: usize) -> Result<Vec<Found>> {
         self.call(async |connection| {
             let rows = sqlx::query(found!(
-                "$1",
+                stranger,
                 "from users u where u.id <> $1 and u.display_key < chr(1114111) \
                  order by u.display_key limit $2"
             ))

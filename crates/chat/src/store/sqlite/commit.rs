@@ -13,10 +13,11 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
-use super::row_cache::{CachedConversation, CachedSession, RowCache, Side};
+use super::row_cache::{CachedConversation, CachedSession, MemberStanding, RowCache, Side};
 use crate::store::marks::{MemberMarks, forward};
 use crate::store::{
-    Batch, Committed, Deferrable, MarkOutcome, NewMarks, NewMessage, OldestSession, SendOutcome,
+    Batch, Committed, Deferrable, MarkOutcome, NewMarks, NewMessage, OldestSession, Reach,
+    SendOutcome,
 };
 
 /// Stores all of a batch or nothing. Returns when the transaction is on disk. After an error the
@@ -49,12 +50,13 @@ fn try_commit(
         now,
         oldest: batch.oldest,
         grown: HashMap::with_capacity(batch.messages.len()),
+        spoke: Vec::new(),
         moved: HashSet::with_capacity(batch.marks.len()),
     };
     // Repeats are rare, so the earlier message is read only after a conflict of ids.
     let mut insert = tx.prepare_cached(
-        "insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at) \
-         values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (client_id, sender_id) do nothing",
+        "insert into messages (conversation_id, seq, sender_id, client_id, body, sent_at, withheld) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict (client_id, sender_id) do nothing",
     )?;
     let messages = batch.messages.iter().enumerate();
     let messages = messages
@@ -64,6 +66,7 @@ fn try_commit(
     let marks = batch.marks.iter().map(|new| work.mark(new).map(Deferrable::Decided));
     let marks = marks.collect::<Result<_>>()?;
     work.write_conversations()?;
+    work.write_standings()?;
     work.write_marks()?;
     touch(&tx, work.cache, batch, now)?;
     tx.commit()?;
@@ -78,6 +81,8 @@ struct Work<'tx> {
     oldest: OldestSession,
     /// The conversations with new messages, each with the index of its last message in the batch.
     grown: HashMap<ConversationId, usize>,
+    /// The members who have written for the first time.
+    spoke: Vec<(ConversationId, UserId)>,
     /// The members whose marks moved.
     moved: HashSet<(ConversationId, Side)>,
 }
@@ -87,12 +92,21 @@ impl Work<'_> {
         let tx = self.tx;
         self.cache.conversation(id, || {
             tx.prepare_cached(
-                "select low_id, high_id, last_seq, closed_at is not null \
-                 from conversations where id = ?1",
+                "select c.low_id, c.high_id, c.last_seq, c.closed_at is not null, \
+                        low.standing = 0, low.blocked_at is not null, \
+                        high.standing = 0, high.blocked_at is not null \
+                 from conversations c \
+                 join members low on low.conversation_id = c.id and low.user_id = c.low_id \
+                 join members high on high.conversation_id = c.id and high.user_id = c.high_id \
+                 where c.id = ?1",
             )?
             .query_row((id.0.as_bytes(),), |row| {
-                let (low, high) = (user_id(row.get(0)?), user_id(row.get(1)?));
-                Ok(CachedConversation::new([low, high], Seq(row.get(2)?), row.get(3)?))
+                let members = [user_id(row.get(0)?), user_id(row.get(1)?)];
+                let stands = [
+                    MemberStanding { spoken: row.get(4)?, blocks: row.get(5)? },
+                    MemberStanding { spoken: row.get(6)?, blocks: row.get(7)? },
+                ];
+                Ok(CachedConversation::new(members, Seq(row.get(2)?), row.get(3)?, stands))
             })
             .optional()
         })
@@ -134,9 +148,13 @@ impl Work<'_> {
             return Ok(SendOutcome::NotFound);
         };
         let peer = conversation.member(side.other());
-        if conversation.closed {
-            let before = earlier(tx, message, peer).optional()?;
-            return Ok(before.unwrap_or(SendOutcome::PeerDeleted));
+        let (own, theirs) = (conversation.standing(side), conversation.standing(side.other()));
+        if conversation.closed || own.blocks {
+            let refused = match conversation.closed {
+                true => SendOutcome::PeerDeleted,
+                false => SendOutcome::PeerBlocked,
+            };
+            return Ok(earlier(tx, message, peer).optional()?.unwrap_or(refused));
         }
         let seq = conversation.last_seq.next();
         let inserted = insert.execute((
@@ -146,13 +164,20 @@ impl Work<'_> {
             message.client_id.0.as_bytes(),
             &message.body,
             now.0,
+            theirs.blocks,
         ))?;
         if inserted == 0 {
             return earlier(tx, message, peer);
         }
         conversation.last_seq = seq;
+        let acquaints = !own.spoken && theirs.spoken;
+        if !own.spoken {
+            conversation.note_spoken(side);
+            self.spoke.push((message.conversation, message.sender));
+        }
         self.grown.insert(message.conversation, index);
-        Ok(SendOutcome::Stored { seq, sent_at: now, peer })
+        let reach = Reach { withheld: theirs.blocks, acquaints };
+        Ok(SendOutcome::Stored { seq, sent_at: now, peer, reach })
     }
 
     fn mark(&mut self, new: &NewMarks) -> Result<MarkOutcome> {
@@ -165,10 +190,11 @@ impl Work<'_> {
         };
         let Some(side) = conversation.side_of(new.user) else { return Ok(MarkOutcome::NotFound) };
         let (last, peer) = (conversation.last_seq, conversation.member(side.other()));
+        let (own, theirs) = (conversation.standing(side), conversation.standing(side.other()));
         let stored = conversation.marks_mut(side);
         let current = match *stored {
             Some(marks) => marks,
-            None => *stored.insert(read_marks(tx, new)?),
+            None => *stored.insert(read_marks(tx, new, own, theirs)?),
         };
         let outcome = forward(current, new.marks, last, peer);
         if let MarkOutcome::Moved { marks, .. } = outcome {
@@ -190,9 +216,22 @@ impl Work<'_> {
             let conversation = self.cache.get(id).ok_or(Error::QueryReturnedNoRows)?;
             let (last, members) = (conversation.last_seq, conversation.members);
             counter.execute((id.0.as_bytes(), last.0))?;
-            for member in members {
+            let lists = [Side::Low, Side::High].map(|side| !conversation.standing(side).blocks);
+            for (member, _) in members.into_iter().zip(lists).filter(|(_, lists)| *lists) {
                 list_first(self.tx, self.cache, id, member, self.now)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Stores that members have written for the first time, which also accepts a request.
+    fn write_standings(&self) -> Result<()> {
+        for (id, member) in &self.spoke {
+            self.tx
+                .prepare_cached(
+                    "update members set standing = 0 where conversation_id = ?1 and user_id = ?2",
+                )?
+                .execute((id.0.as_bytes(), member.0.as_bytes()))?;
         }
         Ok(())
     }
@@ -251,7 +290,12 @@ fn list_first(
     Ok(())
 }
 
-fn read_marks(tx: &Transaction<'_>, new: &NewMarks) -> Result<MemberMarks> {
+fn read_marks(
+    tx: &Transaction<'_>,
+    new: &NewMarks,
+    own: MemberStanding,
+    theirs: MemberStanding,
+) -> Result<MemberMarks> {
     tx.prepare_cached(
         "select m.delivered_seq, m.read_seq, one.show_receipts and two.show_receipts \
          from members m \
@@ -260,14 +304,15 @@ fn read_marks(tx: &Transaction<'_>, new: &NewMarks) -> Result<MemberMarks> {
     )?
     .query_row((new.conversation.0.as_bytes(), new.user.0.as_bytes()), |row| {
         let marks = Marks { delivered: Seq(row.get(0)?), read: Seq(row.get(1)?) };
-        Ok(MemberMarks { marks, shows_read: row.get(2)? })
+        let reaches_peer = own.spoken && !theirs.blocks;
+        Ok(MemberMarks { marks, shows_read: row.get(2)?, reaches_peer, blocks: own.blocks })
     })
 }
 
 /// The result for a message whose id was used before.
 fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<SendOutcome> {
     tx.prepare_cached(
-        "select conversation_id, seq, sent_at, body from messages \
+        "select conversation_id, seq, sent_at, body, withheld from messages \
          where client_id = ?1 and sender_id = ?2",
     )?
     .query_row((message.client_id.0.as_bytes(), message.sender.0.as_bytes()), |row| {
@@ -275,7 +320,8 @@ fn earlier(tx: &Transaction<'_>, message: &NewMessage, peer: UserId) -> Result<S
             && row.get_ref(3)?.as_str()? == message.body;
         if same {
             let (seq, sent_at) = (Seq(row.get(1)?), Timestamp(row.get(2)?));
-            Ok(SendOutcome::Repeated { seq, sent_at, peer })
+            let reach = Reach { withheld: row.get(4)?, acquaints: false };
+            Ok(SendOutcome::Repeated { seq, sent_at, peer, reach })
         } else {
             Ok(SendOutcome::Reused)
         }

@@ -9,30 +9,43 @@ use uuid::Uuid;
 
 use super::{SqliteStore, sessions};
 use crate::store::rows::{self, at_most, low_and_high};
+use crate::store::standings::Comes;
 use crate::store::{Caller, ConversationStore, ConversationView, Result};
 
 /// Selects a conversation as one member may see it. The peer's `read` mark and presence need the
-/// consent of both members, which the statement checks. The unread count stops at a limit. `$1` is
-/// the member, `$2` the limit.
+/// consent of both members, which the statement checks, and an answer of both. A member who blocks
+/// the peer sees the conversation as it was when the block began. The unread count stops at a limit.
+/// `$1` is the member, `$2` the limit.
 macro_rules! summary {
     ($rest:literal) => {
         concat!(
             "select me.conversation_id, me.delivered_seq, me.read_seq, me.active_at, \
-                    peer.delivered_seq as peer_delivered_seq, \
-                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as peer_read_seq, \
-                    u.show_last_seen and mine.show_last_seen as shows_presence, \
+                    iif(peer.standing = 0, \
+                        min(peer.delivered_seq, coalesce(me.blocked_seq, c.last_seq)), 0) \
+                        as peer_delivered_seq, \
+                    iif(u.show_receipts and mine.show_receipts and peer.standing = 0, \
+                        min(peer.read_seq, coalesce(me.blocked_seq, c.last_seq)), 0) \
+                        as peer_read_seq, \
+                    u.show_last_seen and mine.show_last_seen and me.standing = 0 \
+                        and peer.standing = 0 and me.blocked_at is null as shows_presence, \
                     u.id as peer_id, u.username, u.display_name, u.last_seen_at, \
-                    c.last_seq, c.created_at, m.seq, m.sender_id, m.client_id, m.body, m.sent_at, \
-                    (select count(*) from (select 1 from messages n \
-                      where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
-                        and n.sender_id <> $1 limit $2)) as unread \
+                    peer.blocked_at as peer_blocked_at, \
+                    me.standing = 2 as waits, me.blocked_seq, me.muted_until, \
+                    coalesce(me.blocked_seq, c.last_seq) as last_seq, c.created_at, \
+                    m.seq, m.sender_id, m.client_id, m.sent_at, \
+                    iif(m.withheld and m.sender_id <> $1, '', m.body) as body, \
+                    iif(me.blocked_seq is not null, 0, \
+                        (select count(*) from (select 1 from messages n \
+                          where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
+                            and n.sender_id <> $1 and not n.withheld limit $2))) as unread \
              from members me \
              join conversations c on c.id = me.conversation_id \
              join members peer on peer.conversation_id = me.conversation_id \
                               and peer.user_id = me.peer_id \
              join users u on u.id = me.peer_id \
              join users mine on mine.id = me.user_id \
-             left join messages m on m.conversation_id = c.id and m.seq = c.last_seq \
+             left join messages m on m.conversation_id = c.id \
+                                 and m.seq = coalesce(me.blocked_seq, c.last_seq) \
              where me.user_id = $1 ",
             $rest
         )
@@ -50,7 +63,7 @@ impl ConversationStore for SqliteStore {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         sessions::require(&mut tx, me).await?;
-        let opened = open(&mut tx, me.user, peer, now).await?;
+        let opened = open(&mut tx, me.user, peer, Comes::Alone, now).await?;
         tx.commit().await?;
         Ok(opened.map(|(id, _)| id))
     }
@@ -89,11 +102,36 @@ impl ConversationStore for SqliteStore {
     ) -> Result<Vec<ConversationView>> {
         let statement = match after {
             None => summary!(
-                "and me.active_at is not null \
+                "and me.active_at is not null and me.standing <> 2 \
                  order by me.active_at desc, me.conversation_id desc limit $3"
             ),
             Some(_) => summary!(
-                "and (me.active_at, me.conversation_id) < ($4, $5) \
+                "and (me.active_at, me.conversation_id) < ($4, $5) and me.standing <> 2 \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ),
+        };
+        let mut query = sqlx::query(statement).bind(me.0).bind(MAX_UNREAD).bind(at_most(limit));
+        if let Some(cursor) = after {
+            query = query.bind(cursor.active_at.0).bind(cursor.id.0);
+        }
+        let rows = query.fetch_all(&self.read).await?;
+        rows::all(&rows, rows::conversation)
+    }
+
+    async fn requests(
+        &self,
+        me: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ConversationView>> {
+        let statement = match after {
+            None => summary!(
+                "and me.standing = 2 and me.active_at is not null and me.blocked_at is null \
+                 order by me.active_at desc, me.conversation_id desc limit $3"
+            ),
+            Some(_) => summary!(
+                "and me.standing = 2 and me.active_at is not null and me.blocked_at is null \
+                 and (me.active_at, me.conversation_id) < ($4, $5) \
                  order by me.active_at desc, me.conversation_id desc limit $3"
             ),
         };
@@ -111,14 +149,17 @@ impl ConversationStore for SqliteStore {
         me: UserId,
         cursor: ListCursor,
         limit: usize,
+        now: Timestamp,
     ) -> Result<Vec<Unread>> {
         let rows = sqlx::query(
             "select me.conversation_id, \
                     (select count(*) from (select 1 from messages n \
                       where n.conversation_id = me.conversation_id and n.seq > me.read_seq \
-                        and n.sender_id <> $1 limit $2)) as unread \
+                        and n.sender_id <> $1 and not n.withheld limit $2)) as unread \
              from members me \
              where me.user_id = $1 and (me.active_at, me.conversation_id) < ($4, $5) \
+               and me.standing <> 2 and me.blocked_at is null \
+               and coalesce(me.muted_until, 0) <= $6 \
              order by me.active_at desc, me.conversation_id desc limit $3",
         )
         .bind(me.0)
@@ -126,6 +167,7 @@ impl ConversationStore for SqliteStore {
         .bind(at_most(limit))
         .bind(cursor.active_at.0)
         .bind(cursor.id.0)
+        .bind(now.0)
         .fetch_all(&self.read)
         .await?;
         rows::unread(&rows)
@@ -133,9 +175,15 @@ impl ConversationStore for SqliteStore {
 
     async fn tick_times(&self, me: UserId, id: ConversationId) -> Result<Option<TickTimes>> {
         let row = sqlx::query(
-            "select peer.delivered_seq, peer.delivered_at, \
-                    iif(u.show_receipts and mine.show_receipts, peer.read_seq, 0) as read_seq, \
-                    iif(u.show_receipts and mine.show_receipts, peer.read_at, null) as read_at \
+            "select iif(peer.standing = 0, \
+                        min(peer.delivered_seq, coalesce(me.blocked_seq, peer.delivered_seq)), 0) \
+                        as delivered_seq, \
+                    iif(peer.standing = 0, peer.delivered_at, null) as delivered_at, \
+                    iif(u.show_receipts and mine.show_receipts and peer.standing = 0, \
+                        min(peer.read_seq, coalesce(me.blocked_seq, peer.read_seq)), 0) \
+                        as read_seq, \
+                    iif(u.show_receipts and mine.show_receipts and peer.standing = 0, \
+                        peer.read_at, null) as read_at \
              from members me \
              join members peer on peer.conversation_id = me.conversation_id \
                               and peer.user_id = me.peer_id \
@@ -150,23 +198,30 @@ impl ConversationStore for SqliteStore {
         rows::optional(row.as_ref(), rows::tick_times)
     }
 
-    async fn peer(&self, me: UserId, id: ConversationId) -> Result<Option<UserId>> {
-        let peer: Option<Uuid> = sqlx::query_scalar(
-            "select peer_id from members where conversation_id = $1 and user_id = $2",
+    async fn typing_peer(&self, me: UserId, id: ConversationId) -> Result<Option<(UserId, bool)>> {
+        let found: Option<(Uuid, bool)> = sqlx::query_as(
+            "select me.peer_id, me.standing = 0 and peer.standing = 0 \
+                    and me.blocked_at is null and peer.blocked_at is null \
+             from members me \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             where me.conversation_id = $1 and me.user_id = $2",
         )
         .bind(id.0)
         .bind(me.0)
         .fetch_optional(&self.read)
         .await?;
-        Ok(peer.map(UserId))
+        Ok(found.map(|(peer, shows)| (UserId(peer), shows)))
     }
 }
 
-/// Returns the conversation of two users, listed for `me`, and whether it was created now.
+/// Returns the conversation of two users, listed for `me`, and whether it was created now. Opening a
+/// conversation in which the peer has written does not answer the request.
 pub(super) async fn open(
     tx: &mut SqliteTransaction<'_>,
     me: UserId,
     peer: UserId,
+    comes: Comes,
     now: Timestamp,
 ) -> Result<Option<(ConversationId, bool)>> {
     let (low, high) = low_and_high(me, peer);
@@ -192,17 +247,20 @@ pub(super) async fn open(
     .await?;
     let Some(id) = id else { return Ok(None) };
     sqlx::query(
-        "insert into members (conversation_id, user_id, peer_id, active_at) \
+        "insert into members (conversation_id, user_id, peer_id, active_at, standing) \
          values ($1, $2, $3, max($4, 1 + coalesce( \
-                 (select max(o.active_at) from members o where o.user_id = $2), 0))), \
-                ($1, $3, $2, null) \
+                 (select max(o.active_at) from members o where o.user_id = $2), 0)), \
+                 iif($5, 0, iif((select last_seq from conversations where id = $1) = 0, 1, 2))), \
+                ($1, $3, $2, null, 2) \
          on conflict (conversation_id, user_id) do update \
-         set active_at = coalesce(members.active_at, excluded.active_at)",
+         set active_at = coalesce(members.active_at, excluded.active_at), \
+             standing = min(members.standing, excluded.standing)",
     )
     .bind(id)
     .bind(me.0)
     .bind(peer.0)
     .bind(now.0)
+    .bind(comes == Comes::Invited)
     .execute(&mut **tx)
     .await?;
     Ok(Some((ConversationId(id), made.rows_affected() == 1)))

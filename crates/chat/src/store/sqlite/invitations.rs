@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteTransaction;
 use uuid::Uuid;
 
 use super::{SqliteStore, conversations, sessions};
+use crate::store::standings::Comes;
 use crate::store::{
     Acceptance, Caller, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
     Result, TokenHash, rows,
@@ -204,8 +205,8 @@ pub(super) async fn use_up(
     .fetch_optional(&mut **tx)
     .await?;
     let Some(inviter) = inviter.map(UserId) else { return Ok(None) };
-    let mine = conversations::open(tx, by, inviter, now).await?;
-    let theirs = conversations::open(tx, inviter, by, now).await?;
+    let mine = conversations::open(tx, by, inviter, Comes::Invited, now).await?;
+    let theirs = conversations::open(tx, inviter, by, Comes::Invited, now).await?;
     let is_new = mine.as_ref().is_some_and(|(_, is_new)| *is_new);
     Ok(theirs.map(|(conversation, _)| Opened { conversation, inviter, is_new }))
 }

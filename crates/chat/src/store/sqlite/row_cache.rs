@@ -56,7 +56,17 @@ pub(super) struct CachedConversation {
     pub(super) last_seq: Seq,
     /// Whether the account of a member is deleted.
     pub(super) closed: bool,
+    stands: [MemberStanding; 2],
     marks: [Option<MemberMarks>; 2],
+}
+
+/// What decides over the messages of a member.
+#[derive(Clone, Copy)]
+pub(super) struct MemberStanding {
+    /// Whether the member has spoken.
+    pub(super) spoken: bool,
+    /// Whether the member has blocked the peer.
+    pub(super) blocks: bool,
 }
 
 impl Side {
@@ -69,8 +79,23 @@ impl Side {
 }
 
 impl CachedConversation {
-    pub(super) fn new(members: [UserId; 2], last_seq: Seq, closed: bool) -> Self {
-        Self { members, last_seq, closed, marks: [None; 2] }
+    pub(super) fn new(
+        members: [UserId; 2],
+        last_seq: Seq,
+        closed: bool,
+        stands: [MemberStanding; 2],
+    ) -> Self {
+        Self { members, last_seq, closed, stands, marks: [None; 2] }
+    }
+
+    pub(super) fn standing(&self, side: Side) -> MemberStanding {
+        self.stands[side as usize]
+    }
+
+    /// Notes the first message of a member. From now on the peer gets the member's receipts.
+    pub(super) fn note_spoken(&mut self, side: Side) {
+        self.stands[side as usize].spoken = true;
+        self.marks[side as usize] = None;
     }
 
     /// Returns the user's side; `None` if the user is not a member.
