@@ -150,6 +150,50 @@ for (const colorScheme of ["light", "dark"] as const) {
         await visitor.close();
       });
 
+      test("requests, blocks and reports", async ({ createUser, server, watch }) => {
+        watch.allow(/./);
+        const anna = await createUser("Anna Berg");
+        const emil = await createUser("Emil Sand");
+        const [lena, sami] = [await createUser("Lena Christoffersen-Abendroth"), await createUser("Sami Haddad")];
+        const known = await emil.apiConversation(anna);
+        await emil.apiSend(known, "Morning! Are we still on for Saturday?");
+        await anna.apiSend(known, "Of course.");
+        await sami.apiSend(await sami.apiOpen(anna), "صباح الخير! هل ما زلنا على موعدنا يوم السبت؟");
+        const stranger = await lena.apiOpen(anna);
+        await lena.apiSend(
+          stranger,
+          "Hello Anna, I saw your notice about the bicycle at the library. Is it still for sale?",
+          "I could come by on Thursday after work, or at any time on the weekend, and I would bring the money in cash.",
+        );
+        for (const language of ["en", "ar"]) {
+          const suffix = language === "en" ? "" : "-arabic";
+          await anna.context.addCookies([{ name: "duet-look", value: language, url: server.url }]);
+          for (const [path, name] of [["/", "list-requests"], ["/requests", "requests"], [`/c/${stranger}`, "request"], [`/c/${known}/about`, "about"]]) {
+            await anna.page.goto(path ?? "");
+            await ready(anna.page);
+            await shoot(anna.page, `${name}${suffix}`);
+          }
+          await anna.page.locator("#report summary, .folded summary").first().click();
+          await expect(anna.page.getByRole("checkbox").first()).toBeVisible();
+          await anna.page.locator(".report-reason").scrollIntoViewIfNeeded();
+          await shoot(anna.page, `report${suffix}`);
+        }
+        await anna.context.addCookies([{ name: "duet-look", value: "en", url: server.url }]);
+        await anna.page.goto(`/c/${known}/about`);
+        await ready(anna.page);
+        await anna.page.getByRole("button", { name: "8 hours" }).click();
+        await anna.page.getByRole("button", { name: "Block" }).click();
+        await expect(anna.page.getByRole("button", { name: "Unblock" })).toBeVisible();
+        await shoot(anna.page, "about-blocked");
+        await emil.apiSend(known, "Hello?");
+        await anna.page.goto(`/c/${known}`);
+        await ready(anna.page);
+        await shoot(anna.page, "blocked");
+        await anna.page.getByRole("button", { name: "Unblock" }).click();
+        await expect(anna.page.getByText("Sent while you had blocked this person").first()).toBeVisible();
+        await shoot(anna.page, "withheld");
+      });
+
       test("passkeys", async ({ createUser, server, watch }) => {
         watch.allow(/./);
         const anna = await createUser("Anna Berg");

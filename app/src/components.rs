@@ -49,6 +49,7 @@ pub use notification_choices::NotificationChoices;
 pub use overlays::LazyOverlays;
 #[cfg(feature = "hydrate")]
 pub(crate) use overlays::load_what_is_shown;
+pub(crate) use overlays::use_overlays;
 pub use profile_bar::ProfileBar;
 pub use prompt::Prompt;
 pub use qr_code::QrCode;
@@ -56,5 +57,5 @@ pub use requests_link::RequestsLink;
 pub use search::{Found, PeopleSearch, Search};
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::{NotRead, TimelineSkeleton};
-pub use standing_bar::{BlockForm, BlockedBar, RequestBar};
+pub use standing_bar::{BlockForm, StandingBar};
 pub use timeline::Timeline;

@@ -6,13 +6,14 @@
 
 use leptos::prelude::*;
 use protocol::{
-    BlockedUser, ConversationId, ConversationPage, Cursor, InvitationInfo, PasskeyState,
-    SearchResults, SecondFactorState, Seq, SessionInfo, Settings, User,
+    BlockedUser, ConversationId, ConversationPage, Cursor, PasskeyState, SearchResults,
+    SecondFactorState, Seq, SessionInfo, Settings,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::server_fns::{
     get_conversation, get_second_factor, get_settings, list_blocked, list_conversations,
     list_passkeys, list_sessions, load_history, search,
@@ -52,16 +53,14 @@ impl OpeningPosition {
     }
 }
 
-/// The preloaded data. Pages without a user contain at most an invitation or
-/// the user of a link.
+/// The preloaded data. Pages without a user contain at most the data of a lazy page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreloadedData {
     pane: Option<Result<ListPane, AppError>>,
     conversation: Option<(ConversationId, OpeningPosition, Result<FirstPage, AppError>)>,
-    settings: Option<Result<OwnAccount, AppError>>,
-    invitation: Option<Result<InvitationInfo, AppError>>,
-    linked: Option<Result<User, AppError>>,
-    requests: Option<Result<ConversationPage, AppError>>,
+    /// The data of a lazy page as JSON. Only the page's own code reads it, because the code that
+    /// reads a type would otherwise be part of every page.
+    lazy_page: Option<String>,
 }
 
 /// The user's settings, sessions, two-step sign-in, passkeys and blocked users.
@@ -79,24 +78,10 @@ impl Preloaded {
         self.0.try_update_value(|first| first.pane.take()).flatten()
     }
 
-    /// Takes the first page of the requests.
-    pub fn requests(&self) -> Option<Result<ConversationPage, AppError>> {
-        self.0.try_update_value(|first| first.requests.take()).flatten()
-    }
-
-    /// Takes the data of the settings pages.
-    pub fn settings(&self) -> Option<Result<OwnAccount, AppError>> {
-        self.0.try_update_value(|first| first.settings.take()).flatten()
-    }
-
-    /// Takes the invitation of the invitation page.
-    pub fn invitation(&self) -> Option<Result<InvitationInfo, AppError>> {
-        self.0.try_update_value(|first| first.invitation.take()).flatten()
-    }
-
-    /// Takes the user of the page of a link that signs in another device.
-    pub fn linked(&self) -> Option<Result<User, AppError>> {
-        self.0.try_update_value(|first| first.linked.take()).flatten()
+    /// Takes the data of the lazy page that the server rendered. `None` if that was another page.
+    pub fn lazy_page<T: DeserializeOwned>(&self) -> Option<Result<T, AppError>> {
+        let text = self.0.try_update_value(|first| first.lazy_page.take()).flatten()?;
+        json::read(&text).ok()
     }
 
     /// Takes the preloaded conversation if its id and position match.
@@ -222,10 +207,12 @@ mod on_server {
     use axum::http::request::Parts;
     use axum::middleware::Next;
     use axum::response::Response;
+    use serde::Serialize;
 
     use super::{
         OpeningPosition, PreloadedData, load_conversation, load_pane, load_person, load_settings,
     };
+    use crate::error::AppError;
     use crate::server_fns::{get_invitation, get_linked_user, list_requests};
     use crate::{paths, response};
 
@@ -262,12 +249,12 @@ mod on_server {
         // its own.
         let read = response::within(parts, provide, || async move {
             if let Some(token) = invited {
-                let invitation = Some(get_invitation(token).await);
-                return Ok(PreloadedData { invitation, ..PreloadedData::default() });
+                let lazy_page = as_json(get_invitation(token).await);
+                return Ok(PreloadedData { lazy_page, ..PreloadedData::default() });
             }
             if let Some(token) = linked {
-                let linked = Some(get_linked_user(token).await);
-                return Ok(PreloadedData { linked, ..PreloadedData::default() });
+                let lazy_page = as_json(get_linked_user(token).await);
+                return Ok(PreloadedData { lazy_page, ..PreloadedData::default() });
             }
             let pane = Some(load_pane(find).await);
             let conversation = match opened {
@@ -275,12 +262,20 @@ mod on_server {
                 Some(id) => Some((id, position, load_conversation(id, position).await)),
                 None => None,
             };
-            let settings = if settings { Some(load_settings().await) } else { None };
-            let requests = if requests { Some(list_requests(None).await) } else { None };
-            Ok(PreloadedData { pane, conversation, settings, requests, ..PreloadedData::default() })
+            let lazy_page = match (settings, requests) {
+                (true, _) => as_json(load_settings().await),
+                (_, true) => as_json(list_requests(None).await),
+                _ => None,
+            };
+            Ok(PreloadedData { pane, conversation, lazy_page })
         });
         if let Ok(first) = read.await.result {
             parts.extensions.insert(first);
         }
+    }
+
+    /// The data of a lazy page. `None` if it cannot be written; the page then fetches the data.
+    fn as_json(read: Result<impl Serialize, AppError>) -> Option<String> {
+        serde_json::to_string(&read).ok()
     }
 }

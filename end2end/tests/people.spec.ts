@@ -105,7 +105,9 @@ test("a muted conversation counts nothing in the title, on every device", async 
   await alice.apiSend(conversation, "Two");
   await expect(other.entry("Alice Arden")).toContainText("Two");
   await expect(other.page).not.toHaveTitle(/^\(/);
+  await expect(other.entry("Alice Arden"), "the list says so").toHaveAccessibleName(/, muted/);
   await home.page.getByRole("button", { name: "Unmute" }).click();
+  await expect(other.entry("Alice Arden")).not.toHaveAccessibleName(/, muted/);
   await expect(other.page).toHaveTitle(/^\(2\) /);
 });
 

@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 use protocol::{Conversation, ConversationId};
 
-use super::{Avatar, NoConversations};
+use super::{Avatar, Icon, NoConversations};
 use crate::browser::{element, keeps_focus, walk, writing};
 use crate::language::{Texts, use_texts};
 use crate::live::rows::Tick;
@@ -14,7 +14,7 @@ use crate::paths;
 use crate::server_fns::list_conversations;
 use crate::state::{ConversationSignals, State, use_state};
 use crate::text;
-use crate::time;
+use crate::time::{self, TimeContext};
 
 /// All loaded conversations, newest first.
 #[component]
@@ -177,6 +177,13 @@ fn ListEntry(
     };
     let unread = part(|summary| summary.unread);
     let online = part(|summary| u32::from(summary.peer.presence.online));
+    let muted = {
+        let summary = entry.summary.clone();
+        Memo::new(move |_| {
+            let until = summary.with(|summary| summary.standing.muted_until);
+            until.is_some_and(|until| until > local.with(TimeContext::now))
+        })
+    };
     let at = {
         let summary = entry.summary.clone();
         // Not `active_at`, which is a sort key and may differ from the time of the last message.
@@ -186,6 +193,7 @@ fn ListEntry(
         <li>
             <a
                 class="list-entry"
+                class:is-muted=move || muted.get()
                 href=path
                 aria-current=move || current.get().then_some("page")
                 tabindex=move || passed_over.get().then_some("-1")
@@ -201,6 +209,8 @@ fn ListEntry(
                             inner_html=move || handle.with(|handle| text::as_html(handle))
                         ></span>
                         <span class="sr-only" inner_html=move || if online.get() == 1 { aside(t.online) } else { String::new() }></span>
+                        {move || muted.get().then(|| Icon::Muted.draw("size-3.5 shrink-0 self-center text-muted"))}
+                        <span class="sr-only" inner_html=move || if muted.get() { aside(t.muted) } else { String::new() }></span>
                         <span
                             class="shrink-0 text-xs text-muted"
                             inner_html=move || at.get().map(|at| text::as_html(&time::short(t, at, local.get()))).unwrap_or_default()
@@ -287,7 +297,7 @@ fn last_line(t: &Texts, state: State, summary: &Conversation) -> (Option<Tick>, 
     });
     waiting.flatten().unwrap_or_else(|| match stored {
         None => (None, t.say_hello.to_owned()),
-        Some(last) if last.is_withheld() => (None, t.language.people().withheld.to_owned()),
+        Some(last) if last.is_withheld() => (None, t.withheld.to_owned()),
         Some(last) => {
             let mine = last.sender != summary.peer.user.id;
             (mine.then(|| Tick::of(last, summary.theirs)), text::preview(&last.body))

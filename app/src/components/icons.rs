@@ -26,6 +26,8 @@ pub enum Icon {
     Leave,
     Settings,
     Invite,
+    /// A muted conversation.
+    Muted,
 }
 
 impl Icon {
@@ -46,6 +48,9 @@ impl Icon {
             Self::Settings => "M4 7h9M19 7h1M16 4.5v5M4 17h2M12 17h8M9 14.5v5",
             Self::Invite => {
                 "M15 20a6 6 0 0 0-12 0M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM19 8v6M16 11h6"
+            }
+            Self::Muted => {
+                "M10 20a2 2 0 0 0 4 0M6 10v2.5L4.5 16H16M18 12.5V10A6 6 0 0 0 8.5 5.1M4 4l16 16"
             }
             Self::More => "M6 12v.01M12 12v.01M18 12v.01",
             Self::Leave => "M9 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h3M16 8l4 4-4 4M20 12H9",

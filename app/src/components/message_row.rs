@@ -233,7 +233,7 @@ fn body(t: &Texts, row: &Row) -> impl IntoView + use<> {
     };
     // Withheld: the peer sent the message during a block.
     if row.body.is_empty() {
-        return view! { <em class="text-muted">{t.language.people().withheld}</em> }.into_any();
+        return vec![view! { <em class="text-muted">{t.withheld}</em> }.into_any()];
     }
     text::pieces(&row.body)
         .into_iter()
@@ -242,5 +242,4 @@ fn body(t: &Texts, row: &Row) -> impl IntoView + use<> {
             Piece::Link { to, text, real_host } => link(to, text, real_host).into_any(),
         })
         .collect_view()
-        .into_any()
 }

@@ -11,22 +11,20 @@ use crate::state::use_state;
 #[component]
 pub fn RequestsLink() -> impl IntoView {
     let (t, state) = (use_texts(), use_state());
-    let texts = t.language.people();
     let path = use_location().pathname;
     let count = state.requests_count;
     view! {
-        <Show when=move || { count.get() > 0 }>
-            <a
-                class="requests-link"
-                href=paths::REQUESTS
-                aria-current=move || path.with(|path| path == paths::REQUESTS).then_some("page")
-            >
-                {Icon::Invite.draw("size-5")}
-                <span class="min-w-0 flex-1 font-semibold" aria-hidden="true">{texts.requests}</span>
-                <span class="badge" aria-hidden="true">{move || shown(count.get())}</span>
-                <span class="sr-only">{move || t.count(texts.requests_count, count.get())}</span>
-            </a>
-        </Show>
+        <a
+            class="requests-link"
+            href=paths::REQUESTS
+            hidden=move || count.get() == 0
+            aria-current=move || path.with(|path| path == paths::REQUESTS).then_some("page")
+        >
+            {Icon::Invite.draw("size-5")}
+            <span class="min-w-0 flex-1 font-semibold" aria-hidden="true">{t.requests}</span>
+            <span class="badge" aria-hidden="true">{move || shown(count.get())}</span>
+            <span class="sr-only">{move || t.count(t.requests_count, count.get())}</span>
+        </a>
     }
 }
 

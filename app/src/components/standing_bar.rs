@@ -1,5 +1,6 @@
 //! What a conversation's page shows because of the user's standing: the answers to a request above
-//! the composer, and the end of a block in its place. The forms work without scripts.
+//! the composer, and the end of a block in its place. The forms work without scripts. Shown through
+//! [`super::LazyOverlays`], which loads the code.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -15,10 +16,28 @@ use crate::paths;
 use crate::server_fns::{accept_request, delete_request, set_blocked};
 use crate::state::use_state;
 
-/// Accept, delete or block a request.
+/// A bar at the foot of a conversation's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandingBar {
+    /// Accept, delete or block a request.
+    Request,
+    /// The end of a block.
+    Blocked,
+}
+
+/// The `id` of the bar, by which a page knows before hydration that the page shows a bar.
+pub(super) const ID: &str = "standing-bar";
+
+/// The bar of a conversation with the peer of this name.
+pub(super) fn bar(bar: StandingBar, id: ConversationId, name: String) -> AnyView {
+    match bar {
+        StandingBar::Request => view! { <RequestBar id=id name=name /> }.into_any(),
+        StandingBar::Blocked => view! { <BlockedBar id=id name=name /> }.into_any(),
+    }
+}
+
 #[component]
-#[expect(clippy::needless_pass_by_value, reason = "a component owns its properties")]
-pub fn RequestBar(
+fn RequestBar(
     id: ConversationId,
     /// The peer's name.
     name: String,
@@ -52,7 +71,7 @@ pub fn RequestBar(
         });
     };
     view! {
-        <section class="standing-bar" aria-label=texts.requests>
+        <section id=ID class="standing-bar" aria-label=t.requests>
             <p>{t.fill(texts.wants_to_talk, &name)}</p>
             <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
             <div class="standing-answers">
@@ -74,16 +93,15 @@ pub fn RequestBar(
     }
 }
 
-/// The end of a block, in place of the composer.
 #[component]
-pub fn BlockedBar(
+fn BlockedBar(
     id: ConversationId,
     /// The peer's name.
     name: String,
 ) -> impl IntoView {
     let t = use_texts();
     view! {
-        <div class="composer-gone">
+        <div id=ID class="composer-gone">
             <p>{t.fill(t.language.people().is_blocked, &name)}</p>
             <BlockForm id=id name=name blocked=true />
         </div>

@@ -66,9 +66,13 @@ pub(super) static TEXTS: Texts = Texts {
     you: "You",
     you_said: "You: {}",
     say_hello: "Say hello",
+    withheld: "Sent while you had blocked this person",
+    requests: "Requests",
+    requests_count: Plural::of("{} request", "{} requests"),
     draft: "Draft: ",
     typing: "typing…",
     online: "online",
+    muted: "muted",
     deleted_account: "Deleted account",
     unread: Plural::of("{} unread", "{} unread"),
 

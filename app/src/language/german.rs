@@ -66,9 +66,13 @@ pub(super) static TEXTS: Texts = Texts {
     you: "Du",
     you_said: "Du: {}",
     say_hello: "Sag hallo",
+    withheld: "Gesendet, während du diese Person blockiert hattest",
+    requests: "Anfragen",
+    requests_count: Plural::of("{} Anfrage", "{} Anfragen"),
     draft: "Entwurf: ",
     typing: "schreibt …",
     online: "online",
+    muted: "stumm",
     deleted_account: "Gelöschtes Konto",
     unread: Plural::of("{} ungelesen", "{} ungelesen"),
 

@@ -1,15 +1,13 @@
 //! The texts of requests, blocks, mutes and reports. A table of its own, outside [`super::Texts`],
-//! because most of it belongs to lazily loaded pages.
+//! because only lazily loaded code uses it.
 
-use super::{Language, Plural};
+use super::Language;
 
 /// The texts about people whom the user does not know or want to hear. The English table documents
 /// each field.
 #[derive(Debug)]
 pub struct PeopleTexts {
     // Requests.
-    pub requests: &'static str,
-    pub requests_count: Plural,
     pub requests_help: &'static str,
     pub no_requests: &'static str,
     pub wants_to_talk: &'static str,
@@ -22,7 +20,6 @@ pub struct PeopleTexts {
     pub unblock_someone: &'static str,
     pub block_help: &'static str,
     pub is_blocked: &'static str,
-    pub withheld: &'static str,
     pub blocked: &'static str,
     pub blocked_help: &'static str,
     pub nobody_blocked: &'static str,
@@ -63,8 +60,6 @@ impl Language {
 }
 
 static ENGLISH: PeopleTexts = PeopleTexts {
-    requests: "Requests",
-    requests_count: Plural::of("{} request", "{} requests"),
     requests_help: "People you haven’t talked to yet. Until you answer, they see neither that you are online nor that you have read their message.",
     no_requests: "No requests.",
     wants_to_talk: "{} wants to talk to you. Until you answer, they don’t see that you have read this.",
@@ -76,7 +71,6 @@ static ENGLISH: PeopleTexts = PeopleTexts {
     unblock_someone: "Unblock {}",
     block_help: "Their messages no longer reach you, and to them you look offline. They aren’t told.",
     is_blocked: "You have blocked {}.",
-    withheld: "Sent while you had blocked this person",
     blocked: "Blocked people",
     blocked_help: "Messages that they send in the meantime stay hidden, also after you unblock them.",
     nobody_blocked: "You haven’t blocked anybody.",
@@ -104,8 +98,6 @@ static ENGLISH: PeopleTexts = PeopleTexts {
 };
 
 static GERMAN: PeopleTexts = PeopleTexts {
-    requests: "Anfragen",
-    requests_count: Plural::of("{} Anfrage", "{} Anfragen"),
     requests_help: "Von Personen, mit denen du noch nicht geschrieben hast. Bis du antwortest, sehen sie weder, ob du online bist, noch, ob du ihre Nachricht gelesen hast.",
     no_requests: "Keine Anfragen.",
     wants_to_talk: "{} möchte dir schreiben. Bis du antwortest, ist nicht zu sehen, dass du das gelesen hast.",
@@ -117,7 +109,6 @@ static GERMAN: PeopleTexts = PeopleTexts {
     unblock_someone: "Blockierung von {} aufheben",
     block_help: "Die Nachrichten dieser Person erreichen dich nicht mehr, und für sie bist du offline. Sie erfährt nichts davon.",
     is_blocked: "Du hast {} blockiert.",
-    withheld: "Gesendet, während du diese Person blockiert hattest",
     blocked: "Blockierte Personen",
     blocked_help: "Was sie dir inzwischen schreiben, bleibt verborgen, auch nachdem du die Blockierung aufhebst.",
     nobody_blocked: "Du hast niemanden blockiert.",
@@ -145,15 +136,6 @@ static GERMAN: PeopleTexts = PeopleTexts {
 };
 
 static ARABIC: PeopleTexts = PeopleTexts {
-    requests: "الطلبات",
-    requests_count: Plural {
-        zero: "لا طلبات",
-        one: "طلب واحد",
-        two: "طلبان",
-        few: "{} طلبات",
-        many: "{} طلبًا",
-        other: "{} طلب",
-    },
     requests_help: "من أشخاص لم تتحدث معهم بعد. لا يرون أنك متصل ولا أنك قرأت رسائلهم إلى أن تجيب.",
     no_requests: "لا توجد طلبات.",
     wants_to_talk: "يريد {} التحدث معك. لن يظهر له أنك قرأت هذا إلى أن تجيب.",
@@ -165,7 +147,6 @@ static ARABIC: PeopleTexts = PeopleTexts {
     unblock_someone: "إلغاء حظر {}",
     block_help: "لن تصلك رسائل هذا الشخص، وستبدو له غير متصل. ولن يعلم بذلك.",
     is_blocked: "لقد حظرت {}.",
-    withheld: "أُرسلت أثناء حظرك لهذا الشخص",
     blocked: "الأشخاص المحظورون",
     blocked_help: "ما يرسلونه في أثناء الحظر يبقى مخفيًا، حتى بعد إلغائه.",
     nobody_blocked: "لم تحظر أحدًا.",

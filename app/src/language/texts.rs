@@ -86,9 +86,13 @@ pub struct Texts {
     pub you: &'static str,
     pub you_said: &'static str,
     pub say_hello: &'static str,
+    pub withheld: &'static str,
+    pub requests: &'static str,
+    pub requests_count: Plural,
     pub draft: &'static str,
     pub typing: &'static str,
     pub online: &'static str,
+    pub muted: &'static str,
     pub deleted_account: &'static str,
     pub unread: Plural,
 

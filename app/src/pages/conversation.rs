@@ -14,7 +14,7 @@ use protocol::{ConversationId, ErrorCode, Retry, Seq, Standing};
 
 use crate::browser::{after, left_at, offline_copies};
 use crate::components::{
-    BlockedBar, Composer, ConversationHeader, NotRead, RequestBar, Timeline, TimelineSkeleton,
+    Composer, ConversationHeader, NotRead, StandingBar, Timeline, TimelineSkeleton, use_overlays,
 };
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -236,7 +236,10 @@ fn Conversation(
         let summary = entry.summary.clone();
         Memo::new(move |_| summary.with(|summary| read(&summary.standing)))
     };
-    let (request, blocked) = (standing(|it| it.request), standing(|it| it.blocked));
+    let request = standing(|it| it.request && !it.blocked);
+    let blocked = standing(|it| it.blocked);
+    let overlays = use_overlays();
+    let bar = move |bar| overlays.bar(bar, id, bar_name.get_value());
     let log = move || {
         let again = Callback::new(move |()| loader.again());
         let (open, instead) = match rows.get() {
@@ -255,10 +258,10 @@ fn Conversation(
             <ConversationHeader entry=entry />
             {log}
             <div class="conversation-foot">
-                {move || request.get().then(|| view! { <RequestBar id=id name=bar_name.get_value() /> })}
+                {move || request.get().then(|| bar(StandingBar::Request))}
                 {move || match (user.username.is_empty(), blocked.get()) {
                     (true, _) => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
-                    (_, true) => view! { <BlockedBar id=id name=bar_name.get_value() /> }.into_any(),
+                    (_, true) => bar(StandingBar::Blocked).into_any(),
                     _ => view! { <Composer conversation=id name=bar_name.get_value() seen=seen /> }.into_any(),
                 }}
             </div>

@@ -26,7 +26,7 @@ pub fn Invited() -> impl IntoView {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                {match use_preloaded().invitation() {
+                {match use_preloaded().lazy_page() {
                     Some(Ok(info)) => view! { <Welcome info=info token=token /> }.into_any(),
                     Some(Err(error)) => view! { <Gone error=error /> }.into_any(),
                     // Unreachable: every link here loads the page, and the server reads the

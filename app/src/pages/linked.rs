@@ -30,7 +30,7 @@ pub fn Linked() -> impl IntoView {
         <main class="card-page">
             <div class="card">
                 <Wordmark />
-                {match (use_preloaded().linked(), me) {
+                {match (use_preloaded().lazy_page(), me) {
                     (Some(Ok(user)), None) => view! { <Question user=user token=token /> }.into_any(),
                     (Some(Ok(user)), Some(me)) => view! { <SignedInHere user=user me=me /> }.into_any(),
                     (Some(Err(error)), _) => view! { <Invalid error=error /> }.into_any(),

@@ -21,13 +21,13 @@ pub fn RequestsPage() -> impl IntoView {
     let t = use_texts();
     let texts = t.language.people();
     view! {
-        <Title text=texts.requests />
+        <Title text=t.requests />
         <main class="pane-conversation" id="content">
             <header class="conversation-header">
                 <a class="icon-button md:hidden" href=paths::HOME aria-label=t.back_to_conversations>
                     {Icon::Back.draw("size-6 flip")}
                 </a>
-                <h1 class="text-lg font-semibold">{texts.requests}</h1>
+                <h1 class="text-lg font-semibold">{t.requests}</h1>
             </header>
             <div class="settings">
                 <p class="text-muted">{texts.requests_help}</p>
@@ -58,7 +58,7 @@ fn Requests() -> impl IntoView {
     let fetch = Callback::new(move |after: Option<ListCursor>| {
         spawn_local(async move { adopt(list_requests(after).await) });
     });
-    let first = use_preloaded().requests();
+    let first = use_preloaded().lazy_page();
     if let Some(first) = first {
         #[cfg(feature = "ssr")]
         if let Err(error) = &first {

@@ -42,7 +42,7 @@ pub fn SettingsPage() -> impl IntoView {
 #[component]
 fn Read() -> impl IntoView {
     let state = use_state();
-    let read = RwSignal::new(use_preloaded().settings());
+    let read = RwSignal::new(use_preloaded().lazy_page());
     #[cfg(feature = "ssr")]
     if let Some(Err(error)) = read.get_untracked() {
         crate::response::set_error_status(error);
