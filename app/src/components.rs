@@ -49,7 +49,6 @@ pub use notification_choices::NotificationChoices;
 pub use overlays::LazyOverlays;
 #[cfg(feature = "hydrate")]
 pub(crate) use overlays::load_what_is_shown;
-pub(crate) use overlays::use_overlays;
 pub use profile_bar::ProfileBar;
 pub use prompt::Prompt;
 pub use qr_code::QrCode;
@@ -57,5 +56,7 @@ pub use requests_link::RequestsLink;
 pub use search::{Found, PeopleSearch, Search};
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::{NotRead, TimelineSkeleton};
-pub use standing_bar::{BlockForm, StandingBar};
+#[cfg(feature = "hydrate")]
+pub(crate) use standing_bar::load_shown_bar;
+pub use standing_bar::{Bar, BlockForm, StandingBar};
 pub use timeline::Timeline;

@@ -1,5 +1,4 @@
-//! The overlays of the page (menus, notes, dialogs, search results, the bars of requests and blocks),
-//! whose code is loaded lazily.
+//! The overlays of the page (menus, notes, dialogs, search results), whose code is loaded lazily.
 //!
 //! The code is preloaded a moment after hydration, so that a menu opens at once, also without a
 //! network. An overlay that is opened earlier waits for its code.
@@ -8,13 +7,11 @@ use std::cell::Cell;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::ConversationId;
 
 use super::message_menu::{MenuParts, views};
 use super::search::{Search, results};
 use super::shortcuts::sheet;
 use super::sign_out_dialog::{self, SignOutState};
-use super::standing_bar::{self, StandingBar};
 use crate::lazy::{NotLoaded, lazy_functions, soon};
 use crate::live::Unsent;
 use crate::live::rows::Row;
@@ -34,9 +31,6 @@ pub struct Overlays {
     /// What a search found.
     #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `LazyOverlays::found`"))]
     pub(super) found: fn(Search) -> AnyView,
-    /// The answers to a request, or the end of a block.
-    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `LazyOverlays::bar`"))]
-    pub(super) bar: fn(StandingBar, ConversationId, String) -> AnyView,
 }
 
 lazy_functions! {
@@ -47,7 +41,6 @@ lazy_functions! {
             note: views::note,
             sign_out: sign_out_dialog::dialog,
             found: results::found,
-            bar: standing_bar::bar,
         }
     }
 }
@@ -63,8 +56,7 @@ thread_local! {
 /// The code could not be loaded.
 #[cfg(feature = "hydrate")]
 pub(crate) async fn load_what_is_shown() -> Result<(), NotLoaded> {
-    let is_shown = |id| document().get_element_by_id(id).is_some();
-    if is_shown("people") || is_shown(standing_bar::ID) {
+    if document().get_element_by_id("people").is_some() {
         AT_FIRST.set(Some(load_overlays().await?));
     }
     Ok(())
@@ -112,19 +104,6 @@ impl LazyOverlays {
             leptos::prefetch_lazy_fn_on_server("load_overlays");
             results::found(search)
         })
-    }
-
-    /// Returns a bar of a conversation's page; loads the code if needed. The rendered page shows the
-    /// bar, so the server returns it at once.
-    pub fn bar(self, bar: StandingBar, id: ConversationId, name: String) -> Option<AnyView> {
-        #[cfg(feature = "hydrate")]
-        return self.when_loaded(|overlays| (overlays.bar)(bar, id, name));
-        #[cfg(not(feature = "hydrate"))]
-        {
-            #[cfg(feature = "ssr")]
-            leptos::prefetch_lazy_fn_on_server("load_overlays");
-            Some(standing_bar::bar(bar, id, name))
-        }
     }
 
     /// Returns a view of an overlay; loads the code if needed.

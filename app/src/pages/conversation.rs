@@ -14,7 +14,7 @@ use protocol::{ConversationId, ErrorCode, Retry, Seq, Standing};
 
 use crate::browser::{after, left_at, offline_copies};
 use crate::components::{
-    Composer, ConversationHeader, NotRead, StandingBar, Timeline, TimelineSkeleton, use_overlays,
+    Bar, Composer, ConversationHeader, NotRead, StandingBar, Timeline, TimelineSkeleton,
 };
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -238,8 +238,7 @@ fn Conversation(
     };
     let request = standing(|it| it.request && !it.blocked);
     let blocked = standing(|it| it.blocked);
-    let overlays = use_overlays();
-    let bar = move |bar| overlays.bar(bar, id, bar_name.get_value());
+    let bar = move |bar| view! { <StandingBar bar=bar id=id name=bar_name.get_value() /> };
     let log = move || {
         let again = Callback::new(move |()| loader.again());
         let (open, instead) = match rows.get() {
@@ -258,10 +257,10 @@ fn Conversation(
             <ConversationHeader entry=entry />
             {log}
             <div class="conversation-foot">
-                {move || request.get().then(|| bar(StandingBar::Request))}
+                {move || request.get().then(|| bar(Bar::Request))}
                 {move || match (user.username.is_empty(), blocked.get()) {
                     (true, _) => view! { <p class="composer-gone">{t.peer_deleted}</p> }.into_any(),
-                    (_, true) => bar(StandingBar::Blocked).into_any(),
+                    (_, true) => bar(Bar::Blocked).into_any(),
                     _ => view! { <Composer conversation=id name=bar_name.get_value() seen=seen /> }.into_any(),
                 }}
             </div>
