@@ -81,6 +81,9 @@ use state::{AppState, Draining};
 /// browsers accept.
 const DEVICE_SECONDS: u32 = 400 * 24 * 60 * 60;
 
+/// Lifetime of the cookie of a sign-in through the provider.
+const PROVIDER_SECONDS: u32 = 10 * 60;
+
 /// Time limit at shutdown for sockets and requests.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
@@ -272,8 +275,11 @@ fn server_cookies(origins: &Origins, life: Days) -> ServerCookies {
         };
         ServerCookie { name: name.into(), secure: origins.is_https(), seconds }
     };
-    let (session, device) = (cookie("sid", life.seconds()), cookie("device", DEVICE_SECONDS));
-    ServerCookies { session, device }
+    ServerCookies {
+        session: cookie("sid", life.seconds()),
+        device: cookie("device", DEVICE_SECONDS),
+        provider: cookie("oidc", PROVIDER_SECONDS),
+    }
 }
 
 /// Name of the file beside the binary in which the build lists the hashes of the page's files.
