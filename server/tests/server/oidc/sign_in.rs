@@ -147,11 +147,9 @@ async fn an_account_with_two_step_sign_in_is_asked_for_its_code() {
     let as_username = elsewhere.post("/oidc/finish", &[("username", "mallory")]).await;
     assert_eq!(as_username.status(), 403, "the code cannot be avoided");
     assert_eq!(elsewhere.me().await, None);
-    // The same sign-in can be repeated after a wrong code; the refused username has used it up.
-    assert_eq!(target(&elsewhere.sign_in_as("alice").await), "/oidc/finish");
     let wrong = world.log.wait_for("code=\"wrong_code\"").await;
     assert!(wrong.contains("sign-in refused"), "{wrong}");
-    assert_eq!(elsewhere.post("/oidc/finish", &[("code", "no code")]).await.status(), 403);
+    // After a wrong code, the user can try again without the provider.
     let right = elsewhere.post("/oidc/finish", &[("code", &code(1))]).await;
     assert_eq!(target(&right), "/");
     assert_eq!(elsewhere.me().await.as_deref(), Some("alice"));

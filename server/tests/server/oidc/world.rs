@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use protocol::{PasskeyState, ProviderState};
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
@@ -18,6 +18,8 @@ use crate::support::{PASSWORD, http, send};
 pub(super) struct ProviderProcess {
     pub(super) issuer: String,
     child: Child,
+    /// Kept open, because the provider may write more, and would end if nobody could read it.
+    _output: BufReader<ChildStdout>,
 }
 
 impl ProviderProcess {
@@ -32,11 +34,11 @@ impl ProviderProcess {
             .spawn()
             .expect("Node.js is installed: run scripts/setup");
         let mut issuer = String::new();
-        let output = child.stdout.take().expect("a pipe");
-        BufReader::new(output).read_line(&mut issuer).expect("a line");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        output.read_line(&mut issuer).expect("a line");
         let issuer = issuer.trim().to_owned();
         assert!(!issuer.is_empty(), "the provider has ended: run scripts/setup");
-        Self { issuer, child }
+        Self { issuer, child, _output: output }
     }
 }
 
