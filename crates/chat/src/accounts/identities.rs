@@ -189,7 +189,7 @@ impl Chat {
             return Err(refused());
         }
         let found = self.store().identity(&rounds.provider.issuer, proven.subject).await?;
-        if !found.is_some_and(|(_, user)| user.id == me.user.id) {
+        if found.is_none_or(|(_, user)| user.id != me.user.id) {
             return Err(refused());
         }
         Ok(Arrived::Confirmed(rounds.prove(me.id, clock::now())?))

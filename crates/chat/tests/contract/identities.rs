@@ -58,7 +58,7 @@ impl World {
         made.expect("an account").0.session
     }
 
-    pub(crate) async fn link<'a>(
+    pub(crate) async fn link_identity<'a>(
         &self,
         who: &Session,
         proof: impl Into<Proof<'a>>,
@@ -96,7 +96,7 @@ async fn an_identity_signs_in_to_the_account_that_it_is_linked_to() {
     let world = World::with_provider().await;
     let alice = world.person("alice").await;
     assert!(world.identity_sign_in("ash").await.is_none(), "not linked");
-    world.link(&alice, PASSWORD, "ash").await.expect("linked");
+    world.link_identity(&alice, PASSWORD, "ash").await.expect("linked");
     let mut tab = world.connect(&alice).await;
     let session = world.identity_sign_in("ash").await.expect("signed in");
     assert_eq!(session.user, alice.user);
@@ -115,7 +115,7 @@ async fn an_identity_signs_in_to_the_account_that_it_is_linked_to() {
 async fn a_round_is_finished_once_and_a_begun_one_leaves_nothing() {
     let world = World::with_provider().await;
     let alice = world.person("alice").await;
-    world.link(&alice, PASSWORD, "ash").await.expect("linked");
+    world.link_identity(&alice, PASSWORD, "ash").await.expect("linked");
     let before = world.home.number("select count(*) from used_ceremonies");
     let round = world.chat.begin_identity_sign_in("/", SOMEWHERE).await.expect("begun");
     let returned = world.chat.returned_round(&round.cookie, &round.state, SOMEWHERE).await;
@@ -135,7 +135,7 @@ async fn a_round_is_finished_once_and_a_begun_one_leaves_nothing() {
 async fn two_step_sign_in_is_asked_for_after_the_provider() {
     let world = World::with_provider().await;
     let alice = world.person("alice").await;
-    world.link(&alice, PASSWORD, "ash").await.expect("linked");
+    world.link_identity(&alice, PASSWORD, "ash").await.expect("linked");
     let (secret, _) = world.two_steps(&alice).await;
     let waiting = world.wait("ash").await;
     assert_eq!(world.chat.waiting_sign_in(&waiting).expect("it waits"), Waiting::Code);
@@ -192,10 +192,10 @@ async fn a_first_sign_in_makes_an_account_if_registration_is_open() {
 async fn an_identity_belongs_to_one_user_and_is_linked_after_a_proof() {
     let world = World::with_provider().await;
     let (alice, bob) = (world.person("alice").await, world.person("bob").await);
-    let wrong = world.link(&alice, "wrong-Harbor-92", "ash").await;
+    let wrong = world.link_identity(&alice, "wrong-Harbor-92", "ash").await;
     assert_eq!(code(wrong), ErrorCode::WrongPassword);
-    world.link(&alice, PASSWORD, "ash").await.expect("linked");
-    assert_eq!(code(world.link(&bob, PASSWORD, "ash").await), ErrorCode::IdentityTaken);
+    world.link_identity(&alice, PASSWORD, "ash").await.expect("linked");
+    assert_eq!(code(world.link_identity(&bob, PASSWORD, "ash").await), ErrorCode::IdentityTaken);
     for session in [Some(&bob), None] {
         let permission = world.chat.permit_identity_link(&alice, PASSWORD, SOMEWHERE).await;
         let permission = permission.expect("permitted");
@@ -209,9 +209,9 @@ async fn an_identity_belongs_to_one_user_and_is_linked_after_a_proof() {
     let linked = world.chat.begin_identity_link(&alice, &round.cookie).await.map(drop);
     assert_eq!(code(linked), ErrorCode::IdentityRefused, "a round is no permission");
     for number in 1..MOST_IDENTITIES {
-        world.link(&alice, PASSWORD, &format!("ash {number}")).await.expect("linked");
+        world.link_identity(&alice, PASSWORD, &format!("ash {number}")).await.expect("linked");
     }
-    let more = world.link(&alice, PASSWORD, "one too many").await;
+    let more = world.link_identity(&alice, PASSWORD, "one too many").await;
     assert_eq!(code(more), ErrorCode::TooManyIdentities);
     for (who, id) in [(&bob, world.first_identity(&alice).await), (&alice, IdentityId::new())] {
         let unlinked = world.chat.unlink_identity(who, id, PASSWORD, SOMEWHERE).await;
@@ -245,7 +245,7 @@ async fn the_last_of_password_passkeys_and_identities_stays() {
     let last = chat.remove_passkey(&alice, passkeys[0].id, &answer, SOMEWHERE).await;
     assert_eq!(code(last), ErrorCode::LastSignInMethod);
     let answer = prove(&mut phone).await;
-    world.link(&alice, &answer, "ash").await.expect("linked");
+    world.link_identity(&alice, &answer, "ash").await.expect("linked");
     let answer = prove(&mut phone).await;
     let removed = chat.remove_passkey(&alice, passkeys[0].id, &answer, SOMEWHERE).await;
     removed.expect("there is an identity");
