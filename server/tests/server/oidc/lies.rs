@@ -32,6 +32,9 @@ fn parameter(url: &Url, name: &str) -> String {
     url.query_pairs().find(|(key, _)| key == name).expect("a parameter").1.into_owned()
 }
 
+/// What is wrong, and the change of the claims that makes it so.
+type Lie<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
 /// A round from this address in which the provider answers with these claims, changed by `lie`.
 async fn round(
     world: &World,
@@ -56,7 +59,7 @@ async fn an_id_token_is_refused_if_anything_in_it_is_wrong() {
         round(&world, &mut visitor, "/oidc/sign-in", signed, lie).await
     };
     assert_eq!(target(&right("published", &|_| {}).await), "/oidc/finish", "nothing is wrong");
-    let lies: [(&str, &dyn Fn(&mut Value)); 11] = [
+    let lies: [Lie<'_>; 11] = [
         ("another nonce", &|claims| claims["nonce"] = json!("x".repeat(43))),
         ("no nonce", &|claims| _ = claims.as_object_mut().expect("claims").remove("nonce")),
         ("another audience", &|claims| claims["aud"] = json!("another")),

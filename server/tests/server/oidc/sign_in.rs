@@ -22,7 +22,7 @@ const AGAIN: &str = "The sign-in through Berg ID didn’t work. Start again.";
 
 #[tokio::test]
 async fn a_first_sign_in_asks_for_a_username_and_later_ones_do_not() {
-    let world = World::start().await;
+    let world = World::with("", &[("DUET_LOG", "trace")]).await;
     world.log.wait_for("the sign-in provider is ready").await;
     let mut alice = world.visitor();
     let page = alice.page("/sign-in?next=/settings").await;
