@@ -14,8 +14,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 
-/// Time limit of one request, from the connection to the last byte.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+/// Time limit of one request, from the connection to the last byte. A return of the browser needs up to four
+/// of them, within the time limit of its own answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// Longest answer in bytes. The keys of a large provider have some ten kilobytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 

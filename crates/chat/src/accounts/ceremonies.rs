@@ -2,8 +2,8 @@
 //!
 //! The state of a ceremony goes through the browser ([`super::sealed`]). It is not secret: it holds the
 //! challenge, which the browser gets anyway. An answer has less than two kilobytes, and more only with an
-//! attestation, which Duet does not request. Only
-//! `passkeys`, `passkey_sign_in` and `proof` call this module.
+//! attestation, which Duet does not request. Only `passkeys`, `passkey_sign_in` and `proof` call this
+//! module.
 
 use std::time::Duration;
 

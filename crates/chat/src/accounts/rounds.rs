@@ -14,7 +14,7 @@ use protocol::{ErrorCode, SessionId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::sealed::{Bound, Finished, Seal, encode};
+use super::sealed::{Bound, Finished, Seal, decode, encode};
 use crate::clock;
 use crate::config::Provider;
 use crate::error::{Error, Result};
@@ -109,7 +109,7 @@ impl Rounds {
     pub(super) fn returned(&self, cookie: &str, state: &str, now: Timestamp) -> Result<Round> {
         let opened = self.open(cookie, now)?;
         let expected = [b"state".as_slice(), opened.value.id.as_bytes()];
-        let tag = base64_decoded(state).ok_or_else(refused)?;
+        let tag = decode(state).ok_or_else(refused)?;
         if !self.key.is_hash(&expected, &tag) {
             return Err(refused());
         }
@@ -179,11 +179,6 @@ impl Rounds {
     }
 }
 
-fn base64_decoded(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine;
-    base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(text).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +198,7 @@ mod tests {
         assert_eq!(one.verifier.len(), 43, "the shortest verifier that PKCE allows");
         for secret in [&one.state, &one.nonce, &one.verifier] {
             let (_, text) = one.cookie.split_once('.').expect("two parts");
-            let text = String::from_utf8(base64_decoded(text).expect("base64")).expect("JSON");
+            let text = String::from_utf8(decode(text).expect("base64")).expect("JSON");
             assert!(!text.contains(secret.as_str()), "{text}");
         }
         for (cookie, state) in [

@@ -65,7 +65,6 @@ impl Seal {
         now: Timestamp,
     ) -> Option<Finished<T>> {
         let (tag, text) = sealed.split_once('.').filter(|_| sealed.len() <= MAX_TEXT)?;
-        let decode = |text| BASE64_URL_SAFE_NO_PAD.decode(text).ok();
         let (tag, text) = (decode(tag)?, decode(text)?);
         if !self.0.is_hash(&[purpose, session, &text], &tag) {
             return None;
@@ -75,6 +74,10 @@ impl Seal {
         let hash = Sha256::digest(&text).into();
         (expires_at > now).then_some(Finished { value: state, hash, expires_at })
     }
+}
+
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
