@@ -41,14 +41,17 @@ pub(crate) struct ProviderSettings {
     pub(crate) issuer: String,
     pub(crate) name: String,
     #[cfg_attr(
-        not(feature = "oidc"),
+        not(any(feature = "oidc", test)),
         expect(dead_code, reason = "only the feature calls providers")
     )]
     pub(crate) client: ClientSettings,
 }
 
 /// This server as a client of the provider. Has no `Debug`, because of the secret.
-#[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "only the feature calls providers"))]
+#[cfg_attr(
+    not(any(feature = "oidc", test)),
+    expect(dead_code, reason = "only the feature calls providers")
+)]
 pub(crate) struct ClientSettings {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
@@ -160,6 +163,7 @@ mod tests {
         let provider = provider.expect("allowed").expect("set");
         assert_eq!(provider.issuer, "https://id.example.org/realms/berg");
         assert_eq!(provider.name, "id.example.org");
+        assert_eq!(provider.client.id, "duet");
         assert_eq!(provider.client.redirect, "https://chat.example.org/oidc/callback");
         let named = Oidc { oidc_name: Some("Berg".to_owned()), ..Oidc::default() };
         assert!(refusal(&named, &public(), true).contains("DUET_OIDC_ISSUER is missing"));
