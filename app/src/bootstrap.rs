@@ -42,6 +42,8 @@ pub struct Bootstrap {
     pub passkeys: bool,
     /// Whether an account can be created with a passkey and without a password.
     pub passkey_sign_up: bool,
+    /// The name of the sign-in provider. Empty if there is none, and for signed-in users.
+    pub provider: String,
     /// The operator of this server, if configured. Empty for signed-in users.
     pub run_by: String,
     /// The operator's welcome text. Empty for signed-in users.
@@ -85,12 +87,14 @@ fn read() -> Bootstrap {
         None => crate::request::greeting(),
         Some(_) => (String::new(), String::new()),
     };
+    let provider = if me.is_none() { crate::request::provider_name() } else { String::new() };
     Bootstrap {
         me,
         registration_open: crate::request::registration_open(),
         invitations_open: crate::request::invitations_open(),
         passkeys: crate::request::passkey_support() == protocol::PasskeySupport::Works,
         passkey_sign_up: crate::request::passkey_sign_up_open(),
+        provider,
         run_by,
         welcome,
         preferences: crate::request::preferences(),

@@ -13,6 +13,8 @@ pub struct ServerCookies {
     pub session: ServerCookie,
     /// Holds the token of the device on which a user has signed in, also after the sign-out.
     pub device: ServerCookie,
+    /// Holds the state of a sign-in through the provider.
+    pub provider: ServerCookie,
 }
 
 /// The name and attributes of a cookie that no script can read.

@@ -79,6 +79,12 @@ fn sentence(t: &Texts, code: ErrorCode) -> &'static str {
         ErrorCode::PasskeysUnavailable => t.passkeys_unavailable,
         ErrorCode::TooManyPasskeys => t.too_many_passkeys,
         ErrorCode::LastSignInMethod => t.last_sign_in_method,
+        // The pages of the provider have sentences of their own (`plain_forms/provider.rs`), which the
+        // browser need not carry.
+        ErrorCode::IdentityRefused
+        | ErrorCode::IdentityTaken
+        | ErrorCode::TooManyIdentities
+        | ErrorCode::ProviderUnavailable => t.identity_refused,
         ErrorCode::InvitationInvalid => t.invitation_invalid,
         ErrorCode::TooManyInvitations => t.too_many_invitations,
         ErrorCode::PeerDeleted => t.peer_deleted,

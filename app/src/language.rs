@@ -10,6 +10,7 @@ mod arabic;
 mod device_link;
 mod english;
 mod german;
+mod identities;
 mod passkeys;
 mod people;
 mod texts;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::lazy::{NotLoaded, lazy_functions};
 
 pub use device_link::DeviceLinkTexts;
+pub use identities::IdentityTexts;
 pub use passkeys::PasskeyTexts;
 pub use people::PeopleTexts;
 pub use texts::{EmojiTexts, KeyTexts, LeavingTexts, Plural, Texts};

@@ -47,6 +47,23 @@ pub const RENAME_PASSKEY: &str = "/settings/passkeys/rename";
 /// The plain form that removes a passkey.
 pub const REMOVE_PASSKEY: &str = "/settings/passkeys/remove";
 
+/// The link that begins a sign-in through the provider.
+pub const PROVIDER_SIGN_IN: &str = "/oidc/sign-in";
+/// The link that begins to link an identity, after [`LINK_IDENTITY`].
+pub const PROVIDER_LINK: &str = "/oidc/link";
+/// The link that begins to confirm a change at the provider.
+pub const PROVIDER_CONFIRM: &str = "/oidc/confirm";
+/// The address to which the provider sends the browser back.
+pub const PROVIDER_CALLBACK: &str = "/oidc/callback";
+/// The page that asks for a code or a username after the provider, and the target of its form.
+pub const PROVIDER_FINISH: &str = "/oidc/finish";
+/// The plain form that permits the link of an identity.
+pub const LINK_IDENTITY: &str = "/settings/identities/link";
+/// The plain form that unlinks an identity.
+pub const UNLINK_IDENTITY: &str = "/settings/identities/unlink";
+/// The list of the user's identities.
+pub const IDENTITIES: &str = "/settings#identities";
+
 /// The plain form that deletes the account.
 pub const DELETE_ACCOUNT: &str = "/settings/delete";
 

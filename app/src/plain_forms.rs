@@ -8,6 +8,7 @@
 
 mod device_link;
 mod invite;
+mod provider;
 mod settings;
 mod stale;
 mod standings;
@@ -33,6 +34,8 @@ use crate::server_fns::{
     sign_out, sign_up,
 };
 use crate::{paths, preload, strict};
+
+pub use provider::refused_page;
 
 #[derive(Deserialize)]
 struct AccountForm {
@@ -106,6 +109,7 @@ where
         .merge(two_step::routes(&forms))
         .merge(standings::routes(&forms))
         .merge(device_link::routes(&forms))
+        .merge(provider::routes(&forms))
         .route(paths::SIGN_IN, forms.post(PlainForms::sign_in))
         .route(paths::SIGN_UP, forms.post(PlainForms::sign_up))
         .route(paths::SIGN_OUT, forms.post(PlainForms::sign_out))

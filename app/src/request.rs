@@ -138,6 +138,18 @@ pub fn server_cookies() -> Result<ServerCookies, AppError> {
     use_context::<ServerCookies>().ok_or_else(|| ErrorCode::Internal.into())
 }
 
+/// The value of the cookie that holds the state of a sign-in through the provider.
+pub fn provider_cookie() -> Option<String> {
+    let (parts, cookie) = (use_context::<Parts>()?, server_cookies().ok()?.provider);
+    let sent = cookies(&parts.headers).find(|(name, _)| **name == *cookie.name);
+    sent.map(|(_, value)| value.to_owned())
+}
+
+/// The name of the sign-in provider; empty if there is none.
+pub fn provider_name() -> String {
+    chat().ok().and_then(|chat| chat.provider_name().map(str::to_owned)).unwrap_or_default()
+}
+
 /// The build of the page that this process serves; empty if unknown.
 pub fn build() -> String {
     chat().ok().and_then(|chat| chat.build().map(str::to_owned)).unwrap_or_default()

@@ -79,6 +79,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         // Not 401, because the settings send codes too, and there 401 means signed out.
         ErrorCode::WrongCode
         | ErrorCode::PasskeyRefused
+        | ErrorCode::IdentityRefused
         | ErrorCode::RegistrationClosed
         | ErrorCode::ForeignOrigin
         | ErrorCode::WrongPassword => StatusCode::FORBIDDEN,
@@ -95,11 +96,15 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::PasskeysUnavailable
         | ErrorCode::TooManyPasskeys
         | ErrorCode::LastSignInMethod
+        | ErrorCode::IdentityTaken
+        | ErrorCode::TooManyIdentities
         | ErrorCode::PeerDeleted
         | ErrorCode::PeerBlocked => StatusCode::CONFLICT,
         ErrorCode::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Busy | ErrorCode::Unavailable | ErrorCode::ProviderUnavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::TimedOut => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

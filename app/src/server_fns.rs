@@ -8,6 +8,7 @@
 mod accounts;
 mod conversations;
 mod device_link;
+mod identities;
 mod invitations;
 mod messages;
 mod passkeys;
@@ -29,6 +30,11 @@ pub use device_link::{
     CreateDeviceLink, GetDeviceLink, GetLinkedUser, SignInByLink, WithdrawDeviceLink,
     create_device_link, get_device_link, get_linked_user, sign_in_by_link, withdraw_device_link,
 };
+#[cfg(feature = "ssr")]
+pub use identities::leave_round;
+#[cfg(feature = "ssr")]
+pub(crate) use identities::{FinishTyped, finish_provider_sign_in};
+pub use identities::{PermitIdentityLink, UnlinkIdentity, permit_identity_link, unlink_identity};
 pub use invitations::{
     AcceptInvitation, CreateInvitation, GetInvitation, ListInvitations, WithdrawInvitation,
     accept_invitation, create_invitation, get_invitation, list_invitations, withdraw_invitation,

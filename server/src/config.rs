@@ -2,8 +2,10 @@
 //! [`Config`] are the texts of `duet --help`, so they address the operator. Called by `main` and by
 //! tests.
 //!
+//! - `oidc`: the settings of the sign-in provider
 //! - `reading`: converts the settings for the parts of the process
 
+mod oidc;
 mod reading;
 
 use std::convert::Infallible;
@@ -26,6 +28,9 @@ use crate::security_txt;
 use crate::time_limits::TimeLimits;
 use crate::turn_off_two_step::TurnOffTwoStep;
 
+pub use oidc::Oidc;
+#[cfg(feature = "oidc")]
+pub(crate) use oidc::ProviderSettings;
 pub(crate) use reading::parse_database;
 
 /// Duet: private one-to-one chat on a single URL.
@@ -90,6 +95,10 @@ pub struct Config {
     /// a domain name.
     #[arg(long, env = "DUET_PASSKEY_SIGN_UP")]
     pub passkey_sign_up: bool,
+
+    /// The sign-in provider.
+    #[command(flatten)]
+    pub oidc: Oidc,
 
     /// Name of this server on the pages for visitors who are not signed in, such as "Berg family".
     #[arg(long, env = "DUET_NAME", default_value = "Duet", value_parser = name)]

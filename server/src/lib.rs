@@ -11,6 +11,7 @@
 //!   `addresses`: the connection limits; `time_limits`: the time limits; `bodies`: request bodies
 //! - [`telemetry`], `log_once`: the log; [`error_chain`]: an error as one line
 //! - [`core_dumps`]: no copies of the memory on the disk
+//! - `oidc`: sign-in through a provider of OpenID Connect, with the feature of that name
 //! - `health`: liveness and readiness; [`signals`]: shutdown signals; `site`: check of the built
 //!   site
 //! - [`moving`]: `duet move`; [`migrate`]: `duet migrate`; [`accept_store`]: `duet accept-store`;
@@ -38,6 +39,8 @@ mod listener;
 pub mod log_once;
 pub mod migrate;
 pub mod moving;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod origin_check;
 pub mod origins;
 pub mod replace_secret;
@@ -81,6 +84,9 @@ use state::{AppState, Draining};
 /// browsers accept.
 const DEVICE_SECONDS: u32 = 400 * 24 * 60 * 60;
 
+/// Lifetime of the cookie of a sign-in through the provider.
+const PROVIDER_SECONDS: u32 = 10 * 60;
+
 /// Time limit at shutdown for sockets and requests.
 const END_WITHIN: Duration = Duration::from_secs(10);
 
@@ -120,10 +126,16 @@ pub async fn run(
     site::check(&site, &leptos)?;
     let build = leptos.hash_files.then(page_build).flatten();
     let relying_party = relying_party(&config, &origins);
+    let settings = config.oidc.provider(&origins, cfg!(feature = "oidc"))?;
+    let provider = settings
+        .as_ref()
+        .map(|set| chat::Provider { issuer: set.issuer.clone(), name: set.name.clone() });
+    #[cfg(feature = "oidc")]
+    let oidc = settings.map(oidc::Provider::new).transpose()?.map(Arc::new);
     // The start waits for a database that is not reachable yet; a shutdown signal ends the wait.
     let mut shutdown = std::pin::pin!(shutdown);
     let chat = tokio::select! {
-        chat = Chat::begin(chat::Config { build, relying_party, ..config.chat()? }) => {
+        chat = Chat::begin(chat::Config { build, relying_party, provider, ..config.chat()? }) => {
             chat.with_context(|| format!("cannot use the store {}", config.store()))?
         }
         () = &mut shutdown => return Ok(()),
@@ -138,6 +150,8 @@ pub async fn run(
         .transpose()?;
     let state = AppState {
         security_txt: security_txt.map(Into::into),
+        #[cfg(feature = "oidc")]
+        oidc: oidc.clone(),
         ..app_state(&config, &chat, origins, (site, leptos), open)
     };
     let (sockets, draining) = (state.sockets.clone(), state.draining.clone());
@@ -150,6 +164,10 @@ pub async fn run(
         registration = ?config.registration,
         "Duet is ready: {url}"
     );
+    #[cfg(feature = "oidc")]
+    if let Some(oidc) = oidc {
+        oidc.try_at_start();
+    }
     if let Err(error) = print_first_invitation(&chat, &url).await {
         // The store may have failed just now. Existing users can still be served.
         tracing::error!("{}; restart the server to try again", error_chain::one_line(&error));
@@ -201,6 +219,8 @@ fn app_state(
         answers: Arc::new(Answers::new(hsts.as_ref())),
         hsts,
         security_txt: None,
+        #[cfg(feature = "oidc")]
+        oidc: None,
         origins: Arc::new(origins),
         misconfigurations: origin_check::Misconfigurations::default(),
         trusted_proxies,
@@ -272,8 +292,11 @@ fn server_cookies(origins: &Origins, life: Days) -> ServerCookies {
         };
         ServerCookie { name: name.into(), secure: origins.is_https(), seconds }
     };
-    let (session, device) = (cookie("sid", life.seconds()), cookie("device", DEVICE_SECONDS));
-    ServerCookies { session, device }
+    ServerCookies {
+        session: cookie("sid", life.seconds()),
+        device: cookie("device", DEVICE_SECONDS),
+        provider: cookie("oidc", PROVIDER_SECONDS),
+    }
 }
 
 /// Name of the file beside the binary in which the build lists the hashes of the page's files.

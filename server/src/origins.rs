@@ -70,6 +70,11 @@ impl Origins {
         self.loopback
     }
 
+    /// The public address, if the operator has set it.
+    pub fn configured(&self) -> Option<&str> {
+        self.configured.then(|| self.first())
+    }
+
     /// The address for log lines and refusals.
     pub fn first(&self) -> &str {
         self.allowed.first().map_or("", String::as_str)

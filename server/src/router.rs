@@ -38,10 +38,16 @@ pub(crate) fn router(state: AppState) -> Router {
     let provide = app::request::provider(chat, cookies, addresses, state.greeting.clone());
     let options = state.leptos.clone();
     let preload = provide.clone();
+    #[cfg(feature = "oidc")]
+    let sign_in_provider =
+        state.oidc.clone().map(|oidc| crate::oidc::routes(oidc, provide.clone(), options.clone()));
     let not_found_options = options.clone();
     let not_found =
         render_app_async_with_context(provide.clone(), move || shell(not_found_options.clone()));
-    let pages = Router::new()
+    let pages = Router::new();
+    #[cfg(feature = "oidc")]
+    let pages = pages.merge(sign_in_provider.unwrap_or_default());
+    let pages = pages
         .merge(app::plain_forms::routes(provide.clone(), options.clone()))
         .leptos_routes_with_context(&state, generate_route_list(App), provide.clone(), move || {
             shell(options.clone())

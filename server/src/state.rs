@@ -33,6 +33,9 @@ pub struct AppState {
     pub greeting: Greeting,
     /// The text of `security.txt`, if it is served.
     pub security_txt: Option<Arc<str>>,
+    /// The sign-in provider, if the operator has set one.
+    #[cfg(feature = "oidc")]
+    pub(crate) oidc: Option<Arc<crate::oidc::Provider>>,
     /// The origins of this site's own pages.
     pub origins: Arc<Origins>,
     /// The misconfigurations that were logged recently.

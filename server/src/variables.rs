@@ -10,7 +10,7 @@ use crate::spelling::suggest;
 
 const PREFIX: &str = "DUET_";
 /// Variables of the build scripts.
-const BUILD_VARIABLES: [&str; 1] = ["DUET_TOOLS"];
+const BUILD_VARIABLES: [&str; 2] = ["DUET_FEATURES", "DUET_TOOLS"];
 
 /// Treats empty variables as unset, because an empty line in a settings file stands for the
 /// default.

@@ -319,6 +319,8 @@ pub struct Texts {
     pub passkeys_unavailable: &'static str,
     pub too_many_passkeys: &'static str,
     pub last_sign_in_method: &'static str,
+    pub identity_refused: &'static str,
+    pub sign_in_with: &'static str,
     pub invitation_invalid: &'static str,
     pub too_many_invitations: &'static str,
     pub peer_deleted: &'static str,

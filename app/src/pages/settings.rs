@@ -6,8 +6,8 @@ use leptos_meta::Title;
 
 use crate::bootstrap::use_bootstrap;
 use crate::components::settings::{
-    Appearance, BlockedPeople, ChangePassword, DeleteAccount, Devices, HasPassword, Passkeys,
-    PrivacyChoices, Profile, SettingsSection, TwoStep,
+    Appearance, BlockedPeople, ChangePassword, ConfirmsAt, DeleteAccount, Devices, HasPassword,
+    Identities, Passkeys, PrivacyChoices, Profile, SettingsSection, TwoStep,
 };
 use crate::components::{FormAlert, Icon, NotRead, NotificationChoices, use_shortcuts};
 use crate::error_messages::error_message;
@@ -75,6 +75,11 @@ fn Sections(account: OwnAccount) -> impl IntoView {
     let (settings, sessions, second_factor, passkeys, blocked) = account;
     let (t, shortcuts) = (use_texts(), use_shortcuts());
     provide_context(HasPassword(passkeys.has_password));
+    let provider = passkeys.provider.clone();
+    if let Some(provider) = provider.as_ref().filter(|provider| provider.confirms) {
+        let (name, confirmed) = (provider.name.clone(), provider.confirmed);
+        provide_context(ConfirmsAt { name, confirmed });
+    }
     // A refused plain form shows its error here; after hydration each form shows its own error.
     let refused = use_bootstrap().echo.error.map(|error| error_message(t, error));
     view! {
@@ -88,6 +93,7 @@ fn Sections(account: OwnAccount) -> impl IntoView {
         <BlockedPeople people=blocked />
         <ChangePassword />
         <Passkeys state=passkeys />
+        {provider.map(|provider| view! { <Identities state=provider /> })}
         <TwoStep state=second_factor />
         <SettingsSection id="keyboard" title=t.keyboard>
             <button class="button-quiet is-edged self-start" type="button" on:click=move |_| shortcuts.open()>

@@ -32,6 +32,7 @@ pub fn SignIn() -> impl IntoView {
         if next == paths::HOME { paths::SIGN_IN.to_owned() } else { paths::sign_in_then(&next) };
     let has_passkeys = bootstrap.passkeys;
     let passkey_next = next.clone();
+    let provider = provider_link(t, &bootstrap.provider, &next);
     let hint = account_hint(t, &bootstrap, &next);
     let echo = bootstrap.echo;
     // A refused plain form comes back without the password, which must be typed again.
@@ -87,6 +88,7 @@ pub fn SignIn() -> impl IntoView {
                     </button>
                 </form>
                 {has_passkeys.then(|| view! { <PasskeySignIn next=passkey_next /> })}
+                {provider}
                 {hint}
             </div>
         </main>
@@ -156,6 +158,16 @@ impl SignInState {
             }
         });
     }
+}
+
+/// The link to the sign-in provider, if there is one.
+fn provider_link(t: &'static Texts, name: &str, next: &str) -> Option<AnyView> {
+    (!name.is_empty()).then(|| {
+        let href = format!("{}?next={}", paths::PROVIDER_SIGN_IN, paths::encode(next));
+        let label = t.fill(t.sign_in_with, name);
+        view! { <a class="button-quiet is-edged mt-4" rel="external" href=href>{label}</a> }
+            .into_any()
+    })
 }
 
 /// How to get an account: a link to sign up, or why signing up is not possible.

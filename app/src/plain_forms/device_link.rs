@@ -20,6 +20,8 @@ use crate::{paths, request};
 
 #[derive(Deserialize)]
 struct PasswordForm {
+    /// Absent for an account without a password.
+    #[serde(default)]
     password: String,
 }
 

@@ -27,6 +27,8 @@ struct NameForm {
 
 #[derive(Deserialize)]
 struct PasswordForm {
+    /// Absent for an account without a password.
+    #[serde(default)]
     current: String,
     new: String,
     #[serde(default)]
@@ -38,6 +40,8 @@ struct PasswordForm {
 
 #[derive(Deserialize)]
 struct DeletionForm {
+    /// Absent for an account without a password.
+    #[serde(default)]
     password: String,
 }
 

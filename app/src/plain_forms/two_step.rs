@@ -28,7 +28,7 @@ use crate::server_fns::{
 use crate::{paths, request};
 
 /// Allows styles, images and forms of this origin only.
-const POLICY: HeaderValue = HeaderValue::from_static(
+pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'",
 );
@@ -40,6 +40,8 @@ struct CodeForm {
 
 #[derive(Deserialize)]
 struct PasswordForm {
+    /// Absent for an account without a password.
+    #[serde(default)]
     password: String,
 }
 

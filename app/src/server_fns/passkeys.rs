@@ -14,20 +14,28 @@ use crate::json::JsonCall;
 pub(super) struct SentProof {
     password: String,
     passkey: Option<protocol::PasskeyAnswer>,
+    /// The browser's proof by the provider, or an empty text that proves nothing.
+    identity: Option<String>,
 }
 
 #[cfg(feature = "ssr")]
 impl SentProof {
-    /// `passkey` is a [`protocol::PasskeyAnswer`] as JSON, or empty for a proof by password.
+    /// `passkey` is a [`protocol::PasskeyAnswer`] as JSON, or empty for a proof by password. Where the
+    /// operator has set a provider, a call without either is proved by the browser's cookie.
     pub(super) fn read(password: String, passkey: &str) -> Result<Self, AppError> {
+        use crate::request;
+        let by_identity =
+            password.is_empty() && passkey.is_empty() && !request::provider_name().is_empty();
+        let identity = by_identity.then(|| request::provider_cookie().unwrap_or_default());
         let passkey = (!passkey.is_empty()).then(|| answer(passkey)).transpose()?;
-        Ok(Self { password, passkey })
+        Ok(Self { password, passkey, identity })
     }
 
     pub(super) fn proof(&self) -> chat::Proof<'_> {
-        match &self.passkey {
-            Some(answer) => answer.into(),
-            None => self.password.as_str().into(),
+        match (&self.passkey, &self.identity) {
+            (Some(answer), _) => answer.into(),
+            (None, Some(proof)) => chat::Proof::Identity(proof),
+            (None, None) => self.password.as_str().into(),
         }
     }
 }
@@ -40,7 +48,7 @@ fn answer(text: &str) -> Result<protocol::PasskeyAnswer, AppError> {
     read.map_err(|_| response::refuse(protocol::ErrorCode::PasskeyRefused.into()))
 }
 
-/// Returns the caller's passkeys.
+/// Returns the caller's passkeys, and the sign-in provider.
 ///
 /// # Errors
 /// When the caller is not signed in.
@@ -48,9 +56,11 @@ fn answer(text: &str) -> Result<protocol::PasskeyAnswer, AppError> {
 pub async fn list_passkeys() -> Result<PasskeyState, AppError> {
     use crate::{request, response};
     let me = request::signed_in()?;
-    let listed = request::chat()?.passkeys(me.user.id).await;
-    let (passkeys, has_password) = listed.map_err(response::fail)?;
-    Ok(PasskeyState { support: request::passkey_support(), has_password, passkeys })
+    let chat = request::chat()?;
+    let (passkeys, has_password) = chat.passkeys(me.user.id).await.map_err(response::fail)?;
+    let cookie = request::provider_cookie();
+    let provider = chat.identities(&me, cookie.as_deref()).await.map_err(response::fail)?;
+    Ok(PasskeyState { support: request::passkey_support(), has_password, passkeys, provider })
 }
 
 /// Begins a proof of the caller with one of their passkeys.

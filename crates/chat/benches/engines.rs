@@ -115,6 +115,7 @@ async fn person(store: &impl Store, name: &str) -> Caller {
         display_key: name.into(),
         password_hash: String::new(),
         passkey: None,
+        identity: None,
     };
     let first = NewSession { id: session, user: id, token_hash, device: String::new() };
     store.create_user(new, first, None, Timestamp(1)).await.expect("an account");

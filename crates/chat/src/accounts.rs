@@ -14,6 +14,9 @@
 //!   `visible`: display names that can be seen; `free_names`: suggestions of usernames
 //! - `passkeys`: the passkeys of an account; `passkey_sign_in`: sign-in and sign-up with them;
 //!   `ceremonies`: what is exchanged with an authenticator
+//! - `identities`: the identities of an account; `identity_sign_in`: sign-in and sign-up with them;
+//!   `rounds`: the way of a browser to the sign-in provider and back
+//! - `sealed`: the states of ceremonies and rounds, which go through the browser
 //! - `proof`: the proof of a user before a change of the account
 //! - `second_factor`: two-step sign-in; `totp`: the codes of authenticator apps; `codes`: recovery
 //!   codes, and typed codes
@@ -28,6 +31,8 @@ mod device_link;
 mod devices;
 mod free_names;
 mod hashing;
+mod identities;
+mod identity_sign_in;
 pub(crate) mod looks;
 mod memory;
 pub(crate) mod names;
@@ -39,6 +44,8 @@ mod proof;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod properties;
 mod queue;
+mod rounds;
+mod sealed;
 mod second_factor;
 mod sign_in;
 mod tokens;
@@ -54,17 +61,23 @@ pub use device_link::NewLink;
 pub use devices::DeviceToken;
 pub(crate) use devices::{DeviceId, Devices};
 pub(crate) use hashing::NewPassword;
+pub use identities::ProvenIdentity;
+pub use identity_sign_in::{Arrived, Waiting};
 pub(crate) use names::fold;
 pub(crate) use passwords::Passwords;
 pub use proof::Proof;
 pub(crate) use queue::Requester;
+pub use rounds::Round;
+pub(crate) use rounds::Rounds;
 pub use tokens::Authenticated;
 pub(crate) use tokens::{TOKEN_CHARS, make_token, read_token};
 
 use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::security_log::SECURITY;
-use crate::store::{AccountOutcome, Caller, NewPasskey, NewSession, NewUser, Opened, TokenHash};
+use crate::store::{
+    AccountOutcome, Caller, NewIdentity, NewPasskey, NewSession, NewUser, Opened, TokenHash,
+};
 use crate::{Chat, clock};
 
 /// Sessions per user; a new one removes the one longest unused.
@@ -118,6 +131,8 @@ pub(crate) enum FirstMethod<'a> {
     Password(&'a str),
     /// With this passkey, which names the user by this id.
     Passkey(UserId, NewPasskey),
+    /// With this identity.
+    Identity(NewIdentity),
 }
 
 /// A new session and its token.
@@ -169,7 +184,7 @@ impl Chat {
         // Before the limit of sign-ups, so that a refused password does not count.
         let password = match &wanted.first {
             FirstMethod::Password(password) => Some(NewPassword::check(password)?),
-            FirstMethod::Passkey(..) => None,
+            FirstMethod::Passkey(..) | FirstMethod::Identity(_) => None,
         };
         self.space().require().map_err(Error::Refused)?;
         self.throttle().sign_up(from.address).await?;
@@ -188,16 +203,24 @@ impl Chat {
             }
             None => String::new(),
         };
-        let (id, passkey) = match wanted.first {
-            FirstMethod::Password(_) => (UserId::new(), None),
-            FirstMethod::Passkey(id, passkey) => (id, Some(passkey)),
+        let (id, passkey, identity) = match wanted.first {
+            FirstMethod::Password(_) => (UserId::new(), None, None),
+            FirstMethod::Passkey(id, passkey) => (id, Some(passkey), None),
+            FirstMethod::Identity(identity) => (UserId::new(), None, Some(identity)),
         };
         let user = User { id, username, display_name };
         let from_address = from.address;
         let (session, token) = new_session(user.id, from.device)?;
         let id = session.id;
         let device_token = self.devices().token(user.id, &password_hash, None)?;
-        let new = NewUser { user: user.clone(), username_key, display_key, password_hash, passkey };
+        let new = NewUser {
+            user: user.clone(),
+            username_key,
+            display_key,
+            password_hash,
+            passkey,
+            identity,
+        };
         let is_invited = wanted.invitation.is_some();
         let made = self.store().create_user(new, session, wanted.invitation, clock::now()).await?;
         match made {
@@ -212,6 +235,7 @@ impl Chat {
             }
             AccountOutcome::NameTaken => Err(ErrorCode::UsernameTaken.into()),
             AccountOutcome::PasskeyTaken => Err(ErrorCode::PasskeyRefused.into()),
+            AccountOutcome::IdentityTaken => Err(ErrorCode::IdentityTaken.into()),
             AccountOutcome::InvitationInvalid => Err(ErrorCode::InvitationInvalid.into()),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accounts::{Ceremonies, Devices, Passwords, fold};
+use crate::accounts::{Ceremonies, Devices, Passwords, Rounds, fold};
 use crate::cluster::{self, BrokerError, Cluster, ClusterCommits, Leadership, Node};
 use crate::health::{Health, Work};
 use crate::hub::Hub;
@@ -217,6 +217,7 @@ impl Chat {
         let ceremonies = config.relying_party.as_ref();
         let ceremonies = ceremonies.map(|party| Ceremonies::new(party, store.secret()));
         let ceremonies = ceremonies.transpose().map_err(BeginError::Passkeys)?;
+        let rounds = config.provider.clone().map(|provider| Rounds::new(provider, store.secret()));
         let throttle = Throttle::new(&config.rates, store.clone());
         let space = StoreSpace::new(config.max_store_bytes);
         if let Err(error) = space.measure(store.as_ref()).await {
@@ -234,6 +235,7 @@ impl Chat {
             passwords,
             devices,
             ceremonies,
+            rounds,
             throttle,
             space,
             health,

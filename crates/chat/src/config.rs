@@ -49,6 +49,8 @@ pub struct Config {
     pub relying_party: Option<RelyingParty>,
     /// Whether a user may sign up with a passkey and without a password.
     pub passkey_sign_up: bool,
+    /// The operator's sign-in provider, if there is one.
+    pub provider: Option<Provider>,
     /// The build of the page that this process serves, if known; sent to each connection in
     /// `hello`.
     pub build: Option<String>,
@@ -62,6 +64,15 @@ pub struct RelyingParty {
     /// The origin of the site's pages, such as `https://chat.example.org`.
     pub origin: String,
     /// The name that authenticators show.
+    pub name: String,
+}
+
+/// The operator's provider of OpenID Connect. Identities are bound to its issuer for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The issuer, exactly as the provider writes it in its ID tokens.
+    pub issuer: String,
+    /// The name that pages show.
     pub name: String,
 }
 
@@ -195,6 +206,7 @@ impl Config {
             session_life: DAY.saturating_mul(30),
             relying_party: None,
             passkey_sign_up: false,
+            provider: None,
             build: None,
         }
     }

@@ -74,13 +74,16 @@ use protocol::{CloseCode, Epoch, SessionId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use accounts::{Authenticated, Client, DeviceToken, NewLink, Proof, Session, SignedIn};
+pub use accounts::{
+    Arrived, Authenticated, Client, DeviceToken, NewLink, Proof, ProvenIdentity, Round, Session,
+    SignedIn, Waiting,
+};
 pub use begin::{
     BeginError, ReplaceSecretError, close_report, migrate, open_reports, replace_secret,
     turn_off_two_step,
 };
 pub use cluster::BrokerError;
-pub use config::{Broker, Config, Database, Rates, Registration, RelyingParty};
+pub use config::{Broker, Config, Database, Provider, Rates, Registration, RelyingParty};
 pub use connection::Connection;
 pub use error::{Error, Result};
 pub use finding::folded;
@@ -93,7 +96,7 @@ pub use store::sqlite::accept_store;
 pub use store::{Caller, Report, ReportId, ReportedMessage};
 pub use throttle::network as client_network;
 
-use accounts::{Ceremonies, Devices, Passwords};
+use accounts::{Ceremonies, Devices, Passwords, Rounds};
 use health::{Health, Work};
 use hub::{Full, Hub, pacing};
 use presence::PresenceBoard;
@@ -123,6 +126,8 @@ struct Parts {
     devices: Devices,
     /// `None` if the address of the server cannot carry passkeys.
     ceremonies: Option<Ceremonies>,
+    /// `None` if the operator has set no sign-in provider.
+    rounds: Option<Rounds>,
     throttle: Throttle,
     space: StoreSpace,
     health: Arc<Health>,

@@ -32,13 +32,14 @@ const MOST_ADDRESSES: usize = 256;
 static LIMITED_SIGN_INS: Mutex<Lately> = Mutex::new(Lately::new());
 static REQUESTS: Mutex<Lately> = Mutex::new(Lately::new());
 
-/// Logs the error if it refuses a password, a code or a passkey.
+/// Logs the error if it refuses a password, a code, a passkey or an identity.
 pub(crate) fn log_refused_password(address: IpAddr, error: &Error) {
     let (code, left_out) = match error.refusal().code {
         ErrorCode::WrongCredentials => ("wrong_credentials", 0),
         ErrorCode::WrongPassword => ("wrong_password", 0),
         ErrorCode::WrongCode => ("wrong_code", 0),
         ErrorCode::PasskeyRefused => ("passkey_refused", 0),
+        ErrorCode::IdentityRefused => ("identity_refused", 0),
         ErrorCode::RateLimited => {
             let Some(left_out) = pass(&LIMITED_SIGN_INS, address) else { return };
             ("rate_limited", left_out)

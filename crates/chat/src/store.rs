@@ -21,6 +21,7 @@ mod conversations;
 mod device_links;
 #[cfg(test)]
 mod every_statement;
+mod identities;
 mod invitations;
 mod marks;
 mod messages;
@@ -49,6 +50,7 @@ pub use cluster_state::{
 };
 pub use conversations::{ConversationStore, ConversationView};
 pub use device_links::{DeviceLinkStore, NewDeviceLink, UsedDeviceLink};
+pub use identities::{IdentityAdded, IdentityRemoved, IdentityStore, NewIdentity};
 pub use invitations::{
     Acceptance, InvitationOutcome, InvitationStore, NewInvitation, OpenInvitation, Opened,
 };
@@ -141,6 +143,7 @@ pub trait Store:
     + SecondFactorStore
     + DeviceLinkStore
     + PasskeyStore
+    + IdentityStore
     + PersonStore
     + ConversationStore
     + StandingStore

@@ -86,6 +86,10 @@ id! {
     PasskeyId
 }
 id! {
+    /// The id of an identity in the list of its user. It is not the subject that the provider uses.
+    IdentityId
+}
+id! {
     /// The identity of a store's history. A restored backup gets a new epoch; a client then
     /// discards everything it has cached from the old epoch and fetches it again.
     Epoch

@@ -5,6 +5,7 @@ mod body;
 mod close;
 mod conversation;
 mod frame;
+mod identity;
 mod ids;
 mod invitation;
 pub mod limits;
@@ -22,7 +23,10 @@ pub use conversation::{
     Presence, Sent, TickTime, TickTimes, Unread, User,
 };
 pub use frame::{ClientFrame, ServerFrame};
-pub use ids::{ClientId, ConversationId, Epoch, PasskeyId, Seq, SessionId, Timestamp, UserId};
+pub use identity::{IdentityInfo, MOST_IDENTITIES, ProviderState};
+pub use ids::{
+    ClientId, ConversationId, Epoch, IdentityId, PasskeyId, Seq, SessionId, Timestamp, UserId,
+};
 pub use invitation::{Invitation, InvitationInfo, WaitingInvitation};
 pub use limits::Limits;
 pub use passkey::{

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PasskeyId, Timestamp};
+use crate::{PasskeyId, ProviderState, Timestamp};
 
 /// Passkeys of one user: enough for every device of a person, and few enough to list.
 pub const MOST_PASSKEYS: u32 = 20;
@@ -49,6 +49,9 @@ pub struct PasskeyState {
     pub has_password: bool,
     /// The user's passkeys, the oldest first.
     pub passkeys: Vec<PasskeyInfo>,
+    /// The sign-in provider, if the operator has set one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderState>,
 }
 
 /// A ceremony that the server has begun.

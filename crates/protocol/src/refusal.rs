@@ -69,8 +69,17 @@ pub enum ErrorCode {
     PasskeysUnavailable,
     /// The user has the maximum number of passkeys.
     TooManyPasskeys,
-    /// The passkey is the only way to sign in to the account.
+    /// The passkey or identity is the only way to sign in to the account.
     LastSignInMethod,
+    /// The sign-in provider's answer cannot be used: it is not the answer to this browser's request, was
+    /// used before or has expired, or proves another user; the answer does not disclose which.
+    IdentityRefused,
+    /// The identity is linked to an account already.
+    IdentityTaken,
+    /// The user has the maximum number of identities.
+    TooManyIdentities,
+    /// The sign-in provider does not answer, or the operator has set none.
+    ProviderUnavailable,
     /// The operator has closed registration.
     RegistrationClosed,
     /// The invitation does not exist, was used or has expired; the answer does not disclose which.

@@ -12,6 +12,8 @@ mod limits;
 mod live;
 mod log;
 mod moving;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod origin;
 mod other_user;
 mod pages;

@@ -211,6 +211,11 @@ impl Drop for Process {
 pub(crate) struct LogFile(tempfile::NamedTempFile);
 
 impl LogFile {
+    #[cfg(feature = "oidc")]
+    pub(crate) fn of(file: tempfile::NamedTempFile) -> Self {
+        Self(file)
+    }
+
     pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(self.0.path()).expect("a file")
     }

@@ -1,5 +1,5 @@
-//! Forms whose user confirms who they are: with the password, or with a passkey for an account
-//! without a password.
+//! Forms whose user confirms who they are: with the password; with a passkey for an account without a
+//! password; at the sign-in provider for an account without either.
 
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
@@ -11,6 +11,7 @@ use crate::components::{FieldKind, ForWhom, TextField};
 use crate::error_messages::error_message;
 use crate::language::use_texts;
 use crate::passkeys::{PasskeyError, PasskeyFailure, TypedProof, prove_with_passkey};
+use crate::paths;
 
 /// Whether the account has a password. A context of the settings page; a page without it shows the
 /// field.
@@ -20,6 +21,30 @@ pub struct HasPassword(pub bool);
 /// Returns whether the account has a password.
 pub fn use_has_password() -> bool {
     use_context::<HasPassword>().is_none_or(|HasPassword(has)| has)
+}
+
+/// Where the user confirms changes of an account without a password and without a passkey. A context of
+/// the settings page.
+#[derive(Clone)]
+pub struct ConfirmsAt {
+    /// The provider's name.
+    pub name: String,
+    /// Whether the next change is confirmed already.
+    pub confirmed: bool,
+}
+
+/// Returns the password of a field. Without a field, `None` asks for a passkey, and an empty password
+/// stands for the provider's confirmation.
+pub fn typed_password(field: NodeRef<Input>, by_provider: bool) -> Option<String> {
+    match field.get_untracked() {
+        Some(field) => Some(field.value()),
+        None => by_provider.then(String::new),
+    }
+}
+
+/// Whether the provider confirms changes.
+pub fn use_by_provider() -> bool {
+    use_context::<ConfirmsAt>().is_some()
 }
 
 /// The state of a request in which an authenticator may take part.
@@ -98,9 +123,10 @@ pub fn ConfirmForm(
     children: Children,
 ) -> impl IntoView {
     let password = NodeRef::<Input>::new();
+    let by_provider = use_by_provider();
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        submit.run(password.get_untracked().map(|field| field.value()));
+        submit.run(typed_password(password, by_provider));
     };
     // The form may stay open, and the next change needs a proof of its own.
     Effect::new(move |_| {
@@ -131,12 +157,27 @@ pub fn ConfirmForm(
     }
 }
 
-/// Takes the place of the password field for an account without a password.
+/// Takes the place of the password field for an account without a password: how the user confirms.
 #[component]
 pub fn ConfirmHelp(error: Signal<Option<String>>) -> impl IntoView {
-    let help = use_texts().language.passkeys().confirm_help;
+    let t = use_texts();
+    let help = match use_context::<ConfirmsAt>() {
+        None => view! { <p class="field-help">{t.language.passkeys().confirm_help}</p> }.into_any(),
+        Some(ConfirmsAt { name, confirmed: true }) => {
+            let confirmed = t.fill(t.language.identities().confirmed, &name);
+            view! { <p class="field-help">{confirmed}</p> }.into_any()
+        }
+        Some(ConfirmsAt { name, confirmed: false }) => {
+            let texts = t.language.identities();
+            view! {
+                <p class="field-help">{t.fill(texts.confirm_help, &name)}</p>
+                <a class="link self-start" rel="external" href=paths::PROVIDER_CONFIRM>{t.fill(texts.confirm, &name)}</a>
+            }
+            .into_any()
+        }
+    };
     view! {
-        <p class="field-help">{help}</p>
+        {help}
         <p class="field-error" role="alert" class:hidden=move || error.with(Option::is_none)>
             {move || error.get().unwrap_or_default()}
         </p>

@@ -5,7 +5,9 @@ use leptos::html::{Form, Input};
 use leptos::prelude::*;
 use protocol::ErrorCode;
 
-use super::confirmation::{Confirmed, proof, use_has_password};
+use super::confirmation::{
+    ConfirmHelp, Confirmed, proof, typed_password, use_by_provider, use_has_password,
+};
 use super::{SaveButton, SettingsSection, Switch};
 use crate::browser::is_checked;
 use crate::components::{FieldKind, ForWhom, FormAlert, TextField};
@@ -27,6 +29,7 @@ pub fn ChangePassword() -> impl IntoView {
     let (t, me) = (use_texts(), use_state().me());
     let (confirmed, has_password) = (Confirmed::new(), use_has_password());
     let Confirmed { outcome, failure } = confirmed;
+    let by_provider = use_by_provider();
     let (current, new) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let form = NodeRef::<Form>::new();
     let on_submit = move |event: SubmitEvent| {
@@ -35,7 +38,7 @@ pub fn ChangePassword() -> impl IntoView {
         let old = current.get_untracked();
         let withdraws =
             form.get_untracked().is_some_and(|form| is_checked(&form, WITHDRAW_INVITATIONS));
-        let (typed, next) = (old.as_ref().map(|old| old.value()), field.value());
+        let (typed, next) = (typed_password(current, by_provider), field.value());
         let changed = async move {
             let TypedProof { password, passkey } = proof(typed).await?;
             Ok::<_, PasskeyError>(change_password(password, next, withdraws, passkey).await?)
@@ -69,6 +72,7 @@ pub fn ChangePassword() -> impl IntoView {
                     true => view! {
                         <TextField kind=FieldKind::PresentPassword node_ref=current value=String::new() error=at(FormPart::Current) />
                     }.into_any(),
+                    false if by_provider => view! { <ConfirmHelp error=Signal::derive(|| None) /> }.into_any(),
                     false => view! { <p>{t.language.passkeys().no_password}</p> }.into_any(),
                 }}
                 <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(FormPart::New) />

@@ -1,35 +1,29 @@
 //! The ceremonies of passkeys: their options, their state, and the check of an answer.
 //!
-//! A ceremony that was begun leaves nothing on the server, because anybody can begin one: the state
-//! goes through the browser, with a keyed hash of the state, its purpose and its expiry. Any node can
-//! therefore finish a ceremony. The store records a ceremony when it succeeds, so that each succeeds
-//! once. The state is not secret: it holds the challenge, which the browser gets anyway. Only
-//! `passkeys`, `passkey_sign_in` and `proof` call this module.
+//! The state of a ceremony goes through the browser ([`super::sealed`]). It is not secret: it holds the
+//! challenge, which the browser gets anyway. An answer has less than two kilobytes, and more only with an
+//! attestation, which Duet does not request. Only `passkeys`, `passkey_sign_in` and `proof` call this
+//! module.
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::{ErrorCode, PasskeyAnswer, PasskeyCeremony, Timestamp, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use webauthn_rs::prelude::{
     DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
     RegisterPublicKeyCredential, Url, WebauthnError,
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
+use super::sealed::{Bound, Finished, MAX_TEXT, Seal, encode};
 use crate::config::RelyingParty;
 use crate::error::{Error, Result};
-use crate::store::{CeremonyHash, DerivedKey, FoundPasskey, NewPasskey, StoreSecret};
+use crate::store::{FoundPasskey, NewPasskey, StoreSecret};
 
 /// How long a ceremony can be finished after its beginning: `WebAuthn`'s own time limit for the user.
 const LIFE: Duration = Duration::from_secs(5 * 60);
-/// Longest texts of an answer, in bytes, which bound the work of a refusal. An answer has less than
-/// two kilobytes, and more only with an attestation, which Duet does not request.
-const MAX_TEXT: usize = 16 * 1024;
 
 /// What a ceremony is for. A ceremony for one purpose is refused for another.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +38,7 @@ pub(super) enum Purpose<'a> {
 
 impl Purpose<'_> {
     /// The purpose as hashed, and the session to which the ceremony is bound.
-    fn bound(&self) -> (&'static [u8], &[u8]) {
+    fn bound(&self) -> Bound<'_> {
         match self {
             Self::SignIn => (b"sign-in", &[]),
             Self::SignUp => (b"sign-up", &[]),
@@ -61,24 +55,10 @@ struct Making {
     registration: PasskeyRegistration,
 }
 
-/// A signed state.
-#[derive(Serialize, Deserialize)]
-struct Sealed<T> {
-    expires_at: Timestamp,
-    state: T,
-}
-
-/// A ceremony that is valid, to be recorded as used.
-pub(super) struct Finished<T> {
-    pub(super) value: T,
-    pub(super) hash: CeremonyHash,
-    pub(super) expires_at: Timestamp,
-}
-
 /// Begins and checks the ceremonies of one relying party.
 pub(crate) struct Ceremonies {
     webauthn: Webauthn,
-    key: DerivedKey,
+    seal: Seal,
 }
 
 /// The one answer to everything that is wrong with a passkey.
@@ -93,7 +73,7 @@ impl Ceremonies {
         let webauthn = WebauthnBuilder::new(&party.id, &origin)
             .and_then(|builder| builder.rp_name(&party.name).timeout(LIFE).build())
             .map_err(|error| error.to_string())?;
-        Ok(Self { webauthn, key: secret.key("passkeys") })
+        Ok(Self { webauthn, seal: Seal::new(secret.key("passkeys")) })
     }
 
     /// Begins a ceremony that makes a passkey for `user`, on an authenticator without one of `known`.
@@ -194,18 +174,13 @@ impl Ceremonies {
         serde_json::to_string(&passkey).map_err(|error| unwritten(&error))
     }
 
-    /// Signs a state. The text has a keyed hash and the state as JSON, both in base64url.
     fn seal<T: Serialize>(
         &self,
         purpose: Purpose<'_>,
         state: &T,
         now: Timestamp,
     ) -> Result<String> {
-        let sealed = Sealed { expires_at: crate::clock::after(now, LIFE), state };
-        let text = serde_json::to_vec(&sealed).map_err(|error| unwritten(&error))?;
-        let (purpose, session) = purpose.bound();
-        let tag = self.key.hash(&[purpose, session, &text]);
-        Ok(format!("{}.{}", encode(&tag), encode(&text)))
+        self.seal.seal(purpose.bound(), state, crate::clock::after(now, LIFE))
     }
 
     fn open<T: DeserializeOwned>(
@@ -214,27 +189,8 @@ impl Ceremonies {
         ceremony: &str,
         now: Timestamp,
     ) -> Result<Finished<T>> {
-        let decoded = || {
-            let (tag, text) = ceremony.split_once('.').filter(|_| ceremony.len() <= MAX_TEXT)?;
-            let decode = |text| BASE64_URL_SAFE_NO_PAD.decode(text).ok();
-            Some((decode(tag)?, decode(text)?))
-        };
-        let (tag, text) = decoded().ok_or_else(refused)?;
-        let (purpose, session) = purpose.bound();
-        if !self.key.is_hash(&[purpose, session, &text], &tag) {
-            return Err(refused());
-        }
-        let Sealed { expires_at, state } = serde_json::from_slice(&text).map_err(|_| refused())?;
-        if expires_at <= now {
-            return Err(refused());
-        }
-        // Of the decoded text, because a text can have several encodings.
-        Ok(Finished { value: state, hash: Sha256::digest(&text).into(), expires_at })
+        self.seal.open(purpose.bound(), ceremony, now).ok_or_else(refused)
     }
-}
-
-fn encode(bytes: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Names a passkey in the options.

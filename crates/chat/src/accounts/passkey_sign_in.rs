@@ -6,16 +6,13 @@
 
 use protocol::{ConversationId, ErrorCode, PasskeyAnswer, PasskeyCeremony, User, UserId};
 
-use super::ceremonies::{Finished, Purpose, refused};
+use super::ceremonies::{Purpose, refused};
 use super::passkeys::passkey_name;
-use super::{Client, FirstMethod, Session, SignedIn, Wanted, names};
+use super::sealed::Finished;
+use super::{Client, FirstMethod, SignedIn, Wanted, names};
 use crate::error::Result;
 use crate::store::TokenHash;
 use crate::{Chat, clock};
-
-/// How often a sign-in is tried whose session could not be created because the password was changed
-/// at the same time.
-const TRIES: usize = 2;
 
 impl Chat {
     /// Begins a sign-in with a passkey. Leaves nothing on the server.
@@ -52,17 +49,7 @@ impl Chat {
     ) -> Result<SignedIn> {
         self.throttle().sign_in(from.address).await?;
         let user = self.accept_passkey(Purpose::SignIn, answer, None).await?.user;
-        for _ in 0..TRIES {
-            let hash = self.store().password_hash(user.id).await?.ok_or_else(refused)?;
-            let Some((id, token)) = self.try_session(user.id, &hash, &from.device).await? else {
-                continue;
-            };
-            let sent = from.device_token.as_ref();
-            let known = sent.and_then(|token| self.devices().known(token, user.id, &hash));
-            let device_token = self.devices().token(user.id, &hash, known)?;
-            return Ok(SignedIn { session: Session { id, user }, token, device_token });
-        }
-        Err(refused())
+        self.sign_in_as(user, &from).await?.ok_or_else(refused)
     }
 
     /// Returns whether an account may be created with a passkey and without a password.

@@ -10,7 +10,8 @@ use protocol::{
     ErrorCode, MOST_PASSKEYS, PasskeyAnswer, PasskeyCeremony, PasskeyId, PasskeyInfo, UserId,
 };
 
-use super::ceremonies::{Ceremonies, Finished, Purpose, refused};
+use super::ceremonies::{Ceremonies, Purpose, refused};
+use super::sealed::Finished;
 use super::{Client, Proof, names};
 use crate::error::Result;
 use crate::security_log::SECURITY;
@@ -113,7 +114,7 @@ impl Chat {
     /// Removes one of the user's passkeys, after a proof of the user.
     ///
     /// # Errors
-    /// `not_found`; `last_sign_in_method` if the account has no password and no other passkey;
+    /// `not_found`; `last_sign_in_method` if the account has no other way to sign in;
     /// `wrong_password`, `passkey_refused`, `rate_limited`; `unauthenticated` if the session has ended
     /// meanwhile.
     pub async fn remove_passkey<'a>(
@@ -126,7 +127,7 @@ impl Chat {
         let from = from.into();
         let address = from.address;
         self.verify_own(me, proof.into(), from).await?;
-        match self.store().remove_passkey(me.caller(), id).await? {
+        match self.store().remove_passkey(me.caller(), id, self.issuer()).await? {
             PasskeyRemoved::Removed => {}
             PasskeyRemoved::NotFound => return Err(ErrorCode::NotFound.into()),
             PasskeyRemoved::Last => return Err(ErrorCode::LastSignInMethod.into()),

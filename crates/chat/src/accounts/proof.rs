@@ -2,7 +2,8 @@
 //! password, or with one of the account's passkeys.
 //!
 //! An account without a password has only the second way. A proof by passkey is as strong as a
-//! sign-in, because the authenticator has verified the user. [`crate::settings`],
+//! sign-in, because the authenticator has verified the user. An account with neither is proved by a
+//! fresh sign-in at the operator's provider ([`super::identities`]). [`crate::settings`],
 //! [`crate::deletion`], and the changes of passkeys and second factors call [`Chat::verify_own`].
 
 use protocol::{ErrorCode, PasskeyAnswer, PasskeyCeremony, UserId};
@@ -24,6 +25,8 @@ pub enum Proof<'a> {
     Password(&'a str),
     /// The answer to [`Chat::begin_passkey_proof`].
     Passkey(&'a PasskeyAnswer),
+    /// A proof of [`super::Arrived::Confirmed`], for an account with neither of the others.
+    Identity(&'a str),
 }
 
 impl<'a> From<&'a str> for Proof<'a> {
@@ -63,6 +66,7 @@ impl Chat {
         let verified = match proof {
             Proof::Password(password) => self.verify_password_of(me, password).await,
             Proof::Passkey(answer) => self.verify_passkey_of(me, answer).await,
+            Proof::Identity(proof) => self.verify_identity_of(me, proof).await,
         };
         if let Err(error) = &verified {
             log_refused_password(from.address, error);
@@ -85,6 +89,8 @@ impl Chat {
             Proof::Passkey(_) => {
                 Ok(self.store().password_hash(me).await?.filter(|hash| hash != verified))
             }
+            // The account has a password now, which proves the user from then on.
+            Proof::Identity(_) => Ok(None),
         }
     }
 

@@ -15,8 +15,12 @@ use super::{Client, MOST_SESSIONS, Session, SignedIn, names, new_session};
 use crate::error::{Error, Result};
 use crate::security_log::{SECURITY, log_refused_password};
 use crate::store::GuessEnd;
-use crate::throttle::Guesser;
+use crate::throttle::{Guess, Guesser};
 use crate::{Chat, clock};
+
+/// How often a sign-in is tried whose session could not be created because the password was changed
+/// at the same time.
+const TRIES: usize = 2;
 
 /// A user whose password was entered.
 struct Verified {
@@ -104,15 +108,11 @@ impl Chat {
             self.throttle().sign_in(from.address).await?;
             return Err(ErrorCode::WrongCredentials.into());
         };
-        let device = self.known_device(&key, &from).await?;
-        let (guesser, requester) = match device {
-            Some((user, device)) => (Guesser::Device(user, device), Requester::Known),
-            None => {
-                let from = from.address;
-                (Guesser::Stranger { from, username_key: &key }, Requester::At(from))
-            }
+        let (guess, device) = self.begin_guess(&key, &from).await?;
+        let requester = match device {
+            Some(_) => Requester::Known,
+            None => Requester::At(from.address),
         };
-        let guess = self.throttle().guess(guesser).await?;
         let compared = self.verify_credentials(&key, password, requester).await;
         let (verified, end) = self.verify_code(compared, code).await;
         self.throttle().end_guess(guess, end).await;
@@ -125,9 +125,40 @@ impl Chat {
             }
             _ => hash,
         };
-        let device = device.map(|(_, device)| device);
         let device_token = self.devices().token(user.id, &hash, device)?;
         Ok(SignedIn { session: Session { id, user }, token, device_token })
+    }
+
+    /// Signs in a user who has proved themselves otherwise than by password. `None` if the account was
+    /// deleted meanwhile.
+    pub(super) async fn sign_in_as(&self, user: User, from: &Client) -> Result<Option<SignedIn>> {
+        for _ in 0..TRIES {
+            let Some(hash) = self.store().password_hash(user.id).await? else { return Ok(None) };
+            let Some((id, token)) = self.try_session(user.id, &hash, &from.device).await? else {
+                continue;
+            };
+            let sent = from.device_token.as_ref();
+            let known = sent.and_then(|token| self.devices().known(token, user.id, &hash));
+            let device_token = self.devices().token(user.id, &hash, known)?;
+            return Ok(Some(SignedIn { session: Session { id, user }, token, device_token }));
+        }
+        Ok(None)
+    }
+
+    /// Counts a guess at the account with this folded username, and returns the client's device if the
+    /// account knows it.
+    pub(super) async fn begin_guess(
+        &self,
+        key: &str,
+        from: &Client,
+    ) -> Result<(Guess, Option<DeviceId>)> {
+        let device = self.known_device(key, from).await?;
+        let guesser = match device {
+            Some((user, device)) => Guesser::Device(user, device),
+            None => Guesser::Stranger { from: from.address, username_key: key },
+        };
+        let guess = self.throttle().guess(guesser).await?;
+        Ok((guess, device.map(|(_, device)| device)))
     }
 
     /// Returns the account and the device of the client's token, if the token belongs to the
@@ -168,13 +199,9 @@ impl Chat {
             Ok(None) => return (Err(ErrorCode::WrongCredentials.into()), end),
             Err(error) => return (Err(error), end),
         };
-        match self.check_second_factor(verified.user.id, code).await {
-            Ok(()) => (Ok(verified), GuessEnd::Right),
-            Err(error) if error.refusal().code == ErrorCode::WrongCode => {
-                (Err(error), GuessEnd::Wrong)
-            }
-            Err(error) => (Err(error), GuessEnd::NotCompared),
-        }
+        let checked = self.check_second_factor(verified.user.id, code).await;
+        let end = end_of_code(&checked);
+        (checked.map(|()| verified), end)
     }
 
     /// Creates a session if `verified` is still the account's hash, or if another sign-in has
@@ -252,6 +279,15 @@ pub(super) fn end_of<T>(compared: &Result<Option<T>>) -> GuessEnd {
     match compared {
         Ok(Some(_)) => GuessEnd::Right,
         Ok(None) => GuessEnd::Wrong,
+        Err(_) => GuessEnd::NotCompared,
+    }
+}
+
+/// Returns how a guess ended whose code was checked with this result.
+pub(super) fn end_of_code(checked: &Result<()>) -> GuessEnd {
+    match checked {
+        Ok(()) => GuessEnd::Right,
+        Err(error) if error.refusal().code == ErrorCode::WrongCode => GuessEnd::Wrong,
         Err(_) => GuessEnd::NotCompared,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User};
 
-use super::{Caller, NewPasskey, NewSession, Opened, Result, TokenHash};
+use super::{Caller, NewIdentity, NewPasskey, NewSession, Opened, Result, TokenHash};
 
 /// How long nobody can take the username of a deleted account, or one that looks like it: peers may
 /// still trust the name.
@@ -59,6 +59,8 @@ pub struct NewUser {
     pub password_hash: String,
     /// The first passkey of an account without a password.
     pub passkey: Option<NewPasskey>,
+    /// The first identity of an account without a password.
+    pub identity: Option<NewIdentity>,
 }
 
 /// The result of [`AccountStore::create_user`].
@@ -69,6 +71,8 @@ pub enum AccountOutcome {
     NameTaken,
     /// The authenticator's id of the passkey is taken; nothing is stored.
     PasskeyTaken,
+    /// A user has the identity; nothing is stored.
+    IdentityTaken,
     /// The invitation is not valid; nothing is stored.
     InvitationInvalid,
 }

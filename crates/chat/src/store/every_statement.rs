@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use protocol::{
-    ClientId, ConversationId, Cursor, ListCursor, Marks, PasskeyId, Privacy, Seq, SessionId,
-    Timestamp, User, UserId,
+    ClientId, ConversationId, Cursor, IdentityId, ListCursor, Marks, PasskeyId, Privacy, Seq,
+    SessionId, Timestamp, User, UserId,
 };
 
 use super::{
     Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
-    ClusterState, GuessEnd, InvitationOutcome, NewDeviceLink, NewInvitation, NewMarks, NewMessage,
-    NewPasskey, NewReport, NewSession, NewUser, NodeId, NodeKey, PasskeyAdded, PasskeyRemoved,
-    Pauses, ReportId, Result, SessionLife, Store,
+    ClusterState, GuessEnd, IdentityAdded, IdentityRemoved, InvitationOutcome, NewDeviceLink,
+    NewIdentity, NewInvitation, NewMarks, NewMessage, NewPasskey, NewReport, NewSession, NewUser,
+    NodeId, NodeKey, PasskeyAdded, PasskeyRemoved, Pauses, ReportId, Result, SessionLife, Store,
 };
 
 /// The ids created by [`run_every_statement`].
@@ -64,6 +64,7 @@ async fn sign_up(store: &dyn Store, name: &str, token: u8) -> Caller {
         display_key: name.into(),
         password_hash: String::new(),
         passkey: None,
+        identity: None,
     };
     let made = store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
     assert!(matches!(made, AccountOutcome::Made(None)));
@@ -83,6 +84,7 @@ pub(super) async fn run_every_statement(store: &dyn Store) -> Result<People> {
     run_second_factor_statements(store, caller).await?;
     run_device_link_statements(store, caller).await?;
     run_passkey_statements(store, caller).await?;
+    run_identity_statements(store, caller).await?;
     let conversation = run_search_and_open(store, caller, other).await?;
     run_reading_statements(store, one, conversation).await?;
     run_standing_statements(store, caller, of_other, conversation).await?;
@@ -187,11 +189,34 @@ async fn run_passkey_statements(store: &dyn Store, caller: Caller) -> Result<()>
     assert!(store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?);
     assert!(!store.use_passkey(id, "{}", "{ }", Timestamp(3)).await?, "another counter");
     assert!(store.rename_passkey(caller, id, "Key").await?);
-    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::Removed);
-    assert_eq!(store.remove_passkey(caller, id).await?, PasskeyRemoved::NotFound);
+    assert_eq!(store.remove_passkey(caller, id, None).await?, PasskeyRemoved::Removed);
+    assert_eq!(store.remove_passkey(caller, id, None).await?, PasskeyRemoved::NotFound);
     assert!(store.use_ceremony(&[1; 32], Timestamp(4)).await?);
     assert!(!store.use_ceremony(&[1; 32], Timestamp(4)).await?);
     store.forget_ceremonies(Timestamp(5)).await
+}
+
+async fn run_identity_statements(store: &dyn Store, caller: Caller) -> Result<()> {
+    let (id, issuer) = (IdentityId::new(), "https://id.example.org");
+    let (subject, name) = ("248289761001".to_owned(), "one".to_owned());
+    let new = NewIdentity { id, issuer: issuer.to_owned(), subject, name };
+    let added = store.add_identity(caller, new.clone(), 1, Timestamp(2)).await?;
+    assert_eq!(added, IdentityAdded::Added);
+    let more = NewIdentity { id: IdentityId::new(), ..new.clone() };
+    let added = store.add_identity(caller, more.clone(), 1, Timestamp(2)).await?;
+    assert_eq!(added, IdentityAdded::TooMany);
+    let added = store.add_identity(caller, more, 2, Timestamp(2)).await?;
+    assert_eq!(added, IdentityAdded::Taken);
+    assert_eq!(store.identities(caller.user, issuer).await?.len(), 1);
+    assert!(store.identities(caller.user, "https://other.example.org").await?.is_empty());
+    let found = store.identity(issuer, &new.subject).await?.expect("stored");
+    assert_eq!((found.0, found.1.id), (id, caller.user));
+    assert!(store.use_identity(id, Timestamp(3)).await?);
+    let removed = store.remove_identity(caller, id, issuer).await?;
+    assert_eq!(removed, IdentityRemoved::Removed);
+    let removed = store.remove_identity(caller, id, issuer).await?;
+    assert_eq!(removed, IdentityRemoved::NotFound);
+    Ok(())
 }
 
 /// Searches for the other user before and after the conversation is opened.

@@ -60,7 +60,7 @@ pub enum PasskeyRemoved {
     Removed,
     /// The user has no such passkey.
     NotFound,
-    /// The user has no password and no other passkey; nothing is deleted.
+    /// The user has no other way to sign in; nothing is deleted.
     Last,
 }
 
@@ -95,8 +95,14 @@ pub trait PasskeyStore: Send + Sync + 'static {
     /// Renames a passkey. False if the caller has no such passkey.
     async fn rename_passkey(&self, user: Caller, id: PasskeyId, name: &str) -> Result<bool>;
 
-    /// Deletes a passkey of the caller, unless it is the only way to sign in.
-    async fn remove_passkey(&self, user: Caller, id: PasskeyId) -> Result<PasskeyRemoved>;
+    /// Deletes a passkey of the caller, unless it is the only way to sign in. Of identities, only those
+    /// of `issuer`, the operator's present provider, count as a way to sign in.
+    async fn remove_passkey(
+        &self,
+        user: Caller,
+        id: PasskeyId,
+        issuer: Option<&str>,
+    ) -> Result<PasskeyRemoved>;
 
     /// Records that a ceremony was used. False if it was used before.
     async fn use_ceremony(&self, hash: &CeremonyHash, expires_at: Timestamp) -> Result<bool>;

@@ -43,6 +43,7 @@ mod connections;
 mod conversations;
 mod deletion;
 mod device_links;
+mod identities;
 mod invitations;
 mod leases;
 mod looks;

@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use protocol::limits::MAX_UNREAD;
 use protocol::{
-    BlockedUser, ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage,
-    InvitationInfo, Marks, Message, PasskeyId, PasskeyInfo, Person, Presence, Privacy, Seq,
-    SessionId, SessionInfo, Settings, Standing, TickTime, TickTimes, Timestamp, Unread, User,
-    UserId,
+    BlockedUser, ClientId, Conversation, ConversationId, DeviceLinkState, HistoryPage, IdentityId,
+    IdentityInfo, InvitationInfo, Marks, Message, PasskeyId, PasskeyInfo, Person, Presence,
+    Privacy, Seq, SessionId, SessionInfo, Settings, Standing, TickTime, TickTimes, Timestamp,
+    Unread, User, UserId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -135,6 +135,21 @@ pub(super) fn found_passkey(row: &impl StoreRow) -> sqlx::Result<FoundPasskey> {
         user: user(row)?,
         credential: row.read("credential")?,
     })
+}
+
+/// An identity in the list of its user.
+pub(super) fn identity_info(row: &impl StoreRow) -> sqlx::Result<IdentityInfo> {
+    Ok(IdentityInfo {
+        id: IdentityId(row.read("id")?),
+        name: row.read("name")?,
+        created_at: Timestamp(row.read("created_at")?),
+        used_at: row.read::<Option<i64>>("used_at")?.map(Timestamp),
+    })
+}
+
+/// An identity that was found by its subject, with its user.
+pub(super) fn found_identity(row: &impl StoreRow) -> sqlx::Result<(IdentityId, User)> {
+    Ok((IdentityId(row.read("identity_id")?), user(row)?))
 }
 
 /// A session that was found by its token, with its user.

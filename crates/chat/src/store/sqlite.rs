@@ -15,6 +15,7 @@ mod conversations;
 mod deletion;
 mod device_links;
 mod files;
+mod identities;
 mod invitations;
 mod looks;
 mod marker;

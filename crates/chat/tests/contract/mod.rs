@@ -7,6 +7,7 @@ mod deletion;
 mod device_links;
 mod ended_sessions;
 mod guessing;
+pub(crate) mod identities;
 mod invitations;
 mod limits;
 pub(crate) mod passkeys;

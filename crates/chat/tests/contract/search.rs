@@ -102,8 +102,14 @@ async fn counts_are_exact_and_bounded_and_stores_of_older_versions_are_searched(
         };
         let display_key = user.display_name.to_lowercase();
         let password_hash = String::new();
-        let new =
-            NewUser { user, username_key: username, display_key, password_hash, passkey: None };
+        let new = NewUser {
+            user,
+            username_key: username,
+            display_key,
+            password_hash,
+            passkey: None,
+            identity: None,
+        };
         store.create_user(new, session, None, Timestamp(1)).await.expect("stored");
     }
     store.close().await;

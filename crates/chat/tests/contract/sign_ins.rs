@@ -64,6 +64,7 @@ async fn new_user_named(
         display_key: name.into(),
         password_hash: password_hash.to_owned(),
         passkey: None,
+        identity: None,
     };
     let first = session(id, token);
     let session = first.id;

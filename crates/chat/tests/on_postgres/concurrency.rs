@@ -83,6 +83,7 @@ async fn visit(store: &dyn Store, host: Caller, now: Timestamp) -> chat::store::
         display_key: name,
         password_hash: "guest".into(),
         passkey: None,
+        identity: None,
     };
     let session = new_session(id);
     let seen = session.id;

@@ -123,6 +123,7 @@ async fn account(store: &dyn Store, name: &str) -> Caller {
         display_key: name.into(),
         password_hash: "old".into(),
         passkey: None,
+        identity: None,
     };
     store.create_user(new, first, None, Timestamp(1)).await.expect("an account");
     Caller { user: id, session }

@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::contract::identities::{proven, provider};
 use crate::contract::passkeys::{device, relying_party};
 use crate::contract::two_step::app_code;
 use crate::engine::{CONNECTIONS, server};
@@ -32,7 +33,8 @@ fn empty(name: &str) -> String {
 
 async fn begin(database: Database) -> Chat {
     let relying_party = Some(relying_party());
-    let config = Config { rates: plenty(), relying_party, ..Config::new(database) };
+    let provider = Some(provider());
+    let config = Config { rates: plenty(), provider, relying_party, ..Config::new(database) };
     Chat::begin(config).await.expect("a chat")
 }
 
@@ -177,6 +179,11 @@ async fn a_moved_chat_continues_where_it_was() {
     let begun = chat.begin_passkey(&alice, PASSWORD, SOMEWHERE).await.expect("begun");
     let made = phone.create(&begun).expect("made");
     chat.add_passkey(&alice, &made, "Phone", SOMEWHERE).await.expect("added");
+    let permission = chat.permit_identity_link(&alice, PASSWORD, SOMEWHERE).await;
+    let round = chat.begin_identity_link(&alice, &permission.expect("permitted")).await;
+    let round = round.expect("begun");
+    let linked = chat.finish_round(&round, proven("ash"), Some(&alice), SOMEWHERE).await;
+    linked.map(drop).expect("linked");
     let invitation = chat.create_invitation(alice.caller()).await.expect("made").token;
     let used = chat.create_invitation(bob.caller()).await.expect("made").token;
     chat.sign_up_invited(&used, "dora", "", PASSWORD, SOMEWHERE).await.expect("signed up");
@@ -193,7 +200,8 @@ async fn a_moved_chat_continues_where_it_was() {
     assert_eq!((count(&moved, "users"), count(&moved, "messages")), (4, 3));
     assert_eq!((count(&moved, "invitations"), count(&moved, "client_ids")), (2, 3));
     assert_eq!((count(&moved, "second_factors"), count(&moved, "recovery_codes")), (1, 10));
-    assert_eq!((count(&moved, "passkeys"), count(&moved, "used_ceremonies")), (1, 1));
+    assert_eq!((count(&moved, "passkeys"), count(&moved, "identities")), (1, 1));
+    assert_eq!(count(&moved, "used_ceremonies"), 2);
 
     let chat = on_postgres(&url).await;
     assert_eq!(chat.epoch(), epoch);
@@ -213,6 +221,12 @@ async fn a_moved_chat_continues_where_it_was() {
     chat.sign_in_with_passkey(&answer, SOMEWHERE).await.expect("the passkeys are the same");
     let again = chat.add_passkey(&alice, &made, "", SOMEWHERE).await;
     assert_eq!(code(again), ErrorCode::PasskeyRefused, "the ceremony was used before the move");
+    let begun = chat.begin_identity_sign_in("/", SOMEWHERE).await.expect("begun");
+    let arrived = chat.finish_round(&begun, proven("ash"), None, SOMEWHERE).await;
+    let arrived = arrived.expect("the identities are the same");
+    assert!(matches!(arrived, chat::Arrived::SignedIn(..)));
+    let again = chat.finish_round(&round, proven("ash"), Some(&alice), SOMEWHERE).await.map(drop);
+    assert_eq!(code(again), ErrorCode::IdentityRefused, "the round was used before the move");
     let device_token = Some(signed.device_token.clone());
     let known = Client { address: SOMEWHERE, device: String::new(), device_token };
     let known = chat.sign_in("alice", PASSWORD, known).await.expect("signed in");

@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) key: usize,
 }
 
-pub(super) const TABLES: [Table; 14] = [
+pub(super) const TABLES: [Table; 15] = [
     Table {
         name: "users",
         source: "users",
@@ -106,6 +106,20 @@ pub(super) const TABLES: [Table; 14] = [
             ("user_id", Id),
             ("credential_id", Bytes),
             ("credential", Text),
+            ("name", Text),
+            ("created_at", Number),
+            ("used_at", Number),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "identities",
+        source: "identities",
+        columns: &[
+            ("id", Id),
+            ("user_id", Id),
+            ("issuer", Text),
+            ("subject", Text),
             ("name", Text),
             ("created_at", Number),
             ("used_at", Number),

@@ -5,7 +5,8 @@ use protocol::{SessionId, Timestamp, User};
 use sqlx::Connection;
 
 use super::{
-    PostgresStore, can_be_parameter, deletion, invitations, looks, passkeys, sessions, words,
+    PostgresStore, can_be_parameter, deletion, identities, invitations, looks, passkeys, sessions,
+    words,
 };
 use crate::store::{
     AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
@@ -51,6 +52,12 @@ impl AccountStore for PostgresStore {
             {
                 tx.rollback().await?;
                 return Ok(AccountOutcome::PasskeyTaken);
+            }
+            if let Some(identity) = &new.identity
+                && !identities::insert(&mut tx, new.user.id, identity, now).await?
+            {
+                tx.rollback().await?;
+                return Ok(AccountOutcome::IdentityTaken);
             }
             let mut opened = None;
             if let Some(token) = invitation {

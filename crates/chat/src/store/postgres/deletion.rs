@@ -16,7 +16,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::{device_links, looks, passkeys, second_factors, sessions, words};
+use super::{device_links, identities, looks, passkeys, second_factors, sessions, words};
 use crate::store::{Caller, Result};
 
 /// Time limit of a deletion, because long conversations take time to delete.
@@ -56,6 +56,7 @@ pub(super) async fn delete_account(
     second_factors::remove(&mut tx, id).await?;
     device_links::remove(&mut tx, id).await?;
     passkeys::remove(&mut tx, id).await?;
+    identities::remove(&mut tx, id).await?;
     let ended: Vec<Uuid> = sqlx::query_scalar(
         "delete from sessions s using ( \
              select id from sessions where user_id = $1 order by id for update) own \

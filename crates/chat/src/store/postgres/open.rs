@@ -22,7 +22,7 @@ use crate::store::{DatabaseClock, Instance, NodesSecrets, StoreError, StoreSecre
 /// during and after a migration, and may restart. A migration therefore adds, and removes only what
 /// the previous version does not use. A migration that removes something stores in `meta`, under
 /// [`SERVED_FROM`], the first schema whose nodes work without it.
-const MIGRATIONS: [MigrationSource; 12] = [
+const MIGRATIONS: [MigrationSource; 13] = [
     (1, "accounts", include_str!("../../../migrations/postgres/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/postgres/0002_conversations.sql")),
     (3, "messages", include_str!("../../../migrations/postgres/0003_messages.sql")),
@@ -35,6 +35,7 @@ const MIGRATIONS: [MigrationSource; 12] = [
     (14, "passkeys", include_str!("../../../migrations/postgres/0014_passkeys.sql")),
     (15, "device links", include_str!("../../../migrations/postgres/0015_device_links.sql")),
     (16, "people", include_str!("../../../migrations/postgres/0016_people.sql")),
+    (17, "identities", include_str!("../../../migrations/postgres/0017_identities.sql")),
 ];
 
 /// The key in `meta` of the lowest schema that a node must have.

@@ -10,7 +10,7 @@ use protocol::{PasskeyId, Timestamp, UserId};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use super::{PostgresStore, sessions};
+use super::{PostgresStore, identities, sessions};
 use crate::store::{
     Caller, CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved,
     PasskeyStore, Result, rows,
@@ -113,7 +113,12 @@ impl PasskeyStore for PostgresStore {
         .await
     }
 
-    async fn remove_passkey(&self, user: Caller, id: PasskeyId) -> Result<PasskeyRemoved> {
+    async fn remove_passkey(
+        &self,
+        user: Caller,
+        id: PasskeyId,
+        issuer: Option<&str>,
+    ) -> Result<PasskeyRemoved> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             lock_user(&mut tx, user.user).await?;
@@ -126,14 +131,7 @@ impl PasskeyStore for PostgresStore {
                 sessions::commit_for(tx, user).await?;
                 return Ok(PasskeyRemoved::NotFound);
             }
-            let can_sign_in: bool = sqlx::query_scalar(
-                "select exists (select 1 from users where id = $1 and password_hash <> '') \
-                     or exists (select 1 from passkeys where user_id = $1)",
-            )
-            .bind(user.user.0)
-            .fetch_one(&mut *tx)
-            .await?;
-            if !can_sign_in {
+            if !identities::can_sign_in(&mut tx, user.user, issuer).await? {
                 tx.rollback().await?;
                 return Ok(PasskeyRemoved::Last);
             }
@@ -175,7 +173,7 @@ impl PasskeyStore for PostgresStore {
     }
 }
 
-async fn lock_user(connection: &mut PgConnection, user: UserId) -> Result<()> {
+pub(super) async fn lock_user(connection: &mut PgConnection, user: UserId) -> Result<()> {
     sqlx::query("select 1 from users where id = $1 for no key update")
         .bind(user.0)
         .execute(connection)

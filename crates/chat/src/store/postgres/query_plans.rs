@@ -37,6 +37,8 @@ insert into device_links select id, gen_random_uuid(), sha256(id::text::bytea), 
 insert into recovery_codes select id, sha256(id::text::bytea) from people; \
 insert into passkeys (id, user_id, credential_id, credential, name, created_at) \
     select gen_random_uuid(), id, sha256(id::text::bytea), '{}', '', n from people; \
+insert into identities (id, user_id, issuer, subject, name, created_at) \
+    select gen_random_uuid(), id, 'https://id.example.org', id::text, '', n from people; \
 insert into used_ceremonies select sha256(id::text::bytea), n from people; \
 insert into conversations (id, low_id, high_id, last_seq, created_at) \
     select gen_random_uuid(), least(a.id, b.id), greatest(a.id, b.id), 10, a.n \
@@ -97,6 +99,7 @@ fn walks(plan: &[String]) -> Vec<&str> {
         "second",
         "recovery",
         "passkeys",
+        "identities",
         "used",
         "conversations",
         "members",

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use protocol::{SessionId, Timestamp, User};
 
-use super::{SqliteStore, deletion, invitations, looks, passkeys, sessions, words};
+use super::{SqliteStore, deletion, identities, invitations, looks, passkeys, sessions, words};
 use crate::store::{
     AccountOutcome, AccountStore, Caller, NewSession, NewUser, Result, TokenHash, rows,
 };
@@ -43,6 +43,11 @@ impl AccountStore for SqliteStore {
             && !passkeys::insert(&mut tx, new.user.id, passkey, now).await?
         {
             return Ok(AccountOutcome::PasskeyTaken);
+        }
+        if let Some(identity) = &new.identity
+            && !identities::insert(&mut tx, new.user.id, identity, now).await?
+        {
+            return Ok(AccountOutcome::IdentityTaken);
         }
         let mut opened = None;
         if let Some(token) = invitation {

@@ -8,7 +8,9 @@ use protocol::{SessionId, Timestamp, UserId};
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 use uuid::Uuid;
 
-use super::{device_links, hex, json, looks, passkeys, second_factors, sessions, words};
+use super::{
+    device_links, hex, identities, json, looks, passkeys, second_factors, sessions, words,
+};
 use crate::store::{Caller, Result};
 
 /// Deletes an account in one transaction.
@@ -51,6 +53,7 @@ pub(super) async fn delete_account(
     second_factors::remove(&mut tx, id).await?;
     device_links::remove(&mut tx, id).await?;
     passkeys::remove(&mut tx, id).await?;
+    identities::remove(&mut tx, id).await?;
     remove_deserted(&mut tx, id).await?;
     sqlx::query(
         "update conversations set closed_at = $2 \

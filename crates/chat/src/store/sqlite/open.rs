@@ -23,7 +23,7 @@ use crate::store::{StoreError, StoreSecret};
 pub(in crate::store) const SECRET: &str = "secret";
 
 /// The migrations, run at start in this order. Never edit one.
-const MIGRATIONS: [MigrationSource; 10] = [
+const MIGRATIONS: [MigrationSource; 11] = [
     (1, "accounts", include_str!("../../../migrations/sqlite/0001_accounts.sql")),
     (2, "conversations", include_str!("../../../migrations/sqlite/0002_conversations.sql")),
     (
@@ -38,6 +38,7 @@ const MIGRATIONS: [MigrationSource; 10] = [
     (11, "passkeys", include_str!("../../../migrations/sqlite/0011_passkeys.sql")),
     (12, "device links", include_str!("../../../migrations/sqlite/0012_device_links.sql")),
     (13, "people", include_str!("../../../migrations/sqlite/0013_people.sql")),
+    (14, "identities", include_str!("../../../migrations/sqlite/0014_identities.sql")),
 ];
 
 /// A locked and recovered database. After the migrations, [`Self::finish`] completes the opening.

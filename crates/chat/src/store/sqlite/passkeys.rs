@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use protocol::{PasskeyId, Timestamp, UserId};
 use sqlx::sqlite::SqliteTransaction;
 
-use super::{SqliteStore, sessions};
+use super::{SqliteStore, identities, sessions};
 use crate::store::{
     Caller, CeremonyHash, FoundPasskey, NewPasskey, OwnPasskey, PasskeyAdded, PasskeyRemoved,
     PasskeyStore, Result, rows,
@@ -93,7 +93,12 @@ impl PasskeyStore for SqliteStore {
         Ok(renamed.rows_affected() > 0)
     }
 
-    async fn remove_passkey(&self, user: Caller, id: PasskeyId) -> Result<PasskeyRemoved> {
+    async fn remove_passkey(
+        &self,
+        user: Caller,
+        id: PasskeyId,
+        issuer: Option<&str>,
+    ) -> Result<PasskeyRemoved> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         sessions::require(&mut tx, user).await?;
@@ -105,14 +110,7 @@ impl PasskeyStore for SqliteStore {
         if removed.rows_affected() == 0 {
             return Ok(PasskeyRemoved::NotFound);
         }
-        let can_sign_in: bool = sqlx::query_scalar(
-            "select exists (select 1 from users where id = $1 and password_hash <> '') \
-                 or exists (select 1 from passkeys where user_id = $1)",
-        )
-        .bind(user.user.0)
-        .fetch_one(&mut *tx)
-        .await?;
-        if !can_sign_in {
+        if !identities::can_sign_in(&mut tx, user.user, issuer).await? {
             return Ok(PasskeyRemoved::Last);
         }
         tx.commit().await?;
