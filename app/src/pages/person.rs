@@ -95,6 +95,11 @@ fn Person(
     let user = entry.summary.with_untracked(|summary| summary.peer.user.clone());
     let is_gone = user.username.is_empty();
     let name_now = t.name(&user).to_owned();
+    // The server writes the title when the owner of the page's signals is gone.
+    let title = {
+        let summary = entry.summary.clone();
+        move || summary.with(|summary| t.name(&summary.peer.user).to_owned())
+    };
     let peer = Memo::new(move |_| entry.summary.with(|summary| summary.peer.clone()));
     let name = move || peer.with(|peer| t.name(&peer.user).to_owned());
     let presence = move || {
@@ -111,7 +116,7 @@ fn Person(
         view! { <Avatar user=peer.get().user online=online class="avatar-huge" /> }
     };
     view! {
-        <Title text=name />
+        <Title text=title />
         <main class="pane-conversation" id="content">
             <Header id=id />
             <div class="settings">

@@ -6,7 +6,7 @@ use crate::support::{TestServer, http};
 
 /// Number of concurrent requests per round.
 const AT_ONCE: usize = 32;
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn pages_are_complete_under_concurrent_requests() {
@@ -14,10 +14,19 @@ async fn pages_are_complete_under_concurrent_requests() {
     let (alice, _bob, conversation) = server.pair().await;
     let alice = Arc::new(alice);
     let askers = (0..AT_ONCE).map(|_| {
-        let (alice, path) = (alice.clone(), format!("/c/{conversation}"));
+        let alice = alice.clone();
+        let (opened, about) = (format!("/c/{conversation}"), format!("/c/{conversation}/about"));
         tokio::spawn(async move {
+            let pages = [
+                ("/", "Duet"),
+                (&opened, "bob · Duet"),
+                (&about, "bob · Duet"),
+                ("/settings", "Settings · Duet"),
+                ("/requests", "Requests · Duet"),
+                ("/invite", "Invite someone · Duet"),
+            ];
             for _ in 0..ROUNDS {
-                for (path, title) in [("/", "Duet"), (path.as_str(), "bob · Duet")] {
+                for (path, title) in pages {
                     let response = alice.get_page(path).await;
                     let status = response.status();
                     let page = response.text().await.expect("a page");
@@ -42,7 +51,7 @@ async fn concurrent_file_requests_take_no_headers_of_a_page() {
     let askers = (0..AT_ONCE).map(|number| {
         let (alice, page) = (alice.clone(), format!("/c/{conversation}"));
         tokio::spawn(async move {
-            for _ in 0..2 * ROUNDS {
+            for _ in 0..5 * ROUNDS {
                 let path = if number % 2 == 0 { page.as_str() } else { "/favicon.svg" };
                 let response = alice.get_page(path).await;
                 let policy = response.headers()["content-security-policy"].to_str().expect("ASCII");
