@@ -6,6 +6,7 @@
 //! [`Texts::count`] inserts counts. Dates and times are in `crate::time`, because their format
 //! depends on the region as well.
 
+mod account;
 mod arabic;
 mod device_link;
 mod english;

@@ -159,7 +159,9 @@ pub fn Switch(
 /// parse `noscript`.
 #[component]
 pub fn PlainSave() -> impl IntoView {
-    let button =
-        format!("<button class=\"button-primary\" type=\"submit\">{}</button>", use_texts().save);
+    let button = format!(
+        "<button class=\"button-primary\" type=\"submit\">{}</button>",
+        use_texts().account().save
+    );
     view! { <noscript inner_html=button></noscript> }
 }

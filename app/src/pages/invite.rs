@@ -171,9 +171,9 @@ pub fn InvitePage() -> impl IntoView {
         set_timeout(open, SHOWN_FOR);
     });
     let label = move || match (made.with(Option::is_some), busy.get()) {
-        (_, true) => t.making_a_link,
-        (true, _) => t.another_link,
-        _ => t.make_a_link,
+        (_, true) => t.account().making_a_link,
+        (true, _) => t.account().another_link,
+        _ => t.account().make_a_link,
     };
     view! {
         <Title text=t.invite />
@@ -188,7 +188,7 @@ pub fn InvitePage() -> impl IntoView {
                 <section class="settings-section text-center">
                     <div role="status" class="empty:absolute">{move || arrived.get().map(|id| view! { <Arrived id=id /> })}</div>
                     <div class="contents" class:hidden=move || arrived.with(Option::is_some)>
-                        <p class="text-muted">{t.invite_help}</p>
+                        <p class="text-muted">{t.account().invite_help}</p>
                         <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
                         <div role="status" class="empty:absolute">
                             {move || made.get().map(|invitation| view! { <Link invitation=invitation /> })}
@@ -224,16 +224,19 @@ fn Waiting(inviting: Inviting) -> impl IntoView {
     let row = move |waiting: WaitingInvitation| {
         let is_shown =
             inviting.made.with(|made| made.as_ref().is_some_and(|shown| shown.id == waiting.id));
-        let until = t.valid_until.replace("{}", &time::moment(t, waiting.expires_at, local.get()));
+        let until = t
+            .account()
+            .valid_until
+            .replace("{}", &time::moment(t, waiting.expires_at, local.get()));
         let id = waiting.id;
         view! {
             <li class="device">
                 <span class="min-w-0 flex-1">
                     {until.clone()}
-                    {is_shown.then(|| view! { " "<span class="tag">{t.this_link}</span> })}
+                    {is_shown.then(|| view! { " "<span class="tag">{t.account().this_link}</span> })}
                 </span>
                 <button class="button-quiet is-edged" type="button" on:click=move |_| inviting.withdraw(id.clone())>
-                    {t.withdraw}
+                    {t.account().withdraw}
                     <span class="sr-only">": "{until}</span>
                 </button>
             </li>
@@ -245,7 +248,7 @@ fn Waiting(inviting: Inviting) -> impl IntoView {
             class:hidden=move || inviting.waiting.with(Vec::is_empty)
             aria-labelledby="waiting"
         >
-            <h2 id="waiting" class="text-lg font-semibold">{t.waiting_links}</h2>
+            <h2 id="waiting" class="text-lg font-semibold">{t.account().waiting_links}</h2>
             <ul class="devices">{move || inviting.waiting.get().into_iter().map(row).collect_view()}</ul>
         </section>
     }
@@ -257,12 +260,12 @@ fn Arrived(id: ConversationId) -> impl IntoView {
     let t = use_texts();
     use_state().summary(id).map(|conversation| {
         let user = conversation.peer.user;
-        let sentence = t.fill(t.is_here, t.name(&user));
+        let sentence = t.fill(t.account().is_here, t.name(&user));
         view! {
             <div class="invitation">
                 <Avatar user=user class="avatar-large" />
                 <p class="text-xl font-semibold">{sentence}</p>
-                <a class="button-primary inline-flex" href=paths::conversation(id)>{t.open_conversation}</a>
+                <a class="button-primary inline-flex" href=paths::conversation(id)>{t.account().open_conversation}</a>
             </div>
         }
     })
@@ -277,21 +280,21 @@ fn Link(invitation: Invitation) -> impl IntoView {
     let (to_copy, to_share) = (address.clone(), address.clone());
     view! {
         <div class="invitation">
-            <label class="sr-only" for="invitation-link">{t.invitation_link}</label>
+            <label class="sr-only" for="invitation-link">{t.account().invitation_link}</label>
             <input id="invitation-link" class="invitation-link" readonly=true dir="ltr" value=address.clone() />
             <div class="flex flex-wrap justify-center gap-3">
                 <button class="button-primary" type="button" on:click=move |_| copy(&to_copy, copied)>
-                    {move || if copied.get() { t.link_copied } else { t.copy_link }}
+                    {move || if copied.get() { t.account().link_copied } else { t.copy_link }}
                 </button>
-                <span class="sr-only" role="status">{move || if copied.get() { t.link_copied } else { "" }}</span>
+                <span class="sr-only" role="status">{move || if copied.get() { t.account().link_copied } else { "" }}</span>
                 {can_share().then(|| view! {
-                    <button class="button-quiet is-edged" type="button" on:click=move |_| share(&to_share)>{t.share_link}</button>
+                    <button class="button-quiet is-edged" type="button" on:click=move |_| share(&to_share)>{t.account().share_link}</button>
                 })}
             </div>
             <p class="text-sm text-muted">
-                {move || t.valid_until.replace("{}", &time::moment(t, invitation.expires_at, local.get()))}
+                {move || t.account().valid_until.replace("{}", &time::moment(t, invitation.expires_at, local.get()))}
             </p>
-            <p class="text-muted">{t.or_scan}</p>
+            <p class="text-muted">{t.account().or_scan}</p>
             <QrCode text=address label=t.qr_code />
         </div>
     }

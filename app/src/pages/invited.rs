@@ -47,7 +47,7 @@ fn Welcome(
 ) -> impl IntoView {
     let (t, bootstrap) = (use_texts(), use_bootstrap());
     let name = info.inviter.display_name.clone();
-    let title = t.fill(t.invited_by, &name);
+    let title = t.fill(t.account().invited_by, &name);
     let sign_in = paths::sign_in_then(&paths::invitation(&token));
     view! {
         <Title text=title.clone() />
@@ -60,11 +60,11 @@ fn Welcome(
             None => view! {
                 <div class="text-center">
                     <Greeting />
-                    <p class="mt-2 text-muted">{t.invited_help}</p>
+                    <p class="mt-2 text-muted">{t.account().invited_help}</p>
                 </div>
                 <SignUpForm next=paths::HOME.to_owned() invitation=Some(token) />
                 <p class="mt-6 text-center text-muted">
-                    {t.have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
+                    {t.account().have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
                 </p>
             }.into_any(),
         }}
@@ -106,9 +106,9 @@ fn Accept(
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
             <ForWhom />
             <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
-            <p class="text-center text-muted">{t.fill(t.already_signed_in_as, &me.display_name)}</p>
+            <p class="text-center text-muted">{t.fill(t.account().already_signed_in_as, &me.display_name)}</p>
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                {t.fill(t.talk_with, &name)}
+                {t.fill(t.account().talk_with, &name)}
             </button>
         </form>
     }
@@ -121,8 +121,8 @@ fn Gone(error: AppError) -> impl IntoView {
     crate::response::set_error_status(error);
     let t = use_texts();
     view! {
-        <Title text=t.invitation_gone />
-        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.invitation_gone}</h1>
+        <Title text=t.account().invitation_gone />
+        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.account().invitation_gone}</h1>
         <p class="mt-2 text-muted">{error_message(t, error)}</p>
         <a class="button-primary mt-6 inline-flex" href=paths::HOME rel="external">{t.go_to_conversations}</a>
     }

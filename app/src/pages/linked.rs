@@ -86,7 +86,7 @@ fn Question(
         <form class="mt-6 flex flex-col gap-4" method="post" action=action on:submit=on_submit>
             <FormAlert text=Signal::derive(move || refused.get().map(|error| error_message(t, error))) />
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                {move || if busy.get() { t.signing_in.to_owned() } else { label.clone() }}
+                {move || if busy.get() { t.account().signing_in.to_owned() } else { label.clone() }}
             </button>
         </form>
     }

@@ -95,9 +95,9 @@ fn Sections(account: OwnAccount) -> impl IntoView {
         <Passkeys state=passkeys />
         {provider.map(|provider| view! { <Identities state=provider /> })}
         <TwoStep state=second_factor />
-        <SettingsSection id="keyboard" title=t.keyboard>
+        <SettingsSection id="keyboard" title=t.account().keyboard>
             <button class="button-quiet is-edged self-start" type="button" on:click=move |_| shortcuts.open()>
-                {t.keyboard_show}
+                {t.account().keyboard_show}
             </button>
         </SettingsSection>
         <Devices sessions=sessions />

@@ -84,7 +84,7 @@ pub fn SignIn() -> impl IntoView {
                         />
                     })}
                     <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                        {move || if busy.get() { t.signing_in } else { t.sign_in }}
+                        {move || if busy.get() { t.account().signing_in } else { t.sign_in }}
                     </button>
                 </form>
                 {has_passkeys.then(|| view! { <PasskeySignIn next=passkey_next /> })}
@@ -164,7 +164,7 @@ impl SignInState {
 fn provider_link(t: &'static Texts, name: &str, next: &str) -> Option<AnyView> {
     (!name.is_empty()).then(|| {
         let href = format!("{}?next={}", paths::PROVIDER_SIGN_IN, paths::encode(next));
-        let label = t.fill(t.sign_in_with, name);
+        let label = t.fill(t.account().sign_in_with, name);
         view! { <a class="button-quiet is-edged mt-4" rel="external" href=href>{label}</a> }
             .into_any()
     })
@@ -174,7 +174,11 @@ fn provider_link(t: &'static Texts, name: &str, next: &str) -> Option<AnyView> {
 fn account_hint(t: &'static Texts, bootstrap: &Bootstrap, next: &str) -> AnyView {
     if !bootstrap.registration_open {
         let invited = bootstrap.invitations_open;
-        let closed = if invited { t.registration_invited } else { t.registration_closed };
+        let closed = if invited {
+            t.account().registration_invited
+        } else {
+            t.account().registration_closed
+        };
         return view! { <p class="mt-6 text-center text-muted">{closed}</p> }.into_any();
     }
     let sign_up = match next {
@@ -183,7 +187,7 @@ fn account_hint(t: &'static Texts, bootstrap: &Bootstrap, next: &str) -> AnyView
     };
     view! {
         <p class="mt-6 text-center text-muted">
-            {t.new_here}<a class="link" href=sign_up rel="external">{t.create_an_account}</a>
+            {t.account().new_here}<a class="link" href=sign_up rel="external">{t.account().create_an_account}</a>
         </p>
     }
     .into_any()

@@ -35,11 +35,11 @@ pub fn SignUp() -> impl IntoView {
     let invitation = query.get("invitation").filter(|_| bootstrap.invitations_open);
     let open = bootstrap.registration_open || invitation.is_some();
     let closed = match bootstrap.invitations_open {
-        true => t.registration_invited,
-        false => t.registration_closed,
+        true => t.account().registration_invited,
+        false => t.account().registration_closed,
     };
     view! {
-        <Title text=t.create_an_account />
+        <Title text=t.account().create_an_account />
         <main class="card-page">
             <div class="card">
                 <Wordmark />
@@ -48,12 +48,12 @@ pub fn SignUp() -> impl IntoView {
                     view! { <SignUpForm next=next invitation=invitation /> }.into_any()
                 } else {
                     view! {
-                        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.registration_closed_title}</h1>
+                        <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.account().registration_closed_title}</h1>
                         <p class="mt-2 text-muted">{closed}</p>
                     }.into_any()
                 }}
                 <p class="mt-6 text-center text-muted">
-                    {t.have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
+                    {t.account().have_an_account}<a class="link" href=sign_in rel="external">{t.sign_in}</a>
                 </p>
             </div>
         </main>
@@ -99,7 +99,7 @@ pub(super) fn SignUpForm(
     let keep_in_step = move |event| fields.keep_in_step(&event, t.language == Language::German);
     view! {
         {invitation.is_none().then(|| view! {
-            <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.create_your_account}</h1>
+            <h1 class="mt-6 text-2xl font-semibold tracking-tight">{t.account().create_your_account}</h1>
         })}
         <form class="mt-4 flex flex-col gap-4" method="post" action=action on:submit=on_submit on:input=keep_in_step>
             <FormAlert text=elsewhere />
@@ -107,12 +107,12 @@ pub(super) fn SignUpForm(
             <TextField kind=FieldKind::NewName node_ref=fields.name value=echo.display_name error=at(FormField::DisplayName) />
             <div>
                 <TextField kind=FieldKind::NewUsername node_ref=fields.username value=echo.username error=at(FormField::Username) />
-                <noscript inner_html=format!("<p class=\"field-help\">{}</p>", t.username_made)></noscript>
+                <noscript inner_html=format!("<p class=\"field-help\">{}</p>", t.account().username_made)></noscript>
                 <FreeNames free=free fields=fields />
             </div>
             <TextField kind=FieldKind::NewPassword node_ref=fields.password value=String::new() error=at(FormField::Password) />
             <button class="button-primary" type="submit" aria-disabled=move || busy.get().then_some("true")>
-                {move || if busy.get() { t.creating } else { t.create_account }}
+                {move || if busy.get() { t.account().creating } else { t.account().create_account }}
             </button>
         </form>
         {offers_passkeys.then(|| view! {
@@ -180,7 +180,7 @@ fn FreeNames(
     let t = use_texts();
     view! {
         <p class="free-names" role="status" class:hidden=move || free.with(Vec::is_empty)>
-            {t.free_names}
+            {t.account().free_names}
             {move || {
                 let each = |name: String| {
                     let shown = name.clone();

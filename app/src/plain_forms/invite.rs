@@ -48,11 +48,11 @@ fn page(options: LeptosOptions, made: &Invitation) -> impl IntoView + use<> {
     let until = time::moment(t, made.expires_at, request::time_context());
     let card = view! {
             <h1 class="text-xl font-semibold">{t.invite}</h1>
-            <p class="mt-2 text-muted">{t.invite_help}</p>
+            <p class="mt-2 text-muted">{t.account().invite_help}</p>
             <div class="invitation mt-4">
-                <input class="invitation-link" readonly=true dir="ltr" value=address.clone() aria-label=t.invitation_link />
-                <p class="text-sm text-muted">{t.valid_until.replace("{}", &until)}</p>
-                <p class="text-muted">{t.or_scan}</p>
+                <input class="invitation-link" readonly=true dir="ltr" value=address.clone() aria-label=t.account().invitation_link />
+                <p class="text-sm text-muted">{t.account().valid_until.replace("{}", &until)}</p>
+                <p class="text-muted">{t.account().or_scan}</p>
                 <QrCode text=address label=t.qr_code />
             </div>
             <a class="button-primary mt-6 inline-flex" href=paths::HOME>{t.go_to_conversations}</a>

@@ -27,19 +27,19 @@ pub fn Appearance() -> impl IntoView {
     let language = preferences.language.map_or("", Language::tag);
     let languages = Language::ALL.map(|language| (language.tag(), language.own_name()));
     view! {
-        <SettingsSection id="appearance" title=t.appearance>
+        <SettingsSection id="appearance" title=t.account().appearance>
             <form node_ref=form class="flex flex-col gap-5" method="post" action=paths::SET_PREFERENCES on:change=on_change>
-                <Segments name="theme" label=t.theme chosen=theme options=[("", t.as_the_system), ("light", t.light), ("dark", t.dark)] />
+                <Segments name="theme" label=t.theme chosen=theme options=[("", t.account().as_the_system), ("light", t.account().light), ("dark", t.account().dark)] />
                 <div class="field">
-                    <label for="language">{t.page_language}</label>
+                    <label for="language">{t.account().page_language}</label>
                     <select id="language" name="language" autocomplete="off">
-                        <option value="" selected=language.is_empty()>{t.as_the_browser}</option>
+                        <option value="" selected=language.is_empty()>{t.account().as_the_browser}</option>
                         {languages.map(|(tag, name)| view! {
                             <option value=tag lang=tag selected=tag == language>{name}</option>
                         }).into_iter().collect_view()}
                     </select>
                 </div>
-                <Segments name="hours" label=t.clock chosen=hours options=[("", t.as_the_language), ("h12", t.twelve_hours), ("h23", t.twenty_four_hours)] />
+                <Segments name="hours" label=t.account().clock chosen=hours options=[("", t.account().as_the_language), ("h12", t.account().twelve_hours), ("h23", t.account().twenty_four_hours)] />
                 <PlainSave />
             </form>
         </SettingsSection>

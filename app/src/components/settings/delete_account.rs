@@ -28,12 +28,12 @@ pub fn DeleteAccount() -> impl IntoView {
         });
     });
     view! {
-        <SettingsSection id="delete-account" title=t.delete_account>
+        <SettingsSection id="delete-account" title=t.account().delete_account>
             <details class="folded">
-                <summary class="link">{t.delete_account}"…"</summary>
-                <p class="mt-3">{t.delete_account_help}</p>
+                <summary class="link">{t.account().delete_account}"…"</summary>
+                <p class="mt-3">{t.account().delete_account_help}</p>
                 <ConfirmForm id="password" action=paths::DELETE_ACCOUNT confirmed=confirmed submit=submit>
-                    <SaveButton outcome=confirmed.outcome label=t.delete_for_ever busy=t.deleting done="" danger=true />
+                    <SaveButton outcome=confirmed.outcome label=t.account().delete_for_ever busy=t.account().deleting done="" danger=true />
                 </ConfirmForm>
             </details>
         </SettingsSection>

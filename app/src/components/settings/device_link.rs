@@ -191,9 +191,9 @@ fn Shown(link: DeviceLink, step: RwSignal<Step>) -> impl IntoView {
             <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
             <div class="flex flex-wrap justify-center gap-3">
                 <button class="button-quiet is-edged" type="button" on:click=move |_| copy(&to_copy, copied)>
-                    {move || if copied.get() { t.link_copied } else { t.copy_link }}
+                    {move || if copied.get() { t.account().link_copied } else { t.copy_link }}
                 </button>
-                <span class="sr-only" role="status">{move || if copied.get() { t.link_copied } else { "" }}</span>
+                <span class="sr-only" role="status">{move || if copied.get() { t.account().link_copied } else { "" }}</span>
                 <button class="button-quiet is-edged" type="button" on:click=cancel>{texts.cancel}</button>
             </div>
         </div>

@@ -27,7 +27,7 @@ pub fn Devices(sessions: Vec<SessionInfo>) -> impl IntoView {
         });
     };
     view! {
-        <SettingsSection id="devices" title=t.devices help=t.devices_help>
+        <SettingsSection id="devices" title=t.account().devices help=t.account().devices_help>
             <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
             <ul class="devices">
                 <For each=move || sessions.get() key=|session| session.id let:session>
@@ -42,7 +42,7 @@ pub fn Devices(sessions: Vec<SessionInfo>) -> impl IntoView {
                 class:hidden=move || sessions.with(|sessions| sessions.len() < 2)
             >
                 <ForWhom />
-                <button class="button-quiet is-edged" type="submit">{t.sign_out_others}</button>
+                <button class="button-quiet is-edged" type="submit">{t.account().sign_out_others}</button>
             </form>
         </SettingsSection>
     }
@@ -57,12 +57,16 @@ fn Device(
 ) -> impl IntoView {
     let (t, local) = (use_texts(), use_state().time_context);
     let id = session.id;
-    let name = if session.device.is_empty() { t.unknown_device.to_owned() } else { session.device };
-    let label = t.fill(t.sign_out_of, &name);
+    let name = if session.device.is_empty() {
+        t.account().unknown_device.to_owned()
+    } else {
+        session.device
+    };
+    let label = t.fill(t.account().sign_out_of, &name);
     let when = move || {
         let (sentence, at) = match session.current {
-            true => (t.signed_in_since, session.created_at),
-            false => (t.last_used, session.seen_at),
+            true => (t.account().signed_in_since, session.created_at),
+            false => (t.account().last_used, session.seen_at),
         };
         sentence.replace("{}", &time::short(t, at, local.get()))
     };
@@ -77,7 +81,7 @@ fn Device(
             <span class="min-w-0 flex-1">
                 <span class="flex flex-wrap items-center gap-x-2">
                     <bdi class="font-medium">{name}</bdi>
-                    {session.current.then(|| view! { <span class="tag">{t.this_device}</span> })}
+                    {session.current.then(|| view! { <span class="tag">{t.account().this_device}</span> })}
                 </span>
                 <span class="block text-sm text-muted">{when}</span>
             </span>

@@ -20,7 +20,7 @@ pub fn OfflineCopies() -> impl IntoView {
     view! {
         <div class="choice">
             <label>
-                <span class="font-medium">{t.keep_messages}</span>
+                <span class="font-medium">{t.account().keep_messages}</span>
                 <input
                     type="checkbox"
                     role="switch"
@@ -31,7 +31,7 @@ pub fn OfflineCopies() -> impl IntoView {
                     on:change=move |event| keeps.set(offline_copies::choose(state, event_target_checked(&event)))
                 />
             </label>
-            <p class="field-help" id="keep-messages-help">{t.keep_messages_help}</p>
+            <p class="field-help" id="keep-messages-help">{t.account().keep_messages_help}</p>
         </div>
     }
 }

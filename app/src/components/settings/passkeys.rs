@@ -171,7 +171,7 @@ fn Rename(
                 value=name
                 error=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error)))
             />
-            <SaveButton outcome=outcome label=t.save busy=t.saving done="" />
+            <SaveButton outcome=outcome label=t.account().save busy=t.saving done="" />
         </form>
     }
 }

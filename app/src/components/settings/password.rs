@@ -62,7 +62,7 @@ pub fn ChangePassword() -> impl IntoView {
         })
     };
     view! {
-        <SettingsSection id="change-password" title=t.change_password help=t.change_password_help>
+        <SettingsSection id="change-password" title=t.account().change_password help=t.account().change_password_help>
             <form node_ref=form class="flex flex-col gap-4" method="post" action=paths::SET_PASSWORD on:submit=on_submit>
                 <ForWhom />
                 // Tells password managers which account the password belongs to.
@@ -78,11 +78,11 @@ pub fn ChangePassword() -> impl IntoView {
                 <TextField kind=FieldKind::NextPassword node_ref=new value=String::new() error=at(FormPart::New) />
                 <Switch
                     name=WITHDRAW_INVITATIONS
-                    label=t.withdraw_invitations
-                    help=t.withdraw_invitations_help
+                    label=t.account().withdraw_invitations
+                    help=t.account().withdraw_invitations_help
                     on=false
                 />
-                <SaveButton outcome=outcome label=t.change_password busy=t.saving done=t.password_changed />
+                <SaveButton outcome=outcome label=t.account().change_password busy=t.saving done=t.account().password_changed />
             </form>
         </SettingsSection>
     }

@@ -26,12 +26,12 @@ pub fn PrivacyChoices(privacy: Privacy) -> impl IntoView {
         }
     };
     view! {
-        <SettingsSection id="privacy" title=t.privacy>
+        <SettingsSection id="privacy" title=t.account().privacy>
             <form node_ref=form class="choices" method="post" action=paths::SET_PRIVACY on:change=on_change>
                 <ForWhom />
                 <FormAlert text=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error))) />
-                <Switch name="receipts" label=t.read_receipts help=t.read_receipts_help on=privacy.receipts />
-                <Switch name="last_seen" label=t.show_last_seen help=t.show_last_seen_help on=privacy.last_seen />
+                <Switch name="receipts" label=t.account().read_receipts help=t.account().read_receipts_help on=privacy.receipts />
+                <Switch name="last_seen" label=t.account().show_last_seen help=t.account().show_last_seen_help on=privacy.last_seen />
                 <PlainSave />
             </form>
             <OfflineCopies />

@@ -39,7 +39,7 @@ pub fn Profile(
         });
     };
     view! {
-        <SettingsSection id="profile" title=t.profile help=t.profile_help>
+        <SettingsSection id="profile" title=t.profile help=t.account().profile_help>
             <div class="flex items-center gap-4">
                 {move || view! { <Avatar user=shown.get() class="avatar-large" /> }}
                 <span class="min-w-0">
@@ -55,7 +55,7 @@ pub fn Profile(
                     value=value
                     error=Signal::derive(move || outcome.get().error().map(|error| error_message(t, error)))
                 />
-                <SaveButton outcome=outcome label=t.save busy=t.saving done=t.saved />
+                <SaveButton outcome=outcome label=t.account().save busy=t.saving done=t.account().saved />
             </form>
         </SettingsSection>
     }
