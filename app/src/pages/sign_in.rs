@@ -165,7 +165,7 @@ fn provider_link(t: &'static Texts, name: &str, next: &str) -> Option<AnyView> {
     (!name.is_empty()).then(|| {
         let href = format!("{}?next={}", paths::PROVIDER_SIGN_IN, paths::encode(next));
         let label = t.fill(t.account().sign_in_with, name);
-        view! { <a class="button-quiet is-edged mt-4" rel="external" href=href>{label}</a> }
+        view! { <a class="button-quiet is-edged mt-4 justify-center" rel="external" href=href>{label}</a> }
             .into_any()
     })
 }
