@@ -249,11 +249,11 @@ mod on_server {
         // its own.
         let read = response::within(parts, provide, || async move {
             if let Some(token) = invited {
-                let lazy_page = as_json(get_invitation(token).await);
+                let lazy_page = as_json(&get_invitation(token).await);
                 return Ok(PreloadedData { lazy_page, ..PreloadedData::default() });
             }
             if let Some(token) = linked {
-                let lazy_page = as_json(get_linked_user(token).await);
+                let lazy_page = as_json(&get_linked_user(token).await);
                 return Ok(PreloadedData { lazy_page, ..PreloadedData::default() });
             }
             let pane = Some(load_pane(find).await);
@@ -263,8 +263,8 @@ mod on_server {
                 None => None,
             };
             let lazy_page = match (settings, requests) {
-                (true, _) => as_json(load_settings().await),
-                (_, true) => as_json(list_requests(None).await),
+                (true, _) => as_json(&load_settings().await),
+                (_, true) => as_json(&list_requests(None).await),
                 _ => None,
             };
             Ok(PreloadedData { pane, conversation, lazy_page })
@@ -275,7 +275,7 @@ mod on_server {
     }
 
     /// The data of a lazy page. `None` if it cannot be written; the page then fetches the data.
-    fn as_json(read: Result<impl Serialize, AppError>) -> Option<String> {
-        serde_json::to_string(&read).ok()
+    fn as_json(read: &Result<impl Serialize, AppError>) -> Option<String> {
+        serde_json::to_string(read).ok()
     }
 }
