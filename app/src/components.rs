@@ -46,9 +46,9 @@ pub use icons::Icon;
 pub use message_row::MessageRow;
 pub use no_conversations::NoConversations;
 pub use notification_choices::NotificationChoices;
-pub use overlays::LazyOverlays;
 #[cfg(feature = "hydrate")]
 pub(crate) use overlays::load_what_is_shown;
+pub use overlays::{LazyOverlays, use_overlays};
 pub use profile_bar::ProfileBar;
 pub use prompt::Prompt;
 pub use qr_code::QrCode;
@@ -56,7 +56,5 @@ pub use requests_link::RequestsLink;
 pub use search::{Found, PeopleSearch, Search};
 pub use shortcuts::{Shortcuts, ShortcutsSheet, use_shortcuts};
 pub use skeleton::{NotRead, TimelineSkeleton};
-#[cfg(feature = "hydrate")]
-pub(crate) use standing_bar::load_shown_bar;
-pub use standing_bar::{Bar, BlockForm, StandingBar};
+pub use standing_bar::{Bar, BlockForm};
 pub use timeline::Timeline;

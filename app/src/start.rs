@@ -61,7 +61,6 @@ async fn load() -> Result<(), NotLoaded> {
     // The rendered page has prefetch links for this code, so the browser is fetching it already.
     lazy_pages::load(&path).await?;
     components::load_what_is_shown().await?;
-    components::load_shown_bar().await?;
     language.load().await
 }
 

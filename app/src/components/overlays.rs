@@ -1,4 +1,5 @@
-//! The overlays of the page (menus, notes, dialogs, search results), whose code is loaded lazily.
+//! The overlays of the page (menus, notes, dialogs, search results) and the bars of requests and
+//! blocks, whose code is loaded lazily.
 //!
 //! The code is preloaded a moment after hydration, so that a menu opens at once, also without a
 //! network. An overlay that is opened earlier waits for its code.
@@ -7,15 +8,17 @@ use std::cell::Cell;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use protocol::ConversationId;
 
 use super::message_menu::{MenuParts, views};
 use super::search::{Search, results};
 use super::shortcuts::sheet;
 use super::sign_out_dialog::{self, SignOutState};
+use super::standing_bar::{self, Bar};
 use crate::lazy::{NotLoaded, lazy_functions, soon};
 use crate::live::Unsent;
 use crate::live::rows::Row;
-use crate::state::OpenConversation;
+use crate::state::{OpenConversation, use_state};
 
 /// The views of the overlays.
 #[derive(Clone, Copy)]
@@ -31,6 +34,9 @@ pub struct Overlays {
     /// What a search found.
     #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `LazyOverlays::found`"))]
     pub(super) found: fn(Search) -> AnyView,
+    /// The answers to a request, or the end of a block.
+    #[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "see `LazyOverlays::bar`"))]
+    pub(super) bar: fn(Bar, ConversationId, String) -> AnyView,
 }
 
 lazy_functions! {
@@ -41,6 +47,7 @@ lazy_functions! {
             note: views::note,
             sign_out: sign_out_dialog::dialog,
             found: results::found,
+            bar: standing_bar::draw,
         }
     }
 }
@@ -56,7 +63,8 @@ thread_local! {
 /// The code could not be loaded.
 #[cfg(feature = "hydrate")]
 pub(crate) async fn load_what_is_shown() -> Result<(), NotLoaded> {
-    if document().get_element_by_id("people").is_some() {
+    let is_shown = |id| document().get_element_by_id(id).is_some();
+    if is_shown("people") || is_shown(standing_bar::ID) {
         AT_FIRST.set(Some(load_overlays().await?));
     }
     Ok(())
@@ -96,8 +104,11 @@ impl LazyOverlays {
     /// Returns the results of a search if their code is loaded; on the server, the results that the
     /// rendered page shows.
     pub(super) fn found(self, search: Search) -> Option<AnyView> {
+        // Hydration must find what the server rendered, although a bar may have loaded the code.
         #[cfg(feature = "hydrate")]
-        return self.0.get().map(|overlays| (overlays.found)(search));
+        return (search.shown.get_untracked() || use_state().live.get())
+            .then(|| self.0.get().map(|overlays| (overlays.found)(search)))
+            .flatten();
         #[cfg(not(feature = "hydrate"))]
         search.shown.get_untracked().then(|| {
             #[cfg(feature = "ssr")]
@@ -106,10 +117,24 @@ impl LazyOverlays {
         })
     }
 
-    /// Returns a view of an overlay; loads the code if needed.
+    /// Returns a bar of a conversation's page; loads the code if needed. The server renders the bar.
+    pub fn bar(self, bar: Bar, id: ConversationId, name: String) -> Option<AnyView> {
+        #[cfg(feature = "hydrate")]
+        return self.when_loaded(|overlays| (overlays.bar)(bar, id, name));
+        #[cfg(not(feature = "hydrate"))]
+        {
+            #[cfg(feature = "ssr")]
+            leptos::prefetch_lazy_fn_on_server("load_overlays");
+            Some(standing_bar::draw(bar, id, name))
+        }
+    }
+
+    /// Returns a view of an overlay; loads the code if needed. A failed load is repeated when the
+    /// connection is back.
     pub fn when_loaded(self, view: impl FnOnce(Overlays) -> AnyView) -> Option<AnyView> {
         let overlays = self.0.get();
         if overlays.is_none() {
+            use_state().connection.track();
             self.preload();
         }
         overlays.map(view)

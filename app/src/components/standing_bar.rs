@@ -1,12 +1,9 @@
 //! What a conversation's page shows because of the user's standing: the answers to a request above
-//! the composer, and the end of a block in its place. The forms work without scripts. The code is
-//! loaded lazily, because few conversations show a bar.
-
-use std::cell::Cell;
+//! the composer, and the end of a block in its place. The forms work without scripts. Shown through
+//! [`super::LazyOverlays`], which loads the code.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use protocol::ConversationId;
@@ -15,9 +12,6 @@ use super::settings::{Outcome, ask};
 use super::{ForWhom, FormAlert};
 use crate::error_messages::error_message;
 use crate::language::use_texts;
-#[cfg(feature = "hydrate")]
-use crate::lazy::NotLoaded;
-use crate::lazy::lazy_functions;
 use crate::paths;
 use crate::server_fns::{accept_request, delete_request, set_blocked};
 use crate::state::use_state;
@@ -31,65 +25,11 @@ pub enum Bar {
     Blocked,
 }
 
-/// Draws the bar of a conversation with the peer of this name.
-type Draw = fn(Bar, ConversationId, String) -> AnyView;
-
-lazy_functions! {
-    fn load_standing_bar() -> Draw { draw }
-}
-
-thread_local! {
-    /// The code, once it is loaded; none on the server.
-    static LOADED: Cell<Option<Draw>> = const { Cell::new(None) };
-}
-
 /// The `id` of a bar, by which a page knows before hydration that the page shows a bar.
-const ID: &str = "standing-bar";
+pub(super) const ID: &str = "standing-bar";
 
-/// Loads the code before hydration if the rendered page shows a bar.
-///
-/// # Errors
-/// The code could not be loaded.
-#[cfg(feature = "hydrate")]
-pub(crate) async fn load_shown_bar() -> Result<(), NotLoaded> {
-    if document().get_element_by_id(ID).is_some() {
-        LOADED.set(Some(load_standing_bar().await?));
-    }
-    Ok(())
-}
-
-/// A bar, as soon as its code is loaded. The server renders the bar at once.
-#[component]
-pub fn StandingBar(
-    bar: Bar,
-    id: ConversationId,
-    /// The peer's name.
-    name: String,
-) -> impl IntoView {
-    #[cfg(feature = "hydrate")]
-    let code = RwSignal::new(LOADED.get());
-    #[cfg(not(feature = "hydrate"))]
-    let code = RwSignal::new(Some(draw as Draw));
-    #[cfg(feature = "ssr")]
-    leptos::prefetch_lazy_fn_on_server("load_standing_bar");
-    let connection = use_state().connection;
-    Effect::new(move |_| {
-        // A failed load is repeated when the connection is back.
-        connection.track();
-        if code.with_untracked(Option::is_none) {
-            spawn_local(async move {
-                if let Ok(loaded) = load_standing_bar().await {
-                    LOADED.set(Some(loaded));
-                    // The page may have been left meanwhile.
-                    _ = code.try_set(Some(loaded));
-                }
-            });
-        }
-    });
-    move || code.get().map(|draw| draw(bar, id, name.clone()))
-}
-
-fn draw(bar: Bar, id: ConversationId, name: String) -> AnyView {
+/// Draws the bar of a conversation with the peer of this name.
+pub(super) fn draw(bar: Bar, id: ConversationId, name: String) -> AnyView {
     match bar {
         Bar::Request => view! { <RequestBar id=id name=name /> }.into_any(),
         Bar::Blocked => view! { <BlockedBar id=id name=name /> }.into_any(),

@@ -14,7 +14,7 @@ use protocol::{ConversationId, ErrorCode, Retry, Seq, Standing};
 
 use crate::browser::{after, left_at, offline_copies};
 use crate::components::{
-    Bar, Composer, ConversationHeader, NotRead, StandingBar, Timeline, TimelineSkeleton,
+    Bar, Composer, ConversationHeader, NotRead, Timeline, TimelineSkeleton, use_overlays,
 };
 use crate::error::AppError;
 use crate::error_messages::error_message;
@@ -238,7 +238,8 @@ fn Conversation(
     };
     let request = standing(|it| it.request && !it.blocked);
     let blocked = standing(|it| it.blocked);
-    let bar = move |bar| view! { <StandingBar bar=bar id=id name=bar_name.get_value() /> };
+    let overlays = use_overlays();
+    let bar = move |bar| overlays.bar(bar, id, bar_name.get_value());
     let log = move || {
         let again = Callback::new(move |()| loader.again());
         let (open, instead) = match rows.get() {
