@@ -190,7 +190,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await ready(anna.page);
         await shoot(anna.page, "blocked");
         await anna.page.getByRole("button", { name: "Unblock" }).click();
-        await expect(anna.page.getByText("Sent while you had blocked this person").first()).toBeVisible();
+        await expect(anna.page.getByRole("log").getByText("Sent while you had blocked this person")).toBeVisible();
         await shoot(anna.page, "withheld");
       });
 
