@@ -159,9 +159,10 @@ pub fn sign_in_then(next: &str) -> String {
 ///
 /// The path must begin with exactly one slash, because two slashes or a slash and a backslash name
 /// another host. It must be visible ASCII, because a line break would end the header that contains
-/// it.
+/// it, and short, because a cookie may contain it.
 pub fn safe(path: &str) -> &str {
-    let ours = path.starts_with('/')
+    let ours = path.len() <= 1_024
+        && path.starts_with('/')
         && !path.starts_with("//")
         && !path.starts_with("/\\")
         && path.chars().all(|c| c.is_ascii_graphic());
@@ -208,6 +209,7 @@ mod tests {
         ] {
             assert_eq!(safe(bad), HOME, "{bad:?}");
         }
+        assert_eq!(safe(&format!("/{}", "a".repeat(1_024))), HOME, "too long for a cookie");
     }
 
     #[test]

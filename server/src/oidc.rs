@@ -1,8 +1,9 @@
 //! Sign-in through the operator's provider of OpenID Connect: the authorization code flow with PKCE.
 //!
-//! This module talks to the provider and verifies its ID tokens; `chat` decides what a proven identity may
-//! do, and keeps the state of each round ([`chat::Round`]). Duet works while the provider does not: what
-//! the provider publishes is fetched when it is needed, and only the routes here fail.
+//! This module sends requests to the provider and verifies its ID tokens. `chat` decides what a
+//! proven identity may do, and makes and checks the state of each round ([`chat::Round`]), which is
+//! a cookie. Duet works while the provider does not: what the provider publishes is fetched when it
+//! is needed, and only the routes here fail.
 //!
 //! - `http_client`: bounded requests to the provider
 //! - `routes`: the routes of the browser
@@ -119,7 +120,7 @@ impl Provider {
                 Ok(_) => tracing::info!(issuer, "the sign-in provider is ready"),
                 Err(error) => tracing::warn!(
                     issuer,
-                    "{error}; Duet runs without it, and tries again at each sign-in through it"
+                    "{error}; Duet runs without the provider, and tries again at each sign-in through the provider"
                 ),
             }
         });

@@ -14,8 +14,8 @@ use crate::config::{SecretUrl, parse_database};
 
 #[derive(Args, Clone, Debug)]
 pub struct Reports {
-    /// Id of a report to close. Its copies of messages are deleted. Without an id, the open reports
-    /// are listed, the oldest first.
+    /// Id of a report to close. Its copies of messages are deleted. Without an id, lists the 100
+    /// oldest open reports.
     #[arg(long, value_name = "ID")]
     close: Option<ReportId>,
 

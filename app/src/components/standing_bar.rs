@@ -25,10 +25,11 @@ pub enum Bar {
     Blocked,
 }
 
-/// The `id` of a bar, by which a page knows before hydration that the page shows a bar.
+/// The `id` of a bar. Before hydration, the page checks for this element, because a bar needs its
+/// code loaded first.
 pub(super) const ID: &str = "standing-bar";
 
-/// Draws the bar of a conversation with the peer of this name.
+/// Renders the bar of a conversation with the peer of this name.
 pub(super) fn draw(bar: Bar, id: ConversationId, name: String) -> AnyView {
     match bar {
         Bar::Request => view! { <RequestBar id=id name=name /> }.into_any(),

@@ -279,7 +279,7 @@ pub(super) static TEXTS: Texts = Texts {
     passkey_refused: "This passkey didn’t work. Try again.",
     passkeys_unavailable: "Passkeys don’t work at this address.",
     too_many_passkeys: "You have as many passkeys as possible. Remove one first.",
-    last_sign_in_method: "You couldn’t sign in without this. Add a passkey or set a password first.",
+    last_sign_in_method: "This is your only way to sign in. Add a passkey or set a password first.",
     identity_refused: "Confirm this with your sign-in provider, then try again.",
     invitation_invalid: "This invitation has expired or has already been used. Ask for a new one.",
     too_many_invitations: "You have too many unused invitations. Try again in a few days.",

@@ -279,7 +279,7 @@ pub(super) static TEXTS: Texts = Texts {
     passkey_refused: "Dieser Passkey hat nicht funktioniert. Versuche es noch einmal.",
     passkeys_unavailable: "Unter dieser Adresse funktionieren Passkeys nicht.",
     too_many_passkeys: "Du hast so viele Passkeys wie möglich. Entferne zuerst einen.",
-    last_sign_in_method: "Ohne das könntest du dich nicht anmelden. Füge zuerst einen Passkey hinzu oder lege ein Passwort fest.",
+    last_sign_in_method: "Das ist deine einzige Möglichkeit, dich anzumelden. Füge zuerst einen Passkey hinzu oder lege ein Passwort fest.",
     identity_refused: "Bestätige das bei deinem Anmeldedienst und versuche es dann noch einmal.",
     invitation_invalid: "Diese Einladung wurde schon benutzt oder ist abgelaufen. Bitte um eine neue.",
     too_many_invitations: "Du hast zu viele offene Einladungen. Versuche es in ein paar Tagen noch einmal.",

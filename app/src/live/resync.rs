@@ -206,7 +206,8 @@ pub async fn after_page(state: State, id: ConversationId, freshness: Freshness) 
         let is_new = state.summary(id).is_none();
         state.adopt(conversation);
         marks::deliver(state, id);
-        // It may be a request or have been one, and only the server counts the requests.
+        // The new conversation may be or have been a request, and only the server has the count of
+        // requests.
         if is_new && let Ok(page) = list_conversations(None).await {
             state.adopt_list(page, true);
         }

@@ -1,5 +1,4 @@
-//! `/c/{conversation}/about`: the other person of a conversation, with the ways to keep the person at
-//! a distance.
+//! `/c/{conversation}/about`: the peer of a conversation, with mute, block and report.
 
 mod controls;
 mod report;

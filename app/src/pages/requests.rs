@@ -30,8 +30,10 @@ pub fn RequestsPage() -> impl IntoView {
                 <h1 class="text-lg font-semibold">{t.requests}</h1>
             </header>
             <div class="settings">
-                <p class="text-muted">{texts.requests_help}</p>
-                <Requests />
+                <section class="settings-section">
+                    <p class="text-muted">{texts.requests_help}</p>
+                    <Requests />
+                </section>
             </div>
         </main>
     }

@@ -136,7 +136,7 @@ pub async fn turn_off_two_step(config: &Config, username: &str) -> Result<bool, 
     Ok(turned_off?)
 }
 
-/// The open reports at a time that an operator can read.
+/// Maximum number of reports that `duet reports` lists at once.
 const MOST_REPORTS: usize = 100;
 
 /// Returns the open reports of users to the operator, the oldest first.

@@ -167,7 +167,7 @@ impl Connection {
         if !events.take(now, TYPING_PER_SECOND, TYPING_BURST) {
             return;
         }
-        // Asked for each event, because a block must end typing at once.
+        // Each event reads the store, because a block must end typing at once.
         match self.chat.typing_peer(me, conversation).await {
             Ok((peer, true)) => {
                 let event = ServerFrame::Typing { conversation, user: me, active };

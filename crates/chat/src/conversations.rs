@@ -22,7 +22,7 @@ impl Chat {
     ///
     /// # Errors
     /// `not_with_oneself`; `not_found` if the peer does not exist; `rate_limited` if the user has
-    /// created many conversations, each of which may become a request, `storage_full`; `unauthenticated` if the session has ended.
+    /// created many conversations; `storage_full`; `unauthenticated` if the session has ended.
     pub async fn open_conversation(&self, me: Caller, peer: UserId) -> Result<ConversationId> {
         if me.user == peer {
             return Err(ErrorCode::NotWithOneself.into());

@@ -80,7 +80,8 @@ impl PresenceBoard {
         }
     }
 
-    /// Lets a user go offline for one peer, with a block of that peer, or return with its end.
+    /// Publishes to a blocked peer that the user went offline; after the block, that the user is
+    /// online, if so.
     pub(crate) async fn show_block(
         &self,
         user: UserId,

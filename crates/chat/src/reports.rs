@@ -1,4 +1,4 @@
-//! Reports to the operator: a user chooses messages of a peer and says what is wrong with them.
+//! Reports to the operator: a user chooses messages of a conversation and gives a reason.
 //!
 //! The operator reads and closes reports with `duet reports`; [`crate::begin`] has the functions for
 //! that. The reported user must learn nothing. `app` calls [`Chat::report`] for the conversation

@@ -1,10 +1,11 @@
 //! How a user stands to the people who write: requests, blocks and mutes.
 //!
-//! A conversation is a request for a user until the user writes in it or accepts it. Presence,
-//! typing and receipts pass only between users who have both spoken. A block hides the blocker from
-//! the blocked user like an absence: the store withholds the messages, and nothing here or in the
-//! answers of [`crate::writer`] may tell the two apart. Only the user's own connections learn of a
-//! change. `app` calls these methods for the conversation page and the settings.
+//! A conversation is a request for a user until the user writes in it or accepts it. Presence and
+//! typing pass only between users who have both spoken; the receipts of a user pass as soon as that
+//! user has spoken. A block hides the blocker from the blocked user like an absence: the store
+//! withholds the messages, and nothing here or in the answers of [`crate::writer`] may tell the two
+//! apart. Only an acceptance is published to the peer as a change; a block reaches the peer as a
+//! presence event. `app` calls these methods for the conversation page and the settings.
 
 use protocol::limits::{MOST_BLOCKED_LISTED, PAGE_CONVERSATIONS};
 use protocol::{
@@ -31,8 +32,9 @@ impl Chat {
         Ok(self.page(found).await)
     }
 
-    /// Accepts a request, as an answer would: both users now see each other's receipts and presence.
-    /// A conversation that is no request stays as it is.
+    /// Accepts a request, as an answer would: both users now see each other's receipts and
+    /// presence. In a conversation that is no request, the user counts as having answered from then
+    /// on.
     ///
     /// # Errors
     /// `not_found`, `rate_limited`; `unauthenticated` if the session has ended.

@@ -111,8 +111,8 @@ impl HttpClient {
     /// the presence of the other.
     ///
     /// # Errors
-    /// The server refuses to open it. A build without requests refuses only the acceptance, and needs
-    /// none.
+    /// The server refuses to open the conversation. A refused acceptance is ignored, because an
+    /// older build has no requests.
     pub async fn introduce(&self, me: &TestUser, peer: &TestUser) -> Result<ConversationId> {
         let id = self.open(me, peer.id).await?;
         for user in [me, peer] {

@@ -112,7 +112,7 @@ pub struct Conversation {
     /// The user's own marks.
     pub mine: Marks,
     /// The peer's marks, from which a client renders ticks. `read` is zero if one of the two users
-    /// hides receipts. Both marks are zero while the conversation is a request for the peer.
+    /// hides receipts. Both marks are zero until the peer has answered.
     pub theirs: Marks,
     /// How the user stands to the conversation.
     #[serde(default, skip_serializing_if = "Standing::is_usual")]

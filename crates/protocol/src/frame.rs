@@ -113,8 +113,9 @@ pub enum ServerFrame {
     /// A peer, or the user on another connection, changed their name. Empty names mean that the
     /// account was deleted.
     User(User),
-    /// The conversation changed beside its messages and marks: both users have talked from now on,
-    /// or the user accepted, blocked or muted it on another connection. Fetch it.
+    /// The conversation changed beside its messages and marks: both users have answered from now
+    /// on, or the user accepted, deleted, blocked or muted the conversation. Clients fetch the
+    /// conversation.
     Changed {
         /// The conversation.
         conversation: ConversationId,

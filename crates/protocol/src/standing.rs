@@ -9,11 +9,12 @@ use crate::{ConversationId, Timestamp, User};
 /// How a user stands to a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// The conversation is a request: a user with whom this user has not talked has written, and
-    /// waits for an answer. The peer sees no receipt, presence or typing until then.
+    /// The conversation is a request: a stranger has written, and the user has not answered. The
+    /// peer sees no receipt, presence or typing until then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub request: bool,
-    /// The conversation is in neither list: the user deleted or blocked the request.
+    /// The conversation is in neither list: the peer has not written yet, or the user deleted or
+    /// blocked the request.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unlisted: bool,
     /// The user has blocked the peer. The conversation stays as it was when the block began.
@@ -43,7 +44,7 @@ impl Standing {
 }
 
 impl Timestamp {
-    /// The last time that a browser can represent: the end of what has no end.
+    /// The latest time that a browser can represent. Stands for a mute without an end.
     pub const FOREVER: Self = Self(8_640_000_000_000_000);
 }
 

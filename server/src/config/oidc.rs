@@ -113,8 +113,8 @@ fn host_of(issuer: &str) -> Result<String> {
     let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
     if has_more || !(url.scheme() == "https" || url.scheme() == "http" && is_here) {
         bail!(
-            "DUET_OIDC_ISSUER: {issuer} must begin with https:// and have neither a user name nor a \
-             query"
+            "DUET_OIDC_ISSUER: {issuer} must begin with https:// (http:// only on this machine) and \
+             have neither a user name, a query nor a fragment"
         );
     }
     Ok(url.host_str().unwrap_or_default().to_owned())
@@ -124,11 +124,11 @@ fn secret(file: &Path) -> Result<String> {
     let read = || -> Result<String> {
         let size = std::fs::metadata(file)?.len();
         if size > MAX_SECRET {
-            bail!("it has {size} bytes, and a client secret has at most {MAX_SECRET}");
+            bail!("the file has {size} bytes, and a client secret has at most {MAX_SECRET}");
         }
         let secret = std::fs::read_to_string(file)?.trim().to_owned();
         if secret.is_empty() {
-            bail!("it is empty");
+            bail!("the file is empty");
         }
         Ok(secret)
     };

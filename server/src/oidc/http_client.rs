@@ -1,6 +1,6 @@
-//! The HTTP client for the sign-in provider. It follows no redirects, because an answer must come from the
-//! address in the operator's settings, and bounds the size and the time of each answer. Called by
-//! [`super`] alone.
+//! The HTTP client for the sign-in provider. The client follows no redirects, because an answer
+//! must come from the issuer or from an address that the issuer publishes. The size and the time of
+//! each answer are bounded. Called by [`super`] alone.
 
 use std::io;
 use std::pin::Pin;
@@ -14,8 +14,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 
-/// Time limit of one request, from the connection to the last byte. A return of the browser needs up to four
-/// of them, within the time limit of its own answer.
+/// Time limit of one request, from the connection to the last byte. A return of the browser causes
+/// up to four requests, which must all end within the 20 s of the answer to the browser.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// Longest answer in bytes. The keys of a large provider have some ten kilobytes.
 const MAX_ANSWER: usize = 1024 * 1024;

@@ -83,7 +83,7 @@ fn Identity(identity: IdentityInfo, list: RwSignal<Vec<IdentityInfo>>) -> impl I
                 <p class="mt-3">{texts.unlink_help}</p>
                 <ConfirmForm id=format!("unlink-{id}") action=paths::UNLINK_IDENTITY confirmed=confirmed submit=unlink>
                     <input type="hidden" name="id" value=id.to_string() />
-                    <SaveButton outcome=confirmed.outcome label=texts.unlink busy=texts.linking done="" danger=true />
+                    <SaveButton outcome=confirmed.outcome label=texts.unlink busy=use_texts().saving done="" danger=true />
                 </ConfirmForm>
             </details>
         </li>

@@ -184,7 +184,7 @@ impl Chat {
         let earliest = clock::before(begun_at, CLOCK_DIFFERENCE);
         if proven.authenticated_at.is_none_or(|at| at < earliest) {
             tracing::warn!(
-                "the sign-in provider did not say in auth_time that the user has just signed in there"
+                "the ID token of the sign-in provider has no auth_time after the beginning of the round"
             );
             return Err(refused());
         }

@@ -1,10 +1,11 @@
 //! Sign-in and sign-up through the operator's provider of OpenID Connect.
 //!
-//! The provider takes the place of the password and of nothing else: an account with two-step sign-in is
-//! asked for its code, and wrong codes count as at the other sign-in. An identity that is linked to no
-//! account may create one, if registration is open; the user chooses the username, so that nobody gets the
-//! name of another account from the provider. `server` calls [`Chat::finish_round`] when the browser has
-//! returned; `app` calls the rest for the page that asks for the code or the username.
+//! The provider takes the place of the password and of nothing else: two-step sign-in still needs
+//! its code, and a wrong code counts as a guess, as in a sign-in with the password. An identity
+//! that is linked to no account may create one, if registration is open; the user chooses the
+//! username, so that nobody gets the name of another account from the provider. `server` calls
+//! [`Chat::finish_round`] when the browser has returned; `app` calls the rest for the page that
+//! asks for the code or the username.
 
 use protocol::{ErrorCode, IdentityId, User};
 
@@ -21,7 +22,7 @@ use crate::{Chat, clock};
 pub enum Arrived {
     /// The user is signed in, and wants to open this path.
     SignedIn(Box<SignedIn>, String),
-    /// The sign-in waits for a code or a username; this is its cookie.
+    /// The sign-in waits for a code or a username. Contains the cookie of the sign-in.
     Waiting(String),
     /// The identity is linked.
     Linked,
@@ -34,7 +35,8 @@ pub enum Arrived {
 pub enum Waiting {
     /// The code of two-step sign-in.
     Code,
-    /// The username of a new account. Contains that at the provider, if it could be one here.
+    /// The username of a new account. Contains the username at the provider, or nothing if that is
+    /// not valid here.
     Username(String),
 }
 

@@ -1,9 +1,9 @@
 //! How a user of an open session proves who they are before a change of the account: with the
-//! password, or with one of the account's passkeys.
+//! password, with one of the account's passkeys, or with a fresh sign-in at the operator's provider.
 //!
-//! An account without a password has only the second way. A proof by passkey is as strong as a
-//! sign-in, because the authenticator has verified the user. An account with neither is proved by a
-//! fresh sign-in at the operator's provider ([`super::identities`]). [`crate::settings`],
+//! An account without a password cannot use the first way. Only an account with neither a password
+//! nor a passkey can use the third ([`super::identities`]). A proof by passkey is as strong as a
+//! sign-in, because the authenticator has verified the user. [`crate::settings`],
 //! [`crate::deletion`], and the changes of passkeys and second factors call [`Chat::verify_own`].
 
 use protocol::{ErrorCode, PasskeyAnswer, PasskeyCeremony, UserId};

@@ -1,8 +1,10 @@
 //! Texts with a keyed hash, which go through the browser instead of being stored.
 //!
-//! Anybody can begin a sign-in, so the server keeps nothing of one that was only begun, and any node can
-//! finish it. A text is not secret: the hash only proves that this server has written it, for one purpose
-//! and one session. The store records the hash of a text when the text is used, so that each is used once.
+//! Anybody can begin a sign-in, so the server keeps nothing of one that was only begun, and any
+//! node can finish it. A text is not secret: the hash only proves that this server has written it,
+//! for one purpose and one session. The store records the hash of a text that must be used only
+//! once: a ceremony, a round, a waiting sign-in, a proof. A permission to link an identity is not
+//! recorded, and is valid until it expires.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::store::{CeremonyHash, DerivedKey};
 
-/// Longest text in bytes, which bounds the work of a refusal. The server writes less than two kilobytes.
+/// Longest text in bytes, which bounds the work of a refusal.
 pub(super) const MAX_TEXT: usize = 16 * 1024;
 
 /// A state and the end of its validity.

@@ -13,8 +13,8 @@ use super::{Caller, Result};
 /// The reports to the operator.
 #[async_trait]
 pub trait ReportStore: Send + Sync + 'static {
-    /// Stores a report about the caller's peer, with copies of the chosen messages. False, and
-    /// nothing is stored, unless the caller can read the text of every one of them.
+    /// Stores a report about the caller's peer, with copies of the chosen messages. Returns false
+    /// and stores nothing if the caller cannot read the text of every message.
     async fn store_report(&self, me: Caller, new: NewReport<'_>, now: Timestamp) -> Result<bool>;
 
     /// At most `limit` open reports, the oldest first.

@@ -1,6 +1,6 @@
 //! How users stand to their conversations, in Postgres. Implements [`StandingStore`], through which
 //! alone this module is called. Each change first locks the conversation, as the commit of messages
-//! does, so that no message is judged by a standing of before.
+//! does, so that no commit uses an outdated standing.
 
 use async_trait::async_trait;
 use protocol::{BlockedUser, ConversationId, Timestamp, UserId};
