@@ -108,7 +108,10 @@ fn Request(id: ConversationId, entry: ConversationSignals) -> impl IntoView {
     };
     let body = Memo::new(move |_| {
         let last = |summary: &protocol::Conversation| {
-            summary.last.as_ref().map(|m| text::preview(&m.body))
+            summary.last.as_ref().map(|last| match last.is_withheld() {
+                true => t.withheld.to_owned(),
+                false => text::preview(&last.body),
+            })
         };
         entry.summary.with(last).unwrap_or_default()
     });

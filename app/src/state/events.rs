@@ -33,6 +33,7 @@ impl State {
             (Some(entry), Some(me)) => {
                 let mut summary = entry.summary.get_untracked();
                 let grows = message.seq > summary.last_seq;
+                let returns = !mine && grows && summary.standing.unlisted;
                 let freshness = summary::apply_message(&mut summary, message, me.id);
                 if grows && let Some(above) = self.key_above_the_others(id) {
                     summary.active_at = above.max(message.sent_at);
@@ -41,7 +42,8 @@ impl State {
                 if !mine {
                     entry.typing.set(false);
                 }
-                if is_behind { Freshness::Outdated } else { freshness }
+                // A deleted request returns with the next message, and only the server counts.
+                if is_behind || returns { Freshness::Outdated } else { freshness }
             }
             _ => Freshness::Outdated,
         };

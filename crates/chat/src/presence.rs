@@ -80,19 +80,11 @@ impl PresenceBoard {
         }
     }
 
-    /// Publishes to a blocked peer that the user went offline; after the block, that the user is
-    /// online, if so.
-    pub(crate) async fn show_block(
-        &self,
-        user: UserId,
-        peer: UserId,
-        blocked: bool,
-        now: Timestamp,
-    ) {
-        if blocked || self.present(&[user]).await.contains(&user) {
-            let presence = Presence { online: !blocked, last_seen: Some(now) };
-            self.relay.publish(&[peer], &ServerFrame::Presence { user, presence }, None);
-        }
+    /// Publishes to a blocked peer that the user, who is online, went offline; after the block, that
+    /// the user is online.
+    pub(crate) fn show_block(&self, user: UserId, peer: UserId, blocked: bool, now: Timestamp) {
+        let presence = Presence { online: !blocked, last_seen: Some(now) };
+        self.relay.publish(&[peer], &ServerFrame::Presence { user, presence }, None);
     }
 
     /// Waits for the grace period of each leaver, then notifies their peers. Ends with the token.

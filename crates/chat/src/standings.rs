@@ -14,7 +14,7 @@ use protocol::{
 };
 
 use crate::error::Result;
-use crate::store::Caller;
+use crate::store::{BlockTime, Caller};
 use crate::{Chat, clock};
 
 impl Chat {
@@ -40,8 +40,14 @@ impl Chat {
     /// `not_found`, `rate_limited`; `unauthenticated` if the session has ended.
     pub async fn accept_request(&self, me: Caller, id: ConversationId) -> Result<()> {
         self.throttle().standing(me.user).await?;
-        let peer = self.store().accept_request(me, id).await?.ok_or(ErrorCode::NotFound)?;
-        self.publish_changed(&[me.user, peer], id);
+        let accepted = self.store().accept_request(me, id, clock::now()).await?;
+        let accepted = accepted.ok_or(ErrorCode::NotFound)?;
+        // A peer who has not spoken, or whom a block separates from the user, learns nothing.
+        let both = [me.user, accepted.peer];
+        let to = if accepted.acquaints { &both[..] } else { &both[..1] };
+        if accepted.changed {
+            self.publish_changed(to, id);
+        }
         Ok(())
     }
 
@@ -67,12 +73,14 @@ impl Chat {
     pub async fn set_blocked(&self, me: Caller, id: ConversationId, blocked: bool) -> Result<()> {
         self.throttle().standing(me.user).await?;
         let now = clock::now();
-        let change = self.store().set_blocked(me, id, blocked, now).await?;
+        let is_online = self.presence().present(&[me.user]).await.contains(&me.user);
+        let since = blocked.then_some(BlockTime { now, is_online });
+        let change = self.store().set_blocked(me, id, since).await?;
         let change = change.ok_or(ErrorCode::NotFound)?;
         if change.changed {
             self.publish_changed(&[me.user], id);
-            if change.shows_presence {
-                self.presence().show_block(me.user, change.peer, blocked, now).await;
+            if change.shows_presence && is_online {
+                self.presence().show_block(me.user, change.peer, blocked, now);
             }
         }
         Ok(())

@@ -71,7 +71,7 @@ pub use sessions::{
     ValidSession,
 };
 pub use settings::{ChangedPassword, SettingsStore};
-pub use standings::{BlockChange, StandingStore};
+pub use standings::{AnswerChange, BlockChange, BlockTime, StandingStore};
 
 /// A failure of the store, for the log only: the text must not reach a client. After a failed
 /// [`MessageStore::commit`] the batch may be stored, because the connection can break after the

@@ -7,6 +7,7 @@ use protocol::{
 };
 
 use super::{TestConversation, listed, page, user};
+use crate::live::summary::Freshness;
 use crate::state::State;
 
 #[test]
@@ -38,6 +39,17 @@ fn a_new_message_moves_its_conversation_to_the_top_regardless_of_clocks() {
     // A repeated message changes nothing.
     _ = test.state.apply_message(&test.message(1, test.peer));
     assert_eq!(listed(), [other.id, test.id]);
+}
+
+#[test]
+fn a_deleted_request_is_fetched_when_its_sender_writes_again() {
+    let test = TestConversation::empty();
+    _ = test.state.apply_message(&test.message(1, test.peer));
+    test.state.change_standing(test.id, |it| it.unlisted = true);
+    let mine = test.state.apply_message(&test.message(2, test.me));
+    assert_eq!(mine.freshness, Freshness::Current);
+    let theirs = test.state.apply_message(&test.message(3, test.peer));
+    assert_eq!(theirs.freshness, Freshness::Outdated);
 }
 
 #[test]

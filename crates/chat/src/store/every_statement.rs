@@ -9,7 +9,7 @@ use protocol::{
 };
 
 use super::{
-    Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, Caller, ChangedPassword,
+    Acceptance, AccountOutcome, Allowance, AllowanceKey, Batch, BlockTime, Caller, ChangedPassword,
     ClusterState, GuessEnd, IdentityAdded, IdentityRemoved, InvitationOutcome, NewDeviceLink,
     NewIdentity, NewInvitation, NewMarks, NewMessage, NewPasskey, NewReport, NewSession, NewUser,
     NodeId, NodeKey, PasskeyAdded, PasskeyRemoved, Pauses, ReportId, Result, SessionLife, Store,
@@ -268,9 +268,11 @@ async fn run_standing_statements(
     id: ConversationId,
 ) -> Result<()> {
     assert!(store.delete_request(other, id).await?);
-    assert_eq!(store.accept_request(other, id).await?, Some(one.user));
+    let accepted = store.accept_request(other, id, Timestamp(4)).await?.expect("mine");
+    assert!(accepted.changed && accepted.peer == one.user);
     for blocked in [true, false] {
-        let change = store.set_blocked(one, id, blocked, Timestamp(4)).await?.expect("mine");
+        let since = BlockTime { now: Timestamp(4), is_online: true };
+        let change = store.set_blocked(one, id, blocked.then_some(since)).await?.expect("mine");
         assert!(change.changed && change.peer == other.user);
         assert_eq!(store.blocked_users(one.user, 9).await?.len(), usize::from(blocked));
     }

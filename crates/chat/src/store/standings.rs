@@ -23,21 +23,26 @@ pub(super) enum Comes {
 /// The standings of users in their conversations.
 #[async_trait]
 pub trait StandingStore: Send + Sync + 'static {
-    /// Accepts a request; a second call changes nothing. Returns the peer; `None` if the caller has
-    /// no such conversation.
-    async fn accept_request(&self, me: Caller, id: ConversationId) -> Result<Option<UserId>>;
+    /// Lets the caller count as having answered; a second call changes nothing. A deleted request
+    /// returns to the caller's list. `None` if the caller has no such conversation.
+    async fn accept_request(
+        &self,
+        me: Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<AnswerChange>>;
 
     /// Removes a request from the caller's requests until the peer writes again. Does nothing to a
     /// conversation that is no request. False if the caller has no such conversation.
     async fn delete_request(&self, me: Caller, id: ConversationId) -> Result<bool>;
 
-    /// Blocks the peer, or ends the block. `None` if the caller has no such conversation.
+    /// Blocks the peer since a time, or ends the block. `None` if the caller has no such
+    /// conversation.
     async fn set_blocked(
         &self,
         me: Caller,
         id: ConversationId,
-        blocked: bool,
-        now: Timestamp,
+        since: Option<BlockTime>,
     ) -> Result<Option<BlockChange>>;
 
     /// Stores until when the conversation is muted; `None` ends it. False if the caller has no such
@@ -54,6 +59,28 @@ pub trait StandingStore: Send + Sync + 'static {
 
     /// The number of waiting requests of `me`, counted up to `most`.
     async fn count_requests(&self, me: UserId, most: u32) -> Result<u32>;
+}
+
+/// The result of [`StandingStore::accept_request`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerChange {
+    /// The other member.
+    pub peer: UserId,
+    /// Whether the call changed anything.
+    pub changed: bool,
+    /// Whether both members have spoken from now on, and neither blocks the other.
+    pub acquaints: bool,
+}
+
+/// When a block begins, which is also the time since when the blocked peer sees the user as offline.
+/// The store uses the user's last-seen time for a user who is offline already, because the time of
+/// the block would tell the peer of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockTime {
+    /// The present time.
+    pub now: Timestamp,
+    /// Whether the user is online.
+    pub is_online: bool,
 }
 
 /// The result of [`StandingStore::set_blocked`].

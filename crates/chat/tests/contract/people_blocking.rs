@@ -100,6 +100,48 @@ async fn after_the_block_withheld_messages_keep_their_seqs_and_lose_their_texts(
     assert_eq!(texts(&world, &bob, id).await, ["one", "", "", "four"]);
 }
 
+#[tokio::test]
+async fn a_block_by_a_user_who_is_away_changes_nothing_that_the_peer_sees() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.pair().await;
+    let mut of_alice = world.connect(&alice).await;
+    drop(world.connect(&bob).await);
+    let is_away = |frame: ServerFrame| match frame {
+        ServerFrame::Presence { presence, .. } if !presence.online => Some(()),
+        _ => None,
+    };
+    of_alice.until(is_away).await;
+    let presence = async || {
+        let seen = world.chat.conversation(alice.user.id, id).await.expect("hers");
+        seen.peer.presence
+    };
+    // The last-seen time is stored a moment after the event.
+    world.send(alice.caller(), id, "are you there?").await;
+    let before = presence().await;
+    assert!(before.last_seen.is_some() && !before.online);
+    _ = frames(&mut of_alice).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    for blocked in [true, false] {
+        block(&world, &bob, id, blocked).await;
+        assert_eq!(frames(&mut of_alice).await, []);
+        assert_eq!(presence().await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_user_reaches_the_blocker_by_no_acceptance_and_the_reverse() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.strangers().await;
+    world.send(alice.caller(), id, "hello").await;
+    block(&world, &bob, id, true).await;
+    let mut of_alice = world.connect(&alice).await;
+    let mut of_bob = world.connect(&bob).await;
+    world.chat.accept_request(alice.caller(), id).await.expect("accepted");
+    assert_eq!(frames(&mut of_bob).await, []);
+    world.chat.accept_request(bob.caller(), id).await.expect("accepted");
+    assert_eq!(frames(&mut of_alice).await, []);
+}
+
 /// Everything that a user can learn of the conversation, as text. Times of the store are replaced,
 /// because no two runs have the same.
 async fn everything(world: &World, me: &Session, id: ConversationId, tab: &mut Tab) -> String {

@@ -177,6 +177,67 @@ async fn a_deleted_request_is_in_no_list_until_its_sender_writes_again() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_deleted_and_then_accepted_is_in_the_list() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.strangers().await;
+    world.send(alice.caller(), id, "hello").await;
+    world.chat.delete_request(bob.caller(), id).await.expect("deleted");
+    world.chat.accept_request(bob.caller(), id).await.expect("accepted");
+    assert_eq!(list(&world, bob.user.id).await, (vec![id], 0));
+    let seen = world.chat.conversation(bob.user.id, id).await.expect("his");
+    assert!(seen.standing.is_usual());
+}
+
+#[tokio::test]
+async fn accepting_reaches_nobody_who_has_not_spoken() {
+    let world = World::new().await;
+    let (alice, bob, id) = world.strangers().await;
+    let mut of_bob = world.connect(&bob).await;
+    for _ in 0..3 {
+        world.chat.accept_request(alice.caller(), id).await.expect("accepted");
+    }
+    assert_eq!(frames(&mut of_bob).await, []);
+    // The second acceptance changes nothing, so no page fetches anything.
+    let mut of_alice = world.connect(&alice).await;
+    world.send(alice.caller(), id, "hello").await;
+    world.chat.accept_request(bob.caller(), id).await.expect("accepted");
+    world.chat.accept_request(bob.caller(), id).await.expect("accepted");
+    let is_changed = |frame: &ServerFrame| matches!(frame, ServerFrame::Changed { .. });
+    for tab in [&mut of_alice, &mut of_bob] {
+        assert_eq!(frames(tab).await.into_iter().filter(is_changed).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_times_of_ticks_begin_with_the_answer() {
+    for by_message in [false, true] {
+        let world = World::new().await;
+        let (alice, bob, id) = world.strangers().await;
+        world.send(alice.caller(), id, "hello").await;
+        world.chat.mark(bob.caller(), id, marks(1)).await.expect("read");
+        let read_by = chat_time(&world, &alice, &bob).await;
+        match by_message {
+            true => _ = world.send(bob.caller(), id, "an answer").await,
+            false => world.chat.accept_request(bob.caller(), id).await.expect("accepted"),
+        }
+        let times = world.chat.tick_times(alice.user.id, id).await.expect("hers");
+        for time in [times.delivered, times.read] {
+            assert_eq!(time.up_to, Seq(1));
+            assert!(time.at > Some(read_by), "{times:?}");
+        }
+    }
+}
+
+/// A time of the store that is later than everything stored so far. A millisecond passes after it.
+async fn chat_time(world: &World, one: &Session, other: &Session) -> Timestamp {
+    let id = world.open(one, other).await;
+    world.send(one.caller(), id, "what time is it?").await;
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let seen = world.chat.conversation(one.user.id, id).await.expect("mine");
+    seen.last.expect("a message").sent_at
+}
+
+#[tokio::test]
 async fn opening_a_conversation_answers_no_request_but_expects_the_first_message() {
     let world = World::new().await;
     let (alice, bob, id) = world.strangers().await;

@@ -146,9 +146,12 @@ impl Tab {
         }
     }
 
+    /// Skips presence and changes of standing, which other nodes publish at any time.
     pub(crate) async fn next_without_presence(&mut self) -> ServerFrame {
-        self.until(|frame| Some(frame).filter(|one| !matches!(one, ServerFrame::Presence { .. })))
-            .await
+        let is_skipped = |frame: &ServerFrame| {
+            matches!(frame, ServerFrame::Presence { .. } | ServerFrame::Changed { .. })
+        };
+        self.until(|frame| Some(frame).filter(|frame| !is_skipped(frame))).await
     }
 
     pub(crate) async fn next(&mut self) -> Outgoing {

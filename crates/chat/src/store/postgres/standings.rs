@@ -10,24 +10,56 @@ use uuid::Uuid;
 
 use super::{PostgresStore, sessions};
 use crate::store::rows::{self, at_most};
-use crate::store::{BlockChange, Caller, Result, StandingStore};
+use crate::store::{AnswerChange, BlockChange, BlockTime, Caller, Result, StandingStore};
 
 #[async_trait]
 impl StandingStore for PostgresStore {
-    async fn accept_request(&self, me: Caller, id: ConversationId) -> Result<Option<UserId>> {
+    async fn accept_request(
+        &self,
+        me: Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<AnswerChange>> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             lock(&mut tx, id).await?;
-            let peer: Option<Uuid> = sqlx::query_scalar(
-                "update members set standing = 0 where conversation_id = $1 and user_id = $2 \
-                 returning peer_id",
+            let found: Option<(Uuid, bool)> = sqlx::query_as(
+                "select me.peer_id, peer.standing = 0 and peer.blocked_at is null \
+                        and me.blocked_at is null \
+                 from members me \
+                 join members peer on peer.conversation_id = me.conversation_id \
+                                  and peer.user_id = me.peer_id \
+                 where me.conversation_id = $1 and me.user_id = $2",
             )
             .bind(id.0)
             .bind(me.user.0)
             .fetch_optional(&mut *tx)
             .await?;
+            let Some((peer, is_awaited)) = found else {
+                sessions::commit_for(tx, me).await?;
+                return Ok(None);
+            };
+            // The peer must not learn when marks moved before the answer.
+            let done = sqlx::query(
+                "update members set standing = 0, \
+                        active_at = case \
+                            when (select last_seq from conversations where id = $1) = 0 \
+                                then active_at \
+                            else coalesce(active_at, greatest($3::bigint, 1 + ( \
+                                select o.active_at from members o where o.user_id = $2 \
+                                order by o.active_at desc nulls last limit 1))) end, \
+                        delivered_at = case when delivered_seq > 0 then $3 else delivered_at end, \
+                        read_at = case when read_seq > 0 then $3 else read_at end \
+                 where conversation_id = $1 and user_id = $2 and standing <> 0",
+            )
+            .bind(id.0)
+            .bind(me.user.0)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
             sessions::commit_for(tx, me).await?;
-            Ok(peer.map(UserId))
+            let changed = done.rows_affected() > 0;
+            Ok(Some(AnswerChange { peer: UserId(peer), changed, acquaints: changed && is_awaited }))
         })
         .await
     }
@@ -54,8 +86,7 @@ impl StandingStore for PostgresStore {
         &self,
         me: Caller,
         id: ConversationId,
-        blocked: bool,
-        now: Timestamp,
+        since: Option<BlockTime>,
     ) -> Result<Option<BlockChange>> {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
@@ -67,7 +98,9 @@ impl StandingStore for PostgresStore {
             // Without a time the block ends. A second call changes nothing, so that the view of a
             // member who blocks stays as it was.
             let done = sqlx::query(
-                "update members set blocked_at = $3, \
+                "update members set \
+                        blocked_at = case when $4 then $3::bigint else least($3::bigint, coalesce( \
+                            (select last_seen_at from users where id = $2), $3::bigint)) end, \
                         blocked_seq = case when $3::bigint is not null then \
                             (select last_seq from conversations where id = $1) end \
                  where conversation_id = $1 and user_id = $2 \
@@ -75,7 +108,8 @@ impl StandingStore for PostgresStore {
             )
             .bind(id.0)
             .bind(me.user.0)
-            .bind(blocked.then_some(now.0))
+            .bind(since.map(|since| since.now.0))
+            .bind(since.is_none_or(|since| since.is_online))
             .execute(&mut *tx)
             .await?;
             sessions::commit_for(tx, me).await?;

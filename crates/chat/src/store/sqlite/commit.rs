@@ -224,14 +224,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Stores that members have written for the first time, which also accepts a request.
+    /// Stores that members have written for the first time, which also accepts a request. The peer
+    /// must not learn when marks moved before that.
     fn write_standings(&self) -> Result<()> {
         for (id, member) in &self.spoke {
             self.tx
                 .prepare_cached(
-                    "update members set standing = 0 where conversation_id = ?1 and user_id = ?2",
+                    "update members set standing = 0, \
+                            delivered_at = iif(delivered_seq > 0, ?3, delivered_at), \
+                            read_at = iif(read_seq > 0, ?3, read_at) \
+                     where conversation_id = ?1 and user_id = ?2",
                 )?
-                .execute((id.0.as_bytes(), member.0.as_bytes()))?;
+                .execute((id.0.as_bytes(), member.0.as_bytes(), self.now.0))?;
         }
         Ok(())
     }

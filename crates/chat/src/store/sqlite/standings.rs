@@ -8,24 +8,50 @@ use uuid::Uuid;
 
 use super::{SqliteStore, sessions};
 use crate::store::rows::{self, at_most};
-use crate::store::{BlockChange, Caller, Result, StandingStore};
+use crate::store::{AnswerChange, BlockChange, BlockTime, Caller, Result, StandingStore};
 
 #[async_trait]
 impl StandingStore for SqliteStore {
-    async fn accept_request(&self, me: Caller, id: ConversationId) -> Result<Option<UserId>> {
+    async fn accept_request(
+        &self,
+        me: Caller,
+        id: ConversationId,
+        now: Timestamp,
+    ) -> Result<Option<AnswerChange>> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         sessions::require(&mut tx, me).await?;
-        let peer: Option<Uuid> = sqlx::query_scalar(
-            "update members set standing = 0 where conversation_id = $1 and user_id = $2 \
-             returning peer_id",
+        let found: Option<(Uuid, bool)> = sqlx::query_as(
+            "select me.peer_id, peer.standing = 0 and peer.blocked_at is null \
+                    and me.blocked_at is null \
+             from members me \
+             join members peer on peer.conversation_id = me.conversation_id \
+                              and peer.user_id = me.peer_id \
+             where me.conversation_id = $1 and me.user_id = $2",
         )
         .bind(id.0)
         .bind(me.user.0)
         .fetch_optional(&mut *tx)
         .await?;
+        let Some((peer, is_awaited)) = found else { return Ok(None) };
+        // The peer must not learn when marks moved before the answer.
+        let done = sqlx::query(
+            "update members set standing = 0, \
+                    active_at = iif((select last_seq from conversations where id = $1) = 0, \
+                        active_at, coalesce(active_at, max($3, 1 + coalesce( \
+                        (select max(o.active_at) from members o where o.user_id = $2), 0)))), \
+                    delivered_at = iif(delivered_seq > 0, $3, delivered_at), \
+                    read_at = iif(read_seq > 0, $3, read_at) \
+             where conversation_id = $1 and user_id = $2 and standing <> 0",
+        )
+        .bind(id.0)
+        .bind(me.user.0)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(peer.map(UserId))
+        let changed = done.rows_affected() > 0;
+        Ok(Some(AnswerChange { peer: UserId(peer), changed, acquaints: changed && is_awaited }))
     }
 
     async fn delete_request(&self, me: Caller, id: ConversationId) -> Result<bool> {
@@ -48,8 +74,7 @@ impl StandingStore for SqliteStore {
         &self,
         me: Caller,
         id: ConversationId,
-        blocked: bool,
-        now: Timestamp,
+        since: Option<BlockTime>,
     ) -> Result<Option<BlockChange>> {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
@@ -60,7 +85,9 @@ impl StandingStore for SqliteStore {
         // Without a time the block ends. A second call changes nothing, so that the view of a member
         // who blocks stays as it was.
         let done = sqlx::query(
-            "update members set blocked_at = $3, \
+            "update members set \
+                    blocked_at = iif($4, $3, min($3, coalesce( \
+                        (select last_seen_at from users where id = $2), $3))), \
                     blocked_seq = iif($3 is null, null, \
                         (select last_seq from conversations where id = $1)) \
              where conversation_id = $1 and user_id = $2 \
@@ -68,7 +95,8 @@ impl StandingStore for SqliteStore {
         )
         .bind(id.0)
         .bind(me.user.0)
-        .bind(blocked.then_some(now.0))
+        .bind(since.map(|since| since.now.0))
+        .bind(since.is_none_or(|since| since.is_online))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;

@@ -107,8 +107,10 @@ with here as materialized ( \
             select o.active_at from members o where o.user_id = m.user_id \
             order by o.active_at desc nulls last limit 1)) else m.active_at end, \
         standing = case when w.speaks then 0 else m.standing end, \
-        delivered_at = case when w.delivered > m.delivered_seq then $10 else m.delivered_at end, \
-        read_at = case when w.read > m.read_seq then $10 else m.read_at end, \
+        delivered_at = case when w.delivered > m.delivered_seq or w.speaks and m.delivered_seq > 0 \
+            then $10 else m.delivered_at end, \
+        read_at = case when w.read > m.read_seq or w.speaks and m.read_seq > 0 \
+            then $10 else m.read_at end, \
         delivered_seq = greatest(m.delivered_seq, w.delivered), \
         read_seq = greatest(m.read_seq, w.read) \
     from touched w \
