@@ -6,9 +6,11 @@
 //! is needed, and only the routes here fail.
 //!
 //! - `http_client`: bounded requests to the provider
+//! - `log_text`: the texts of strangers in the log
 //! - `routes`: the routes of the browser
 
 mod http_client;
+mod log_text;
 mod routes;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +32,7 @@ use url::Url;
 
 use crate::config::ProviderSettings;
 use http_client::HttpClient;
+use log_text::printable;
 pub(crate) use routes::routes;
 
 /// How long the provider's published addresses and keys are used before they are fetched again.
@@ -60,12 +63,13 @@ type FoundClient = CoreClient<
     EndpointMaybeSet,
 >;
 
-/// Why a round with the provider failed. The texts are for the log.
+/// Why a round with the provider failed. The texts are for the log; they may quote the provider, and are
+/// escaped when they are displayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("the sign-in provider cannot be used: {0}")]
+    #[error("the sign-in provider cannot be used: {}", printable(.0))]
     Unavailable(String),
-    #[error("the answer of the sign-in provider was refused: {0}")]
+    #[error("the answer of the sign-in provider was refused: {}", printable(.0))]
     Refused(String),
 }
 
@@ -201,6 +205,7 @@ impl Provider {
                 user.preferred_username().map(|name| name.as_str().to_owned()).unwrap_or_default()
             }
             Err(error) => {
+                let error = printable(&with_cause(&error));
                 tracing::debug!(%error, "the sign-in provider gave no username");
                 String::new()
             }

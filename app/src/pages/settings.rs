@@ -77,7 +77,7 @@ fn Sections(account: OwnAccount) -> impl IntoView {
     provide_context(HasPassword(passkeys.has_password));
     let provider = passkeys.provider.clone();
     if let Some(provider) = provider.as_ref().filter(|provider| provider.confirms) {
-        let (name, confirmed) = (provider.name.clone(), provider.confirmed);
+        let (name, confirmed) = (provider.name.clone(), RwSignal::new(provider.confirmed));
         provide_context(ConfirmsAt { name, confirmed });
     }
     // A refused plain form shows its error here; after hydration each form shows its own error.

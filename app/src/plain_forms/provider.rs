@@ -50,6 +50,9 @@ struct FinishForm {
     code: Option<String>,
     #[serde(default)]
     username: Option<String>,
+    /// Sent by the button that cancels the sign-in.
+    #[serde(default)]
+    cancel: Option<String>,
 }
 
 pub(super) fn routes<S, P>(forms: &PlainForms<P>) -> Router<S>
@@ -115,6 +118,9 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Ok(read) => read,
             Err(refused) => return refused,
         };
+        if form.cancel.is_some() {
+            return self.cancel_provider(&parts).await;
+        }
         let typed_name = form.username.clone().unwrap_or_default();
         let typed = match form {
             FinishForm { code: Some(code), .. } => FinishTyped::Code(code),
@@ -126,6 +132,17 @@ impl<P: Fn() + Clone + Send + Sync + 'static> PlainForms<P> {
             Err(error) => self.finish_page(&parts, Some(error), typed_name).await,
         };
         response.headers_mut().extend(done.headers);
+        response
+    }
+
+    /// Ends a sign-in that waits, so that the next user of the browser cannot finish it.
+    async fn cancel_provider(self, parts: &Parts) -> Response {
+        let done = within(parts, &self.provide, || async move {
+            response::set_cookie(request::server_cookies()?.provider.clear());
+            Ok(())
+        });
+        let mut response = see_other(paths::SIGN_IN);
+        response.headers_mut().extend(done.await.headers);
         response
     }
 
@@ -268,8 +285,11 @@ fn finish_document(
         <form class="mt-4 flex flex-col gap-4" method="post" action=paths::PROVIDER_FINISH>
             <div class="field">{field}</div>
             <button class="button-primary" type="submit">{button}</button>
+            // The second button, because the Enter key presses the first one.
+            <button class="button-quiet self-start" type="submit" name="cancel" value="1" formnovalidate=true>
+                {t.language.device_link().cancel}
+            </button>
         </form>
-        <a class="button-quiet mt-4 inline-flex" href=paths::SIGN_IN>{t.language.device_link().cancel}</a>
     };
     document(options, format!("{title} · Duet"), card.into_any())
 }

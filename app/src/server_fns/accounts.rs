@@ -110,7 +110,8 @@ pub async fn sign_in(
     Ok(())
 }
 
-/// Ends this session. A repeated call has no further effect. The device stays known.
+/// Ends this session, and a round to the provider. A repeated call has no further effect. The device stays
+/// known.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -121,5 +122,9 @@ pub async fn sign_out() -> Result<(), AppError> {
         request::chat()?.sign_out(session.id).await.map_err(response::fail)?;
     }
     response::set_cookie(request::session_cookie()?.clear());
+    // The next user of the browser must not find a sign-in that waits.
+    if request::provider_cookie().is_some() {
+        response::set_cookie(request::server_cookies()?.provider.clear());
+    }
     Ok(())
 }

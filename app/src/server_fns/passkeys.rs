@@ -21,12 +21,16 @@ pub(super) struct SentProof {
 #[cfg(feature = "ssr")]
 impl SentProof {
     /// `passkey` is a [`protocol::PasskeyAnswer`] as JSON, or empty for a proof by password. Where the
-    /// operator has set a provider, a call without either is proved by the browser's cookie.
+    /// operator has set a provider, a call without either is proved by the browser's cookie, which the
+    /// answer then deletes: the call uses the proof up, or the proof was none.
     pub(super) fn read(password: String, passkey: &str) -> Result<Self, AppError> {
-        use crate::request;
+        use crate::{request, response};
         let by_identity =
             password.is_empty() && passkey.is_empty() && !request::provider_name().is_empty();
         let identity = by_identity.then(|| request::provider_cookie().unwrap_or_default());
+        if by_identity {
+            response::set_cookie(request::server_cookies()?.provider.clear());
+        }
         let passkey = (!passkey.is_empty()).then(|| answer(passkey)).transpose()?;
         Ok(Self { password, passkey, identity })
     }

@@ -14,13 +14,14 @@ use axum::Router;
 use axum::extract::{Query, Request};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use chat::{ProvenIdentity, Round, Session};
 use leptos::config::LeptosOptions;
 use protocol::ErrorCode;
 
+use super::log_text::error_code;
 use super::{Failure, Provider};
 use crate::state::AppState;
 
@@ -68,7 +69,13 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Rounds<P> {
         F: Future<Output = Response> + Send + 'static,
     {
         let rounds = self.clone();
-        get(move |request: Request| handle(rounds, request.into_parts().0))
+        get(move |request: Request| async move {
+            let (parts, _) = request.into_parts();
+            match is_visit(&parts.headers) {
+                true => handle(rounds, parts).await,
+                false => rounds.refuse(&parts, ErrorCode::IdentityRefused.into()).await,
+            }
+        })
     }
 
     async fn sign_in(self, parts: Parts) -> Response {
@@ -141,7 +148,7 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Rounds<P> {
         };
         if let Some(error) = parameters.get("error") {
             // The user has cancelled, or the provider does not let the user in.
-            let failure = Failure::Refused(error.chars().take(MAX_LOGGED).collect());
+            let failure = Failure::Refused(error_code(error).to_owned());
             return self.fail(&parts, &failure).await;
         }
         let proven = match self.provider.prove(&round, code).await {
@@ -181,8 +188,18 @@ impl<P: Fn() + Clone + Send + Sync + 'static> Rounds<P> {
     }
 }
 
-/// Longest error code of a provider in the log, in characters.
-const MAX_LOGGED: usize = 100;
+/// Whether a browser opens the address as a page of its own. Another website can make its visitors' browsers
+/// load an address as an image or in a frame, and so use up the sign-ins of their network. Browsers without
+/// these headers are let in.
+fn is_visit(headers: &HeaderMap) -> bool {
+    let said = |name| headers.get(name).map(HeaderValue::as_bytes);
+    match said("sec-fetch-dest") {
+        None | Some(b"document") => true,
+        // The service worker passes a navigation on without its destination. No page can forge this mode.
+        Some(b"empty") => said("sec-fetch-mode") == Some(b"navigate"),
+        Some(_) => false,
+    }
+}
 
 fn see_other(path: &str) -> Response {
     let location = HeaderValue::from_str(paths::safe(path));

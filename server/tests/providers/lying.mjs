@@ -45,6 +45,7 @@ const server = createServer(async (request, response) => {
       const form = new URLSearchParams(Buffer.concat(chunks).toString());
       if (!form.get('code_verifier')) return json(400, { error: 'invalid_request' });
       const demanded = JSON.parse(Buffer.from(form.get('code'), 'base64url').toString());
+      if (demanded.refusal) return json(400, demanded.refusal);
       return json(200, { access_token: 'x', token_type: 'Bearer', id_token: token(demanded) });
     }
     default:

@@ -29,8 +29,8 @@ pub fn use_has_password() -> bool {
 pub struct ConfirmsAt {
     /// The provider's name.
     pub name: String,
-    /// Whether the next change is confirmed already.
-    pub confirmed: bool,
+    /// Whether the next change is confirmed already. Each change uses the confirmation up.
+    pub confirmed: RwSignal<bool>,
 }
 
 /// Returns the password of a field. Without a field, `None` asks for a passkey, and an empty password
@@ -53,11 +53,17 @@ pub struct Confirmed {
     pub outcome: RwSignal<Outcome>,
     /// Why the authenticator gave no answer.
     pub failure: RwSignal<Option<PasskeyFailure>>,
+    /// Whether the provider has confirmed the next change; nothing if the provider confirms none.
+    by_provider: Option<RwSignal<bool>>,
 }
 
 impl Confirmed {
     pub fn new() -> Self {
-        Self { outcome: RwSignal::new(Outcome::Untouched), failure: RwSignal::new(None) }
+        Self {
+            outcome: RwSignal::new(Outcome::Untouched),
+            failure: RwSignal::new(None),
+            by_provider: use_context::<ConfirmsAt>().map(|at| at.confirmed),
+        }
     }
 
     /// Returns the error as a sentence.
@@ -75,7 +81,7 @@ impl Confirmed {
         call: impl Future<Output = Result<T, PasskeyError>> + 'static,
         then: impl FnOnce(T) + 'static,
     ) {
-        let Self { outcome, failure } = self;
+        let Self { outcome, failure, by_provider } = self;
         if outcome.get_untracked() == Outcome::Busy {
             return;
         }
@@ -91,6 +97,8 @@ impl Confirmed {
             // The page may have been left meanwhile.
             _ = outcome.try_set(ended);
             _ = failure.try_set(failed);
+            // Also after a refusal, because the server has deleted the proof.
+            _ = by_provider.and_then(|confirmed| confirmed.try_set(false));
             if let Ok(answer) = answer {
                 then(answer);
             }
@@ -163,17 +171,22 @@ pub fn ConfirmHelp(error: Signal<Option<String>>) -> impl IntoView {
     let t = use_texts();
     let help = match use_context::<ConfirmsAt>() {
         None => view! { <p class="field-help">{t.language.passkeys().confirm_help}</p> }.into_any(),
-        Some(ConfirmsAt { name, confirmed: true }) => {
-            let confirmed = t.fill(t.language.identities().confirmed, &name);
-            view! { <p class="field-help">{confirmed}</p> }.into_any()
-        }
-        Some(ConfirmsAt { name, confirmed: false }) => {
+        Some(ConfirmsAt { name, confirmed }) => {
             let texts = t.language.identities();
-            view! {
-                <p class="field-help">{t.fill(texts.confirm_help, &name)}</p>
-                <a class="link self-start" rel="external" href=paths::PROVIDER_CONFIRM>{t.fill(texts.confirm, &name)}</a>
+            let help = move || {
+                match confirmed.get() {
+                true => {
+                    let confirmed = t.fill(texts.confirmed, &name);
+                    view! { <p class="field-help">{confirmed}</p> }.into_any()
+                }
+                false => view! {
+                    <p class="field-help">{t.fill(texts.confirm_help, &name)}</p>
+                    <a class="link self-start" rel="external" href=paths::PROVIDER_CONFIRM>{t.fill(texts.confirm, &name)}</a>
+                }
+                .into_any(),
             }
-            .into_any()
+            };
+            help.into_any()
         }
     };
     view! {

@@ -28,7 +28,7 @@ const WITHDRAW_INVITATIONS: &str = "withdraw_invitations";
 pub fn ChangePassword() -> impl IntoView {
     let (t, me) = (use_texts(), use_state().me());
     let (confirmed, has_password) = (Confirmed::new(), use_has_password());
-    let Confirmed { outcome, failure } = confirmed;
+    let Confirmed { outcome, failure, .. } = confirmed;
     let by_provider = use_by_provider();
     let (current, new) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
     let form = NodeRef::<Form>::new();

@@ -68,8 +68,11 @@ impl Chat {
         let Ok(rounds) = self.rounds() else { return Ok(None) };
         let identities = self.store().identities(me.user.id, &rounds.provider.issuer).await?;
         let confirms = !identities.is_empty() && self.has_no_own_proof(me).await?;
-        let confirmed =
-            cookie.is_some_and(|cookie| rounds.proved(me.id, cookie, clock::now()).is_ok());
+        let proved = cookie.and_then(|cookie| rounds.proved(me.id, cookie, clock::now()).ok());
+        let confirmed = match proved {
+            Some(proved) => !self.store().is_ceremony_used(&proved.hash).await?,
+            None => false,
+        };
         let name = rounds.provider.name.clone();
         Ok(Some(ProviderState { name, identities, confirms, confirmed }))
     }
@@ -95,14 +98,18 @@ impl Chat {
         rounds.permit(me.id, clock::now())
     }
 
-    /// Begins the round that links an identity.
+    /// Begins the round that links an identity. A permission begins one round.
     ///
     /// # Errors
     /// `identity_refused`, `provider_unavailable`, `rate_limited`.
     pub async fn begin_identity_link(&self, me: &Session, permission: &str) -> Result<Round> {
         let (rounds, now) = (self.rounds()?, clock::now());
         self.throttle().change(me.user.id).await?;
-        rounds.permitted(me.id, permission, now)?;
+        let permitted = rounds.permitted(me.id, permission, now)?;
+        // Used up here and not at the end of the round, so that one proof permits one round.
+        if !self.store().use_ceremony(&permitted.hash, permitted.expires_at).await? {
+            return Err(refused());
+        }
         rounds.begin(Purpose::Link(me.id), now)
     }
 

@@ -3,8 +3,7 @@
 //! Anybody can begin a sign-in, so the server keeps nothing of one that was only begun, and any
 //! node can finish it. A text is not secret: the hash only proves that this server has written it,
 //! for one purpose and one session. The store records the hash of a text that must be used only
-//! once: a ceremony, a round, a waiting sign-in, a proof. A permission to link an identity is not
-//! recorded, and is valid until it expires.
+//! once: a ceremony, a round, a waiting sign-in, a proof, a permission to link an identity.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -72,8 +71,9 @@ impl Seal {
             return None;
         }
         let Sealed { expires_at, state } = serde_json::from_slice(&text).ok()?;
-        // The hash is of the decoded text, because a text can have several encodings.
-        let hash = Sha256::digest(&text).into();
+        // The hash is of the decoded parts, because a text can have several encodings. With the tag, because
+        // the texts of two sessions can be equal: those of proofs made in one millisecond are.
+        let hash = Sha256::new().chain_update(&tag).chain_update(&text).finalize().into();
         (expires_at > now).then_some(Finished { value: state, hash, expires_at })
     }
 }
@@ -84,4 +84,23 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 
 pub(super) fn encode(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreSecret;
+
+    #[test]
+    fn equal_states_of_two_sessions_are_used_up_one_by_one() {
+        let (seal, ends_at) = (Seal::new(StoreSecret::for_tests().key("test")), Timestamp(2));
+        let hash = |bound: Bound<'_>| {
+            let text = seal.seal(bound, &(), ends_at).expect("sealed");
+            seal.open::<()>(bound, &text, Timestamp(1)).expect("it is valid").hash
+        };
+        let one = hash((b"proof", b"one"));
+        assert_eq!(one, hash((b"proof", b"one")));
+        assert_ne!(one, hash((b"proof", b"two")));
+        assert_ne!(one, hash((b"link", b"one")));
+    }
 }

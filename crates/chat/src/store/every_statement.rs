@@ -193,6 +193,8 @@ async fn run_passkey_statements(store: &dyn Store, caller: Caller) -> Result<()>
     assert_eq!(store.remove_passkey(caller, id, None).await?, PasskeyRemoved::NotFound);
     assert!(store.use_ceremony(&[1; 32], Timestamp(4)).await?);
     assert!(!store.use_ceremony(&[1; 32], Timestamp(4)).await?);
+    assert!(store.is_ceremony_used(&[1; 32]).await?);
+    assert!(!store.is_ceremony_used(&[2; 32]).await?);
     store.forget_ceremonies(Timestamp(5)).await
 }
 

@@ -107,6 +107,9 @@ pub trait PasskeyStore: Send + Sync + 'static {
     /// Records that a ceremony was used. False if it was used before.
     async fn use_ceremony(&self, hash: &CeremonyHash, expires_at: Timestamp) -> Result<bool>;
 
+    /// Whether a ceremony was used.
+    async fn is_ceremony_used(&self, hash: &CeremonyHash) -> Result<bool>;
+
     /// Forgets the used ceremonies that have expired.
     async fn forget_ceremonies(&self, now: Timestamp) -> Result<()>;
 }

@@ -202,6 +202,8 @@ async fn an_identity_belongs_to_one_user_and_is_linked_after_a_proof() {
         let begun = world.chat.begin_identity_link(&bob, &permission).await.map(drop);
         assert_eq!(code(begun), ErrorCode::IdentityRefused, "another session's permission");
         let round = world.chat.begin_identity_link(&alice, &permission).await.expect("begun");
+        let again = world.chat.begin_identity_link(&alice, &permission).await.map(drop);
+        assert_eq!(code(again), ErrorCode::IdentityRefused, "a permission begins one round");
         let linked = world.chat.finish_round(&round, proven("oak"), session, SOMEWHERE).await;
         assert_eq!(code(linked.map(drop)), ErrorCode::IdentityRefused, "another session's round");
     }
@@ -293,6 +295,43 @@ async fn identities_at_another_provider_do_not_count() {
 }
 
 #[tokio::test]
+async fn the_number_of_identities_is_limited_at_each_provider() {
+    let world = World::with_provider().await;
+    let alice = world.person("alice").await;
+    for number in 0..MOST_IDENTITIES {
+        world.link_identity(&alice, PASSWORD, &format!("ash {number}")).await.expect("linked");
+    }
+    let other = Provider { issuer: "https://other.example.org".into(), name: "Other".into() };
+    let world = world.restart_with(|config| config.provider = Some(other)).await;
+    let listed = world.provider_state(&alice).await.identities;
+    assert!(listed.is_empty(), "those at the earlier provider cannot be seen or unlinked");
+    world.link_identity(&alice, PASSWORD, "ash").await.expect("the first at this provider");
+}
+
+#[tokio::test]
+async fn returns_that_another_website_causes_do_not_use_up_the_sign_ins_of_the_address() {
+    let world = World::with(|config| {
+        config.provider = Some(provider());
+        config.rates.sign_ins_per_minute = 2.try_into().expect("not zero");
+    })
+    .await;
+    let chat = &world.chat;
+    let round = chat.begin_identity_sign_in("/", SOMEWHERE).await.expect("begun");
+    for number in 0..10 {
+        let cookie = if number % 2 == 0 { "" } else { &round.cookie };
+        let forged = chat.returned_round(cookie, "forged", SOMEWHERE).await.map(drop);
+        assert_eq!(code(forged), ErrorCode::IdentityRefused);
+    }
+    let mut returned = Vec::new();
+    for _ in 0..3 {
+        let right = chat.returned_round(&round.cookie, &round.state, SOMEWHERE).await;
+        returned.push(right.map(drop));
+    }
+    assert_eq!(code(returned.remove(2)), ErrorCode::RateLimited, "right ones count");
+    assert!(returned.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
 async fn a_proof_by_the_provider_is_fresh_and_of_the_same_user() {
     let world = World::with_provider().await;
     let chat = &world.chat;
@@ -314,8 +353,14 @@ async fn a_proof_by_the_provider_is_fresh_and_of_the_same_user() {
     let elsewhere = world.identity_sign_in("alice").await.expect("signed in");
     let used = chat.delete_account(&elsewhere, Proof::Identity(&proof), SOMEWHERE).await;
     assert_eq!(code(used), ErrorCode::IdentityRefused, "another session");
+    let confirmed = async || {
+        let state = chat.identities(&alice, Some(&proof)).await.expect("a list");
+        state.expect("a provider").confirmed
+    };
+    assert!(confirmed().await);
     let permitted = chat.permit_identity_link(&alice, Proof::Identity(&proof), SOMEWHERE).await;
     permitted.expect("permitted");
+    assert!(!confirmed().await, "the proof was used");
     let again = chat.delete_account(&alice, Proof::Identity(&proof), SOMEWHERE).await;
     assert_eq!(code(again), ErrorCode::IdentityRefused, "the second use");
 

@@ -1,7 +1,7 @@
 //! Identities in the settings of an account: linking, unlinking, the guard of the last way to sign in, and
 //! the proof of an account that has no other way.
 
-use protocol::{IdentityId, ProviderState};
+use protocol::{IdentityId, PasskeyState, ProviderState};
 use serde_json::{Value, json};
 
 use super::world::{Visitor, World, target};
@@ -28,7 +28,10 @@ async fn an_identity_is_linked_after_a_proof_and_unlinked_after_another() {
     let world = World::start().await;
     let mut alice = world.person("alice").await;
     let page = alice.page("/settings").await;
-    assert!(page.contains("Sign-in with Berg ID") && page.contains("No account there"), "{page}");
+    assert!(
+        page.contains("Sign-in with Berg ID") && page.contains("No account is linked."),
+        "{page}"
+    );
     let without = alice.get("/oidc/link").await;
     assert_eq!(without.status(), 403, "no permission");
     let wrong = alice.post("/api/permit_identity_link", &[("password", "wrong-Harbor-92")]).await;
@@ -114,8 +117,11 @@ async fn the_last_way_to_sign_in_stays() {
     let unproved = alice.post("/api/unlink_identity", &fields).await;
     assert_eq!(refusal(unproved).await, (403, json!("identity_refused")));
     confirm(&mut alice, "alice").await;
+    assert!(alice.has_round());
     let last = alice.post("/api/unlink_identity", &fields).await;
     assert_eq!(refusal(last).await, (409, json!("last_sign_in_method")));
+    assert!(!alice.has_round(), "a refused change uses the proof up too");
+    assert!(!alice.provider().await.confirmed);
 
     // A second identity, and then the first can go.
     confirm(&mut alice, "alice").await;
@@ -126,6 +132,8 @@ async fn the_last_way_to_sign_in_stays() {
     confirm(&mut alice, "second").await;
     let unlinked = alice.post("/api/unlink_identity", &fields).await;
     assert_eq!(unlinked.status(), 200);
+    let unlinked: PasskeyState = unlinked.json().await.expect("a list");
+    assert!(!unlinked.provider.expect("a provider").confirmed && !alice.has_round());
     let ProviderState { identities, .. } = alice.provider().await;
     assert_eq!(identities.len(), 1);
     assert_eq!(target(&world.visitor().sign_in_as("second").await), "/");

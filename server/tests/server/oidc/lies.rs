@@ -101,11 +101,40 @@ async fn a_confirmation_needs_a_sign_in_at_the_provider_after_its_beginning() {
     });
     assert_eq!(unknown.await.status(), 403, "no time");
     assert!(!alice.provider().await.confirmed);
-    world.log.wait_for("did not say in auth_time").await;
+    world.log.wait_for("has no auth_time after").await;
     let fresh = round(&world, &mut alice, "/oidc/confirm", "published", |_| {}).await;
     assert_eq!(target(&fresh), "/settings");
     assert!(alice.provider().await.confirmed);
     assert!(alice.provider().await.identities[0].created_at > Timestamp(0));
+}
+
+#[tokio::test]
+async fn no_text_of_a_browser_or_provider_begins_a_line_of_the_log() {
+    let world = World::lying("").await;
+    let mut mallory = world.visitor();
+    let state = parameter(&mallory.begin("/oidc/sign-in").await, "state");
+    for error in ["x%0AFORGED", "x%0D%0AFORGED", "x%C2%85FORGED", "FORGED"] {
+        let refused = mallory.get(&format!("/oidc/callback?state={state}&error={error}")).await;
+        assert_eq!(refused.status(), 403, "{error}");
+    }
+    world.log.wait_for("was refused: another error").await;
+    assert!(!world.log.text().contains("FORGED"), "{}", world.log.text());
+
+    for refusal in [
+        json!({ "error": "x\nFORGED", "error_description": "why" }),
+        json!({ "error": "invalid_grant", "error_description": "why\nFORGED" }),
+        json!({ "error": "invalid_grant", "error_uri": "https://id.example\r\nFORGED" }),
+        json!({ "error": { "x\nFORGED": 1 } }),
+    ] {
+        let code = BASE64_URL_SAFE_NO_PAD.encode(json!({ "refusal": refusal }).to_string());
+        let refused = mallory.get(&format!("/oidc/callback?code={code}&state={state}")).await;
+        assert!([403, 503].contains(&refused.status().as_u16()), "{refusal}");
+    }
+    let line = world.log.wait_for("why").await;
+    assert!(line.contains(" WARN "), "the description is for the operator: {line}");
+    let log = world.log.text();
+    assert!(!log.lines().any(|line| line.trim_start().starts_with("FORGED")), "{log}");
+    assert!(!log.contains('\r') && !log.contains('\u{85}'), "{log}");
 }
 
 #[tokio::test]

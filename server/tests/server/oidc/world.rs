@@ -174,6 +174,20 @@ impl Visitor {
         self.send(&url, request).await
     }
 
+    /// Opens an address of the server as a part of another page.
+    pub(super) async fn load(&mut self, address: &str, headers: &[(&str, &str)]) -> Response {
+        let url = self.url(address);
+        let request = self.http.get(url.clone());
+        let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        self.send(&url, request).await
+    }
+
+    /// Whether the browser has the cookie of a round, a waiting sign-in or a proof.
+    pub(super) fn has_round(&self) -> bool {
+        let mut cookies = self.cookies.iter();
+        cookies.any(|((_, name), value)| name.contains("-oidc-") && !value.is_empty())
+    }
+
     pub(super) async fn page(&mut self, address: &str) -> String {
         self.get(address).await.text().await.expect("a page")
     }

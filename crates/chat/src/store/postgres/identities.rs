@@ -62,11 +62,13 @@ impl IdentityStore for PostgresStore {
         self.call(async |connection| {
             let mut tx = connection.begin().await?;
             lock_user(&mut tx, user.user).await?;
-            let count: i64 =
-                sqlx::query_scalar("select count(*) from identities where user_id = $1")
-                    .bind(user.user.0)
-                    .fetch_one(&mut *tx)
-                    .await?;
+            let count: i64 = sqlx::query_scalar(
+                "select count(*) from identities where user_id = $1 and issuer = $2",
+            )
+            .bind(user.user.0)
+            .bind(&new.issuer)
+            .fetch_one(&mut *tx)
+            .await?;
             if count >= i64::from(most) {
                 tx.rollback().await?;
                 return Ok(IdentityAdded::TooMany);

@@ -156,6 +156,18 @@ impl PasskeyStore for PostgresStore {
         .await
     }
 
+    async fn is_ceremony_used(&self, hash: &CeremonyHash) -> Result<bool> {
+        self.call(async |connection| {
+            let used =
+                sqlx::query_scalar("select exists (select 1 from used_ceremonies where hash = $1)")
+                    .bind(hash.as_slice())
+                    .fetch_one(connection)
+                    .await?;
+            Ok(used)
+        })
+        .await
+    }
+
     async fn forget_ceremonies(&self, now: Timestamp) -> Result<()> {
         self.call(async |connection| {
             // Several nodes forget at once, so that the order of the locks is fixed.

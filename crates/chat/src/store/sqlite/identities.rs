@@ -48,10 +48,13 @@ impl IdentityStore for SqliteStore {
         let _turn = self.turn().await;
         let mut tx = self.write.begin_with("begin immediate").await?;
         sessions::require(&mut tx, user).await?;
-        let count: i64 = sqlx::query_scalar("select count(*) from identities where user_id = $1")
-            .bind(user.user.0)
-            .fetch_one(&mut *tx)
-            .await?;
+        let count: i64 = sqlx::query_scalar(
+            "select count(*) from identities where user_id = $1 and issuer = $2",
+        )
+        .bind(user.user.0)
+        .bind(&new.issuer)
+        .fetch_one(&mut *tx)
+        .await?;
         if count >= i64::from(most) {
             return Ok(IdentityAdded::TooMany);
         }

@@ -130,6 +130,15 @@ impl PasskeyStore for SqliteStore {
         Ok(used.rows_affected() > 0)
     }
 
+    async fn is_ceremony_used(&self, hash: &CeremonyHash) -> Result<bool> {
+        let used =
+            sqlx::query_scalar("select exists (select 1 from used_ceremonies where hash = $1)")
+                .bind(hash.as_slice())
+                .fetch_one(&self.read)
+                .await?;
+        Ok(used)
+    }
+
     async fn forget_ceremonies(&self, now: Timestamp) -> Result<()> {
         let _turn = self.turn().await;
         sqlx::query("delete from used_ceremonies where expires_at <= $1")
