@@ -158,8 +158,8 @@ pub struct Config {
     #[arg(long, env = "DUET_CONVERSATIONS_PER_HOUR", default_value_t = chat::Rates::default().conversations_per_hour)]
     pub conversations_per_hour: NonZeroU32,
 
-    /// Maximum number of new conversations per user and day. By default lower than the limits of
-    /// DUET_CONVERSATIONS_PER_HOUR.
+    /// Maximum number of new conversations per user and day. By default, this limit is reached
+    /// before the limit per hour.
     #[arg(long, env = "DUET_REQUESTS_PER_DAY", default_value_t = chat::Rates::default().requests_per_day)]
     pub requests_per_day: NonZeroU32,
 

@@ -201,7 +201,7 @@ async fn a_moved_chat_continues_where_it_was() {
     assert_eq!((count(&moved, "invitations"), count(&moved, "client_ids")), (2, 3));
     assert_eq!((count(&moved, "second_factors"), count(&moved, "recovery_codes")), (1, 10));
     assert_eq!((count(&moved, "passkeys"), count(&moved, "identities")), (1, 1));
-    assert_eq!(count(&moved, "used_ceremonies"), 2);
+    assert_eq!(count(&moved, "used_ceremonies"), 3);
 
     let chat = on_postgres(&url).await;
     assert_eq!(chat.epoch(), epoch);
