@@ -49,7 +49,7 @@ pub trait IdentityStore: Send + Sync + 'static {
     /// The identity with this subject, and its user.
     async fn identity(&self, issuer: &str, subject: &str) -> Result<Option<(IdentityId, User)>>;
 
-    /// Stores an identity of the caller, who has fewer than `most`.
+    /// Stores an identity of the caller, who has fewer than `most` at its issuer.
     async fn add_identity(
         &self,
         user: Caller,
