@@ -168,7 +168,7 @@ test.describe("where people may sign up with a passkey", () => {
     await expect(page.getByText("Your account has no password.")).toBeVisible();
     await part.getByText("Remove…").click();
     await part.getByRole("button", { name: "Remove" }).click();
-    await expect(part.getByText(/You couldn’t sign in without this/)).toBeVisible();
+    await expect(part.getByText(/This is your only way to sign in/)).toBeVisible();
     await page.getByLabel("New password").fill("carol likes long walks");
     await page.getByRole("button", { name: "Change password" }).click();
     await expect(page.getByLabel("Current password")).toBeVisible();
