@@ -52,9 +52,9 @@ export class WebKit extends Tab {
   protected async load(url: string): Promise<void> {
     await this.#execute("window.isLeft = true;");
     await post(`${this.session}/url`, { url });
-    // The previous page answers for a while, and an unloading page answers with an error.
+    // The previous page answers for a while, and an unloading page answers with an error, or not at all.
     const listens = `if (window.isLeft || !document.body) return false; (${collectProblems})(); return true;`;
-    for (const started = Date.now(); !(await this.#execute(listens).catch(() => false)); await delay(5)) {
+    for (const started = Date.now(); !(await this.#execute(listens, AbortSignal.timeout(5_000)).catch(() => false)); await delay(5)) {
       if (Date.now() - started > 60_000) throw new Error(`${url} did not load:\n${this.processes.output}`);
     }
   }
@@ -85,8 +85,8 @@ export class WebKit extends Tab {
     }
   }
 
-  #execute(script: string): Promise<unknown> {
-    return post(`${this.session}/execute/sync`, { script, args: [] });
+  #execute(script: string, signal?: AbortSignal): Promise<unknown> {
+    return post(`${this.session}/execute/sync`, { script, args: [] }, signal);
   }
 }
 
@@ -98,8 +98,8 @@ async function waitUntilListening(driver: string, processes: Processes): Promise
   throw new Error(`WebKitWebDriver did not answer:\n${processes.output}`);
 }
 
-async function post(address: string, body: object): Promise<unknown> {
-  const answer = await fetch(address, { method: "POST", body: JSON.stringify(body) });
+async function post(address: string, body: object, signal?: AbortSignal): Promise<unknown> {
+  const answer = await fetch(address, { method: "POST", body: JSON.stringify(body), ...(signal && { signal }) });
   const { value } = (await answer.json()) as { value: unknown };
   if (answer.ok) return value;
   const { error, message } = value as { error: string; message: string };
