@@ -20,18 +20,6 @@ async fn texts(world: &World, me: &Session, id: ConversationId) -> Vec<String> {
     page.messages.into_iter().map(|message| message.body).collect()
 }
 
-/// Sends a ping and returns the text of the frames before the answer.
-async fn frames(tab: &mut Tab) -> Vec<ServerFrame> {
-    tab.send_frame(&ClientFrame::Ping).await;
-    let mut frames = Vec::new();
-    loop {
-        match tab.next_frame().await {
-            ServerFrame::Pong => return frames,
-            frame => frames.push(frame),
-        }
-    }
-}
-
 #[tokio::test]
 async fn messages_of_a_blocked_user_are_stored_for_their_sender_alone() {
     let world = World::new().await;
@@ -52,7 +40,7 @@ async fn messages_of_a_blocked_user_are_stored_for_their_sender_alone() {
     of_alice.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
     of_alice.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(2) }).await;
     world.chat.mark(alice.caller(), id, Marks::default()).await.expect("after the frame");
-    assert_eq!(frames(&mut of_bob).await, [], "no message, receipt, presence or typing");
+    assert_eq!(of_bob.frames().await, [], "no message, receipt, presence or typing");
     assert_eq!(texts(&world, &alice, id).await, ["one", "two", "three"]);
     assert_eq!(texts(&world, &bob, id).await, ["one", "two"]);
     let after = world.chat.conversations(bob.user.id, None).await.expect("a list");
@@ -88,9 +76,7 @@ async fn after_the_block_withheld_messages_keep_their_seqs_and_lose_their_texts(
     assert_eq!((seen.last_seq, seen.unread), (Seq(3), 1), "withheld ones are never unread");
     let mut of_bob = world.connect(&bob).await;
     world.send(alice.caller(), id, "four").await;
-    assert!(
-        matches!(&frames(&mut of_bob).await[..], [ServerFrame::Message(m)] if m.body == "four")
-    );
+    assert!(matches!(&of_bob.frames().await[..], [ServerFrame::Message(m)] if m.body == "four"));
     assert_eq!(texts(&world, &bob, id).await, ["one", "", "", "four"]);
     assert_eq!(texts(&world, &alice, id).await, ["one", "two", "three", "four"]);
     // A second block begins where the first ended.
@@ -119,11 +105,11 @@ async fn a_block_by_a_user_who_is_away_changes_nothing_that_the_peer_sees() {
     world.send(alice.caller(), id, "are you there?").await;
     let before = presence().await;
     assert!(before.last_seen.is_some() && !before.online);
-    _ = frames(&mut of_alice).await;
+    _ = of_alice.frames().await;
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     for blocked in [true, false] {
         block(&world, &bob, id, blocked).await;
-        assert_eq!(frames(&mut of_alice).await, []);
+        assert_eq!(of_alice.frames().await, []);
         assert_eq!(presence().await, before);
     }
 }
@@ -137,9 +123,9 @@ async fn a_blocked_user_reaches_the_blocker_by_no_acceptance_and_the_reverse() {
     let mut of_alice = world.connect(&alice).await;
     let mut of_bob = world.connect(&bob).await;
     world.chat.accept_request(alice.caller(), id).await.expect("accepted");
-    assert_eq!(frames(&mut of_bob).await, []);
+    assert_eq!(of_bob.frames().await, []);
     world.chat.accept_request(bob.caller(), id).await.expect("accepted");
-    assert_eq!(frames(&mut of_alice).await, []);
+    assert_eq!(of_alice.frames().await, []);
 }
 
 /// Everything that a user can learn of the conversation, as text. Times of the store are replaced,
@@ -154,7 +140,7 @@ async fn everything(world: &World, me: &Session, id: ConversationId, tab: &mut T
     tab.send_frame(&other).await;
     tab.send_frame(&ClientFrame::Read { conversation: id, up_to: Seq(2) }).await;
     world.chat.mark(me.caller(), id, Marks::default()).await.expect("after the frames");
-    let answers = frames(tab).await;
+    let answers = tab.frames().await;
     let (chat, user) = (&world.chat, me.user.id);
     let one = chat.conversation(user, id).await.expect("mine");
     let list = chat.conversations(user, None).await.expect("a list");
@@ -251,7 +237,7 @@ async fn a_request_can_be_blocked_without_a_trace_for_its_sender() {
     let mut of_alice = world.connect(&alice).await;
     let _of_bob = world.connect(&bob).await;
     block(&world, &bob, id, true).await;
-    assert_eq!(frames(&mut of_alice).await, []);
+    assert_eq!(of_alice.frames().await, []);
     assert_eq!(world.chat.conversation(alice.user.id, id).await.expect("hers"), before);
     for page in [
         world.chat.conversations(bob.user.id, None).await.expect("a list"),
@@ -294,16 +280,16 @@ async fn the_blocker_cannot_write_and_gets_no_presence_until_the_end_of_the_bloc
             _ => None,
         })
     };
-    let of_block: Vec<_> = shown(frames(&mut of_alice).await).collect();
+    let of_block: Vec<_> = shown(of_alice.frames().await).collect();
     assert!(of_block.last().is_some_and(|presence| !presence.online), "{of_block:?}");
     // A change of the presence settings does not show the blocker either.
     for last_seen in [false, true] {
         let privacy = Privacy { receipts: true, last_seen };
         world.chat.set_privacy(bob.caller(), privacy).await.expect("set");
     }
-    assert_eq!(shown(frames(&mut of_alice).await).count(), 0);
+    assert_eq!(shown(of_alice.frames().await).count(), 0);
     block(&world, &bob, id, false).await;
-    assert!(shown(frames(&mut of_alice).await).any(|presence| presence.online));
+    assert!(shown(of_alice.frames().await).any(|presence| presence.online));
     world.send(bob.caller(), id, "after").await;
     assert_eq!(texts(&world, &alice, id).await, ["before", "after"]);
 }
@@ -326,9 +312,9 @@ async fn a_muted_conversation_is_muted_on_every_device_and_counts_nothing_elsewh
         assert_eq!(seen.standing.muted_until, expected);
     }
     let changed = |frame: &ServerFrame| *frame == ServerFrame::Changed { conversation: id };
-    let received = frames(&mut of_bob).await;
+    let received = of_bob.frames().await;
     assert_eq!(received.iter().filter(|frame| changed(frame)).count(), 4, "{received:?}");
-    assert!(!frames(&mut of_alice).await.iter().any(changed), "the peer learns nothing");
+    assert!(!of_alice.frames().await.iter().any(changed), "the peer learns nothing");
     // Beyond the first page, a muted conversation is not counted as unread.
     world.send(alice.caller(), id, "hello").await;
     for n in 0..51 {

@@ -8,7 +8,7 @@ use protocol::{
     Timestamp, UserId,
 };
 
-use crate::support::{Tab, World, code, plenty};
+use crate::support::{World, code, plenty};
 
 fn marks(seq: i64) -> Marks {
     Marks { delivered: Seq(seq), read: Seq(seq) }
@@ -31,18 +31,6 @@ async fn theirs(world: &World, me: &Session, id: ConversationId) -> Marks {
 
 async fn presence(world: &World, me: &Session, id: ConversationId) -> Presence {
     world.chat.conversation(me.user.id, id).await.expect("mine").peer.presence
-}
-
-/// Sends a ping and returns the frames before the answer.
-async fn frames(tab: &mut Tab) -> Vec<ServerFrame> {
-    tab.send_frame(&ClientFrame::Ping).await;
-    let mut frames = Vec::new();
-    loop {
-        match tab.next_frame().await {
-            ServerFrame::Pong => return frames,
-            frame => frames.push(frame),
-        }
-    }
 }
 
 #[tokio::test]
@@ -86,13 +74,13 @@ async fn no_receipt_presence_or_typing_reaches_a_stranger_before_the_answer() {
     world.chat.mark(bob.caller(), id, Marks::default()).await.expect("marked");
     of_bob.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
     of_alice.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
-    let received = frames(&mut of_alice).await;
+    let received = of_alice.frames().await;
     assert!(
         matches!(received[..], [ServerFrame::Message(_)]),
         "only the own message, sent by a call: {received:?}"
     );
     let of_message = |frame: &ServerFrame| matches!(frame, ServerFrame::Message(_));
-    let received = frames(&mut of_bob).await;
+    let received = of_bob.frames().await;
     assert!(received.iter().all(of_message), "{received:?}");
     assert_eq!(theirs(&world, &alice, id).await, Marks::default());
     assert_eq!(world.chat.tick_times(alice.user.id, id).await.expect("hers"), TickTimes::default());
@@ -104,8 +92,8 @@ async fn no_receipt_presence_or_typing_reaches_a_stranger_before_the_answer() {
 
     world.chat.accept_request(bob.caller(), id).await.expect("accepted");
     let changed = ServerFrame::Changed { conversation: id };
-    assert_eq!(frames(&mut of_alice).await, std::slice::from_ref(&changed));
-    assert_eq!(frames(&mut of_bob).await, [changed]);
+    assert_eq!(of_alice.frames().await, std::slice::from_ref(&changed));
+    assert_eq!(of_bob.frames().await, [changed]);
     assert_eq!(theirs(&world, &alice, id).await, marks(1));
     for me in [&alice, &bob] {
         assert!(presence(&world, me, id).await.online);
@@ -113,7 +101,7 @@ async fn no_receipt_presence_or_typing_reaches_a_stranger_before_the_answer() {
     of_alice.send_frame(&ClientFrame::Typing { conversation: id, active: true }).await;
     let user = alice.user.id;
     let typing = ServerFrame::Typing { conversation: id, user, active: true };
-    assert_eq!(frames(&mut of_bob).await, [typing]);
+    assert_eq!(of_bob.frames().await, [typing]);
 }
 
 #[tokio::test]
@@ -127,7 +115,7 @@ async fn an_answer_by_a_message_makes_both_pages_fetch_the_conversation() {
     world.send(bob.caller(), id, "another").await;
     let is_changed = |frame: &ServerFrame| *frame == ServerFrame::Changed { conversation: id };
     for tab in [&mut of_alice, &mut of_bob] {
-        let frames = frames(tab).await;
+        let frames = tab.frames().await;
         assert_eq!(frames.len(), 3, "{frames:?}");
         assert!(is_changed(&frames[1]), "once, behind the first answer: {frames:?}");
     }
@@ -167,7 +155,7 @@ async fn a_deleted_request_is_in_no_list_until_its_sender_writes_again() {
     assert!(requests(&world, bob.user.id).await.is_empty());
     let seen = world.chat.conversation(bob.user.id, id).await.expect("his");
     assert!(seen.standing.unlisted && !seen.standing.request);
-    assert!(frames(&mut of_alice).await.is_empty(), "the sender learns nothing");
+    assert!(of_alice.frames().await.is_empty(), "the sender learns nothing");
     assert_eq!(list(&world, alice.user.id).await.0, [id]);
     world.send(alice.caller(), id, "again").await;
     assert_eq!(requests(&world, bob.user.id).await, [id]);
@@ -196,7 +184,7 @@ async fn accepting_reaches_nobody_who_has_not_spoken() {
     for _ in 0..3 {
         world.chat.accept_request(alice.caller(), id).await.expect("accepted");
     }
-    assert_eq!(frames(&mut of_bob).await, []);
+    assert_eq!(of_bob.frames().await, []);
     // The second acceptance changes nothing, so no page fetches anything.
     let mut of_alice = world.connect(&alice).await;
     world.send(alice.caller(), id, "hello").await;
@@ -204,7 +192,7 @@ async fn accepting_reaches_nobody_who_has_not_spoken() {
     world.chat.accept_request(bob.caller(), id).await.expect("accepted");
     let is_changed = |frame: &ServerFrame| matches!(frame, ServerFrame::Changed { .. });
     for tab in [&mut of_alice, &mut of_bob] {
-        assert_eq!(frames(tab).await.into_iter().filter(is_changed).count(), 1);
+        assert_eq!(tab.frames().await.into_iter().filter(is_changed).count(), 1);
     }
 }
 

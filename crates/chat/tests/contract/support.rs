@@ -137,6 +137,18 @@ impl Tab {
         }
     }
 
+    /// Sends a ping and returns the frames before the answer.
+    pub(crate) async fn frames(&mut self) -> Vec<ServerFrame> {
+        self.send_frame(&ClientFrame::Ping).await;
+        let mut frames = Vec::new();
+        loop {
+            match self.next_frame().await {
+                ServerFrame::Pong => return frames,
+                frame => frames.push(frame),
+            }
+        }
+    }
+
     /// Skips frames until one of them is wanted.
     pub(crate) async fn until<T>(&mut self, wanted: impl Fn(ServerFrame) -> Option<T>) -> T {
         loop {
